@@ -1,0 +1,64 @@
+"""Run one command: `python -m mun <command>`; every command is a module of `mun.commands`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from mun import commands
+
+__all__ = ["main"]
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line to stderr and leave with exit code 2."""
+        self.exit(2, f"mun: error: {message}\n")
+
+
+def overview() -> str:
+    """List the commands, one line each."""
+    lines = ["usage: python -m mun <command> [options]", "", "commands:"]
+    lines += [f"  {name:<10} {summary}" for name, summary in commands.SUMMARIES.items()]
+    return "\n".join([*lines, "", "python -m mun <command> --help explains one of them."])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0, or 2 after one line on stderr for bad input.
+
+    With the environment variable `MUN_DEBUG=1` the traceback of such an error is shown too.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in {"-h", "--help"}:
+        print(overview())
+        return 0 if words else 2
+    name = words[0]
+    if name not in commands.SUMMARIES:
+        known = ", ".join(commands.SUMMARIES)
+        print(f"mun: error: expected one of the commands {known}; got {name!r}", file=sys.stderr)
+        return 2
+    command = importlib.import_module(f"mun.commands.{name}")
+    parser = OneLineParser(prog=f"python -m mun {name}", description=command.__doc__)
+    command.add_arguments(parser)
+    options = parser.parse_args(words[1:])
+    try:
+        command.run(options)
+    except (ValueError, OSError) as error:
+        if os.environ.get("MUN_DEBUG") == "1":
+            raise
+        print(f"mun: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("mun: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

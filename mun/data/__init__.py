@@ -1,0 +1,1 @@
+"""Data sets on disk, their cache, the sampler of batches, and the augmentations."""

@@ -1,0 +1,47 @@
+"""The values every other module speaks in: modality, split, sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+__all__ = ["Modality", "Sample", "Split"]
+
+
+class Modality(StrEnum):
+    """What an image was made of: visible light, infrared light, or a generator's output."""
+
+    VISIBLE = "visible"
+    INFRARED = "infrared"
+    AUXILIARY = "auxiliary"
+
+
+class Split(StrEnum):
+    """A part of a data set; the identities of two splits are disjoint."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image of one person by one camera.
+
+    Attributes:
+        path: The image file.
+        pid: The data set's identity number.
+        camid: The data set's camera number, from 1.
+        modality: `VISIBLE` or `INFRARED`.
+    """
+
+    path: Path
+    pid: int
+    camid: int
+    modality: Modality
+
+    @property
+    def key(self) -> str:
+        """Name the image without its root folder, as `cam3/0007/0001.jpg`."""
+        return "/".join(self.path.parts[-3:])
