@@ -1,1 +1,1 @@
-"""."""
+"""The third modality: one interface, one registry."""

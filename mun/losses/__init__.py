@@ -1,1 +1,1 @@
-"""."""
+"""The losses of MUN and of its baselines."""

@@ -1,0 +1,191 @@
+"""The auxiliary generator of MUN: intra-modality learners, cross-modality learner, layer scale.
+
+Source: Yu, Cheng, Peng, Liu, Zhao, "Modality Unifying Network for Visible-Infrared Person Re-Identification",
+ICCV 2023, arXiv:2309.06262. Known from it: several depth-wise convolutions of different kernel sizes per modality,
+a spatial pyramid for what both share, and a learned layer scale between the two. The rest is chosen here and said
+where it happens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mun.config import GeneratorConfig
+
+__all__ = ["AuxiliaryGenerator", "CrossModalityLearner", "GeneratorParts", "IntraModalityLearner", "input_dependence"]
+
+# Images are nominally in [0, 1]; the generator works on (x - MIDDLE) / SPREAD and returns to [0, 1]. A fixed affine
+# map, so that its output lives in the space of its inputs and one display mapping serves every image.
+MIDDLE, SPREAD = 0.5, 0.25
+
+
+def unit_rms(maps: Tensor) -> Tensor:
+    """Scale each image's maps, `(N, C, h, w)`, to a root mean square of 1.
+
+    Without it a preceding 1×1 convolution absorbs the gain and the ratio of the layer scales means nothing.
+    """
+    gain: Tensor = torch.rsqrt(maps.float().square().mean(dim=(1, 2, 3), keepdim=True) + 1e-6)
+    scaled: Tensor = maps * gain.to(maps.dtype)
+    return scaled
+
+
+class IntraModalityLearner(nn.Module):
+    """Find identity patterns of one modality: `e + Conv1x1(GELU(BN(Σ_k DWConv_k(e))))`.
+
+    Known: depth-wise convolutions with several kernel sizes. Chosen: their sum, the normalisation, the residual path.
+    """
+
+    def __init__(self, channels: int, kernels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.depthwise = nn.ModuleList(
+            nn.Conv2d(channels, channels, size, padding=size // 2, groups=channels, bias=False) for size in kernels
+        )
+        self.norm = nn.BatchNorm2d(channels)
+        self.pointwise = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map `(N, C, h, w)` to the same shape."""
+        patterns = torch.stack([convolution(maps) for convolution in self.depthwise]).sum(dim=0)
+        return maps + self.pointwise(F.gelu(self.norm(patterns)))
+
+
+class CrossModalityLearner(nn.Module):
+    """Find what both modalities share: pool each to a pyramid of bins, fuse per bin, upsample, sum.
+
+    Known: spatial pyramid pooling, then fusion. Chosen: bins taller than wide, and that nothing at full resolution
+    mixes the modalities: the pair is not pixel-aligned, and mixing its pixels would be pixel fusion learnt.
+    """
+
+    def __init__(self, channels: int, bins: tuple[tuple[int, int], ...]) -> None:
+        super().__init__()
+        self.bins = bins
+        self.fuse = nn.ModuleList(nn.Conv2d(2 * channels, channels, 1) for _ in bins)
+
+    def forward(self, visible: Tensor, infrared: Tensor) -> Tensor:
+        """Map two `(N, C, h, w)` to one shared `(N, C, h, w)`."""
+        both = torch.cat([visible, infrared], dim=1)
+        size = both.shape[-2:]
+        levels = [
+            F.interpolate(fuse(F.adaptive_avg_pool2d(both, bins)), size=size, mode="bilinear", align_corners=False)
+            for bins, fuse in zip(self.bins, self.fuse, strict=True)
+        ]
+        return torch.stack(levels).sum(dim=0)
+
+
+@dataclass(frozen=True)
+class GeneratorParts:
+    """The branches before they are added, each `(N, C, h, w)` at the generator's resolution.
+
+    Attributes:
+        intra: Layer scale × unit-rms mean of both intra-modality learners, or None when they are off.
+        cross: Layer scale × unit-rms output of the cross-modality learner, or None when it is off.
+    """
+
+    intra: Tensor | None
+    cross: Tensor | None
+
+
+class AuxiliaryGenerator(nn.Module):
+    """Make one auxiliary image from a visible and an infrared image of one person.
+
+    `a = g_iml ⊙ rms(½(I_v + I_i)) + g_cml ⊙ rms(S)`, then a 1×1 convolution to three channels. The work is done at
+    a fraction of the resolution (`config.resolution`) because at full size it costs as much as a narrow ResNet-18.
+    """
+
+    num_images = 1
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.resolution = config.resolution
+        channels = config.channels
+        self.stem_visible = nn.Conv2d(3, channels, 1)
+        self.stem_infrared = nn.Conv2d(3, channels, 1)
+        self.iml_visible = IntraModalityLearner(channels, config.kernels) if config.iml else None
+        self.iml_infrared = IntraModalityLearner(channels, config.kernels) if config.iml else None
+        self.cml = CrossModalityLearner(channels, config.bins) if config.cml else None
+        self.scale_iml = nn.Parameter(torch.full((channels,), config.scale_init)) if config.iml else None
+        self.scale_cml = nn.Parameter(torch.full((channels,), config.scale_init)) if config.cml else None
+        self.output = nn.Conv2d(channels, 3, 1)
+
+    def parts(self, visible: Tensor, infrared: Tensor) -> GeneratorParts:
+        """Compute both scaled branches from images in [0, 1], `(N, 3, H, W)`.
+
+        Raises:
+            ValueError: The two batches differ in shape, or are not images.
+        """
+        if visible.ndim != 4 or visible.shape[1] != 3 or visible.shape != infrared.shape:
+            raise ValueError(
+                f"expected visible and infrared of one shape (N, 3, H, W), got {tuple(visible.shape)} "
+                f"and {tuple(infrared.shape)}"
+            )
+        maps_v = self.stem_visible(self.shrink(visible))
+        maps_i = self.stem_infrared(self.shrink(infrared))
+        intra = cross = None
+        if self.iml_visible is not None and self.iml_infrared is not None and self.scale_iml is not None:
+            mean = 0.5 * (self.iml_visible(maps_v) + self.iml_infrared(maps_i))
+            intra = self.scale_iml[:, None, None] * unit_rms(mean)
+        if self.cml is not None and self.scale_cml is not None:
+            cross = self.scale_cml[:, None, None] * unit_rms(self.cml(maps_v, maps_i))
+        return GeneratorParts(intra, cross)
+
+    def forward(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, ...]:
+        """Generate from pairs in [0, 1], `(N, 3, H, W)`; one image of that shape, nominally [0, 1], not clipped."""
+        parts = self.parts(visible, infrared)
+        branches = [branch for branch in (parts.intra, parts.cross) if branch is not None]
+        return (self.render(torch.stack(branches).sum(dim=0), visible.shape[-2:]),)
+
+    def shrink(self, images: Tensor) -> Tensor:
+        """Centre images and average them down to the generator's resolution."""
+        centered = (images - MIDDLE) / SPREAD
+        return F.avg_pool2d(centered, self.resolution) if self.resolution > 1 else centered
+
+    def render(self, maps: Tensor, size: torch.Size) -> Tensor:
+        """Turn generator maps into an image of `size`."""
+        image: Tensor = self.output(maps)
+        if image.shape[-2:] != size:
+            image = F.interpolate(image, size=size, mode="bilinear", align_corners=False)
+        return MIDDLE + SPREAD * image
+
+    @torch.no_grad()
+    def diagnostics(self, visible: Tensor, infrared: Tensor) -> dict[str, float]:
+        """Report the share of IML in the layer scale and the energy of each branch in the output, fractions and rms.
+
+        `iml_share` is ‖g_iml‖₁ / (‖g_iml‖₁ + ‖g_cml‖₁); energies are the root mean square of each branch after the
+        output convolution, without its bias.
+        """
+        parts = self.parts(visible, infrared)
+        size = {
+            name: 0.0 if scale is None else float(scale.abs().sum())
+            for name, scale in (("iml", self.scale_iml), ("cml", self.scale_cml))
+        }
+        report = {"iml_share": size["iml"] / max(size["iml"] + size["cml"], 1e-12)}
+        for name, branch in (("iml", parts.intra), ("cml", parts.cross)):
+            if branch is not None:
+                shown = F.conv2d(branch.float(), self.output.weight.float())
+                report[f"{name}_energy"] = float(shown.square().mean().sqrt())
+        return report
+
+
+def input_dependence(generator: nn.Module, visible: Tensor, infrared: Tensor, seed: int = 0) -> float:
+    """Measure how much the auxiliary image depends on the visible input, as a share in [0, 1].
+
+    ‖∂A/∂V‖ / (‖∂A/∂V‖ + ‖∂A/∂I‖), Frobenius norms estimated with one random sign vector. Near 0 or 1 the generator
+    copies one input, which satisfies the losses and defeats the idea. NaN where there is no auxiliary image or where
+    it depends on neither.
+    """
+    draws = torch.Generator(device="cpu").manual_seed(seed)
+    visible = visible.detach().float().requires_grad_()
+    infrared = infrared.detach().float().requires_grad_()
+    with torch.enable_grad():
+        images = generator(visible, infrared)
+        if not images:
+            return float("nan")
+        signs = [(torch.randint(0, 2, image.shape, generator=draws) * 2 - 1).to(image) for image in images]
+        total = torch.stack([(image * sign).sum() for image, sign in zip(images, signs, strict=True)]).sum()
+        gradients = torch.autograd.grad(total, (visible, infrared), allow_unused=True)
+    norms = [0.0 if gradient is None else float(gradient.norm()) for gradient in gradients]
+    return norms[0] / sum(norms) if sum(norms) > 0 else float("nan")

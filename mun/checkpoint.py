@@ -1,0 +1,191 @@
+"""Trained networks on disk: `model.safetensors` and `card.json` in one folder.
+
+A checkpoint holds what retrieves (generator, stems, trunk, neck) without the training classifier, in half precision
+but for the batch statistics. The card says how it was made and what it scores. A file from outside is checked against
+its card (names, shapes, types, sizes) before memory is given to it; nothing pickled is ever opened.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mun.config import Config, from_json, to_json
+from mun.files import read_json, sync, write_json
+from mun.models.network import Network
+
+__all__ = ["CARD", "FORMAT", "WEIGHTS", "Card", "build_network", "load_checkpoint", "load_tensors", "read_card"]
+__all__ += ["save_checkpoint", "save_tensors", "write_card"]
+
+FORMAT = 1
+WEIGHTS, CARD = "model.safetensors", "card.json"
+MAX_BYTES = 1_000_000_000
+DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "I64": torch.int64, "BOOL": torch.bool}
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where a checkpoint comes from and what it scores.
+
+    Attributes:
+        format: Version of this layout.
+        name: Name of the checkpoint.
+        config: Every choice of the run.
+        seed: Seed of the run.
+        steps: Steps trained when these weights were kept.
+        data: What it was trained on, without any folder of the machine.
+        selection: How the weights were chosen, and the validation scores.
+        scores: Test scores, each as `evaluate` writes it; reported, never chosen by.
+        command: The commands that made it, from an empty folder.
+        versions: Versions of Python, torch and this project.
+    """
+
+    format: int
+    name: str
+    config: Config
+    seed: int
+    steps: int
+    data: dict[str, Any]
+    selection: dict[str, Any]
+    scores: list[dict[str, Any]]
+    command: list[str]
+    versions: dict[str, str]
+
+
+def build_network(config: Config, num_classes: int, seed: int = 0) -> Network:
+    """Build a network whose first weights depend on the seed alone; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Network(config.model, num_classes)
+
+
+def read_card(folder: Path) -> Card:
+    """Read the card of a checkpoint.
+
+    Raises:
+        FileNotFoundError: The folder or its card is missing.
+        ValueError: The card is broken or of another version.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"expected a checkpoint folder at {folder}, found none")
+    value = read_json(folder / CARD)
+    if value.get("format") != FORMAT:
+        raise ValueError(f"expected {folder / CARD} of format {FORMAT}, got {value.get('format')!r}")
+    try:
+        return from_json(Card, value, "card")
+    except ValueError as error:
+        raise ValueError(f"{folder / CARD}: {error}") from None
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write the card, whole."""
+    write_json(folder / CARD, to_json(card))
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors as safetensors: beside its place, synced, then renamed."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
+        sync(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_tensors(path: Path, expected: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """Read safetensors, after a look at the header alone.
+
+    Args:
+        path: The file.
+        expected: Tensors (of any device, also meta) whose names, shapes and kinds of number the file must have; floats
+            may be of another precision.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is no whole safetensors file (a pickle, say), too large, or not as expected.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"expected weights at {path}, found none")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"expected {path} to have at most {MAX_BYTES // 1_000_000} MB, got {path.stat().st_size}")
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start[:2] == b"PK" or start[:1] == b"\x80":
+        raise ValueError(f"expected safetensors in {path}, got a pickle, which is never opened")
+    try:
+        with safe_open(path, framework="pt") as file:
+            if expected is not None:
+                check_header(path, file, expected)
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"expected whole safetensors in {path}, got a broken or half-written file ({error})") from None
+
+
+def check_header(path: Path, file: Any, expected: Mapping[str, Tensor]) -> None:
+    """Compare the header of an open safetensors file with what the card promises."""
+    names = set(file.keys())
+    if difference := sorted(names ^ set(expected)):
+        side = "lacks" if difference[0] in expected else "has the unknown tensor"
+        raise ValueError(f"expected {path} to fit its card; it {side} {difference[0]} ({len(difference)} differ)")
+    for name, tensor in expected.items():
+        view = file.get_slice(name)
+        shape, dtype = tuple(view.get_shape()), DTYPES.get(view.get_dtype())
+        if shape != tuple(tensor.shape):
+            raise ValueError(f"expected {name} in {path} of shape {tuple(tensor.shape)}, got {shape}")
+        if dtype is None or dtype.is_floating_point != tensor.dtype.is_floating_point:
+            raise ValueError(f"expected {name} in {path} to be like {tensor.dtype}, got {view.get_dtype()}")
+
+
+def retrieval_state(network: Network) -> dict[str, Tensor]:
+    """Choose the tensors to ship: no classifier; parameters in half precision, batch statistics in float32."""
+    parameters = dict(network.named_parameters())
+    return {
+        name: tensor.half() if name in parameters else tensor
+        for name, tensor in network.state_dict().items()
+        if not name.startswith("neck.classifier.")
+    }
+
+
+def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
+    """Write a checkpoint: weights first, then the card, so that a folder with a card is complete.
+
+    Raises:
+        ValueError: A weight is not finite in half precision.
+    """
+    state = retrieval_state(network)
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise ValueError(f"expected finite weights in half precision, {name} is not")
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tensors(folder / WEIGHTS, state)
+    write_card(folder, card)
+
+
+def load_checkpoint(folder: Path) -> tuple[Network, Card]:
+    """Load a checkpoint on the CPU, in float32, in evaluation mode, without gradients.
+
+    Raises:
+        FileNotFoundError: The folder, its card or its weights are missing.
+        ValueError: Card or weights are broken, of another version, or do not fit one another.
+    """
+    card = read_card(folder)
+    with torch.device("meta"):
+        expected = Network(card.config.model, num_classes=0).state_dict()
+    state = load_tensors(folder / WEIGHTS, expected)
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not math.isfinite(float(tensor.float().abs().sum())):
+            raise ValueError(f"expected finite weights in {folder / WEIGHTS}, {name} is not")
+    network = build_network(card.config, num_classes=0)
+    network.load_state_dict(state)
+    network.eval().requires_grad_(False)
+    return network, card

@@ -1,0 +1,133 @@
+"""Train a network on a data set, or resume a run."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import torch
+
+from mun.config import Config
+from mun.data.sources import read_source
+from mun.structures import Split
+from mun.training.run import FORMAT, RunSettings, write_settings
+from mun.training.trainer import train
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the run's own flags, and one flag for every field of the config."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the data set")
+    parser.add_argument("--dataset", default="synvi", help="loader of the data set: synvi or sysu (default: synvi)")
+    parser.add_argument("--seed", type=int, default=0, help="decides every draw (default: 0)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
+    parser.add_argument("--until", type=int, metavar="STEP", help="stop after this step; --resume goes on")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    add_config_flags(parser, Config)
+
+
+def add_config_flags(parser: argparse.ArgumentParser, kind: type) -> None:
+    """Add one flag for every field of a config class, at any depth."""
+    hints = get_type_hints(kind)
+    for item in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(hints[item.name]):
+            add_config_flags(parser, hints[item.name])
+            continue
+        text = f"{item.metadata['text']} (default: {item.default})".replace("%", "%%")
+        parser.add_argument(
+            f"--{item.name.replace('_', '-')}",
+            type=PARSERS[str(hints[item.name])],
+            choices=item.metadata["choices"],
+            metavar=item.name.upper() if item.metadata["choices"] is None else None,
+            help=text,
+        )
+
+
+def switch(text: str) -> bool:
+    """Read `on` or `off`."""
+    if text not in {"on", "off"}:
+        raise argparse.ArgumentTypeError(f"expected on or off, got {text!r}")
+    return text == "on"
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Read `3,5,7`."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected sizes such as 3,5,7, got {text!r}") from None
+
+
+def grids(text: str) -> tuple[tuple[int, int], ...]:
+    """Read `1x1,2x1,4x2`."""
+    try:
+        pairs = [tuple(int(number) for number in part.split("x")) for part in text.split(",")]
+        return tuple((rows, columns) for rows, columns in pairs)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected grids such as 1x1,2x1, got {text!r}") from None
+
+
+PARSERS: dict[str, Any] = {
+    str(int): int,
+    str(float): float,
+    str(str): str,
+    str(bool): switch,
+    str(tuple[int, ...]): sizes,
+    str(tuple[tuple[int, int], ...]): grids,
+}
+
+
+def config_from(options: argparse.Namespace, kind: type = Config) -> Any:
+    """Build a config from parsed flags; a flag not given keeps its default."""
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for item in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(hints[item.name]):
+            values[item.name] = config_from(options, hints[item.name])
+        elif (given := getattr(options, item.name)) is not None:
+            values[item.name] = given
+    return kind(**values)
+
+
+def choose_device(name: str) -> torch.device:
+    """Choose where to compute.
+
+    Raises:
+        ValueError: The device is not there.
+    """
+    if name not in {"auto", "cpu", "cuda"}:
+        raise ValueError(f"expected device to be auto, cpu or cuda, got {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("expected a CUDA device, torch finds none; use --device cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Start or resume a run and train it to its end.
+
+    Raises:
+        FileNotFoundError: The data or the run to resume are not there.
+        ValueError: A setting is out of range, or `--out` is in use.
+    """
+    device = choose_device(options.device)
+    if options.until is not None and options.until < 1:
+        raise ValueError(f"expected --until to be at least 1, got {options.until}")
+    if not options.resume:
+        if options.data is None:
+            raise ValueError("expected --data DIR, the folder of the data set")
+        if not 0 <= options.seed < 2**31:
+            raise ValueError(f"expected --seed between 0 and {2**31 - 1}, got {options.seed}")
+        config = config_from(options)
+        read_source(options.dataset, options.data).require(Split.TRAIN)
+        settings = RunSettings(FORMAT, config, options.dataset, str(options.data.resolve()), options.seed)
+        write_settings(options.out, settings)
+    finished = train(options.out, options.until, device, progress=not options.quiet)
+    print(
+        f"finished: {options.out}" if finished else f"stopped; go on with --resume --out {options.out}", file=sys.stderr
+    )

@@ -1,0 +1,229 @@
+"""Every choice of a run as frozen dataclasses, with JSON both ways.
+
+The paper leaves many details open. Where our sources do not state a value, the text of the field says
+"not stated" and why we chose it; every such value can be changed from the command line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+__all__ = ["Config", "GeneratorConfig", "LossConfig", "ModelConfig", "TrainConfig", "from_json", "to_json"]
+
+T = TypeVar("T")
+
+
+def option(default: Any, text: str, choices: tuple[str, ...] | None = None) -> Any:
+    """Declare a field with the text that explains it, here and in `--help`."""
+    return field(default=default, metadata={"text": text, "choices": choices})
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The auxiliary generator of MUN."""
+
+    channels: int = option(16, "width C of the generator; not stated: 16 keeps it at about 5 k parameters")
+    kernels: tuple[int, ...] = option((3, 5, 7), "sizes of the depth-wise kernels, odd; the paper says several")
+    bins: tuple[tuple[int, int], ...] = option(
+        ((1, 1), (2, 1), (4, 2), (8, 4)),
+        "pyramid bins (rows, columns); not stated: taller than wide, as people are; none finer than a body part",
+    )
+    resolution: int = option(2, "divide height and width by this inside the generator; 1 costs four times as much")
+    iml: bool = option(True, "use the intra-modality learners")
+    cml: bool = option(True, "use the cross-modality learner")
+    scale_init: float = option(0.5, "layer scale at the start; not stated: both branches begin alike")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network and the images it takes."""
+
+    auxiliary: str = option("mun", "the third modality of training, a name of the registry")
+    backbone: str = option("resnet18", "depth of the shared trunk", ("resnet18", "resnet34", "resnet50"))
+    width: float = option(0.5, "multiplies every channel count of the backbone; 1 fits pretrained weights")
+    height: int = option(128, "image height in pixels")
+    image_width: int = option(64, "image width in pixels")
+    auxiliary_stem: str = option("own", "stem of the auxiliary image; not stated: its own", ("own", "visible"))
+    gem_power: float = option(3.0, "power of the generalised-mean pooling; 3 is the field's habit")
+    generator: GeneratorConfig = GeneratorConfig()
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What is minimised: identity + weights × (identity alignment, modality alignment, triplet)."""
+
+    identity_alignment: float = option(1.0, "weight of L_ia; not stated: 1, as triplets are weighted in the field")
+    modality_alignment: float = option(0.5, "weight of L_ma; not stated: 0.5, below the terms that see identities")
+    triplet: float = option(0.0, "weight of a batch-hard triplet over all images; not in MUN, for baselines")
+    margin: float = option(0.3, "margin of L_ia and the triplet; not stated: 0.3, the field's habit")
+    momentum: float = option(0.8, "momentum of the accumulated prototypes; not stated: about five steps of memory")
+    alignment: str = option("bridge", "L_ma through the auxiliary prototype, or directly", ("bridge", "direct"))
+    space: str = option(
+        "embedding",
+        "where L_ia, L_ma and the triplet measure; not stated: unit embeddings trained best from scratch",
+        ("features", "unit_features", "embedding"),
+    )
+    label_smoothing: float = option(
+        0.1, "label smoothing of the identity loss; not stated: 0.1, as in strong baselines"
+    )
+    ramp_start: float = option(0.05, "fraction of the run before the metric losses begin; from scratch they collapse")
+    ramp_end: float = option(0.2, "fraction of the run when the metric losses reach their weights")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long, how fast, on what batches."""
+
+    epochs: int = option(20, "passes over the larger modality's images")
+    ids_per_batch: int = option(8, "P: identities per batch")
+    instances_per_id: int = option(4, "K: images per identity and modality")
+    optimizer: str = option("adamw", "adamw for small nets from scratch, sgd for pretrained", ("adamw", "sgd"))
+    lr: float = option(1e-3, "highest learning rate; about 0.1 for sgd")
+    weight_decay: float = option(5e-4, "weight decay; none on biases, normalisation and the layer scale")
+    warmup: float = option(0.05, "fraction of the run with rising learning rate, before the cosine")
+    flip: float = option(0.5, "probability of a mirror image")
+    pad: int = option(6, "pixels of padding before the random crop")
+    erase: float = option(0.5, "probability of erasing a rectangle")
+    erase_area: float = option(0.25, "largest erased share of the image")
+    jitter: float = option(0.2, "largest relative change of brightness and contrast, per image")
+    precision: str = option(
+        "auto",
+        "auto: bfloat16 on a GPU, float32 on a CPU; metric losses always in float32",
+        ("auto", "float32", "bfloat16"),
+    )
+    evaluate_every: int = option(1, "epochs between validations")
+    save_every: int = option(200, "steps between saved states")
+    log_every: int = option(20, "steps between lines of metrics")
+    recalibration: int = option(40, "batches of visible and infrared images that reset batch statistics, 0: keep")
+    select: str = option(
+        "best", "keep the weights that were best on validation identities, or the last", ("best", "last")
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run, but for its seed and its data."""
+
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    train: TrainConfig = TrainConfig()
+
+    def __post_init__(self) -> None:
+        """Check every value once.
+
+        Raises:
+            ValueError: A value is outside its range; the message says what was expected.
+        """
+        for group in (self.model, self.model.generator, self.loss, self.train):
+            check_choices(group)
+        check_ranges(self)
+
+
+def check_choices(group: Any) -> None:
+    """Refuse a value that is not among its field's choices."""
+    for item in dataclasses.fields(group):
+        choices = item.metadata.get("choices")
+        value = getattr(group, item.name)
+        if choices and value not in choices:
+            raise ValueError(f"expected {item.name} to be one of {', '.join(choices)}; got {value!r}")
+
+
+def check_ranges(config: Config) -> None:
+    """Refuse numbers that no run can use."""
+    model, generator, loss, train = config.model, config.model.generator, config.loss, config.train
+    bounds: list[tuple[str, float, float, float]] = [
+        ("channels", generator.channels, 1, 512),
+        ("resolution", generator.resolution, 1, 8),
+        ("width", model.width, 0.0625, 4),
+        ("height", model.height, 32, 1024),
+        ("image_width", model.image_width, 16, 1024),
+        ("gem_power", model.gem_power, 1, 100),
+        ("identity_alignment", loss.identity_alignment, 0, 1e3),
+        ("modality_alignment", loss.modality_alignment, 0, 1e3),
+        ("triplet", loss.triplet, 0, 1e3),
+        ("margin", loss.margin, 0, 1e3),
+        ("momentum", loss.momentum, 0, 0.9999),
+        ("label_smoothing", loss.label_smoothing, 0, 0.9),
+        ("ramp_start", loss.ramp_start, 0, 1),
+        ("ramp_end", loss.ramp_end, loss.ramp_start, 1),
+        ("epochs", train.epochs, 1, 100_000),
+        ("ids_per_batch", train.ids_per_batch, 2, 1024),
+        ("instances_per_id", train.instances_per_id, 1, 1024),
+        ("lr", train.lr, 1e-8, 10),
+        ("weight_decay", train.weight_decay, 0, 1),
+        ("warmup", train.warmup, 0, 1),
+        ("flip", train.flip, 0, 1),
+        ("pad", train.pad, 0, 256),
+        ("erase", train.erase, 0, 1),
+        ("erase_area", train.erase_area, 0.02, 0.9),
+        ("jitter", train.jitter, 0, 0.9),
+        ("evaluate_every", train.evaluate_every, 1, 100_000),
+        ("save_every", train.save_every, 1, 10_000_000),
+        ("log_every", train.log_every, 1, 10_000_000),
+        ("recalibration", train.recalibration, 0, 10_000),
+    ]
+    for name, value, low, high in bounds:
+        # Written so that NaN, which compares as false, is refused too.
+        if not low <= value <= high:
+            raise ValueError(f"expected {name} between {low:g} and {high:g}, got {value:g}")
+    if not generator.kernels or any(size < 1 or size > 31 or size % 2 == 0 for size in generator.kernels):
+        raise ValueError(f"expected kernels to be odd sizes from 1 to 31, got {generator.kernels}")
+    if not generator.bins or any(min(bins) < 1 for bins in generator.bins):
+        raise ValueError(f"expected bins of at least 1 row and 1 column, got {generator.bins}")
+    if not (generator.iml or generator.cml):
+        raise ValueError("expected at least one of iml and cml to be on, got both off")
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """Turn a config into a JSON object; tuples become lists."""
+    return {
+        item.name: to_json(value) if dataclasses.is_dataclass(value) else as_lists(value)
+        for item in dataclasses.fields(config)
+        for value in [getattr(config, item.name)]
+    }
+
+
+def as_lists(value: Any) -> Any:
+    """Replace tuples by lists, at any depth."""
+    return [as_lists(part) for part in value] if isinstance(value, tuple) else value
+
+
+def from_json(kind: type[T], value: Any, where: str = "config") -> T:
+    """Build a config of the given class from a JSON object.
+
+    Raises:
+        ValueError: A field is missing, unknown or of another type, as in a config of another version.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"expected {where} to be an object, got {type(value).__name__}")
+    hints = get_type_hints(kind)
+    names = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(value) - names):
+        raise ValueError(f"expected {where} of this version, got the unknown field {unknown[0]!r}")
+    if missing := sorted(names - set(value)):
+        raise ValueError(f"expected {where} of this version, the field {missing[0]!r} is missing")
+    return kind(**{name: convert(hints[name], value[name], f"{where}.{name}") for name in value})
+
+
+def convert(hint: Any, value: Any, where: str) -> Any:
+    """Check one JSON value against a type hint, and turn lists into tuples."""
+    if dataclasses.is_dataclass(hint):
+        return from_json(typing.cast(type[Any], hint), value, where)
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"expected {where} to be a list, got {value!r}")
+        kinds = get_args(hint)
+        if kinds[-1] is Ellipsis:
+            kinds = (kinds[0],) * len(value)
+        if len(kinds) != len(value):
+            raise ValueError(f"expected {where} to have {len(kinds)} parts, got {value!r}")
+        return tuple(convert(kind, part, where) for kind, part in zip(kinds, value, strict=True))
+    hint = get_origin(hint) or hint
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ValueError(f"expected {where} to be of type {getattr(hint, '__name__', hint)}, got {value!r}")
+    return value

@@ -1,0 +1,98 @@
+"""Decoded images in one memory-mapped file, so that a data set need not fit into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mun.files import sync
+from mun.images import read_image, resize
+from mun.structures import Sample
+
+__all__ = ["cache_folder", "cached_images", "decode_samples"]
+
+
+def cache_folder() -> Path:
+    """Name the folder of caches: `$MUN_CACHE`, or `mun` below the user's cache folder."""
+    if chosen := os.environ.get("MUN_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mun"
+
+
+def fingerprint(samples: Sequence[Sample], height: int, width: int) -> str:
+    """Hash the files' places, sizes and times with the target size; any change asks for a new cache."""
+    digest = hashlib.sha256(f"1 {height} {width}".encode())
+    for sample in samples:
+        status = sample.path.stat()
+        digest.update(f"{sample.path.resolve()} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:24]
+
+
+def fill(
+    images: NDArray[np.uint8], samples: Sequence[Sample], step: Callable[[], object] = lambda: None
+) -> NDArray[np.uint8]:
+    """Decode samples into a prepared `(N, H, W, 3)` array with as many threads as there are cores."""
+    height, width = images.shape[1:3]
+
+    def place(index: int) -> None:
+        images[index] = resize(read_image(samples[index].path), height, width)
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for _ in pool.map(place, range(len(samples))):
+            step()
+    return images
+
+
+def decode_samples(samples: Sequence[Sample], height: int, width: int) -> NDArray[np.uint8]:
+    """Decode samples into memory: RGB, uint8, [0, 255], `(N, height, width, 3)`."""
+    return fill(np.empty((len(samples), height, width, 3), dtype=np.uint8), samples)
+
+
+def cached_images(
+    samples: Sequence[Sample], height: int, width: int, folder: Path | None = None, progress: bool = True
+) -> NDArray[np.uint8]:
+    """Open, or first build, the memory-mapped images of some samples.
+
+    The file appears under its name only when it is complete, so that an interrupted build is built again.
+
+    Args:
+        samples: N images, in the order of the rows.
+        height: Pixels.
+        width: Pixels.
+        folder: Where caches live; `cache_folder()` by default.
+        progress: Show a progress bar on stderr while building.
+
+    Returns:
+        RGB, uint8, [0, 255], read-only, `(N, height, width, 3)`.
+
+    Raises:
+        ValueError: There are no samples, or an image is broken.
+    """
+    if not samples:
+        raise ValueError("expected at least one image to cache, got none")
+    folder = cache_folder() if folder is None else folder
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{fingerprint(samples, height, width)}.npy"
+    if not path.exists():
+        partial = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
+        try:
+            images = np.lib.format.open_memmap(
+                partial, mode="w+", dtype=np.uint8, shape=(len(samples), height, width, 3)
+            )
+            with tqdm(total=len(samples), desc="decoding", unit="image", disable=not progress, leave=False) as bar:
+                fill(images, samples, bar.update)
+            images.flush()
+            del images
+            sync(partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    opened: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return opened

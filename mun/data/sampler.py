@@ -1,0 +1,88 @@
+"""Which images make up the batch of a step: a pure function of the seed and the step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mun.structures import Modality, Sample
+
+__all__ = ["CrossModalSampler", "training_labels"]
+
+Indices = NDArray[np.int64]
+
+
+def training_labels(samples: Sequence[Sample]) -> dict[int, int]:
+    """Map each pid to its training label 0 … C−1, in ascending order of pid."""
+    return {pid: label for label, pid in enumerate(sorted({sample.pid for sample in samples}))}
+
+
+class CrossModalSampler:
+    """Draw P identities with K visible and K infrared images each.
+
+    Identities come in shuffled rounds, so that each is seen equally often; images come without replacement where an
+    identity has K of them, else with it. Row n of the visible and of the infrared part show the same person.
+
+    Args:
+        samples: The training images; an identity seen in one modality only is left out.
+        ids_per_batch: P.
+        instances_per_id: K per modality.
+        seed: Together with the step it decides every draw.
+
+    Raises:
+        ValueError: Fewer than P identities are seen in both modalities.
+    """
+
+    def __init__(self, samples: Sequence[Sample], ids_per_batch: int, instances_per_id: int, seed: int) -> None:
+        self.ids_per_batch = ids_per_batch
+        self.instances_per_id = instances_per_id
+        self.seed = seed
+        labels = training_labels(samples)
+        self.num_classes = len(labels)
+        rows: dict[Modality, dict[int, list[int]]] = {Modality.VISIBLE: {}, Modality.INFRARED: {}}
+        for row, sample in enumerate(samples):
+            rows[sample.modality].setdefault(labels[sample.pid], []).append(row)
+        shared = sorted(set(rows[Modality.VISIBLE]) & set(rows[Modality.INFRARED]))
+        if len(shared) < ids_per_batch:
+            raise ValueError(
+                f"expected at least {ids_per_batch} identities with visible and infrared images, got {len(shared)}"
+            )
+        self.identities = np.asarray(shared, dtype=np.int64)
+        self.rows = {
+            modality: {label: np.asarray(values, dtype=np.int64) for label, values in by_label.items()}
+            for modality, by_label in rows.items()
+        }
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps after which as many images were drawn as the larger modality holds."""
+        largest = max(sum(len(by_label[int(label)]) for label in self.identities) for by_label in self.rows.values())
+        return -(-largest // (self.ids_per_batch * self.instances_per_id))
+
+    def identities_of(self, step: int) -> Indices:
+        """Choose the P labels of a step, ascending."""
+        per_round = len(self.identities) // self.ids_per_batch
+        order = np.random.default_rng([self.seed, 1, step // per_round]).permutation(self.identities)
+        start = step % per_round * self.ids_per_batch
+        return np.sort(order[start : start + self.ids_per_batch])
+
+    def batch(self, step: int) -> tuple[dict[Modality, Indices], Indices]:
+        """Choose the images of a step.
+
+        Args:
+            step: Counted from 0.
+
+        Returns:
+            Rows of the samples per modality, `(P·K,)` each, and their labels, `(P·K,)`, the same for both.
+        """
+        draws = np.random.default_rng([self.seed, 2, step])
+        chosen: dict[Modality, list[Indices]] = {Modality.VISIBLE: [], Modality.INFRARED: []}
+        labels = self.identities_of(step)
+        for label in labels:
+            for modality, parts in chosen.items():
+                rows = self.rows[modality][int(label)]
+                parts.append(draws.choice(rows, self.instances_per_id, replace=len(rows) < self.instances_per_id))
+        indices = {modality: np.concatenate(parts) for modality, parts in chosen.items()}
+        return indices, np.repeat(labels, self.instances_per_id)

@@ -1,0 +1,148 @@
+"""Run a protocol over its trials: mean and spread of the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics, unit_rows
+from mun.evaluation.protocols import GallerySampler, Permutations, Protocol, dropped, queries, sample_gallery
+from mun.structures import Sample
+
+__all__ = ["BenchmarkResult", "benchmark"]
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """The metrics of every trial, and everything that a reader needs to know to compare them.
+
+    Attributes:
+        data: What the images are: `synvi`, `sysu`.
+        protocol: Name of the protocol.
+        sampler: How the galleries were drawn.
+        shots: Gallery images per identity and camera.
+        flip: Whether an embedding is the mean over the image and its mirror.
+        per_trial: Metrics of trial 0, 1, ….
+        rerank: Whether the distances were re-ranked.
+        distance: Name of the distance.
+    """
+
+    data: str
+    protocol: str
+    sampler: str
+    shots: int
+    flip: bool
+    per_trial: tuple[RankingMetrics, ...]
+    rerank: bool = False
+    distance: str = "cosine"
+
+    @property
+    def num_valid(self) -> int:
+        """Number of valid queries; the same in each trial, because every trial's gallery has the same identities."""
+        return self.per_trial[0].num_valid
+
+    def mean(self) -> dict[str, float]:
+        """Return the mean of each score over the trials, fractions."""
+        scores = [metrics.scores() for metrics in self.per_trial]
+        return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
+
+    def sd(self) -> dict[str, float]:
+        """Return the sample standard deviation (divisor: trials − 1) of each score, fractions; 0 for a single trial."""
+        scores = [metrics.scores() for metrics in self.per_trial]
+        if len(scores) == 1:
+            return dict.fromkeys(scores[0], 0.0)
+        return {name: float(np.std([score[name] for score in scores], ddof=1)) for name in scores[0]}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `evaluate` writes; `per_trial` in the order of the trials, `sd` as in `sd()`."""
+        return {
+            "data": self.data,
+            "protocol": self.protocol,
+            "sampler": self.sampler,
+            "shots": self.shots,
+            "trials": len(self.per_trial),
+            "flip": self.flip,
+            "rerank": self.rerank,
+            "distance": self.distance,
+            "num_valid": self.num_valid,
+            "mean": self.mean(),
+            "sd": self.sd(),
+            "per_trial": [metrics.scores() for metrics in self.per_trial],
+        }
+
+
+def benchmark(
+    protocol: Protocol,
+    samples: Sequence[Sample],
+    embeddings: ArrayLike,
+    *,
+    data: str,
+    shots: int = 1,
+    trials: int = 10,
+    sampler: GallerySampler | str = GallerySampler.SEEDED,
+    flip: bool = False,
+    permutations: Permutations | None = None,
+) -> BenchmarkResult:
+    """Score embeddings by a protocol: the same queries against the gallery of each trial.
+
+    Args:
+        protocol: Who asks, who answers, what is left out.
+        samples: All samples of the split, N of them.
+        embeddings: Of those samples, in their order, real, `(N, D)`; normalised unless of unit length. Distances are in
+            float64.
+        data: What the images are, for the record: `synvi` or `sysu`.
+        shots: Gallery images per identity and camera.
+        trials: Number of galleries; trial t has seed t.
+        sampler: `seeded` or `official`.
+        flip: Whether the embeddings are means over image and mirror, for the record.
+        permutations: The content of the permutation file, for `official`.
+
+    Raises:
+        ValueError: `embeddings` is not of shape (N, D), not finite or has a zero row; a sample is there twice; `trials`
+            is below 1; there is no query, no gallery, or no query with a match; or `sample_gallery` refuses the draw.
+    """
+    rows = np.asarray(unit_rows("embeddings", embeddings), dtype=np.float64)
+    row_of = {sample: row for row, sample in enumerate(samples)}
+    if len(rows) != len(samples) or len(row_of) != len(samples):
+        raise ValueError(
+            f"expected `embeddings` of shape ({len(samples)}, D) and no sample twice,"
+            f" got {rows.shape} for {len(row_of)} different samples"
+        )
+    if trials < 1:
+        raise ValueError(f"expected at least one trial, got {trials}")
+    asked = queries(protocol, samples)
+    if not asked:
+        raise ValueError(
+            f"expected {protocol.query_modality} queries for {protocol.name}, got none in {len(rows)} samples"
+        )
+    per_trial = []
+    for trial in range(trials):
+        gallery = sample_gallery(protocol, samples, shots, trial, sampler, permutations)
+        if not gallery:
+            raise ValueError(
+                f"expected {protocol.gallery_modality} images by cameras {protocol.gallery_cameras} for {protocol.name}"
+                f" in the gallery, got none in {len(rows)} samples"
+            )
+        per_trial.append(_trial(protocol, asked, gallery, rows, row_of))
+    return BenchmarkResult(data, protocol.name, str(sampler), shots, flip, tuple(per_trial))
+
+
+def _trial(
+    protocol: Protocol,
+    asked: Sequence[Sample],
+    gallery: Sequence[Sample],
+    embeddings: NDArray[np.float64],
+    row_of: dict[Sample, int],
+) -> RankingMetrics:
+    """Score one gallery."""
+    query_pids, gallery_pids = [sample.pid for sample in asked], [sample.pid for sample in gallery]
+    query_camids, gallery_camids = [sample.camid for sample in asked], [sample.camid for sample in gallery]
+    distances = cosine_distances(
+        embeddings[[row_of[sample] for sample in asked]], embeddings[[row_of[sample] for sample in gallery]]
+    )
+    mask = dropped(protocol, query_pids, query_camids, gallery_pids, gallery_camids)
+    return rank_metrics(distances, query_pids, gallery_pids, mask, protocol.distinct_identities)

@@ -1,0 +1,291 @@
+"""Rank a gallery for every query and say how good the ranking is: CMC, mAP, mINP. NumPy alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["RANKS", "RankingMetrics", "cosine_distances", "integer_vector", "rank_metrics", "ranking", "unit_rows"]
+
+RANKS = (1, 5, 10, 20)  # the ranks that the field's tables report
+UNIT_TOLERANCE = 1e-6  # float32 embeddings of unit length are off by about 1e-7
+CHUNK_ELEMENTS = 2**20  # distances ranked at once; about 50 bytes of working memory each
+
+Floats = NDArray[np.floating[Any]]
+Integers = NDArray[np.integer[Any]]
+Booleans = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class RankingMetrics:
+    """How good a ranking is; every mean is over the valid queries, those with a match in their kept gallery.
+
+    Attributes:
+        cmc: Fraction of valid queries found within the first 1 … R places, float64, `(R,)`.
+        mean_ap: Mean average precision, in [0, 1].
+        mean_inp: Mean inverse negative penalty, in [0, 1].
+        num_valid: Number of valid queries.
+        average_precision: Of each query, float64, `(Q,)`; NaN where the query is skipped.
+        inverse_negative_penalty: Of each query, float64, `(Q,)`; NaN where the query is skipped.
+        first_hit: Place of the first match in the kept gallery, from 1, int64, `(Q,)`; 0 where the query is skipped.
+    """
+
+    cmc: NDArray[np.float64]
+    mean_ap: float
+    mean_inp: float
+    num_valid: int
+    average_precision: NDArray[np.float64]
+    inverse_negative_penalty: NDArray[np.float64]
+    first_hit: NDArray[np.int64]
+
+    def rank(self, k: int) -> float:
+        """Return CMC at rank `k`, a fraction.
+
+        Raises:
+            ValueError: `k` is not in [1, R].
+        """
+        if not 1 <= k <= len(self.cmc):
+            raise ValueError(f"expected a rank in [1, {len(self.cmc)}], got {k}")
+        return float(self.cmc[k - 1])
+
+    def scores(self) -> dict[str, float]:
+        """Return `rank1, rank5, rank10, rank20, mean_ap, mean_inp` as fractions.
+
+        Raises:
+            ValueError: The CMC curve is shorter than 20.
+        """
+        scores = {f"rank{k}": self.rank(k) for k in RANKS}
+        return {**scores, "mean_ap": self.mean_ap, "mean_inp": self.mean_inp}
+
+
+def integer_vector(name: str, values: ArrayLike, length: int | None = None) -> Integers:
+    """Return `values` as an integer vector, or say what is wrong with them.
+
+    Args:
+        name: What the message calls the values.
+        values: Integers, `(length,)`.
+        length: The length asked for; `None` for any.
+
+    Raises:
+        ValueError: `values` is not a vector of this length, or not of an integer type.
+    """
+    array = np.asarray(values)
+    if array.ndim != 1 or (length is not None and len(array) != length):
+        raise ValueError(f"expected `{name}` of shape ({'N' if length is None else length},), got {array.shape}")
+    if array.dtype.kind not in "iu" and array.size:
+        raise ValueError(f"expected `{name}` of an integer type, got {array.dtype}")
+    return array
+
+
+def _features(name: str, values: ArrayLike) -> Floats:
+    """Return `values` as finite float32 or float64 features of shape (N, D)."""
+    array = _floats(name, values)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"expected `{name}` of shape (N, D), neither of them 0, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"expected finite `{name}`, got NaN or infinity")
+    return array
+
+
+def _floats(name: str, values: ArrayLike) -> Floats:
+    """Return real numbers in float32 where they are, else in float64."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"expected `{name}` of a real numeric type, got {array.dtype}")
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+
+
+def unit_rows(name: str, features: ArrayLike) -> Floats:
+    """Return features of unit length: as they are where every row has length 1 within 1e-6, else normalised.
+
+    Rows that are already of unit length are left alone, because dividing again moves distances in their last digits,
+    and the order of near ties with them.
+
+    Args:
+        name: What a message calls the features.
+        features: Real numbers, `(N, D)`.
+
+    Returns:
+        float32 where `features` is, else float64, `(N, D)`.
+
+    Raises:
+        ValueError: Not of shape (N, D), empty, not finite, or a row is zero.
+    """
+    rows = _features(name, features)
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    if not largest.all():
+        raise ValueError(f"expected `{name}` without a zero row, got one at row {int(np.argmin(largest))}")
+    scaled = rows.astype(np.float64) / largest  # first by the largest entry, so that no square overflows
+    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
+    if np.all(np.abs(lengths * largest - 1) <= UNIT_TOLERANCE):
+        return rows
+    unit: Floats = (scaled / lengths).astype(rows.dtype)
+    return unit
+
+
+def cosine_distances(query: ArrayLike, gallery: ArrayLike) -> Floats:
+    """Return −(Q·Gᵀ): the cosine distance of unit rows, less its constant 1, which changes no ranking.
+
+    Args:
+        query: Embeddings of unit length, `(Q, D)`.
+        gallery: Embeddings of unit length, `(G, D)`.
+
+    Returns:
+        Distances in [−1, 1], smaller is closer, `(Q, G)`; float32 where both inputs are, else float64.
+
+    Raises:
+        ValueError: Not of these shapes, empty, or not finite.
+    """
+    query_rows, gallery_rows = _features("query", query), _features("gallery", gallery)
+    if query_rows.shape[1] != gallery_rows.shape[1]:
+        raise ValueError(f"expected `gallery` of shape (G, {query_rows.shape[1]}), got {gallery_rows.shape}")
+    distances: Floats = -(query_rows @ gallery_rows.T)
+    return distances
+
+
+def ranking(distances: ArrayLike, dropped: ArrayLike | None = None) -> NDArray[np.int64]:
+    """Rank the kept gallery of one query by (distance, gallery index).
+
+    Args:
+        distances: Of the query to each gallery image, `(G,)`.
+        dropped: Whether the protocol drops the image for this query, bool, `(G,)`; `None` drops nothing.
+
+    Returns:
+        Gallery indices, the closest first, int64, `(K,)` with K ≤ G; empty where all are dropped.
+
+    Raises:
+        ValueError: Not of these shapes, empty, not finite, or `dropped` is not boolean.
+    """
+    row = _floats("distances", distances)
+    if row.ndim != 1 or not row.size:
+        raise ValueError(f"expected `distances` of shape (G,), not empty, got {row.shape}")
+    mask = _mask(dropped, row.shape)
+    _check_finite(row)
+    order: NDArray[np.int64] = _order(row[None], None if mask is None else mask[None])[0]
+    return order if mask is None else order[: int((~mask).sum())]
+
+
+def rank_metrics(
+    distances: ArrayLike,
+    query_pids: ArrayLike,
+    gallery_pids: ArrayLike,
+    dropped: ArrayLike | None,
+    distinct_identities: bool,
+    max_rank: int = 20,
+) -> RankingMetrics:
+    """Rank the gallery for every query, and score the ranking.
+
+    The kept gallery of a query is sorted by (distance, gallery index); rank_k is the place of its k-th match, m the
+    number of matches. AP = (1/m) Σ k / rank_k, without interpolation; INP = m / rank_m. A query with m = 0 is skipped.
+
+    Args:
+        distances: Smaller is closer, real, `(Q, G)`.
+        query_pids: Integers, `(Q,)`.
+        gallery_pids: Integers, `(G,)`.
+        dropped: Whether the protocol drops a gallery image for a query, bool, `(Q, G)`; `None` drops nothing.
+        distinct_identities: CMC counts distinct identities, in the order of their first image (SYSU-MM01), not images.
+        max_rank: Length R of the CMC curve; it may exceed the size of the gallery.
+
+    Raises:
+        ValueError: Not of these shapes or types, empty, not finite, `max_rank` below 1, or no query has a match.
+
+    Source: mAP after Zheng et al., ICCV 2015; mINP after Ye et al., TPAMI 2022, arXiv:2001.04193; identity-CMC after Wu
+    et al., ICCV 2017. Departs from their code in: ties go by gallery index, so that constant features score chance.
+    """
+    table = _floats("distances", distances)
+    if table.ndim != 2 or 0 in table.shape:
+        raise ValueError(f"expected `distances` of shape (Q, G), neither of them 0, got {table.shape}")
+    queries = integer_vector("query_pids", query_pids, table.shape[0])
+    gallery = integer_vector("gallery_pids", gallery_pids, table.shape[1])
+    mask = _mask(dropped, table.shape)
+    if max_rank < 1:
+        raise ValueError(f"expected `max_rank` of at least 1, got {max_rank}")
+    rows = max(1, CHUNK_ELEMENTS // table.shape[1])
+    parts = [
+        _score_rows(table[part], queries[part], gallery, None if mask is None else mask[part], distinct_identities)
+        for part in (slice(start, start + rows) for start in range(0, len(table), rows))
+    ]
+    precision, penalty, first_hit, place = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    valid = first_hit > 0
+    num_valid = int(valid.sum())
+    if not num_valid:
+        raise ValueError(
+            f"expected a match in the kept gallery of at least one query, got none for {len(table)} queries"
+        )
+    found = np.bincount(np.minimum(place[valid], max_rank + 1), minlength=max_rank + 2)[1:-1]
+    return RankingMetrics(
+        cmc=np.cumsum(found) / num_valid,
+        mean_ap=float(precision[valid].mean()),
+        mean_inp=float(penalty[valid].mean()),
+        num_valid=num_valid,
+        average_precision=precision,
+        inverse_negative_penalty=penalty,
+        first_hit=first_hit,
+    )
+
+
+def _mask(dropped: ArrayLike | None, shape: tuple[int, ...]) -> Booleans | None:
+    """Return the mask of dropped images, checked; `None` where there is none."""
+    if dropped is None:
+        return None
+    mask = np.asarray(dropped)
+    if mask.shape != shape or mask.dtype != np.bool_:
+        raise ValueError(f"expected `dropped` of shape {shape} and type bool, got {mask.shape} of {mask.dtype}")
+    return mask
+
+
+def _check_finite(distances: Floats) -> None:
+    if not np.isfinite(distances).all():
+        raise ValueError("expected finite `distances`, got NaN or infinity")
+
+
+def _order(distances: Floats, dropped: Booleans | None) -> NDArray[np.int64]:
+    """Sort each row by (dropped, distance, index), `(Q, G)`; the order among the dropped is of no meaning."""
+    values = distances if dropped is None else np.where(dropped, np.inf, distances)
+    order = np.argsort(values, axis=1)  # several times as fast as the stable sort, which only rows with ties need
+    ordered = np.take_along_axis(values, order, axis=1)
+    tied = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] < np.inf)).any(axis=1)
+    if tied.any():
+        order[tied] = np.argsort(values[tied], axis=1, kind="stable")
+    return order.astype(np.int64, copy=False)
+
+
+def _score_rows(
+    distances: Floats, query_pids: Integers, gallery_pids: Integers, dropped: Booleans | None, distinct_identities: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return AP, INP, first hit and the place that CMC counts, each `(Q,)`."""
+    _check_finite(distances)
+    order = _order(distances, dropped)
+    matches = gallery_pids[order] == query_pids[:, None]  # (Q, G), in ranked order
+    if dropped is not None:
+        matches &= ~np.take_along_axis(dropped, order, axis=1)
+    rows, columns = np.nonzero(matches)  # by row, then by rank
+    counts = np.bincount(rows, minlength=len(distances))  # m of each query
+    ends = np.cumsum(counts)
+    starts = ends - counts
+    valid = counts > 0
+    nth = np.arange(1, len(rows) + 1) - starts[rows]  # k, of each match
+    sums = np.bincount(rows, weights=nth / (columns + 1), minlength=len(distances))
+    precision, penalty = np.full(len(distances), np.nan), np.full(len(distances), np.nan)
+    precision[valid] = sums[valid] / counts[valid]
+    penalty[valid] = counts[valid] / (columns[ends[valid] - 1] + 1)
+    first_hit = np.zeros(len(distances), np.int64)
+    first_hit[valid] = columns[starts[valid]] + 1
+    place = _identity_place(order, gallery_pids, first_hit) if distinct_identities else first_hit
+    return precision, penalty, first_hit, place
+
+
+def _identity_place(
+    order: NDArray[np.int64], gallery_pids: Integers, first_hit: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return 1 + the number of other identities whose best image precedes the query's first match, `(Q,)`."""
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(1, order.shape[1] + 1)[None], axis=1)
+    by_pid = np.argsort(gallery_pids, kind="stable")
+    _, starts = np.unique(gallery_pids[by_pid], return_index=True)
+    best = np.minimum.reduceat(ranks[:, by_pid], starts, axis=1)  # (Q, identities); the dropped rank last
+    place: NDArray[np.int64] = 1 + (best < first_hit[:, None]).sum(axis=1)
+    return place

@@ -1,0 +1,107 @@
+"""The Modality Unifying Network: auxiliary modality, stems, shared trunk, pooling, BN neck."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mun.auxiliary.registry import build_auxiliary
+from mun.config import ModelConfig
+from mun.models.backbone import Stem, Trunk, initialise
+from mun.models.neck import BnNeck, generalised_mean
+from mun.structures import Modality
+
+__all__ = ["Network", "Outputs"]
+
+# Mean and standard deviation of ImageNet's RGB images in [0, 1], which pretrained weights expect.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the network says of a batch, by modality.
+
+    Attributes:
+        features: Pooled, before the BN neck, float32, `(N_m, D)`.
+        embeddings: After the BN neck, unit length, float32, `(N_m, D)`.
+        logits: Over the C training identities, `(N_m, C)`.
+    """
+
+    features: dict[Modality, Tensor]
+    embeddings: dict[Modality, Tensor]
+    logits: dict[Modality, Tensor]
+
+
+class Network(nn.Module):
+    """Embed visible, infrared and auxiliary images into one space.
+
+    Args:
+        config: The model's choices.
+        num_classes: Training identities C; 0 builds no classifier.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ModelConfig, num_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.num_classes = num_classes
+        self.auxiliary = build_auxiliary(config)
+        modalities = [Modality.VISIBLE, Modality.INFRARED]
+        if self.auxiliary.num_images and config.auxiliary_stem == "own":
+            modalities.append(Modality.AUXILIARY)
+        self.stems = nn.ModuleDict({modality.value: Stem(config.width) for modality in modalities})
+        self.trunk = Trunk(config.backbone, config.width)
+        self.neck = BnNeck(self.trunk.num_features, num_classes)
+        initialise(self.stems)
+        initialise(self.trunk)
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
+
+    @property
+    def num_features(self) -> int:
+        """Size D of features and embeddings."""
+        return self.trunk.num_features
+
+    def stem(self, images: Tensor, modality: Modality) -> Tensor:
+        """Normalise images in [0, 1], `(N, 3, H, W)`, and run the modality's own stem."""
+        name = modality.value if modality.value in self.stems else Modality.VISIBLE.value
+        normalised: Tensor = (images - self.mean) / self.std
+        maps: Tensor = self.stems[name](normalised.contiguous(memory_format=torch.channels_last))
+        return maps
+
+    def features(self, images: Tensor, modality: Modality) -> Tensor:
+        """Map images in [0, 1], `(N, 3, H, W)`, to pooled features before the BN neck, float32, `(N, D)`."""
+        return generalised_mean(self.trunk(self.stem(images, modality)), self.config.gem_power)
+
+    def embed(self, images: Tensor, modality: Modality) -> Tensor:
+        """Map images in [0, 1], `(N, 3, H, W)`, to unit-length embeddings, float32, `(N, D)`."""
+        embeddings: Tensor = self.neck(self.features(images, modality))[0]
+        return embeddings
+
+    def generate(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, ...]:
+        """Make the auxiliary images of same-identity pairs, each like its inputs."""
+        images: tuple[Tensor, ...] = self.auxiliary(visible, infrared)
+        return images
+
+    def forward(self, images: Mapping[Modality, Tensor]) -> Outputs:
+        """Run every modality's stem, then the shared layers on all images together.
+
+        Args:
+            images: RGB, float, [0, 1], `(N_m, 3, H, W)` per modality; batch statistics are taken over all of them.
+        """
+        modalities = list(images)
+        maps = torch.cat([self.stem(images[modality], modality) for modality in modalities])
+        features = generalised_mean(self.trunk(maps), self.config.gem_power)
+        with torch.autocast(features.device.type, enabled=False):
+            embeddings, logits = self.neck(features)
+        sizes = [len(images[modality]) for modality in modalities]
+
+        def split(values: Tensor) -> dict[Modality, Tensor]:
+            return dict(zip(modalities, torch.split(values, sizes), strict=True))
+
+        return Outputs(split(features), split(embeddings), split(logits))

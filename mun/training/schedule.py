@@ -1,0 +1,45 @@
+"""The learning rate of a step, and the optimiser it drives."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from mun.config import TrainConfig
+
+__all__ = ["build_optimizer", "learning_rate", "set_learning_rate"]
+
+
+def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
+    """Rise linearly during warm-up, then fall along a cosine to 1 % of the highest rate.
+
+    Args:
+        step: Counted from 0.
+        steps: Steps of the whole run.
+        config: Gives the highest rate and the share of warm-up.
+    """
+    warm = config.warmup * steps
+    if step < warm:
+        return config.lr * (step + 1) / (warm + 1)
+    share = min(1.0, (step - warm) / max(1.0, steps - warm))
+    return config.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def build_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Build the optimiser; biases, normalisation and the layer scale (all 1-D) are not decayed."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=config.lr)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every parameter group the rate of this step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

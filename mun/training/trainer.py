@@ -1,0 +1,282 @@
+"""Train a run up to a step: the one unit that a laptop, a GPU and a chunked host all call."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from mun import __version__
+from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
+from mun.checkpoint import FORMAT, Card, build_network, load_tensors, save_checkpoint
+from mun.data.augment import Augmentation, augment, to_images
+from mun.data.cache import cached_images
+from mun.data.sampler import CrossModalSampler
+from mun.data.sources import Source, read_source
+from mun.embedding import embed_samples
+from mun.evaluation.benchmark import benchmark
+from mun.evaluation.protocols import get_protocol
+from mun.losses.criterion import Criterion
+from mun.models.network import Network
+from mun.structures import Modality, Split
+from mun.training.recalibration import recalibrated
+from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings
+from mun.training.schedule import build_optimizer, learning_rate, set_learning_rate
+
+__all__ = ["Trainer", "describe_data", "train"]
+
+MODALITIES = (Modality.VISIBLE, Modality.INFRARED)
+# Validation follows the rules of all-search on the validation identities, single-shot, over this many galleries.
+VALIDATION_PROTOCOL, VALIDATION_TRIALS = "sysu-all", 5
+
+
+class Trainer:
+    """A run in memory: network, losses, optimiser, images, and the step it has reached.
+
+    Args:
+        folder: A run started with `write_settings`; it goes on from its newest state.
+        device: Where to compute.
+        progress: Show progress bars on stderr.
+    """
+
+    def __init__(self, folder: Path, device: torch.device, progress: bool = True) -> None:
+        self.folder, self.device, self.progress = folder, device, progress
+        self.settings: RunSettings = read_settings(folder)
+        self.config, self.seed = self.settings.config, self.settings.seed
+        self.source = read_source(self.settings.dataset, Path(self.settings.data))
+        samples = self.source.require(Split.TRAIN)
+        train = self.config.train
+        self.sampler = CrossModalSampler(samples, train.ids_per_batch, train.instances_per_id, self.seed)
+        self.steps_per_epoch = self.sampler.steps_per_epoch
+        self.steps = train.epochs * self.steps_per_epoch
+        self.pixels: NDArray[np.uint8] = cached_images(
+            samples, self.config.model.height, self.config.model.image_width, progress=progress
+        )
+        network = build_network(self.config, self.sampler.num_classes, self.seed).to(device)
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        criterion = Criterion(self.config.loss, network.num_features).to(device)
+        self.network, self.criterion = network, criterion
+        self.state = TrainState(0, network, criterion, build_optimizer(network, train), {})
+        if (newest := newest_state(folder)) is not None:
+            self.state.load(newest)
+        self.metrics = MetricsFile(folder / "metrics.jsonl", self.state.step)
+
+    def images(self, rows: NDArray[np.int64]) -> Tensor:
+        """Fetch training images as RGB, float32, [0, 1], `(N, 3, H, W)`."""
+        return to_images(torch.from_numpy(self.pixels[rows]).to(self.device))
+
+    def batch(self, step: int) -> tuple[dict[Modality, Tensor], Tensor]:
+        """Build the augmented images of a step, per modality, and their labels, `(P·K,)`."""
+        train = self.config.train
+        settings = Augmentation(train.flip, train.pad, train.erase, train.erase_area, train.jitter)
+        draws = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        rows, labels = self.sampler.batch(step)
+        images = {modality: augment(self.images(rows[modality]), settings, draws) for modality in MODALITIES}
+        return images, torch.from_numpy(labels).to(self.device)
+
+    def mixed_precision(self) -> contextlib.AbstractContextManager[Any]:
+        """Open the precision of the run: bfloat16 where asked for, by default on a GPU."""
+        chosen = self.config.train.precision
+        on = chosen == "bfloat16" or (chosen == "auto" and self.device.type == "cuda")
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=on)
+
+    def train_step(self) -> dict[str, float]:
+        """Do one optimiser step and return its metrics where they are due, else nothing.
+
+        Raises:
+            ValueError: The loss is not finite; the last saved state is left as it was.
+        """
+        step = self.state.step
+        began = time.perf_counter()
+        rate = learning_rate(step, self.steps, self.config.train)
+        set_learning_rate(self.state.optimizer, rate)
+        images, pair_labels = self.batch(step)
+        self.network.train()
+        self.criterion.train()
+        with self.mixed_precision():
+            generated = self.network.generate(images[Modality.VISIBLE], images[Modality.INFRARED])
+            labels = dict.fromkeys(MODALITIES, pair_labels)
+            if generated:
+                images = {**images, Modality.AUXILIARY: torch.cat([image.float() for image in generated])}
+                labels = {**labels, Modality.AUXILIARY: pair_labels.repeat(len(generated))}
+            outputs = self.network(images)
+        total, parts = self.criterion(
+            outputs.features, outputs.embeddings, outputs.logits, labels, progress=step / self.steps
+        )
+        if not math.isfinite(float(total.detach())):
+            raise ValueError(
+                f"expected a finite loss, got {float(total.detach())} at step {step}; a lower --lr may help"
+            )
+        self.state.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        self.state.optimizer.step()
+        self.state.step = step + 1
+        if self.state.step % self.config.train.log_every and self.state.step != self.steps:
+            return {}
+        line = {name: float(value) for name, value in parts.items()}
+        line |= {
+            "total": float(total.detach()),
+            **self.criterion.diagnostics(outputs.features, outputs.embeddings, labels),
+        }
+        line |= self.generator_diagnostics(images)
+        seconds = time.perf_counter() - began
+        count = sum(len(values) for values in images.values())
+        return {**line, "lr": rate, "seconds": seconds, "images_per_second": count / seconds}
+
+    def generator_diagnostics(self, images: Mapping[Modality, Tensor]) -> dict[str, float]:
+        """Report layer scale, branch energies and input dependence of the generator; batch statistics stay."""
+        generator = self.network.auxiliary
+        if not isinstance(generator, AuxiliaryGenerator):
+            return {}
+        visible, infrared = (images[modality].detach().float() for modality in MODALITIES)
+        generator.eval()
+        report = generator.diagnostics(visible, infrared)
+        report["visible_dependence"] = input_dependence(generator, visible[:8], infrared[:8])
+        generator.train()
+        return report
+
+    def plain_batches(self) -> Iterator[dict[Modality, Tensor]]:
+        """Yield the fixed, unaugmented batches that recalibrate the batch statistics."""
+        for index in range(self.config.train.recalibration):
+            rows, _ = self.sampler.batch(2**31 + index)
+            yield {modality: self.images(rows[modality]) for modality in MODALITIES}
+
+    def validate(self) -> dict[str, float]:
+        """Score the present weights on the validation identities; empty where there are none."""
+        if not self.source.val:
+            return {}
+        network = recalibrated(self.network, self.plain_batches())
+        embeddings = embed_samples(network, self.source.val, progress=self.progress)
+        protocol = get_protocol(VALIDATION_PROTOCOL)
+        result = benchmark(protocol, self.source.val, embeddings, data=self.source.name, trials=VALIDATION_TRIALS)
+        return {name: result.mean()[name] for name in ("rank1", "mean_ap", "mean_inp")}
+
+    def advance(self) -> dict[str, float]:
+        """Do one step with all that falls due after it: metrics, validation, saving."""
+        train = self.config.train
+        line = self.train_step()
+        step = self.state.step
+        due = step % (train.evaluate_every * self.steps_per_epoch) == 0 or step == self.steps
+        if line:
+            self.metrics.write({"step": step, "epoch": step / self.steps_per_epoch, **line})
+        if due and (scores := self.validate()):
+            self.metrics.write({"step": step, "epoch": step / self.steps_per_epoch, "validation": scores})
+            best = self.state.best.get("scores", {})
+            if scores["mean_ap"] > best.get("mean_ap", -1.0):
+                self.state.keep_best(self.folder, scores)
+        if due or step % train.save_every == 0:
+            self.state.save(self.folder)
+        return line
+
+    def finish(self) -> Path:
+        """Write the finished checkpoint into the run's folder and return that folder."""
+        selection: dict[str, Any] = {"by": "last step"}
+        step = self.state.step
+        if self.config.train.select == "best" and self.state.best:
+            step = self.state.best["step"]
+            path = self.folder / f"best-{step:06d}" / "network.safetensors"
+            self.network.load_state_dict(load_tensors(path, self.network.state_dict()))
+            selection = {
+                "by": "mAP on validation identities",
+                "protocol": f"{self.source.name}-all, single-shot, {VALIDATION_TRIALS} trials",
+                "identities": len({sample.pid for sample in self.source.val}),
+                "validations": self.steps // (self.config.train.evaluate_every * self.steps_per_epoch),
+                "scores": self.state.best["scores"],
+            }
+        network: Network = recalibrated(self.network, self.plain_batches()).cpu()
+        versions = {"python": platform.python_version(), "torch": torch.__version__, "mun": __version__}
+        data = describe_data(self.source)
+        command = [*([data["command"]] if "command" in data else []), train_command(self.settings)]
+        card = Card(
+            FORMAT, self.folder.resolve().name, self.config, self.seed, step, data, selection, [], command, versions
+        )
+        save_checkpoint(self.folder, network, card)
+        return self.folder
+
+
+def describe_data(source: Source) -> dict[str, Any]:
+    """Describe a data set without naming a folder of the machine."""
+    counts = {
+        split.value: {"identities": len({sample.pid for sample in samples}), "images": len(samples)}
+        for split in Split
+        for samples in [source.split(split)]
+    }
+    manifest = source.manifest or {}
+    known = ("level", "level_version", "level_hash", "seed", "images_per_camera", "size", "command")
+    return {"name": source.name, **{key: manifest[key] for key in known if key in manifest}, "splits": counts}
+
+
+def train_command(settings: RunSettings) -> str:
+    """Write the command that makes a run: every value that differs from the defaults."""
+    words = ["python -m mun train --data DATA", f"--dataset {settings.dataset}", f"--seed {settings.seed}"]
+    words += [f"--{flag} {value}" for flag, value in changed_values(settings.config)]
+    return " ".join([*words, "--out RUN"])
+
+
+def changed_values(config: Any) -> Iterator[tuple[str, str]]:
+    """List the flags of a config that differ from their defaults."""
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if dataclasses.is_dataclass(value):
+            yield from changed_values(value)
+        elif value != item.default:
+            yield item.name.replace("_", "-"), flag_text(value)
+
+
+def flag_text(value: Any) -> str:
+    """Write a value as the command line reads it: `3,5,7`, `1x1,2x1`, `on`, `off`."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join("x".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in value)
+    return str(value)
+
+
+def train(
+    folder: Path,
+    until: int | None = None,
+    device: torch.device | None = None,
+    progress: bool = True,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Train a run up to a step, or to its end; however it is cut into calls, the end is the same to the bit on a CPU.
+
+    Args:
+        folder: A run started with `write_settings`.
+        until: Step to stop at, its state saved; the end of the run by default.
+        device: Where to compute; the CPU by default.
+        progress: Show progress bars on stderr.
+        stop: Asked before each step; True saves the state and returns.
+
+    Returns:
+        Whether the run is finished, its checkpoint written.
+
+    Raises:
+        FileNotFoundError: There is no run, or its data are gone.
+        ValueError: Settings, data or a saved state are not usable, or the loss is not finite.
+    """
+    trainer = Trainer(folder, device or torch.device("cpu"), progress)
+    last = trainer.steps if until is None else min(until, trainer.steps)
+    with tqdm(
+        total=trainer.steps, initial=trainer.state.step, desc=folder.name, unit="step", disable=not progress
+    ) as bar:
+        while trainer.state.step < last and not stop():
+            if line := trainer.advance():
+                bar.set_postfix(loss=f"{line['total']:.3f}", lr=f"{line['lr']:.1e}", refresh=False)
+            bar.update()
+    trainer.state.save(folder)
+    if trainer.state.step < trainer.steps:
+        return False
+    trainer.finish()
+    return True
