@@ -50,7 +50,8 @@ class IntraModalityLearner(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Map `(N, C, h, w)` to the same shape."""
         patterns = torch.stack([convolution(maps) for convolution in self.depthwise]).sum(dim=0)
-        return maps + self.pointwise(F.gelu(self.norm(patterns)))
+        mapped: Tensor = self.pointwise(F.gelu(self.norm(patterns)))
+        return maps + mapped
 
 
 class CrossModalityLearner(nn.Module):

@@ -1,0 +1,174 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks.metrics import features, regdb_layout, sysu_layout
+from mun.__main__ import main
+
+EYE = np.eye(3)
+
+
+def arrays():
+    """Three identities, each found at once by cameras 3 and 6 in cameras 1 and 4."""
+    return {
+        "query_features": np.concatenate([EYE, EYE]),
+        "query_pids": np.array([1, 2, 3, 1, 2, 3]),
+        "query_camids": np.array([3, 3, 3, 6, 6, 6]),
+        "gallery_features": np.concatenate([EYE, EYE]),
+        "gallery_pids": np.array([1, 2, 3, 1, 2, 3]),
+        "gallery_camids": np.array([1, 1, 1, 4, 4, 4]),
+    }
+
+
+def score(tmp_path, content, protocol="sysu-all"):
+    np.savez(tmp_path / "features.npz", **content)
+    target = tmp_path / "out" / "scores.json"
+    code = main(["score", str(tmp_path / "features.npz"), "--protocol", protocol, "--json", str(target)])
+    return code, target
+
+
+def refused(tmp_path, capsys, content, protocol="sysu-all"):
+    """The one line that a refusal prints; nothing may be written."""
+    code, target = score(tmp_path, content, protocol)
+    captured = capsys.readouterr()
+    assert code == 2
+    assert not target.parent.exists()
+    assert captured.out == ""
+    assert captured.err.startswith("mun: error: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+@pytest.mark.parametrize("protocol", ["sysu-all", "sysu-indoor", "regdb-v2i", "regdb-i2v"])
+def test_parity_through_the_command(tmp_path, protocol):
+    expected = {
+        "sysu-all": ([0.237906, 0.546920, 0.707639, 0.849590], 0.231894819815, 0.105846674822, 3783),
+        "sysu-indoor": ([0.267786, 0.593460, 0.740610, 0.893504], 0.357021486669, 0.298252429649, 2263),
+        "regdb": ([0.215049, 0.496602, 0.641748, 0.767476], 0.108717469219, 0.015849931182, 2060),
+    }[protocol.removesuffix("-v2i").removesuffix("-i2v")]
+    layout = regdb_layout() if protocol.startswith("regdb") else sysu_layout(protocol)
+    query, gallery = features(layout)
+    content = {
+        "query_features": query,
+        "query_pids": layout.query_pids,
+        "query_camids": layout.query_camids,
+        "gallery_features": gallery,
+        "gallery_pids": layout.gallery_pids,
+        "gallery_camids": layout.gallery_camids,
+    }
+    code, target = score(tmp_path, content, protocol)
+    assert code == 0
+    record = json.loads(target.read_text())
+    assert list(record) == [
+        *("protocol", "distance", "rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp", "num_valid")
+    ]
+    cmc, mean_ap, mean_inp, num_valid = expected
+    assert (record["protocol"], record["distance"], record["num_valid"]) == (protocol, "cosine", num_valid)
+    assert [record[f"rank{k}"] for k in (1, 5, 10, 20)] == pytest.approx(cmc, abs=1e-6)
+    assert record["mean_ap"] == pytest.approx(mean_ap, abs=1e-12)
+    assert record["mean_inp"] == pytest.approx(mean_inp, abs=1e-12)
+
+
+def test_one_line_is_printed_with_and_without_a_file(tmp_path, capsys):
+    code, target = score(tmp_path, arrays())
+    printed = capsys.readouterr()
+    assert (code, printed.err) == (0, "")
+    assert printed.out.count("\n") == 1
+    assert printed.out.startswith("sysu-all (cosine distance): rank1 100.00 %")
+    assert printed.out.endswith("over 6 valid of 6 queries\n")
+    assert json.loads(target.read_text())["mean_inp"] == 1.0
+    assert main(["score", str(tmp_path / "features.npz"), "--protocol", "sysu-all"]) == 0
+    assert capsys.readouterr() == printed
+
+
+def test_llcm_drops_the_same_identity_and_camera_only(tmp_path):
+    content = {**arrays(), "query_camids": np.ones(6, int), "gallery_camids": np.array([1, 1, 1, 2, 2, 2])}
+    content["gallery_features"] = np.concatenate([EYE, np.roll(EYE, 1, axis=0)])  # camera 2 is always wrong
+    code, target = score(tmp_path, content, "llcm-i2v")
+    assert code == 0
+    assert json.loads(target.read_text())["rank1"] == 0.0
+
+
+def test_rows_of_other_lengths_are_normalised(tmp_path):
+    generator = np.random.default_rng(3)
+    content = {**arrays(), "query_features": generator.random((6, 3)), "gallery_features": generator.random((6, 3))}
+    _, target = score(tmp_path, content)
+    expected = json.loads(target.read_text())
+    assert 0 < expected["mean_ap"] < 1
+    for name in ("query_features", "gallery_features"):
+        lengths = np.array([[1], [40], [0.1], [1], [9], [3]])
+        _, target = score(tmp_path, {**content, name: content[name] * lengths})
+        assert json.loads(target.read_text()) == expected
+
+
+def test_cameras_that_the_protocol_does_not_search_are_noted(tmp_path, capsys):
+    code, _ = score(tmp_path, arrays(), "sysu-indoor")
+    assert code == 0
+    assert "sysu-indoor has gallery cameras [1, 2]; the arrays also hold [4]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"query_features": np.full((6, 3), np.nan)}, "expected finite `query_features`"),
+        ({"query_features": np.zeros((6, 3))}, "expected `query_features` without a zero row"),
+        ({"query_features": np.ones(6)}, "expected `query_features` of shape (N, D)"),
+        ({"query_features": np.ones((0, 3))}, "got (0, 3)"),
+        ({"query_features": np.ones((5, 3))}, "expected `query_pids` of shape (5,), got (6,)"),
+        ({"gallery_features": np.ones((6, 2))}, "expected `gallery_features` of shape (G, 3), got (6, 2)"),
+        ({"gallery_features": np.ones((0, 3))}, "got (0, 3)"),
+        ({"gallery_pids": np.ones(6)}, "expected `gallery_pids` of an integer type, got float64"),
+        ({"gallery_pids": np.full(6, 77)}, "expected a match in the kept gallery"),
+        ({"query_camids": np.full(6, 9)}, "expected `query_camids` in [1, 6] for sysu-all, got 9"),
+        ({"query_camids": np.array([3])}, "expected `query_camids` of shape (6,), got (1,)"),
+        ({"query_features": np.full((6, 3), {}, dtype=object)}, "expected `query_features` in"),
+    ],
+)
+def test_bad_arrays_are_refused(tmp_path, capsys, change, message):
+    assert message in refused(tmp_path, capsys, {**arrays(), **change})
+
+
+def test_missing_arrays_are_named(tmp_path, capsys):
+    content = arrays()
+    del content["query_camids"], content["gallery_pids"]
+    assert "missing: query_camids, gallery_pids" in refused(tmp_path, capsys, content)
+
+
+def test_an_unknown_protocol_is_refused(tmp_path, capsys):
+    assert "expected one of the protocols synvi-all" in refused(tmp_path, capsys, arrays(), "market")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"text", b"PK\x03\x04 and no more", "single"])
+def test_other_files_are_refused(tmp_path, capsys, content):
+    path = tmp_path / "features.npz"
+    if content == "single":
+        with path.open("wb") as file:
+            np.save(file, EYE)
+    elif content is not None:
+        path.write_bytes(content)
+    assert main(["score", str(path), "--protocol", "sysu-all"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("mun: error: expected an .npz file")
+    assert error.count("\n") == 1
+
+
+def test_a_damaged_archive_is_refused(tmp_path, capsys):
+    np.savez_compressed(tmp_path / "features.npz", **arrays())
+    data = bytearray((tmp_path / "features.npz").read_bytes())
+    data[60:120] = bytes(60)
+    (tmp_path / "features.npz").write_bytes(data)
+    assert main(["score", str(tmp_path / "features.npz"), "--protocol", "sysu-all"]) == 2
+    assert capsys.readouterr().err.startswith("mun: error: expected `query_features` in")
+
+
+def test_score_needs_no_torch(tmp_path):
+    np.savez(tmp_path / "features.npz", **arrays())
+    code = (
+        "import sys; from mun.__main__ import main; code = main(sys.argv[1:]);"
+        "sys.exit(code or any(name.split('.')[0] in ('torch', 'scipy') for name in sys.modules))"
+    )
+    words = ["score", str(tmp_path / "features.npz"), "--protocol", "synvi-all"]
+    assert subprocess.run([sys.executable, "-c", code, *words], check=False).returncode == 0

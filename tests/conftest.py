@@ -1,0 +1,47 @@
+"""Fixtures that many tests share: a small SynVI on disk, a small checkpoint, and caches that leave no trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mun.__main__ import main
+from mun.checkpoint import FORMAT, Card, build_network, save_checkpoint
+from mun.config import Config, ModelConfig
+
+TINY_MODEL = ModelConfig(width=0.125, height=64, image_width=32)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Several workers share the cores; one thread each is faster and gives one result."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep decoded images out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MUN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_synvi(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SynVI of 8 + 4 + 6 identities, two images per camera, 64×32."""
+    folder = tmp_path_factory.mktemp("synvi") / "data"
+    words = "--train-ids 8 --val-ids 4 --test-ids 6 --images 2 --size 64x32 --seed 7 --workers 1".split()
+    assert main(["synth", str(folder), *words]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of checkpoints with one narrow, untrained network in it: `mun-tiny`."""
+    folder = tmp_path_factory.mktemp("models") / "checkpoints"
+    config = Config(model=TINY_MODEL)
+    card = Card(FORMAT, "mun-tiny", config, 0, 0, {"name": "synvi"}, {"by": "nothing"}, [], ["none"], {"mun": "test"})
+    save_checkpoint(folder / "mun-tiny", build_network(config, num_classes=3, seed=0).eval(), card)
+    return folder

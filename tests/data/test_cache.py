@@ -1,0 +1,67 @@
+"""The memory-mapped cache: right pixels, built once, rebuilt when a file changes, never half-written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mun.data import cache
+from mun.data.cache import cache_folder, cached_images, decode_samples
+from mun.structures import Modality, Sample
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Sample]:
+    rs = np.random.default_rng(0)
+    made = []
+    for index in range(5):
+        path = tmp_path / "cam1" / "0001" / f"{index:04d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rs.integers(0, 256, (16, 8, 3), dtype=np.uint8)).save(path)
+        made.append(Sample(path, 1, 1, Modality.VISIBLE))
+    return made
+
+
+def test_pixels_and_order(samples, tmp_path) -> None:
+    images = cached_images(samples, 16, 8, tmp_path / "cache", progress=False)
+    expected = np.stack([np.asarray(Image.open(sample.path)) for sample in samples])
+    assert np.array_equal(images, expected)
+    assert np.array_equal(decode_samples(samples, 16, 8), expected)
+    assert isinstance(images, np.memmap)
+    assert not images.flags.writeable
+
+
+def test_built_once_then_opened(samples, tmp_path, monkeypatch) -> None:
+    cached_images(samples, 16, 8, tmp_path / "cache", progress=False)
+    monkeypatch.setattr(cache, "read_image", lambda path: pytest.fail("decoded again"))
+    cached_images(samples, 16, 8, tmp_path / "cache", progress=False)
+
+
+def test_a_changed_file_asks_for_a_new_cache(samples, tmp_path) -> None:
+    before = cached_images(samples, 16, 8, tmp_path / "cache", progress=False)[2].copy()
+    Image.fromarray(np.zeros((16, 8, 3), np.uint8)).save(samples[2].path)
+    os.utime(samples[2].path, ns=(1, 1))
+    after = cached_images(samples, 16, 8, tmp_path / "cache", progress=False)[2]
+    assert before.any()
+    assert not after.any()
+
+
+def test_a_broken_image_leaves_nothing(samples, tmp_path) -> None:
+    samples[3].path.write_bytes(samples[3].path.read_bytes()[:60])
+    with pytest.raises(ValueError, match=r"0003\.png"):
+        cached_images(samples, 16, 8, tmp_path / "cache", progress=False)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_no_samples(tmp_path) -> None:
+    with pytest.raises(ValueError, match="at least one image"):
+        cached_images([], 16, 8, tmp_path)
+
+
+def test_cache_folder_can_be_chosen(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("MUN_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path

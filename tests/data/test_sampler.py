@@ -1,0 +1,72 @@
+"""The P×K sampler: what is in a batch, and that only seed and step decide it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mun.data.sampler import CrossModalSampler, training_labels
+from mun.structures import Modality, Sample
+
+V, I = Modality.VISIBLE, Modality.INFRARED
+
+
+def samples(pids=range(10, 22), visible: int = 5, infrared: int = 3) -> list[Sample]:
+    made = [Sample(Path(f"cam1/{p:04d}/{k}.jpg"), p, 1, V) for p in pids for k in range(visible)]
+    return made + [Sample(Path(f"cam3/{p:04d}/{k}.jpg"), p, 3, I) for p in pids for k in range(infrared)]
+
+
+def test_a_batch_is_p_by_k_pairs_of_one_person() -> None:
+    source = samples()
+    labels_of = training_labels(source)
+    sampler = CrossModalSampler(source, ids_per_batch=4, instances_per_id=3, seed=0)
+    rows, labels = sampler.batch(5)
+    assert sorted(Counter(labels.tolist()).values()) == [3, 3, 3, 3]
+    for modality in (V, I):
+        chosen = [source[row] for row in rows[modality]]
+        assert [labels_of[sample.pid] for sample in chosen] == labels.tolist()
+        assert {sample.modality for sample in chosen} == {modality}
+        assert len({row.item() for row in rows[modality]}) == 12
+
+
+def test_the_step_decides_and_nothing_else() -> None:
+    source = samples()
+    first = CrossModalSampler(source, 4, 2, seed=3)
+    for step in (7, 2, 7):
+        first.batch(step)
+    rows, labels = CrossModalSampler(source, 4, 2, seed=3).batch(2)
+    again, labels_again = first.batch(2)
+    assert np.array_equal(labels, labels_again)
+    assert all(np.array_equal(rows[m], again[m]) for m in rows)
+    others = [CrossModalSampler(source, 4, 2, seed=4).batch(2), first.batch(3)]
+    assert all(not np.array_equal(rows[V], other[V]) for other, _ in others)
+
+
+def test_every_identity_once_per_round() -> None:
+    sampler = CrossModalSampler(samples(), 4, 2, seed=0)
+    seen = Counter(label for step in range(3) for label in sampler.identities_of(step).tolist())
+    assert seen == Counter(range(12))
+
+
+def test_few_images_are_drawn_with_replacement() -> None:
+    rows, _ = CrossModalSampler(samples(visible=2, infrared=1), 2, 4, seed=0).batch(0)
+    assert len(rows[V]) == len(rows[I]) == 8
+
+
+def test_epoch_length_counts_the_larger_modality() -> None:
+    assert CrossModalSampler(samples(), 4, 2, seed=0).steps_per_epoch == -(-12 * 5 // 8)
+
+
+def test_identities_of_one_modality_are_left_out() -> None:
+    source = [*samples(), Sample(Path("cam1/0001/1.jpg"), 1, 1, V)]
+    sampler = CrossModalSampler(source, 4, 2, seed=0)
+    assert sampler.num_classes == 13
+    assert 0 not in {label for step in range(6) for label in sampler.identities_of(step).tolist()}
+
+
+def test_too_few_identities() -> None:
+    with pytest.raises(ValueError, match="expected at least 8 identities .* got 3"):
+        CrossModalSampler(samples(range(3)), 8, 2, seed=0)

@@ -1,0 +1,148 @@
+import json
+import os
+
+import pytest
+
+from mun.data.sources import Source, read_source, read_sysu
+from mun.structures import Modality, Split
+
+
+def write_images(root, pid, camid, names=("0001.jpg", "0002.jpg")):
+    folder = root / f"cam{camid}" / f"{pid:04d}"
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_bytes(b"")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Training ids 3 and 12, val id 7, no test ids; id 12 was seen by cameras 3 and 5 only."""
+    exp = tmp_path / "exp"
+    exp.mkdir()
+    (exp / "train_id.txt").write_text("12, 3\n")
+    (exp / "val_id.txt").write_text("7")
+    (exp / "test_id.txt").write_text("")
+    for camid in range(1, 7):
+        write_images(tmp_path, 3, camid)
+        write_images(tmp_path, 7, camid)
+    write_images(tmp_path, 12, 3)
+    write_images(tmp_path, 12, 5)
+    write_images(tmp_path, 400, 1)  # in no list
+    return tmp_path
+
+
+def test_splits_are_read_in_order(root):
+    source = read_sysu(root)
+    assert (source.name, source.root, source.manifest) == ("sysu", root, None)
+    expected = [(3, camid) for camid in range(1, 7)] + [(12, 3), (12, 5)]
+    assert [(sample.pid, sample.camid) for sample in source.train[::2]] == expected
+    assert [sample.key for sample in source.train[:2]] == ["cam1/0003/0001.jpg", "cam1/0003/0002.jpg"]
+    assert all(sample.path.is_file() for sample in source.train)
+    for sample in source.train:
+        assert sample.modality is (Modality.INFRARED if sample.camid in (3, 6) else Modality.VISIBLE)
+    assert {sample.pid for sample in source.val} == {7}
+    assert source.test == ()
+
+
+def test_only_images_that_are_not_hidden_count(root):
+    folder = root / "cam1" / "0003"
+    for name in (".hidden.jpg", "Thumbs.db", "notes.txt", "0003.JPG", "0004.png", "0005.JPEG"):
+        (folder / name).write_bytes(b"")
+    (folder / "folder.jpg").mkdir()
+    names = [sample.path.name for sample in read_sysu(root).train if sample.camid == 1]
+    assert names == ["0001.jpg", "0002.jpg", "0003.JPG", "0004.png", "0005.JPEG"]
+
+
+def test_identities_come_from_folders_not_from_character_offsets(root):
+    nested = root / "cam9 0042" / "data"
+    nested.parent.mkdir()
+    for name in ("exp", *(f"cam{camid}" for camid in range(1, 7))):
+        nested.mkdir(exist_ok=True)
+        os.rename(root / name, nested / name)
+    assert {sample.pid for sample in read_sysu(nested).train} == {3, 12}
+
+
+def test_the_manifest_names_synvi(root):
+    (root / "manifest.json").write_text(json.dumps({"data": "synvi", "level": "easy"}))
+    for dataset in ("sysu", "synvi"):
+        source = read_source(dataset, root)
+        assert source.name == "synvi"
+        assert source.manifest == {"data": "synvi", "level": "easy"}
+
+
+def test_a_foreign_manifest_stays_sysu(root):
+    (root / "manifest.json").write_text('{"data": "other"}')
+    assert read_source("sysu", root).name == "sysu"
+    with pytest.raises(ValueError, match=r"expected .data.: .synvi. in .*manifest.json, got 'other'"):
+        read_source("synvi", root)
+
+
+def test_synvi_insists_on_its_manifest(root):
+    with pytest.raises(FileNotFoundError, match=r"expected SynVI's manifest at .*manifest.json"):
+        read_source("synvi", root)
+    (root / "manifest.json").write_text("[1]")
+    with pytest.raises(ValueError, match="expected a JSON object"):
+        read_source("sysu", root)
+
+
+def test_an_unknown_data_set_is_answered_with_the_names(root):
+    with pytest.raises(ValueError, match="expected one of the data sets sysu, synvi; got 'market'"):
+        read_source("market", root)
+
+
+def test_split_and_require(root):
+    source = read_sysu(root)
+    assert source.split(Split.TRAIN) is source.train
+    assert source.split(Split.TEST) == ()
+    assert source.require(Split.VAL) is source.val
+    with pytest.raises(ValueError, match=rf"expected images in the test split of {root}, found none"):
+        source.require(Split.TEST)
+    assert isinstance(source, Source)
+
+
+def test_missing_things_are_named(root, tmp_path_factory):
+    with pytest.raises(FileNotFoundError, match=r"expected a folder with the data set at .*nowhere"):
+        read_sysu(root / "nowhere")
+    with pytest.raises(FileNotFoundError, match="expected folders cam1 … cam6 in"):
+        read_sysu(tmp_path_factory.mktemp("empty"))
+    (root / "exp" / "val_id.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"expected a list of identities at .*val_id.txt"):
+        read_sysu(root)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("3,twelve", "expected one line of positive integers .*train_id.txt, got 'twelve'"),
+        ("3,-12", "got '-12'"),
+        ("3,0", "got '0'"),
+        ("3,12,", "got ''"),
+        ("3\n12", "got '3"),
+        ("3,1_2", "got '1_2'"),
+        ("3,٣", "got"),
+        ("9" * 5000, "got"),
+        ("3,12,3", r"expected every identity once in .*train_id.txt, got 3 more than once"),
+        ("3,12,7", "expected disjoint splits in .*, got identity 7 in both train_id.txt and val_id.txt"),
+        (
+            "3,12,13,99",
+            r"expected images of every identity of exp/train_id.txt .* none of 2 of them, the first is 0013",
+        ),
+    ],
+)
+def test_mislabelled_splits_are_refused(root, text, message):
+    (root / "exp" / "train_id.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        read_sysu(root)
+
+
+def test_a_list_that_is_not_text_is_refused(root):
+    (root / "exp" / "test_id.txt").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(ValueError, match=r"positive integers .*test_id.txt"):
+        read_sysu(root)
+
+
+def test_an_identity_whose_folders_are_empty_has_no_image(root):
+    (root / "cam1" / "0020").mkdir()
+    (root / "exp" / "test_id.txt").write_text("20")
+    with pytest.raises(ValueError, match="the first is 0020"):
+        read_sysu(root)

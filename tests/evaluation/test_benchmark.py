@@ -1,0 +1,178 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference
+
+from mun.evaluation.benchmark import benchmark
+from mun.evaluation.protocols import dropped, get_protocol, queries, sample_gallery
+from mun.structures import Modality, Sample
+
+SCORES = ["rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp"]
+
+
+def scene(seed=0, num_ids=6, count=4, dimension=8):
+    """Samples of six cameras, and embeddings that tell the identities apart a little."""
+    generator = np.random.default_rng(seed)
+    samples = [
+        Sample(
+            Path(f"/data/cam{camid}/{pid:04d}/{number:04d}.jpg"),
+            pid,
+            camid,
+            Modality.INFRARED if camid in (3, 6) else Modality.VISIBLE,
+        )
+        for pid in range(1, num_ids + 1)
+        for camid in range(1, 7)
+        for number in range(1, count + 1)
+    ]
+    centers = generator.standard_normal((num_ids + 1, dimension))
+    rows = centers[[sample.pid for sample in samples]] + generator.standard_normal((len(samples), dimension))
+    return samples, rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_the_object_of_the_contract():
+    samples, embeddings = scene()
+    result = benchmark(get_protocol("synvi-all"), samples, embeddings, data="synvi", trials=3, flip=True)
+    record = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert list(record) == [
+        *("data", "protocol", "sampler", "shots", "trials", "flip", "rerank", "distance", "num_valid"),
+        *("mean", "sd", "per_trial"),
+    ]
+    settings = {key: record[key] for key in list(record)[:9]}
+    assert settings == {
+        "data": "synvi",
+        "protocol": "synvi-all",
+        "sampler": "seeded",
+        "shots": 1,
+        "trials": 3,
+        "flip": True,
+        "rerank": False,
+        "distance": "cosine",
+        "num_valid": 48,
+    }
+    assert list(record["mean"]) == list(record["sd"]) == SCORES
+    assert [list(scores) for scores in record["per_trial"]] == [SCORES] * 3
+    for name in SCORES:
+        values = np.array([scores[name] for scores in record["per_trial"]])
+        assert record["mean"][name] == pytest.approx(values.mean(), abs=1e-12)
+        assert record["sd"][name] == pytest.approx(np.sqrt(((values - values.mean()) ** 2).sum() / 2), abs=1e-12)
+    assert record["sd"]["mean_ap"] > 0
+
+
+@pytest.mark.parametrize(("name", "shots"), [("sysu-all", 1), ("sysu-indoor", 1), ("sysu-all", 3)])
+def test_every_trial_agrees_with_the_slow_reference(name, shots):
+    samples, embeddings = scene(seed=1)
+    protocol = get_protocol(name)
+    result = benchmark(protocol, samples, embeddings, data="sysu", shots=shots, trials=2)
+    row_of = {sample: row for row, sample in enumerate(samples)}
+    asked = queries(protocol, samples)
+    for trial, metrics in enumerate(result.per_trial):
+        gallery = sample_gallery(protocol, samples, shots, trial)
+        distances = -(embeddings[[row_of[s] for s in asked]] @ embeddings[[row_of[s] for s in gallery]].T)
+        mask = [[(q.camid, g.camid) == (3, 2) for g in gallery] for q in asked]
+        assert (
+            mask
+            == dropped(
+                protocol,
+                [s.pid for s in asked],
+                [s.camid for s in asked],
+                [s.pid for s in gallery],
+                [s.camid for s in gallery],
+            ).tolist()
+        )
+        cmc, mean_ap, mean_inp, num_valid, _ = reference.metrics(
+            distances.tolist(), [s.pid for s in asked], [s.pid for s in gallery], mask, True
+        )
+        assert metrics.cmc.tolist() == pytest.approx(cmc, abs=1e-12)
+        assert (metrics.mean_ap, metrics.mean_inp) == pytest.approx((mean_ap, mean_inp), abs=1e-12)
+        assert metrics.num_valid == num_valid
+
+
+def test_perfect_embeddings_are_perfect_and_constant_ones_are_chance():
+    samples, _ = scene(num_ids=30, count=2)
+    perfect = np.eye(31)[[sample.pid for sample in samples]]
+    result = benchmark(get_protocol("sysu-all"), samples, perfect, data="sysu", trials=2)
+    assert set(result.mean().values()) == {1.0}
+    constant = np.ones((len(samples), 4))
+    result = benchmark(get_protocol("sysu-all"), samples, constant, data="sysu", trials=2)
+    assert result.mean()["rank1"] == pytest.approx(1 / 30)
+    assert result.mean()["rank20"] == pytest.approx(20 / 30)
+
+
+def test_one_trial_has_no_spread_and_lengths_do_not_matter():
+    samples, embeddings = scene()
+    protocol = get_protocol("synvi-indoor")
+    result = benchmark(protocol, samples, embeddings, data="synvi", trials=1)
+    assert set(result.sd().values()) == {0.0}
+    longer = benchmark(protocol, samples, 7 * embeddings, data="synvi", trials=1)
+    assert longer.mean() == pytest.approx(result.mean(), abs=1e-12)
+
+
+def test_the_official_sampler_is_recorded():
+    samples, embeddings = scene()
+    permutations = {(camid, pid): np.tile([4, 3, 2, 1], (10, 1)) for camid in (1, 2, 4, 5) for pid in range(1, 7)}
+    result = benchmark(
+        get_protocol("sysu-all"), samples, embeddings, data="sysu", sampler="official", permutations=permutations
+    )
+    assert (result.sampler, len(result.per_trial)) == ("official", 10)
+    assert max(result.sd().values()) < 1e-12  # the same images in each trial
+
+
+def change_embeddings(value):
+    samples, embeddings = scene()
+    embeddings[3] = value
+    return samples, embeddings
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (lambda: change_embeddings(np.nan), "expected finite `embeddings`"),
+        (lambda: change_embeddings(np.inf), "expected finite `embeddings`"),
+        (lambda: change_embeddings(0.0), "expected `embeddings` without a zero row, got one at row 3"),
+        (lambda: (scene()[0], np.ones(144)), r"expected `embeddings` of shape \(N, D\)"),
+        (lambda: (scene()[0], np.ones((5, 2))), r"expected `embeddings` of shape \(144, D\) .* got \(5, 2\)"),
+        (lambda: (scene()[0][:1] * 2, np.ones((2, 2))), "no sample twice, got .* for 1 different samples"),
+        (lambda: ([], np.ones((0, 2))), "expected `embeddings`"),
+    ],
+)
+def test_bad_embeddings_are_refused(inputs, message):
+    samples, embeddings = inputs()
+    with pytest.raises(ValueError, match=message):
+        benchmark(get_protocol("synvi-all"), samples, embeddings, data="synvi")
+
+
+@pytest.mark.parametrize(
+    ("keep", "message"),
+    [
+        (lambda s: s.modality is Modality.VISIBLE, "expected infrared queries for synvi-all, got none"),
+        (lambda s: s.modality is Modality.INFRARED, r"expected visible images by cameras \(1, 2, 4, 5\) for synvi-all"),
+        (lambda s: (s.modality is Modality.VISIBLE) == (s.pid < 3), "expected a match in the kept gallery"),
+        (lambda s: s.camid in (2, 3), "expected a match in the kept gallery"),
+    ],
+)
+def test_splits_that_cannot_be_searched_are_refused(keep, message):
+    samples = [sample for sample in scene()[0] if keep(sample)]
+    with pytest.raises(ValueError, match=message):
+        benchmark(get_protocol("synvi-all"), samples, np.ones((len(samples), 2)), data="synvi")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trials": 0}, "expected at least one trial, got 0"),
+        ({"shots": 5}, "expected 5 images of identity 1 by camera 1"),
+    ],
+)
+def test_bad_settings_are_refused(change, message):
+    samples, embeddings = scene()
+    with pytest.raises(ValueError, match=message):
+        benchmark(get_protocol("synvi-all"), samples, embeddings, data="synvi", **change)
+
+
+def test_evaluation_needs_no_torch():
+    code = "import sys, mun.evaluation.benchmark; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,282 @@
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.metrics import evaluate, features, regdb_layout, sysu_layout
+from mun.evaluation import metrics as module
+from mun.evaluation.metrics import cosine_distances, integer_vector, rank_metrics, ranking, unit_rows
+
+HAND = np.array([[0.1, 0.2, 0.3, 0.4, 0.5], [0.5, 0.4, 0.3, 0.2, 0.1]])
+HAND_PIDS = [1, 2, 1, 3, 2]
+
+# Printed by the evaluation functions of AGW and its successors on the inputs of `benchmarks/metrics.py`. The number of
+# valid queries is counted from the layout: no gallery image shows id 96 (20 queries), indoors none shows ids above 56.
+PARITY = {
+    "sysu-all": ([0.237906, 0.546920, 0.707639, 0.849590], 0.231894819815, 0.105846674822, (3803, 301), 3783),
+    "sysu-indoor": ([0.267786, 0.593460, 0.740610, 0.893504], 0.357021486669, 0.298252429649, (3803, 112), 2263),
+    "regdb-v2i": ([0.215049, 0.496602, 0.641748, 0.767476], 0.108717469219, 0.015849931182, (2060, 2060), 2060),
+}
+
+
+def layout_of(name):
+    return regdb_layout() if name.startswith("regdb") else sysu_layout(name)
+
+
+@pytest.mark.parametrize("name", PARITY)
+def test_agrees_with_the_published_evaluation_code(name):
+    cmc, mean_ap, mean_inp, shape, num_valid = PARITY[name]
+    layout = layout_of(name)
+    metrics, _ = evaluate(layout)
+    assert (len(layout.query_pids), len(layout.gallery_pids)) == shape
+    assert [metrics.rank(k) for k in (1, 5, 10, 20)] == pytest.approx(cmc, abs=1e-6)
+    assert metrics.mean_ap == pytest.approx(mean_ap, abs=1e-12)
+    assert metrics.mean_inp == pytest.approx(mean_inp, abs=1e-12)
+    assert metrics.num_valid == num_valid
+
+
+def test_hand_case():
+    metrics = rank_metrics(HAND, [1, 2], HAND_PIDS, None, distinct_identities=True)
+    assert metrics.cmc.tolist() == [1.0] * 20
+    assert metrics.cmc.dtype == np.float64
+    assert metrics.mean_ap == pytest.approx((5 / 6 + 3 / 4) / 2)
+    assert metrics.mean_inp == pytest.approx((2 / 3 + 2 / 4) / 2)
+    assert metrics.average_precision.tolist() == pytest.approx([5 / 6, 3 / 4])
+    assert metrics.inverse_negative_penalty.tolist() == pytest.approx([2 / 3, 2 / 4])
+    assert metrics.first_hit.tolist() == [1, 1]
+    assert metrics.num_valid == 2
+
+
+def test_a_query_without_a_match_is_in_no_mean():
+    metrics = rank_metrics(HAND, [9, 2], HAND_PIDS, None, distinct_identities=True)
+    assert (metrics.num_valid, metrics.mean_ap, metrics.mean_inp) == (1, 0.75, 0.5)
+    assert np.isnan(metrics.average_precision).tolist() == [True, False]
+    assert np.isnan(metrics.inverse_negative_penalty).tolist() == [True, False]
+    assert metrics.first_hit.tolist() == [0, 1]
+    assert metrics.rank(1) == 1.0
+
+
+def test_the_two_kinds_of_cmc_count_differently():
+    distances, gallery = [[0.1, 0.2, 0.3]], [5, 5, 1]
+    images = rank_metrics(distances, [1], gallery, None, distinct_identities=False)
+    identities = rank_metrics(distances, [1], gallery, None, distinct_identities=True)
+    assert images.cmc[:3].tolist() == [0, 0, 1]
+    assert identities.cmc[:3].tolist() == [0, 1, 1]
+    assert images.first_hit.tolist() == identities.first_hit.tolist() == [3]
+
+
+def test_a_dropped_image_neither_hits_nor_stands_in_the_way():
+    dropped = np.array([[True, True, False, False]])
+    metrics = rank_metrics([[0.1, 0.2, 0.3, 0.4]], [1], [1, 7, 8, 1], dropped, distinct_identities=True)
+    assert metrics.first_hit.tolist() == [2]
+    assert metrics.cmc[:2].tolist() == [0, 1]
+    assert metrics.mean_ap == 0.5
+
+
+@pytest.mark.parametrize("distinct_identities", [False, True])
+def test_constant_features_score_chance(distinct_identities):
+    generator = np.random.default_rng(0)
+    num_ids, per_id, rounds = 10, 3, 400
+    pids = np.repeat(np.arange(num_ids), per_id)
+    firsts, fifths = [], []
+    for _ in range(rounds):
+        gallery = generator.permutation(pids)
+        metrics = rank_metrics(
+            np.zeros((num_ids, len(pids))), np.arange(num_ids), gallery, None, distinct_identities=distinct_identities
+        )
+        firsts.append(metrics.rank(1))
+        fifths.append(metrics.rank(5))
+    assert firsts == pytest.approx([1 / num_ids] * rounds)  # exactly one query has the first gallery image's identity
+    if distinct_identities:
+        assert fifths == pytest.approx([5 / num_ids] * rounds)
+    else:
+        missed = np.prod([(27 - i) / (30 - i) for i in range(5)])  # five images, none of the query's three
+        assert np.mean(fifths) == pytest.approx(1 - missed, abs=0.01)
+
+
+def test_ties_go_by_gallery_index():
+    metrics = rank_metrics([[0.5, 0.5, 0.5]], [3], [1, 2, 3], None, distinct_identities=False)
+    assert metrics.first_hit.tolist() == [3]
+    assert ranking([0.5, 0.1, 0.5, -0.0, 0.0]).tolist() == [3, 4, 1, 0, 2]
+    assert ranking(np.zeros(500)).tolist() == list(range(500))
+
+
+@st.composite
+def cases(draw):
+    num_query, num_gallery = draw(st.integers(1, 6)), draw(st.integers(1, 40))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    ties = draw(st.sampled_from([1, 3, 50]))
+    num_ids = draw(st.integers(1, 8))
+    distances = generator.integers(-ties, ties + 1, (num_query, num_gallery)).astype(np.float64)
+    dropped = generator.random((num_query, num_gallery)) < draw(st.sampled_from([0.0, 0.3, 0.9]))
+    pids = generator.integers(0, num_ids, num_query), generator.integers(0, num_ids, num_gallery)
+    return distances, *pids, dropped, draw(st.booleans()), draw(st.integers(1, 25))
+
+
+@given(cases())
+@settings(max_examples=300, deadline=None)
+def test_agrees_with_the_slow_reference(case):
+    *arrays, distinct_identities, max_rank = case
+    lists = [array.tolist() for array in arrays]
+    per_query = [reference.query_scores(*row[:2], lists[2], row[2]) for row in zip(lists[0], lists[1], lists[3])]  # noqa: B905
+    if not any(per_query):
+        with pytest.raises(ValueError, match="got none"):
+            rank_metrics(*arrays, distinct_identities, max_rank)
+        return
+    cmc, mean_ap, mean_inp, num_valid, scores = reference.metrics(*lists, distinct_identities, max_rank)
+    metrics = rank_metrics(*arrays, distinct_identities, max_rank)
+    assert metrics.cmc.tolist() == pytest.approx(cmc, abs=1e-12)
+    assert (metrics.mean_ap, metrics.mean_inp) == pytest.approx((mean_ap, mean_inp), abs=1e-12)
+    assert metrics.num_valid == num_valid
+    assert metrics.first_hit.tolist() == [0 if score is None else score[2] for score in scores]
+    for index, score in enumerate(scores):
+        expected = (np.nan, np.nan) if score is None else score[:2]
+        found = (metrics.average_precision[index], metrics.inverse_negative_penalty[index])
+        assert found == pytest.approx(expected, abs=1e-12, nan_ok=True)
+        order = ranking(arrays[0][index], arrays[3][index])
+        assert order.tolist() == reference.kept_order(lists[0][index], lists[3][index])
+
+
+def test_neither_the_chunks_nor_the_order_of_rows_matter(monkeypatch):
+    generator = np.random.default_rng(1)
+    distances = generator.standard_normal((50, 30))  # no ties
+    query_pids, gallery_pids = generator.integers(0, 9, 50), generator.integers(0, 9, 30)
+    dropped = generator.random((50, 30)) < 0.2
+    whole = rank_metrics(distances, query_pids, gallery_pids, dropped, distinct_identities=True)
+    monkeypatch.setattr(module, "CHUNK_ELEMENTS", 100)
+    rows, columns = generator.permutation(50), generator.permutation(30)
+    other = rank_metrics(
+        distances[rows][:, columns], query_pids[rows], gallery_pids[columns], dropped[rows][:, columns], True
+    )
+    assert other.cmc.tolist() == whole.cmc.tolist()
+    assert (other.mean_ap, other.mean_inp) == pytest.approx((whole.mean_ap, whole.mean_inp), abs=1e-12)
+    assert other.first_hit.tolist() == whole.first_hit[rows].tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])
+def test_any_real_type_is_ranked(dtype):
+    table = np.array([[3, 1, 2], [1, 1, 1]], dtype)
+    metrics = rank_metrics(table, [1, 1], [1, 2, 1], np.array([[False] * 3, [True, True, False]]), True)
+    assert metrics.first_hit.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"distances": np.zeros(3)}, r"expected `distances` of shape \(Q, G\), neither of them 0, got \(3,\)"),
+        ({"distances": np.zeros((0, 5))}, r"neither of them 0, got \(0, 5\)"),
+        ({"distances": np.zeros((2, 0))}, r"neither of them 0, got \(2, 0\)"),
+        ({"distances": HAND.astype(complex)}, "expected `distances` of a real numeric type, got complex128"),
+        ({"distances": np.where(HAND == 0.2, np.nan, HAND)}, "expected finite `distances`"),
+        ({"distances": np.where(HAND == 0.2, np.inf, HAND)}, "expected finite `distances`"),
+        ({"query_pids": [1]}, r"expected `query_pids` of shape \(2,\), got \(1,\)"),
+        ({"query_pids": [1.0, 2.0]}, "expected `query_pids` of an integer type, got float64"),
+        ({"gallery_pids": [1, 2]}, r"expected `gallery_pids` of shape \(5,\), got \(2,\)"),
+        ({"dropped": np.zeros((5, 2), bool)}, r"expected `dropped` of shape \(2, 5\) and type bool, got \(5, 2\)"),
+        ({"dropped": np.zeros((2, 5))}, "of float64"),
+        ({"dropped": np.ones((2, 5), bool)}, "expected a match in the kept gallery .* got none for 2 queries"),
+        ({"query_pids": [8, 9]}, "expected a match in the kept gallery .* got none for 2 queries"),
+        ({"max_rank": 0}, "expected `max_rank` of at least 1, got 0"),
+    ],
+)
+def test_bad_input_is_refused(change, message):
+    good = {"distances": HAND, "query_pids": [1, 2], "gallery_pids": HAND_PIDS, "dropped": None, "max_rank": 20}
+    with pytest.raises(ValueError, match=message):
+        rank_metrics(**{**good, **change}, distinct_identities=True)
+
+
+@pytest.mark.parametrize("k", [0, -1, 21])
+def test_a_rank_beyond_the_curve_is_refused(k):
+    metrics = rank_metrics(HAND, [1, 2], HAND_PIDS, None, distinct_identities=True)
+    with pytest.raises(ValueError, match=r"expected a rank in \[1, 20\]"):
+        metrics.rank(k)
+
+
+def test_scores_are_python_floats_and_need_twenty_ranks():
+    metrics = rank_metrics(HAND, [1, 2], HAND_PIDS, None, distinct_identities=True)
+    assert list(metrics.scores()) == ["rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp"]
+    assert {type(value) for value in metrics.scores().values()} == {float}
+    with pytest.raises(ValueError, match="expected a rank"):
+        rank_metrics(HAND, [1, 2], HAND_PIDS, None, distinct_identities=True, max_rank=10).scores()
+
+
+def test_ranking_leaves_the_dropped_out():
+    order = ranking([0.3, 0.1, 0.2], np.array([False, True, False]))
+    assert (order.tolist(), order.dtype) == ([2, 0], np.int64)
+    assert ranking([0.3], np.array([True])).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("distances", "dropped", "message"),
+    [
+        (HAND, None, r"expected `distances` of shape \(G,\), not empty, got \(2, 5\)"),
+        ([], None, "not empty"),
+        ([0.1, np.nan], None, "expected finite"),
+        ([0.1, 0.2], np.array([True]), r"expected `dropped` of shape \(2,\)"),
+        ([0.1, 0.2], [0, 1], "and type bool"),
+    ],
+)
+def test_ranking_refuses_bad_input(distances, dropped, message):
+    with pytest.raises(ValueError, match=message):
+        ranking(distances, dropped)
+
+
+def test_cosine_distances_keep_the_type():
+    query, gallery = features(sysu_layout("sysu-indoor"))
+    distances = cosine_distances(query, gallery)
+    assert distances.dtype == np.float64
+    assert np.array_equal(distances, -(query @ gallery.T))
+    assert cosine_distances(query.astype(np.float32), gallery.astype(np.float32)).dtype == np.float32
+    assert cosine_distances([[1, 0]], [[1, 0], [0, 1]]).tolist() == [[-1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("query", "gallery", "message"),
+    [
+        ([[1.0, 0.0]], [[1.0]], r"expected `gallery` of shape \(G, 2\), got \(1, 1\)"),
+        ([1.0], [[1.0]], r"expected `query` of shape \(N, D\), neither of them 0, got \(1,\)"),
+        (np.zeros((0, 4)), np.zeros((1, 4)), r"expected `query` .* got \(0, 4\)"),
+        ([[1.0]], np.zeros((0, 1)), r"expected `gallery` .* got \(0, 1\)"),
+        ([[np.nan]], [[1.0]], "expected finite `query`"),
+        ([[1.0]], [[np.inf]], "expected finite `gallery`"),
+        ([["a"]], [[1.0]], "expected `query` of a real numeric type"),
+    ],
+)
+def test_cosine_distances_refuse_bad_input(query, gallery, message):
+    with pytest.raises(ValueError, match=message):
+        cosine_distances(query, gallery)
+
+
+def test_unit_rows_are_left_alone_and_others_normalised():
+    generator = np.random.default_rng(2)
+    rows = generator.standard_normal((20, 8)) * 10.0 ** generator.integers(-200, 200, (20, 1))
+    unit = unit_rows("features", rows)
+    assert np.linalg.norm(unit, axis=1) == pytest.approx(np.ones(20), abs=1e-12)
+    assert unit_rows("features", unit) is unit
+    single = unit.astype(np.float32)
+    assert unit_rows("features", single) is single
+    assert unit_rows("features", 3 * single).dtype == np.float32
+    assert unit_rows("features", [[3, 4]]).tolist() == [[0.6, 0.8]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[1.0, 0.0], [0.0, 0.0]], "expected `features` without a zero row, got one at row 1"),
+        ([[np.nan]], "expected finite `features`"),
+        ([1.0], r"expected `features` of shape \(N, D\)"),
+        (np.zeros((3, 0)), r"neither of them 0, got \(3, 0\)"),
+    ],
+)
+def test_unit_rows_refuse_bad_input(rows, message):
+    with pytest.raises(ValueError, match=message):
+        unit_rows("features", rows)
+
+
+def test_integer_vectors_are_checked():
+    assert integer_vector("pids", [1, 2]).tolist() == [1, 2]
+    with pytest.raises(ValueError, match=r"expected `pids` of shape \(N,\), got \(1, 1\)"):
+        integer_vector("pids", [[1]])
+    with pytest.raises(ValueError, match="integer type, got bool"):
+        integer_vector("pids", [True])

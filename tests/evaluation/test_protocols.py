@@ -1,0 +1,218 @@
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from mun.evaluation.protocols import (
+    PROTOCOLS,
+    DropRule,
+    dropped,
+    get_protocol,
+    queries,
+    read_permutations,
+    sample_gallery,
+)
+from mun.structures import Modality, Sample
+
+INFRARED_CAMERAS = (3, 6)
+
+
+def image(pid, camid, number):
+    modality = Modality.INFRARED if camid in INFRARED_CAMERAS else Modality.VISIBLE
+    return Sample(Path(f"/data/cam{camid}/{pid:04d}/{number:04d}.jpg"), pid, camid, modality)
+
+
+def images(pids=(2, 7, 31), cameras=(1, 2, 3, 4, 5, 6), count=12):
+    """All images, in a shuffled order that no result may depend on."""
+    samples = [image(pid, camid, number) for pid in pids for camid in cameras for number in range(1, count + 1)]
+    random.Random(5).shuffle(samples)
+    return samples
+
+
+def write_permutations(root, entries, pids=40):
+    cells = np.empty((6, 1), object)
+    for camid in range(1, 7):
+        cell = np.empty((1, pids), object)
+        for pid in range(1, pids + 1):
+            cell[0, pid - 1] = np.asarray(entries.get((camid, pid), np.zeros((0, 0))), np.uint8)
+        cells[camid - 1, 0] = cell
+    (root / "exp").mkdir()
+    savemat(root / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": cells})
+
+
+def test_the_eight_protocols():
+    assert list(PROTOCOLS) == [
+        *("synvi-all", "synvi-indoor", "sysu-all", "sysu-indoor"),
+        *("regdb-v2i", "regdb-i2v", "llcm-v2i", "llcm-i2v"),
+    ]
+    assert all(get_protocol(name).name == name for name in PROTOCOLS)
+    for ours, theirs in (("synvi-all", "sysu-all"), ("synvi-indoor", "sysu-indoor")):
+        left, right = get_protocol(ours), get_protocol(theirs)
+        for field in ("query_cameras", "gallery_cameras", "drop_rule", "distinct_identities", "sites"):
+            assert getattr(left, field) == getattr(right, field)
+    assert get_protocol("sysu-indoor").gallery_cameras == (1, 2)
+    assert get_protocol("regdb-v2i").query_modality is Modality.VISIBLE
+    assert get_protocol("regdb-v2i").gallery_modality is Modality.INFRARED
+    assert get_protocol("llcm-i2v").gallery_modality is Modality.VISIBLE
+    assert [PROTOCOLS[name].distinct_identities for name in ("sysu-all", "regdb-i2v", "llcm-v2i")] == [
+        True,
+        False,
+        True,
+    ]
+    assert get_protocol("llcm-v2i").drop_rule is DropRule.SAME_ID_AND_CAMERA
+
+
+def test_an_unknown_protocol_is_answered_with_the_names():
+    with pytest.raises(ValueError, match=r"expected one of the protocols synvi-all, .*llcm-i2v; got 'sysu'"):
+        get_protocol("sysu")
+
+
+def test_the_site_rule_drops_camera_2_for_camera_3_and_nothing_for_camera_6():
+    mask = dropped(get_protocol("sysu-all"), [1, 1], [3, 6], [1, 9, 1, 1, 9], [1, 2, 2, 4, 5])
+    assert mask.tolist() == [[False, True, True, False, False], [False] * 5]
+
+
+def test_the_other_rules():
+    arguments = [1, 2], [1, 2], [1, 1, 2], [1, 2, 2]
+    assert dropped(get_protocol("regdb-v2i"), *arguments).tolist() == [[False] * 3] * 2
+    assert dropped(get_protocol("llcm-v2i"), *arguments).tolist() == [[True, False, False], [False, False, True]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1], [7], [1], [1]), r"expected `query_camids` in \[1, 6\] for sysu-all, got 7"),
+        (([1], [3], [1], [0]), r"expected `gallery_camids` in \[1, 6\] for sysu-all, got 0"),
+        (([1], [3, 6], [1], [1]), r"expected `query_camids` of shape \(1,\), got \(2,\)"),
+        (([1], [3], [1], [1, 2]), r"expected `gallery_camids` of shape \(1,\), got \(2,\)"),
+        (([[1]], [3], [1], [1]), r"expected `query_pids` of shape \(N,\), got \(1, 1\)"),
+        (([1], [3], [0.5], [1]), "expected `gallery_pids` of an integer type"),
+    ],
+)
+def test_dropped_refuses_bad_input(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        dropped(get_protocol("sysu-all"), *arguments)
+
+
+def test_all_infrared_images_are_queries_in_order():
+    asked = queries(get_protocol("sysu-indoor"), images())
+    assert len(asked) == 3 * 2 * 12
+    assert asked == [image(pid, camid, n) for pid in (2, 7, 31) for camid in (3, 6) for n in range(1, 13)]
+
+
+@pytest.mark.parametrize("trial", range(3))
+def test_one_seeded_shot_is_the_draw_of_the_published_repositories(trial):
+    random.seed(trial)  # as they do: the global generator, identities ascending, cameras in list order, sorted files
+    expected = []
+    for pid in (2, 7, 31):
+        for camid in (1, 2, 4, 5):
+            if (pid, camid) == (7, 4):
+                continue
+            expected.append(random.choice(sorted(image(pid, camid, n).path for n in range(1, 13))))
+    samples = [sample for sample in images() if (sample.pid, sample.camid) != (7, 4)]
+    gallery = sample_gallery(get_protocol("sysu-all"), samples, 1, trial, "seeded")
+    assert [sample.path for sample in gallery] == expected
+    assert all(sample.modality is Modality.VISIBLE for sample in gallery)
+
+
+def test_more_shots_are_different_images_and_trials_differ():
+    protocol = get_protocol("synvi-indoor")
+    gallery = sample_gallery(protocol, images(), 10, 0)
+    assert len(gallery) == len(set(gallery)) == 3 * 2 * 10
+    assert {sample.camid for sample in gallery} == {1, 2}
+    assert [(sample.pid, sample.camid) for sample in gallery] == sorted((s.pid, s.camid) for s in gallery)
+    assert gallery == sample_gallery(protocol, images(), 10, 0)
+    assert gallery != sample_gallery(protocol, images(), 10, 1)
+
+
+def test_the_official_galleries_follow_the_permutation_file(tmp_path):
+    generator = np.random.default_rng(0)
+    entries = {
+        (camid, pid): np.array([generator.permutation(12) + 1 for _ in range(10)])
+        for camid in (1, 2, 4, 5)
+        for pid in (2, 7, 31)
+    }
+    write_permutations(tmp_path, entries)
+    permutations = read_permutations(tmp_path)
+    assert set(permutations) == set(entries)
+    for shots in (1, 10):
+        gallery = sample_gallery(get_protocol("sysu-all"), images(), shots, 3, "official", permutations)
+        expected = [
+            image(pid, camid, int(number))
+            for pid in (2, 7, 31)
+            for camid in (1, 2, 4, 5)
+            for number in entries[camid, pid][3, :shots]
+        ]
+        assert gallery == expected
+
+
+def test_a_single_image_in_the_permutation_file(tmp_path):
+    write_permutations(tmp_path, {(1, 2): np.ones((10, 1))})
+    permutations = read_permutations(tmp_path)
+    assert permutations[1, 2].shape == (10, 1)
+    gallery = sample_gallery(get_protocol("sysu-all"), [image(2, 1, 1)], 1, 9, "official", permutations)
+    assert gallery == [image(2, 1, 1)]
+
+
+def test_permutations_that_do_not_fit_are_refused():
+    protocol, samples = get_protocol("sysu-all"), [image(2, 1, 1), image(2, 1, 2)]
+    with pytest.raises(ValueError, match=r"expected 1 images of identity 2 by camera 1 for trial 0 .* found 0 trials"):
+        sample_gallery(protocol, samples, 1, 0, "official", {})
+    with pytest.raises(ValueError, match=r"for trial 1 in exp/rand_perm_cam.mat, found 1 trials of 2 images"):
+        sample_gallery(protocol, samples, 1, 1, "official", {(1, 2): np.array([[1, 2]])})
+    with pytest.raises(ValueError, match=r"expected 2 images .* found 1 trials of 1 images"):
+        sample_gallery(protocol, samples, 2, 0, "official", {(1, 2): np.array([[1]])})
+    with pytest.raises(ValueError, match=r"expected image 0009 in .*cam1.0002, named by exp/rand_perm_cam.mat"):
+        sample_gallery(protocol, samples, 1, 0, "official", {(1, 2): np.array([[9, 1]])})
+    with pytest.raises(ValueError, match=r"expected the content of exp/rand_perm_cam.mat"):
+        sample_gallery(protocol, samples, 1, 0, "official")
+
+
+def test_a_missing_permutation_file_is_explained(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"official galleries at .*rand_perm_cam.mat, found none; .*put it there"
+    ):
+        read_permutations(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["text", "empty", "other"])
+def test_a_broken_permutation_file_is_refused(tmp_path, content):
+    path = tmp_path / "exp" / "rand_perm_cam.mat"
+    path.parent.mkdir()
+    if content == "other":
+        savemat(path, {"something": np.ones(3)})
+    else:
+        path.write_bytes(b"not a MATLAB file " * 40 if content == "text" else b"")
+    with pytest.raises(ValueError, match="expected a MATLAB file with cells `rand_perm_cam`"):
+        read_permutations(tmp_path)
+
+
+def test_too_few_images_name_identity_and_camera():
+    samples = [*images(count=3), *[image(40, 5, n) for n in (1, 2)]]
+    with pytest.raises(ValueError, match="expected 3 images of identity 40 by camera 5, found 2"):
+        sample_gallery(get_protocol("synvi-all"), samples, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shots": 0}, "expected `shots` of at least 1"),
+        ({"trial": -1}, "`trial` of at least 0, got 1 and -1"),
+        ({"sampler": "random"}, "expected one of the samplers seeded, official; got 'random'"),
+    ],
+)
+def test_bad_settings_are_refused(change, message):
+    settings = {"shots": 1, "trial": 0, "sampler": "seeded", **change}
+    with pytest.raises(ValueError, match=message):
+        sample_gallery(get_protocol("synvi-all"), images(), **settings)
+
+
+@pytest.mark.parametrize("name", ["regdb-v2i", "regdb-i2v", "llcm-v2i", "llcm-i2v"])
+def test_what_cannot_be_sampled_yet_says_so(name):
+    message = rf"expected a protocol whose data set can be sampled \(synvi-all, .*\), got '{name}'"
+    with pytest.raises(ValueError, match=message):
+        queries(get_protocol(name), images())
+    with pytest.raises(ValueError, match=message):
+        sample_gallery(get_protocol(name), images(), 1, 0)

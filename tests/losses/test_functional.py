@@ -1,0 +1,150 @@
+"""Losses against the numbers of the field's public code, hand-written references and numerical gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import reference_losses as reference
+import torch
+
+from mun.losses.functional import (
+    batch_hard_triplet,
+    euclidean_distances,
+    identity_alignment,
+    identity_centers,
+    modality_prototype,
+    weighted_regularised_triplet,
+)
+from mun.structures import Modality
+
+V, I, A = Modality.VISIBLE, Modality.INFRARED, Modality.AUXILIARY
+
+
+def parity_batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """The formula-made batch on which the peers' own functions were run: 8 ids × 4 images × 2 modalities, 64-d."""
+    rs = np.random.RandomState(31337)
+    centers, visible, infrared = (rs.standard_normal((n, 64)) for n in (8, 1, 1))
+    noise_v, noise_i = rs.standard_normal((32, 64)), rs.standard_normal((32, 64))
+    labels = np.repeat(np.arange(8), 4)
+    features = [0.5 * centers[labels] + 0.5 * visible + noise_v, 0.5 * centers[labels] + 0.5 * infrared + noise_i]
+    return torch.tensor(np.concatenate(features), dtype=torch.float32), torch.tensor(np.tile(labels, 2))
+
+
+def ragged_groups(seed: int = 0) -> tuple[dict, dict]:
+    """Unsorted labels, unequal K, one identity absent in infrared, one in auxiliary."""
+    rs = np.random.RandomState(seed)
+    labels = {V: [4, 9, 4, 2, 9, 9, 2], I: [9, 4, 4, 9, 9], A: [2, 9, 2, 9]}
+    features = {m: rs.standard_normal((len(values), 6)) for m, values in labels.items()}
+    return features, labels
+
+
+def as_tensors(features: dict, labels: dict) -> tuple[dict, dict]:
+    return {m: torch.tensor(f) for m, f in features.items()}, {m: torch.tensor(l) for m, l in labels.items()}
+
+
+@pytest.mark.parametrize(
+    ("loss", "value", "gradient"),
+    [
+        (lambda f, y: batch_hard_triplet(f, y, 0.3), 3.2277994, 0.3090259),
+        (lambda f, y: weighted_regularised_triplet(f, y), 1.3593, None),
+        (lambda f, y: identity_alignment({V: f[:32], I: f[32:]}, {V: y[:32], I: y[32:]}, 0.3), 1.0863383, 0.2737525),
+    ],
+    ids=["batch-hard", "weighted", "hetero-center"],
+)
+def test_parity_with_public_code(loss, value, gradient) -> None:
+    features, labels = parity_batch()
+    features.requires_grad_()
+    result = loss(features, labels)
+    result.backward()
+    assert result.item() == pytest.approx(value, abs=1e-4 if gradient is None else 2e-6)
+    if gradient is not None:
+        assert features.grad.norm().item() == pytest.approx(gradient, abs=1e-6)
+
+
+@pytest.mark.parametrize("absent", [None, V, I, A])
+def test_identity_alignment_equals_the_loops(absent) -> None:
+    features, labels = ragged_groups()
+    if absent:
+        del features[absent], labels[absent]
+    result = identity_alignment(*as_tensors(features, labels), margin=0.7)
+    assert result.item() == pytest.approx(reference.identity_alignment(features, labels, 0.7), abs=1e-10)
+
+
+def test_identity_alignment_ignores_the_order_of_rows() -> None:
+    features, labels = as_tensors(*ragged_groups(3))
+    order = {m: torch.randperm(len(y), generator=torch.Generator().manual_seed(1)) for m, y in labels.items()}
+    moved = identity_alignment(
+        {m: features[m][order[m]] for m in order}, {m: labels[m][order[m]] for m in order}, margin=0.3
+    )
+    assert moved.item() == pytest.approx(identity_alignment(features, labels, 0.3).item(), abs=1e-12)
+
+
+def test_identity_alignment_is_zero_without_negatives_or_positives() -> None:
+    one = {V: torch.randn(3, 4, requires_grad=True), I: torch.randn(2, 4)}
+    loss = identity_alignment(one, {V: torch.tensor([5, 5, 5]), I: torch.tensor([5, 5])}, 0.3)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert torch.equal(one[V].grad, torch.zeros(3, 4))
+
+
+def test_references_of_triplets() -> None:
+    features, labels = parity_batch()
+    rows, ids = features.double().numpy(), labels.numpy()
+    hard = batch_hard_triplet(features.double(), labels, 0.3).item()
+    assert hard == pytest.approx(reference.batch_hard_triplet(rows, ids, 0.3), abs=1e-10)
+    weighted = weighted_regularised_triplet(features.double(), labels).item()
+    assert weighted == pytest.approx(reference.weighted_regularised_triplet(rows, ids), abs=1e-10)
+
+
+def test_weighted_triplet_keeps_a_gradient_at_large_distances() -> None:
+    """The field's public form has none at mean distance 34; ours must."""
+    features = (torch.randn(12, 8, generator=torch.Generator().manual_seed(0)) * 100).requires_grad_()
+    weighted_regularised_triplet(features, torch.arange(12) // 3).backward()
+    assert features.grad.norm() > 1e-3
+
+
+def test_prototype_weighs_identities_equally() -> None:
+    features, labels = ragged_groups(5)
+    result = modality_prototype(torch.tensor(features[V]), torch.tensor(labels[V]))
+    np.testing.assert_allclose(result.numpy(), reference.prototype(features[V], labels[V]), atol=1e-12)
+
+
+def test_centers_ascend_by_label() -> None:
+    features, labels = ragged_groups(5)
+    centers, ids = identity_centers(torch.tensor(features[V]), torch.tensor(labels[V]))
+    expected = reference.centers(features[V], labels[V])
+    assert ids.tolist() == [2, 4, 9]
+    np.testing.assert_allclose(centers.numpy(), np.stack([expected[i] for i in (2, 4, 9)]), atol=1e-12)
+
+
+def test_gradients_in_float64() -> None:
+    features, labels = as_tensors(*ragged_groups(7))
+    leaves = [features[m].clone().requires_grad_() for m in (V, I, A)]
+
+    def alignment(*values):
+        return identity_alignment(dict(zip((V, I, A), values, strict=True)), labels, 2.0)
+
+    assert torch.autograd.gradcheck(alignment, leaves)
+    y = torch.tensor([0, 0, 1, 1, 2])
+    x = torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda f: batch_hard_triplet(f, y, 5.0), x)
+    assert torch.autograd.gradcheck(lambda f: weighted_regularised_triplet(f, y), x)
+    assert torch.autograd.gradcheck(lambda f: modality_prototype(f, y), x)
+
+
+def test_distance_zero_has_gradient_zero() -> None:
+    point = torch.ones(2, 3, requires_grad=True)
+    euclidean_distances(point, point).sum().backward()
+    assert torch.equal(point.grad, torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize("loss", [lambda f, y: batch_hard_triplet(f, y, 0.3), weighted_regularised_triplet])
+def test_one_identity_is_refused(loss) -> None:
+    with pytest.raises(ValueError, match="two identities"):
+        loss(torch.randn(4, 2), torch.zeros(4, dtype=torch.long))
+
+
+@pytest.mark.parametrize("features", [torch.randn(4), torch.randn(3, 2), torch.randn(4, 2, 2)])
+def test_shapes_are_checked(features) -> None:
+    with pytest.raises(ValueError, match=r"\(N, D\)"):
+        identity_centers(features, torch.zeros(4, dtype=torch.long))

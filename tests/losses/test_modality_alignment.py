@@ -1,0 +1,122 @@
+"""Prototypes: their accumulation, their gradient, and what they do when a modality is absent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import reference_losses as reference
+import torch
+
+from mun.losses.functional import modality_prototype
+from mun.losses.modality_alignment import ModalityAlignment
+from mun.structures import Modality
+
+V, I, A = Modality.VISIBLE, Modality.INFRARED, Modality.AUXILIARY
+LABELS = {V: [3, 1, 1, 3, 3], I: [1, 3, 1], A: [3, 3, 1]}
+
+
+def groups(seed: int, requires_grad: bool = False) -> dict:
+    rs = np.random.RandomState(seed)
+    return {m: torch.tensor(rs.standard_normal((len(y), 4)), requires_grad=requires_grad) for m, y in LABELS.items()}
+
+
+def labels() -> dict:
+    return {m: torch.tensor(y) for m, y in LABELS.items()}
+
+
+def test_value_over_three_steps_equals_the_formula() -> None:
+    loss = ModalityAlignment(4, momentum=0.8).double()
+    memory: dict = {}
+    for step in range(3):
+        features = groups(step)
+        for m, y in LABELS.items():
+            batch = reference.prototype(features[m].numpy(), y)
+            memory[m] = batch if step == 0 else 0.8 * memory[m] + 0.2 * batch
+        expected = sum(np.square(memory[m] - memory[A]).sum() for m in (V, I))
+        assert loss(features, labels()).item() == pytest.approx(expected, abs=1e-10)
+
+
+def test_gradient_is_that_of_the_batch_undamped() -> None:
+    """p + b − sg(b) has the gradient of b, whatever the momentum."""
+    gradients = []
+    for momentum in (0.0, 0.99):
+        loss = ModalityAlignment(4, momentum).double()
+        loss(groups(0), labels())
+        loss.prototypes.copy_(torch.arange(12.0).view(3, 4))  # the same accumulated values for both
+        loss.momentum = 1.0
+        features = groups(1, requires_grad=True)
+        loss(features, labels()).backward()
+        gradients.append(features[V].grad)
+    assert torch.allclose(gradients[0], gradients[1], atol=1e-12)
+    assert gradients[0].norm() > 0
+
+
+def test_bridge_at_the_midpoint_has_half_the_gradient_of_the_direct_form() -> None:
+    bridge, direct = ModalityAlignment(4, 0.0).double(), ModalityAlignment(4, 0.0, "direct").double()
+    features, y = groups(2, requires_grad=True), labels()
+    with torch.no_grad():
+        for module in (bridge, direct):
+            module(groups(2), y)
+    bridge.eval()
+    direct.eval()
+    bridge.prototypes[2] = (bridge.prototypes[0] + bridge.prototypes[1]) / 2
+    through = torch.autograd.grad(bridge(features, y), features[V])[0]
+    straight = torch.autograd.grad(direct(features, y), features[V])[0]
+    assert torch.allclose(through, straight / 2, atol=1e-12)
+
+
+def test_evaluation_mode_updates_nothing() -> None:
+    loss = ModalityAlignment(4, 0.5).double().eval()
+    before = {name: value.clone() for name, value in loss.state_dict().items()}
+    loss(groups(0), labels())
+    assert all(torch.equal(before[name], value) for name, value in loss.state_dict().items())
+
+
+@pytest.mark.parametrize("absent", [V, I, A])
+def test_absent_modality(absent) -> None:
+    loss = ModalityAlignment(4, 0.8).double()
+    features = groups(0, requires_grad=True)
+    y = labels()
+    del features[absent], y[absent]
+    value = loss(features, y)
+    value.backward()
+    assert (value.item() == 0.0) == (absent is A)
+    assert loss.initialised.tolist() == [m is not absent for m in (V, I, A)]
+
+
+def test_gradcheck() -> None:
+    loss = ModalityAlignment(4, 0.0).double()
+    loss(groups(0), labels())
+    loss.eval()  # fixed accumulated values; the gradient flows through the batch
+
+    def value(*leaves):
+        batch = dict(zip((V, I, A), leaves, strict=True))
+        return loss(batch, labels())
+
+    # The straight-through value does not move with the batch, so the analytic gradient is compared with that of
+    # the surrogate ‖(p_m − p_n) + (b_m − b_n) − const‖², by hand.
+    leaves = [leaf.requires_grad_() for leaf in groups(4).values()]
+    found = torch.autograd.grad(value(*leaves), leaves)
+
+    y = labels()
+    fixed = [modality_prototype(leaf.detach().clone(), y[m]) for leaf, m in zip(leaves, (V, I, A), strict=True)]
+
+    def surrogate(*parts):
+        b = [modality_prototype(f, y[m]) for f, m in zip(parts, (V, I, A), strict=True)]
+        hat = [loss.prototypes[k] + b[k] - fixed[k] for k in range(3)]
+        return (hat[0] - hat[2]).square().sum() + (hat[1] - hat[2]).square().sum()
+
+    assert torch.autograd.gradcheck(surrogate, leaves)
+    expected = torch.autograd.grad(surrogate(*leaves), leaves)
+    assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(found, expected, strict=True))
+
+
+def test_state_is_float32_buffers_with_a_flag() -> None:
+    state = ModalityAlignment(4, 0.8).state_dict()
+    assert state["prototypes"].dtype == torch.float32
+    assert state["initialised"].dtype == torch.bool
+
+
+def test_unknown_kind() -> None:
+    with pytest.raises(ValueError, match="bridge or direct"):
+        ModalityAlignment(4, 0.8, "sideways")

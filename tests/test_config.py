@@ -1,0 +1,61 @@
+"""Configs: JSON both ways, ranges, and configs of another version."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from mun.config import Config, GeneratorConfig, LossConfig, ModelConfig, TrainConfig, from_json, to_json
+
+
+def test_json_round_trip() -> None:
+    config = Config(ModelConfig(width=0.25, generator=GeneratorConfig(kernels=(3,))), LossConfig(margin=1.0))
+    assert from_json(Config, json.loads(json.dumps(to_json(config)))) == config
+
+
+def test_every_field_says_why() -> None:
+    for kind in (GeneratorConfig, ModelConfig, LossConfig, TrainConfig):
+        for item in dataclasses.fields(kind):
+            assert item.type == "GeneratorConfig" or len(item.metadata["text"]) > 20
+
+
+def edited(**changes) -> dict:
+    value = to_json(Config())
+    value["loss"].update(changes)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (edited(new_idea=1), "unknown field 'new_idea'"),
+        ({**to_json(Config()), "loss": {"margin": 0.3}}, "is missing"),
+        (edited(margin="big"), "config.loss.margin to be of type float"),
+        (edited(margin=True), "of type float"),
+        (edited(margin=-1.0), "margin between 0 and 1000"),
+        (edited(margin=float("nan")), "margin between"),
+        (edited(alignment="sideways"), "one of bridge, direct"),
+        (edited(ramp_start=0.5, ramp_end=0.1), "ramp_end between 0.5 and 1"),
+        ([], "config to be an object"),
+    ],
+)
+def test_bad_values_get_one_sentence(value, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_json(Config, value)
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        {"kernels": (2,)},
+        {"kernels": ()},
+        {"bins": ((0, 1),)},
+        {"iml": False, "cml": False},
+        {"channels": 0},
+    ],
+)
+def test_bad_generators(generator) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        Config(model=ModelConfig(generator=GeneratorConfig(**generator)))

@@ -1,0 +1,95 @@
+"""The guarded decoder: what it accepts, and one sentence for everything else."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mun.images import decode, read_image, resize
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_lossless_formats_come_back(kind) -> None:
+    assert np.array_equal(decode(encoded(Image.fromarray(PIXELS), kind)), PIXELS)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "1", "CMYK", "YCbCr"])
+def test_modes_become_rgb(mode) -> None:
+    kind = "JPEG" if mode in {"CMYK", "YCbCr"} else "PNG"
+    result = decode(encoded(Image.fromarray(PIXELS).convert(mode), kind))
+    assert result.shape == (6, 4, 3)
+    assert result.dtype == np.uint8
+
+
+def test_sixteen_bit_infrared_is_scaled() -> None:
+    values = np.linspace(1000, 3000, 24).astype(np.uint16).reshape(6, 4)
+    result = decode(encoded(Image.fromarray(values)))
+    assert result[0, 0, 0] == 0
+    assert result[-1, -1, 0] == 255
+    assert len(np.unique(result)) == 24
+    assert not decode(encoded(Image.fromarray(np.full((4, 4), 7, np.uint16)))).any()
+
+
+def test_transparency_is_laid_on_black() -> None:
+    assert not decode(encoded(Image.new("RGBA", (4, 4), (255, 255, 255, 0)))).any()
+
+
+def test_exif_rotation() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decode(encoded(Image.fromarray(PIXELS), "PNG", exif=exif)).shape == (4, 6, 3)
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG whose header claims a size that its few bytes do not hold."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 999)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "something else"),
+        (b"hello", "something else"),
+        (encoded(Image.fromarray(PIXELS), "GIF"), "something else"),
+        (encoded(Image.fromarray(PIXELS), "PNG")[:50], "broken data|something else"),
+        (encoded(Image.fromarray(np.repeat(PIXELS, 40, 0)), "JPEG")[:200], "broken data|something else"),
+        (bomb(12_000, 12_000), "25 million pixels"),
+        (bomb(6_000, 5_000), "25 million pixels"),
+        (b"\0" * 16_000_001, "at most 16 MB"),
+    ],
+    ids=["empty", "text", "gif", "cut png", "cut jpeg", "bomb", "large", "bytes"],
+)
+def test_bad_files_get_one_sentence(data, message) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        decode(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError, match="expected an image file"):
+        read_image(tmp_path / "none.png")
+
+
+def test_resize() -> None:
+    assert resize(PIXELS, 6, 4) is PIXELS
+    assert resize(PIXELS, 12, 8).shape == (12, 8, 3)
+    assert np.all(resize(np.full((40, 20, 3), 9, np.uint8), 8, 4) == 9)
