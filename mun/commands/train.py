@@ -11,10 +11,8 @@ from typing import Any, get_type_hints
 import torch
 
 from mun.config import Config
-from mun.data.sources import read_source
-from mun.structures import Split
-from mun.training.run import FORMAT, RunSettings, write_settings
-from mun.training.trainer import train
+from mun.training.run import FORMAT, RunSettings
+from mun.training.trainer import start_run, train
 
 __all__ = ["add_arguments", "run"]
 
@@ -124,9 +122,8 @@ def run(options: argparse.Namespace) -> None:
         if not 0 <= options.seed < 2**31:
             raise ValueError(f"expected --seed between 0 and {2**31 - 1}, got {options.seed}")
         config = config_from(options)
-        read_source(options.dataset, options.data).require(Split.TRAIN)
         settings = RunSettings(FORMAT, config, options.dataset, str(options.data.resolve()), options.seed)
-        write_settings(options.out, settings)
+        start_run(options.out, settings)
     finished = train(options.out, options.until, device, progress=not options.quiet)
     print(
         f"finished: {options.out}" if finished else f"stopped; go on with --resume --out {options.out}", file=sys.stderr

@@ -31,10 +31,10 @@ from mun.losses.criterion import Criterion
 from mun.models.network import Network
 from mun.structures import Modality, Split
 from mun.training.recalibration import recalibrated
-from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings
+from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings, write_settings
 from mun.training.schedule import build_optimizer, learning_rate, set_learning_rate
 
-__all__ = ["Trainer", "describe_data", "train"]
+__all__ = ["Trainer", "start_run", "train"]
 
 MODALITIES = (Modality.VISIBLE, Modality.INFRARED)
 # Validation follows the rules of all-search on the validation identities, single-shot, over this many galleries.
@@ -241,6 +241,21 @@ def flag_text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join("x".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in value)
     return str(value)
+
+
+def start_run(folder: Path, settings: RunSettings) -> None:
+    """Write the settings of a new run, once it is sure that it can begin.
+
+    Raises:
+        FileNotFoundError: The data are not there.
+        ValueError: The folder is in use, or data and settings do not fit.
+    """
+    samples = read_source(settings.dataset, Path(settings.data)).require(Split.TRAIN)
+    train = settings.config.train
+    sampler = CrossModalSampler(samples, train.ids_per_batch, train.instances_per_id, settings.seed)
+    with torch.device("meta"):
+        Network(settings.config.model, sampler.num_classes)
+    write_settings(folder, settings)
 
 
 def train(

@@ -1,0 +1,176 @@
+"""`python -m mun synth` writes the layout of SYSU-MM01 whole, the same bytes however it is run, or says why not."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mun.__main__ import main
+from mun.data.synthetic import LEVELS, Plan, write
+
+SMALL = ["--train-ids", "2", "--val-ids", "1", "--test-ids", "1", "--images", "2", "--size", "64x32"]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("synth") / "out"
+    assert main(["synth", str(out), *SMALL, "--workers", "1"]) == 0
+    return out
+
+
+def test_the_layout_is_that_of_sysu(written: Path) -> None:
+    names = set(contents(written))
+    images = {
+        f"cam{camera}/{pid:04d}/{index:04d}.jpg" for camera in range(1, 7) for pid in range(1, 5) for index in (1, 2)
+    }
+    lists = {f"exp/{split}_id.txt" for split in ("train", "val", "test", "available")}
+    assert names == images | lists | {"manifest.json"}
+    assert (written / "exp/train_id.txt").read_text() == "1,2\n"
+    assert (written / "exp/val_id.txt").read_text() == "3\n"
+    assert (written / "exp/test_id.txt").read_text() == "4\n"
+    assert (written / "exp/available_id.txt").read_text() == "1,2,3,4\n"
+
+
+def test_images_have_the_size_asked_for(written: Path) -> None:
+    with Image.open(written / "cam3/0001/0002.jpg") as image:
+        assert (image.width, image.height, image.mode) == (32, 64, "RGB")
+
+
+def test_the_manifest_names_everything(written: Path) -> None:
+    manifest = json.loads((written / "manifest.json").read_text())
+    level = LEVELS["plain"]
+    assert manifest["data"] == "synvi"
+    assert manifest["format"] == 1
+    assert (manifest["level"], manifest["level_version"], manifest["level_hash"]) == (
+        "plain",
+        level.version,
+        level.hash,
+    )
+    assert manifest["knobs"]["colour_infrared_correlation"] == 0.3
+    assert [manifest[f"{split}_ids"] for split in ("train", "val", "test")] == [2, 1, 1]
+    assert (manifest["images_per_camera"], manifest["size"], manifest["seed"]) == (2, [64, 32], 0)
+    expected = (
+        "python -m mun synth OUT --level plain --train-ids 2 --val-ids 1 --test-ids 1 --images 2 --size 64x32 --seed 0"
+    )
+    assert manifest["command"] == expected
+
+
+def test_workers_and_runs_do_not_change_a_byte(written: Path, tmp_path: Path) -> None:
+    assert main(["synth", str(tmp_path / "two"), *SMALL, "--workers", "2"]) == 0
+    assert contents(tmp_path / "two") == contents(written)
+
+
+def test_another_seed_changes_every_image(written: Path, tmp_path: Path) -> None:
+    assert main(["synth", str(tmp_path / "other"), *SMALL, "--seed", "1", "--workers", "1"]) == 0
+    one, two = contents(written), contents(tmp_path / "other")
+    assert not {name for name in one if name.endswith(".jpg") and one[name] == two[name]}
+
+
+def test_test_people_do_not_depend_on_the_other_splits(written: Path, tmp_path: Path) -> None:
+    only = [
+        "--train-ids",
+        "0",
+        "--val-ids",
+        "0",
+        "--test-ids",
+        "1",
+        "--images",
+        "2",
+        "--size",
+        "64x32",
+        "--workers",
+        "1",
+    ]
+    assert main(["synth", str(tmp_path / "test"), *only]) == 0
+    assert (tmp_path / "test/exp/train_id.txt").read_bytes() == b""
+    for camera in range(1, 7):
+        one, two = written / f"cam{camera}/0004/0001.jpg", tmp_path / f"test/cam{camera}/0001/0001.jpg"
+        assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--train-ids", "-1"], "expected at least 0 train identities, got -1"),
+        (["--train-ids", "many"], "invalid int value"),
+        (["--train-ids", "0", "--val-ids", "0", "--test-ids", "0"], "expected 1 to 9999 identities"),
+        (["--train-ids", "9999"], "expected 1 to 9999 identities"),
+        (["--images", "0"], "expected 1 to 9999 images"),
+        (["--images", "10000"], "expected 1 to 9999 images"),
+        (["--size", "128"], "expected --size as HxW"),
+        (["--size", "128x64x3"], "expected --size as HxW"),
+        (["--size", "16x64"], "from 32 to 512"),
+        (["--size", "1024x512"], "from 32 to 512"),
+        (["--level", "impossible"], "expected one of the levels plain"),
+        (["--seed", "-1"], "expected a seed"),
+        (["--workers", "0"], "expected at least 1 worker"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(["synth", str(tmp_path / "out"), *words])
+    except SystemExit as stop:  # argparse leaves in this way
+        code = int(stop.code or 0)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mun:")]
+    assert code == 2
+    assert len(lines) == 1
+    assert lines[0].startswith("mun: error: ")
+    assert message in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_something_in_it_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/mine.txt").write_text("mine")
+    assert main(["synth", str(tmp_path / "out"), *SMALL]) == 2
+    assert "expected a new or empty folder" in capsys.readouterr().err
+    assert contents(tmp_path) == {"out/mine.txt": hashlib.sha256(b"mine").hexdigest()}
+
+
+def test_a_file_in_the_way_of_a_parent_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert main(["synth", str(tmp_path / "file/out"), *SMALL]) == 2
+    assert "mun: error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_abandoned_writer_leaves_nothing(workers: int, tmp_path: Path) -> None:
+    steps = write(Plan(train_ids=20, val_ids=0, test_ids=0, images=1, size=(32, 32)), tmp_path / "out", workers)
+    next(steps)
+    assert any(tmp_path.iterdir())
+    steps.close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_neither_files_nor_processes(kind: signal.Signals, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "mun", "synth", str(tmp_path / "out"), "--train-ids", "500", "--workers", "2"]
+    child = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 20
+    while not list(tmp_path.rglob("*.jpg")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(child.pid, kind)
+    _, errors = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert errors.splitlines()[-1].endswith("mun: stopped")
+    assert "Traceback" not in errors
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ProcessLookupError):
+        os.killpg(child.pid, 0)

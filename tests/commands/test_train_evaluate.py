@@ -1,0 +1,121 @@
+"""The commands end to end, and their one-line errors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mun.__main__ import main
+from mun.commands import SUMMARIES
+
+FLAGS = "--width 0.125 --height 64 --image-width 32 --epochs 1 --ids-per-batch 4 --instances-per-id 2 --quiet".split()
+
+
+@pytest.fixture(scope="module")
+def run(tiny_synvi: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("command") / "mun-run"
+    assert main(["train", "--data", str(tiny_synvi), "--out", str(folder), "--recalibration", "2", *FLAGS]) == 0
+    return folder
+
+
+def one_line(capsys) -> str:
+    captured = capsys.readouterr()
+    assert captured.err.startswith("mun: error: ")
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+def test_train_then_evaluate(run, tiny_synvi, tmp_path, capsys) -> None:
+    words = ["evaluate", str(run), "--data", str(tiny_synvi), "--json", str(tmp_path / "s.json"), "--quiet"]
+    assert main([*words, "--dataset", "sysu", "--protocol", "sysu-all", "--trials", "3"]) == 0
+    scores = json.loads((tmp_path / "s.json").read_text())
+    assert set(scores) == {
+        "data", "protocol", "sampler", "shots", "trials", "flip", "rerank", "distance", "num_valid", "mean", "sd",
+        "per_trial",
+    }  # fmt: skip
+    assert scores["data"] == "synvi"
+    assert scores["num_valid"] == 6 * 2 * 2
+    assert set(scores["mean"]) == {"rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp"}
+    assert len(scores["per_trial"]) == 3
+    assert "rank-1" in capsys.readouterr().out
+
+
+def test_card_takes_scores_once(run, tiny_synvi, tmp_path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    words = ["evaluate", str(copy), "--data", str(tiny_synvi), "--card", "--trials", "2", "--quiet"]
+    assert main(words) == main([*words, "--flip"]) == main(words) == 0
+    text = (copy / "card.json").read_text()
+    scores = json.loads(text)["scores"]
+    assert [score["flip"] for score in scores] == [True, False]
+    assert scores[0]["commands"][0].startswith("python -m mun synth OUT")
+    assert str(tiny_synvi) not in text
+
+
+def test_multi_shot_needs_enough_images(run, tiny_synvi, capsys) -> None:
+    assert main(["evaluate", str(run), "--data", str(tiny_synvi), "--shots", "10", "--quiet"]) == 2
+    assert "10" in one_line(capsys)
+
+
+def test_resume_of_a_finished_run_changes_nothing(run) -> None:
+    before = (run / "model.safetensors").read_bytes()
+    assert main(["train", "--resume", "--out", str(run), "--quiet"]) == 0
+    assert (run / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train"], "--out"),
+        (["train", "--out", "X"], "expected --data DIR"),
+        (["train", "--out", "X", "--data", "DATA", "--width", "99"], "width between"),
+        (["train", "--out", "X", "--data", "DATA", "--auxiliary", "magic"], "one of none, mun"),
+        (["train", "--out", "X", "--data", "DATA", "--backbone", "vgg"], "invalid choice"),
+        (["train", "--out", "X", "--data", "DATA", "--kernels", "a"], "sizes such as 3,5,7"),
+        (["train", "--out", "X", "--data", "DATA", "--bins", "2"], "grids such as"),
+        (["train", "--out", "X", "--data", "DATA", "--iml", "maybe"], "on or off"),
+        (["train", "--out", "X", "--data", "DATA", "--dataset", "market"], "market"),
+        (["train", "--out", "X", "--data", "DATA", "--seed", "-1"], "--seed between"),
+        (["train", "--out", "X", "--data", "DATA", "--device", "tpu"], "auto, cpu or cuda"),
+        (["train", "--out", "X", "--data", "DATA", "--until", "0"], "--until"),
+        (["train", "--out", "X", "--data", "DATA", "--ids-per-batch", "500"], "at least 500 identities"),
+        (["train", "--out", "X", "--data", "nowhere"], "nowhere"),
+        (["train", "--out", "RUN", "--data", "DATA"], "new or empty folder"),
+        (["train", "--out", "X", "--resume"], "expected a training run"),
+        (["evaluate", "nowhere", "--data", "DATA"], "expected a checkpoint folder"),
+        (["evaluate", "RUN", "--data", "DATA", "--protocol", "x"], "synvi-all"),
+        (["evaluate", "RUN", "--data", "DATA", "--trials", "0"], "at least one trial"),
+        (["evaluate", "RUN", "--data", "DATA", "--gallery", "official"], "rand_perm_cam.mat"),
+        (["evaluate", "RUN", "--data", "RUN"], "expected"),
+        (["fly"], "one of the commands"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(words, message, run, tiny_synvi, tmp_path, capsys) -> None:
+    places = {"RUN": str(run), "DATA": str(tiny_synvi), "X": str(tmp_path / "X"), "nowhere": str(tmp_path / "nowhere")}
+    try:
+        code = main([places.get(word, word) for word in words])
+    except SystemExit as stopped:  # argparse leaves this way
+        code = stopped.code
+    assert code == 2
+    assert message in one_line(capsys)
+    assert not (tmp_path / "X" / "card.json").exists()
+    assert list(tmp_path.iterdir()) == [], "nothing half-written is left behind"
+
+
+def test_overview_lists_every_command(capsys) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in SUMMARIES)
+    folder = Path(__file__).parents[2] / "mun" / "commands"
+    assert {path.stem for path in folder.glob("[a-z]*.py")} == set(SUMMARIES)
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_every_command_has_help(name, capsys) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([name, "--help"])
+    assert stopped.value.code == 0
+    assert "usage" in capsys.readouterr().out

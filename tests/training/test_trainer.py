@@ -1,0 +1,221 @@
+"""Training: exact resume after SIGKILL, learning, selection on validation, metrics, errors."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mun.checkpoint import load_checkpoint
+from mun.config import Config, LossConfig, ModelConfig, TrainConfig
+from mun.data.sources import read_source
+from mun.embedding import embed_samples
+from mun.evaluation.metrics import cosine_distances, rank_metrics
+from mun.structures import Modality, Split
+from mun.training.run import FORMAT, MetricsFile, RunSettings, read_settings, write_settings
+from mun.training.trainer import Trainer, train
+
+CPU = torch.device("cpu")
+MODEL = ModelConfig(width=0.125, height=64, image_width=32)
+SHORT = TrainConfig(epochs=2, ids_per_batch=4, instances_per_id=2, save_every=4, log_every=3, recalibration=2)
+
+
+def start(folder: Path, data: Path, train_config: TrainConfig = SHORT, **changes) -> Path:
+    config = Config(MODEL, LossConfig(ramp_start=0.0, ramp_end=0.3), train_config)
+    config = Config(**{**vars(config), **changes})
+    write_settings(folder, RunSettings(FORMAT, config, "synvi", str(data), 5))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_synvi: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 16 steps that was never interrupted."""
+    folder = start(tmp_path_factory.mktemp("runs") / "whole", tiny_synvi)
+    assert train(folder, progress=False)
+    return folder
+
+
+def final_state(folder: Path) -> dict[str, torch.Tensor]:
+    """Weights, batch statistics, prototypes and momentum at the end, and the finished checkpoint."""
+    (state,) = folder.glob("step-*")
+    parts = ["network", "criterion", "optimizer"]
+    tensors = {f"{p}.{k}": v for p in parts for k, v in load_file(state / f"{p}.safetensors").items()}
+    return tensors | {f"final.{k}": v for k, v in load_file(folder / "model.safetensors").items()}
+
+
+def assert_same(first: Path, second: Path) -> None:
+    a, b = final_state(first), final_state(second)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert any(name.startswith("criterion.modality_alignment.prototypes") for name in a)
+
+
+def test_cut_into_calls_ends_the_same(whole, tiny_synvi, tmp_path) -> None:
+    folder = start(tmp_path / "cut", tiny_synvi)
+    assert [train(folder, until, progress=False) for until in (1, 7, 10)] == [False] * 3
+    assert train(folder, progress=False)
+    assert_same(whole, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lines", [1, 4])
+def test_sigkill_and_resume_ends_the_same(whole, tiny_synvi, tmp_path, lines) -> None:
+    """Kill the command after so many lines of metrics, at whatever it does then, and resume."""
+    folder = start(tmp_path / "killed", tiny_synvi)
+    words = [sys.executable, "-m", "mun", "train", "--resume", "--out", str(folder), "--quiet", "--device", "cpu"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while len(list(MetricsFile.lines(folder / "metrics.jsonl"))) < lines:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (folder / "card.json").exists(), "it was to be killed midway"
+    subprocess.run(words, env=environment, check=True, capture_output=True)
+    assert_same(whole, folder)
+    steps = [line["step"] for line in MetricsFile.lines(folder / "metrics.jsonl") if "total" in line]
+    assert steps == [line["step"] for line in MetricsFile.lines(whole / "metrics.jsonl") if "total" in line]
+
+
+def test_half_written_state_is_passed_over(whole, tiny_synvi, tmp_path) -> None:
+    folder = start(tmp_path / "half", tiny_synvi)
+    train(folder, until=6, progress=False)
+    (folder / "step-000007.123.tmp").mkdir()
+    (folder / "step-000007.123.tmp" / "network.safetensors").write_bytes(b"half")
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 9, "total"')
+    train(folder, progress=False)
+    assert_same(whole, folder)
+    assert not list(folder.glob("*.tmp"))
+
+
+def test_metrics_say_what_to_watch(whole) -> None:
+    lines = list(MetricsFile.lines(whole / "metrics.jsonl"))
+    training = [line for line in lines if "total" in line]
+    assert {
+        "step", "epoch", "identity", "identity_alignment", "modality_alignment", "total", "active_triplets", "spread",
+        "iml_share", "iml_energy", "cml_energy", "visible_dependence", "lr", "seconds", "images_per_second",
+    } <= set(training[0])  # fmt: skip
+    assert all(math.isfinite(value) for line in training for value in line.values())
+    validations = [line for line in lines if "validation" in line]
+    assert len(validations) == 2
+    assert set(validations[0]["validation"]) == {"rank1", "mean_ap", "mean_inp"}
+
+
+def test_selection_is_the_best_validation(whole) -> None:
+    card = json.loads((whole / "card.json").read_text())
+    validations = [line for line in MetricsFile.lines(whole / "metrics.jsonl") if "validation" in line]
+    best = max(validations, key=lambda line: line["validation"]["mean_ap"])
+    assert card["steps"] == best["step"]
+    assert card["selection"]["scores"] == best["validation"]
+    assert card["selection"]["identities"] == 4
+    assert card["scores"] == []
+
+
+def test_card_can_make_the_run_again_and_names_no_folder(whole, tiny_synvi) -> None:
+    text = (whole / "card.json").read_text()
+    assert str(tiny_synvi) not in text
+    assert "/tmp" not in text
+    command = json.loads(text)["command"]
+    assert command[0].startswith("python -m mun synth OUT")
+    assert "--width 0.125 --height 64 --image-width 32" in command[1]
+    assert "--seed 5" in command[1]
+
+
+def test_validation_leaves_training_untouched(tiny_synvi, tmp_path) -> None:
+    trainer = Trainer(start(tmp_path / "run", tiny_synvi), CPU, progress=False)
+    trainer.train_step()
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    scores = trainer.validate()
+    assert 0.0 <= scores["rank1"] <= 1.0
+    assert all(torch.equal(before[name], value) for name, value in trainer.network.state_dict().items())
+
+
+@pytest.mark.slow
+def test_a_tiny_model_overfits_four_identities(tiny_synvi, tmp_path) -> None:
+    """Learning works end to end: rank-1 = 1 between infrared and visible images of its own four identities."""
+    settings = TrainConfig(
+        epochs=30, ids_per_batch=4, instances_per_id=4, lr=3e-3, erase=0.0, jitter=0.0, pad=2, evaluate_every=1000,
+        select="last", recalibration=8,
+    )  # fmt: skip
+    folder = start(tmp_path / "overfit", tiny_synvi, settings)
+    keep = {1, 2, 3, 4}
+    trainer = Trainer(folder, CPU, progress=False)
+    four = tuple(sample for sample in trainer.source.train if sample.pid in keep)
+    small = tmp_path / "four"
+    copy_identities(tiny_synvi, small, sorted(keep))
+    (folder / "config.json").unlink()
+    (folder / "metrics.jsonl").unlink()
+    start(folder, small, settings)
+    assert train(folder, progress=False)
+    network, _ = load_checkpoint(folder)
+    embeddings = embed_samples(network, four)
+    visible = np.array([sample.modality is Modality.VISIBLE for sample in four])
+    pids = np.array([sample.pid for sample in four])
+    metrics = rank_metrics(
+        cosine_distances(embeddings[~visible], embeddings[visible]), pids[~visible], pids[visible], None, True
+    )
+    assert metrics.rank(1) == 1.0
+
+
+def copy_identities(source: Path, target: Path, pids: list[int]) -> None:
+    """Make a data set of a few training identities of another, without validation or test."""
+    for sample in read_source("synvi", source).train:
+        if sample.pid in pids:
+            path = target / sample.key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(sample.path.read_bytes())
+    (target / "exp").mkdir()
+    for split in Split:
+        text = ",".join(map(str, pids)) if split is Split.TRAIN else ""
+        (target / "exp" / f"{split.value}_id.txt").write_text(text)
+    (target / "manifest.json").write_text((source / "manifest.json").read_text())
+
+
+def test_without_auxiliary(tiny_synvi, tmp_path) -> None:
+    model = ModelConfig(**{**vars(MODEL), "auxiliary": "none"})
+    folder = start(tmp_path / "none", tiny_synvi, TrainConfig(**{**vars(SHORT), "epochs": 1}), model=model)
+    assert train(folder, progress=False)
+    line = next(MetricsFile.lines(folder / "metrics.jsonl"))
+    assert "iml_share" not in line
+    assert line["modality_alignment"] == 0.0
+
+
+def test_a_loss_that_is_not_finite_stops_with_one_sentence(tiny_synvi, tmp_path) -> None:
+    folder = start(tmp_path / "nan", tiny_synvi)
+    train(folder, until=4, progress=False)
+    trainer = Trainer(folder, CPU, progress=False)
+    with torch.no_grad():
+        trainer.network.trunk.layer1[0].conv1.weight.fill_(float("nan"))
+    with pytest.raises(ValueError, match="expected a finite loss, got nan at step 4"):
+        trainer.advance()
+    assert (folder / "step-000004" / "state.json").is_file()
+
+
+def test_stop_is_asked_before_each_step(tiny_synvi, tmp_path) -> None:
+    folder = start(tmp_path / "stopped", tiny_synvi)
+    answers = iter([False, False, True])
+    assert not train(folder, progress=False, stop=lambda: next(answers))
+    assert [path.name for path in folder.glob("step-*")] == ["step-000002"]
+
+
+def test_settings_of_another_version(tiny_synvi, tmp_path) -> None:
+    folder = start(tmp_path / "old", tiny_synvi)
+    value = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**value, "format": 0}))
+    with pytest.raises(ValueError, match="of format 1, got 0"):
+        read_settings(folder)
+    with pytest.raises(FileNotFoundError, match="expected a training run"):
+        read_settings(tmp_path)
