@@ -32,7 +32,22 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 def tiny_synvi(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SynVI of 8 + 4 + 6 identities, two images per camera, 64×32."""
     folder = tmp_path_factory.mktemp("synvi") / "data"
-    words = "--train-ids 8 --val-ids 4 --test-ids 6 --images 2 --size 64x32 --seed 7 --workers 1".split()
+    words = [
+        "--train-ids",
+        "8",
+        "--val-ids",
+        "4",
+        "--test-ids",
+        "6",
+        "--images",
+        "2",
+        "--size",
+        "64x32",
+        "--seed",
+        "7",
+        "--workers",
+        "1",
+    ]
     assert main(["synth", str(folder), *words]) == 0
     return folder
 

@@ -17,9 +17,7 @@ def identity_alignment(features, labels, margin):
     for m, own in by_modality.items():
         for j, center in own.items():
             positives = [np.linalg.norm(center - other[j]) for n, other in by_modality.items() if n != m and j in other]
-            negatives = [
-                np.linalg.norm(center - other[k]) for other in by_modality.values() for k in other if k != j
-            ]
+            negatives = [np.linalg.norm(center - other[k]) for other in by_modality.values() for k in other if k != j]
             if positives and negatives:
                 losses.append(max(0.0, margin + max(positives) - min(negatives)))
     return float(np.mean(losses)) if losses else 0.0

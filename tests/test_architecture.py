@@ -68,7 +68,9 @@ def imports_of(path: Path) -> set[str]:
             assert node.level == 0, f"{path} uses a relative import"
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
-                is_module = (ROOT / full.replace(".", "/")).with_suffix(".py").exists() or (ROOT / full.replace(".", "/")).is_dir()
+                is_module = (ROOT / full.replace(".", "/")).with_suffix(".py").exists() or (
+                    ROOT / full.replace(".", "/")
+                ).is_dir()
                 found.add(full if is_module else str(node.module))
     return found
 

@@ -82,11 +82,17 @@ BROKEN = {
     "extra tensor": (break_weights(lambda s: s.update(x=torch.zeros(1))), ValueError, "unknown tensor x"),
     "other shape": (break_weights(lambda s: s.update({NAME: torch.zeros(3)})), ValueError, r"of shape \(8, 8, 3, 3\)"),
     "other type": (
-        break_weights(lambda s: s.update({NAME: torch.zeros(8, 8, 3, 3, dtype=torch.int64)})), ValueError, "got I64"
+        break_weights(lambda s: s.update({NAME: torch.zeros(8, 8, 3, 3, dtype=torch.int64)})),
+        ValueError,
+        "got I64",
     ),
     "NaN": (break_weights(lambda s: s[NAME].fill_(float("nan"))), ValueError, "finite weights"),
     "card of another format": (edit_card(lambda c: c.update(format=9)), ValueError, "of format 1, got 9"),
-    "config of another version": (edit_card(lambda c: c["config"]["model"].update(x=1)), ValueError, "unknown field 'x'"),
+    "config of another version": (
+        edit_card(lambda c: c["config"]["model"].update(x=1)),
+        ValueError,
+        "unknown field 'x'",
+    ),
     "card without a field": (edit_card(lambda c: c.pop("seed")), ValueError, "'seed' is missing"),
     "unknown auxiliary": (edit_card(lambda c: c["config"]["model"].update(auxiliary="z")), ValueError, "none, mun"),
     "wider than its weights": (edit_card(lambda c: c["config"]["model"].update(width=4.0)), ValueError, "of shape"),

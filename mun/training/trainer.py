@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,19 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from mun import __version__
 from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
-from mun.checkpoint import FORMAT, Card, build_network, load_tensors, save_checkpoint
+from mun.checkpoint import build_network, load_tensors, save_checkpoint
 from mun.data.augment import Augmentation, augment, to_images
 from mun.data.cache import cached_images
 from mun.data.sampler import CrossModalSampler
-from mun.data.sources import Source, read_source
+from mun.data.sources import read_source
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.protocols import get_protocol
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
 from mun.structures import Modality, Split
+from mun.training.card import make_card
 from mun.training.recalibration import recalibrated
 from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings, write_settings
 from mun.training.schedule import build_optimizer, learning_rate, set_learning_rate
@@ -195,52 +193,8 @@ class Trainer:
                 "scores": self.state.best["scores"],
             }
         network: Network = recalibrated(self.network, self.plain_batches()).cpu()
-        versions = {"python": platform.python_version(), "torch": torch.__version__, "mun": __version__}
-        data = describe_data(self.source)
-        command = [*([data["command"]] if "command" in data else []), train_command(self.settings)]
-        card = Card(
-            FORMAT, self.folder.resolve().name, self.config, self.seed, step, data, selection, [], command, versions
-        )
-        save_checkpoint(self.folder, network, card)
+        save_checkpoint(self.folder, network, make_card(self.folder, self.settings, self.source, step, selection))
         return self.folder
-
-
-def describe_data(source: Source) -> dict[str, Any]:
-    """Describe a data set without naming a folder of the machine."""
-    counts = {
-        split.value: {"identities": len({sample.pid for sample in samples}), "images": len(samples)}
-        for split in Split
-        for samples in [source.split(split)]
-    }
-    manifest = source.manifest or {}
-    known = ("level", "level_version", "level_hash", "seed", "images_per_camera", "size", "command")
-    return {"name": source.name, **{key: manifest[key] for key in known if key in manifest}, "splits": counts}
-
-
-def train_command(settings: RunSettings) -> str:
-    """Write the command that makes a run: every value that differs from the defaults."""
-    words = ["python -m mun train --data DATA", f"--dataset {settings.dataset}", f"--seed {settings.seed}"]
-    words += [f"--{flag} {value}" for flag, value in changed_values(settings.config)]
-    return " ".join([*words, "--out RUN"])
-
-
-def changed_values(config: Any) -> Iterator[tuple[str, str]]:
-    """List the flags of a config that differ from their defaults."""
-    for item in dataclasses.fields(config):
-        value = getattr(config, item.name)
-        if dataclasses.is_dataclass(value):
-            yield from changed_values(value)
-        elif value != item.default:
-            yield item.name.replace("_", "-"), flag_text(value)
-
-
-def flag_text(value: Any) -> str:
-    """Write a value as the command line reads it: `3,5,7`, `1x1,2x1`, `on`, `off`."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, tuple):
-        return ",".join("x".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in value)
-    return str(value)
 
 
 def start_run(folder: Path, settings: RunSettings) -> None:

@@ -50,7 +50,10 @@ def test_equals_the_formula_by_hand() -> None:
             padded = F.pad(maps, [pad] * 4)
             for row in range(size):
                 for column in range(size):
-                    total += kernel[:, 0, row, column][None, :, None, None] * padded[:, :, row : row + 8, column : column + 4]
+                    total += (
+                        kernel[:, 0, row, column][None, :, None, None]
+                        * padded[:, :, row : row + 8, column : column + 4]
+                    )
         normed = total / math.sqrt(1 + 1e-5)
         gelu = 0.5 * normed * (1 + torch.erf(normed / math.sqrt(2)))
         return maps + pointwise(f"{name}.pointwise", gelu)
@@ -62,7 +65,9 @@ def test_equals_the_formula_by_hand() -> None:
     halves = pointwise("cml.fuse.1", halves)
     # Bilinear upsampling of two rows to eight: row centres at 0.25·(r + ½) − ½, clamped to [0, 1].
     weights = torch.tensor([min(max(0.25 * (row + 0.5) - 0.5, 0.0), 1.0) for row in range(8)], dtype=torch.float64)
-    shared = whole + halves[:, :, :1] * (1 - weights)[None, None, :, None] + halves[:, :, 1:] * weights[None, None, :, None]
+    shared = (
+        whole + halves[:, :, :1] * (1 - weights)[None, None, :, None] + halves[:, :, 1:] * weights[None, None, :, None]
+    )
 
     def rms(maps: torch.Tensor) -> torch.Tensor:
         return maps / torch.sqrt(maps.square().mean(dim=(1, 2, 3), keepdim=True) + 1e-6)
@@ -98,7 +103,9 @@ def test_gradcheck_through_the_generator() -> None:
     generator = AuxiliaryGenerator(GeneratorConfig(channels=3, bins=((1, 1), (2, 1)))).double().eval()
     visible, infrared = (image[:1].requires_grad_() for image in pair((8, 4), torch.float64))
     # unit_rms measures in float32 for half-precision maps, so the numerical gradient is good to 1e-4 only.
-    assert torch.autograd.gradcheck(lambda v, i: generator(v, i)[0], (visible, infrared), eps=1e-3, atol=1e-3, rtol=1e-2)
+    assert torch.autograd.gradcheck(
+        lambda v, i: generator(v, i)[0], (visible, infrared), eps=1e-3, atol=1e-3, rtol=1e-2
+    )
 
 
 @pytest.mark.parametrize(("iml", "cml"), [(True, False), (False, True)])

@@ -11,7 +11,21 @@ import pytest
 from mun.__main__ import main
 from mun.commands import SUMMARIES
 
-FLAGS = "--width 0.125 --height 64 --image-width 32 --epochs 1 --ids-per-batch 4 --instances-per-id 2 --quiet".split()
+FLAGS = [
+    "--width",
+    "0.125",
+    "--height",
+    "64",
+    "--image-width",
+    "32",
+    "--epochs",
+    "1",
+    "--ids-per-batch",
+    "4",
+    "--instances-per-id",
+    "2",
+    "--quiet",
+]
 
 
 @pytest.fixture(scope="module")

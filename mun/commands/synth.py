@@ -1,0 +1,94 @@
+"""Write SynVI, the synthetic visible-infrared person data set, in the layout of SYSU-MM01."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from tqdm import tqdm
+
+from mun.data.synthetic import CAMERAS, LEVELS, Plan, level_of, write
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `python -m mun synth`."""
+    parser.add_argument("out", metavar="OUT", type=Path, help="folder to write; it must not exist, or be empty")
+    parser.add_argument("--level", default="plain", help=f"how hard: {', '.join(LEVELS)} (default: plain)")
+    parser.add_argument("--train-ids", type=int, default=100, metavar="N", help="training identities (default: 100)")
+    parser.add_argument("--val-ids", type=int, default=20, metavar="N", help="validation identities (default: 20)")
+    parser.add_argument("--test-ids", type=int, default=20, metavar="N", help="test identities (default: 20)")
+    parser.add_argument(
+        "--images", type=int, default=4, metavar="N", help="images per identity and camera (default: 4)"
+    )
+    parser.add_argument("--size", default="128x64", metavar="HxW", help="pixels, 32 to 512 each (default: 128x64)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed makes other people (default: 0)")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes; no byte depends on them (default: all cores)"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the data set, with a progress bar on stderr.
+
+    Raises:
+        ValueError: An argument is out of bounds, or there is something at OUT.
+        OSError: OUT cannot be written, or the disk is full.
+    """
+    plan = Plan(
+        level=level_of(options.level),
+        train_ids=options.train_ids,
+        val_ids=options.val_ids,
+        test_ids=options.test_ids,
+        images=options.images,
+        size=_size(options.size),
+        seed=options.seed,
+    )
+    workers = (os.cpu_count() or 1) if options.workers is None else options.workers
+    total = sum(plan.counts.values()) * len(CAMERAS) * plan.images
+    steps = write(plan, options.out, workers)
+    with _terminate_as_interrupt(), tqdm(total=total, unit="img", desc="synvi", file=sys.stderr, leave=False) as bar:
+        try:
+            for count in steps:
+                bar.update(count)
+        finally:
+            steps.close()
+    print(f"{options.out}: {total} images of {sum(plan.counts.values())} identities")
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Read rows and columns.
+
+    Raises:
+        ValueError: The text is not HxW.
+    """
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text, re.ASCII)
+    if match is None:
+        raise ValueError(f"expected --size as HxW, for example 128x64, got {text!r}")
+    return int(match[1]), int(match[2])
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Clean up after SIGTERM as after Ctrl-C; only the main thread may ask for that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,61 @@
+"""The levels of SynVI: named, versioned settings of its knobs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+__all__ = ["LEVELS", "Knobs", "Level", "level_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """What makes SynVI easier or harder; all of it goes into the manifest.
+
+    Raises:
+        ValueError: A knob is outside its range.
+    """
+
+    colour_infrared_correlation: float = 0.3  # between visible lightness and infrared reflectance, 0 to 1
+    pattern_survival: float = 0.6  # share of the patterns that infrared shows, 0 to 1
+    misalignment: float = 1.0  # yaw, gait, scale and shift between images of one index, 0 (the same instant) to 1
+    noise: float = 1.0  # factor on the sensor noise of each camera, 0 to 4
+    occlusion: float = 0.15  # share of the images with something before the person, 0 to 1
+    resolution: float = 1.0  # the image is made smaller by this factor and enlarged again, 1 to 8
+    lookalikes: float = 0.0  # share of the identities in the clothes of the identity before them, 0 to 1
+
+    def __post_init__(self) -> None:
+        bounds = {"noise": (0.0, 4.0), "resolution": (1.0, 8.0)}
+        for name, value in asdict(self).items():
+            low, high = bounds.get(name, (0.0, 1.0))
+            if not low <= value <= high:
+                raise ValueError(f"expected the knob {name} between {low:g} and {high:g}, got {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A named setting of the knobs; a change of the pictures under one name raises the version."""
+
+    name: str
+    version: int
+    knobs: Knobs = field(default_factory=Knobs)
+
+    @property
+    def hash(self) -> str:
+        """Name the level by its content: the first 16 hex digits of the SHA-256 of its JSON."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+LEVELS = {"plain": Level("plain", 1)}
+
+
+def level_of(name: str) -> Level:
+    """Find a level by its name.
+
+    Raises:
+        ValueError: There is no such level.
+    """
+    if name not in LEVELS:
+        raise ValueError(f"expected one of the levels {', '.join(LEVELS)}; got {name!r}")
+    return LEVELS[name]

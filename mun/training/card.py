@@ -1,0 +1,83 @@
+"""The card of a finished run: what it was trained on, how it was chosen, and the commands that make it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mun import __version__
+from mun.checkpoint import FORMAT, Card
+from mun.data.sources import Source
+from mun.structures import Split
+from mun.training.run import RunSettings
+
+__all__ = ["describe_data", "make_card", "train_command"]
+
+
+def make_card(folder: Path, settings: RunSettings, source: Source, step: int, selection: dict[str, Any]) -> Card:
+    """Describe a finished run; its test scores are added by `evaluate --card`.
+
+    Args:
+        folder: The run; its name becomes the checkpoint's.
+        settings: What it was started with.
+        source: The data it was trained on.
+        step: Steps trained when the weights were kept.
+        selection: How they were chosen.
+    """
+    data = describe_data(source)
+    made = [data["command"]] if "command" in data else []
+    return Card(
+        format=FORMAT,
+        name=folder.resolve().name,
+        config=settings.config,
+        seed=settings.seed,
+        steps=step,
+        data=data,
+        selection=selection,
+        scores=[],
+        command=[*made, train_command(settings)],
+        versions={"python": platform.python_version(), "torch": torch.__version__, "mun": __version__},
+    )
+
+
+def describe_data(source: Source) -> dict[str, Any]:
+    """Describe a data set without naming a folder of the machine."""
+    counts = {
+        split.value: {"identities": len({sample.pid for sample in samples}), "images": len(samples)}
+        for split in Split
+        for samples in [source.split(split)]
+    }
+    manifest = source.manifest or {}
+    known = ("level", "level_version", "level_hash", "seed", "images_per_camera", "size", "command")
+    return {"name": source.name, **{key: manifest[key] for key in known if key in manifest}, "splits": counts}
+
+
+def train_command(settings: RunSettings) -> str:
+    """Write the command that makes a run: every value that differs from the defaults."""
+    words = ["python -m mun train --data OUT", f"--dataset {settings.dataset}", f"--seed {settings.seed}"]
+    words += [f"--{flag} {value}" for flag, value in changed_values(settings.config)]
+    return " ".join([*words, "--out RUN"])
+
+
+def changed_values(config: Any) -> Iterator[tuple[str, str]]:
+    """List the flags of a config that differ from their defaults."""
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if dataclasses.is_dataclass(value):
+            yield from changed_values(value)
+        elif value != item.default:
+            yield item.name.replace("_", "-"), flag_text(value)
+
+
+def flag_text(value: Any) -> str:
+    """Write a value as the command line reads it: `3,5,7`, `1x1,2x1`, `on`, `off`."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join("x".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in value)
+    return str(value)

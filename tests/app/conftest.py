@@ -1,0 +1,40 @@
+"""Fixtures of the app's tests: a library over the tiny data set and the tiny checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.library import Library, open_library
+
+MakeSysu = Callable[[dict[int, tuple[int, ...]]], Path]
+
+
+@pytest.fixture(scope="session")
+def library(tiny_synvi: Path, tiny_checkpoint: Path) -> Library:
+    return open_library(tiny_synvi, tiny_checkpoint)
+
+
+@pytest.fixture
+def make_sysu(tmp_path: Path) -> MakeSysu:
+    """Write a data set in SYSU-MM01's layout: one random image per identity and camera; all identities are tested."""
+
+    def make(cameras: dict[int, tuple[int, ...]]) -> Path:
+        root = tmp_path / "sysu"
+        generator = np.random.default_rng(0)
+        for pid, camids in cameras.items():
+            for camid in camids:
+                folder = root / f"cam{camid}" / f"{pid:04d}"
+                folder.mkdir(parents=True)
+                pixels = generator.integers(0, 256, (64, 32, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / "0001.png")
+        (root / "exp").mkdir(parents=True)
+        for split, pids in {"train": "", "val": "", "test": ",".join(map(str, cameras))}.items():
+            (root / "exp" / f"{split}_id.txt").write_text(pids)
+        return root
+
+    return make

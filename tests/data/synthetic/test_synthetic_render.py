@@ -1,0 +1,175 @@
+"""Images are pure functions of identity, camera and scene; counterfactuals change one thing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mun.data.synthetic import CAMERAS, Identity, Key, Knobs, Part, draw_identity, draw_scene, render, render_image
+from mun.data.synthetic.camera import Camera
+from mun.data.synthetic.wardrobe import Bag, Fabric
+from mun.structures import Modality, Split
+
+SIZE = (128, 64)
+
+
+def key(number: int = 0, camid: int = 1, index: int = 0, seed: int = 0) -> Key:
+    return Key(seed, Split.TRAIN, number, camid, index)
+
+
+def person(number: int = 0, seed: int = 0) -> Identity:
+    return draw_identity(seed, Split.TRAIN, number)
+
+
+def image(identity: Identity, camid: int = 1, index: int = 0) -> np.ndarray:
+    return render_image(identity, CAMERAS[camid], draw_scene(key(camid=camid, index=index)), SIZE)
+
+
+@pytest.mark.parametrize("camid", CAMERAS)
+@pytest.mark.parametrize("size", [(128, 64), (64, 48), (33, 32), (256, 128)])
+def test_image_has_shape_and_contrast(camid: int, size: tuple[int, int]) -> None:
+    out = render(person(), CAMERAS[camid], draw_scene(key(camid=camid)), size)
+    assert out.image.shape == (*size, 3)
+    assert out.image.dtype == np.uint8
+    assert out.image.std() > 8
+    assert out.parts.shape == out.depth.shape == size
+    gray = (out.image == out.image[..., :1]).all()
+    assert gray == (CAMERAS[camid].modality is Modality.INFRARED)
+
+
+def test_the_cameras_are_those_of_sysu() -> None:
+    infrared = {camid for camid, camera in CAMERAS.items() if camera.modality is Modality.INFRARED}
+    assert set(CAMERAS) == {1, 2, 3, 4, 5, 6}
+    assert infrared == {3, 6}
+    assert CAMERAS[2].site == CAMERAS[3].site
+
+
+def test_rendering_twice_gives_the_same_bytes() -> None:
+    assert np.array_equal(image(person()), image(person()))
+
+
+def test_another_index_camera_or_person_gives_another_image() -> None:
+    first = image(person())
+    assert not np.array_equal(first, image(person(), index=1))
+    assert not np.array_equal(first, image(person(), camid=2))
+    assert not np.array_equal(first, image(person(1)))
+
+
+@pytest.mark.parametrize("camid", [3, 6])
+@pytest.mark.parametrize("number", range(6))
+def test_infrared_does_not_see_visible_colours(camid: int, number: int) -> None:
+    before = person(number)
+
+    def dyed(fabric: Fabric) -> Fabric:
+        return replace(fabric, colour=(0.9, 0.1, 0.5))
+
+    after = replace(
+        before,
+        skin=dyed(before.skin),
+        shoes=dyed(before.shoes),
+        hair=replace(before.hair, fabric=dyed(before.hair.fabric)),
+        upper=replace(before.upper, fabric=dyed(before.upper.fabric), second=dyed(before.upper.second)),
+        lower=replace(before.lower, fabric=dyed(before.lower.fabric)),
+        bag=replace(before.bag, fabric=dyed(before.bag.fabric)),
+    )
+    assert np.array_equal(image(before, camid), image(after, camid))
+    assert not np.array_equal(image(before, 1), image(after, 1))
+
+
+def test_visible_does_not_see_infrared_reflectances() -> None:
+    before = person()
+    other = replace(before.upper.fabric, infrared=0.9 - before.upper.fabric.infrared)
+    after = replace(before, upper=replace(before.upper, fabric=other))
+    assert np.array_equal(image(before, 1), image(after, 1))
+    assert not np.array_equal(image(before, 3), image(after, 3))
+
+
+@pytest.mark.parametrize("kind", ["backpack", "shoulder", "handbag", "tote"])
+@pytest.mark.parametrize("camid", [1, 6])
+def test_a_bag_changes_only_what_is_near_it(kind: str, camid: int) -> None:
+    without = replace(person(3), bag=Bag("none", Fabric((0.8, 0.2, 0.2), 0.9)))
+    carrying = replace(without, bag=replace(without.bag, kind=kind))
+    scene = replace(draw_scene(key(3, camid)), yaw=2.4 if kind == "backpack" else 0.3, occluder=None)
+    one, two = (render(p, CAMERAS[camid], scene, SIZE) for p in (without, carrying))
+    changed = (one.image != two.image).any(2)
+    bag = two.parts == Part.BAG
+    assert bag.sum() > 20
+    assert not (one.parts == Part.BAG).any()
+    near = bag | (one.parts == Part.UPPER) | (two.parts == Part.UPPER)  # straps lie on the upper garment
+    for _ in range(5):
+        padded = np.pad(near, 1)
+        near = padded[1:-1, 1:-1] | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+    assert changed[bag].mean() > 0.9
+    assert not (changed & ~near).any()
+
+
+def test_a_backpack_shows_from_behind_and_hardly_from_the_front() -> None:
+    carrying = replace(person(), bag=Bag("backpack", Fabric((0.8, 0.2, 0.2), 0.9)))
+    scene = replace(draw_scene(key()), occluder=None)
+    seen = [
+        (render(carrying, CAMERAS[1], replace(scene, yaw=yaw), SIZE).parts == Part.BAG).sum() for yaw in (np.pi, 0.0)
+    ]
+    assert seen[0] > 300
+    assert seen[1] < 0.15 * seen[0]
+
+
+def test_parts_and_depth_agree() -> None:
+    camera = CAMERAS[1]
+    out = render(person(), camera, replace(draw_scene(key()), occluder=None), SIZE)
+    anywhere = out.parts > 0
+    assert np.array_equal(anywhere, np.isfinite(out.depth))
+    assert np.abs(out.depth[anywhere] - camera.distance).max() < 1.5
+    assert {Part.UPPER, Part.LOWER, Part.SHOE} <= set(out.parts[anywhere].tolist())
+
+
+def test_without_misalignment_cameras_two_and_three_see_one_instant() -> None:
+    knobs = Knobs(misalignment=0.0)
+    truth = [
+        render(person(), CAMERAS[camid], draw_scene(key(camid=camid), knobs), SIZE, knobs).parts for camid in (2, 3)
+    ]
+    usual = [render(person(), CAMERAS[camid], draw_scene(key(camid=camid)), SIZE).parts for camid in (2, 3)]
+    assert np.array_equal(*truth)
+    assert not np.array_equal(*usual)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "quieter"), [(Knobs(noise=0.0), True), (Knobs(resolution=4.0), True), (Knobs(noise=3.0), False)]
+)
+def test_noise_and_resolution_change_the_grain(knobs: Knobs, quieter: bool) -> None:
+    def grain(out: np.ndarray) -> float:
+        return float(np.abs(np.diff(out.astype(float), axis=1)).mean())
+
+    scene, camera = draw_scene(key(camid=6)), CAMERAS[6]
+    usual, changed = (grain(render_image(person(), camera, scene, SIZE, k)) for k in (Knobs(), knobs))
+    assert (changed < usual) == quieter
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_occlusion_is_a_share_of_the_images(share: float) -> None:
+    scenes = [draw_scene(key(index=index), Knobs(occlusion=share)) for index in range(20)]
+    assert np.mean([scene.occluder is not None for scene in scenes]) == share
+
+
+def test_about_six_in_ten_images_of_a_person_share_a_heading() -> None:
+    close = []
+    for number in range(60):
+        yaws = np.array([draw_scene(key(number, index=index)).yaw for index in range(24)])
+        gaps = np.abs((yaws[:, None] - yaws + np.pi) % (2 * np.pi) - np.pi)
+        close.append((gaps < np.pi / 6 + 0.2).mean(1).max())
+    assert 0.5 < np.mean(close) < 0.8
+
+
+@pytest.mark.parametrize("size", [(16, 64), (128, 600)])
+def test_a_size_out_of_bounds_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="expected `size` between 32 and 512"):
+        render_image(person(), CAMERAS[1], draw_scene(key()), size)
+
+
+def test_backgrounds_are_drawn_without_the_person() -> None:
+    """Two people in one scene differ only where a person or a shadow is."""
+    scene = replace(draw_scene(key()), occluder=None)
+    camera: Camera = CAMERAS[1]
+    outs = [render(replace(person(number), build=person(0).build), camera, scene, SIZE) for number in (0, 1)]
+    differs = (outs[0].image != outs[1].image).any(2)
+    upper_corner = np.s_[:20, :12]
+    assert not differs[upper_corner].any()
