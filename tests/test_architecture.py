@@ -146,3 +146,12 @@ def test_nothing_runs_at_import() -> None:
             assert is_docstring or not isinstance(node, ast.Expr | ast.For | ast.While | ast.With), (
                 f"{path}:{node.lineno} does something at import"
             )
+
+
+def test_readme_names_every_file_and_folder() -> None:
+    """The tree in the README is the tree on disk: every module is named there, or its folder is."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in MODULES:
+        folder = path.parent.relative_to(ROOT).as_posix()
+        named_alone = folder in {"app", "mun", "mun/data/synthetic"} and path.name != "__init__.py"
+        assert (path.name if named_alone else path.parent.name) in readme, f"README does not mention {path}"
