@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from mun import commands
 
 __all__ = ["main"]
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print one line to stderr and leave with exit code 2."""
-        self.exit(2, f"mun: error: {message}\n")
 
 
 def overview() -> str:
@@ -44,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"mun: error: expected one of the commands {known}; got {name!r}", file=sys.stderr)
         return 2
     command = importlib.import_module(f"mun.commands.{name}")
-    parser = OneLineParser(prog=f"python -m mun {name}", description=command.__doc__)
+    parser = commands.OneLineParser(prog=f"python -m mun {name}", description=command.__doc__)
     command.add_arguments(parser)
     options = parser.parse_args(words[1:])
     try:

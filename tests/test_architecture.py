@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app.tabs": {"app.views", "app.theme"},
     "app.interface": {"app.tabs", "app.api"},
     "app": {"app.interface"},
-    "app.start": {"app", "app.theme"},
+    "app.start": {"app", "app.theme", "mun.commands"},
 }
 WITH_GRADIO = ("app.api", "app.theme", "app.tabs", "app.interface")
 

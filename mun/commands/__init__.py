@@ -1,6 +1,9 @@
 """The commands of `python -m mun`: each module offers `add_arguments(parser)` and `run(options)`."""
 
-__all__ = ["SUMMARIES"]
+import argparse
+from typing import NoReturn
+
+__all__ = ["SUMMARIES", "OneLineParser"]
 
 SUMMARIES = {
     "synth": "write SynVI, the synthetic data set, in the layout of SYSU-MM01",
@@ -8,3 +11,17 @@ SUMMARIES = {
     "evaluate": "score a checkpoint by a published protocol",
     "score": "score features from an .npz file by a published protocol",
 }
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line: `mun: error: …`.
+
+    Attributes:
+        speaker: Whose complaints they are.
+    """
+
+    speaker = "mun"
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line to stderr and leave with exit code 2."""
+        self.exit(2, f"{self.speaker}: error: {message}\n")

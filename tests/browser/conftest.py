@@ -1,4 +1,7 @@
-"""A running app and a Chromium for the browser tests; without a Chromium they skip, or fail under MUN_REQUIRE_BROWSER."""
+"""A running app and a Chromium for the browser tests.
+
+Without a Chromium the tests skip and say why; under MUN_REQUIRE_BROWSER=1 they fail instead.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
-START_SECONDS = 120
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_SECONDS = 240  # seconds; importing torch and Gradio is slow on a busy machine
 
 
 @dataclass

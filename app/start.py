@@ -1,0 +1,114 @@
+"""Start the app: flags, writable folders, the library, then the page."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mun.commands import OneLineParser
+
+__all__ = ["launch_options", "main", "prepare_environment"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class AppParser(OneLineParser):
+    """An argument parser whose complaints are one line: `app: error: …`."""
+
+    speaker = "app"
+
+
+def prepare_environment() -> None:
+    """Say before any library is imported where caches go, and that nobody is told about a visit.
+
+    A value that the user has set is kept. Where the cache folder cannot be written, a new temporary one is used.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    folder = Path(os.environ.get("MUN_CACHE") or Path.home() / ".cache" / "mun")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="mun-"))
+    for name, part in {
+        "GRADIO_TEMP_DIR": "gradio",
+        "HF_HOME": "huggingface",
+        "MPLCONFIGDIR": "matplotlib",
+        "NUMBA_CACHE_DIR": "numba",
+    }.items():
+        os.environ.setdefault(name, str(folder / part))
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the flags."""
+    parser = AppParser(prog="python app.py", description="Open the MUN demo in a browser.")
+    parser.add_argument(
+        "--data", type=Path, default=ROOT / "assets" / "synvi", metavar="DIR", help="data set (default: bundled SynVI)"
+    )
+    parser.add_argument(
+        "--dataset", choices=("synvi", "sysu"), help="its kind (default: synvi where its manifest says so, else sysu)"
+    )
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        default=ROOT / "checkpoints",
+        metavar="DIR",
+        help="folder of checkpoints (default: the bundled ones)",
+    )
+    return parser.parse_args(arguments)
+
+
+def complain(error: Exception) -> int:
+    """Say in one line what is wrong, and return the exit code of bad input."""
+    sys.stderr.write(f"app: error: {' '.join(str(error).split())}\n")
+    return 2
+
+
+def launch_options() -> dict[str, Any]:
+    """Return what `launch` needs to know besides the page; address and port are left to Gradio's own variables."""
+    from app.theme import build_theme, stylesheet
+
+    return {
+        "theme": build_theme(),
+        "css": stylesheet(),
+        "max_file_size": "16mb",
+        "strict_cors": True,
+        "run_history": False,
+        "enable_monitoring": False,
+        "share": False,
+        "footer_links": ["api", "settings"],
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Open the app and return its exit code: 0, or 2 after one line on stderr for bad input.
+
+    With the environment variable `MUN_DEBUG=1` the traceback of such an error is shown too.
+    """
+    options = parse(arguments)
+    prepare_environment()
+    from app import build_demo
+    from app.library import open_library
+
+    try:
+        library = open_library(options.data, options.checkpoints, options.dataset)
+    except (ValueError, OSError) as error:
+        if os.environ.get("MUN_DEBUG") == "1":
+            raise
+        return complain(error)
+    for entry in library.checkpoints.values():
+        if entry.reason:
+            sys.stderr.write(f"app: passed over the checkpoint {entry.name}: {entry.reason}\n")
+    library.prepare(library.default_checkpoint, library.default_data)
+    demo = build_demo(library)
+    try:
+        demo.launch(**launch_options())
+    except OSError as error:
+        return complain(error)
+    return 0

@@ -1,0 +1,38 @@
+"""Small images as text, so that no file of the machine is ever served."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from mun.images import read_image, resize
+
+__all__ = ["CARD_HEIGHT", "STRIP_HEIGHT", "data_uri"]
+
+CARD_HEIGHT, STRIP_HEIGHT = 256, 112  # pixels
+MAX_WIDTH = 256
+
+
+def data_uri(path: Path, height: int) -> str:
+    """Read an image and return it as a JPEG data URI.
+
+    Args:
+        path: The image file.
+        height: Pixels at most; smaller images keep their size.
+
+    Returns:
+        The URI, or an empty string where the file is missing or broken: one bad image must not take a page down.
+    """
+    try:
+        image = read_image(path)
+    except (ValueError, OSError):
+        return ""
+    factor = min(1.0, height / image.shape[0], MAX_WIDTH / image.shape[1])
+    if factor < 1.0:
+        image = resize(image, max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor)))
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=90, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
