@@ -1,6 +1,6 @@
 """What a ranking gets for free: nearest neighbour on grey pixels, and chance, by the protocol of the checkpoints.
 
-Run: `PYTHONPATH=. python benchmarks/grey_pixels.py DATA`, DATA being a folder in the layout of SYSU-MM01.
+Run: `python -m benchmarks.grey_pixels DATA`, DATA being a folder in the layout of SYSU-MM01.
 """
 
 from __future__ import annotations

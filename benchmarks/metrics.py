@@ -1,4 +1,4 @@
-"""Time the metrics on the shapes of SYSU-MM01 and RegDB: `python benchmarks/metrics.py`.
+"""Time the metrics on the shapes of SYSU-MM01 and RegDB: `python -m benchmarks.metrics`.
 
 The inputs come from a formula, not from images, so that anybody can rebuild them: centers, an offset per modality, and
 noise.

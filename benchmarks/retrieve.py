@@ -1,4 +1,4 @@
-"""Time a warm `/retrieve` over HTTP: `python benchmarks/retrieve.py --data DIR --checkpoints DIR`.
+"""Time a warm `/retrieve` over HTTP: `python -m benchmarks.retrieve --data DIR --checkpoints DIR`.
 
 The limit is 0.3 s on two cores. The demo runs in this process, on a free port; the queries differ.
 """
@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from app.start import launch_options, prepare_environment
 
-from app.start import launch_options, prepare_environment  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 LIMIT = 0.3  # seconds
 QUERIES = 50

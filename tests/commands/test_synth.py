@@ -68,7 +68,7 @@ def test_the_manifest_names_everything(written: Path) -> None:
         level.version,
         level.hash,
     )
-    assert manifest["knobs"]["colour_infrared_correlation"] == 0.3
+    assert manifest["knobs"]["colour_infrared_correlation"] == 0.5
     assert [manifest[f"{split}_ids"] for split in ("train", "val", "test")] == [2, 1, 1]
     assert (manifest["images_per_camera"], manifest["size"], manifest["seed"]) == (2, [64, 32], 0)
     expected = (
