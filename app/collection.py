@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from mun.data.sources import read_source
-from mun.evaluation.protocols import PROTOCOLS, Protocol, queries, sample_gallery
+from mun.evaluation.galleries import queries, sample_gallery
+from mun.evaluation.protocols import PROTOCOLS, Protocol
 from mun.files import read_json
 from mun.structures import Sample, Split
 

@@ -12,7 +12,8 @@ from mun.commands.train import choose_device
 from mun.data.sources import read_source
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import benchmark
-from mun.evaluation.protocols import GallerySampler, get_protocol, read_permutations
+from mun.evaluation.galleries import GallerySampler, read_permutations
+from mun.evaluation.protocols import get_protocol
 from mun.files import write_json
 from mun.structures import Split
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mun.evaluation.galleries import GallerySampler, Permutations, queries, sample_gallery
 from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics, unit_rows
-from mun.evaluation.protocols import GallerySampler, Permutations, Protocol, dropped, queries, sample_gallery
+from mun.evaluation.protocols import Protocol, dropped
 from mun.structures import Sample
 
 __all__ = ["BenchmarkResult", "benchmark"]

@@ -8,7 +8,8 @@ import pytest
 import reference
 
 from mun.evaluation.benchmark import benchmark
-from mun.evaluation.protocols import dropped, get_protocol, queries, sample_gallery
+from mun.evaluation.galleries import queries, sample_gallery
+from mun.evaluation.protocols import dropped, get_protocol
 from mun.structures import Modality, Sample
 
 SCORES = ["rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp"]

@@ -5,15 +5,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from mun.evaluation.protocols import (
-    PROTOCOLS,
-    DropRule,
-    dropped,
-    get_protocol,
-    queries,
-    read_permutations,
-    sample_gallery,
-)
+from mun.evaluation.galleries import queries, read_permutations, sample_gallery
+from mun.evaluation.protocols import PROTOCOLS, DropRule, dropped, get_protocol
 from mun.structures import Modality, Sample
 
 INFRARED_CAMERAS = (3, 6)

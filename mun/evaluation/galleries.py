@@ -1,0 +1,151 @@
+"""The images of a protocol: its queries, and the gallery of each trial."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mun.evaluation.protocols import PROTOCOLS, Protocol
+from mun.structures import Modality, Sample
+
+__all__ = ["PERMUTATION_FILE", "GallerySampler", "Permutations", "queries", "read_permutations", "sample_gallery"]
+
+PERMUTATION_FILE = "exp/rand_perm_cam.mat"
+
+Permutations = Mapping[tuple[int, int], NDArray[np.int64]]  # (camid, pid) → image numbers from 1, (trials, n)
+
+
+class GallerySampler(StrEnum):
+    """Two ways to draw the gallery of a trial; on SYSU-MM01 they share about 5 % of their picks."""
+
+    SEEDED = "seeded"
+    OFFICIAL = "official"
+
+
+def queries(protocol: Protocol, samples: Sequence[Sample]) -> list[Sample]:
+    """Pick the queries, in ascending order of identity, camera, file name.
+
+    Raises:
+        ValueError: The protocol's data set cannot be sampled yet.
+    """
+    _check_sampled(protocol)
+    return _pick(samples, protocol.query_modality, protocol.query_cameras)
+
+
+def sample_gallery(
+    protocol: Protocol,
+    samples: Sequence[Sample],
+    shots: int,
+    trial: int,
+    sampler: GallerySampler | str = GallerySampler.SEEDED,
+    permutations: Permutations | None = None,
+) -> list[Sample]:
+    """Draw the gallery of one trial: `shots` images of each identity by each gallery camera that saw it.
+
+    Identities ascend, and the cameras of one identity come in the protocol's order. `seeded` goes through them in this
+    order with `random.Random(trial)` and files sorted by name: `choice` for one shot, which reproduces the draw of the
+    published repositories (`random.seed(trial)`), and `sample` for more. `official` takes the first `shots` numbers of
+    the permutation file's row `trial`; a number names the file, as `0007.jpg`.
+
+    Args:
+        protocol: Which cameras the gallery comes from.
+        samples: All samples of the split; those of other cameras and of the queries' modality are passed over.
+        shots: Images per identity and camera; the published settings are 1 and 10.
+        trial: Number of the trial, from 0.
+        sampler: `seeded` or `official`.
+        permutations: The permutation file's content, for `official`.
+
+    Raises:
+        ValueError: The protocol's data set cannot be sampled yet; `shots` is below 1 or `trial` below 0; an identity
+            has fewer images by a camera than `shots`; the sampler is unknown; `official` without `permutations`, or
+            with ones that lack this trial or do not fit the files.
+
+    Source: `rand_perm_cam.mat` and the evaluation code of SYSU-MM01, Wu et al., ICCV 2017.
+    """
+    _check_sampled(protocol)
+    if sampler not in list(GallerySampler):
+        raise ValueError(f"expected one of the samplers {', '.join(GallerySampler)}; got {sampler!r}")
+    if shots < 1 or trial < 0:
+        raise ValueError(f"expected `shots` of at least 1 and `trial` of at least 0, got {shots} and {trial}")
+    if sampler == GallerySampler.OFFICIAL and permutations is None:
+        raise ValueError(f"expected the content of {PERMUTATION_FILE} for the official sampler, got none")
+    groups: dict[tuple[int, int], list[Sample]] = defaultdict(list)
+    for sample in _pick(samples, protocol.gallery_modality, protocol.gallery_cameras):
+        groups[sample.pid, sample.camid].append(sample)
+    generator = random.Random(trial)
+    gallery: list[Sample] = []
+    for pid, camid in sorted(groups, key=lambda group: (group[0], protocol.gallery_cameras.index(group[1]))):
+        files = groups[pid, camid]
+        if len(files) < shots:
+            raise ValueError(f"expected {shots} images of identity {pid} by camera {camid}, found {len(files)}")
+        if sampler == GallerySampler.OFFICIAL and permutations is not None:
+            gallery += _official(files, shots, trial, permutations)
+        else:
+            gallery += [generator.choice(files)] if shots == 1 else generator.sample(files, shots)
+    return gallery
+
+
+def _official(files: Sequence[Sample], shots: int, trial: int, permutations: Permutations) -> list[Sample]:
+    """Take the files that the permutation names for one identity and camera."""
+    pid, camid = files[0].pid, files[0].camid
+    rows = permutations.get((camid, pid), np.zeros((0, 0), np.int64))
+    if trial >= rows.shape[0] or shots > rows.shape[1]:
+        raise ValueError(
+            f"expected {shots} images of identity {pid} by camera {camid} for trial {trial} in {PERMUTATION_FILE},"
+            f" found {rows.shape[0]} trials of {rows.shape[1]} images"
+        )
+    by_number = {int(file.path.stem): file for file in files if file.path.stem.isdecimal()}
+    numbers = [int(number) for number in rows[trial, :shots]]
+    for number in numbers:
+        if number not in by_number:
+            raise ValueError(f"expected image {number:04d} in {files[0].path.parent}, named by {PERMUTATION_FILE}")
+    return [by_number[number] for number in numbers]
+
+
+def read_permutations(root: Path) -> Permutations:
+    """Read SYSU-MM01's official galleries, `exp/rand_perm_cam.mat` in the data set's folder.
+
+    Returns:
+        Image numbers from 1 by (camid, pid), int64, `(trials, n)`; an identity that a camera never saw is absent.
+
+    Raises:
+        FileNotFoundError: The file is not there; it is no part of the data set's archive, so the user has to bring it.
+        ValueError: The file is not the expected MATLAB file.
+    """
+    path = root / PERMUTATION_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"expected SYSU-MM01's official galleries at {path}, found none; they are not in the data set's archive:"
+            " fetch the file from the authors' evaluation code and put it there, or use the seeded sampler"
+        )
+    from scipy.io import loadmat  # here, because scoring arrays needs no SciPy and would wait for it
+    from scipy.io.matlab import MatReadError
+
+    try:
+        cameras = np.ravel(loadmat(path)["rand_perm_cam"])
+        entries = {
+            (camid, pid): np.atleast_2d(np.asarray(entry, dtype=np.int64))
+            for camid, cell in enumerate(cameras, start=1)
+            for pid, entry in enumerate(np.ravel(cell), start=1)
+        }
+    except (LookupError, TypeError, ValueError, NotImplementedError, OSError, zlib.error, MatReadError) as error:
+        raise ValueError(f"expected a MATLAB file with cells `rand_perm_cam` at {path}, got: {error}") from None
+    return {key: rows for key, rows in entries.items() if rows.size}
+
+
+def _pick(samples: Sequence[Sample], modality: Modality, cameras: tuple[int, ...]) -> list[Sample]:
+    chosen = [sample for sample in samples if sample.modality is modality and sample.camid in cameras]
+    return sorted(chosen, key=lambda sample: (sample.pid, sample.camid, sample.path.name))
+
+
+def _check_sampled(protocol: Protocol) -> None:
+    if not protocol.sampled:
+        names = ", ".join(name for name, known in PROTOCOLS.items() if known.sampled)
+        raise ValueError(f"expected a protocol whose data set can be sampled ({names}), got {protocol.name!r}")
