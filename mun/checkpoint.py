@@ -96,6 +96,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
+        partial.chmod(0o644)  # the library writes files that only their owner may read
         sync(partial)
         partial.replace(path)
     finally:
