@@ -38,8 +38,7 @@ class CheckpointEntry:
         """Name and kind, for a menu."""
         if self.card is None:
             return self.name
-        model = self.card.config.model
-        return f"{self.name} ({model.backbone}, width {model.width:g}, auxiliary {model.auxiliary})"
+        return f"{self.name} (auxiliary: {self.card.config.model.auxiliary})"
 
 
 def content_hash(folder: Path) -> str:
