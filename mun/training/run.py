@@ -24,7 +24,7 @@ from mun.checkpoint import load_tensors, save_tensors
 from mun.config import Config, from_json, to_json
 from mun.files import read_json, whole_folder, write_json
 
-__all__ = ["MetricsFile", "RunSettings", "TrainState", "newest_state", "read_settings", "write_settings"]
+__all__ = ["MetricsFile", "RunSettings", "TrainState", "newest_state", "read_settings", "sweep", "write_settings"]
 
 FORMAT = 1
 
@@ -159,6 +159,15 @@ def remove_others(folder: Path, prefix: str, keep: int | None) -> None:
     for path in folder.glob(f"{prefix}*"):
         if step_of(path) != keep:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed run left half-written: files and folders that end in `.tmp`."""
+    for path in folder.glob("*.tmp"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 class MetricsFile:

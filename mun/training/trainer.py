@@ -29,7 +29,7 @@ from mun.models.network import Network
 from mun.structures import Modality, Split
 from mun.training.card import make_card
 from mun.training.recalibration import recalibrated
-from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings, write_settings
+from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings, sweep, write_settings
 from mun.training.schedule import build_optimizer, learning_rate, set_learning_rate
 
 __all__ = ["Trainer", "start_run", "train"]
@@ -51,6 +51,7 @@ class Trainer:
     def __init__(self, folder: Path, device: torch.device, progress: bool = True) -> None:
         self.folder, self.device, self.progress = folder, device, progress
         self.settings: RunSettings = read_settings(folder)
+        sweep(folder)
         self.config, self.seed = self.settings.config, self.settings.seed
         self.source = read_source(self.settings.dataset, Path(self.settings.data))
         samples = self.source.require(Split.TRAIN)

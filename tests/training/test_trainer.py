@@ -94,6 +94,7 @@ def test_half_written_state_is_passed_over(whole, tiny_synvi, tmp_path) -> None:
     train(folder, until=6, progress=False)
     (folder / "step-000007.123.tmp").mkdir()
     (folder / "step-000007.123.tmp" / "network.safetensors").write_bytes(b"half")
+    (folder / ".model.safetensors.123.tmp").write_bytes(b"half")
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"step": 9, "total"')
     train(folder, progress=False)
