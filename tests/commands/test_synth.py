@@ -166,10 +166,17 @@ def test_an_abandoned_writer_leaves_nothing(workers: int, tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
+def hear_interrupts() -> None:
+    """Undo what a shell does to jobs in the background: it has them ignore SIGINT, and their children too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_neither_files_nor_processes(kind: signal.Signals, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "mun", "synth", str(tmp_path / "out"), "--train-ids", "500", "--workers", "2"]
-    child = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    child = subprocess.Popen(
+        words, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_interrupts
+    )
     deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("*.jpg")) and time.monotonic() < deadline:
         time.sleep(0.05)
