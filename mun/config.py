@@ -63,7 +63,7 @@ class LossConfig:
     alignment: str = option("bridge", "L_ma through the auxiliary prototype, or directly", ("bridge", "direct"))
     space: str = option(
         "embedding",
-        "where L_ia, L_ma and the triplet measure; not stated: unit length bounds the distances that the margin meets",
+        "where L_ia, L_ma and the triplet measure; not stated: unit length bounds the distances",
         ("features", "unit_features", "embedding"),
     )
     label_smoothing: float = option(

@@ -43,7 +43,7 @@ class Trainer:
     """A run in memory: network, losses, optimiser, images, and the step it has reached.
 
     Args:
-        folder: A run started with `write_settings`; it goes on from its newest state.
+        folder: A run started with `start_run`; it goes on from its newest state.
         device: Where to compute.
         progress: Show progress bars on stderr.
     """
@@ -121,6 +121,7 @@ class Trainer:
         total.backward()
         self.state.optimizer.step()
         self.state.step = step + 1
+        seconds = time.perf_counter() - began  # of the step alone, without what is measured about it below
         if self.state.step % self.config.train.log_every and self.state.step != self.steps:
             return {}
         line = {name: float(value) for name, value in parts.items()}
@@ -129,7 +130,6 @@ class Trainer:
             **self.criterion.diagnostics(outputs.features, outputs.embeddings, labels),
         }
         line |= self.generator_diagnostics(images)
-        seconds = time.perf_counter() - began
         count = sum(len(values) for values in images.values())
         return {**line, "lr": rate, "seconds": seconds, "images_per_second": count / seconds}
 
