@@ -94,7 +94,7 @@ class AuxiliaryGenerator(nn.Module):
     """Make one auxiliary image from a visible and an infrared image of one person.
 
     `a = g_iml ⊙ rms(½(I_v + I_i)) + g_cml ⊙ rms(S)`, then a 1×1 convolution to three channels. The work is done at
-    a fraction of the resolution (`config.resolution`) because at full size its convolutions rival those of a narrow backbone.
+    a fraction of the resolution (`config.resolution`) because at full size it rivals a narrow backbone in cost.
     """
 
     num_images = 1

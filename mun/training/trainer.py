@@ -223,7 +223,7 @@ def train(
     """Train a run up to a step, or to its end; however it is cut into calls, the end is the same to the bit on a CPU.
 
     Args:
-        folder: A run started with `write_settings`.
+        folder: A run started with `start_run`.
         until: Step to stop at, its state saved; the end of the run by default.
         device: Where to compute; the CPU by default.
         progress: Show progress bars on stderr.
