@@ -23,7 +23,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m mun synth`."""
     parser.add_argument("out", metavar="OUT", type=Path, help="folder to write; it must not exist, or be empty")
-    parser.add_argument("--level", default="plain", help=f"how hard: {', '.join(LEVELS)} (default: plain)")
+    parser.add_argument("--level", default="standard", help=f"how hard: {', '.join(LEVELS)} (default: standard)")
     parser.add_argument("--train-ids", type=int, default=100, metavar="N", help="training identities (default: 100)")
     parser.add_argument("--val-ids", type=int, default=20, metavar="N", help="validation identities (default: 20)")
     parser.add_argument("--test-ids", type=int, default=20, metavar="N", help="test identities (default: 20)")

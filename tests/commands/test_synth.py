@@ -60,11 +60,11 @@ def test_images_have_the_size_asked_for(written: Path) -> None:
 
 def test_the_manifest_names_everything(written: Path) -> None:
     manifest = json.loads((written / "manifest.json").read_text())
-    level = LEVELS["plain"]
+    level = LEVELS["standard"]
     assert manifest["data"] == "synvi"
     assert manifest["format"] == 1
     assert (manifest["level"], manifest["level_version"], manifest["level_hash"]) == (
-        "plain",
+        "standard",
         level.version,
         level.hash,
     )
@@ -72,7 +72,7 @@ def test_the_manifest_names_everything(written: Path) -> None:
     assert [manifest[f"{split}_ids"] for split in ("train", "val", "test")] == [2, 1, 1]
     assert (manifest["images_per_camera"], manifest["size"], manifest["seed"]) == (2, [64, 32], 0)
     expected = (
-        "python -m mun synth OUT --level plain --train-ids 2 --val-ids 1 --test-ids 1 --images 2 --size 64x32 --seed 0"
+        "python -m mun synth OUT --level standard --train-ids 2 --val-ids 1 --test-ids 1 --images 2 --size 64x32 --seed 0"
     )
     assert manifest["command"] == expected
 
@@ -123,7 +123,7 @@ def test_test_people_do_not_depend_on_the_other_splits(written: Path, tmp_path: 
         (["--size", "128x64x3"], "expected --size as HxW"),
         (["--size", "16x64"], "from 32 to 512"),
         (["--size", "1024x512"], "from 32 to 512"),
-        (["--level", "impossible"], "expected one of the levels plain"),
+        (["--level", "impossible"], "expected one of the levels easy, standard, hard"),
         (["--seed", "-1"], "expected a seed"),
         (["--workers", "0"], "expected at least 1 worker"),
     ],

@@ -152,20 +152,34 @@ def _shadow(camera: Camera, scene: Scene, x: Floats, z: Floats, feet: Floats) ->
 
 
 def _passer(scene: Scene, colour: Floats) -> Floats:
-    """Put a small, unsharp person into the background."""
+    """Put a small, unsharp person into the background: hair, face, coat, trousers and shoes by the same three draws."""
     place, size, shade = scene.passer or (0.0, 0.0, 0.0)
     rows, columns = colour.shape[1:]
-    tall = rows * (0.28 + 0.25 * size)
-    ys = (np.arange(rows, dtype=np.float32)[:, None] - 0.16 * rows) / tall
-    xs = (np.arange(columns, dtype=np.float32)[None, :] - place * columns) / tall
-    body = (np.abs(xs / (0.145 - 0.06 * ys)) ** 2.5 + np.abs((ys - 0.33) / 0.22) ** 4) < 1
-    legs = ((np.abs(xs) - 0.055) / (0.085 - 0.06 * ys)) ** 2 + ((ys - 0.72) / 0.28) ** 8 < 1
-    head = (xs / 0.055) ** 2 + ((ys - 0.05) / 0.075) ** 2 < 1
-    cover = np.stack([head, body, legs]).astype(np.float32)
-    for part, tone in zip(cover, (0.34, 0.04 + 0.26 * shade * shade, 0.05 + 0.08 * (1 - shade)), strict=True):
-        colour = colour + (
-            np.float32(tone) * np.float32(2.2 * colour.mean(dtype=np.float64)) - colour
-        ) * part * np.float32(0.92)
+    tall = rows * (0.24 + 0.24 * size)
+    ys = (np.arange(rows, dtype=np.float32)[:, None] + 0.5 - 0.13 * rows) / tall
+    xs = (np.arange(columns, dtype=np.float32)[None, :] + 0.5 - place * columns) / tall
+    soft = tall * 0.4  # edges two and a half pixels wide
+
+    def inside(across: Floats, half_width: Floats | float, top: float, bottom: float) -> Floats:
+        edge = np.minimum(np.minimum(ys - top, bottom - ys), half_width - np.abs(across))
+        cover: Floats = np.clip(edge * soft + 0.5, 0, 1)
+        return cover
+
+    stride = 0.012 + 0.05 * ((7 * size + 3 * place) % 1)
+    legs = [inside(xs - side * stride * (ys - 0.5) / 0.45, 0.042 - 0.014 * ys, 0.5, 0.97) for side in (-1, 1)]
+    shoes = [inside(xs - side * stride * 1.1, 0.034, 0.95, 0.995) for side in (-1, 1)]
+    hem = 0.52 + 0.16 * ((5 * shade + place) % 1)
+    waist = 0.088 - 0.03 * np.clip(ys - 0.17, 0, 0.3) / 0.3
+    coat = [inside(xs, waist, 0.155, hem), *(inside(xs - side * 0.095, 0.026, 0.18, 0.50) for side in (-1, 1))]
+    head = np.clip((1 - np.sqrt((xs / 0.047) ** 2 + ((ys - 0.075) / 0.072) ** 2)) * 0.05 * soft + 0.5, 0, 1)
+    hair = head * np.clip((0.07 - ys) * soft + 0.5, 0, 1)
+    tint = np.array([1.0 + 0.5 * (shade - 0.5), 1.0, 1.0 - 0.5 * (shade - 0.5)], np.float32)[: len(colour), None, None]
+    bright = np.float32(2.2 * colour.mean(dtype=np.float64))
+    pieces = [(legs, 0.05 + 0.12 * (1 - shade)), (shoes, 0.05), (coat, 0.05 + 0.34 * shade * shade)]
+    for shapes, tone in [*pieces, ([head], 0.36), ([hair], 0.06)]:
+        cover = np.max(np.stack([np.broadcast_to(shape, (rows, columns)) for shape in shapes]), axis=0)
+        lit = np.float32(tone) * bright * (tint if len(colour) == 3 else np.float32(1))
+        colour = colour + (lit - colour) * cover * np.float32(0.94)
     return colour
 
 

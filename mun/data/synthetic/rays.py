@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,8 @@ from mun.data.synthetic.solids import Floats, Solid
 __all__ = ["View", "first_hits", "normals"]
 
 MISS = np.float32(1e9)
+Triple = Sequence[float]
+Axes = tuple[Triple, Triple, Triple, Triple]  # right, up, forward and origin of a view
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,48 +45,55 @@ def first_hits(solids: list[Solid], view: View) -> tuple[Floats, NDArray[np.int1
     """
     depth = np.full((len(view.rows), len(view.columns)), MISS, np.float32)
     index = np.full(depth.shape, -1, np.int16)
+    axes = (view.right.tolist(), view.up.tolist(), view.forward.tolist(), view.origin.tolist())
     for number, solid in enumerate(solids):
-        window = _window(solid, view)
+        window = _window(solid, view, axes)
         if window is None:
             continue
         rows, columns = window
-        hit = _meet(solid, view, rows, columns)
+        hit = _meet(solid, view, axes, rows, columns)
         nearer = hit < depth[rows, columns]
         np.copyto(depth[rows, columns], hit, where=nearer)
         np.copyto(index[rows, columns], np.int16(number), where=nearer)
     return depth, index
 
 
-def _window(solid: Solid, view: View) -> tuple[slice, slice] | None:
+def _dot(a: Triple, b: Triple) -> float:
+    """The product of two short vectors; NumPy takes longer for three numbers, and its order may differ."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _window(solid: Solid, view: View, axes: Axes) -> tuple[slice, slice] | None:
     """Bound the rays that can hit a solid by the projection of balls around its two ends."""
+    x, y, z, eye = axes
+    axis, start = solid.frame[1].tolist(), solid.origin.tolist()
     reach = solid.length if solid.half is None else 0.0
-    size = max(solid.radii) * max(1.0, solid.squash, 1.0 / float(np.sqrt((solid.frame[1] ** 2).sum())))
+    size = max(solid.radii) * max(1.0, solid.squash, 1.0 / math.sqrt(_dot(axis, axis)))
     if solid.half is not None:
-        size = float(np.sqrt(np.square(solid.half).sum()))
-    low, high = np.full(2, np.inf), np.full(2, -np.inf)
-    for end in (solid.origin, solid.origin + solid.frame[1] * reach):
-        offset = end - view.origin
-        distance = max(float((offset * view.forward).sum()), 0.1)
-        spot = np.array([(offset * view.right).sum(), (offset * view.up).sum()]) / distance
-        low, high = np.minimum(low, spot - 1.08 * size / distance), np.maximum(high, spot + 1.08 * size / distance)
-    left, right = np.searchsorted(view.columns, [low[0], high[0]])
-    top, bottom = np.searchsorted(-view.rows, [-high[1], -low[1]])
+        size = math.sqrt(_dot(solid.half, solid.half))
+    spots, reaches = [], []
+    for along in (0.0, reach):
+        offset = [start[i] + along * axis[i] - eye[i] for i in range(3)]
+        distance = max(_dot(offset, z), 0.1)
+        spots.append((_dot(offset, x) / distance, _dot(offset, y) / distance))
+        reaches.append(1.08 * size / distance)
+    low = [min(spot[i] - far for spot, far in zip(spots, reaches, strict=True)) for i in (0, 1)]
+    high = [max(spot[i] + far for spot, far in zip(spots, reaches, strict=True)) for i in (0, 1)]
+    left, right = np.searchsorted(view.columns, (low[0], high[0]))
+    top, bottom = np.searchsorted(-view.rows, (-high[1], -low[1]))
     if left >= right or top >= bottom:
         return None
     return slice(int(top), int(bottom)), slice(int(left), int(right))
 
 
-def _meet(solid: Solid, view: View, rows: slice, columns: slice) -> Floats:
+def _meet(solid: Solid, view: View, axes: Axes, rows: slice, columns: slice) -> Floats:
     """Intersect the rays of a window with one solid: depth, float32, 1e9 for a miss."""
-    matrix = solid.matrix
-    start = [float((matrix[i] * (view.origin - solid.origin)).sum()) for i in range(3)]
-    across = [(view.columns[columns] * float((matrix[i] * view.right).sum())).astype(np.float32) for i in range(3)]
-    down = [
-        (view.rows[rows] * float((matrix[i] * view.up).sum()) + float((matrix[i] * view.forward).sum())).astype(
-            np.float32
-        )
-        for i in range(3)
-    ]
+    x, y, z, eye = axes
+    matrix, origin = solid.matrix.tolist(), solid.origin.tolist()
+    offset = [eye[i] - origin[i] for i in range(3)]
+    start = [_dot(row, offset) for row in matrix]
+    across = [(view.columns[columns] * _dot(row, x)).astype(np.float32) for row in matrix]
+    down = [(view.rows[rows] * _dot(row, y) + _dot(row, z)).astype(np.float32) for row in matrix]
     ray = [a[None, :] + d[:, None] for a, d in zip(across, down, strict=True)]
     if solid.half is not None:
         return _meet_box(solid.half, start, ray)

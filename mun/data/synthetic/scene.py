@@ -65,9 +65,9 @@ class Scene:
 def _draw(rng: np.random.Generator, heading: float, knobs: Knobs, key: Key) -> Scene:
     """Draw one scene; the number of draws never depends on their outcome."""
     near, offset, anywhere = rng.random(), rng.uniform(-np.pi / 6, np.pi / 6), rng.uniform(-np.pi, np.pi)
-    walks, phone = rng.random() < 0.82, rng.random(2) < 0.09
+    walks, phone = rng.random() < 0.82, rng.random(2) < 0.05
     stride = float(rng.uniform(0.55, 1.0)) if walks else 0.1
-    bends = 0.2 + 0.25 * rng.random(2) + phone * rng.uniform(1.0, 1.9, 2)
+    bends = 0.2 + 0.25 * rng.random(2) + phone * rng.uniform(1.5, 2.0, 2)
     pose = Pose(
         float(rng.uniform(0, 2 * np.pi)),
         stride,

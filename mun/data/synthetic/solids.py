@@ -108,7 +108,9 @@ def frame_of(axis: Floats, front: Floats) -> Floats:
     ahead = front - along * float((front * along).sum())
     size = float(np.sqrt((ahead**2).sum()))
     ahead = ahead / size if size > 1e-6 else np.array([along[1], along[2], along[0]])
-    return np.stack([np.cross(along, ahead), along, ahead])
+    (ax, ay, az), (bx, by, bz) = along.tolist(), ahead.tolist()
+    side = (ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
+    return np.array([side, along, ahead])
 
 
 def cone(

@@ -36,7 +36,7 @@ class Plan:
         ValueError: A count or the size is out of bounds, or there would be no identity or too many.
     """
 
-    level: Level = field(default_factory=lambda: LEVELS["plain"])
+    level: Level = field(default_factory=lambda: LEVELS["standard"])
     train_ids: int = 100
     val_ids: int = 20
     test_ids: int = 20

@@ -67,13 +67,13 @@ def test_a_knob_out_of_range_is_refused(knobs: dict[str, float]) -> None:
 
 
 def test_a_level_is_named_by_its_content() -> None:
-    plain = level_of("plain")
-    assert plain is LEVELS["plain"]
-    assert plain.hash == Level("plain", 1).hash
-    assert plain.hash != Level("plain", 2).hash
-    assert plain.hash != Level("plain", 1, Knobs(noise=2.0)).hash
+    standard = level_of("standard")
+    assert standard is LEVELS["standard"]
+    assert standard.hash == Level("standard", 1).hash
+    assert standard.hash != Level("standard", 2).hash
+    assert standard.hash != Level("standard", 1, Knobs(noise=2.0)).hash
 
 
 def test_an_unknown_level_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of the levels plain"):
+    with pytest.raises(ValueError, match="expected one of the levels easy, standard, hard"):
         level_of("impossible")
