@@ -10,12 +10,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from types import FrameType
 
 from tqdm import tqdm
 
-from mun.data.synthetic import CAMERAS, LEVELS, Plan, level_of, write
+from mun.data.synthetic import CAMERAS, LEVELS, Knobs, Plan, level_of, write
 
 __all__ = ["add_arguments", "run"]
 
@@ -24,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m mun synth`."""
     parser.add_argument("out", metavar="OUT", type=Path, help="folder to write; it must not exist, or be empty")
     parser.add_argument("--level", default="standard", help=f"how hard: {', '.join(LEVELS)} (default: standard)")
+    parser.add_argument(
+        "--knob",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"turn one knob of the level, may be repeated: {', '.join(field.name for field in fields(Knobs))}",
+    )
     parser.add_argument("--train-ids", type=int, default=100, metavar="N", help="training identities (default: 100)")
     parser.add_argument("--val-ids", type=int, default=20, metavar="N", help="validation identities (default: 20)")
     parser.add_argument("--test-ids", type=int, default=20, metavar="N", help="test identities (default: 20)")
@@ -32,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--size", default="128x64", metavar="HxW", help="pixels, 32 to 512 each (default: 128x64)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed makes other people (default: 0)")
+    parser.add_argument(
+        "--truth", action="store_true", help="write the truth too: parts, depth, place on the body, attributes"
+    )
     parser.add_argument(
         "--workers", type=int, metavar="N", help="processes; no byte depends on them (default: all cores)"
     )
@@ -45,13 +56,14 @@ def run(options: argparse.Namespace) -> None:
         OSError: OUT cannot be written, or the disk is full.
     """
     plan = Plan(
-        level=level_of(options.level),
+        level=level_of(options.level, dict(map(_knob, options.knob))),
         train_ids=options.train_ids,
         val_ids=options.val_ids,
         test_ids=options.test_ids,
         images=options.images,
         size=_size(options.size),
         seed=options.seed,
+        truth=options.truth,
     )
     workers = (os.cpu_count() or 1) if options.workers is None else options.workers
     total = sum(plan.counts.values()) * len(CAMERAS) * plan.images
@@ -63,6 +75,19 @@ def run(options: argparse.Namespace) -> None:
         finally:
             steps.close()
     print(f"{options.out}: {total} images of {sum(plan.counts.values())} identities")
+
+
+def _knob(text: str) -> tuple[str, float]:
+    """Read the name and the value of a knob.
+
+    Raises:
+        ValueError: The text is not NAME=VALUE.
+    """
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise ValueError(f"expected --knob as NAME=VALUE, for example noise=2, got {text[:60]!r}") from None
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -122,11 +122,14 @@ def _shrink(planes: Floats, factor: float) -> Floats:
         length = planes.shape[axis]
         few = max(2, round(length / factor))
         edges = np.linspace(0, length, few + 1)
-        total = np.concatenate(
-            [np.zeros_like(np.take(planes, [0], axis)), np.cumsum(planes, axis, dtype=np.float32)], axis
-        )
-        sums = _sample(total, edges, axis)
-        means = np.diff(sums, axis=axis) * np.float32(few / length)
+        means = np.zeros_like(np.take(planes, np.zeros(few, int), axis))
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        for step in range(int(np.ceil(length / few)) + 1):  # a block reaches over few pixels; far ones never count
+            place = np.floor(edges[:-1]).astype(int) + step
+            inside = np.clip(np.minimum(edges[1:], place + 1) - np.maximum(edges[:-1], place), 0, None)
+            weight = (inside * few / length).astype(np.float32).reshape(shape)
+            means += weight * np.take(planes, np.minimum(place, length - 1), axis)
         planes = _sample(means, (np.arange(length) + 0.5) * few / length - 0.5, axis)
     return planes
 

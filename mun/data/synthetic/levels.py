@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 
-__all__ = ["LEVELS", "Knobs", "Level", "level_of"]
+__all__ = ["CUSTOM", "LEVELS", "Knobs", "Level", "level_of"]
+
+CUSTOM = "custom"  # the name of a level whose knobs were turned by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,8 @@ class Knobs:
         bounds = {"noise": (0.0, 4.0), "resolution": (1.0, 8.0)}
         for name, value in asdict(self).items():
             low, high = bounds.get(name, (0.0, 1.0))
-            if not low <= value <= high:
-                raise ValueError(f"expected the knob {name} between {low:g} and {high:g}, got {value}")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise ValueError(f"expected the knob {name} between {low:g} and {high:g}, got {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,22 @@ LEVELS = {
 }
 
 
-def level_of(name: str) -> Level:
-    """Find a level by its name.
+def level_of(name: str, knobs: Mapping[str, float] | None = None) -> Level:
+    """Find a level by its name; with knobs turned by hand it is a level called `custom`, of no version.
+
+    Args:
+        name: One of `LEVELS`.
+        knobs: New values by the names of the knobs; none by default.
 
     Raises:
-        ValueError: There is no such level.
+        ValueError: There is no such level or knob, or a value is out of its range.
     """
     if name not in LEVELS:
         raise ValueError(f"expected one of the levels {', '.join(LEVELS)}; got {name!r}")
-    return LEVELS[name]
+    if not knobs:
+        return LEVELS[name]
+    known = asdict(LEVELS[name].knobs)
+    for knob in knobs:
+        if knob not in known:
+            raise ValueError(f"expected one of the knobs {', '.join(known)}; got {knob!r}")
+    return Level(CUSTOM, 0, replace(LEVELS[name].knobs, **knobs))

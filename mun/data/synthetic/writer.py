@@ -7,77 +7,23 @@ import signal
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import asdict, dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from mun.data.synthetic.camera import CAMERAS
-from mun.data.synthetic.levels import LEVELS, Level
-from mun.data.synthetic.people import draw_identity
-from mun.data.synthetic.render import render_image
-from mun.data.synthetic.scene import Key, draw_scene
+from mun.data.synthetic.plan import Plan
+from mun.data.synthetic.truth import TruthFile, truth_of
 from mun.files import whole_folder, write_json, write_text
 from mun.structures import Split
 
-__all__ = ["Plan", "write"]
-
-MOST_IDS = 9999  # folder names have four digits
-MOST_IMAGES = 9999
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to write.
-
-    Raises:
-        ValueError: A count or the size is out of bounds, or there would be no identity or too many.
-    """
-
-    level: Level = field(default_factory=lambda: LEVELS["standard"])
-    train_ids: int = 100
-    val_ids: int = 20
-    test_ids: int = 20
-    images: int = 4  # per identity and camera
-    size: tuple[int, int] = (128, 64)  # rows and columns
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for split, count in self.counts.items():
-            if count < 0:
-                raise ValueError(f"expected at least 0 {split} identities, got {count}")
-        total = sum(self.counts.values())
-        if not 1 <= total <= MOST_IDS:
-            raise ValueError(f"expected 1 to {MOST_IDS} identities in all splits together, got {total}")
-        if not 1 <= self.images <= MOST_IMAGES:
-            raise ValueError(f"expected 1 to {MOST_IMAGES} images per identity and camera, got {self.images}")
-        if not all(32 <= length <= 512 for length in self.size):
-            raise ValueError(f"expected a height and a width from 32 to 512, got {self.size[0]}x{self.size[1]}")
-        if not 0 <= self.seed < 2**63:
-            raise ValueError(f"expected a seed from 0 to 2**63 - 1, got {self.seed}")
-
-    @property
-    def counts(self) -> dict[Split, int]:
-        """The number of identities of each split, in the order of their folders."""
-        return {Split.TRAIN: self.train_ids, Split.VAL: self.val_ids, Split.TEST: self.test_ids}
-
-    @property
-    def command(self) -> str:
-        """The command line that writes this plan to OUT."""
-        counts = f"--train-ids {self.train_ids} --val-ids {self.val_ids} --test-ids {self.test_ids}"
-        size = f"{self.size[0]}x{self.size[1]}"
-        rest = f"--images {self.images} --size {size} --seed {self.seed}"
-        return f"python -m mun synth OUT --level {self.level.name} {counts} {rest}"
-
-    def pids(self) -> dict[Split, list[int]]:
-        """The identity numbers of each split: from 1, train before val before test."""
-        out, first = {}, 1
-        for split, count in self.counts.items():
-            out[split] = list(range(first, first + count))
-            first += count
-        return out
+__all__ = ["jpeg", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +35,11 @@ class Task:
     split: Split
     number: int  # in the split, from 0
     pid: int
+
+    @property
+    def leaf(self) -> Path:
+        """Where a worker leaves the truth of this person."""
+        return self.root / "truth" / f"{self.pid:04d}.zip"
 
 
 def write(plan: Plan, out: Path, workers: int) -> Generator[int, None, None]:
@@ -112,7 +63,13 @@ def write(plan: Plan, out: Path, workers: int) -> Generator[int, None, None]:
         pids = plan.pids()
         tasks = [Task(plan, root, split, number, pid) for split in pids for number, pid in enumerate(pids[split])]
         _write_lists(plan, root)
-        yield from _in_turn(tasks) if workers == 1 else _at_once(tasks, min(workers, len(tasks)))
+        done = _in_turn(tasks) if workers == 1 else _at_once(tasks, min(workers, len(tasks)))
+        with closing(done):
+            if plan.truth:
+                yield from _gather_truth(tasks, done)
+            else:
+                for _, count in done:
+                    yield count
 
 
 def _write_lists(plan: Plan, root: Path) -> None:
@@ -134,6 +91,7 @@ def _write_lists(plan: Plan, root: Path) -> None:
         "test_ids": plan.test_ids,
         "images_per_camera": plan.images,
         "size": list(plan.size),
+        "truth": plan.truth,
         "command": plan.command,
     }
     write_json(root / "manifest.json", manifest)
@@ -143,26 +101,46 @@ def _line(pids: list[int]) -> str:
     return ",".join(str(pid) for pid in pids) + "\n" if pids else ""
 
 
-def _in_turn(tasks: list[Task]) -> Iterator[int]:
+def _in_turn(tasks: list[Task]) -> Generator[tuple[Task, int], None, None]:
     for task in tasks:
-        yield _write_person(task)
+        yield task, _write_person(task)
 
 
-def _at_once(tasks: list[Task], workers: int) -> Iterator[int]:
+def _at_once(tasks: list[Task], workers: int) -> Generator[tuple[Task, int], None, None]:
     """Spread tasks over processes, two waiting for each, so that an interruption has little to wait for."""
     waiting = iter(tasks)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interrupts_to_parent)
     try:
-        running: set[Future[int]] = {pool.submit(_write_person, task) for task in islice(waiting, 2 * workers)}
+        running: dict[Future[int], Task] = {
+            pool.submit(_write_person, task): task for task in islice(waiting, 2 * workers)
+        }
         while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            running |= {pool.submit(_write_person, task) for task in islice(waiting, len(done))}
-            for future in done:
-                yield future.result()
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                task = running.pop(future)
+                running |= {pool.submit(_write_person, following): following for following in islice(waiting, 1)}
+                yield task, future.result()
     except BrokenProcessPool:
         raise OSError("a worker process died; is there enough memory? try fewer with --workers") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _gather_truth(tasks: list[Task], done: Iterator[tuple[Task, int]]) -> Iterator[int]:
+    """Move what the workers left of each person into one file per split, in the order of the tasks."""
+    finished: set[int] = set()
+    todo = iter(tasks)
+    following = next(todo, None)
+    with ExitStack() as stack:
+        writers: dict[Split, TruthFile] = {}
+        for task, count in done:
+            finished.add(task.pid)
+            while following is not None and following.pid in finished:
+                if following.split not in writers:
+                    path = task.root / "truth" / f"{following.split}.zip"
+                    writers[following.split] = stack.enter_context(TruthFile(path))
+                writers[following.split].take(following.leaf)
+                following = next(todo, None)
+            yield count
 
 
 def _leave_interrupts_to_parent() -> None:
@@ -170,20 +148,23 @@ def _leave_interrupts_to_parent() -> None:
 
 
 def _write_person(task: Task) -> int:
-    """Render and write all images of one person; returns their number."""
+    """Render and write all images of one person, and the truth where it is asked for; returns the number of images."""
     plan = task.plan
-    identity = draw_identity(plan.seed, task.split, task.number, plan.level.knobs)
-    for camera in CAMERAS.values():
-        folder = task.root / f"cam{camera.camid}" / f"{task.pid:04d}"
-        folder.mkdir(parents=True)
-        for index in range(plan.images):
-            key = Key(plan.seed, task.split, task.number, camera.camid, index)
-            pixels = render_image(identity, camera, draw_scene(key, plan.level.knobs), plan.size, plan.level.knobs)
-            (folder / f"{index + 1:04d}.jpg").write_bytes(_jpeg(Image.fromarray(pixels), camera.quality))
+    with TruthFile(task.leaf) if plan.truth else nullcontext() as leaf:
+        for camera in CAMERAS.values():
+            folder = task.root / f"cam{camera.camid}" / f"{task.pid:04d}"
+            folder.mkdir(parents=True)
+            for index in range(plan.images):
+                recipe = plan.recipe(task.split, task.number, camera.camid, index)
+                path = folder / f"{index + 1:04d}.jpg"
+                path.write_bytes(jpeg(recipe.image(), camera.quality))
+                if leaf is not None:
+                    leaf.add("/".join(path.parts[-3:]), truth_of(recipe))
     return plan.images * len(CAMERAS)
 
 
-def _jpeg(image: Image.Image, quality: int) -> bytes:
+def jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
+    """Compress RGB, uint8, `(H, W, 3)`, as the cameras do."""
     stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=quality, subsampling=2, optimize=False)
+    Image.fromarray(image).save(stream, "JPEG", quality=quality, subsampling=2, optimize=False)
     return stream.getvalue()

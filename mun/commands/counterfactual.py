@@ -1,0 +1,113 @@
+"""Render an image of a SynVI data set again, with one thing changed."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mun.data.synthetic import REMOVABLE, Change, Pattern, Plan, counterfactual
+from mun.files import read_json, whole_folder, write_json
+
+__all__ = ["add_arguments", "run"]
+
+PATTERNS = ", ".join(Pattern)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `python -m mun counterfactual`."""
+    parser.add_argument("data", metavar="DATA", type=Path, help="folder of a SynVI data set; its manifest is read")
+    parser.add_argument("image", metavar="IMAGE", help="which image, as cam3/0007/0001.jpg")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; new or empty")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="THING",
+        help=f"take away: {', '.join(REMOVABLE)}",
+    )
+    for name in ("upper", "lower"):
+        parser.add_argument(f"--{name}-pattern", metavar="NAME", help=f"one of {PATTERNS}")
+    for name in ("upper", "lower", "bag"):
+        parser.add_argument(f"--{name}-colour", metavar="#RRGGBB", help="in visible light; infrared stays as it is")
+        parser.add_argument(f"--{name}-infrared", type=float, metavar="R", help="reflectance at 850 nm, 0 to 1")
+    parser.add_argument("--yaw", type=float, metavar="DEGREES", help="of the person; 0 faces the camera")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write `before.png`, `after.png`, `mask.png` and `counterfactual.json`.
+
+    Raises:
+        FileNotFoundError: There is no manifest.
+        ValueError: The data set is not SynVI of this version, there is no such image, or a change makes no sense.
+        OSError: The folder cannot be written.
+    """
+    change = _change(options)
+    plan = Plan.from_manifest(read_json(options.data / "manifest.json"))
+    result = counterfactual(plan.recipe_of(options.image), change)
+    different = (result.before != result.after).any(2)
+    with whole_folder(options.out) as folder:
+        _save(folder / "before.png", result.before)
+        _save(folder / "after.png", result.after)
+        _save(folder / "mask.png", np.where(result.mask, np.uint8(255), np.uint8(0)))
+        facts = {
+            "image": options.image,
+            "dataset": plan.command,
+            "change": {
+                field.name: getattr(options, field.name)
+                for field in fields(Change)
+                if getattr(options, field.name) not in (None, [])
+            },
+            "changed_pixels": int(different.sum()),
+            "mask_pixels": int(result.mask.sum()),
+        }
+        write_json(folder / "counterfactual.json", facts)
+    seen = f"{different.sum()} of {different.size} pixels changed" if different.any() else "this image does not show it"
+    print(f"{options.out}: {seen}")
+
+
+def _change(options: argparse.Namespace) -> Change:
+    """Read the change that the options ask for.
+
+    Raises:
+        ValueError: There is none, or one makes no sense.
+    """
+    return Change(
+        without=tuple(options.without),
+        upper_pattern=_pattern(options.upper_pattern),
+        lower_pattern=_pattern(options.lower_pattern),
+        upper_colour=_colour(options.upper_colour),
+        lower_colour=_colour(options.lower_colour),
+        bag_colour=_colour(options.bag_colour),
+        upper_infrared=options.upper_infrared,
+        lower_infrared=options.lower_infrared,
+        bag_infrared=options.bag_infrared,
+        yaw=None if options.yaw is None else math.radians(options.yaw),
+    )
+
+
+def _pattern(name: str | None) -> Pattern | None:
+    if name is None:
+        return None
+    if name not in list(Pattern):
+        raise ValueError(f"expected one of the patterns {PATTERNS}; got {name!r}")
+    return Pattern(name)
+
+
+def _colour(text: str | None) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
+        raise ValueError(f"expected a colour as #rrggbb, got {text[:40]!r}")
+    red, green, blue = bytes.fromhex(text.removeprefix("#"))
+    return red / 255, green / 255, blue / 255
+
+
+def _save(path: Path, image: NDArray[np.uint8]) -> None:
+    Image.fromarray(image).save(path, "PNG")

@@ -1,0 +1,151 @@
+"""Counterfactuals: the same scene with one thing changed, and the pixels that this changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
+
+from mun.data.synthetic.camera import expose
+from mun.data.synthetic.plan import Recipe
+from mun.data.synthetic.render import illuminate
+from mun.data.synthetic.trace import trace
+from mun.data.synthetic.wardrobe import Colour, Garment, Identity, Pattern
+
+__all__ = ["REMOVABLE", "Change", "Counterfactual", "changed", "counterfactual"]
+
+REMOVABLE = ("bag", "hat", "beard", "boots", "hood", "passer", "occluder")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is different; a field that is `None`, or empty, changes nothing.
+
+    Attributes:
+        without: What is taken away, of `REMOVABLE`.
+        upper_pattern: Pattern of the upper garment; infrared shows it, or does not, as it did the old one.
+        lower_pattern: Likewise of the lower garment.
+        upper_colour: sRGB in [0, 1]; infrared does not change.
+        lower_colour: Likewise.
+        bag_colour: Likewise.
+        upper_infrared: Reflectance at 850 nm in [0, 1]; visible light does not change.
+        lower_infrared: Likewise.
+        bag_infrared: Likewise.
+        yaw: Of the person, radians; 0 faces the camera.
+
+    Raises:
+        ValueError: Nothing would change, a value is out of its range, or a thing cannot be taken away.
+    """
+
+    without: tuple[str, ...] = ()
+    upper_pattern: Pattern | None = None
+    lower_pattern: Pattern | None = None
+    upper_colour: Colour | None = None
+    lower_colour: Colour | None = None
+    bag_colour: Colour | None = None
+    upper_infrared: float | None = None
+    lower_infrared: float | None = None
+    bag_infrared: float | None = None
+    yaw: float | None = None
+
+    def __post_init__(self) -> None:
+        if all(getattr(self, field.name) in (None, ()) for field in fields(self)):
+            raise ValueError("expected at least one change, got none")
+        for thing in self.without:
+            if thing not in REMOVABLE:
+                raise ValueError(f"expected something to take away of {', '.join(REMOVABLE)}; got {thing!r}")
+        for name in ("upper", "lower", "bag"):
+            colour, infrared = getattr(self, f"{name}_colour"), getattr(self, f"{name}_infrared")
+            values = [*(colour or ()), *(() if infrared is None else (infrared,))]
+            if not all(0 <= value <= 1 for value in values):
+                raise ValueError(f"expected the {name}'s colour and reflectance in [0, 1], got {values}")
+        if self.yaw is not None and not np.isfinite(self.yaw):
+            raise ValueError(f"expected a finite yaw, got {self.yaw}")
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """An image, the same with one thing changed, and where they differ.
+
+    Attributes:
+        before: RGB, uint8, `(H, W, 3)`, before its JPEG.
+        after: Likewise.
+        mask: Pixels that the change can reach through the lens: all others are equal, bool, `(H, W)`.
+    """
+
+    before: NDArray[np.uint8]
+    after: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+
+
+def changed(recipe: Recipe, change: Change) -> Recipe:
+    """Change what an image is made from; everything else, sensor noise included, stays."""
+    identity, scene = _without(recipe.identity, change.without), recipe.scene
+    if "passer" in change.without:
+        scene = replace(scene, passer=None)
+    if "occluder" in change.without:
+        scene = replace(scene, occluder=None)
+    if change.yaw is not None:
+        scene = replace(scene, yaw=change.yaw)
+    upper = _garment(identity.upper, change.upper_pattern, change.upper_colour, change.upper_infrared)
+    lower = _garment(identity.lower, change.lower_pattern, change.lower_colour, change.lower_infrared)
+    bag = identity.bag
+    if change.bag_colour is not None:
+        bag = replace(bag, fabric=replace(bag.fabric, colour=change.bag_colour))
+    if change.bag_infrared is not None:
+        bag = replace(bag, fabric=replace(bag.fabric, infrared=change.bag_infrared))
+    return replace(recipe, identity=replace(identity, upper=upper, lower=lower, bag=bag), scene=scene)
+
+
+def _without(identity: Identity, things: tuple[str, ...]) -> Identity:
+    if "bag" in things:
+        identity = replace(identity, bag=replace(identity.bag, kind="none"))
+    if "hat" in things:
+        identity = replace(identity, hair=replace(identity.hair, hat="none"))
+    if "beard" in things:
+        identity = replace(identity, hair=replace(identity.hair, beard=False))
+    if "boots" in things:
+        identity = replace(identity, boots=False)
+    if "hood" in things:
+        identity = replace(identity, upper=replace(identity.upper, hood=False))
+    return identity
+
+
+def _garment(garment: Garment, pattern: Pattern | None, colour: Colour | None, infrared: float | None) -> Garment:
+    if pattern is not None:
+        garment = replace(garment, pattern=pattern)
+    if colour is not None:
+        garment = replace(garment, fabric=replace(garment.fabric, colour=colour))
+    if infrared is not None:
+        garment = replace(garment, fabric=replace(garment.fabric, infrared=infrared))
+    return garment
+
+
+def counterfactual(recipe: Recipe, change: Change) -> Counterfactual:
+    """Render an image twice, as it was and with a change.
+
+    Args:
+        recipe: What the image is made from.
+        change: What is different.
+
+    Returns:
+        Both images and the pixels where they may differ. The mask holds what the change does to the light, widened by
+        how far the lens and the resolution knob spread it; where the change is not seen it is empty.
+
+    Raises:
+        ValueError: The size is out of bounds.
+    """
+    images, lights = [], []
+    for one in (recipe, changed(recipe, change)):
+        light, _ = illuminate(one.identity, one.camera, one.scene, trace(one.identity, one.camera, one.scene, one.size))
+        lights.append(light)
+        images.append(expose(one.camera, one.scene, light, one.knobs.noise, one.knobs.resolution))
+    mask = (lights[0] != lights[1]).any(0)
+    spread = int(np.ceil(2.2 * recipe.camera.softness * recipe.size[0] / 128))
+    if recipe.knobs.resolution > 1:
+        spread += int(np.ceil(2 * recipe.knobs.resolution))
+    if mask.any():
+        mask = binary_dilation(mask, np.ones((2 * spread + 1, 2 * spread + 1), bool))
+    return Counterfactual(images[0], images[1], mask)

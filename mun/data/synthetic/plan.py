@@ -1,0 +1,154 @@
+"""What a data set of SynVI holds, and what each of its images is made from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mun.data.synthetic.camera import CAMERAS, Camera
+from mun.data.synthetic.levels import CUSTOM, LEVELS, Knobs, Level
+from mun.data.synthetic.people import draw_identity
+from mun.data.synthetic.render import render_image
+from mun.data.synthetic.scene import Key, Scene, draw_scene
+from mun.data.synthetic.wardrobe import Identity
+from mun.structures import Split
+
+__all__ = ["Plan", "Recipe"]
+
+MOST_IDS = 9999  # folder names have four digits
+MOST_IMAGES = 9999
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that one image is made from; `dataclasses.replace` changes one thing and leaves the rest."""
+
+    identity: Identity
+    camera: Camera
+    scene: Scene
+    size: tuple[int, int] = (128, 64)  # rows and columns
+    knobs: Knobs = field(default_factory=Knobs)
+
+    def image(self) -> NDArray[np.uint8]:
+        """Render it: RGB, uint8, `(H, W, 3)`, before its JPEG."""
+        return render_image(self.identity, self.camera, self.scene, self.size, self.knobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to write.
+
+    Raises:
+        ValueError: A count or the size is out of bounds, or there would be no identity or too many.
+    """
+
+    level: Level = field(default_factory=lambda: LEVELS["standard"])
+    train_ids: int = 100
+    val_ids: int = 20
+    test_ids: int = 20
+    images: int = 4  # per identity and camera
+    size: tuple[int, int] = (128, 64)  # rows and columns
+    seed: int = 0
+    truth: bool = False  # whether the truth of every image is written too
+
+    def __post_init__(self) -> None:
+        for split, count in self.counts.items():
+            if count < 0:
+                raise ValueError(f"expected at least 0 {split} identities, got {count}")
+        total = sum(self.counts.values())
+        if not 1 <= total <= MOST_IDS:
+            raise ValueError(f"expected 1 to {MOST_IDS} identities in all splits together, got {total}")
+        if not 1 <= self.images <= MOST_IMAGES:
+            raise ValueError(f"expected 1 to {MOST_IMAGES} images per identity and camera, got {self.images}")
+        if not all(32 <= length <= 512 for length in self.size):
+            raise ValueError(f"expected a height and a width from 32 to 512, got {self.size[0]}x{self.size[1]}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"expected a seed from 0 to 2**63 - 1, got {self.seed}")
+
+    @property
+    def counts(self) -> dict[Split, int]:
+        """The number of identities of each split, in the order of their folders."""
+        return {Split.TRAIN: self.train_ids, Split.VAL: self.val_ids, Split.TEST: self.test_ids}
+
+    @property
+    def command(self) -> str:
+        """The command line that writes this plan to OUT."""
+        counts = f"--train-ids {self.train_ids} --val-ids {self.val_ids} --test-ids {self.test_ids}"
+        size = f"{self.size[0]}x{self.size[1]}"
+        rest = f"--images {self.images} --size {size} --seed {self.seed}"
+        if self.level.name == CUSTOM:
+            level = " ".join(f"--knob {name}={value:g}" for name, value in asdict(self.level.knobs).items())
+        else:
+            level = f"--level {self.level.name}"
+        return f"python -m mun synth OUT {level} {counts} {rest}{' --truth' if self.truth else ''}"
+
+    def pids(self) -> dict[Split, list[int]]:
+        """The identity numbers of each split: from 1, train before val before test."""
+        out, first = {}, 1
+        for split, count in self.counts.items():
+            out[split] = list(range(first, first + count))
+            first += count
+        return out
+
+    def recipe(self, split: Split, number: int, camid: int, index: int) -> Recipe:
+        """Draw what one image is made from.
+
+        Args:
+            split: Of the person.
+            number: Of the person in the split, from 0.
+            camid: Number of the camera.
+            index: Of the image of this person by this camera, from 0.
+        """
+        knobs = self.level.knobs
+        scene = draw_scene(Key(self.seed, split, number, camid, index), knobs)
+        return Recipe(draw_identity(self.seed, split, number, knobs), CAMERAS[camid], scene, self.size, knobs)
+
+    def recipe_of(self, image: str) -> Recipe:
+        """Draw what one image is made from, by its name below the folder, as `cam3/0007/0001.jpg`.
+
+        Raises:
+            ValueError: There is no such image in this plan.
+        """
+        match = re.fullmatch(r"cam([1-6])/(\d{4})/(\d{4})\.jpg", image, re.ASCII)
+        if match is not None:
+            camid, pid, index = (int(word) for word in match.groups())
+            for split, pids in self.pids().items():
+                if pid in pids and 1 <= index <= self.images:
+                    return self.recipe(split, pids.index(pid), camid, index - 1)
+        people = sum(self.counts.values())
+        raise ValueError(
+            f"expected an image as cam3/0001/0001.jpg, people up to {people:04d}, images up to {self.images:04d};"
+            f" got {image[:60]!r}"
+        )
+
+    @classmethod
+    def from_manifest(cls, manifest: Mapping[str, Any]) -> Plan:
+        """Read the plan of a data set that was written before.
+
+        Raises:
+            ValueError: The manifest is not SynVI's, or names a level that is another one today.
+        """
+        if manifest.get("data") != "synvi" or manifest.get("format") != 1:
+            raise ValueError("expected the manifest of SynVI, format 1, got another one")
+        try:
+            counts = {f"{split}_ids": manifest[f"{split}_ids"] for split in Split}
+            knobs, name, version = Knobs(**manifest["knobs"]), manifest["level"], manifest["level_version"]
+            rows, columns = manifest["size"]
+            images, seed, truth = manifest["images_per_camera"], manifest["seed"], manifest.get("truth", False)
+            plan = cls(
+                Level(name, version, knobs), **counts, images=images, size=(rows, columns), seed=seed, truth=truth
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"expected a whole manifest of SynVI, got a broken one: {error}") from None
+        if name != CUSTOM and plan.level != LEVELS.get(name):
+            known = ", ".join(f"{level.name} {level.version}" for level in LEVELS.values())
+            raise ValueError(
+                f"expected a level of this version of SynVI ({known}), got {name} {version},"
+                " whose pictures were other ones"
+            )
+        return plan
