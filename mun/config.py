@@ -101,6 +101,7 @@ class TrainConfig:
     select: str = option(
         "best", "keep the weights that were best on validation identities, or the last", ("best", "last")
     )
+    fresh: int = option(0, "training identities that new ones replace after each epoch; SynVI only, which has no end")
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,7 @@ def check_ranges(config: Config) -> None:
         ("save_every", train.save_every, 1, 10_000_000),
         ("log_every", train.log_every, 1, 10_000_000),
         ("recalibration", train.recalibration, 0, 10_000),
+        ("fresh", train.fresh, 0, 100_000),
     ]
     for name, value, low, high in bounds:
         # Written so that NaN, which compares as false, is refused too.

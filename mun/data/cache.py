@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,9 @@ from mun.files import sync
 from mun.images import read_image, resize
 from mun.structures import Sample
 
-__all__ = ["cache_folder", "cached_images", "decode_samples"]
+__all__ = ["cache_folder", "cached_images", "decode_samples", "make_room"]
+
+MOST_GB = 20.0  # of all caches together, unless $MUN_CACHE_GB says otherwise
 
 
 def cache_folder() -> Path:
@@ -24,6 +27,35 @@ def cache_folder() -> Path:
     if chosen := os.environ.get("MUN_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mun"
+
+
+def make_room(folder: Path, needed: int) -> None:
+    """Remove the caches that were used longest ago, until `needed` more bytes stay within the bound.
+
+    The bound is 20 GB, or `$MUN_CACHE_GB`. A removed file stays readable to whoever has it open.
+
+    Raises:
+        ValueError: `needed` alone is above the bound, or the bound is no positive number.
+        OSError: The disk has less than `needed` bytes free; a memory-mapped file would find that out too late.
+    """
+    text = os.environ.get("MUN_CACHE_GB", str(MOST_GB))
+    try:
+        bound = float(text) * 1e9
+    except ValueError:
+        bound = float("nan")
+    if not bound > 0:
+        raise ValueError(f"expected MUN_CACHE_GB to be a positive number of gigabytes, got {text[:40]!r}")
+    if needed > bound:
+        raise ValueError(f"expected at most {bound / 1e9:g} GB of images (MUN_CACHE_GB), got {needed / 1e9:.1f} GB")
+    files = sorted(folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)
+    total = sum(path.stat().st_size for path in files)
+    for path in files:
+        if total + needed <= bound:
+            break
+        total -= path.stat().st_size
+        path.unlink(missing_ok=True)
+    if (free := shutil.disk_usage(folder).free) < needed:
+        raise OSError(f"expected {needed / 1e9:.1f} GB free for the cache (MUN_CACHE), got {free / 1e9:.1f} GB")
 
 
 def fingerprint(samples: Sequence[Sample], height: int, width: int) -> str:
@@ -73,14 +105,18 @@ def cached_images(
         RGB, uint8, [0, 255], read-only, `(N, height, width, 3)`.
 
     Raises:
-        ValueError: There are no samples, or an image is broken.
+        ValueError: There are no samples, an image is broken, or all of them together are above the cache's bound.
+        OSError: The disk is full.
     """
     if not samples:
         raise ValueError("expected at least one image to cache, got none")
     folder = cache_folder() if folder is None else folder
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{fingerprint(samples, height, width)}.npy"
-    if not path.exists():
+    if path.exists():
+        os.utime(path)  # used now: the last to be removed
+    else:
+        make_room(folder, len(samples) * height * width * 3)
         partial = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
         try:
             images = np.lib.format.open_memmap(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["BnNeck", "generalised_mean"]
+__all__ = ["CLASSIFIER_STD", "BnNeck", "generalised_mean"]
+
+CLASSIFIER_STD = 0.001  # of the classifier's weights at the start: every identity is alike
 
 
 def generalised_mean(feature_map: Tensor, power: float) -> Tensor:
@@ -30,7 +32,7 @@ class BnNeck(nn.Module):
         self.bn.bias.requires_grad_(False)
         self.classifier = nn.Linear(num_features, num_classes, bias=False) if num_classes else None
         if self.classifier is not None:
-            nn.init.normal_(self.classifier.weight, std=0.001)
+            nn.init.normal_(self.classifier.weight, std=CLASSIFIER_STD)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Map features `(N, D)` to unit-length embeddings `(N, D)` and logits `(N, C)`."""

@@ -19,24 +19,22 @@ from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
 from mun.checkpoint import build_network, load_tensors, save_checkpoint
 from mun.data.augment import Augmentation, augment, to_images
 from mun.data.cache import cached_images
+from mun.data.fresh import FreshPeople, check_fresh
 from mun.data.sampler import CrossModalSampler
 from mun.data.sources import read_source
-from mun.embedding import embed_samples
-from mun.evaluation.benchmark import benchmark
-from mun.evaluation.protocols import get_protocol
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
 from mun.structures import Modality, Split
 from mun.training.card import make_card
 from mun.training.recalibration import recalibrated
+from mun.training.renewal import forget_labels
 from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings, sweep, write_settings
 from mun.training.schedule import build_optimizer, learning_rate, set_learning_rate
+from mun.training.validation import validate, validation_protocol
 
 __all__ = ["Trainer", "start_run", "train"]
 
 MODALITIES = (Modality.VISIBLE, Modality.INFRARED)
-# Validation follows the rules of all-search on the validation identities, single-shot, over this many galleries.
-VALIDATION_PROTOCOL, VALIDATION_TRIALS = "sysu-all", 5
 
 
 class Trainer:
@@ -62,6 +60,7 @@ class Trainer:
         self.pixels: NDArray[np.uint8] = cached_images(
             samples, self.config.model.height, self.config.model.image_width, progress=progress
         )
+        self.fresh = FreshPeople(self.source, self.pixels, train.fresh) if train.fresh else None
         network = build_network(self.config, self.sampler.num_classes, self.seed).to(device)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         criterion = Criterion(self.config.loss, network.num_features).to(device)
@@ -71,9 +70,11 @@ class Trainer:
             self.state.load(newest)
         self.metrics = MetricsFile(folder / "metrics.jsonl", self.state.step)
 
-    def images(self, rows: NDArray[np.int64]) -> Tensor:
-        """Fetch training images as RGB, float32, [0, 1], `(N, 3, H, W)`."""
-        return to_images(torch.from_numpy(self.pixels[rows]).to(self.device))
+    def images(self, rows: NDArray[np.int64], step: int = 0) -> Tensor:
+        """Fetch training images as they are at a step, as RGB, float32, [0, 1], `(N, 3, H, W)`."""
+        epoch = step // self.steps_per_epoch
+        pixels = self.pixels[rows] if self.fresh is None else self.fresh.images(rows, epoch)
+        return to_images(torch.from_numpy(pixels).to(self.device))
 
     def batch(self, step: int) -> tuple[dict[Modality, Tensor], Tensor]:
         """Build the augmented images of a step, per modality, and their labels, `(P·K,)`."""
@@ -81,8 +82,19 @@ class Trainer:
         settings = Augmentation(train.flip, train.pad, train.erase, train.erase_area, train.jitter)
         draws = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         rows, labels = self.sampler.batch(step)
-        images = {modality: augment(self.images(rows[modality]), settings, draws) for modality in MODALITIES}
+        images = {modality: augment(self.images(rows[modality], step), settings, draws) for modality in MODALITIES}
         return images, torch.from_numpy(labels).to(self.device)
+
+    def begin_epoch(self, step: int) -> None:
+        """Where an epoch begins, let fresh people in, and start to render the next ones."""
+        if self.fresh is None or step % self.steps_per_epoch:
+            return
+        epoch = step // self.steps_per_epoch
+        if step + self.steps_per_epoch < self.steps:
+            self.fresh.prepare(epoch + 1)
+        if epoch:
+            draws = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+            forget_labels(self.network.neck, self.state.optimizer, self.fresh.replaced(epoch), draws)
 
     def mixed_precision(self) -> contextlib.AbstractContextManager[Any]:
         """Open the precision of the run: bfloat16 where asked for, by default on a GPU."""
@@ -97,6 +109,7 @@ class Trainer:
             ValueError: The loss is not finite; the last saved state is left as it was.
         """
         step = self.state.step
+        self.begin_epoch(step)
         began = time.perf_counter()
         rate = learning_rate(step, self.steps, self.config.train)
         set_learning_rate(self.state.optimizer, rate)
@@ -153,13 +166,7 @@ class Trainer:
 
     def validate(self) -> dict[str, float]:
         """Score the present weights on the validation identities; empty where there are none."""
-        if not self.source.val:
-            return {}
-        network = recalibrated(self.network, self.plain_batches())
-        embeddings = embed_samples(network, self.source.val, progress=self.progress)
-        protocol = get_protocol(VALIDATION_PROTOCOL)
-        result = benchmark(protocol, self.source.val, embeddings, data=self.source.name, trials=VALIDATION_TRIALS)
-        return {name: result.mean()[name] for name in ("rank1", "mean_ap", "mean_inp")}
+        return validate(self.network, self.source, self.plain_batches(), self.progress) if self.source.val else {}
 
     def advance(self) -> dict[str, float]:
         """Do one step with all that falls due after it: metrics, validation, saving."""
@@ -178,6 +185,11 @@ class Trainer:
             self.state.save(self.folder)
         return line
 
+    def close(self) -> None:
+        """Stop what runs beside the training."""
+        if self.fresh is not None:
+            self.fresh.close()
+
     def finish(self) -> Path:
         """Write the finished checkpoint into the run's folder and return that folder."""
         selection: dict[str, Any] = {"by": "last step"}
@@ -188,7 +200,7 @@ class Trainer:
             self.network.load_state_dict(load_tensors(path, self.network.state_dict()))
             selection = {
                 "by": "mAP on validation identities",
-                "protocol": f"{self.source.name}-all, single-shot, {VALIDATION_TRIALS} trials",
+                "protocol": validation_protocol(self.source),
                 "identities": len({sample.pid for sample in self.source.val}),
                 "validations": self.steps // (self.config.train.evaluate_every * self.steps_per_epoch),
                 "scores": self.state.best["scores"],
@@ -205,9 +217,11 @@ def start_run(folder: Path, settings: RunSettings) -> None:
         FileNotFoundError: The data are not there.
         ValueError: The folder is in use, or data and settings do not fit.
     """
-    samples = read_source(settings.dataset, Path(settings.data)).require(Split.TRAIN)
-    train = settings.config.train
+    source = read_source(settings.dataset, Path(settings.data))
+    samples, train = source.require(Split.TRAIN), settings.config.train
     sampler = CrossModalSampler(samples, train.ids_per_batch, train.instances_per_id, settings.seed)
+    if train.fresh:
+        check_fresh(source, train.fresh)
     with torch.device("meta"):
         Network(settings.config.model, sampler.num_classes)
     write_settings(folder, settings)
@@ -237,6 +251,15 @@ def train(
         ValueError: Settings, data or a saved state are not usable, or the loss is not finite.
     """
     trainer = Trainer(folder, device or torch.device("cpu"), progress)
+    try:
+        return _advance_to(trainer, until, progress, stop)
+    finally:
+        trainer.close()
+
+
+def _advance_to(trainer: Trainer, until: int | None, progress: bool, stop: Callable[[], bool]) -> bool:
+    """Train up to a step, save, and finish where that is the end."""
+    folder = trainer.folder
     last = trainer.steps if until is None else min(until, trainer.steps)
     with tqdm(
         total=trainer.steps, initial=trainer.state.step, desc=folder.name, unit="step", disable=not progress

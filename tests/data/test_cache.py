@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mun.data import cache
-from mun.data.cache import cache_folder, cached_images, decode_samples
+from mun.data.cache import cache_folder, cached_images, decode_samples, make_room
 from mun.structures import Modality, Sample
 
 
@@ -65,3 +65,37 @@ def test_no_samples(tmp_path) -> None:
 def test_cache_folder_can_be_chosen(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("MUN_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
+
+
+def test_the_caches_that_were_used_longest_ago_make_room(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MUN_CACHE_GB", "1e-6")  # a thousand bytes
+    for age, name in enumerate(("new", "middle", "old")):
+        (tmp_path / f"{name}.npy").write_bytes(b"x" * 300)
+        os.utime(tmp_path / f"{name}.npy", (1000 - age, 1000 - age))
+    (tmp_path / "notes.txt").write_bytes(b"x" * 5000)
+    make_room(tmp_path, 100)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["middle.npy", "new.npy", "notes.txt", "old.npy"]
+    make_room(tmp_path, 500)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.npy", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("bound", "needed", "words"),
+    [
+        ("1e-6", 1001, r"expected at most 1e-06 GB of images \(MUN_CACHE_GB\), got 0\.0 GB"),
+        ("much", 1, "expected MUN_CACHE_GB to be a positive number of gigabytes, got 'much'"),
+        ("-1", 1, "expected MUN_CACHE_GB to be a positive number of gigabytes, got '-1'"),
+        ("nan", 1, "expected MUN_CACHE_GB to be a positive number of gigabytes, got 'nan'"),
+    ],
+)
+def test_a_bound_that_cannot_be_kept_is_said(tmp_path, monkeypatch, bound, needed, words) -> None:
+    monkeypatch.setenv("MUN_CACHE_GB", bound)
+    with pytest.raises(ValueError, match=words):
+        make_room(tmp_path, needed)
+
+
+def test_a_full_disk_is_said_before_anything_is_written(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MUN_CACHE_GB", "1e9")
+    with pytest.raises(OSError, match=r"expected 1000000\.0 GB free for the cache"):
+        make_room(tmp_path, 10**15)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,182 @@
+"""Fresh people: after each epoch some training identities of SynVI make room for new ones, rendered meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mun.data.cache import cache_folder, make_room
+from mun.data.sources import Source
+from mun.data.synthetic.camera import CAMERAS
+from mun.data.synthetic.plan import Plan
+from mun.data.synthetic.writer import jpeg
+from mun.files import sync
+from mun.images import decode, resize
+from mun.structures import Split
+
+__all__ = ["FreshPeople", "check_fresh"]
+
+
+def check_fresh(source: Source, per_epoch: int) -> Plan:
+    """Check that a data set can go on with fresh people; returns the plan to go on with.
+
+    Raises:
+        ValueError: The data set is not SynVI of this version, lacks images, or has fewer identities than `per_epoch`.
+    """
+    if source.name != "synvi" or source.manifest is None:
+        raise ValueError(f"expected SynVI for fresh identities, got {source.name}, whose people are given")
+    plan = replace(Plan.from_manifest(source.manifest), truth=False)
+    complete = plan.train_ids * len(CAMERAS) * plan.images
+    if len(source.train) != complete:
+        raise ValueError(f"expected all {complete} training images of the manifest, got {len(source.train)}")
+    if not 1 <= per_epoch <= plan.train_ids:
+        raise ValueError(f"expected fresh between 1 and the {plan.train_ids} training identities, got {per_epoch}")
+    return plan
+
+
+class FreshPeople:
+    """Training images of SynVI whose people change: labels are places, and places get new people.
+
+    At the start of epoch e ≥ 1 the next `per_epoch` places, in turn, get people that no split has seen; the seed and
+    the level of the data set decide who they are. Each generation is rendered by processes of its own during the epoch
+    before, into one file of the cache; the files of people who are gone are removed.
+
+    Args:
+        source: The data set; its manifest says how to go on.
+        pixels: Its training images, uint8, `(C·I, H, W, 3)`, ascending by identity, camera, index; generation 0.
+        per_epoch: Places that change after each epoch, 1 to C.
+        folder: Where the cache lives; the usual place by default.
+        workers: Processes that render a generation; all cores but one by default.
+
+    Raises:
+        ValueError: As `check_fresh`, or `pixels` has another length.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        pixels: NDArray[np.uint8],
+        per_epoch: int,
+        folder: Path | None = None,
+        workers: int | None = None,
+    ) -> None:
+        self.plan = check_fresh(source, per_epoch)
+        self.places, self.images_each = self.plan.train_ids, len(CAMERAS) * self.plan.images
+        if len(pixels) != self.places * self.images_each:
+            raise ValueError(f"expected {self.places * self.images_each} training images, got {len(pixels)}")
+        self.per_epoch, self.pixels = per_epoch, pixels
+        self.folder = cache_folder() if folder is None else folder
+        self.workers = max(1, (os.cpu_count() or 1) - 1) if workers is None else workers
+        self._making: dict[int, list[BaseProcess]] = {}
+        self._open: dict[int, NDArray[np.uint8]] = {0: pixels}
+
+    def replaced(self, epoch: int) -> NDArray[np.int64]:
+        """Name the places that change at the start of an epoch ≥ 1, `(per_epoch,)`."""
+        return ((epoch - 1) * self.per_epoch + np.arange(self.per_epoch)) % self.places
+
+    def born(self, epoch: int) -> NDArray[np.int64]:
+        """Say for each place in which epoch its person of this epoch came, `(C,)`; 0 for who was there first."""
+        out = np.zeros(self.places, np.int64)
+        for earlier in range(max(1, epoch - self._lifetime() + 1), epoch + 1):
+            out[self.replaced(earlier)] = earlier
+        return out
+
+    def images(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
+        """Fetch the images of some rows as they are in an epoch, uint8, `(N, H, W, 3)`.
+
+        Raises:
+            OSError: A process that rendered them died, or the disk is full.
+        """
+        place, offset = np.divmod(rows, self.images_each)
+        born = self.born(epoch)[place]
+        out = np.empty((len(rows), *self.pixels.shape[1:]), np.uint8)
+        out[born == 0] = self.pixels[rows[born == 0]]
+        for generation in np.unique(born[born > 0]).tolist():
+            chosen = born == generation
+            turn = (place[chosen] - (generation - 1) * self.per_epoch) % self.places
+            out[chosen] = self._opened(generation)[turn * self.images_each + offset[chosen]]
+        return out
+
+    def prepare(self, epoch: int) -> None:
+        """Start rendering the people who come at the start of an epoch, unless they are there or under way."""
+        if epoch in self._making or self._path(epoch).exists():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        make_room(self.folder, self.per_epoch * self.images_each * self.pixels[0].nbytes)
+        shape = (self.per_epoch * self.images_each, *self.pixels.shape[1:])
+        partial = self._partial(epoch)
+        np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape).flush()
+        first = self.places + (epoch - 1) * self.per_epoch
+        context = multiprocessing.get_context("spawn")
+        self._making[epoch] = [
+            context.Process(target=_render, args=(self.plan, first, start, self.workers, partial), daemon=True)
+            for start in range(min(self.workers, self.per_epoch))
+        ]
+        for process in self._making[epoch]:
+            process.start()
+
+    def close(self) -> None:
+        """Stop what is being rendered, and leave nothing half-written."""
+        for epoch, processes in self._making.items():
+            for process in processes:
+                process.terminate()
+                process.join()
+            self._partial(epoch).unlink(missing_ok=True)
+        self._making.clear()
+
+    def _opened(self, epoch: int) -> NDArray[np.uint8]:
+        """Open a generation, waiting for it where it is not there yet; close and remove those who are gone."""
+        if epoch not in self._open:
+            self.prepare(epoch)
+            processes = self._making.pop(epoch, [])
+            for process in processes:
+                process.join()
+            if processes:
+                if any(process.exitcode for process in processes):
+                    self._partial(epoch).unlink(missing_ok=True)
+                    raise OSError("a process that renders fresh people died; is there enough memory and disk?")
+                sync(self._partial(epoch))
+                self._partial(epoch).replace(self._path(epoch))
+            self._open[epoch] = np.load(self._path(epoch), mmap_mode="r")
+            for gone in [known for known in self._open if 0 < known <= epoch - self._lifetime() - 1]:
+                del self._open[gone]
+                self._path(gone).unlink(missing_ok=True)
+        return self._open[epoch]
+
+    def _lifetime(self) -> int:
+        """Epochs until every place has changed."""
+        return -(-self.places // self.per_epoch)
+
+    def _path(self, epoch: int) -> Path:
+        words = json.dumps([self.plan.command, self.plan.level.hash, self.per_epoch, self.pixels.shape[1:]])
+        digest = hashlib.sha256(words.encode()).hexdigest()[:24]
+        return self.folder / f"fresh-{digest}-{epoch:06d}.npy"
+
+    def _partial(self, epoch: int) -> Path:
+        return self._path(epoch).with_suffix(f".{os.getpid()}.tmp")
+
+
+def _render(plan: Plan, first: int, start: int, step: int, path: Path) -> None:
+    """Render every `step`-th person of a generation into its rows; ends with the process that started it."""
+    images = np.load(path, mmap_mode="r+")
+    each = len(CAMERAS) * plan.images
+    parent = multiprocessing.parent_process()
+    for turn in range(start, len(images) // each, step):
+        if parent is not None and not parent.is_alive():
+            return
+        row = turn * each
+        for camera in CAMERAS.values():
+            for index in range(plan.images):
+                recipe = plan.recipe(Split.TRAIN, first + turn, camera.camid, index)
+                decoded = decode(jpeg(recipe.image(), camera.quality))
+                images[row] = resize(decoded, *images.shape[1:3])
+                row += 1
+    images.flush()
