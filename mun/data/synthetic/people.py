@@ -235,8 +235,15 @@ def draw_identity(seed: int, split: Split, number: int, knobs: Knobs | None = No
         raise ValueError(f"expected a seed and a number of at least 0, got {seed} and {number}")
     knobs = knobs or Knobs()
     person = _draw_alone(seed, split, number, knobs)
-    alike = np.random.default_rng([seed, 2, list(Split).index(split), number]).random() < knobs.lookalikes
-    if number == 0 or not alike:
+    wearer = number
+    while wearer > 0 and _is_alike(seed, split, wearer, knobs):
+        wearer -= 1  # who looks like somebody who looks like a third one, looks like the third one
+    if wearer == number:
         return person
-    other = _draw_alone(seed, split, number - 1, knobs)
+    other = _draw_alone(seed, split, wearer, knobs)
     return replace(person, upper=other.upper, lower=other.lower, shoes=other.shoes, socks=other.socks)
+
+
+def _is_alike(seed: int, split: Split, number: int, knobs: Knobs) -> bool:
+    rng = np.random.default_rng([seed, 2, list(Split).index(split), number])
+    return bool(rng.random() < knobs.lookalikes)

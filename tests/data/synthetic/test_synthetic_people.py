@@ -48,6 +48,10 @@ def test_lookalikes_share_clothes_and_not_the_body() -> None:
     assert two.lower == one.lower
     assert two.build != one.build
     assert draw_identity(0, Split.TRAIN, 1).upper != one.upper
+    everybody = {draw_identity(0, Split.TRAIN, number, Knobs(lookalikes=1.0)).upper for number in range(12)}
+    assert everybody == {one.upper}
+    some = [draw_identity(0, Split.TRAIN, number, Knobs(lookalikes=0.3)).upper for number in range(400)]
+    assert 0.2 < np.mean([left == right for left, right in zip(some, some[1:], strict=False)]) < 0.4
 
 
 @pytest.mark.parametrize("numbers", [(-1, 0), (0, -1)])
