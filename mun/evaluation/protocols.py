@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from mun.evaluation.metrics import integer_vector
 from mun.structures import Modality
 
-__all__ = ["PROTOCOLS", "DropRule", "Protocol", "dropped", "get_protocol"]
+__all__ = ["PROTOCOLS", "SAME_MODALITY", "DropRule", "Protocol", "dropped", "get_protocol"]
 
 SYSU_SITES = (1, 2, 2, 4, 5, 6)  # of cameras 1 … 6, as in the official evaluation code of SYSU-MM01
 
@@ -31,13 +31,14 @@ class Protocol:
 
     Attributes:
         name: As on the command line.
-        query_modality: The modality of the queries; the gallery has the other one.
+        query_modality: The modality of the queries; the gallery has the other one, unless `same_modality`.
         query_cameras: Cameras of the queries; empty where the data set has no cameras to choose from.
         gallery_cameras: Cameras of the gallery, in the order of its images; empty likewise.
         drop_rule: Which gallery images do not count for a query.
         distinct_identities: Whether CMC counts distinct identities instead of images.
         sites: Site of camera 1, 2, …; empty unless `drop_rule` is `SITE`.
         sampled: Whether a gallery can be drawn from samples here; without it the protocol still scores arrays.
+        same_modality: Whether the gallery has the queries' modality, which no published protocol of the field does.
     """
 
     name: str
@@ -48,10 +49,13 @@ class Protocol:
     distinct_identities: bool
     sites: tuple[int, ...] = ()
     sampled: bool = False
+    same_modality: bool = False
 
     @property
     def gallery_modality(self) -> Modality:
-        """The modality that is not the queries'."""
+        """The modality that is not the queries', unless both are of one."""
+        if self.same_modality:
+            return self.query_modality
         return Modality.VISIBLE if self.query_modality is Modality.INFRARED else Modality.INFRARED
 
 
@@ -75,6 +79,15 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("llcm-v2i", _VISIBLE, _LLCM_VISIBLE, _LLCM_INFRARED, DropRule.SAME_ID_AND_CAMERA, True),
         Protocol("llcm-i2v", _INFRARED, _LLCM_INFRARED, _LLCM_VISIBLE, DropRule.SAME_ID_AND_CAMERA, True),
     )
+}
+
+# No published protocols but bounds: how far the same people are told apart where no modality has to be bridged. Each
+# image of a modality asks the gallery of the cameras of that modality at other sites: 1, 2, 4 and 5 the other three
+# each, 3 the images of 6, and 6 those of 3. `get_protocol` does not know them, so that nothing offers them as the
+# field's.
+SAME_MODALITY: dict[str, Protocol] = {
+    name: Protocol(name, modality, cameras, cameras, DropRule.SITE, True, SYSU_SITES, sampled=True, same_modality=True)
+    for name, modality, cameras in (("synvi-v2v", _VISIBLE, (1, 2, 4, 5)), ("synvi-i2i", _INFRARED, (3, 6)))
 }
 
 

@@ -1,0 +1,234 @@
+"""What a ranking gets without a trained network: features and distances that each may know one thing, and chance.
+
+A bound says how much of a score is in the data already. Nothing here renders or reads anything: pixels, masks of parts
+and attributes come in, features or distances go out. All features are compared by the cosine distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mun.data.synthetic import Part
+from mun.evaluation.benchmark import BenchmarkResult
+from mun.evaluation.galleries import GallerySampler, queries, sample_gallery
+from mun.evaluation.metrics import rank_metrics
+from mun.evaluation.protocols import Protocol, dropped
+from mun.structures import Sample
+
+__all__ = ["attribute_codes", "benchmark_distances", "chance", "disagreement", "grey_feature", "hog_feature"]
+__all__ += ["random_features", "silhouette_feature", "standard_errors"]
+
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+SILHOUETTE = (32, 16)  # rows and columns: a pixel is about 6 cm of the person
+HEM_STEP = 0.05  # of the body height, about six pixels of a 128-pixel-high image
+SLEEVE_STEP = 1 / 3  # of the arm: none, short, three-quarter, long
+UNSEEN = -1
+GARMENTS = ("upper", "upper_pattern", "upper_hem", "sleeve", "lower", "lower_pattern", "lower_hem")
+ATTRIBUTES = (*GARMENTS, "hair", "hat", "beard", "bag", "boots")
+
+Floats = NDArray[np.floating[Any]]
+Distances = Callable[[NDArray[np.int64], NDArray[np.int64]], Floats]  # rows of queries and of a gallery → (Q, G)
+
+
+def grey_feature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the grey pixels of an image less their mean; it may know every pixel, and learns nothing.
+
+    Args:
+        pixels: RGB, uint8, [0, 255], `(H, W, 3)`.
+
+    Returns:
+        float32, `(H·W,)`.
+    """
+    grey = (pixels @ LUMA).ravel()
+    centered: NDArray[np.float32] = grey - grey.mean()
+    return centered
+
+
+def hog_feature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the histogram of oriented gradients of an image; it may know every edge but not its sign.
+
+    Nine unsigned orientations in cells of 8×8 pixels, blocks of 2×2 cells normalised by L2-Hys.
+
+    Args:
+        pixels: RGB, uint8, [0, 255], `(H, W, 3)`, of which the grey value counts.
+
+    Returns:
+        float32, `(D,)`; 3,780 numbers for 128×64.
+
+    Raises:
+        ValueError: scikit-image is not installed.
+
+    Source: Dalal and Triggs, CVPR 2005, as in scikit-image.
+    """
+    try:
+        from skimage.feature import hog  # here, because only this bound needs it
+    except ImportError:
+        raise ValueError("expected scikit-image for the HOG bound: pip install 'scikit-image>=0.24,<1'") from None
+    feature: NDArray[np.float32] = hog(
+        pixels @ LUMA / 255, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(2, 2), block_norm="L2-Hys"
+    ).astype(np.float32)
+    return feature
+
+
+def silhouette_feature(parts: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the small, soft mask of a person less its mean; it may know which pixels are the person, and no more.
+
+    Bags and hats belong to the person; what an occluder hides does not.
+
+    Args:
+        parts: The true mask, values of `Part`, uint8, `(H, W)`.
+
+    Returns:
+        float32, `(32·16,)`, averaged over boxes of pixels.
+    """
+    mask = (parts != Part.BACKGROUND) & (parts != Part.OCCLUDER)
+    small = Image.fromarray(np.uint8(255) * mask).resize(SILHOUETTE[::-1], Image.Resampling.BOX)
+    values = np.asarray(small, dtype=np.float32).ravel() / 255
+    centered: NDArray[np.float32] = values - values.mean()
+    return centered
+
+
+def random_features(count: int, seed: int = 0) -> NDArray[np.float32]:
+    """Draw features that know nothing, standard normal, float32, `(count, 64)`."""
+    return np.random.default_rng(seed).standard_normal((count, 64)).astype(np.float32)
+
+
+def attribute_codes(readings: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
+    """Number what a perfect reader of attributes reads in each image.
+
+    It may know the true names of what the image shows: kinds of garments, their patterns, how far hems (in steps of
+    0.05 of the body height) and sleeves (in thirds of the arm) reach, hair, hat, beard, bag, boots. It knows no colour
+    and no reflectance, since none means the same in the other modality, and no build, which has no names. A garment
+    that is seen without a pattern reads as plain, though infrared, or the other side, may have hidden the pattern.
+
+    Args:
+        readings: Attributes of the N images, as in the truth of SynVI; `None` where the image does not show them.
+
+    Returns:
+        One column per attribute, equal numbers for equal values, −1 where unseen, `(N, A)`.
+    """
+    columns = [[_reading(shown, name) for shown in readings] for name in ATTRIBUTES]
+    return np.array([_numbered(column) for column in columns], dtype=np.int64).T.reshape(len(readings), len(ATTRIBUTES))
+
+
+def _reading(shown: Mapping[str, Any], name: str) -> object:
+    """Read one attribute as coarsely as it has a name."""
+    value = shown[name]
+    if name.endswith("_pattern"):
+        return value or ("plain" if shown[name.removesuffix("_pattern")] else None)
+    if value is None or isinstance(value, str | bool):
+        return value
+    return round(value / (SLEEVE_STEP if name == "sleeve" else HEM_STEP))
+
+
+def _numbered(column: Sequence[object]) -> list[int]:
+    numbers: dict[object, int] = {}
+    return [UNSEEN if value is None else numbers.setdefault(value, len(numbers)) for value in column]
+
+
+def disagreement(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the share of attributes that differ among those seen in both images.
+
+    Every attribute counts the same. Images that show nothing in common are at the largest distance.
+
+    Args:
+        query: Numbers of `attribute_codes`, `(Q, A)`.
+        gallery: Likewise, `(G, A)`.
+
+    Returns:
+        Distances in [0, 1], `(Q, G)`.
+    """
+    both, differ = (np.zeros((len(query), len(gallery))) for _ in range(2))
+    for asked, shown in zip(query.T[:, :, None], gallery.T[:, None], strict=True):
+        seen = (asked != UNSEEN) & (shown != UNSEEN)
+        both += seen
+        differ += seen & (asked != shown)
+    return np.where(both > 0, differ / np.maximum(both, 1), 1.0)
+
+
+def benchmark_distances(
+    protocol: Protocol, samples: Sequence[Sample], distances: Distances, *, data: str, name: str, trials: int = 10
+) -> BenchmarkResult:
+    """Score distances as `benchmark` scores embeddings: single-shot, seeded galleries, trial t with seed t.
+
+    Args:
+        protocol: Who asks, who answers, what is left out.
+        samples: All samples of the split, N of them.
+        distances: From the rows of queries and of a gallery in `samples` to their distances.
+        data: What the images are, for the record.
+        name: Of the distance, for the record.
+        trials: Number of galleries.
+
+    Raises:
+        ValueError: As `sample_gallery` and `rank_metrics`.
+    """
+    row_of = {sample: row for row, sample in enumerate(samples)}
+    asked = queries(protocol, samples)
+    query_rows, query_pids = [row_of[sample] for sample in asked], [sample.pid for sample in asked]
+    per_trial = []
+    for trial in range(trials):
+        gallery = sample_gallery(protocol, samples, 1, trial)
+        table = distances(np.array(query_rows, np.int64), np.array([row_of[sample] for sample in gallery], np.int64))
+        mask, pids = _left_out(protocol, asked, gallery), [sample.pid for sample in gallery]
+        per_trial.append(rank_metrics(table, query_pids, pids, mask, protocol.distinct_identities))
+    return BenchmarkResult(data, protocol.name, GallerySampler.SEEDED, 1, False, tuple(per_trial), distance=name)
+
+
+def _left_out(protocol: Protocol, asked: Sequence[Sample], gallery: Sequence[Sample]) -> NDArray[np.bool_]:
+    names = [[getattr(sample, key) for sample in side] for side in (asked, gallery) for key in ("pid", "camid")]
+    return dropped(protocol, *names)
+
+
+def chance(protocol: Protocol, samples: Sequence[Sample]) -> dict[str, float]:
+    """Compute what a random order of a single-shot gallery is expected to score: `rank1` and `mean_ap`, fractions.
+
+    With m matches among n kept images, rank-1 is m / n, and AP is [H + (n − H)(m − 1)/(n − 1)] / n with
+    H = 1 + 1/2 + … + 1/n: place i holds a match with chance m/n, and then (i − 1)(m − 1)/(n − 1) others precede it.
+    Every gallery has the same identities and cameras, so no gallery matters.
+
+    Raises:
+        ValueError: As `sample_gallery`, or no query has a match.
+    """
+    asked, gallery = queries(protocol, samples), sample_gallery(protocol, samples, 1, 0)
+    kept = ~_left_out(protocol, asked, gallery)
+    match = np.equal.outer([sample.pid for sample in asked], [sample.pid for sample in gallery]) & kept
+    n, m = kept.sum(1), match.sum(1)
+    n, m = n[m > 0], m[m > 0]
+    if not len(m):
+        raise ValueError(f"expected a match in the gallery of at least one query of {protocol.name}, got none")
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n.max() + 1))])[n]
+    precision = (harmonic + (n - harmonic) * (m - 1) / np.maximum(n - 1, 1)) / n
+    return {"rank1": float((m / n).mean()), "mean_ap": float(precision.mean())}
+
+
+def standard_errors(result: BenchmarkResult, pids: Sequence[int]) -> dict[str, float]:
+    """Say how far `rank1` and `mean_ap` would move with other people: the standard error over identities, fractions.
+
+    The ten galleries show the same people, so their spread says nothing about that. Of each identity the mean over its
+    queries and all galleries is taken; the error is the standard deviation of those means over √identities.
+
+    Args:
+        result: The scores.
+        pids: Identity of each query, `(Q,)`.
+
+    Raises:
+        ValueError: `pids` has another length, or fewer than two identities have a valid query.
+    """
+    hits = np.mean([np.where(trial.first_hit > 0, trial.first_hit == 1, np.nan) for trial in result.per_trial], axis=0)
+    precision = np.mean([trial.average_precision for trial in result.per_trial], axis=0)
+    if len(pids) != len(hits):
+        raise ValueError(f"expected `pids` of shape ({len(hits)},), got ({len(pids)},)")
+    valid = ~np.isnan(hits)
+    _, identity = np.unique(np.asarray(pids)[valid], return_inverse=True)
+    counts = np.bincount(identity)
+    if len(counts) < 2:
+        raise ValueError(f"expected valid queries of at least two identities, got {len(counts)}")
+    return {
+        name: float(np.std(np.bincount(identity, values[valid]) / counts, ddof=1) / np.sqrt(len(counts)))
+        for name, values in (("rank1", hits), ("mean_ap", precision))
+    }
