@@ -29,6 +29,9 @@ __all__ += ["save_checkpoint", "save_tensors", "write_card"]
 FORMAT = 1
 WEIGHTS, CARD = "model.safetensors", "card.json"
 MAX_BYTES = 1_000_000_000
+MAX_HEADER_BYTES = 4_000_000  # room for 40,000 tensors; ours have hundreds
+MAX_WORDS = 300  # of a complaint about a card, which repeats what the card says
+MAX_PARTS = 64  # kernels or bins of the generator; each is a layer, and is built before any weight is seen
 DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "I64": torch.int64, "BOOL": torch.bool}
 
 
@@ -77,13 +80,22 @@ def read_card(folder: Path) -> Card:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"expected a checkpoint folder at {folder}, found none")
+    for name in (CARD, WEIGHTS):
+        if (folder / name).is_symlink():
+            raise ValueError(f"expected a file at {folder / name}, got a link; copy what it points to")
     value = read_json(folder / CARD)
     if value.get("format") != FORMAT:
-        raise ValueError(f"expected {folder / CARD} of format {FORMAT}, got {value.get('format')!r}")
+        raise ValueError(f"expected {folder / CARD} of format {FORMAT}, got {repr(value.get('format'))[:40]}")
     try:
-        return from_json(Card, value, "card")
+        card = from_json(Card, value, "card")
+    except OverflowError:
+        raise ValueError(f"{folder / CARD}: expected bearable numbers, got one beyond all bounds") from None
     except ValueError as error:
-        raise ValueError(f"{folder / CARD}: {error}") from None
+        raise ValueError(f"{folder / CARD}: {str(error)[:MAX_WORDS]}") from None
+    parts = max(len(card.config.model.generator.kernels), len(card.config.model.generator.bins))
+    if parts > MAX_PARTS:
+        raise ValueError(f"{folder / CARD}: expected at most {MAX_PARTS} kernels and bins, got {parts}")
+    return card
 
 
 def write_card(folder: Path, card: Card) -> None:
@@ -119,10 +131,7 @@ def load_tensors(path: Path, expected: Mapping[str, Tensor] | None = None) -> di
         raise FileNotFoundError(f"expected weights at {path}, found none")
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"expected {path} to have at most {MAX_BYTES // 1_000_000} MB, got {path.stat().st_size}")
-    with path.open("rb") as file:
-        start = file.read(9)
-    if start[:2] == b"PK" or start[:1] == b"\x80":
-        raise ValueError(f"expected safetensors in {path}, got a pickle, which is never opened")
+    check_start(path)
     try:
         with safe_open(path, framework="pt") as file:
             if expected is not None:
@@ -130,6 +139,21 @@ def load_tensors(path: Path, expected: Mapping[str, Tensor] | None = None) -> di
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"expected whole safetensors in {path}, got a broken or half-written file ({error})") from None
+
+
+def check_start(path: Path) -> None:
+    """Look at the first bytes: no pickle, and a header that does not take more memory than the tensors.
+
+    The format is 8 bytes with the header's length, little-endian, then that much JSON.
+    """
+    with path.open("rb") as file:
+        start = file.read(9)
+    length = int.from_bytes(start[:8], "little")
+    if start[:4] == b"PK\3\4" or (start[:1] == b"\x80" and start[8:] != b"{"):
+        raise ValueError(f"expected safetensors in {path}, got a pickle, which is never opened")
+    if len(start) == 9 and MAX_HEADER_BYTES < length <= path.stat().st_size:
+        most = MAX_HEADER_BYTES // 1_000_000
+        raise ValueError(f"expected a header of at most {most} MB in {path}, got {length / 1e6:.1f} MB")
 
 
 def check_header(path: Path, file: Any, expected: Mapping[str, Tensor]) -> None:

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["read_json", "sync", "whole_folder", "write_json", "write_text"]
+__all__ = ["read_json", "sync", "whole_file", "whole_folder", "write_json", "write_text"]
+
+MAX_JSON_BYTES = 16_000_000  # a card with a thousand scores has less than one
 
 
 def sync(path: Path) -> None:
@@ -22,16 +24,26 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file whole: beside its place first, then renamed into it."""
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Write a file that appears under its name only when it is complete.
+
+    Yields a place beside `path` to write to; it is renamed to `path` when the block ends, and removed when it fails.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        partial.write_text(text, encoding="utf-8")
+        yield partial
         sync(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -44,13 +56,17 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not UTF-8 JSON with an object at its top.
+        ValueError: The file is larger than 16 MB, no UTF-8 JSON with an object at its top, or nested beyond all use.
     """
     if not path.is_file():
         raise FileNotFoundError(f"expected a file at {path}, found none")
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise ValueError(f"expected at most {MAX_JSON_BYTES // 1_000_000} MB of JSON in {path}")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except RecursionError:
+        raise ValueError(f"expected JSON in {path}, got brackets within brackets without end") from None
+    except ValueError as error:  # no UTF-8, no JSON, or a number with thousands of digits
         raise ValueError(f"expected JSON in {path}, got: {error}") from None
     if not isinstance(value, dict):
         raise ValueError(f"expected a JSON object in {path}, got a {type(value).__name__}")

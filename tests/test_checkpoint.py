@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,25 @@ def cut(folder: Path) -> None:
     (folder / WEIGHTS).write_bytes(data[: len(data) // 2])
 
 
+def one_tensor(dtype: str, shape: list[int], offsets: list[int], data: bytes = b"") -> bytes:
+    """A safetensors file with one entry, which need not be true."""
+    header = json.dumps({NAME: {"dtype": dtype, "shape": shape, "data_offsets": offsets}}).encode()
+    return len(header).to_bytes(8, "little") + header + data
+
+
+def header_bomb() -> bytes:
+    """A whole safetensors file of 100,000 empty tensors, whose header is nearly all of it."""
+    entry = {"dtype": "F16", "shape": [0], "data_offsets": [0, 0]}
+    header = json.dumps({f"tensor{number}": entry for number in range(100_000)}).encode()
+    return len(header).to_bytes(8, "little") + header
+
+
+def link(path: Path) -> None:
+    """Put a link in the place of a file."""
+    path.rename(path.with_suffix(".real"))
+    path.symlink_to(path.with_suffix(".real"))
+
+
 NAME = "trunk.layer1.0.conv1.weight"
 BROKEN = {
     "no card": (lambda f: (f / CARD).unlink(), FileNotFoundError, "expected a file at"),
@@ -96,6 +117,61 @@ BROKEN = {
     "card without a field": (edit_card(lambda c: c.pop("seed")), ValueError, "'seed' is missing"),
     "unknown auxiliary": (edit_card(lambda c: c["config"]["model"].update(auxiliary="z")), ValueError, "none, mun"),
     "wider than its weights": (edit_card(lambda c: c["config"]["model"].update(width=4.0)), ValueError, "of shape"),
+    "a format of many words": (edit_card(lambda c: c.update(format="x" * 10**6)), ValueError, "of format 1, got 'xxx"),
+    "a name beyond all bounds": (
+        edit_card(lambda c: c.update(seed="y" * 10**6)),
+        ValueError,
+        "card.seed to be of type",
+    ),
+    "a width beyond all bounds": (
+        edit_card(lambda c: c["config"]["model"].update(width=1e9)),
+        ValueError,
+        "width between 0.0625 and 4, got 1e\\+09",
+    ),
+    "a width that is no number": (
+        edit_card(lambda c: c["config"]["model"].update(width=float("nan"))),
+        ValueError,
+        "width between",
+    ),
+    "channels of 400 digits": (
+        edit_card(lambda c: c["config"]["model"]["generator"].update(channels=10**400)),
+        ValueError,
+        "beyond all bounds",
+    ),
+    "a real number of 400 digits": (
+        edit_card(lambda c: c["config"]["model"].update(gem_power=10**400)),
+        ValueError,
+        "beyond all bounds",
+    ),
+    "a million kernels": (
+        edit_card(lambda c: c["config"]["model"]["generator"].update(kernels=[1] * 10**5)),
+        ValueError,
+        "at most 64 kernels and bins, got 100000",
+    ),
+    "a card of 17 MB": (lambda f: (f / CARD).write_text(" " * 17_000_000), ValueError, "at most 16 MB"),
+    "brackets without end": (lambda f: (f / CARD).write_text("[" * 10**6), ValueError, "brackets within brackets"),
+    "a number of 10,000 digits": (lambda f: (f / CARD).write_text("9" * 10_000), ValueError, "expected JSON"),
+    "header bomb": (lambda f: (f / WEIGHTS).write_bytes(header_bomb()), ValueError, "header of at most 4 MB"),
+    "header beyond the file": (
+        lambda f: (f / WEIGHTS).write_bytes((2**62).to_bytes(8, "little") + b"{}"),
+        ValueError,
+        "broken or half-written",
+    ),
+    "tensor beyond the file": (
+        lambda f: (f / WEIGHTS).write_bytes(one_tensor("F16", [10**6, 10**6], [0, 2 * 10**12])),
+        ValueError,
+        "broken or half-written",
+    ),
+    "tensors that overlap": (
+        lambda f: (f / WEIGHTS).write_bytes(one_tensor("F16", [2], [2, 6], b"123456")),
+        ValueError,
+        "broken or half-written",
+    ),
+    "double precision": (break_weights(lambda s: s.update({NAME: s[NAME].double()})), ValueError, "got F64"),
+    "infinite": (break_weights(lambda s: s[NAME].fill_(float("inf"))), ValueError, "finite weights"),
+    "linked card": (lambda f: link(f / CARD), ValueError, "got a link"),
+    "linked weights": (lambda f: link(f / WEIGHTS), ValueError, "got a link"),
+    "a folder for a card": (lambda f: [(f / CARD).unlink(), (f / CARD).mkdir()], FileNotFoundError, "expected a file"),
     "not JSON": (lambda f: (f / CARD).write_text("{"), ValueError, "expected JSON"),
 }
 
@@ -107,6 +183,31 @@ def test_broken_checkpoints_get_one_sentence(case, folder) -> None:
     with pytest.raises(kind, match=message) as caught:
         load_checkpoint(folder)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value).replace(str(folder), "")) < 400
+
+
+def test_a_lying_card_costs_no_memory(folder) -> None:
+    """The widest network that a card may name is refused by the weights' header, before anything is built."""
+    change = edit_card(lambda c: c["config"]["model"].update(width=4.0, backbone="resnet50"))
+    change(folder)
+    script = (
+        "import resource, sys; from pathlib import Path; from mun.checkpoint import load_checkpoint\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try: load_checkpoint(Path(sys.argv[1]))\n"
+        "except ValueError as error: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    words = [sys.executable, "-c", script, str(folder)]
+    shown = subprocess.run(words, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True).stdout
+    assert int(shown) < 100_000, "kilobytes; the network itself would take 1.5 GB"
+
+
+@pytest.mark.parametrize("length", [0x4B50, 0x80, 0x0180])
+def test_a_header_whose_length_begins_like_a_pickle_is_read(length, tmp_path) -> None:
+    """The file begins with the header's length, whose bytes can be those that a zip file or a pickle begins with."""
+    header = json.dumps({"a": {"dtype": "F16", "shape": [1], "data_offsets": [0, 2]}}).encode()
+    path = tmp_path / WEIGHTS
+    path.write_bytes(length.to_bytes(8, "little") + header.ljust(length) + b"\0\0")
+    assert load_tensors(path)["a"].shape == (1,)
 
 
 def test_missing_folder(tmp_path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -84,6 +86,44 @@ def test_bad_files_get_one_sentence(data, message) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         decode(data)
     assert "\n" not in str(caught.value)
+
+
+def test_values_that_are_not_finite_are_scaled_too() -> None:
+    values = np.array([[0.0, 1.0], [np.nan, np.inf], [-np.inf, 0.5]], dtype=np.float32)
+    result = decode(encoded(Image.fromarray(values), "TIFF"))[:, :, 0]
+    assert result.tolist() == [[0, 255], [0, 255], [0, 128]]
+    assert not decode(encoded(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF")).any()
+    widest = np.array([[-3e38, 3e38]], dtype=np.float32)
+    assert decode(encoded(Image.fromarray(widest), "TIFF"))[0, :, 0].tolist() == [0, 255]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about damaged tags
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP", "TIFF"])
+def test_damaged_files_decode_or_get_one_sentence(kind) -> None:
+    """A thousand seeded damages per format; whatever a decoder raises becomes a sentence."""
+    generator = np.random.default_rng(3)
+    whole = encoded(Image.fromarray(PIXELS), kind)
+    refused = []
+    for _ in range(1000):
+        data = bytearray(whole)
+        for place in generator.integers(0, len(data), generator.integers(1, 8)):
+            data[place] = generator.integers(0, 256)
+        data = data[: generator.integers(1, len(data) + 1)] if generator.random() < 0.2 else data
+        try:
+            assert decode(bytes(data)).dtype == np.uint8
+        except ValueError as error:
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert all(words.startswith("expected the image to ") and "\n" not in words for words in refused)
+    assert max(map(len, refused)) < 200
+
+
+def test_no_warning_filter_is_changed() -> None:
+    """Filters belong to the whole process: changing them in one thread would confuse the decoders of others."""
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: decode(encoded(Image.fromarray(PIXELS))), range(200)))
+    assert warnings.filters == before
 
 
 def test_missing_file(tmp_path) -> None:

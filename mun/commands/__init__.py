@@ -7,9 +7,14 @@ __all__ = ["SUMMARIES", "OneLineParser"]
 
 SUMMARIES = {
     "synth": "write SynVI, the synthetic data set, in the layout of SYSU-MM01",
+    "sheet": "draw a contact sheet of SynVI",
+    "counterfactual": "render an image of SynVI again with one thing changed",
     "train": "train a network on a data set, or resume a run",
     "evaluate": "score a checkpoint by a published protocol",
+    "bounds": "measure what a SynVI data set gives away without learning: chance, pixels, silhouettes, attributes",
     "score": "score features from an .npz file by a published protocol",
+    "embed": "embed images by a checkpoint, into an .npz file",
+    "doctor": "say what a data set has on disk and what it lacks",
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from mun.files import read_json
 from mun.structures import Modality, Sample, Split
 
-__all__ = ["SOURCES", "Source", "read_source", "read_sysu"]
+__all__ = ["SOURCES", "Source", "check_disjoint", "list_samples", "read_ids", "read_source", "read_sysu"]
 
 CAMERAS = {
     1: Modality.VISIBLE,
@@ -81,9 +81,9 @@ def read_sysu(root: Path) -> Source:
         raise FileNotFoundError(f"expected a folder with the data set at {root}, found none")
     if not any((root / f"cam{camid}").is_dir() for camid in CAMERAS):
         raise FileNotFoundError(f"expected folders cam1 … cam6 in {root}, found none of them")
-    splits = {split: _read_ids(root / "exp" / f"{split}_id.txt") for split in Split}
-    _check_disjoint(splits, root)
-    samples = {split: _samples(root, pids) for split, pids in splits.items()}
+    splits = {split: read_ids(root / "exp" / f"{split}_id.txt") for split in Split}
+    check_disjoint(splits, root)
+    samples = {split: list_samples(root, pids) for split, pids in splits.items()}
     for split, pids in splits.items():
         missing = sorted(set(pids) - {sample.pid for sample in samples[split]})
         if missing:
@@ -123,7 +123,7 @@ def read_source(dataset: str, root: Path) -> Source:
     return SOURCES[dataset](Path(root))
 
 
-def _read_ids(path: Path) -> list[int]:
+def read_ids(path: Path) -> list[int]:
     """Read one line of different positive integers with commas between them; none from an empty file."""
     if not path.is_file():
         raise FileNotFoundError(f"expected a list of identities at {path}, found none")
@@ -141,7 +141,7 @@ def _read_ids(path: Path) -> list[int]:
     return pids
 
 
-def _check_disjoint(splits: Mapping[Split, list[int]], root: Path) -> None:
+def check_disjoint(splits: Mapping[Split, list[int]], root: Path) -> None:
     """Refuse an identity that two splits name."""
     owner: dict[int, Split] = {}
     for split, pids in splits.items():
@@ -154,7 +154,7 @@ def _check_disjoint(splits: Mapping[Split, list[int]], root: Path) -> None:
             owner[pid] = split
 
 
-def _samples(root: Path, pids: list[int]) -> tuple[Sample, ...]:
+def list_samples(root: Path, pids: list[int]) -> tuple[Sample, ...]:
     """List the images of these identities, ascending by identity, camera, file name."""
     return tuple(
         Sample(folder / name, pid, camid, modality)
