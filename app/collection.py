@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
@@ -12,11 +14,97 @@ from mun.data.sources import read_source
 from mun.evaluation.galleries import queries, sample_gallery
 from mun.evaluation.protocols import PROTOCOLS, Protocol
 from mun.files import read_json
-from mun.structures import Sample, Split
+from mun.structures import Modality, Sample, Split
 
-__all__ = ["TITLES", "Collection", "open_collection"]
+__all__ = ["SHOTS", "TITLES", "Collection", "Direction", "Queries", "Terms", "open_collection", "search"]
 
 TITLES = {"synvi": "SynVI", "sysu": "SYSU-MM01"}
+SHOTS = (1, 2, 5, 10)  # gallery images per identity and camera; published tables have 1 and 10
+
+
+class Direction(StrEnum):
+    """Who asks whom; only infrared queries are a published protocol of SYSU-MM01."""
+
+    INFRARED_TO_VISIBLE = "i2v"
+    VISIBLE_TO_INFRARED = "v2i"
+
+    @property
+    def other(self) -> Direction:
+        """The other way round."""
+        return Direction.VISIBLE_TO_INFRARED if self == "i2v" else Direction.INFRARED_TO_VISIBLE
+
+    @property
+    def query_modality(self) -> Modality:
+        """The modality of the queries."""
+        return Modality.INFRARED if self == "i2v" else Modality.VISIBLE
+
+    @property
+    def gallery_modality(self) -> Modality:
+        """The modality of the gallery."""
+        return self.other.query_modality
+
+    @property
+    def published(self) -> bool:
+        """Whether the protocols are published this way round."""
+        return self == "i2v"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of a ranking.
+
+    Attributes:
+        protocol: Name of the protocol.
+        trial: Number of the gallery, from 0.
+        direction: Who asks whom.
+        shots: Gallery images per identity and camera.
+        rerank: Whether distances are mixed with those of k-reciprocal neighbourhoods.
+    """
+
+    protocol: str
+    trial: int = 0
+    direction: Direction = Direction.INFRARED_TO_VISIBLE
+    shots: int = 1
+    rerank: bool = False
+
+
+@dataclass(frozen=True)
+class Queries:
+    """The queries of one protocol and direction.
+
+    Attributes:
+        samples: Q images, ascending by identity, camera, file name.
+        rows: Position of each by its key.
+        numbers: Each counted from 1 among the images of its person by its camera, by its key.
+    """
+
+    samples: tuple[Sample, ...]
+    rows: Mapping[str, int]
+    numbers: Mapping[str, int]
+
+    @classmethod
+    def of(cls, samples: tuple[Sample, ...]) -> Queries:
+        """Index some images."""
+        seen: Counter[tuple[int, int]] = Counter()
+        numbers = {}
+        for sample in samples:
+            seen[sample.pid, sample.camid] += 1
+            numbers[sample.key] = seen[sample.pid, sample.camid]
+        return cls(samples, {sample.key: row for row, sample in enumerate(samples)}, numbers)
+
+
+def search(protocol: str, direction: Direction) -> Protocol:
+    """Return a protocol, turned round where visible images ask: its gallery cameras ask, its query cameras answer."""
+    forward = PROTOCOLS[protocol]
+    if direction.published:
+        return forward
+    return replace(
+        forward,
+        name=f"{protocol}-reversed",
+        query_modality=forward.gallery_modality,
+        query_cameras=tuple(sorted(forward.gallery_cameras)),
+        gallery_cameras=forward.query_cameras,
+    )
 
 
 @dataclass(frozen=True)
@@ -51,23 +139,43 @@ class Collection:
         return {sample.key: row for row, sample in enumerate(self.samples)}
 
     @cached_property
-    def queries(self) -> tuple[Sample, ...]:
-        """The queries, which all protocols of a data set share."""
-        return tuple(queries(PROTOCOLS[self.protocols[0]], self.samples))
+    def _asked(self) -> Mapping[tuple[str, Direction], Queries]:
+        return {
+            (protocol, direction): Queries.of(tuple(queries(search(protocol, direction), self.samples)))
+            for protocol in self.protocols
+            for direction in Direction
+        }
 
-    @cached_property
+    def asked(self, protocol: str, direction: Direction = Direction.INFRARED_TO_VISIBLE) -> Queries:
+        """Return the queries of a protocol; infrared ones are the same for all protocols of a data set."""
+        return self._asked[protocol, direction]
+
+    @property
+    def queries(self) -> tuple[Sample, ...]:
+        """The infrared queries."""
+        return self.asked(self.protocols[0]).samples
+
+    @property
     def query_rows(self) -> Mapping[str, int]:
-        """Position of each query by its key."""
-        return {sample.key: row for row, sample in enumerate(self.queries)}
+        """Position of each infrared query by its key."""
+        return self.asked(self.protocols[0]).rows
 
     @cached_property
     def num_identities(self) -> int:
         """How many people there are."""
         return len({sample.pid for sample in self.samples})
 
-    def gallery(self, protocol: str, trial: int) -> list[Sample]:
-        """Draw the gallery of a trial: one image of each identity by each gallery camera that saw it."""
-        return sample_gallery(PROTOCOLS[protocol], self.samples, 1, trial)
+    def shots(self, protocol: str, direction: Direction = Direction.INFRARED_TO_VISIBLE) -> tuple[int, ...]:
+        """List how many gallery images per identity and camera the data allow; 1 is always among them."""
+        candidates = self.asked(protocol, direction.other).samples  # who answers here would ask the other way round
+        fewest = min(Counter((sample.pid, sample.camid) for sample in candidates).values())
+        return tuple(shots for shots in SHOTS if shots <= fewest)
+
+    def gallery(
+        self, protocol: str, trial: int, direction: Direction = Direction.INFRARED_TO_VISIBLE, shots: int = 1
+    ) -> list[Sample]:
+        """Draw the gallery of a trial: `shots` images of each identity by each gallery camera that saw it."""
+        return sample_gallery(search(protocol, direction), self.samples, shots, trial)
 
 
 def allows(protocol: Protocol, samples: tuple[Sample, ...]) -> bool:

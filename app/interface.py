@@ -7,6 +7,8 @@ import gradio as gr
 from app import views
 from app.api import add_api
 from app.library import Library
+from app.tabs.data import build_data
+from app.tabs.own_image import build_own_image
 from app.tabs.retrieval import build_retrieval
 
 __all__ = ["build"]
@@ -25,7 +27,12 @@ def build(library: Library) -> gr.Blocks:
         header = gr.HTML(
             views.show_header(library, views.first_visit(library)), elem_id="header", apply_default_css=False
         )
-        with gr.Tabs(), gr.Tab("Retrieval", id="retrieval"):
-            build_retrieval(demo, library, header)
+        with gr.Tabs():
+            with gr.Tab("Retrieval", id="retrieval"):
+                build_retrieval(demo, library, header)
+            with gr.Tab("Your own image", id="own-image"):
+                build_own_image(library)
+            with gr.Tab("About the data", id="data") as tab:
+                build_data(library, tab)
         add_api(library)
     return demo

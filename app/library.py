@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,33 +14,24 @@ from numpy.typing import NDArray
 
 from app.cache import Cache
 from app.checkpoints import CheckpointEntry, list_checkpoints, load_network
-from app.collection import Collection, open_collection
+from app.collection import Collection, Terms, open_collection, search
+from app.distances import Table, judge, measure
 from app.thumbnails import data_uri
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
-from mun.evaluation.metrics import cosine_distances, unit_rows
-from mun.evaluation.protocols import PROTOCOLS
+from mun.evaluation.metrics import RankingMetrics
 from mun.models.network import Network
 from mun.structures import Sample
 
-__all__ = ["Library", "Preparation", "Table", "open_library"]
+__all__ = ["Library", "Preparation", "StoppedError", "open_library"]
 
 CACHE_BYTES = 1_000_000_000
-EMBED_CHUNK = 128  # images between two reports of progress
+EMBED_CHUNK = 64  # images between two reports of progress, and between two looks at the stop
 TRIALS = 10
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
-    """The distances of one protocol and trial.
-
-    Attributes:
-        distances: −(Q·Gᵀ) in float64, `(Q, G)`; queries in the order of the collection.
-        gallery: The G images.
-    """
-
-    distances: NDArray[np.float64]
-    gallery: tuple[Sample, ...]
+class StoppedError(ValueError):
+    """Somebody has stopped the embedding."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +43,14 @@ class Preparation:
         total: Images to embed.
         ready: Whether the embeddings can be used at once.
         problem: Why they cannot be made, or an empty string.
+        stopped: Whether somebody has stopped it.
     """
 
     done: int
     total: int
     ready: bool = False
     problem: str = ""
+    stopped: bool = False
 
 
 class Library:
@@ -80,6 +73,7 @@ class Library:
         self.checkpoints, self.collections, self.device = dict(checkpoints), dict(collections), device
         self.cache = Cache(max_bytes)
         self._progress: dict[tuple[str, str], Preparation] = {}
+        self._stopping: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
     @property
@@ -120,32 +114,53 @@ class Library:
             self._embeddings_key(checkpoint, data), lambda: self._embed(checkpoint, data), lambda rows: rows.nbytes
         )
 
-    def table(self, checkpoint: str, data: str, protocol: str, trial: int) -> Table:
+    def table(self, checkpoint: str, data: str, terms: Terms) -> Table:
         """Return the distances of every query to the gallery of a trial.
 
         Raises:
             ValueError: As `embeddings`.
         """
-        key = ("table", *self._embeddings_key(checkpoint, data)[1:], protocol, trial)
+        key = ("table", *self._embeddings_key(checkpoint, data)[1:], terms)
         return self.cache.get(
-            key, lambda: self._measure(checkpoint, data, protocol, trial), lambda table: table.distances.nbytes
+            key,
+            lambda: measure(self.collections[data], self.embeddings(checkpoint, data), terms),
+            lambda table: table.distances.nbytes,
         )
 
-    def scores(self, checkpoint: str, data: str, protocol: str) -> BenchmarkResult:
-        """Return the scores over ten galleries, single-shot.
+    def metrics(self, checkpoint: str, data: str, terms: Terms) -> RankingMetrics:
+        """Return how well every query is ranked in one gallery; queries in the order of the collection.
 
         Raises:
             ValueError: As `embeddings`, or no query has a match.
         """
-        key = ("scores", *self._embeddings_key(checkpoint, data)[1:], protocol)
+        key = ("metrics", *self._embeddings_key(checkpoint, data)[1:], terms)
+        return self.cache.get(
+            key,
+            lambda: judge(self.collections[data], self.table(checkpoint, data, terms), terms),
+            lambda metrics: 24 * len(metrics.first_hit),
+        )
+
+    def scores(self, checkpoint: str, data: str, terms: Terms) -> BenchmarkResult:
+        """Return the scores over ten galleries; those of a re-ranking over the one gallery of `terms`.
+
+        Raises:
+            ValueError: As `embeddings`, or no query has a match.
+        """
         collection = self.collections[data]
+        if terms.rerank:
+            protocol, once = search(terms.protocol, terms.direction), self.metrics(checkpoint, data, terms)
+            return BenchmarkResult(
+                collection.name, protocol.name, "seeded", terms.shots, False, (once,), rerank=True, distance="re-ranked"
+            )
+        key = ("scores", *self._embeddings_key(checkpoint, data)[1:], replace(terms, trial=0))
         return self.cache.get(
             key,
             lambda: benchmark(
-                PROTOCOLS[protocol],
+                search(terms.protocol, terms.direction),
                 collection.samples,
                 self.embeddings(checkpoint, data),
                 data=collection.name,
+                shots=terms.shots,
                 trials=TRIALS,
             ),
             lambda result: sum(24 * len(metrics.first_hit) for metrics in result.per_trial),
@@ -166,34 +181,50 @@ class Library:
         Args:
             checkpoint: Name of a usable checkpoint.
             data: Name of a data set.
-            retry: Start anew where it has failed before; otherwise the failure is reported again.
+            retry: Start anew where it has failed or was stopped; otherwise that is reported again.
         """
         total = len(self.collections[data].samples)
         if self.ready(checkpoint, data):
             return Preparation(total, total, ready=True)
         with self._lock:
             reported = self._progress.get((checkpoint, data))
-            if reported is not None and not (reported.problem and retry):
+            if reported is not None and not (retry and (reported.problem or reported.stopped)):
                 return reported
             begun = self._progress[checkpoint, data] = Preparation(0, total)
+            self._stopping.discard((checkpoint, data))
         threading.Thread(target=self._prepare, args=(checkpoint, data), name="prepare", daemon=True).start()
         return begun
 
+    def stop(self, checkpoint: str, data: str) -> None:
+        """Stop the embedding that `prepare` has started, for everybody, after the images in hand; else do nothing."""
+        with self._lock:
+            reported = self._progress.get((checkpoint, data))
+            if reported is not None and not (reported.problem or reported.stopped):
+                self._stopping.add((checkpoint, data))
+                self._progress[checkpoint, data] = replace(reported, stopped=True)
+
     def _prepare(self, checkpoint: str, data: str) -> None:
         """Compute what a first visitor will ask for; a failure is kept for the page and never ends the app."""
-        protocol, problem = self.collections[data].protocols[0], ""
+        terms, problem, stopped = Terms(self.collections[data].protocols[0]), "", False
         try:
-            self.table(checkpoint, data, protocol, 0)
-            self.scores(checkpoint, data, protocol)
+            self.metrics(checkpoint, data, terms)
+            self.scores(checkpoint, data, terms)
+        except StoppedError:
+            with self._lock:
+                stopped = (checkpoint, data) in self._stopping
+            if not stopped:  # somebody has started it again while it was coming to its end
+                self._prepare(checkpoint, data)
+                return
         except ValueError as error:
             problem = str(error)
         except Exception as error:
             logging.getLogger(__name__).exception("embedding %s by %s failed", data, checkpoint)
             problem = f"an unexpected error ({type(error).__name__}); the log of the app says more"
         with self._lock:
-            self._progress.pop((checkpoint, data), None)
-            if problem and not self.ready(checkpoint, data):
-                self._progress[checkpoint, data] = Preparation(0, len(self.collections[data].samples), problem=problem)
+            reported = self._progress.pop((checkpoint, data), Preparation(0, len(self.collections[data].samples)))
+            self._stopping.discard((checkpoint, data))
+            if (problem or stopped) and not self.ready(checkpoint, data):
+                self._progress[checkpoint, data] = replace(reported, problem=problem, stopped=stopped)
 
     def _embeddings_key(self, checkpoint: str, data: str) -> tuple[str, str, str]:
         return ("embeddings", self.checkpoints[checkpoint].content, self.collections[data].content)
@@ -202,25 +233,22 @@ class Library:
         network, collection = self.network(checkpoint), self.collections[data]
         samples, parts = collection.samples, []
         for start in range(0, len(samples), EMBED_CHUNK):
+            self._report(checkpoint, data, start)
             try:
                 parts.append(embed_samples(network, samples[start : start + EMBED_CHUNK]))
             except OSError:  # its message names a folder of the machine, which is nobody's business
                 raise ValueError(f"an image of {collection.title} is gone from the disk; start the app again") from None
-            with self._lock:
-                if (checkpoint, data) in self._progress:
-                    done = min(start + EMBED_CHUNK, len(samples))
-                    self._progress[checkpoint, data] = Preparation(done, len(samples))
         embeddings = np.concatenate(parts)
         embeddings.setflags(write=False)
         return embeddings
 
-    def _measure(self, checkpoint: str, data: str, protocol: str, trial: int) -> Table:
-        collection = self.collections[data]
-        rows = np.asarray(unit_rows("embeddings", self.embeddings(checkpoint, data)), dtype=np.float64)
-        gallery = tuple(collection.gallery(protocol, trial))
-        asked = [collection.rows[sample.key] for sample in collection.queries]
-        shown = [collection.rows[sample.key] for sample in gallery]
-        return Table(np.asarray(cosine_distances(rows[asked], rows[shown]), dtype=np.float64), gallery)
+    def _report(self, checkpoint: str, data: str, done: int) -> None:
+        """Note how far the embedding is, and end it where somebody has asked for that."""
+        with self._lock:
+            if (checkpoint, data) in self._stopping:
+                raise StoppedError("the embedding of the images was stopped; start it again on the page")
+            if (reported := self._progress.get((checkpoint, data))) is not None:
+                self._progress[checkpoint, data] = replace(reported, done=done)
 
 
 def open_library(data: Path, checkpoints: Path, dataset: str | None = None) -> Library:

@@ -72,13 +72,25 @@ def complain(error: Exception) -> int:
 
 def launch_options() -> dict[str, Any]:
     """Return what `launch` needs to know besides the page; address and port are left to Gradio's own variables."""
+    from starlette.middleware import Middleware
+
+    from app.guard import Guard
+    from app.temporary import Ceiling, ceiling_for
     from app.theme import build_theme, stylesheet
 
+    folder = Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")  # as Gradio chooses it
+    guard = Middleware(Guard, ceiling=Ceiling(folder, ceiling_for(folder)))
     return {
         "theme": build_theme(),
         "css": stylesheet(),
         "max_file_size": "16mb",
         "strict_cors": True,
+        "state_session_capacity": 500,  # Gradio keeps the last page of each visit, about 0.2 MB
+        "allowed_paths": [],
+        "show_error": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "app_kwargs": {"middleware": [guard]},
         "run_history": False,
         "enable_monitoring": False,
         "share": False,

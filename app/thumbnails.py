@@ -6,11 +6,13 @@ import base64
 import io
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from mun.images import read_image, resize
 
-__all__ = ["CARD_HEIGHT", "STRIP_HEIGHT", "data_uri"]
+__all__ = ["CARD_HEIGHT", "STRIP_HEIGHT", "data_uri", "encoded"]
 
 CARD_HEIGHT, STRIP_HEIGHT = 256, 112  # pixels
 MAX_WIDTH = 256
@@ -33,6 +35,11 @@ def data_uri(path: Path, height: int) -> str:
     factor = min(1.0, height / image.shape[0], MAX_WIDTH / image.shape[1])
     if factor < 1.0:
         image = resize(image, max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor)))
+    return encoded(image)
+
+
+def encoded(image: NDArray[np.uint8]) -> str:
+    """Return RGB, uint8, `(H, W, 3)`, as a JPEG data URI."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=90, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")

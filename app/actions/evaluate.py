@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from app.actions.checks import known
+from app.actions.terms import checked_terms
+from app.collection import Direction
 from app.library import Library
 
 __all__ = ["Request", "Result", "run"]
@@ -18,26 +23,41 @@ class Request:
         checkpoint: Name of the checkpoint.
         data: Name of the data set.
         protocol: Name of a protocol that the data allow.
+        direction: `i2v` or `v2i`.
+        shots: Gallery images per identity and camera, as many as the data allow.
+        rerank: Whether distances are re-ranked; then one gallery is scored, not ten.
+        trial: Number of that one gallery, 0 … 9; of no meaning otherwise.
     """
 
     checkpoint: str = ""
     data: str = ""
     protocol: str = ""
+    direction: str = Direction.INFRARED_TO_VISIBLE.value
+    shots: int = 1
+    rerank: bool = False
+    trial: int = 0
 
 
 @dataclass(frozen=True)
 class Result:
-    """Scores over ten galleries with one image per identity and camera.
+    """Scores over ten galleries, or over one where distances are re-ranked.
 
     Attributes:
         data: Name of the data set.
         protocol: Name of the protocol.
         mean: `rank1 … rank20, mean_ap, mean_inp`, fractions.
-        sd: Standard deviation of each over the trials.
+        sd: Standard deviation of each over the trials; 0 for a single one.
         trials: Number of galleries.
         num_queries: Queries asked.
         num_valid: Queries with a match, over which the means are taken.
         gallery_size: Images of the first trial's gallery.
+        direction: As asked.
+        shots: As asked.
+        rerank: As asked.
+        trial: As asked.
+        cmc: Mean over the trials of the fraction of queries found within the first 1 … 20 places.
+        checkpoint: Name of the checkpoint.
+        record: What `python -m mun evaluate` writes.
     """
 
     data: str
@@ -48,10 +68,26 @@ class Result:
     num_queries: int
     num_valid: int
     gallery_size: int
+    direction: str = Direction.INFRARED_TO_VISIBLE.value
+    shots: int = 1
+    rerank: bool = False
+    trial: int = 0
+    cmc: tuple[float, ...] = ()
+    checkpoint: str = ""
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `/evaluate` answers."""
+        return {
+            "checkpoint": self.checkpoint,
+            **self.record,
+            "num_queries": self.num_queries,
+            "gallery_size": self.gallery_size,
+        }
 
 
 def run(library: Library, request: Request) -> Result:
-    """Score every query, once per checkpoint, data set and protocol.
+    """Score every query, once per checkpoint, data set and terms.
 
     Raises:
         ValueError: The request is not valid, the data set cannot be embedded, or no query has a match.
@@ -59,15 +95,22 @@ def run(library: Library, request: Request) -> Result:
     checkpoint = known("checkpoint", request.checkpoint, library.usable)
     data = known("data", request.data, library.collections)
     collection = library.collections[data]
-    protocol = known("protocol", request.protocol, collection.protocols)
-    scores = library.scores(checkpoint, data, protocol)
+    terms = checked_terms(collection, request.protocol, request.trial, request.direction, request.shots, request.rerank)
+    scores = library.scores(checkpoint, data, terms)
     return Result(
         data,
-        protocol,
+        terms.protocol,
         scores.mean(),
         scores.sd(),
         len(scores.per_trial),
-        len(collection.queries),
+        len(collection.asked(terms.protocol, terms.direction).samples),
         scores.num_valid,
-        len(library.table(checkpoint, data, protocol, 0).gallery),
+        len(collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots)),
+        terms.direction.value,
+        terms.shots,
+        terms.rerank,
+        terms.trial,
+        tuple(float(value) for value in np.mean([metrics.cmc for metrics in scores.per_trial], axis=0)),
+        checkpoint,
+        scores.to_json(),
     )

@@ -4,22 +4,49 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-query], button[data-page]");
   if (!button || button.disabled) return;
   if (button.dataset.page !== undefined) {
+    element.dataset.refocus = button.getAttribute("aria-label");
     trigger("select", { page: Number(button.dataset.page) });
     return;
   }
-  for (const other of element.querySelectorAll("[aria-pressed='true']")) other.setAttribute("aria-pressed", "false");
-  button.setAttribute("aria-pressed", "true");
+  for (const other of element.querySelectorAll("button[data-query]")) {
+    other.setAttribute("aria-pressed", String(other === button));
+    other.tabIndex = other === button ? 0 : -1;
+  }
   trigger("select", { query: button.dataset.query });
 });
 
-// Arrow keys walk through the thumbnails; Tab leaves as usual.
+// Arrow keys walk through the thumbnails, Home and End to either end; Tab enters the list at one place and leaves it.
 element.addEventListener("keydown", (event) => {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (!step || !event.target.matches("button[data-query]")) return;
+  if (!event.target.matches("button[data-query]")) return;
   const buttons = [...element.querySelectorAll("button[data-query]")];
-  const next = buttons[buttons.indexOf(event.target) + step];
+  const here = buttons.indexOf(event.target);
+  const row = buttons.filter((button) => button.offsetTop === buttons[0].offsetTop).length;
+  const steps = { ArrowRight: here + 1, ArrowLeft: here - 1, ArrowDown: here + row, ArrowUp: here - row, Home: 0, End: buttons.length - 1 };
+  const next = buttons[steps[event.key]];
   if (next) {
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
     next.focus();
     event.preventDefault();
   }
+});
+
+// The query that is ranked now is scrolled into the list's view; the page itself stays where it is.
+const show = () => {
+  const strip = element.querySelector(".mun-strip");
+  const chosen = strip?.querySelector("[aria-pressed='true']");
+  if (!chosen) return;
+  const [inner, outer] = [chosen.getBoundingClientRect(), strip.getBoundingClientRect()];
+  strip.scrollTop += Math.min(0, inner.top - outer.top - 4) + Math.max(0, inner.bottom - outer.bottom + 4);
+  strip.scrollLeft += Math.min(0, inner.left - outer.left - 4) + Math.max(0, inner.right - outer.right + 4);
+};
+
+// A page that was turned is drawn anew; who turned it with the keyboard stays on the pager.
+watch("value", () => {
+  show();
+  const label = element.dataset.refocus;
+  delete element.dataset.refocus;
+  if (!label || document.activeElement !== document.body) return;
+  const buttons = [...element.querySelectorAll(".mun-pager button")];
+  (buttons.find((button) => !button.disabled && button.getAttribute("aria-label") === label) ?? buttons.find((button) => !button.disabled))?.focus();
 });

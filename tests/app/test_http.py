@@ -102,4 +102,4 @@ def test_no_image_file_leaves_through_the_file_route(url: str, library: Library)
 
 def test_only_the_public_functions_are_documented(url: str) -> None:
     info = httpx.get(f"{url}gradio_api/info", timeout=30).json()
-    assert set(info["named_endpoints"]) == {"/status", "/retrieve"}
+    assert set(info["named_endpoints"]) == {"/status", "/retrieve", "/evaluate", "/retrieve_image"}

@@ -3,18 +3,23 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.library import Library, Preparation, open_library
+import app.library as library_module
+from app.collection import Terms
+from app.library import Library, Preparation, StoppedError, open_library
 from mun.checkpoint import load_checkpoint
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.protocols import PROTOCOLS
+from mun.models.network import Network
+from mun.structures import Sample
 
 
 def wait(library: Library, checkpoint: str, data: str) -> Preparation:
@@ -49,11 +54,11 @@ def test_embeddings_are_those_of_the_checkpoint(library: Library, tiny_checkpoin
 def test_scores_are_the_benchmark(library: Library) -> None:
     samples = library.collections["synvi"].samples
     expected = benchmark(PROTOCOLS["synvi-all"], samples, library.embeddings("mun-tiny", "synvi"), data="synvi")
-    assert library.scores("mun-tiny", "synvi", "synvi-all").to_json() == expected.to_json()
+    assert library.scores("mun-tiny", "synvi", Terms("synvi-all")).to_json() == expected.to_json()
 
 
 def test_the_table_holds_minus_the_cosines_in_float64(library: Library) -> None:
-    collection, table = library.collections["synvi"], library.table("mun-tiny", "synvi", "synvi-indoor", 3)
+    collection, table = library.collections["synvi"], library.table("mun-tiny", "synvi", Terms("synvi-indoor", 3))
     rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
     asked = rows[[collection.rows[sample.key] for sample in collection.queries]]
     shown = rows[[collection.rows[sample.key] for sample in table.gallery]]
@@ -154,6 +159,64 @@ def test_a_failed_preparation_says_why_and_can_be_tried_again(
     victim.write_bytes(content)
     assert not library.prepare("mun-tiny", "synvi", retry=True).problem
     assert wait(library, "mun-tiny", "synvi").ready
+
+
+def slow_embedding(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Embed six images at a time, each time only when the event is set; it is cleared again."""
+    go, whole = threading.Event(), library_module.embed_samples
+
+    def embed(network: Network, samples: Sequence[Sample]) -> np.ndarray:
+        assert go.wait(30)
+        return whole(network, samples)
+
+    monkeypatch.setattr(library_module, "EMBED_CHUNK", 6)
+    monkeypatch.setattr(library_module, "embed_samples", embed)
+    return go
+
+
+def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(
+    tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = slow_embedding(monkeypatch)
+    library = open_library(tiny_synvi, tiny_checkpoint)
+    library.stop("mun-tiny", "synvi")  # nothing to stop
+    assert not library.prepare("mun-tiny", "synvi").stopped
+    library.stop("mun-tiny", "synvi")
+    assert library.prepare("mun-tiny", "synvi").stopped
+    go.set()
+    deadline = time.monotonic() + 30
+    while library._stopping and time.monotonic() < deadline:
+        time.sleep(0.01)
+    stopped = library.prepare("mun-tiny", "synvi")
+    assert stopped.stopped
+    assert stopped.done < stopped.total
+    assert not library.ready("mun-tiny", "synvi")
+    assert not library.prepare("mun-tiny", "synvi", retry=True).stopped
+    assert wait(library, "mun-tiny", "synvi").ready
+
+
+def test_who_starts_again_before_the_stop_has_come_is_served(
+    tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = slow_embedding(monkeypatch)
+    library = open_library(tiny_synvi, tiny_checkpoint)
+    library.prepare("mun-tiny", "synvi")
+    library.stop("mun-tiny", "synvi")
+    assert not library.prepare("mun-tiny", "synvi", retry=True).stopped
+    go.set()
+    assert wait(library, "mun-tiny", "synvi").ready
+
+
+def test_a_stop_also_ends_the_wait_of_others(
+    tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = slow_embedding(monkeypatch)
+    library = open_library(tiny_synvi, tiny_checkpoint)
+    library.prepare("mun-tiny", "synvi")
+    library.stop("mun-tiny", "synvi")
+    go.set()
+    with pytest.raises(StoppedError, match="was stopped; start it again"):
+        library.embeddings("mun-tiny", "synvi")
 
 
 def test_thumbnails_are_small_and_survive_a_broken_file(library: Library, tmp_path: Path) -> None:

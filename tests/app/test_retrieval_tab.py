@@ -8,11 +8,30 @@ import gradio as gr
 import pytest
 
 from app import views
-from app.library import Library
-from app.tabs.retrieval import Handlers
+from app.actions import retrieve
+from app.collection import Direction
+from app.library import Library, Preparation, open_library
+from app.menus import menus
+from app.tabs import take_home
+from app.tabs.retrieval_controls import NAMES, updates
+from app.tabs.retrieval_events import Answer, Handlers
 from app.visit import Visit
 
-CONTROLS = ("mun-tiny", "synvi-all", 0, 10, "any", "any")
+CONTROLS: dict[str, Any] = {
+    "checkpoint": "mun-tiny",
+    "compare": "none",
+    "data": "synvi",
+    "direction": "i2v",
+    "protocol": "synvi-all",
+    "top_k": 10,
+    "shots": "1",
+    "trial": 0,
+    "rerank": False,
+    "left_out": False,
+    "order": "person",
+    "pid": "any",
+    "camid": "any",
+}
 
 
 @pytest.fixture
@@ -22,58 +41,145 @@ def handlers(library: Library) -> Handlers:
 
 
 @pytest.fixture
-def visit(library: Library) -> Visit:
-    return views.first_visit(library)
+def visit(handlers: Handlers) -> Visit:
+    return handlers.open({}).visit
 
 
 def event(data: Any) -> gr.EventData:
     return gr.EventData(None, data)
 
 
-def test_the_page_opens_with_the_first_query_ranked(handlers: Handlers, visit: Visit) -> None:
-    after, header, strip, results, timer = handlers.everything(visit, *CONTROLS)
-    assert after.query == visit.query
-    assert "mun-tiny" in header
-    assert "rendered people" in header
-    assert f'data-query="{visit.query}"' in strip
-    assert 'data-state="ready"' in results
-    assert not timer.active
+def change(handlers: Handlers, visit: Visit, **values: Any) -> Answer:
+    return handlers.change(visit, *({**CONTROLS, **values}[name] for name in NAMES))
+
+
+def test_the_page_opens_with_a_query_that_works(handlers: Handlers) -> None:
+    answer = handlers.open({})
+    assert answer.results is not None
+    assert f'data-query="{answer.visit.query}"' in answer.results
+    assert 'data-state="ready"' in answer.results
+    assert f'data-query="{answer.visit.query}" ' in str(answer.strip)
+    assert "mun-tiny" in str(answer.header)
+    assert "rendered people" in str(answer.header)
+    assert not answer.polling
+    result = retrieve.run(handlers.library, views.asked_by(answer.visit))
+    best = min(
+        retrieve.run(handlers.library, retrieve.Request(query=sample.key)).first_hit or 99
+        for sample in handlers.library.collections["synvi"].queries
+    )
+    assert result.first_hit == best
+
+
+def test_a_link_sets_the_controls_and_a_bad_one_says_so(handlers: Handlers) -> None:
+    key = handlers.library.collections["synvi"].queries[5].key
+    answer = handlers.open({"query": key, "top_k": "3", "shots": "2", "trial": "4"})
+    assert answer.visit.query == key
+    assert str(answer.results).count('class="ranked-card') == 3
+    sent = dict(zip(NAMES, answer.outputs()[5:], strict=True))
+    assert sent["top_k"]["value"] == 3
+    assert sent["shots"]["value"] == "2"
+    assert sent["trial"]["value"] == 4
+    assert "value" not in sent["protocol"]
+    answer = handlers.open({"query": "../../etc/passwd"})
+    assert "link cannot be opened" in str(answer.results)
+    assert 'data-state="ready"' in str(answer.results)
 
 
 def test_every_control_reaches_the_ranking(handlers: Handlers, visit: Visit) -> None:
-    _, _, _, results, _ = handlers.everything(visit, "mun-tiny", "synvi-indoor", 4, 3, "any", "any")
-    assert results.count('class="ranked-card') == 3
+    answer = change(handlers, visit, protocol="synvi-indoor", trial=4, top_k=3, shots="2", rerank=True, left_out=True)
+    assert str(answer.results).count('class="ranked-card') == 3
+    assert "re-ranked" in str(answer.results)
+    assert "synvi-indoor, 2-shot, gallery 4" in str(answer.results)
     pid = str(handlers.library.collections["synvi"].queries[-1].pid)
-    after, _, strip, _, _ = handlers.everything(visit, *CONTROLS[:4], pid, "6")
-    assert after.query.startswith(f"cam6/{int(pid):04d}/")
-    assert strip.count('class="mun-query"') == 2
+    answer = change(handlers, visit, pid=pid, camid="6")
+    assert answer.visit.query.startswith(f"cam6/{int(pid):04d}/")
+    assert str(answer.strip).count('class="mun-query"') == 2
+
+
+def test_hardest_first_goes_to_the_hardest(handlers: Handlers, visit: Visit) -> None:
+    hardest = change(handlers, visit, order="hardest").visit
+    easiest = change(handlers, hardest, order="easiest").visit
+    precisions = {
+        sample.key: retrieve.run(handlers.library, retrieve.Request(query=sample.key)).average_precision
+        for sample in handlers.library.collections["synvi"].queries
+    }
+    assert precisions[hardest.query] == min(precisions.values())
+    assert precisions[easiest.query] == max(precisions.values())
+
+
+def test_the_other_direction_asks_with_a_visible_image(handlers: Handlers, visit: Visit) -> None:
+    answer = change(handlers, visit, direction="v2i", camid="3")
+    query = answer.visit.query
+    assert query in handlers.library.collections["synvi"].asked("synvi-all", Direction.VISIBLE_TO_INFRARED).rows
+    assert answer.visit.camid is None  # no visible image is by camera 3
+    assert "not a published protocol" in str(answer.results)
+    sent = dict(zip(NAMES, answer.outputs()[5:], strict=True))
+    assert sent["camid"]["value"] == "any"
+    assert "No visible query is by camera 3" in str(answer.results)
+
+
+def test_no_menu_ever_has_fewer_choices(library: Library) -> None:
+    """A menu of Gradio's that was open once fails in the browser when its choices become fewer."""
+    first = menus(library, views.first_visit(library))
+    for direction in Direction:
+        for protocol in library.collections["synvi"].protocols:
+            visit = replace(views.first_visit(library), direction=direction, protocol=protocol)
+            assert {name: menu.choices for name, menu in menus(library, visit).items()} == {
+                name: menu.choices for name, menu in first.items()
+            }
 
 
 @pytest.mark.parametrize(
     "controls",
     [
-        ("nobody", *CONTROLS[1:]),
-        ("mun-tiny", "sysu-all", *CONTROLS[2:]),
-        (*CONTROLS[:2], 99, *CONTROLS[3:]),
-        (*CONTROLS[:3], 1e9, *CONTROLS[4:]),
-        (*CONTROLS[:4], "9999", "any"),
-        (*CONTROLS[:5], "1"),
-        (None,) * 6,
+        {"checkpoint": "nobody"},
+        {"compare": "nobody"},
+        {"data": "sysu"},
+        {"direction": "both"},
+        {"protocol": "sysu-all"},
+        {"trial": 99},
+        {"top_k": 1e9},
+        {"shots": "3"},
+        {"shots": 1},
+        {"rerank": "yes"},
+        {"left_out": None},
+        {"order": "worst"},
+        {"pid": "9999"},
+        {"camid": "7"},
+        dict.fromkeys(CONTROLS),
     ],
 )
 def test_controls_that_the_page_does_not_offer_are_refused(
-    handlers: Handlers, visit: Visit, controls: tuple[Any, ...]
+    handlers: Handlers, visit: Visit, controls: dict[str, Any]
 ) -> None:
     with pytest.raises(gr.Error, match="expected"):
-        handlers.everything(visit, *controls)
+        change(handlers, visit, **controls)
 
 
 def test_a_click_selects_a_query_and_leaves_the_old_visit_alone(handlers: Handlers, visit: Visit) -> None:
+    before = replace(visit)
     key = handlers.library.collections["synvi"].queries[5].key
-    after, _, results = handlers.select(visit, event({"query": key}))
-    assert after.query == key
-    assert f'data-query="{key}"' in results
-    assert visit == views.first_visit(handlers.library)
+    answer = handlers.select(visit, event({"query": key}))
+    assert answer.visit.query == key
+    assert answer.strip is None
+    assert f'data-query="{key}"' in str(answer.results)
+    assert visit == before
+    back = handlers.act(answer.visit, event({"action": "back"}))
+    assert back.visit.query == visit.query
+    assert handlers.act(back.visit, event({"action": "forward"})).visit.query == key
+
+
+def test_a_result_becomes_the_next_query_the_other_way_round(handlers: Handlers, visit: Visit) -> None:
+    image = retrieve.run(handlers.library, views.asked_by(visit)).results[1].image
+    answer = handlers.act(visit, event({"image": image}))
+    assert (answer.visit.query, answer.visit.direction) == (image, Direction.VISIBLE_TO_INFRARED)
+    assert "You clicked a visible image" in str(answer.results)
+    assert "not a published protocol" in str(answer.results)
+    sent = dict(zip(NAMES, answer.outputs()[5:], strict=True))
+    assert sent["direction"]["value"] == "v2i"
+    back = handlers.act(answer.visit, event({"action": "back"}))
+    assert (back.visit.query, back.visit.direction) == (visit.query, visit.direction)
+    assert "You clicked" not in str(back.results)
 
 
 @pytest.mark.parametrize(
@@ -84,42 +190,81 @@ def test_an_event_that_no_click_sends_is_refused(handlers: Handlers, visit: Visi
         handlers.select(visit, event(data))
 
 
+@pytest.mark.parametrize(
+    "data",
+    [None, {}, [], "text", {"image": 5}, {"image": "cam3/0013/0001.jpg"}, {"image": "../x"}, {"action": "delete"}],
+)
+def test_an_event_that_no_button_sends_is_refused(handlers: Handlers, visit: Visit, data: Any) -> None:
+    with pytest.raises(gr.Error):
+        handlers.act(visit, event(data))
+
+
 def test_pages_of_queries(handlers: Handlers, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "PAGE_SIZE", 10)
-    after, strip, _ = handlers.select(visit, event({"page": 2}))
-    assert after.page == 2
-    assert strip.count('class="mun-query"') == 4
-    assert ">21\u201324 of 24 queries<" in strip
-    _, strip, _ = handlers.select(visit, event({"page": 999}))
-    assert ">21\u201324 of 24 queries<" in strip
+    answer = handlers.select(visit, event({"page": 2}))
+    assert answer.visit.page == 2
+    assert answer.results is None
+    assert str(answer.strip).count('class="mun-query"') == 4
+    assert ">21\u201324 of 24 queries<" in str(answer.strip)
+    assert ">21\u201324 of 24 queries<" in str(handlers.select(visit, event({"page": 999})).strip)
 
 
 def test_a_random_query_respects_the_filters(handlers: Handlers, visit: Visit) -> None:
     for _ in range(5):
-        after, strip, results = handlers.surprise(visit, *CONTROLS[:5], "6")
-        assert after.query.startswith("cam6/")
-        assert f'data-query="{after.query}"' in strip
-        assert f'data-query="{after.query}"' in results
+        answer = handlers.surprise(visit, *({**CONTROLS, "camid": "6"}[name] for name in NAMES))
+        assert answer.visit.query.startswith("cam6/")
+        assert f'data-query="{answer.visit.query}"' in str(answer.strip)
+        assert f'data-query="{answer.visit.query}"' in str(answer.results)
+
+
+def test_only_what_changes_is_sent_to_the_controls(library: Library) -> None:
+    shown = menus(library, views.first_visit(library))
+    wanted = menus(library, replace(views.first_visit(library), trial=3, direction=Direction.VISIBLE_TO_INFRARED))
+    sent = dict(zip(NAMES, updates(shown, wanted), strict=True))
+    changed = {name for name, update in sent.items() if "value" in update}
+    assert changed == {"trial", "direction"}
 
 
 def test_before_the_embeddings_are_there_the_page_shows_progress(
     tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.library import Preparation, open_library
-
     library = open_library(tiny_synvi, tiny_checkpoint)
-    handlers, visit = Handlers(library), views.first_visit(library)
+    handlers = Handlers(library)
     monkeypatch.setattr(library, "prepare", lambda *_, **__: Preparation(3, 12))
-    _, _, _, results, timer = handlers.everything(visit, *CONTROLS)
-    assert "3 of 12" in results
-    assert 'data-state="loading"' in results
-    assert timer.active
-    assert "follow" in handlers.scores(visit)
+    answer = handlers.open({})
+    assert answer.visit.query == ""
+    assert "3 of 12" in str(answer.results)
+    assert 'data-state="loading"' in str(answer.results)
+    assert answer.polling
+    assert "follow" in handlers.scores(answer.visit)
+    with pytest.raises(gr.Error, match="not embedded yet"):
+        take_home.write(library, answer.visit, "png")
     monkeypatch.setattr(library, "prepare", lambda *_, **__: Preparation(0, 12, problem="<b>no</b> luck"))
-    results, _, timer = handlers.poll(visit)
-    assert 'data-state="error"' in results
-    assert "&lt;b&gt;no" in results
-    assert not timer.active
+    answer = handlers.poll(answer.visit)
+    assert 'data-state="error"' in str(answer.results)
+    assert "&lt;b&gt;no" in str(answer.results)
+    assert not answer.polling
+    monkeypatch.undo()
+    library.embeddings("mun-tiny", "synvi")
+    answer = handlers.poll(answer.visit)
+    assert answer.visit.query
+    assert 'data-state="ready"' in str(answer.results)
+
+
+def test_stop_and_start_reach_the_library(handlers: Handlers, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    library = handlers.library
+    monkeypatch.setattr(library, "stop", lambda *names: calls.append(("stop", *names)))
+    monkeypatch.setattr(
+        library, "prepare", lambda *_, retry=False: calls.append(retry) or Preparation(3, 12, stopped=not retry)
+    )
+    answer = handlers.act(visit, event({"action": "stop"}))
+    assert calls == [("stop", "mun-tiny", "synvi"), False]
+    assert 'data-state="stopped"' in str(answer.results)
+    assert not answer.polling
+    answer = handlers.act(visit, event({"action": "start"}))
+    assert calls[-1] is True
+    assert answer.polling
 
 
 def test_scores_name_set_and_spread(handlers: Handlers, visit: Visit) -> None:
@@ -127,3 +272,14 @@ def test_scores_name_set_and_spread(handlers: Handlers, visit: Visit) -> None:
     assert "24 queries against 12 gallery images" in html
     assert "synthetic" in html
     assert "±" in html
+
+
+@pytest.mark.parametrize(("kind", "head"), [("png", b"\x89PNG"), ("pdf", b"%PDF-"), ("csv", b"# checkpoint")])
+def test_the_list_can_be_taken_home(
+    handlers: Handlers, visit: Visit, kind: str, head: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    path = Path(take_home.write(handlers.library, replace(visit, top_k=3), kind))
+    assert path.is_relative_to(tmp_path)
+    assert path.suffix == f".{kind}"
+    assert path.read_bytes().startswith(head)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 
 from app.actions import evaluate, retrieve, status
+from app.collection import Direction
 from app.library import Library, open_library
+from mun.evaluation.reranking import rerank
 
 SITES = {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6}
 
@@ -32,6 +35,71 @@ def test_ranking_is_by_cosine_then_index_without_the_querys_site(library: Librar
         assert result.first_hit == hits[0]
         assert result.average_precision == pytest.approx(precision, abs=1e-12)
         assert result.results[0].distance == pytest.approx(1 - max(cosines[index] for index in kept), abs=1e-12)
+
+
+@pytest.mark.parametrize("protocol", ["synvi-all", "synvi-indoor"])
+@pytest.mark.parametrize("shots", [1, 2])
+def test_the_other_direction_ranks_infrared_images_by_the_same_rules(
+    library: Library, protocol: str, shots: int
+) -> None:
+    collection = library.collections["synvi"]
+    rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
+    gallery = collection.gallery(protocol, 2, Direction.VISIBLE_TO_INFRARED, shots)
+    assert {image.camid for image in gallery} == {3, 6}
+    for query in collection.asked(protocol, Direction.VISIBLE_TO_INFRARED).samples[::7]:
+        request = retrieve.Request(query=query.key, top_k=100, protocol=protocol, trial=2, direction="v2i", shots=shots)
+        result = retrieve.run(library, request)
+        cosines = [float(rows[collection.rows[query.key]] @ rows[collection.rows[image.key]]) for image in gallery]
+        kept = [index for index, image in enumerate(gallery) if SITES[image.camid] != SITES[query.camid]]
+        expected = [gallery[index].key for index in sorted(kept, key=lambda index: (-cosines[index], index))]
+        assert [ranked.image for ranked in result.results] == expected
+        assert (result.direction, result.shots, result.rerank) == ("v2i", shots, False)
+
+
+def test_re_ranking_is_that_of_all_queries_with_the_gallery(library: Library) -> None:
+    collection = library.collections["synvi"]
+    rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
+    gallery = collection.gallery("synvi-all", 1)
+    distances = rerank(
+        rows[[collection.rows[sample.key] for sample in collection.queries]],
+        rows[[collection.rows[sample.key] for sample in gallery]],
+    )
+    for row, query in list(enumerate(collection.queries))[::5]:
+        result = retrieve.run(library, retrieve.Request(query=query.key, top_k=100, trial=1, rerank=True))
+        assert result.rerank
+        by_key = {image.key: distances[row, column] for column, image in enumerate(gallery)}
+        assert all(ranked.distance == pytest.approx(by_key[ranked.image], abs=1e-12) for ranked in result.results)
+        shown = [ranked.distance for ranked in result.results]
+        assert shown == sorted(shown)
+
+
+def test_images_left_out_stand_where_they_would_be_ranked(library: Library) -> None:
+    collection = library.collections["synvi"]
+    query = next(sample for sample in collection.queries if sample.camid == 3)
+    plain = retrieve.run(library, retrieve.Request(query=query.key, top_k=100))
+    assert plain.left_out_images == ()
+    for top_k in (100, 4):
+        result = retrieve.run(library, retrieve.Request(query=query.key, top_k=top_k, with_left_out=True))
+        assert result.results == plain.results[:top_k]
+        assert {image.camid for image in result.left_out_images} <= {2}
+        for image in result.left_out_images:
+            nearer = sum(ranked.distance <= image.distance for ranked in result.results)
+            assert image.after == nearer
+            assert image.distance <= result.results[-1].distance
+            assert image.match == (image.pid == query.pid)
+    far = retrieve.run(library, retrieve.Request(query=query.key, top_k=100, with_left_out=True))
+    beyond = plain.left_out - len(far.left_out_images)
+    assert 0 <= beyond < plain.left_out
+
+
+def test_the_answer_has_the_keys_that_others_build_on(library: Library) -> None:
+    answer = retrieve.run(library, retrieve.Request(top_k=2, with_left_out=True)).to_json()
+    assert {
+        "checkpoint", "data", "protocol", "trial", "query", "results", "average_precision", "first_hit", "gallery_size",
+        "left_out", "direction", "shots", "rerank",
+    } <= set(answer)  # fmt: skip
+    assert set(answer["results"][0]) == {"rank", "image", "pid", "camid", "distance", "match"}
+    assert json.loads(json.dumps(answer)) == answer
 
 
 def test_empty_names_stand_for_the_first(library: Library) -> None:
@@ -62,6 +130,15 @@ def test_empty_names_stand_for_the_first(library: Library) -> None:
         ({"query": "../../etc/passwd"}, "key of an infrared image"),
         ({"query": "cam1/0001/0001.jpg"}, "key of an infrared image"),
         ({"query": 7}, "query to be text, got 7"),
+        ({"direction": "both"}, "direction to be one of i2v, v2i; got 'both'"),
+        ({"direction": "v2i", "query": "cam3/0013/0001.jpg"}, "key of a visible image"),
+        ({"shots": 3}, "shots to be one of 1, 2, as many as SynVI allows; got 3"),
+        ({"shots": 10}, "shots"),
+        ({"shots": 0}, "shots to be a whole number from 1 to 100, got 0"),
+        ({"shots": True}, "shots"),
+        ({"rerank": 1}, "rerank to be true or false, got 1"),
+        ({"rerank": None}, "got None"),
+        ({"with_left_out": "yes"}, "with_left_out to be true or false, got 'yes'"),
     ],
 )
 def test_bad_values_are_refused_in_one_sentence(library: Library, values: dict[str, Any], message: str) -> None:
@@ -89,6 +166,23 @@ def test_scores_name_their_conditions(library: Library) -> None:
     assert scores.trials == 10
     assert scores.gallery_size == 12
     assert 0 <= scores.mean["mean_inp"] <= scores.mean["rank20"] <= 1
+
+
+@pytest.mark.parametrize("direction", ["i2v", "v2i"])
+def test_multi_shot_scores_in_either_direction(library: Library, direction: str) -> None:
+    scores = evaluate.run(library, evaluate.Request(direction=direction, shots=2))
+    assert (scores.direction, scores.shots, scores.trials, len(scores.cmc)) == (direction, 2, 10, 20)
+    assert list(scores.cmc) == sorted(scores.cmc)
+    assert scores.cmc[0] == pytest.approx(scores.mean["rank1"])
+    assert scores.gallery_size == (48 if direction == "i2v" else 24)
+
+
+def test_re_ranked_scores_are_those_of_one_gallery(library: Library) -> None:
+    scores = evaluate.run(library, evaluate.Request(rerank=True, trial=3))
+    assert (scores.trials, scores.trial, scores.rerank) == (1, 3, True)
+    queries = library.collections["synvi"].queries
+    results = [retrieve.run(library, retrieve.Request(query=query.key, trial=3, rerank=True)) for query in queries]
+    assert scores.mean["mean_ap"] == pytest.approx(np.mean([result.average_precision for result in results]))
 
 
 def test_status_lists_what_is_loaded(library: Library) -> None:

@@ -15,10 +15,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+
+from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -62,8 +64,19 @@ def chromium_path() -> str:
 
 
 @pytest.fixture(scope="session")
+def two_checkpoints(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `mun-tiny` and `other-tiny`, which differ in their random weights."""
+    folder = tmp_path_factory.mktemp("two") / "checkpoints"
+    shutil.copytree(tiny_checkpoint, folder)
+    _, card = load_checkpoint(folder / "mun-tiny")
+    network = build_network(card.config, num_classes=3, seed=5).eval()
+    save_checkpoint(folder / "other-tiny", network, replace(card, name="other-tiny"))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def app_url(
-    chromium_path: str, tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+    chromium_path: str, tiny_synvi: Path, two_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """Start `python app.py` on a free port, and end it with everything it started."""
     with socket.socket() as probe:
@@ -76,7 +89,7 @@ def app_url(
         "GRADIO_TEMP_DIR": str(folder / "gradio"),
         "MUN_CACHE": str(folder / "cache"),
     }
-    command = [sys.executable, str(ROOT / "app.py"), "--data", str(tiny_synvi), "--checkpoints", str(tiny_checkpoint)]
+    command = [sys.executable, str(ROOT / "app.py"), "--data", str(tiny_synvi), "--checkpoints", str(two_checkpoints)]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -123,7 +136,7 @@ def visit(chromium: object, app_url: str) -> Iterator[Callable[..., Visitor]]:
     """Open the page in a fresh profile and wait for the first ranking; at the end, nothing may have gone wrong."""
     contexts, visitors = [], []
 
-    def open_page(width: int = 1400, height: int = 900, **options: object) -> Visitor:
+    def open_page(width: int = 1400, height: int = 900, address: str = "", **options: object) -> Visitor:
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         visitor = Visitor(context.new_page())
@@ -140,7 +153,7 @@ def visit(chromium: object, app_url: str) -> Iterator[Callable[..., Visitor]]:
                 else visitor.outside.append(request.url)
             ),
         )
-        page.goto(app_url)
+        page.goto(app_url + address)
         page.wait_for_selector('.mun-results[data-state="ready"]')
         return visitor
 

@@ -1,0 +1,163 @@
+"""Images that a visitor brings: decoded once, shrunk to what the networks look at, never written anywhere."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.actions.checks import shown
+from app.library import Library
+from app.thumbnails import encoded
+from mun.embedding import embed_pixels
+from mun.evaluation.metrics import unit_rows
+from mun.images import decode, resize
+from mun.structures import Modality
+
+__all__ = ["OwnImage", "embed_own", "from_base64", "look_at", "other_modality", "own_modality", "short_name", "warning"]
+
+MAX_BYTES = 16_000_000  # of one file, as in `mun.images`
+MAX_NAME = 48  # characters of a file name that are repeated
+PREVIEW_HEIGHT, PREVIEW_WIDTH = 256, 256  # pixels at most
+TITLES = {"synvi": "SynVI", "sysu": "SYSU-MM01"}
+
+
+@dataclass(frozen=True, eq=False)
+class OwnImage:
+    """What is left of an uploaded file once it was looked at.
+
+    Attributes:
+        name: The file's name, shortened; still to be escaped where it is shown.
+        height: Pixels of the uploaded image.
+        width: Likewise.
+        preview: A small JPEG data URI.
+        pixels: RGB, uint8, `(H, W, 3)`, for each input size (H, W) of the usable checkpoints.
+    """
+
+    name: str
+    height: int
+    width: int
+    preview: str
+    pixels: Mapping[tuple[int, int], NDArray[np.uint8]]
+
+    @property
+    def num_bytes(self) -> int:
+        """What it weighs in memory."""
+        return len(self.preview) + sum(array.nbytes for array in self.pixels.values())
+
+
+def short_name(name: object) -> str:
+    """Return the last part of a file's name, without control characters, at most 48 characters, its ending kept."""
+    words = name.replace("\\", "/").rpartition("/")[2] if isinstance(name, str) else ""
+    words = "".join(letter for letter in words if unicodedata.category(letter)[0] != "C").strip() or "unnamed"
+    return words if len(words) <= MAX_NAME else f"{words[: MAX_NAME - 11]}…{words[-10:]}"
+
+
+def own_modality(name: str, value: object) -> Modality:
+    """Return the modality that the visitor stated; there is no default, because a guess would rank nonsense.
+
+    Raises:
+        ValueError: It is neither `visible` nor `infrared`.
+    """
+    if value == Modality.VISIBLE:
+        return Modality.VISIBLE
+    if value == Modality.INFRARED:
+        return Modality.INFRARED
+    raise ValueError(f"expected {name} to be visible or infrared, got {shown(value)}")
+
+
+def other_modality(modality: Modality) -> Modality:
+    """Return infrared for visible, and visible for infrared."""
+    return Modality.VISIBLE if modality is Modality.INFRARED else Modality.INFRARED
+
+
+def from_base64(name: str, value: object) -> bytes:
+    """Read a file's bytes from base64, with or without the head of a data URI.
+
+    Raises:
+        ValueError: It is no text, not base64, empty, or holds more than 16 MB.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"expected {name} to be an image file in base64 or a data URI, got {shown(value)}")
+    head, comma, body = value.partition(",") if value[:5].lower() == "data:" else ("", "", value)
+    if comma and not head.lower().endswith(";base64"):
+        raise ValueError(f"expected the data URI of {name} to be in base64, got another encoding")
+    body = body.strip()
+    if not body:
+        raise ValueError(f"expected {name} to be an image file in base64 or a data URI, got none")
+    if len(body) // 4 * 3 > MAX_BYTES + 2:
+        raise ValueError(f"expected {name} to have at most {MAX_BYTES // 1_000_000} MB, got more")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"expected {name} to be an image file in base64 or a data URI, got other text") from None
+
+
+def look_at(library: Library, data: object, name: str = "", what: str = "the image") -> OwnImage:
+    """Decode a file by the one guarded decoder and keep no more of it than networks and page need.
+
+    Args:
+        library: Whose checkpoints say which sizes are needed.
+        data: The file's bytes.
+        name: The file's name, for the visitor's eyes only.
+        what: What to call the image in an error.
+
+    Raises:
+        ValueError: No bytes, or not an image file that the decoder accepts.
+    """
+    if not isinstance(data, bytes):
+        raise ValueError(f"expected {what} as bytes, got {shown(data)}")
+    image = decode(data, what)
+    cards = (library.checkpoints[checkpoint].card for checkpoint in library.usable)
+    models = [card.config.model for card in cards if card is not None]
+    sizes = {(model.height, model.image_width) for model in models}
+    pixels = {size: resize(image, *size).copy() for size in sorted(sizes)}
+    return OwnImage(short_name(name), image.shape[0], image.shape[1], preview_uri(image), pixels)
+
+
+def preview_uri(image: NDArray[np.uint8]) -> str:
+    """Return RGB pixels, `(H, W, 3)`, as a JPEG data URI of at most 256×256; smaller images keep their size."""
+    factor = min(1.0, PREVIEW_HEIGHT / image.shape[0], PREVIEW_WIDTH / image.shape[1])
+    if factor < 1.0:
+        image = resize(image, max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor)))
+    return encoded(image)
+
+
+def embed_own(library: Library, checkpoint: str, images: Sequence[OwnImage], modality: Modality) -> NDArray[np.float64]:
+    """Embed looked-at images of one modality.
+
+    Returns:
+        Unit-length embeddings, float64, `(N, D)`.
+
+    Raises:
+        ValueError: The checkpoint has changed on the disk, or gives values that are not finite.
+    """
+    network = library.network(checkpoint)
+    size = (network.config.height, network.config.image_width)
+    rows = embed_pixels(network, np.stack([image.pixels[size] for image in images]), modality)
+    return np.asarray(unit_rows("embeddings", rows), dtype=np.float64)
+
+
+def warning(library: Library, checkpoint: str) -> str:
+    """Say plainly what the ranking of a visitor's own image is worth.
+
+    Raises:
+        KeyError: There is no such checkpoint.
+    """
+    card = library.checkpoints[checkpoint].card
+    trained_on = card.data.get("name") if card is not None else None
+    if trained_on == "synvi":
+        return (
+            "This model was trained on SynVI, on rendered people alone: it never saw a real person. "
+            "What it finds for a real photo is no evidence of who is in it."
+        )
+    known_as = TITLES.get(trained_on, trained_on) if isinstance(trained_on, str) else "data that its card does not name"
+    return (
+        f"This model was trained on {known_as} and never saw images of your camera. "
+        "What it finds is no evidence of who is in your photo."
+    )

@@ -1,0 +1,168 @@
+"""The ranked list of one query, as a figure for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from app.figures.style import GREY, INK, MATCH, MONO, WIDTHS, styled
+from app.figures.words import wrap_pieces, wrap_words
+
+__all__ = ["MAX_RANKED", "Layout", "RankedTile", "Tile", "draw_ranked_list"]
+
+MAX_RANKED = 100
+PER_ROW = {"two-column": 10, "one-column": 5}
+MARGIN, GUTTER, QUERY_GAP = 0.03, 0.06, 0.14  # inches
+HEAD, FOOT, ROW_GAP = 0.17, 0.27, 0.08  # inches above and below an image, and between rows
+ASPECT = 2.0  # height of an image's place per width
+LINE, CAPTION_GAP, CODE_GAP = 0.118, 0.1, 0.04  # inches
+SMALL, CAPTION_SIZE, MONO_SIZE = 5.6, 6.6, 5.4  # points
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """An image with its labels: RGB, uint8, `(H, W, 3)`, or `None` where it cannot be read."""
+
+    pixels: NDArray[np.uint8] | None
+    pid: int
+    camid: int
+
+
+@dataclass(frozen=True, eq=False)
+class RankedTile(Tile):
+    """A ranked image; `match` says whether it shows the person asked for, `distance` is shown as it is."""
+
+    rank: int
+    distance: float
+    match: bool
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things are, in inches from the upper left corner.
+
+    Attributes:
+        width: Of the figure.
+        per_row: Ranked images in a row, besides the query in the first.
+        count: Ranked images.
+    """
+
+    width: float
+    per_row: int
+    count: int
+
+    @property
+    def tile(self) -> float:
+        """Width of an image's place."""
+        free = self.width - 2 * MARGIN - QUERY_GAP - (self.per_row - 1) * GUTTER
+        return free / (self.per_row + 1)
+
+    @property
+    def row(self) -> float:
+        """Height of a row."""
+        return HEAD + ASPECT * self.tile + FOOT
+
+    @property
+    def images_height(self) -> float:
+        """Height of all rows."""
+        rows = -(-self.count // self.per_row)
+        return MARGIN + rows * self.row + (rows - 1) * ROW_GAP
+
+    def box(self, place: int) -> tuple[float, float, float, float]:
+        """Return left, top, width, height of an image; place 0 is the query, 1 … the ranks in their order."""
+        left, top = MARGIN, MARGIN + HEAD
+        if place:
+            row, column = divmod(place - 1, self.per_row)
+            left += self.tile + QUERY_GAP + column * (self.tile + GUTTER)
+            top += row * (self.row + ROW_GAP)
+        return left, top, self.tile, ASPECT * self.tile
+
+
+def draw_ranked_list(
+    query: Tile, ranked: Sequence[RankedTile], caption: str, remake: Sequence[str], *, width: str = "two-column"
+) -> Figure:
+    """Draw query and ranked images with marks that colour-blind readers and grey printers tell apart.
+
+    A match has a thick solid frame and ✓, another person a thin dashed one and ✗.
+
+    Args:
+        query: The query.
+        ranked: 1 to 100 images in the order of their ranks; more than a row holds go on in further rows.
+        caption: Sentences below the images.
+        remake: The command that remakes the list, in pieces between which a line may break.
+        width: `two-column` (6.875 inches) or `one-column` (3.25 inches).
+
+    Raises:
+        ValueError: Another width, or not 1 to 100 ranked images.
+    """
+    if width not in WIDTHS:
+        raise ValueError(f"expected width to be one of {', '.join(WIDTHS)}, got {width!r}")
+    if not 1 <= len(ranked) <= MAX_RANKED:
+        raise ValueError(f"expected 1 to {MAX_RANKED} ranked images, got {len(ranked)}")
+    layout = Layout(WIDTHS[width], PER_ROW[width], len(ranked))
+    with styled():
+        room = layout.width - 2 * MARGIN
+        lines = wrap_words(caption, room, FontProperties(size=CAPTION_SIZE))
+        code = wrap_pieces(remake, room, FontProperties(family=MONO, size=MONO_SIZE))
+        height = layout.images_height + CAPTION_GAP + LINE * (len(lines) + len(code)) + CODE_GAP + MARGIN
+        figure = Figure(figsize=(layout.width, height))
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        axes.set(xlim=(0, layout.width), ylim=(height, 0))
+        axes.set_axis_off()
+        draw_query(axes, layout, query)
+        for place, tile in enumerate(ranked, start=1):
+            draw_ranked(axes, layout, place, tile)
+        top = layout.images_height + CAPTION_GAP
+        for number, line in enumerate(lines):
+            axes.text(MARGIN, top + number * LINE, line, size=CAPTION_SIZE, va="top")
+        for number, line in enumerate(code, start=len(lines)):
+            axes.text(MARGIN, top + CODE_GAP + number * LINE, line, size=MONO_SIZE, va="top", family=MONO)
+    return figure
+
+
+def draw_query(axes: Axes, layout: Layout, query: Tile) -> None:
+    """Draw the query at the left of the first row."""
+    left, top, width, height = layout.box(0)
+    draw_image(axes, layout.box(0), query.pixels)
+    axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=INK, linewidth=1.0))
+    axes.text(left, top - 0.035, "query", size=7, weight="bold", va="bottom")
+    axes.text(
+        left + width / 2, top + height + 0.045, f"id {query.pid} · c{query.camid}", size=SMALL, va="top", ha="center"
+    )
+
+
+def draw_ranked(axes: Axes, layout: Layout, place: int, tile: RankedTile) -> None:
+    """Draw one ranked image with rank, mark, frame, person, camera and distance."""
+    left, top, width, height = layout.box(place)
+    draw_image(axes, layout.box(place), tile.pixels)
+    colour = MATCH if tile.match else GREY
+    frame = Rectangle((left, top), width, height, fill=False, edgecolor=colour, linewidth=1.8 if tile.match else 0.9)
+    frame.set_linestyle("-" if tile.match else (0, (3.0, 2.0)))
+    axes.add_patch(frame)
+    axes.text(left, top - 0.035, f"{tile.rank}", size=7, weight="bold", va="bottom")
+    mark = "✓" if tile.match else "✗"
+    axes.text(left + width, top - 0.03, mark, size=8, weight="bold", color=colour, va="bottom", ha="right")
+    center, below = left + width / 2, top + height + 0.045
+    axes.text(center, below, f"id {tile.pid} · c{tile.camid}", size=SMALL, va="top", ha="center")
+    axes.text(center, below + 0.1, f"d {tile.distance:.3f}", size=SMALL, va="top", ha="center", color=GREY)
+
+
+def draw_image(axes: Axes, box: tuple[float, float, float, float], pixels: NDArray[np.uint8] | None) -> None:
+    """Draw an image as large as its place allows, in its own proportions."""
+    left, top, width, height = box
+    if pixels is None:
+        axes.text(
+            left + width / 2, top + height / 2, "cannot\nbe read", size=SMALL, color=GREY, va="center", ha="center"
+        )
+        return
+    factor = min(width / pixels.shape[1], height / pixels.shape[0])
+    wide, tall = factor * pixels.shape[1], factor * pixels.shape[0]
+    x, y = left + (width - wide) / 2, top + (height - tall) / 2
+    axes.imshow(pixels, extent=(x, x + wide, y + tall, y), aspect="auto", interpolation="auto")

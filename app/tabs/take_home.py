@@ -1,0 +1,71 @@
+"""Buttons that take the ranked list home: a figure as PNG or PDF, a table as CSV. Wiring only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from app import views
+from app.actions import export, retrieve
+from app.actions.provenance import provenance
+from app.downloads import as_download
+from app.library import Library
+from app.visit import Visit
+
+__all__ = ["FORMATS", "build_take_home", "write"]
+
+FORMATS = ("png", "pdf", "csv")
+EVENT: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "export", "api_visibility": "private"}
+NOTE = """<h2>Take this list home</h2>
+<p class="mun-note mun-take-note">A figure for a paper, 300 dots per inch, or a table; both say what made them and
+how to remake them. Beside a second checkpoint it is the list of the first.</p>"""
+# The browser downloads what a component holds; by then the answer has arrived, and one frame later it is in the page.
+DOWNLOAD = "() => setTimeout(() => document.querySelector('#{0}, #{0} button, #{0} a').click(), 60)"
+
+
+def write(library: Library, visit: Visit, kind: str) -> str:
+    """Write a visit's ranking as a file that the browser may fetch; its path.
+
+    Args:
+        library: What all visitors share.
+        visit: Whose ranking.
+        kind: One of `FORMATS`.
+
+    Raises:
+        gr.Error: The images are not embedded yet, or the ranking cannot be made.
+    """
+    try:
+        if not (visit.query and library.ready(visit.checkpoint, visit.data)):
+            raise ValueError("expected a ranking to take home, but the images are not embedded yet")
+        result = retrieve.run(library, replace(views.asked_by(visit), with_left_out=False))
+        if kind == "csv":
+            data = export.ranked_csv(result, provenance(library, result)).encode()
+        else:
+            made = export.run(library, result)
+            data = made.png if kind == "png" else made.pdf
+        return as_download(f"{export.file_stem(result)}.{kind}", data)
+    except ValueError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+
+
+def build_take_home(library: Library, state: gr.State) -> None:
+    """Lay out the buttons and wire them.
+
+    Args:
+        library: What all visitors share.
+        state: Holds the visit.
+    """
+
+    def writer(kind: str) -> Callable[[Visit], str]:
+        return lambda visit: write(library, visit, kind)
+
+    gr.HTML(NOTE, apply_default_css=False)
+    with gr.Row(elem_classes="mun-take-home"):
+        for kind in FORMATS:
+            button = gr.Button(kind.upper(), size="md", min_width=80, elem_id=f"take-{kind}")
+            file = gr.DownloadButton(visible="hidden", elem_id=f"file-{kind}")
+            written = button.click(writer(kind), [state], [file], show_progress_on=[button], **EVENT)
+            written.success(None, js=DOWNLOAD.format(f"file-{kind}"), api_visibility="private")

@@ -1,0 +1,95 @@
+"""A ceiling on the temporary files that visitors cause: the oldest go first."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["MAX_BYTES", "Ceiling", "ceiling_for", "trim"]
+
+MAX_BYTES = 512_000_000
+TEND_SECONDS = 20
+
+
+def ceiling_for(folder: Path) -> int:
+    """Return how many bytes may lie in a folder: 512 MB, or half of what is free where that is less."""
+    try:
+        return min(MAX_BYTES, shutil.disk_usage(folder).free // 2)
+    except OSError:  # the folder does not exist yet; Gradio makes it with the first file
+        return MAX_BYTES
+
+
+def trim(folder: Path, max_bytes: int) -> int:
+    """Delete the oldest files below a folder until the rest weighs at most `max_bytes`, and folders left empty.
+
+    Links are never followed; a file that vanishes meanwhile is as good as deleted.
+
+    Returns:
+        The bytes that are left.
+    """
+    files = []
+    for path in folder.rglob("*"):
+        try:
+            if path.is_symlink() or path.is_file():
+                status = path.lstat()
+                files.append((status.st_mtime_ns, status.st_size, path))
+        except OSError:
+            continue
+    total = sum(size for _, size, _ in files)
+    for _, size, path in sorted(files):
+        if total <= max_bytes:
+            break
+        path.unlink(missing_ok=True)
+        total -= size
+        try:
+            if path.parent != folder:
+                path.parent.rmdir()  # Gradio gives each upload a folder of its own
+        except OSError:
+            continue  # it holds other files
+    return total
+
+
+class Ceiling:
+    """Bound the bytes below a folder, counting what is on its way; safe to use from many threads.
+
+    Args:
+        folder: Where temporary files go; need not exist yet.
+        max_bytes: What may lie there together.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self.folder, self.max_bytes = folder, max_bytes
+        self._lock = threading.Lock()
+        self._coming = 0
+        self._tended = -math.inf
+
+    @contextmanager
+    def room_for(self, num_bytes: int) -> Iterator[bool]:
+        """Make room for a file that is coming, by deleting older ones.
+
+        Yields whether there is room; there is none while others bring as much as the folder may hold.
+        """
+        with self._lock:
+            fits = self._coming + num_bytes <= self.max_bytes
+            if fits:
+                self._coming += num_bytes
+                trim(self.folder, self.max_bytes - self._coming)
+        try:
+            yield fits
+        finally:
+            if fits:
+                with self._lock:
+                    self._coming -= num_bytes
+
+    def tend(self) -> None:
+        """Delete what is too much, unless that was done a moment ago; for files that do not come as uploads."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._tended >= TEND_SECONDS:
+                self._tended = now
+                trim(self.folder, self.max_bytes - self._coming)

@@ -1,0 +1,240 @@
+"""Seeded malformed calls over HTTP: what they are made of, and what counts as a clean answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from broken_images import broken_images, image_bomb, whole_image
+from serving import Outcome, Served
+
+__all__ = ["NAMES", "Name", "bodies", "fuzz_event", "fuzz_name", "is_clean", "right_answer"]
+
+ROOT = Path(__file__).resolve().parents[2]
+LONGEST = 400  # characters of one plain sentence
+CHECK_EVERY = 25  # calls between two right ones
+AT_ONCE = 8
+
+
+def base64_image() -> str:
+    """A whole image in base64."""
+    return base64.b64encode(whole_image()).decode()
+
+
+@dataclass(frozen=True)
+class Name:
+    """A public function and how it is called rightly.
+
+    Attributes:
+        data: Right arguments, in order.
+        same: What of two right answers must be equal; by default all.
+        lenient: Positions of arguments for which a value of the malformed ones may be right.
+    """
+
+    data: list[Any] = field(default_factory=list)
+    same: Callable[[Any], Any] = lambda answer: answer
+    lenient: frozenset[int] = frozenset()
+
+
+# Every public function has its line here; a test sees to it.
+NAMES: dict[str, Name] = {
+    "status": Name(),
+    "retrieve": Name(["", "", "", 10, "", 0]),
+    "evaluate": Name(["", "", ""]),
+    "retrieve_image": Name(["", "", base64_image(), "infrared", 10, "", 0]),
+}
+
+
+@cache
+def huge_text() -> str:
+    """Ten megabytes of text."""
+    return "x" * 10_000_000
+
+
+def nested(depth: int) -> Any:
+    """Lists within lists."""
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def bad_value(draw: random.Random) -> Any:
+    """Draw a value that no argument of any function takes."""
+    return draw.choice(
+        [
+            lambda: None,
+            lambda: draw.choice([float("nan"), float("inf"), float("-inf")]),
+            lambda: draw.choice([1e308, -1e308, 10**30, -(10**30), 2**63, 10**4000]),
+            lambda: draw.choice([-1, -0.5, 0.5, 10_001]),
+            lambda: draw.choice([True, False]),
+            lambda: nested(draw.choice([0, 1, 5, 200])),
+            lambda: draw.choice([{}, {"a": {"b": [1]}}, {"__type__": "update", "value": 1}, {"path": "/etc/passwd"}]),
+            lambda: draw.choice(TRAVERSALS),
+            lambda: draw.choice(TRAVERSALS),
+            lambda: draw.choice(TEXTS),
+            lambda: "".join(chr(draw.randrange(1, 0xD7FF)) for _ in range(draw.randrange(1, 300))),
+            lambda: huge_text() if draw.random() < 0.1 else "x" * 201,
+            lambda: base64.b64encode(draw.choice(list(broken_images().values())) or b"\0").decode(),
+            lambda: "data:image/png;base64," + base64.b64encode(image_bomb()).decode(),
+            lambda: file_object(draw.choice(TRAVERSALS), draw.choice([True, False])),
+        ]
+    )()
+
+
+TRAVERSALS = [
+    "../../../../../../etc/passwd",
+    "/etc/passwd",
+    "..\\..\\windows\\win.ini",
+    "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+    "cam3/../../../../etc/passwd",
+    "file:///etc/passwd",
+    "http://127.0.0.1:1/a.png",
+    "https://localhost/a.png",
+    "\\\\server\\share\\a.png",
+    "/proc/self/environ",
+    "cam3/0001/0001.jpg\x00.png",
+    ".",
+    "~/.ssh/id_rsa",
+]
+TEXTS = [
+    "\x00",
+    "<script>alert(1)</script>",
+    "{{ 7 * 7 }}",
+    "%s%s%n",
+    "'; DROP TABLE queries; --",
+    "\ud800".encode("utf-8", "surrogatepass").decode("utf-8", "replace"),
+    "\u202e\u0000\ufeff",
+    "NaN",
+    "-1",
+    "=HYPERLINK(1)",
+]
+
+
+def file_object(path: str, whole: bool) -> dict[str, Any]:
+    """A file as Gradio's own script sends it."""
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    return {**file, "url": path, "orig_name": path, "size": 10**12, "mime_type": "image/png"} if whole else file
+
+
+def malformed(draw: random.Random, name: Name) -> tuple[list[Any], bool]:
+    """Draw malformed arguments, and whether they must be refused; too many or too few alone need not be."""
+    data, kind = list(name.data), draw.random()
+    if kind < 0.08:
+        return data + [bad_value(draw) for _ in range(draw.choice([1, 3, 20]))], False
+    if kind < 0.16 and data:
+        return data[: draw.randrange(len(data))], False
+    places = draw.sample(range(len(data)), draw.randint(1, len(data))) if data else []
+    for place in places:
+        data[place] = bad_value(draw)
+    return data, any(place not in name.lenient for place in places)
+
+
+def bodies(draw: random.Random) -> Iterator[bytes]:
+    """Draw bodies that are no call at all."""
+    yield from (b"", b"{", b"[1]", b"null", b'"data"', b"\xff\xfe", b'{"data": 1}', b'{"data": "abc"}', b'{"date": []}')
+    yield b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    yield b'{"data": [' + b"9" * 100_000 + b"]}"
+    yield b'{"data": {"a": 1}}' + b" " * 1000
+    yield bytes(draw.randrange(256) for _ in range(5000))
+
+
+def secrets() -> list[str]:
+    """List the folders of this machine that no answer may name."""
+    folders = [str(ROOT), str(Path.home()), tempfile.gettempdir(), sys.prefix, "site-packages"]
+    return [folder for folder in folders if len(folder) > 1]
+
+
+def is_clean(served: Served, outcome: Outcome, *, private: bool = False) -> str:
+    """Say what is unclean about an answer; an empty string where nothing is.
+
+    An error is one plain sentence. Gradio refuses some values of its own components without a word, and repeats others:
+    in answers of private events no sentence is asked for, but no folder and no traceback is in them either.
+    """
+    text = outcome.text.replace(str(served.temporary), "")  # whoever uploads is told where to
+    for word in [*secrets(), "Traceback", 'File "', ".py", "object at 0x"]:
+        if word in text:
+            return f"the answer holds {word!r}: {outcome.text[:LONGEST]}"
+    if outcome.event == "complete" or private:
+        return "" if outcome.event in ("complete", "error", "refused") else f"unknown event {outcome.event}"
+    if outcome.event == "refused":
+        return "" if outcome.status in (400, 404, 413, 422) else f"refused with {outcome.status}: {outcome.text[:99]}"
+    words = outcome.words
+    if not isinstance(words, str) or not 10 < len(words) <= LONGEST or "\n" in words:
+        return f"expected one plain sentence, got {str(words)[:LONGEST]!r}"
+    return ""
+
+
+def right_answer(served: Served, called: str) -> Any:
+    """Call a function rightly and return what must always be the same."""
+    outcome = served.call(called, NAMES[called].data)
+    assert outcome.event == "complete", outcome
+    return NAMES[called].same(outcome.value[0])
+
+
+def fuzz_name(served: Served, called: str, calls: int, seed: int = 0) -> None:
+    """Call a public function wrongly many times; after every few, a right call must have its right answer."""
+    draw, expected = random.Random(f"{called} {seed}"), right_answer(served, called)
+
+    def attempt(drawn: tuple[list[Any], bool]) -> str:
+        data, wrong = drawn
+        outcome = served.call(called, data)
+        problem = is_clean(served, outcome)
+        if outcome.event == "complete" and wrong:
+            problem = f"it was answered: {outcome.text[:LONGEST]}"
+        return problem and f"{called} with {json.dumps(data)[:LONGEST]}: {problem}"
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for start in range(0, calls, CHECK_EVERY):
+            drawn = [malformed(draw, NAMES[called]) for _ in range(min(CHECK_EVERY, calls - start))]
+            if start == 0 and NAMES[called].data:
+                drawn[0] = ([huge_text(), *NAMES[called].data[1:]], True)
+            assert not list(filter(None, pool.map(attempt, drawn)))
+            assert right_answer(served, called) == expected, f"another answer after {start + len(drawn)} calls"
+
+
+def fuzz_event(served: Served, number: int, size: int, calls: int, files: list[str], seed: int = 0) -> None:
+    """Trigger a private event wrongly many times, also with uploaded files, each in a session of its own.
+
+    Args:
+        served: The app.
+        number: Number of the event.
+        size: Values that it takes.
+        calls: How often.
+        files: Uploaded files, as Gradio calls them.
+        seed: Of the draws.
+    """
+    draw = random.Random(f"{number} {seed}")
+
+    def attempt(drawn: tuple[int, list[Any], Any]) -> str:
+        call, data, sent = drawn
+        outcome = served.trigger(number, data, f"fuzz{number}x{call}x{seed}", sent)
+        problem = is_clean(served, outcome, private=True)
+        return problem and f"event {number} with {json.dumps(data)[:LONGEST]}: {problem}"
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        drawn = [(call, event_values(draw, size, files), event_data(draw)) for call in range(calls)]
+        assert not list(filter(None, pool.map(attempt, drawn)))
+
+
+def event_values(draw: random.Random, size: int, files: list[str]) -> list[Any]:
+    """Draw what the page's components hold: uploaded files and values that no component holds."""
+    return [
+        file_object(draw.choice(files), draw.choice([True, False])) if draw.random() < 0.2 else bad_value(draw)
+        for _ in range(size if draw.random() < 0.9 else draw.randrange(size + 3))
+    ]
+
+
+def event_data(draw: random.Random) -> Any:
+    """Draw what the page's script tells with an event."""
+    value = bad_value(draw)
+    return draw.choice([None, value, {"query": value}, {"page": value}, {"index": value}])

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from app.collection import Direction, search
+from app.library import Library
+from mun.structures import Modality
+
+I2V, V2I = Direction.INFRARED_TO_VISIBLE, Direction.VISIBLE_TO_INFRARED
+
+
+def test_the_other_direction_turns_the_protocol_round() -> None:
+    forward, reverse = search("synvi-indoor", I2V), search("synvi-indoor", V2I)
+    assert forward.name == "synvi-indoor"
+    assert reverse.name == "synvi-indoor-reversed"
+    assert (reverse.query_cameras, reverse.gallery_cameras) == ((1, 2), (3, 6))
+    assert (reverse.query_modality, reverse.gallery_modality) == (Modality.VISIBLE, Modality.INFRARED)
+    assert reverse.drop_rule is forward.drop_rule
+    assert I2V.published
+    assert not V2I.published
+
+
+def test_what_is_in_a_gallery_may_ask_the_other_way_round(library: Library) -> None:
+    collection = library.collections["synvi"]
+    for protocol in collection.protocols:
+        for direction in Direction:
+            asked = collection.asked(protocol, direction.other)
+            for sample in collection.gallery(protocol, 0, direction):
+                assert asked.samples[asked.rows[sample.key]] == sample
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+def test_multi_shot_galleries(library: Library, direction: Direction) -> None:
+    collection = library.collections["synvi"]
+    assert collection.shots("synvi-all", direction) == (1, 2)
+    single, double = (collection.gallery("synvi-all", 0, direction, shots) for shots in (1, 2))
+    assert len(double) == 2 * len(single)
+    assert len({sample.key for sample in double}) == len(double)
+
+
+def test_queries_are_numbered_within_person_and_camera(library: Library) -> None:
+    asked = library.collections["synvi"].asked("synvi-all")
+    for sample in asked.samples:
+        assert asked.numbers[sample.key] == int(sample.path.stem)

@@ -1,0 +1,90 @@
+"""Malformed calls to every public function and every private event get clean errors, and the app stays right."""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Iterator
+
+import pytest
+from broken_images import broken_images, image_bomb, whole_image
+from fuzz import NAMES, bodies, fuzz_event, fuzz_name, is_clean, right_answer
+from serving import Served, serve
+
+from app.library import Library
+from mun.images import decode
+
+CALLS, SOAK_CALLS = 100, 1000
+
+
+@pytest.fixture(scope="module")
+def served(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serve(library, tmp_path_factory.mktemp("gradio")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def files(served: Served) -> list[str]:
+    """Broken images, a bomb and a whole image, uploaded."""
+    kinds = {**broken_images(), "bomb": image_bomb(), "whole": whole_image()}
+    return [served.upload(f"{kind}.png", data) for kind, data in kinds.items()]
+
+
+def test_every_public_name_is_fuzzed(served: Served) -> None:
+    public = served.client.get(f"{served.url}gradio_api/info").json()["named_endpoints"]
+    assert {name.removeprefix("/") for name in public} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_malformed_calls_get_clean_errors(served: Served, name: str) -> None:
+    fuzz_name(served, name, CALLS)
+
+
+def test_every_broken_image_gets_a_sentence(served: Served) -> None:
+    expected = right_answer(served, "retrieve_image")
+    for kind, data in {**broken_images(), "bomb": image_bomb()}.items():
+        outcome = served.call("retrieve_image", ["", "", base64.b64encode(data).decode(), "infrared", 10, "", 0])
+        assert outcome.event == "error", kind
+        assert not is_clean(served, outcome), kind
+    assert right_answer(served, "retrieve_image") == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bodies_that_are_no_call_are_refused(served: Served, name: str) -> None:
+    expected = right_answer(served, name)
+    for body in bodies(random.Random(1)):
+        outcome = served.post(name, body)
+        assert not is_clean(served, outcome), body[:50]
+        assert outcome.event in ("refused", "error") or name == "status", body[:50]
+    assert right_answer(served, name) == expected
+
+
+def test_malformed_private_events_are_clean(served: Served, files: list[str]) -> None:
+    expected = {name: right_answer(served, name) for name in NAMES}
+    events = served.events()
+    for number, size in events.items():
+        fuzz_event(served, number, size, CALLS // len(events) + 5, files)
+    assert {name: right_answer(served, name) for name in NAMES} == expected
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_thousand_malformed_calls(served: Served, name: str) -> None:
+    fuzz_name(served, name, SOAK_CALLS, seed=1)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_thousand_malformed_private_events(served: Served, files: list[str]) -> None:
+    for number, size in served.events().items():
+        fuzz_event(served, number, size, SOAK_CALLS // 4, files, seed=1)
+
+
+def test_there_are_twenty_kinds_of_broken_images_and_none_decodes() -> None:
+    kinds = {**broken_images(), "bomb": image_bomb()}
+    assert len(kinds) > 20
+    for data in kinds.values():
+        with pytest.raises(ValueError, match="^expected the image to ") as caught:
+            decode(data)
+        assert "\n" not in str(caught.value)

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import io
+import re
+
+import numpy as np
+import pytest
+from matplotlib import rcParams
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from PIL import Image
+
+from app.figures.cmc import CmcCurve, draw_cmc
+from app.figures.ranked_list import PER_ROW, Layout, RankedTile, Tile, draw_ranked_list
+from app.figures.style import COLOURS, DPI, GREY, LINES, MATCH, WIDTHS, figure_bytes
+from app.figures.words import width_of, wrap_pieces, wrap_words
+
+CAPTION = "The query and the closest images of a gallery, with $ and _ and a name that is <b>odd</b>."
+REMAKE = ("from gradio_client import Client; ", "print(", "Client('http://127.0.0.1:7860').predict(", "top_k=3))")
+
+
+def tile(rank: int, match: bool) -> RankedTile:
+    return RankedTile(np.full((128, 64, 3), 255, np.uint8), 7, 2, rank, 0.5, match)
+
+
+def draw(count: int, width: str = "two-column", matches: tuple[int, ...] = (1,)) -> bytes:
+    query = Tile(np.full((128, 64, 3), 255, np.uint8), 7, 3)
+    ranked = [tile(rank, rank in matches) for rank in range(1, count + 1)]
+    return figure_bytes(draw_ranked_list(query, ranked, CAPTION, REMAKE, width=width), "png")
+
+
+def opened(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+
+
+def colour(words: str) -> np.ndarray:
+    return np.array([int(words[start : start + 2], 16) for start in (1, 3, 5)])
+
+
+def near(pixels: np.ndarray, words: str) -> np.ndarray:
+    return np.abs(pixels - colour(words)).max(axis=-1) < 12
+
+
+def left_edge(pixels: np.ndarray, layout: Layout, place: int) -> np.ndarray:
+    """The columns of pixels around the left edge of an image, without its corners."""
+    left, top, _, height = (round(DPI * inches) for inches in layout.box(place))
+    return pixels[top + 10 : top + height - 10, max(0, left - 3) : left + 4]
+
+
+@pytest.mark.parametrize(
+    ("count", "width"), [(1, "two-column"), (10, "two-column"), (23, "two-column"), (7, "one-column")]
+)
+def test_frames_tell_matches_from_others_by_colour_and_by_form(count: int, width: str) -> None:
+    matches = (1, 3, count)
+    pixels = opened(draw(count, width, matches))
+    layout = Layout(WIDTHS[width], PER_ROW[width], count)
+    assert pixels.shape[1] == pytest.approx(DPI * WIDTHS[width], abs=1)
+    for rank in range(1, count + 1):
+        edge = left_edge(pixels, layout, rank)
+        wanted, other = (MATCH, GREY) if rank in matches else (GREY, MATCH)
+        rows = near(edge, wanted).any(axis=1)
+        assert not near(edge, other).any()
+        if rank in matches:
+            assert rows.all()  # solid
+        else:
+            assert 0.3 < rows.mean() < 0.9  # dashed
+
+
+def test_marks_are_told_apart_in_grey_print() -> None:
+    pixels = opened(draw(2, matches=(1,)))
+    grey = pixels @ np.array([0.299, 0.587, 0.114])
+    layout = Layout(WIDTHS["two-column"], 10, 2)
+    dark = [(left_edge(grey[..., None], layout, place) < 150).any(axis=(1, 2)).mean() for place in (1, 2)]
+    assert dark[0] == 1.0
+    assert dark[1] < 0.9
+    head = []
+    for place in (1, 2):
+        left, top, width, _ = (round(DPI * inches) for inches in layout.box(place))
+        head.append(grey[top - 45 : top - 8, left + width // 2 : left + width] < 160)
+    assert all(mark.sum() > 60 for mark in head)  # both marks are drawn
+    size = min(head[0].shape[1], head[1].shape[1])
+    assert (head[0][:, :size] != head[1][:, :size]).sum() > 60  # and differ
+
+
+def test_the_font_has_every_sign_of_the_figure() -> None:
+    signs = get_font(findfont("DejaVu Sans")).get_charmap()
+    assert all(ord(sign) in signs for sign in "\u2713\u2717\u2192\u00b7\u00b1\u2212")
+
+
+def test_images_keep_their_proportions_and_a_broken_one_is_said_to_be() -> None:
+    wide = np.zeros((20, 80, 3), np.uint8)
+    wide[:] = (200, 0, 0)
+    figure = draw_ranked_list(Tile(wide, 1, 3), [RankedTile(None, 1, 2, 1, 0.1, False)], CAPTION, REMAKE)
+    pixels = opened(figure_bytes(figure, "png"))
+    red = near(pixels, "#c80000")
+    rows, columns = np.flatnonzero(red.any(axis=1)), np.flatnonzero(red.any(axis=0))
+    assert (columns[-1] - columns[0]) / (rows[-1] - rows[0]) == pytest.approx(4, rel=0.1)
+    assert any("cannot" in words.get_text() for words in figure.axes[0].texts)
+
+
+def test_the_same_figure_gives_the_same_bytes_and_leaves_matplotlib_as_it_was() -> None:
+    before = dict(rcParams)
+    assert draw(3) == draw(3)
+    tiles = [tile(1, True), tile(2, False)]
+    first, second = (figure_bytes(draw_ranked_list(Tile(None, 1, 3), tiles, CAPTION, REMAKE), "pdf") for _ in range(2))
+    assert first == second
+    assert dict(rcParams) == before
+
+
+def test_the_pdf_has_one_page_of_the_right_size_with_embedded_truetype_fonts() -> None:
+    figure = draw_ranked_list(Tile(None, 1, 3), [tile(1, True)], CAPTION, REMAKE, width="one-column")
+    data = figure_bytes(figure, "pdf")
+    assert data.startswith(b"%PDF-1.")
+    assert data.rstrip().endswith(b"%%EOF")
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", data)) == 1
+    box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", data)
+    assert box is not None
+    assert float(box[1]) == pytest.approx(72 * 3.25, abs=0.1)
+    assert float(box[2]) == pytest.approx(72 * figure.get_size_inches()[1], abs=0.1)
+    assert b"/FontFile2" in data
+    assert b"/Type3" not in data
+    assert b"CreationDate" not in data
+    assert b"/Width 64" in data  # the image's own pixels
+
+
+def test_png_says_its_resolution_and_no_software() -> None:
+    image = Image.open(io.BytesIO(draw(1)))
+    assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert "Software" not in image.info
+
+
+def test_words_are_broken_by_their_width_and_pieces_only_between() -> None:
+    font = FontProperties(size=6.6)
+    words = "some words " * 40 + "x" * 300
+    lines = wrap_words(words, 3.0, font)
+    assert "".join("".join(lines).split()) == "".join(words.split())
+    assert all(width_of(line, font) <= 3.0 for line in lines)
+    assert len(lines) > 3
+    broken = wrap_pieces(["a=1, ", "b='c, d', ", "e=2)"], width_of("a=1, b='c", font), font)
+    assert broken == ["a=1,", "b='c, d',", "e=2)"] or broken[0] == "a=1,"
+    assert wrap_words("", 3.0, font) == []
+
+
+@pytest.mark.parametrize("count", [0, 101])
+def test_a_list_has_bounds(count: int) -> None:
+    with pytest.raises(ValueError, match="expected 1 to 100 ranked images"):
+        draw_ranked_list(Tile(None, 1, 3), [tile(1, True)] * count, CAPTION, REMAKE)
+
+
+def test_unknown_width_and_kind_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected width"):
+        draw_ranked_list(Tile(None, 1, 3), [tile(1, True)], CAPTION, REMAKE, width="poster")
+    with pytest.raises(ValueError, match="png or pdf"):
+        figure_bytes(draw_ranked_list(Tile(None, 1, 3), [tile(1, True)], CAPTION, REMAKE), "svg")
+
+
+def test_cmc_curves_are_named_with_their_scores_and_differ_without_colour() -> None:
+    curves = [
+        CmcCurve("one", np.linspace(0.445, 0.9, 20), 0.453, 0.011, 0.007),
+        CmcCurve("two", np.linspace(0.3, 0.8, 20), 0.32),
+    ]
+    figure = draw_cmc(curves, "CMC on SynVI (synthetic).")
+    legend = [words.get_text() for words in figure.legends[0].get_texts()]
+    assert legend == ["one: rank-1 44.5 \u00b1 1.1 %, mAP 45.3 \u00b1 0.7 %", "two: rank-1 30.0 %, mAP 32.0 %"]
+    lines = figure.axes[0].lines
+    assert np.allclose(lines[0].get_ydata(), 100 * curves[0].cmc)
+    assert len({line.get_marker() for line in lines}) == len({line.get_linestyle() for line in lines}) == 2
+    pixels = opened(figure_bytes(figure, "png"))
+    assert near(pixels, COLOURS[0]).any()
+    assert near(pixels, COLOURS[1]).any()
+    assert figure_bytes(figure, "pdf") == figure_bytes(figure, "pdf")
+    assert len(COLOURS) == len(LINES)
+
+
+@pytest.mark.parametrize(
+    ("cmc", "count", "width", "message"),
+    [
+        (np.ones(20), 0, "one-column", "expected 1 to 6 curves"),
+        (np.ones(20), 7, "one-column", "expected 1 to 6 curves"),
+        (np.ones(20), 1, "poster", "expected width"),
+        (np.full(20, np.nan), 1, "one-column", "as fractions"),
+        (np.full(20, 44.5), 1, "one-column", "as fractions"),
+        (np.ones((2, 3)), 1, "one-column", "as fractions"),
+        (np.ones(0), 1, "one-column", "as fractions"),
+    ],
+)
+def test_what_is_no_cmc_is_refused(cmc: np.ndarray, count: int, width: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        draw_cmc([CmcCurve("one", cmc, 0.5)] * count, "", width=width)

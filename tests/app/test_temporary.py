@@ -1,0 +1,88 @@
+"""The ceiling on temporary files: the oldest go first, and nothing outside the folder is touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app import temporary
+from app.temporary import MAX_BYTES, Ceiling, ceiling_for, trim
+
+
+def write(path: Path, size: int, age: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(size))
+    os.utime(path, (1_000_000_000 - age, 1_000_000_000 - age))
+    return path
+
+
+def test_the_oldest_go_first(tmp_path: Path) -> None:
+    old, middle, new = (write(tmp_path / name / "a.png", 100, age) for name, age in (("a", 30), ("b", 20), ("c", 10)))
+    assert trim(tmp_path, 300) == 300
+    assert trim(tmp_path, 299) == 200
+    assert not old.parent.exists(), "the folder that Gradio made for it goes with it"
+    assert middle.exists()
+    assert trim(tmp_path, 100) == 100
+    assert new.exists()
+    assert trim(tmp_path, 0) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_weighs_nothing(tmp_path: Path) -> None:
+    assert trim(tmp_path / "none", 10) == 0
+    assert ceiling_for(tmp_path / "none") == MAX_BYTES
+
+
+def test_links_are_deleted_and_never_followed(tmp_path: Path) -> None:
+    outside = write(tmp_path / "outside" / "a.png", 1000, 50)
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "file").symlink_to(outside)
+    (inside / "folder").symlink_to(outside.parent)
+    trim(inside, 0)
+    assert outside.exists()
+    assert list(inside.iterdir()) == []
+
+
+def test_the_ceiling_is_half_of_what_is_free_where_that_is_less(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 9 * 10**8, 10**8))
+    assert ceiling_for(tmp_path) == 50_000_000
+
+
+def test_room_is_made_for_what_is_coming_and_refused_beyond_the_ceiling(tmp_path: Path) -> None:
+    ceiling = Ceiling(tmp_path, 1000)
+    for number in range(10):
+        write(tmp_path / f"{number}" / "a.png", 100, 100 - number)
+    with ceiling.room_for(250) as first:
+        assert first
+        assert sum(path.stat().st_size for path in tmp_path.rglob("*.png")) == 700
+        with ceiling.room_for(800) as second:
+            assert not second
+        assert sum(path.stat().st_size for path in tmp_path.rglob("*.png")) == 700
+    with ceiling.room_for(1000) as third:
+        assert third, "what has come is no longer coming"
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_files_that_did_not_come_as_uploads_are_tended_now_and_then(tmp_path: Path, monkeypatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(temporary.time, "monotonic", lambda: now[0])
+    ceiling = Ceiling(tmp_path, 100)
+    ceiling.tend()
+    write(tmp_path / "a" / "export.pdf", 500, 0)
+    now[0] += 1
+    ceiling.tend()
+    assert list(tmp_path.rglob("*.pdf"))
+    now[0] += 60
+    ceiling.tend()
+    assert not list(tmp_path.rglob("*.pdf"))
+
+
+@pytest.mark.parametrize("failing", [PermissionError, FileNotFoundError])
+def test_files_that_vanish_meanwhile_are_no_error(tmp_path: Path, monkeypatch, failing: type[OSError]) -> None:
+    write(tmp_path / "a.png", 100, 0)
+    monkeypatch.setattr(Path, "lstat", lambda path: (_ for _ in ()).throw(failing()))
+    assert trim(tmp_path, 0) == 0

@@ -1,0 +1,44 @@
+"""axe finds no serious violation in our own markup; Gradio's own widgets are excepted by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Any]
+
+# What our templates draw. Everything else on the page is one of Gradio's widgets.
+OURS = ("#header", ".mun-tip", "#query-browser", "#ranking", "#scores", ".mun-take-note")
+# Gradio's widgets, which we cannot mend, by rule: what is wrong with them, and the only elements where it may be.
+EXCEPTED: dict[str, tuple[str, ...]] = {}
+
+
+def serious(page: Any, include: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
+    """Run axe over a part of the page, or all of it, and list the serious and critical violations."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    context = {"include": [[selector] for selector in include if page.locator(selector).count()]} if include else None
+    found = axe.Axe().run(page, context=context).response["violations"]
+    return [violation for violation in found if violation["impact"] in ("serious", "critical")]
+
+
+def told(violations: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"{violation['id']}: {violation['help']}\n  "
+        + "\n  ".join(node["html"][:200] for node in violation["nodes"][:4])
+        for violation in violations
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "address", ["", "?compare=other-tiny&left_out=1&query=cam3/0013/0001.jpg", "?direction=v2i&rerank=1", "?trial=99"]
+)
+def test_our_markup_has_no_serious_violation(visit: Visit, scheme: str, address: str) -> None:
+    page = visit(address=address, color_scheme=scheme).page
+    page.wait_for_selector('.mun-scores[data-state="ready"]')
+    violations = serious(page, OURS)
+    assert not violations, told(violations)

@@ -1,0 +1,107 @@
+"""The app on a free port of this machine, and calls to it as its documentation says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app import build_demo
+from app.library import Library
+from app.start import launch_options
+
+__all__ = ["Outcome", "Served", "serve"]
+
+JSON = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came back: `complete`, `error` or `refused` (an HTTP status other than 200), and with it."""
+
+    event: str
+    value: Any
+    text: str
+    status: int = 200
+
+    @property
+    def words(self) -> Any:
+        """What an error says."""
+        return self.value.get("error") if isinstance(self.value, dict) else self.value
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running app.
+
+    Attributes:
+        url: Its address, with `/` at the end.
+        client: Keeps its connections.
+        temporary: Its folder of temporary files.
+    """
+
+    url: str
+    client: httpx.Client
+    temporary: Path
+
+    def call(self, name: str, data: Any) -> Outcome:
+        """Call a public function: post, then read the events."""
+        return self.post(name, json.dumps({"data": data}).encode())  # by hand, because httpx refuses NaN
+
+    def post(self, name: str, body: bytes) -> Outcome:
+        """Post any bytes to a public function."""
+        posted = self.client.post(f"{self.url}gradio_api/call/{name}", content=body, headers=JSON)
+        if posted.status_code != 200:
+            return Outcome("refused", posted.text, posted.text, posted.status_code)
+        text = self.client.get(f"{self.url}gradio_api/call/{name}/{posted.json()['event_id']}").text
+        lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+        return Outcome(lines["event"], json.loads(lines["data"]), text)
+
+    def trigger(self, number: int, data: Any, session: str, event_data: Any = None) -> Outcome:
+        """Trigger any event of the page by its number, as the page's own script does, also a private one."""
+        call = {"fn_index": number, "data": data, "session_hash": session, "event_data": event_data}
+        body = json.dumps(call).encode()
+        posted = self.client.post(f"{self.url}gradio_api/queue/join", content=body, headers=JSON)
+        if posted.status_code != 200:
+            return Outcome("refused", posted.text, posted.text, posted.status_code)
+        with self.client.stream("GET", f"{self.url}gradio_api/queue/data?session_hash={session}") as stream:
+            for line in stream.iter_lines():
+                message = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else {}
+                if message.get("msg") in ("process_completed", "unexpected_error", "close_stream"):
+                    success = bool(message.get("success"))
+                    value = message.get("output", message.get("message"))
+                    return Outcome("complete" if success else "error", value, line)
+        raise AssertionError("the events ended without an answer")
+
+    def upload(self, name: str, data: bytes) -> str:
+        """Upload a file and return what Gradio calls it."""
+        answer = self.client.post(f"{self.url}gradio_api/upload", files={"files": (name, data)})
+        answer.raise_for_status()
+        return str(answer.json()[0])
+
+    def events(self) -> dict[int, int]:
+        """List the numbers of all private events, with how many values each takes."""
+        listed = self.client.get(f"{self.url}config").json()["dependencies"]
+        return {entry["id"]: len(entry["inputs"]) for entry in listed if entry["api_visibility"] == "private"}
+
+
+@contextmanager
+def serve(library: Library, folder: Path) -> Iterator[Served]:
+    """Serve the page of a library; temporary files go below `folder`."""
+    library.embeddings(library.default_checkpoint, library.default_data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        demo = build_demo(library)
+        _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        try:
+            with httpx.Client(timeout=60) as client:
+                yield Served(address, client, folder)
+        finally:
+            demo.close(verbose=False)
