@@ -146,7 +146,7 @@ class Handlers:
         with _plainly():
             chosen = choose(self.library, visit.next_turn(), named(values))
         if chosen.data != visit.data:
-            chosen = replace(chosen, past=(), future=())
+            chosen = replace(chosen, query="", past=(), future=())
         offered = menus(self.library, visit)
         shown = {name: replace(offered[name], value=value) for name, value in named(values).items()}  # type: ignore[arg-type]
         return chosen, shown

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,23 @@ def test_a_result_becomes_the_next_query_the_other_way_round(handlers: Handlers,
     back = handlers.act(answer.visit, event({"action": "back"}))
     assert (back.visit.query, back.visit.direction) == (visit.query, visit.direction)
     assert "You clicked" not in str(back.results)
+
+
+def test_another_data_set_brings_its_own_protocol_and_query(
+    handlers: Handlers, visit: Visit, tiny_checkpoint: Path, make_sysu: Callable[[dict[int, tuple[int, ...]]], Path]
+) -> None:
+    library = handlers.library
+    other = open_library(make_sysu({1: (1, 3), 2: (4, 6)}), tiny_checkpoint).collections["sysu"]
+    both = Library(library.checkpoints, {**library.collections, "sysu": other}, library.device)
+    for data in both.collections:
+        both.embeddings("mun-tiny", data)
+    there = change(Handlers(both), visit.go("cam6/0013/0001.jpg"), data="sysu", pid="13", shots="2")
+    assert (there.visit.data, there.visit.protocol, there.visit.past) == ("sysu", "sysu-all", ())
+    assert there.visit.query in other.query_rows
+    assert (there.visit.pid, there.visit.shots) == (None, 1)
+    assert "SYSU-MM01" in str(there.header)
+    assert "nobody is real" not in str(there.header)
+    assert "do not have 2 gallery images" in str(there.results)
 
 
 @pytest.mark.parametrize(
