@@ -42,6 +42,6 @@ def stylesheet() -> str:
     return (STATIC / "app.css").read_text(encoding="utf-8")
 
 
-def script(name: str) -> str:
-    """Read one of the page's own scripts."""
-    return (STATIC / name).read_text(encoding="utf-8")
+def script(*names: str) -> str:
+    """Read some of the page's own scripts, one after another."""
+    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)

@@ -15,21 +15,7 @@ element.addEventListener("click", (event) => {
   trigger("select", { query: button.dataset.query });
 });
 
-// Arrow keys walk through the thumbnails, Home and End to either end; Tab enters the list at one place and leaves it.
-element.addEventListener("keydown", (event) => {
-  if (!event.target.matches("button[data-query]")) return;
-  const buttons = [...element.querySelectorAll("button[data-query]")];
-  const here = buttons.indexOf(event.target);
-  const row = buttons.filter((button) => button.offsetTop === buttons[0].offsetTop).length;
-  const steps = { ArrowRight: here + 1, ArrowLeft: here - 1, ArrowDown: here + row, ArrowUp: here - row, Home: 0, End: buttons.length - 1 };
-  const next = buttons[steps[event.key]];
-  if (next) {
-    event.target.tabIndex = -1;
-    next.tabIndex = 0;
-    next.focus();
-    event.preventDefault();
-  }
-});
+walk("button[data-query]", () => element);
 
 // The query that is ranked now is scrolled into the list's view; the page itself stays where it is.
 const show = () => {

@@ -12,21 +12,7 @@ element.addEventListener("click", (event) => {
   }
 });
 
-// Arrow keys walk through the cards, Home and End to either end; Tab enters the list at one place and leaves it.
-element.addEventListener("keydown", (event) => {
-  if (!event.target.matches("button[data-image]")) return;
-  const buttons = [...event.target.closest("ol").querySelectorAll("button[data-image]")];
-  const here = buttons.indexOf(event.target);
-  const row = buttons.filter((button) => button.getBoundingClientRect().top === buttons[0].getBoundingClientRect().top).length;
-  const steps = { ArrowRight: here + 1, ArrowLeft: here - 1, ArrowDown: here + row, ArrowUp: here - row, Home: 0, End: buttons.length - 1 };
-  const next = buttons[steps[event.key]];
-  if (next) {
-    event.target.tabIndex = -1;
-    next.tabIndex = 0;
-    next.focus();
-    event.preventDefault();
-  }
-});
+walk("button[data-image]", (button) => button.closest("ol"));
 
 // The address bar: our own names replace the old ones, Gradio's (they begin with two underscores) stay.
 const remember = (link) => {

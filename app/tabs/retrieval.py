@@ -45,9 +45,11 @@ def build_retrieval(demo: gr.Blocks, library: Library, header: gr.HTML) -> None:
         with gr.Column(scale=3, min_width=300, elem_classes="mun-side"):
             filters = build_browser(offered)
             surprise = gr.Button("Random query", elem_id="random-query", size="md")
-            strip = gr.HTML(js_on_load=script("queries.js"), elem_id="query-browser", apply_default_css=False)
+            strip = gr.HTML(
+                js_on_load=script("walk.js", "queries.js"), elem_id="query-browser", apply_default_css=False
+            )
         with gr.Column(scale=9, min_width=300, elem_classes="mun-main"):
-            results = gr.HTML(js_on_load=script("ranking.js"), elem_id="ranking", apply_default_css=False)
+            results = gr.HTML(js_on_load=script("walk.js", "ranking.js"), elem_id="ranking", apply_default_css=False)
             build_take_home(library, state)
             scores = gr.HTML(elem_id="scores", apply_default_css=False)
     controls = Controls({**settings, **filters})

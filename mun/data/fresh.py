@@ -172,11 +172,7 @@ def _render(plan: Plan, first: int, start: int, step: int, path: Path) -> None:
     for turn in range(start, len(images) // each, step):
         if parent is not None and not parent.is_alive():
             return
-        row = turn * each
-        for camera in CAMERAS.values():
-            for index in range(plan.images):
-                recipe = plan.recipe(Split.TRAIN, first + turn, camera.camid, index)
-                decoded = decode(jpeg(recipe.image(), camera.quality))
-                images[row] = resize(decoded, *images.shape[1:3])
-                row += 1
+        for row, recipe in enumerate(plan.recipes(Split.TRAIN, first + turn), start=turn * each):
+            decoded = decode(jpeg(recipe.image(), recipe.camera.quality))
+            images[row] = resize(decoded, *images.shape[1:3])
     images.flush()

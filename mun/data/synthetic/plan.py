@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -82,7 +82,7 @@ class Plan:
         size = f"{self.size[0]}x{self.size[1]}"
         rest = f"--images {self.images} --size {size} --seed {self.seed}"
         if self.level.name == CUSTOM:
-            level = " ".join(f"--knob {name}={value:g}" for name, value in asdict(self.level.knobs).items())
+            level = " ".join(f"--knob {name}={value!r}" for name, value in asdict(self.level.knobs).items())
         else:
             level = f"--level {self.level.name}"
         return f"python -m mun synth OUT {level} {counts} {rest}{' --truth' if self.truth else ''}"
@@ -104,9 +104,19 @@ class Plan:
             camid: Number of the camera.
             index: Of the image of this person by this camera, from 0.
         """
+        person = draw_identity(self.seed, split, number, self.level.knobs)
+        return self._recipe(person, Key(self.seed, split, number, camid, index))
+
+    def recipes(self, split: Split, number: int) -> Iterator[Recipe]:
+        """Draw what all images of a person are made from, by camera and index."""
+        person = draw_identity(self.seed, split, number, self.level.knobs)
+        for camid in CAMERAS:
+            for index in range(self.images):
+                yield self._recipe(person, Key(self.seed, split, number, camid, index))
+
+    def _recipe(self, person: Identity, key: Key) -> Recipe:
         knobs = self.level.knobs
-        scene = draw_scene(Key(self.seed, split, number, camid, index), knobs)
-        return Recipe(draw_identity(self.seed, split, number, knobs), CAMERAS[camid], scene, self.size, knobs)
+        return Recipe(person, CAMERAS[key.camid], draw_scene(key, knobs), self.size, knobs)
 
     def recipe_of(self, image: str) -> Recipe:
         """Draw what one image is made from, by its name below the folder, as `cam3/0007/0001.jpg`.

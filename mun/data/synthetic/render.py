@@ -18,7 +18,7 @@ from mun.data.synthetic.solids import Floats, Part
 from mun.data.synthetic.trace import FINER, Trace, checked_size, trace
 from mun.data.synthetic.wardrobe import Identity
 
-__all__ = ["Rendering", "illuminate", "render", "render_background", "render_image"]
+__all__ = ["Rendering", "hidden_by", "illuminate", "render", "render_background", "render_image"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,12 @@ def illuminate(identity: Identity, camera: Camera, scene: Scene, traced: Trace) 
 
 def _occluded(light: Floats, scene: Scene) -> tuple[Floats, Floats]:
     """Put what stands before the person into the light; returns that and its coverage, `(H, W)`."""
-    size = (light.shape[1], light.shape[2])
+    shade, hidden = hidden_by(scene, (light.shape[1], light.shape[2]))
+    return (light, hidden) if scene.occluder is None else (light * (1 - hidden) + shade * hidden, hidden)
+
+
+def hidden_by(scene: Scene, size: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Draw what stands before the person: its light and its coverage, both zero where nothing does, `(H, W)`."""
     if scene.occluder is None:
-        return light, np.zeros(size, np.float32)
-    shade, hidden = occlusion(scene.occluder, size)
-    return light * (1 - hidden) + shade * hidden, hidden
+        return np.zeros(size, np.float32), np.zeros(size, np.float32)
+    return occlusion(scene.occluder, size)

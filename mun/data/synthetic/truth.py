@@ -22,7 +22,7 @@ from mun.data.synthetic.body import Pose
 from mun.data.synthetic.cloth import Spots, albedo, spots_on
 from mun.data.synthetic.figure import figure_of
 from mun.data.synthetic.plan import Recipe
-from mun.data.synthetic.render import illuminate
+from mun.data.synthetic.render import hidden_by
 from mun.data.synthetic.solids import Floats, Part, Solid
 from mun.data.synthetic.trace import FINER, body_points, trace
 from mun.data.synthetic.wardrobe import Identity, Pattern
@@ -67,7 +67,7 @@ def truth_of(recipe: Recipe) -> Truth:
     """
     identity, camera, scene = recipe.identity, recipe.camera, recipe.scene
     traced = trace(identity, camera, scene, recipe.size)
-    _, hidden = illuminate(identity, camera, scene, traced)
+    _, hidden = hidden_by(scene, recipe.size)
     parts = traced.parts
     person = parts != Part.BACKGROUND
     occluded = person & (hidden > 0.5)

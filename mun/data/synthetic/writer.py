@@ -151,15 +151,13 @@ def _write_person(task: Task) -> int:
     """Render and write all images of one person, and the truth where it is asked for; returns the number of images."""
     plan = task.plan
     with TruthFile(task.leaf) if plan.truth else nullcontext() as leaf:
-        for camera in CAMERAS.values():
-            folder = task.root / f"cam{camera.camid}" / f"{task.pid:04d}"
-            folder.mkdir(parents=True)
-            for index in range(plan.images):
-                recipe = plan.recipe(task.split, task.number, camera.camid, index)
-                path = folder / f"{index + 1:04d}.jpg"
-                path.write_bytes(jpeg(recipe.image(), camera.quality))
-                if leaf is not None:
-                    leaf.add("/".join(path.parts[-3:]), truth_of(recipe))
+        for recipe in plan.recipes(task.split, task.number):
+            image = f"cam{recipe.camera.camid}/{task.pid:04d}/{recipe.scene.noise_key.index + 1:04d}.jpg"
+            path = task.root / image
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpeg(recipe.image(), recipe.camera.quality))
+            if leaf is not None:
+                leaf.add(image, truth_of(recipe))
     return plan.images * len(CAMERAS)
 
 

@@ -88,9 +88,9 @@ def test_a_broken_or_foreign_manifest_is_refused(changes: dict[str, object], wor
 
 
 def test_a_turned_knob_makes_a_custom_level_that_its_command_remakes() -> None:
-    level = level_of("hard", {"noise": 0.5, "lookalikes": 1})
+    level = level_of("hard", {"noise": 0.123456789012, "lookalikes": 1})
     assert (level.name, level.version) == ("custom", 0)
-    assert level.knobs == replace(LEVELS["hard"].knobs, noise=0.5, lookalikes=1)
+    assert level.knobs == replace(LEVELS["hard"].knobs, noise=0.123456789012, lookalikes=1)
     plan = Plan(level=level, train_ids=1, val_ids=0, test_ids=0)
     words = plan.command.split()
     turned = dict(word.split("=") for before, word in zip(words, words[1:], strict=False) if before == "--knob")
