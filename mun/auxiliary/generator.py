@@ -8,6 +8,8 @@ where it happens.
 
 from __future__ import annotations
 
+import typing
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,14 +25,19 @@ __all__ = ["AuxiliaryGenerator", "CrossModalityLearner", "GeneratorParts", "Intr
 MIDDLE, SPREAD = 0.5, 0.25
 
 
-def unit_rms(maps: Tensor) -> Tensor:
-    """Scale each image's maps, `(N, C, h, w)`, to a root mean square of 1.
+def rms_gain(maps: Tensor) -> Tensor:
+    """Find the factor, `(N, 1, 1, 1)`, that scales each image's maps, `(N, C, h, w)`, to a root mean square of 1.
 
     Without it a preceding 1×1 convolution absorbs the gain and the ratio of the layer scales means nothing.
     """
-    gain: Tensor = torch.rsqrt(maps.float().square().mean(dim=(1, 2, 3), keepdim=True) + 1e-6)
-    scaled: Tensor = maps * gain.to(maps.dtype)
-    return scaled
+    norm = torch.linalg.vector_norm(maps.float(), dim=(1, 2, 3), keepdim=True)
+    return torch.rsqrt(norm.square() / maps[0].numel() + 1e-6)
+
+
+def merged_kernel(weights: Sequence[Tensor]) -> Tensor:
+    """Sum depth-wise kernels, `(C, 1, k, k)` with odd k each, padded to the largest k."""
+    largest = max(weight.shape[-1] for weight in weights)
+    return torch.stack([F.pad(weight, [(largest - weight.shape[-1]) // 2] * 4) for weight in weights]).sum(dim=0)
 
 
 class IntraModalityLearner(nn.Module):
@@ -49,7 +56,9 @@ class IntraModalityLearner(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map `(N, C, h, w)` to the same shape."""
-        patterns = torch.stack([convolution(maps) for convolution in self.depthwise]).sum(dim=0)
+        # Depth-wise convolutions that are only summed are one with the sum of their kernels, at a third of the cost.
+        kernel = merged_kernel(list(self.depthwise.parameters()))
+        patterns = F.conv2d(maps, kernel, padding=kernel.shape[-1] // 2, groups=maps.shape[1])
         mapped: Tensor = self.pointwise(F.gelu(self.norm(patterns)))
         return maps + mapped
 
@@ -68,13 +77,23 @@ class CrossModalityLearner(nn.Module):
 
     def forward(self, visible: Tensor, infrared: Tensor) -> Tensor:
         """Map two `(N, C, h, w)` to one shared `(N, C, h, w)`."""
-        both = torch.cat([visible, infrared], dim=1)
-        size = both.shape[-2:]
-        levels = [
-            F.interpolate(fuse(F.adaptive_avg_pool2d(both, bins)), size=size, mode="bilinear", align_corners=False)
-            for bins, fuse in zip(self.bins, self.fuse, strict=True)
+        size = visible.shape[-2:]
+        fused = [
+            fuse(torch.cat([F.adaptive_avg_pool2d(visible, bins), F.adaptive_avg_pool2d(infrared, bins)], dim=1))
+            for fuse, bins in zip(self.fuse, self.bins, strict=True)
         ]
-        return torch.stack(levels).sum(dim=0)
+        # Bilinear upsampling of every level and their sum are one product with a fixed matrix.
+        cells = torch.cat([level.flatten(2) for level in fused], dim=2).transpose(1, 2)
+        spread = self.upsampling(size, cells)
+        return (spread @ cells).transpose(1, 2).reshape(visible.shape)
+
+    def upsampling(self, size: torch.Size, like: Tensor) -> Tensor:
+        """Tell what each bin adds to each pixel of `size` when upsampled, `(h·w, bins)`, of the type of `like`."""
+        levels = [
+            F.interpolate(torch.eye(r * c).to(like).view(r * c, 1, r, c), size=size, mode="bilinear")
+            for r, c in self.bins
+        ]
+        return torch.cat(levels).flatten(1).t()
 
 
 @dataclass(frozen=True)
@@ -88,6 +107,12 @@ class GeneratorParts:
 
     intra: Tensor | None
     cross: Tensor | None
+
+    def total(self) -> Tensor:
+        """Add the branches that are on."""
+        if self.intra is None or self.cross is None:
+            return typing.cast(Tensor, self.cross if self.intra is None else self.intra)
+        return self.intra + self.cross
 
 
 class AuxiliaryGenerator(nn.Module):
@@ -128,21 +153,21 @@ class AuxiliaryGenerator(nn.Module):
         intra = cross = None
         if self.iml_visible is not None and self.iml_infrared is not None and self.scale_iml is not None:
             mean = 0.5 * (self.iml_visible(maps_v) + self.iml_infrared(maps_i))
-            intra = self.scale_iml[:, None, None] * unit_rms(mean)
+            intra = mean * (self.scale_iml[:, None, None] * rms_gain(mean)).to(mean.dtype)
         if self.cml is not None and self.scale_cml is not None:
-            cross = self.scale_cml[:, None, None] * unit_rms(self.cml(maps_v, maps_i))
+            shared = self.cml(maps_v, maps_i)
+            cross = shared * (self.scale_cml[:, None, None] * rms_gain(shared)).to(shared.dtype)
         return GeneratorParts(intra, cross)
 
     def forward(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, ...]:
         """Generate from pairs in [0, 1], `(N, 3, H, W)`; one image of that shape, nominally [0, 1], not clipped."""
         parts = self.parts(visible, infrared)
-        branches = [branch for branch in (parts.intra, parts.cross) if branch is not None]
-        return (self.render(torch.stack(branches).sum(dim=0), visible.shape[-2:]),)
+        return (self.render(parts.total(), visible.shape[-2:]),)
 
     def shrink(self, images: Tensor) -> Tensor:
         """Centre images and average them down to the generator's resolution."""
-        centered = (images - MIDDLE) / SPREAD
-        return F.avg_pool2d(centered, self.resolution) if self.resolution > 1 else centered
+        smaller = F.avg_pool2d(images, self.resolution) if self.resolution > 1 else images
+        return (smaller - MIDDLE) / SPREAD
 
     def render(self, maps: Tensor, size: torch.Size) -> Tensor:
         """Turn generator maps into an image of `size`."""

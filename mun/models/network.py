@@ -84,8 +84,9 @@ class Network(nn.Module):
         return embeddings
 
     def generate(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, ...]:
-        """Make the auxiliary images of same-identity pairs, each like its inputs."""
-        images: tuple[Tensor, ...] = self.auxiliary(visible, infrared)
+        """Make the auxiliary images of same-identity pairs, each like its inputs, in float32."""
+        with torch.autocast(visible.device.type, enabled=False):
+            images: tuple[Tensor, ...] = self.auxiliary(visible, infrared)
         return images
 
     def forward(self, images: Mapping[Modality, Tensor]) -> Outputs:

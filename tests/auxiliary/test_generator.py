@@ -14,7 +14,7 @@ from mun.auxiliary.generator import (
     CrossModalityLearner,
     IntraModalityLearner,
     input_dependence,
-    unit_rms,
+    rms_gain,
 )
 from mun.auxiliary.registry import AUXILIARIES, build_auxiliary
 from mun.config import GeneratorConfig, ModelConfig
@@ -77,11 +77,11 @@ def test_equals_the_formula_by_hand() -> None:
     np.testing.assert_allclose(generator(visible, infrared)[0].detach(), expected.detach(), atol=1e-6)
 
 
-def test_unit_rms_hides_the_gain() -> None:
+def test_rms_gain_takes_the_gain_away() -> None:
     maps = torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
-    scaled = unit_rms(maps)
+    scaled = maps * rms_gain(maps)
     assert torch.allclose(scaled.square().mean(dim=(1, 2, 3)), torch.ones(3), atol=1e-4)
-    assert torch.allclose(unit_rms(100 * maps), scaled, atol=1e-4)
+    assert torch.allclose(100 * maps * rms_gain(100 * maps), scaled, atol=1e-4)
 
 
 def test_pyramid_has_no_full_resolution_path() -> None:
@@ -102,7 +102,7 @@ def test_intra_learner_sees_one_modality() -> None:
 def test_gradcheck_through_the_generator() -> None:
     generator = AuxiliaryGenerator(GeneratorConfig(channels=3, bins=((1, 1), (2, 1)))).double().eval()
     visible, infrared = (image[:1].requires_grad_() for image in pair((8, 4), torch.float64))
-    # unit_rms measures in float32 for half-precision maps, so the numerical gradient is good to 1e-4 only.
+    # rms_gain measures in float32 for half-precision maps, so the numerical gradient is good to 1e-4 only.
     assert torch.autograd.gradcheck(
         lambda v, i: generator(v, i)[0], (visible, infrared), eps=1e-3, atol=1e-3, rtol=1e-2
     )
