@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 import numpy as np
 import torch
@@ -12,16 +13,31 @@ from tqdm import tqdm
 
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
+from mun.data.pairing import Pair
 from mun.models.network import Network
 from mun.structures import Modality, Sample
 
-__all__ = ["embed_pixels", "embed_samples"]
+__all__ = ["Space", "auxiliary_images", "embed_pairs", "embed_pixels", "embed_samples"]
 
 Floats = NDArray[np.float32]
+PAIR_CHUNK = 64
+
+
+class Space(StrEnum):
+    """Where points are taken: pooled features before the BN neck, or unit-length embeddings after it."""
+
+    FEATURES = "features"
+    EMBEDDING = "embedding"
 
 
 def embed_pixels(
-    network: Network, pixels: NDArray[np.uint8], modality: Modality, *, flip: bool = False, batch_size: int = 64
+    network: Network,
+    pixels: NDArray[np.uint8],
+    modality: Modality,
+    *,
+    flip: bool = False,
+    batch_size: int = 64,
+    space: Space = Space.EMBEDDING,
 ) -> Floats:
     """Embed decoded images of one modality.
 
@@ -29,11 +45,12 @@ def embed_pixels(
         network: In evaluation mode, on any device.
         pixels: RGB, uint8, [0, 255], `(N, H, W, 3)`, of the size the network was trained on.
         modality: `VISIBLE` or `INFRARED`.
-        flip: Average the embeddings of the image and its mirror, and normalise again.
+        flip: Average the embeddings of the image and its mirror, and normalise again; features are only averaged.
         batch_size: Images at once.
+        space: Unit-length embeddings, or the features before the BN neck.
 
     Returns:
-        Unit-length embeddings, float32, `(N, D)`.
+        Float32, `(N, D)`.
 
     Raises:
         ValueError: Another shape or type, or the network gives values that are not finite.
@@ -46,15 +63,23 @@ def embed_pixels(
     with torch.inference_mode():
         for start in range(0, len(pixels), batch_size):
             chunk = torch.from_numpy(np.array(pixels[start : start + batch_size])).to(device)
-            parts.append(embed_batch(network, to_images(chunk), modality, flip).cpu().numpy())
+            parts.append(embed_batch(network, to_images(chunk), modality, flip, space).cpu().numpy())
     embeddings = np.concatenate(parts)
-    if not np.isfinite(embeddings).all():
-        raise ValueError("expected finite embeddings, the network gave NaN or infinity; its weights are damaged")
+    check_finite(embeddings)
     return embeddings
 
 
-def embed_batch(network: Network, images: Tensor, modality: Modality, flip: bool) -> Tensor:
+def check_finite(values: Floats) -> None:
+    """Refuse what damaged weights give."""
+    if not np.isfinite(values).all():
+        raise ValueError("expected finite embeddings, the network gave NaN or infinity; its weights are damaged")
+
+
+def embed_batch(network: Network, images: Tensor, modality: Modality, flip: bool, space: Space) -> Tensor:
     """Embed images in [0, 1], `(N, 3, H, W)`."""
+    if space is Space.FEATURES:
+        features = network.features(images, modality)
+        return 0.5 * (features + network.features(images.flip(-1), modality)) if flip else features
     embeddings = network.embed(images, modality)
     if flip:
         embeddings = torch.nn.functional.normalize(embeddings + network.embed(images.flip(-1), modality), dim=1)
@@ -62,7 +87,13 @@ def embed_batch(network: Network, images: Tensor, modality: Modality, flip: bool
 
 
 def embed_samples(
-    network: Network, samples: Sequence[Sample], *, flip: bool = False, progress: bool = False, chunk: int = 512
+    network: Network,
+    samples: Sequence[Sample],
+    *,
+    flip: bool = False,
+    progress: bool = False,
+    chunk: int = 512,
+    space: Space = Space.EMBEDDING,
 ) -> Floats:
     """Read and embed samples of both modalities, in their order.
 
@@ -72,9 +103,10 @@ def embed_samples(
         flip: As `embed_pixels`.
         progress: Show a progress bar on stderr.
         chunk: Images decoded at once; bounds the memory.
+        space: As `embed_pixels`.
 
     Returns:
-        Unit-length embeddings, float32, `(N, D)`.
+        Float32, `(N, D)`.
 
     Raises:
         ValueError: An image is broken, or as `embed_pixels`.
@@ -88,6 +120,58 @@ def embed_samples(
                 pixels = decode_samples(
                     [samples[row] for row in part], network.config.height, network.config.image_width
                 )
-                embeddings[part] = embed_pixels(network, pixels, modality, flip=flip)
+                embeddings[part] = embed_pixels(network, pixels, modality, flip=flip, space=space)
                 bar.update(len(part))
     return embeddings
+
+
+def auxiliary_images(network: Network, pairs: Sequence[Pair]) -> Floats:
+    """Generate the auxiliary images of pairs of images on disk.
+
+    Args:
+        network: In evaluation mode, with an auxiliary modality.
+        pairs: N pairs; keep N to what memory holds.
+
+    Returns:
+        RGB, float32, nominally [0, 1] but not clipped, `(N, A, 3, H, W)`: A images per pair, none without an auxiliary
+        modality.
+
+    Raises:
+        ValueError: An image is broken.
+    """
+    size = (network.config.height, network.config.image_width)
+    if not pairs or not network.auxiliary.num_images:
+        return np.zeros((len(pairs), network.auxiliary.num_images, 3, *size), dtype=np.float32)
+    device = network.mean.device
+    visible = to_images(torch.from_numpy(decode_samples([pair.visible for pair in pairs], *size)).to(device))
+    infrared = to_images(torch.from_numpy(decode_samples([pair.infrared for pair in pairs], *size)).to(device))
+    with torch.inference_mode():
+        return torch.stack(network.generate(visible, infrared), dim=1).float().cpu().numpy()
+
+
+def embed_pairs(network: Network, pairs: Sequence[Pair], *, space: Space = Space.EMBEDDING) -> Floats:
+    """Embed the auxiliary images of pairs by the network's auxiliary stem.
+
+    At test time nobody needs them; they show where the third modality lies. A matched pair uses the identity label.
+
+    Args:
+        network: In evaluation mode.
+        pairs: N pairs of images on disk.
+        space: As `embed_pixels`.
+
+    Returns:
+        Float32, `(N, A, D)`, A auxiliary images per pair.
+
+    Raises:
+        ValueError: An image is broken, or the network gives values that are not finite.
+    """
+    count = network.auxiliary.num_images
+    points = np.zeros((len(pairs), count, network.num_features), dtype=np.float32)
+    device = network.mean.device
+    for start in range(0, len(pairs) if count else 0, PAIR_CHUNK):
+        images = torch.from_numpy(auxiliary_images(network, pairs[start : start + PAIR_CHUNK])).to(device)
+        with torch.inference_mode():
+            embedded = embed_batch(network, images.flatten(0, 1), Modality.AUXILIARY, False, space)
+        points[start : start + PAIR_CHUNK] = embedded.cpu().numpy().reshape(len(images), count, -1)
+    check_finite(points)
+    return points

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mun.auxiliary.interface import Auxiliary, check_pairs
 from mun.config import GeneratorConfig
 
 __all__ = ["AuxiliaryGenerator", "CrossModalityLearner", "GeneratorParts", "IntraModalityLearner", "input_dependence"]
@@ -115,14 +116,12 @@ class GeneratorParts:
         return self.intra + self.cross
 
 
-class AuxiliaryGenerator(nn.Module):
+class AuxiliaryGenerator(Auxiliary):
     """Make one auxiliary image from a visible and an infrared image of one person.
 
     `a = g_iml ⊙ rms(½(I_v + I_i)) + g_cml ⊙ rms(S)`, then a 1×1 convolution to three channels. The work is done at
     a fraction of the resolution (`config.resolution`) because at full size it rivals a narrow backbone in cost.
     """
-
-    num_images = 1
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -143,11 +142,7 @@ class AuxiliaryGenerator(nn.Module):
         Raises:
             ValueError: The two batches differ in shape, or are not images.
         """
-        if visible.ndim != 4 or visible.shape[1] != 3 or visible.shape != infrared.shape:
-            raise ValueError(
-                f"expected visible and infrared of one shape (N, 3, H, W), got {tuple(visible.shape)} "
-                f"and {tuple(infrared.shape)}"
-            )
+        check_pairs(visible, infrared)
         maps_v = self.stem_visible(self.shrink(visible))
         maps_i = self.stem_infrared(self.shrink(infrared))
         intra = cross = None
@@ -159,7 +154,7 @@ class AuxiliaryGenerator(nn.Module):
             cross = shared * (self.scale_cml[:, None, None] * rms_gain(shared)).to(shared.dtype)
         return GeneratorParts(intra, cross)
 
-    def forward(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
         """Generate from pairs in [0, 1], `(N, 3, H, W)`; one image of that shape, nominally [0, 1], not clipped."""
         parts = self.parts(visible, infrared)
         return (self.render(parts.total(), visible.shape[-2:]),)

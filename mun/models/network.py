@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mun.auxiliary.interface import Auxiliary
 from mun.auxiliary.registry import build_auxiliary
 from mun.config import ModelConfig
 from mun.models.backbone import Stem, Trunk, initialise
@@ -50,7 +51,7 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.num_classes = num_classes
-        self.auxiliary = build_auxiliary(config)
+        self.auxiliary: Auxiliary = build_auxiliary(config)
         modalities = [Modality.VISIBLE, Modality.INFRARED]
         if self.auxiliary.num_images and config.auxiliary_stem == "own":
             modalities.append(Modality.AUXILIARY)
@@ -83,10 +84,10 @@ class Network(nn.Module):
         embeddings: Tensor = self.neck(self.features(images, modality))[0]
         return embeddings
 
-    def generate(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, ...]:
-        """Make the auxiliary images of same-identity pairs, each like its inputs, in float32."""
+    def generate(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
+        """Make the auxiliary images of pairs, each like its inputs, in float32; see `Auxiliary`."""
         with torch.autocast(visible.device.type, enabled=False):
-            images: tuple[Tensor, ...] = self.auxiliary(visible, infrared)
+            images: tuple[Tensor, ...] = self.auxiliary(visible, infrared, draws)
         return images
 
     def forward(self, images: Mapping[Modality, Tensor]) -> Outputs:

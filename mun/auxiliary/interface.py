@@ -1,0 +1,54 @@
+"""What every auxiliary modality is: a module from pairs of images to images."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Auxiliary", "check_pairs"]
+
+
+class Auxiliary(nn.Module):
+    """Make auxiliary images from visible and infrared images of the same people.
+
+    Attributes:
+        num_images: Auxiliary images A per pair; 0 for none.
+        uses_visible: Whether the images depend on the visible input.
+        uses_infrared: Whether the images depend on the infrared input.
+        second_view: Whether training hands over a second augmentation of the pair instead of the batch's own.
+    """
+
+    num_images: int = 1
+    uses_visible: bool = True
+    uses_infrared: bool = True
+    second_view: bool = False
+
+    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
+        """Make the images of N pairs.
+
+        Args:
+            visible: RGB, float, nominally [0, 1], `(N, 3, H, W)`.
+            infrared: Like `visible`; row n shows the same person.
+            draws: A CPU generator, the only source of randomness; None for one with seed 0, so that the same images
+                come out each time.
+
+        Returns:
+            `num_images` tensors like the inputs, not clipped; they inherit the pairs' labels.
+
+        Raises:
+            ValueError: The two batches differ in shape, or are not images.
+        """
+        raise NotImplementedError
+
+
+def check_pairs(visible: Tensor, infrared: Tensor) -> None:
+    """Refuse what are no pairs of images.
+
+    Raises:
+        ValueError: The two batches differ in shape, or are not `(N, 3, H, W)`.
+    """
+    if visible.ndim != 4 or visible.shape[1] != 3 or visible.shape != infrared.shape:
+        raise ValueError(
+            f"expected visible and infrared of one shape (N, 3, H, W), got {tuple(visible.shape)} "
+            f"and {tuple(infrared.shape)}"
+        )
