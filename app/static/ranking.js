@@ -1,5 +1,6 @@
 // The bridge from the ranking to Python: a click on an image sends its key, on a button the name of what it does; the
-// server checks both. After each answer the address bar gets the view's link, and a live region says what is there.
+// server checks both. After each answer the address bar gets the view's link, and a live region says what is there
+// (`address.js` goes before this).
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-image], button[data-action]");
   if (!button || button.disabled) return;
@@ -13,27 +14,6 @@ element.addEventListener("click", (event) => {
 });
 
 walk("button[data-image]", (button) => button.closest("ol"));
-
-// The address bar: our own names replace the old ones, Gradio's (they begin with two underscores) stay.
-const remember = (link) => {
-  if (!link) return;
-  const kept = [...new URLSearchParams(location.search)].filter(([name]) => name.startsWith("__"));
-  const rest = kept.length ? "&" + new URLSearchParams(kept) : "";
-  history.replaceState(history.state, "", location.pathname + link + rest + location.hash);
-};
-
-// A live region must be on the page before its words change, so there is one for good.
-const announce = (words) => {
-  let region = document.getElementById("mun-live");
-  if (!region) {
-    region = document.createElement("div");
-    region.id = "mun-live";
-    region.className = "mun-hidden";
-    region.setAttribute("role", "status");
-    (document.querySelector("main") ?? document.body).append(region);
-  }
-  if (region.textContent !== words) region.textContent = words;
-};
 
 watch("value", () => {
   const section = element.querySelector("[data-link]");

@@ -49,7 +49,9 @@ def build_retrieval(demo: gr.Blocks, library: Library, header: gr.HTML) -> None:
                 js_on_load=script("walk.js", "queries.js"), elem_id="query-browser", apply_default_css=False
             )
         with gr.Column(scale=9, min_width=300, elem_classes="mun-main"):
-            results = gr.HTML(js_on_load=script("walk.js", "ranking.js"), elem_id="ranking", apply_default_css=False)
+            results = gr.HTML(
+                js_on_load=script("walk.js", "address.js", "ranking.js"), elem_id="ranking", apply_default_css=False
+            )
             build_take_home(library, state)
             scores = gr.HTML(elem_id="scores", apply_default_css=False)
     controls = Controls({**settings, **filters})
