@@ -16,9 +16,16 @@ __all__ = ["Config", "GeneratorConfig", "LossConfig", "ModelConfig", "TrainConfi
 T = TypeVar("T")
 
 
-def option(default: Any, text: str, choices: tuple[str, ...] | None = None) -> Any:
-    """Declare a field with the text that explains it, here and in `--help`."""
-    return field(default=default, metadata={"text": text, "choices": choices})
+def option(default: Any, text: str, choices: tuple[str, ...] | None = None, later: bool = False) -> Any:
+    """Declare a field with the text that explains it, here and in `--help`.
+
+    Args:
+        default: What a run has that does not choose.
+        text: One line.
+        choices: The values allowed, of a string.
+        later: Whether checkpoints are older than the field; in their configs it is absent and means the default.
+    """
+    return field(default=default, metadata={"text": text, "choices": choices, "later": later})
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class GeneratorConfig:
     iml: bool = option(True, "use the intra-modality learners")
     cml: bool = option(True, "use the cross-modality learner")
     scale_init: float = option(0.5, "layer scale at the start; not stated: both branches begin alike")
+    scale_learned: bool = option(True, "learn the layer scale; off keeps it as it starts, for the ablation", later=True)
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,12 @@ class LossConfig:
     triplet: float = option(0.0, "weight of a batch-hard triplet over all images; not in MUN, for baselines")
     margin: float = option(0.3, "margin of L_ia and the triplet; not stated: 0.3, the field's habit")
     momentum: float = option(0.8, "momentum of the accumulated prototypes; not stated: about five steps of memory")
-    alignment: str = option("bridge", "L_ma through the auxiliary prototype, or directly", ("bridge", "direct"))
+    alignment: str = option(
+        "bridge",
+        "L_ma: both prototypes to the auxiliary one; directly to one another; batch to the auxiliary's accumulated one,"
+        " which gets no gradient; or the kernel discrepancy of the batch instead",
+        ("bridge", "direct", "other", "mmd"),
+    )
     space: str = option(
         "embedding",
         "where L_ia, L_ma and the triplet measure; not stated: unit length bounds the distances",
@@ -89,6 +102,10 @@ class TrainConfig:
     erase: float = option(0.5, "probability of erasing a rectangle")
     erase_area: float = option(0.25, "largest erased share of the image")
     jitter: float = option(0.2, "largest relative change of brightness and contrast, per image")
+    shared_geometry: bool = option(
+        False, "mirror and shift both images of a pair alike, so that aligned pairs stay so", later=True
+    )
+    snapshots: int = option(0, "states of the generator to keep, from the first step to the last", later=True)
     precision: str = option(
         "auto",
         "auto: bfloat16 on a GPU, float32 on a CPU; metric losses always in float32",
@@ -166,6 +183,7 @@ def check_ranges(config: Config) -> None:
         ("log_every", train.log_every, 1, 10_000_000),
         ("recalibration", train.recalibration, 0, 10_000),
         ("fresh", train.fresh, 0, 100_000),
+        ("snapshots", train.snapshots, 0, 100),
     ]
     for name, value, low, high in bounds:
         # Written so that NaN, which compares as false, is refused too.
@@ -197,17 +215,18 @@ def from_json(kind: type[T], value: Any, where: str = "config") -> T:
     """Build a config of the given class from a JSON object.
 
     Raises:
-        ValueError: A field is missing, unknown or of another type, as in a config of another version.
+        ValueError: A field is missing that was always there, unknown or of another type.
     """
     if not isinstance(value, dict):
         raise ValueError(f"expected {where} to be an object, got {type(value).__name__}")
     hints = get_type_hints(kind)
     names = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    later = {item.name for item in dataclasses.fields(kind) if item.metadata.get("later")}  # type: ignore[arg-type]
     if unknown := sorted(set(value) - names):
         raise ValueError(f"expected {where} of this version, got the unknown field {unknown[0]!r}")
-    if missing := sorted(names - set(value)):
+    if missing := sorted(names - later - set(value)):
         raise ValueError(f"expected {where} of this version, the field {missing[0]!r} is missing")
-    return kind(**{name: convert(hints[name], value[name], f"{where}.{name}") for name in value})
+    return kind(**{name: convert(hints[name], part, f"{where}.{name}") for name, part in value.items()})
 
 
 def convert(hint: Any, value: Any, where: str) -> Any:

@@ -27,6 +27,12 @@ def edited(**changes) -> dict:
     return value
 
 
+def test_a_field_that_came_later_may_be_absent() -> None:
+    value = to_json(Config())
+    del value["train"]["shared_geometry"]
+    assert from_json(Config, value) == Config()
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

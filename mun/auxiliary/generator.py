@@ -134,6 +134,10 @@ class AuxiliaryGenerator(Auxiliary):
         self.cml = CrossModalityLearner(channels, config.bins) if config.cml else None
         self.scale_iml = nn.Parameter(torch.full((channels,), config.scale_init)) if config.iml else None
         self.scale_cml = nn.Parameter(torch.full((channels,), config.scale_init)) if config.cml else None
+        for scale in (self.scale_iml, self.scale_cml):
+            if scale is not None:
+                scale.requires_grad_(config.scale_learned)
+        self.fused = nn.Identity()  # both branches added: a place to look at, without weights
         self.output = nn.Conv2d(channels, 3, 1)
 
     def parts(self, visible: Tensor, infrared: Tensor) -> GeneratorParts:
@@ -166,7 +170,7 @@ class AuxiliaryGenerator(Auxiliary):
 
     def render(self, maps: Tensor, size: torch.Size) -> Tensor:
         """Turn generator maps into an image of `size`."""
-        image: Tensor = self.output(maps)
+        image: Tensor = self.output(self.fused(maps))
         if image.shape[-2:] != size:
             image = F.interpolate(image, size=size, mode="bilinear", align_corners=False)
         return MIDDLE + SPREAD * image

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["Augmentation", "augment", "to_images"]
+__all__ = ["Augmentation", "augment", "draw_uniform", "share_geometry", "to_images"]
 
 # The erased rectangle takes ImageNet's mean colour, which the model's normalisation maps to 0.
 FILL = (0.485, 0.456, 0.406)
@@ -31,21 +31,39 @@ def to_images(pixels: Tensor) -> Tensor:
     return pixels.permute(0, 3, 1, 2).float().div(255.0)
 
 
-def augment(images: Tensor, settings: Augmentation, draws: torch.Generator) -> Tensor:
+def draw_uniform(count: int, draws: torch.Generator) -> Tensor:
+    """Draw what decides the augmentation of some images: uniform in [0, 1), float32, `(count, 9)`.
+
+    Args:
+        count: Number of images.
+        draws: The only source of randomness, a CPU generator.
+    """
+    return torch.rand(count, 9, generator=draws)
+
+
+def share_geometry(source: Tensor, target: Tensor) -> None:
+    """Give the images of `target` the mirror and the shift of those of `source`, row by row, in place.
+
+    Two images that were aligned stay so; brightness, contrast and the erased rectangle remain each image's own.
+    """
+    target[:, :3] = source[:, :3]
+
+
+def augment(images: Tensor, settings: Augmentation, uniform: Tensor) -> Tensor:
     """Mirror, shift, change brightness and contrast, and erase a rectangle, each image on its own.
 
     Args:
         images: RGB, float, [0, 1], `(N, 3, H, W)`.
         settings: Probabilities and sizes.
-        draws: The only source of randomness, a CPU generator.
+        uniform: From `draw_uniform`, `(N, 9)`.
 
     Returns:
         A new tensor of the same shape, in [0, 1].
     """
-    uniform = torch.rand(len(images), 9, generator=draws).tolist()
+    chances = uniform.tolist()
     padded = F.pad(images, [settings.pad] * 4, mode="replicate") if settings.pad else images
     return torch.stack(
-        [augment_one(padded[index], images.shape[-2:], settings, uniform[index]) for index in range(len(images))]
+        [augment_one(padded[index], images.shape[-2:], settings, chances[index]) for index in range(len(images))]
     )
 
 

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from mun.losses.functional import modality_prototype
+from mun.losses.functional import kernel_discrepancy, modality_prototype
 from mun.structures import Modality
 
-__all__ = ["ModalityAlignment"]
+__all__ = ["KINDS", "ModalityAlignment"]
 
 ORDER = (Modality.VISIBLE, Modality.INFRARED, Modality.AUXILIARY)
+KINDS = ("bridge", "direct", "other", "mmd")
 
 
 class ModalityAlignment(nn.Module):
@@ -20,7 +22,13 @@ class ModalityAlignment(nn.Module):
 
     With the batch prototype b_m (mean over identities of the mean unit feature) and the accumulated
     `p_m ← μ·p_m + (1−μ)·b_m`, the loss uses `p̂_m = p_m + b_m − sg(b_m)`: the accumulated value with the undamped
-    gradient of the batch. Bridge: `‖p̂_v − p̂_a‖² + ‖p̂_i − p̂_a‖²`; direct: `‖p̂_v − p̂_i‖²`.
+    gradient of the batch. The kinds:
+
+    - bridge: `‖p̂_v − p̂_a‖² + ‖p̂_i − p̂_a‖²`. With p̂_a at the midpoint it has half the gradient of
+    - direct: `‖p̂_v − p̂_i‖²`, so compare the two with this one at half the weight.
+    - other: `‖b_v − sg(p_a)‖² + ‖b_i − sg(p_a)‖²`: each batch goes to the auxiliary modality, which does not come.
+    - mmd: the squared maximum mean discrepancy of the batch's unit features instead, no prototypes: visible and
+      infrared each to auxiliary.
 
     The prototypes are float32 buffers, updated once per forward pass in train mode, and saved with a flag that says
     which were ever set. In evaluation mode nothing is updated; a prototype never set is taken from the batch.
@@ -28,7 +36,7 @@ class ModalityAlignment(nn.Module):
     Args:
         num_features: Size D.
         momentum: μ in [0, 1); 0 takes the batch's prototype.
-        kind: `bridge` or `direct`.
+        kind: One of `KINDS`.
 
     Source: MUN, arXiv:2309.06262: prototypes by temporal accumulation, the auxiliary modality as bridge. Departs from
     it in: the paper's equation is not at hand; the straight-through form is our choice.
@@ -39,8 +47,8 @@ class ModalityAlignment(nn.Module):
 
     def __init__(self, num_features: int, momentum: float, kind: str = "bridge") -> None:
         super().__init__()
-        if kind not in {"bridge", "direct"}:
-            raise ValueError(f"expected kind to be bridge or direct, got {kind!r}")
+        if kind not in KINDS:
+            raise ValueError(f"expected kind to be one of {', '.join(KINDS)}; got {kind!r}")
         self.momentum = momentum
         self.kind = kind
         self.register_buffer("prototypes", torch.zeros(len(ORDER), num_features))
@@ -65,14 +73,24 @@ class ModalityAlignment(nn.Module):
 
         Terms whose modality is absent are left out; with none left the loss is 0.
         """
-        present = {
-            modality: self.accumulate(modality, modality_prototype(features[modality], labels[modality]))
+        nothing = torch.stack([values.sum() for values in features.values()]).sum() * 0.0
+        if self.kind == "mmd":
+            pairs = [
+                (F.normalize(features[modality], dim=1), F.normalize(features[Modality.AUXILIARY], dim=1))
+                for modality in ORDER[:2]
+                if modality in features and Modality.AUXILIARY in features
+            ]
+            return torch.stack([kernel_discrepancy(a, b) for a, b in pairs]).sum() if pairs else nothing
+        batch = {
+            modality: modality_prototype(features[modality], labels[modality])
             for modality in ORDER
             if modality in features
         }
+        present = {modality: self.accumulate(modality, prototype) for modality, prototype in batch.items()}
+        if self.kind == "other" and Modality.AUXILIARY in present:
+            goal = present[Modality.AUXILIARY].detach()
+            present = {**batch, Modality.AUXILIARY: goal}
         visible, infrared, auxiliary = (present.get(modality) for modality in ORDER)
-        pairs = [(visible, infrared)] if self.kind == "direct" else [(visible, auxiliary), (infrared, auxiliary)]
-        terms = [(a - b).square().sum() for a, b in pairs if a is not None and b is not None]
-        if not terms:
-            return torch.stack([values.sum() for values in features.values()]).sum() * 0.0
-        return torch.stack(terms).sum()
+        sides = [(visible, infrared)] if self.kind == "direct" else [(visible, auxiliary), (infrared, auxiliary)]
+        terms = [(a - b).square().sum() for a, b in sides if a is not None and b is not None]
+        return torch.stack(terms).sum() if terms else nothing

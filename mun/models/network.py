@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mun.auxiliary.generator import AuxiliaryGenerator
 from mun.auxiliary.interface import Auxiliary
 from mun.auxiliary.registry import build_auxiliary
 from mun.config import ModelConfig
@@ -51,7 +52,7 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.num_classes = num_classes
-        self.auxiliary: Auxiliary = build_auxiliary(config)
+        self.auxiliary: Auxiliary = build_auxiliary(config.auxiliary, config.generator)
         modalities = [Modality.VISIBLE, Modality.INFRARED]
         if self.auxiliary.num_images and config.auxiliary_stem == "own":
             modalities.append(Modality.AUXILIARY)
@@ -83,6 +84,18 @@ class Network(nn.Module):
         """Map images in [0, 1], `(N, 3, H, W)`, to unit-length embeddings, float32, `(N, D)`."""
         embeddings: Tensor = self.neck(self.features(images, modality))[0]
         return embeddings
+
+    def explainable_layers(self) -> dict[str, nn.Module]:
+        """Name the modules whose output is a map, `(N, C, h, w)`: the parts of MUN's generator, then the trunk's stages.
+
+        A part that is switched off, and the whole generator of another auxiliary modality, are left out.
+        """
+        layers: dict[str, nn.Module] = {}
+        for part in self.auxiliary.modules():
+            if isinstance(part, AuxiliaryGenerator):
+                named = {name: getattr(part, name) for name in ("iml_visible", "iml_infrared", "cml", "fused")}
+                layers |= {name: module for name, module in named.items() if module is not None}
+        return layers | {f"layer{stage}": getattr(self.trunk, f"layer{stage}") for stage in range(1, 5)}
 
     def generate(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
         """Make the auxiliary images of pairs, each like its inputs, in float32; see `Auxiliary`."""

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
 from mun.checkpoint import build_network, load_tensors, save_checkpoint
-from mun.data.augment import Augmentation, augment, to_images
+from mun.data.augment import Augmentation, augment, draw_uniform, share_geometry, to_images
 from mun.data.cache import cached_images
 from mun.data.fresh import FreshPeople, check_fresh
 from mun.data.sampler import CrossModalSampler
@@ -64,7 +64,8 @@ class Trainer:
         network = build_network(self.config, self.sampler.num_classes, self.seed).to(device)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         criterion = Criterion(self.config.loss, network.num_features).to(device)
-        self.network, self.criterion = network, criterion
+        self.network: Network = network
+        self.criterion = criterion
         self.state = TrainState(0, network, criterion, build_optimizer(network, train), {})
         if (newest := newest_state(folder)) is not None:
             self.state.load(newest)
@@ -78,12 +79,33 @@ class Trainer:
 
     def batch(self, step: int) -> tuple[dict[Modality, Tensor], Tensor]:
         """Build the augmented images of a step, per modality, and their labels, `(P·K,)`."""
-        train = self.config.train
-        settings = Augmentation(train.flip, train.pad, train.erase, train.erase_area, train.jitter)
         draws = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         rows, labels = self.sampler.batch(step)
-        images = {modality: augment(self.images(rows[modality], step), settings, draws) for modality in MODALITIES}
+        images = self.augmented(rows, step, draws)
         return images, torch.from_numpy(labels).to(self.device)
+
+    def augmented(
+        self, rows: Mapping[Modality, NDArray[np.int64]], step: int, draws: torch.Generator
+    ) -> dict[Modality, Tensor]:
+        """Fetch and augment the rows of both modalities."""
+        train = self.config.train
+        settings = Augmentation(train.flip, train.pad, train.erase, train.erase_area, train.jitter)
+        uniform = {modality: draw_uniform(len(rows[modality]), draws) for modality in MODALITIES}
+        if train.shared_geometry:
+            share_geometry(uniform[Modality.VISIBLE], uniform[Modality.INFRARED])
+        return {
+            modality: augment(self.images(rows[modality], step), settings, uniform[modality]) for modality in MODALITIES
+        }
+
+    def generate(self, images: Mapping[Modality, Tensor], step: int) -> tuple[Tensor, ...]:
+        """Make the auxiliary images of a step from its augmented images, or from a second augmentation of them."""
+        auxiliary = self.network.auxiliary
+        if not auxiliary.num_images:
+            return ()
+        draws = torch.Generator().manual_seed(int(np.random.SeedSequence([self.seed, 4, step]).generate_state(1)[0]))
+        if auxiliary.second_view:
+            images = self.augmented(self.sampler.batch(step)[0], step, draws)
+        return self.network.generate(images[Modality.VISIBLE], images[Modality.INFRARED], draws)
 
     def begin_epoch(self, step: int) -> None:
         """Where an epoch begins, let fresh people in, and start to render the next ones."""
@@ -117,7 +139,7 @@ class Trainer:
         self.network.train()
         self.criterion.train()
         with self.mixed_precision():
-            generated = self.network.generate(images[Modality.VISIBLE], images[Modality.INFRARED])
+            generated = self.generate(images, step)
             labels = dict.fromkeys(MODALITIES, pair_labels)
             if generated:
                 images = {**images, Modality.AUXILIARY: torch.cat([image.float() for image in generated])}

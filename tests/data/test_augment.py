@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mun.data.augment import FILL, Augmentation, augment, to_images
+from mun.data.augment import FILL, Augmentation, augment, draw_uniform, share_geometry, to_images
 
 OFF = Augmentation(flip=0.0, pad=0, erase=0.0, erase_area=0.2, jitter=0.0)
 
@@ -14,8 +14,17 @@ def images(count: int = 3) -> torch.Tensor:
     return torch.rand(count, 3, 32, 16, generator=torch.Generator().manual_seed(1))
 
 
-def draws(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def draws(seed: int = 0, count: int = 3) -> torch.Tensor:
+    return draw_uniform(count, torch.Generator().manual_seed(seed))
+
+
+def test_shared_geometry_keeps_aligned_images_aligned() -> None:
+    first, second = draws(1), draws(2)
+    share_geometry(first, second)
+    moves = Augmentation(flip=0.5, pad=4, erase=0.0, jitter=0.0)
+    assert torch.equal(augment(images(), moves, first), augment(images(), moves, second))
+    both = Augmentation(flip=0.5, pad=4, erase=1.0, jitter=0.2)
+    assert not torch.equal(augment(images(), both, first), augment(images(), both, second)), "the rest is its own"
 
 
 def test_off_is_identity() -> None:
@@ -31,7 +40,7 @@ def test_same_draws_same_images() -> None:
 def test_range_and_input_kept() -> None:
     source = images(16)
     before = source.clone()
-    result = augment(source, Augmentation(jitter=0.9, erase=1.0), draws())
+    result = augment(source, Augmentation(jitter=0.9, erase=1.0), draws(count=16))
     assert result.shape == source.shape
     assert result.min() >= 0.0
     assert result.max() <= 1.0
@@ -43,7 +52,7 @@ def test_flip() -> None:
 
 
 def test_crop_shifts_by_at_most_the_padding() -> None:
-    shifted = augment(images(1), Augmentation(0.0, 2, 0.0, 0.2, 0.0), draws())[0]
+    shifted = augment(images(1), Augmentation(0.0, 2, 0.0, 0.2, 0.0), draws(count=1))[0]
     padded = torch.nn.functional.pad(images(1), [2] * 4, mode="replicate")[0]
     windows = [padded[:, y : y + 32, x : x + 16] for y in range(5) for x in range(5)]
     assert any(torch.equal(shifted, window) for window in windows)
@@ -51,7 +60,7 @@ def test_crop_shifts_by_at_most_the_padding() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_erased_area(seed) -> None:
-    result = augment(images(1), Augmentation(0.0, 0, 1.0, 0.3, 0.0), draws(seed))[0]
+    result = augment(images(1), Augmentation(0.0, 0, 1.0, 0.3, 0.0), draws(seed, 1))[0]
     erased = (result == torch.tensor(FILL).view(3, 1, 1)).all(dim=0)
     assert 0.0 < erased.float().mean() <= 0.35
     rows, columns = erased.any(dim=1), erased.any(dim=0)

@@ -118,5 +118,40 @@ def test_state_is_float32_buffers_with_a_flag() -> None:
 
 
 def test_unknown_kind() -> None:
-    with pytest.raises(ValueError, match="bridge or direct"):
+    with pytest.raises(ValueError, match="one of bridge, direct, other, mmd; got 'sideways'"):
         ModalityAlignment(4, 0.8, "sideways")
+
+
+def test_other_moves_the_batch_to_the_auxiliary_prototype_alone() -> None:
+    loss = ModalityAlignment(4, 0.8, "other").double()
+    features, y = groups(3, requires_grad=True), labels()
+    value = loss(features, y)
+    batch = {m: modality_prototype(features[m], y[m]) for m in LABELS}
+    expected = sum((batch[m] - batch[A].detach()).square().sum() for m in (V, I))
+    assert value.item() == pytest.approx(expected.item(), abs=1e-12)
+    value.backward()
+    assert features[A].grad is None
+    assert features[V].grad.norm() > 0
+
+
+def test_kernel_discrepancy_equals_loops() -> None:
+    loss = ModalityAlignment(4, 0.8, "mmd").double()
+    features = groups(4)
+    unit = {m: (x / x.norm(dim=1, keepdim=True)).numpy() for m, x in features.items()}
+
+    def mean_kernel(a, b) -> float:
+        return float(np.mean([[np.exp(-np.square(x - z).sum() / 2) for z in b] for x in a]))
+
+    expected = sum(
+        mean_kernel(unit[m], unit[m]) + mean_kernel(unit[A], unit[A]) - 2 * mean_kernel(unit[m], unit[A])
+        for m in (V, I)
+    )
+    assert loss(features, labels()).item() == pytest.approx(expected, abs=1e-10)
+    assert not bool(loss.initialised.any()), "no prototypes"
+
+
+@pytest.mark.parametrize("kind", ["bridge", "other", "mmd"])
+def test_without_an_auxiliary_modality_the_bridge_is_nothing(kind) -> None:
+    loss = ModalityAlignment(4, 0.8, kind).double()
+    features = {m: x for m, x in groups(0).items() if m != A}
+    assert loss(features, {m: y for m, y in labels().items() if m != A}).item() == 0.0

@@ -1,0 +1,116 @@
+"""Learned rivals of MUN's generator, each a few 1×1 convolutions, and two controls of MUN itself."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mun.auxiliary.generator import AuxiliaryGenerator
+from mun.auxiliary.interface import Auxiliary, check_pairs
+from mun.config import GeneratorConfig
+
+__all__ = ["FrozenGenerator", "MiddleGenerator", "ShuffledPartners", "SyncreticGenerator", "XGenerator"]
+
+
+class XGenerator(Auxiliary):
+    """The X modality: the visible image through 1×1 convolutions, 3 → 1, ReLU, 1 → 3.
+
+    Source: Li et al., AAAI 2020, "Infrared-Visible Cross-Modal Person Re-Identification with an X Modality". Departs
+    from it in: it works on images in [0, 1], and it starts at the channel mean (weights 1/3 and 1, biases 0).
+    """
+
+    uses_infrared = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode = nn.Conv2d(3, 1, 1)
+        self.decode = nn.Conv2d(1, 3, 1)
+        with torch.no_grad():
+            self.encode.weight.fill_(1 / 3)
+            self.decode.weight.fill_(1.0)
+            for layer in (self.encode, self.decode):
+                layer.bias.zero_()  # type: ignore[union-attr]
+
+    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
+        """Make X images."""
+        check_pairs(visible, infrared)
+        return (self.decode(F.relu(self.encode(visible))),)
+
+
+class MiddleGenerator(Auxiliary):
+    """The middle modality: an encoder per modality and one decoder give **two** auxiliary images.
+
+    Encoder: 1×1 3 → 1, ReLU, 1×1 1 → 1, ReLU, batch normalisation; decoder: 1×1 1 → 3, ReLU.
+
+    Source: MMN, Zhang et al., ACM MM 2021, "Towards a Unified Middle Modality Learning for Visible-Infrared Person
+    Re-Identification". Departs from it in: the row is the generator alone, without the paper's losses, and the middle
+    images are not scored at test time.
+    """
+
+    num_images = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode_visible = middle_encoder()
+        self.encode_infrared = middle_encoder()
+        self.decode = nn.Conv2d(1, 3, 1)
+
+    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
+        """Make a middle image of the visible, and one of the infrared image."""
+        check_pairs(visible, infrared)
+        return F.relu(self.decode(self.encode_visible(visible))), F.relu(self.decode(self.encode_infrared(infrared)))
+
+
+def middle_encoder() -> nn.Sequential:
+    """Build the encoder of one modality; positive weights at the start, so that no image begins at zero."""
+    first, second = nn.Conv2d(3, 1, 1), nn.Conv2d(1, 1, 1)
+    with torch.no_grad():
+        first.weight.abs_()
+        second.weight.abs_()
+    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), nn.BatchNorm2d(1))
+
+
+class SyncreticGenerator(Auxiliary):
+    """The syncretic modality: a learned fusion of the pair, `1×1(ReLU(1×1(V) + 1×1(I)))` through one channel.
+
+    Source: SMCL, Wei et al., ICCV 2021, "Syncretic Modality Collaborative Learning for Visible Infrared Person
+    Re-Identification", from memory: the paper was not at hand. Departs from it in: whatever that memory lacks, and it
+    starts at the mean of the pair (weights 1/6 and 1, biases 0).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode_visible = nn.Conv2d(3, 1, 1)
+        self.encode_infrared = nn.Conv2d(3, 1, 1)
+        self.decode = nn.Conv2d(1, 3, 1)
+        with torch.no_grad():
+            for layer, weight in ((self.encode_visible, 1 / 6), (self.encode_infrared, 1 / 6), (self.decode, 1.0)):
+                layer.weight.fill_(weight)
+                layer.bias.zero_()  # type: ignore[union-attr]
+
+    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
+        """Fuse the pairs."""
+        check_pairs(visible, infrared)
+        return (self.decode(F.relu(self.encode_visible(visible) + self.encode_infrared(infrared))),)
+
+
+class ShuffledPartners(AuxiliaryGenerator):
+    """MUN's generator with the infrared partners dealt anew over the batch: a control.
+
+    The image inherits the label of its visible input. If it serves as well as MUN, what counts is not the pair.
+    """
+
+    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
+        """Generate from each visible image and a random infrared one; without draws partners stay as they are."""
+        if draws is not None:
+            infrared = infrared[torch.randperm(len(infrared), generator=draws).to(infrared.device)]
+        return super().forward(visible, infrared)
+
+
+class FrozenGenerator(AuxiliaryGenerator):
+    """MUN's generator as it was drawn at random, never trained: a control."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__(config)
+        self.requires_grad_(False)

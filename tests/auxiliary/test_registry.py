@@ -1,0 +1,126 @@
+"""Every name of the registry: shapes, determinism, gradients, what it depends on, and its formula."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mun.auxiliary.generator import input_dependence
+from mun.auxiliary.learned import MiddleGenerator, SyncreticGenerator, XGenerator
+from mun.auxiliary.pixel import draw_box
+from mun.auxiliary.registry import AUXILIARIES, build_auxiliary
+from mun.config import GeneratorConfig
+
+RANDOM = {"channel-exchange", "mixup", "cutmix", "random-pixel", "mun-shuffled"}
+LEARNED = {"x", "middle", "syncretic", "mun", "mun-shuffled"}
+
+
+def build(name: str):
+    torch.manual_seed(0)
+    return build_auxiliary(name, GeneratorConfig())
+
+
+def pair(count: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+    draws = torch.Generator().manual_seed(0)
+    return torch.rand(count, 3, 32, 16, generator=draws), torch.rand(count, 3, 32, 16, generator=draws)
+
+
+def draws(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("name", AUXILIARIES)
+def test_images_are_like_their_inputs(name) -> None:
+    module = build(name)
+    images = module(*pair(), draws(1))
+    assert len(images) == module.num_images
+    assert all(image.shape == (4, 3, 32, 16) and bool(image.isfinite().all()) for image in images)
+
+
+@pytest.mark.parametrize("name", [name for name in AUXILIARIES if name != "none"])
+def test_the_draws_decide(name) -> None:
+    module = build(name).eval()
+    once, again, other = (torch.cat(module(*pair(), draws(seed))) for seed in (1, 1, 2))
+    assert torch.equal(once, again)
+    assert torch.equal(once, other) == (name not in RANDOM)
+    assert torch.equal(torch.cat(module(*pair())), torch.cat(module(*pair()))), "without draws too"
+
+
+@pytest.mark.parametrize("name", AUXILIARIES)
+def test_depends_on_what_it_says(name) -> None:
+    module = build(name).eval()
+    share = input_dependence(module, *pair())
+    if not module.num_images:
+        assert share != share
+    else:
+        assert (share > 0, share < 1) == (module.uses_visible, module.uses_infrared)
+
+
+@pytest.mark.parametrize("name", AUXILIARIES)
+def test_gradients_reach_every_parameter_that_learns(name) -> None:
+    module = build(name)
+    learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    assert bool(learned) == (name in LEARNED)
+    if learned:
+        torch.stack([image.square().sum() for image in module(*pair(), draws(1))]).sum().backward()
+        assert all(parameter.grad is not None and bool(parameter.grad.isfinite().all()) for parameter in learned)
+
+
+@pytest.mark.parametrize("name", [name for name in AUXILIARIES if name != "none"])
+def test_pairs_are_checked(name) -> None:
+    with pytest.raises(ValueError, match=r"one shape \(N, 3, H, W\)"):
+        build(name)(torch.zeros(2, 3, 8, 8), torch.zeros(2, 3, 8, 4))
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(ValueError, match="expected auxiliary to be one of none, copy"):
+        build_auxiliary("magic", GeneratorConfig())
+
+
+def test_x_begins_as_the_channel_mean() -> None:
+    visible, infrared = pair()
+    (image,) = XGenerator()(visible, infrared)
+    torch.testing.assert_close(image, visible.mean(dim=1, keepdim=True).expand_as(visible))
+
+
+def test_syncretic_begins_as_the_mean_of_both() -> None:
+    visible, infrared = pair()
+    (image,) = SyncreticGenerator()(visible, infrared)
+    torch.testing.assert_close(image, torch.cat([visible, infrared], 1).mean(dim=1, keepdim=True).expand_as(visible))
+
+
+def test_middle_equals_the_formula_by_hand() -> None:
+    module = MiddleGenerator()
+    visible, infrared = pair()
+    state = module.state_dict()
+
+    def encode(name: str, images: torch.Tensor) -> torch.Tensor:
+        gray = torch.einsum("c,nchw->nhw", state[f"{name}.0.weight"][0, :, 0, 0], images) + state[f"{name}.0.bias"]
+        gray = F.relu(F.relu(gray) * state[f"{name}.2.weight"].item() + state[f"{name}.2.bias"])
+        return (gray - gray.mean()) / torch.sqrt(gray.var(correction=0) + 1e-5)
+
+    def decode(gray: torch.Tensor) -> torch.Tensor:
+        weight, bias = state["decode.weight"][:, 0, 0, 0], state["decode.bias"]
+        return F.relu(weight[None, :, None, None] * gray[:, None] + bias[None, :, None, None])
+
+    expected = [decode(encode("encode_visible", visible)), decode(encode("encode_infrared", infrared))]
+    for image, by_hand in zip(module(visible, infrared), expected, strict=True):
+        torch.testing.assert_close(image, by_hand, atol=1e-5, rtol=1e-5)
+
+
+def test_shuffled_partners_are_a_permutation_of_the_batch() -> None:
+    module = build("mun-shuffled").eval()
+    visible, infrared = pair()
+    order = torch.randperm(4, generator=draws(1))
+    assert not torch.equal(order, torch.arange(4))
+    assert torch.equal(module(visible, infrared, draws(1))[0], module(visible, infrared[order])[0])
+
+
+def test_pasted_area_is_uniform_up_to_the_border() -> None:
+    uniform = torch.rand(2000, 3, generator=draws(0)).tolist()
+    boxes = [draw_box(row, 32, 16) for row in uniform]
+    assert all(0 <= top <= bottom <= 32 and 0 <= left <= right <= 16 for top, left, bottom, right in boxes)
+    areas = [(bottom - top) * (right - left) / 512 for top, left, bottom, right in boxes]
+    assert all(area <= row[0] + 0.06 for area, row in zip(areas, uniform, strict=True)), "rounding apart, never more"
+    assert max(areas) > 0.5

@@ -1,0 +1,91 @@
+"""Pixel formulas against loops over pixels, and their errors."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mun.pixels import channel_exchange, cut_mix, grayscale, mix, random_pixels
+
+
+def pair(count: int = 2, size: tuple[int, int] = (6, 4)) -> tuple[torch.Tensor, torch.Tensor]:
+    draws = torch.Generator().manual_seed(0)
+    first, second = (torch.rand(count, 3, *size, generator=draws) for _ in range(2))
+    return first, second
+
+
+def by_pixel(visible, infrared, rule) -> torch.Tensor:
+    """Apply a rule (n, y, x, RGB, RGB) -> RGB to every pixel."""
+    result = torch.empty_like(visible)
+    for n in range(visible.shape[0]):
+        for y in range(visible.shape[2]):
+            for x in range(visible.shape[3]):
+                result[n, :, y, x] = torch.tensor(
+                    rule(n, y, x, visible[n, :, y, x].tolist(), infrared[n, :, y, x].tolist())
+                )
+    return result
+
+
+def test_grayscale() -> None:
+    visible, infrared = pair()
+    expected = by_pixel(visible, infrared, lambda n, y, x, v, i: [0.299 * v[0] + 0.587 * v[1] + 0.114 * v[2]] * 3)
+    torch.testing.assert_close(grayscale(visible), expected)
+
+
+def test_channel_exchange() -> None:
+    visible, infrared = pair()
+    chosen = [2, 0]
+    expected = by_pixel(visible, infrared, lambda n, y, x, v, i: [v[chosen[n]]] * 3)
+    torch.testing.assert_close(channel_exchange(visible, torch.tensor(chosen)), expected)
+
+
+def test_mix() -> None:
+    visible, infrared = pair()
+    share = [0.25, 1.0]
+    expected = by_pixel(
+        visible, infrared, lambda n, y, x, v, i: [share[n] * a + (1 - share[n]) * b for a, b in zip(v, i, strict=True)]
+    )
+    torch.testing.assert_close(mix(visible, infrared, torch.tensor(share)), expected)
+
+
+def test_cut_mix() -> None:
+    visible, infrared = pair()
+    expected = by_pixel(visible, infrared, lambda n, y, x, v, i: i if 1 <= y < 4 and 2 <= x < 4 else v)
+    assert torch.equal(cut_mix(visible, infrared, (1, 2, 4, 4)), expected)
+    assert torch.equal(cut_mix(visible, infrared, (0, 0, 0, 0)), visible)
+    assert torch.equal(cut_mix(visible, infrared, (0, 0, 6, 4)), infrared)
+
+
+def test_random_pixels() -> None:
+    visible, infrared = pair()
+    mask = torch.rand(2, 6, 4, generator=torch.Generator().manual_seed(3)) < 0.5
+    expected = by_pixel(visible, infrared, lambda n, y, x, v, i: v if mask[n, y, x] else i)
+    assert torch.equal(random_pixels(visible, infrared, mask), expected)
+
+
+def test_gradients() -> None:
+    visible, infrared = (image.double()[:1, :, :3, :2].requires_grad_() for image in pair())
+    share, mask = torch.tensor([0.3], dtype=torch.float64), torch.tensor([[[True, False]] * 3])
+    assert torch.autograd.gradcheck(grayscale, visible)
+    assert torch.autograd.gradcheck(lambda v: channel_exchange(v, torch.tensor([1])), visible)
+    assert torch.autograd.gradcheck(lambda v, i: mix(v, i, share), (visible, infrared))
+    assert torch.autograd.gradcheck(lambda v, i: cut_mix(v, i, (0, 0, 2, 1)), (visible, infrared))
+    assert torch.autograd.gradcheck(lambda v, i: random_pixels(v, i, mask), (visible, infrared))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda v, i: channel_exchange(v, torch.tensor([3, 0])), "a channel 0, 1 or 2"),
+        (lambda v, i: channel_exchange(v, torch.tensor([0])), "for each of 2 images"),
+        (lambda v, i: mix(v, i, torch.tensor([0.5, 1.1])), r"a share in \[0, 1\]"),
+        (lambda v, i: mix(v, i, torch.tensor([float("nan"), 0.5])), r"a share in \[0, 1\]"),
+        (lambda v, i: mix(v, i, torch.tensor([0.5])), "for each of 2 pairs"),
+        (lambda v, i: cut_mix(v, i, (0, 0, 7, 1)), "a box inside 6x4"),
+        (lambda v, i: cut_mix(v, i, (3, 0, 2, 1)), "a box inside"),
+        (lambda v, i: random_pixels(v, i, torch.ones(2, 4, 6, dtype=torch.bool)), "a mask of shape"),
+    ],
+)
+def test_errors(call, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        call(*pair())
