@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 
 from mun.config import TrainConfig
 
-__all__ = ["build_optimizer", "learning_rate", "set_learning_rate"]
+__all__ = ["build_optimizer", "learning_rate", "set_learning_rate", "snapshot_steps"]
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
@@ -25,6 +26,13 @@ def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
         return config.lr * (step + 1) / (warm + 1)
     share = min(1.0, (step - warm) / max(1.0, steps - warm))
     return config.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def snapshot_steps(count: int, steps: int) -> frozenset[int]:
+    """Choose at most `count` numbers of steps, from 0 to `steps`, dense at the start where a generator changes most."""
+    if not count:
+        return frozenset()
+    return frozenset(int(step) for step in np.round(np.geomspace(1, steps + 1, count) - 1))
 
 
 def build_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:

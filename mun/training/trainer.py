@@ -24,12 +24,13 @@ from mun.data.sampler import CrossModalSampler
 from mun.data.sources import read_source
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
+from mun.snapshots import read_snapshots, write_snapshots
 from mun.structures import Modality, Split
 from mun.training.card import make_card
 from mun.training.recalibration import recalibrated
 from mun.training.renewal import forget_labels
 from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings, sweep, write_settings
-from mun.training.schedule import build_optimizer, learning_rate, set_learning_rate
+from mun.training.schedule import build_optimizer, learning_rate, set_learning_rate, snapshot_steps
 from mun.training.validation import validate, validation_protocol
 
 __all__ = ["Trainer", "start_run", "train"]
@@ -70,6 +71,7 @@ class Trainer:
         if (newest := newest_state(folder)) is not None:
             self.state.load(newest)
         self.metrics = MetricsFile(folder / "metrics.jsonl", self.state.step)
+        self.snapshot_steps = snapshot_steps(train.snapshots, self.steps)
 
     def images(self, rows: NDArray[np.int64], step: int = 0) -> Tensor:
         """Fetch training images as they are at a step, as RGB, float32, [0, 1], `(N, 3, H, W)`."""
@@ -193,6 +195,7 @@ class Trainer:
     def advance(self) -> dict[str, float]:
         """Do one step with all that falls due after it: metrics, validation, saving."""
         train = self.config.train
+        self.keep_snapshot()
         line = self.train_step()
         step = self.state.step
         due = step % (train.evaluate_every * self.steps_per_epoch) == 0 or step == self.steps
@@ -207,6 +210,13 @@ class Trainer:
             self.state.save(self.folder)
         return line
 
+    def keep_snapshot(self) -> None:
+        """Where one is due, keep the generator as it is now."""
+        state = self.network.auxiliary.state_dict()
+        if self.state.step in self.snapshot_steps and state:
+            now = {name: tensor.detach().cpu() for name, tensor in state.items()}
+            write_snapshots(self.folder, {**read_snapshots(self.folder), self.state.step: now})
+
     def close(self) -> None:
         """Stop what runs beside the training."""
         if self.fresh is not None:
@@ -215,6 +225,7 @@ class Trainer:
     def finish(self) -> Path:
         """Write the finished checkpoint into the run's folder and return that folder."""
         selection: dict[str, Any] = {"by": "last step"}
+        self.keep_snapshot()
         step = self.state.step
         if self.config.train.select == "best" and self.state.best:
             step = self.state.best["step"]
@@ -255,6 +266,7 @@ def train(
     device: torch.device | None = None,
     progress: bool = True,
     stop: Callable[[], bool] = lambda: False,
+    watch: Callable[[Trainer], None] = lambda _: None,
 ) -> bool:
     """Train a run up to a step, or to its end; however it is cut into calls, the end is the same to the bit on a CPU.
 
@@ -264,6 +276,8 @@ def train(
         device: Where to compute; the CPU by default.
         progress: Show progress bars on stderr.
         stop: Asked before each step; True saves the state and returns.
+        watch: Shown the trainer as it is opened and after each step; it must leave everything as it is, batch
+            statistics and random numbers included.
 
     Returns:
         Whether the run is finished, its checkpoint written.
@@ -274,13 +288,16 @@ def train(
     """
     trainer = Trainer(folder, device or torch.device("cpu"), progress)
     try:
-        return _advance_to(trainer, until, progress, stop)
+        return _advance_to(trainer, until, progress, stop, watch)
     finally:
         trainer.close()
 
 
-def _advance_to(trainer: Trainer, until: int | None, progress: bool, stop: Callable[[], bool]) -> bool:
+def _advance_to(
+    trainer: Trainer, until: int | None, progress: bool, stop: Callable[[], bool], watch: Callable[[Trainer], None]
+) -> bool:
     """Train up to a step, save, and finish where that is the end."""
+    watch(trainer)
     folder = trainer.folder
     last = trainer.steps if until is None else min(until, trainer.steps)
     with tqdm(
@@ -290,6 +307,7 @@ def _advance_to(trainer: Trainer, until: int | None, progress: bool, stop: Calla
             if line := trainer.advance():
                 bar.set_postfix(loss=f"{line['total']:.3f}", lr=f"{line['lr']:.1e}", refresh=False)
             bar.update()
+            watch(trainer)
     trainer.state.save(folder)
     if trainer.state.step < trainer.steps:
         return False
