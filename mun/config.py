@@ -105,6 +105,9 @@ class TrainConfig:
     shared_geometry: bool = option(
         False, "mirror and shift both images of a pair alike, so that aligned pairs stay so", later=True
     )
+    same_instant: bool = option(
+        False, "pair images of one file name: on SynVI those of one instant, aligned at misalignment 0", later=True
+    )
     snapshots: int = option(0, "states of the generator to keep, from the first step to the last", later=True)
     precision: str = option(
         "auto",

@@ -30,7 +30,7 @@ def write_snapshots(folder: Path, states: Mapping[int, Mapping[str, Tensor]]) ->
         raise ValueError(f"expected states by steps from 0, got the steps {sorted(states)[:8]}")
     save_tensors(
         folder / SNAPSHOTS,
-        {f"{step}/{name}": tensor for step, state in states.items() for name, tensor in state.items()},
+        {f"{step}/{name}": tensor.clone() for step, state in states.items() for name, tensor in state.items()},
     )
 
 

@@ -30,12 +30,22 @@ class CrossModalSampler:
         ids_per_batch: P.
         instances_per_id: K per modality.
         seed: Together with the step it decides every draw.
+        same_instant: Give each visible image an infrared one of the same file name, where the identity has one; on
+            SynVI both show one instant.
 
     Raises:
         ValueError: Fewer than P identities are seen in both modalities.
     """
 
-    def __init__(self, samples: Sequence[Sample], ids_per_batch: int, instances_per_id: int, seed: int) -> None:
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        ids_per_batch: int,
+        instances_per_id: int,
+        seed: int,
+        same_instant: bool = False,
+    ) -> None:
+        self.names = [sample.path.name for sample in samples] if same_instant else []
         self.ids_per_batch = ids_per_batch
         self.instances_per_id = instances_per_id
         self.seed = seed
@@ -84,5 +94,17 @@ class CrossModalSampler:
             for modality, parts in chosen.items():
                 rows = self.rows[modality][int(label)]
                 parts.append(draws.choice(rows, self.instances_per_id, replace=len(rows) < self.instances_per_id))
+            if self.names:
+                visible = chosen[Modality.VISIBLE][-1]
+                chosen[Modality.INFRARED][-1] = self.partners(visible, int(label), draws)
         indices = {modality: np.concatenate(parts) for modality, parts in chosen.items()}
         return indices, np.repeat(labels, self.instances_per_id)
+
+    def partners(self, visible: Indices, label: int, draws: np.random.Generator) -> Indices:
+        """Draw an infrared row of the same file name for each visible one; any of the identity where there is none."""
+        infrared = self.rows[Modality.INFRARED][label]
+        chosen = []
+        for row in visible:
+            same = [other for other in infrared if self.names[int(other)] == self.names[int(row)]]
+            chosen.append(draws.choice(np.asarray(same) if same else infrared))
+        return np.asarray(chosen, dtype=np.int64)

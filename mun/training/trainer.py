@@ -55,7 +55,9 @@ class Trainer:
         self.source = read_source(self.settings.dataset, Path(self.settings.data))
         samples = self.source.require(Split.TRAIN)
         train = self.config.train
-        self.sampler = CrossModalSampler(samples, train.ids_per_batch, train.instances_per_id, self.seed)
+        self.sampler = CrossModalSampler(
+            samples, train.ids_per_batch, train.instances_per_id, self.seed, train.same_instant
+        )
         self.steps_per_epoch = self.sampler.steps_per_epoch
         self.steps = train.epochs * self.steps_per_epoch
         self.pixels: NDArray[np.uint8] = cached_images(

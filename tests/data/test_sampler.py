@@ -70,3 +70,13 @@ def test_identities_of_one_modality_are_left_out() -> None:
 def test_too_few_identities() -> None:
     with pytest.raises(ValueError, match="expected at least 8 identities .* got 3"):
         CrossModalSampler(samples(range(3)), 8, 2, seed=0)
+
+
+def test_same_instant_pairs_equal_file_names() -> None:
+    source = samples(visible=5, infrared=3)
+    rows, labels = CrossModalSampler(source, 4, 3, seed=0, same_instant=True).batch(1)
+    pairs = [(source[v], source[i]) for v, i in zip(rows[V], rows[I], strict=True)]
+    assert all(visible.pid == infrared.pid for visible, infrared in pairs)
+    assert all(visible.path.name == infrared.path.name for visible, infrared in pairs if visible.path.stem in "012")
+    assert len({visible.path.name for visible, _ in pairs} & {"3.jpg", "4.jpg"}) > 0, "and they are not dropped"
+    assert len(labels) == 12

@@ -1,0 +1,98 @@
+"""What a method costs: learned numbers, time and memory of a training step, measured alone on random images."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from mun.config import Config
+from mun.losses.criterion import Criterion
+from mun.models.network import Network
+from mun.structures import Modality
+
+__all__ = ["Cost", "measure"]
+
+WARM_UP, STEPS = 2, 7
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one row.
+
+    Attributes:
+        parameters: Learned numbers without the classifier.
+        generator_parameters: Those of the auxiliary modality, which are gone at test time.
+        step_seconds: Median seconds of a forward and backward pass with the optimiser's step left out.
+        peak_bytes: Most memory at once: of the GPU, or of the whole process on a CPU.
+        images: Images per step, auxiliary ones included.
+    """
+
+    parameters: int
+    generator_parameters: int
+    step_seconds: float
+    peak_bytes: int
+    images: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return asdict(self)
+
+
+def measure(config: Config, num_classes: int, device: str, threads: int) -> Cost:
+    """Measure in a process of its own, so that no other method's memory counts.
+
+    Args:
+        config: Of the row.
+        num_classes: Training identities.
+        device: `cpu` or `cuda`.
+        threads: Of the process on a CPU.
+    """
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_measure, (config, num_classes, device, threads))
+
+
+def _measure(config: Config, num_classes: int, device: str, threads: int) -> Cost:
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    place = torch.device(device)
+    network = Network(config.model, num_classes).to(place)
+    network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    criterion = Criterion(config.loss, network.num_features).to(place)
+    size = config.train.ids_per_batch * config.train.instances_per_id
+    visible, infrared = torch.rand(2, size, 3, config.model.height, config.model.image_width, device=place)
+    pids = torch.arange(config.train.ids_per_batch, device=place).repeat_interleave(config.train.instances_per_id)
+    chosen = config.train.precision
+    mixed = chosen == "bfloat16" or (chosen == "auto" and device == "cuda")
+    images = 2 * size + size * network.auxiliary.num_images
+
+    def step(number: int) -> float:
+        began = time.perf_counter()
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=mixed):
+            generated = network.generate(visible, infrared, torch.Generator().manual_seed(number))
+            batch = {Modality.VISIBLE: visible, Modality.INFRARED: infrared}
+            labels = dict.fromkeys(batch, pids)
+            if generated:
+                batch[Modality.AUXILIARY] = torch.cat(generated)
+                labels[Modality.AUXILIARY] = pids.repeat(len(generated))
+            outputs = network(batch)
+        criterion(outputs.features, outputs.embeddings, outputs.logits, labels, progress=1.0)[0].backward()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - began
+
+    seconds = [step(number) for number in range(WARM_UP + STEPS)][WARM_UP:]
+    if device == "cuda":
+        peak = torch.cuda.max_memory_allocated()
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux
+    learned = [parameter.numel() for parameter in network.parameters() if parameter.requires_grad]
+    classifier = network.num_features * num_classes
+    generator = sum(part.numel() for part in network.auxiliary.parameters())
+    return Cost(sum(learned) - classifier, generator, statistics.median(seconds), peak, images)

@@ -1,0 +1,138 @@
+"""A table as Markdown, CSV and LaTeX (booktabs), from the same numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+
+from mun.experiments.cost import Cost
+from mun.experiments.results import RowResult
+from mun.experiments.statistics import METRICS, Paired, Summary
+from mun.experiments.tables import Row
+
+__all__ = ["to_csv", "to_latex", "to_markdown"]
+
+HEADER = (
+    "auxiliary modality",
+    "variant",
+    "seeds",
+    "rank-1",
+    "mAP",
+    "mINP",
+    "mAP against reference",
+    "gallery spread of mAP",
+    "learned",
+    "ms/step",
+    "memory",
+)
+NOT_RUN, DASH = "not run", "\N{EN DASH}"
+
+
+def percent(value: float) -> str:
+    """Write a fraction in percent, one decimal; a dash for NaN."""
+    return DASH if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def with_spread(summary: Summary) -> str:
+    """Write mean ± standard deviation over seeds; the mean alone with one seed."""
+    mean = percent(summary.mean)
+    return mean if math.isnan(summary.seed_sd) else f"{mean} ± {percent(summary.seed_sd)}"
+
+
+def difference(paired: Paired | None) -> str:
+    """Write a difference and its interval."""
+    if paired is None:
+        return DASH
+    return f"{100 * paired.mean:+.1f} [{100 * paired.low:+.1f}, {100 * paired.high:+.1f}]"
+
+
+def cells(row: Row, result: RowResult | None, cost: Cost | None) -> list[str]:
+    """Write one line of the table."""
+    if result is None:
+        return [row.label, NOT_RUN, *[""] * (len(HEADER) - 2)]
+    scores = [with_spread(result.scores[metric]) for metric in METRICS]
+    price = ["", "", ""]
+    if cost is not None:
+        price = [f"{cost.parameters:,}", f"{1000 * cost.step_seconds:.0f}", f"{cost.peak_bytes / 1e6:.0f} MB"]
+    return [
+        row.label,
+        result.variant,
+        str(result.seeds),
+        *scores,
+        difference(result.against.get("mean_ap")),
+        percent(result.scores["mean_ap"].gallery_sd),
+        *price,
+    ]
+
+
+def table(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str, Cost]) -> list[list[str]]:
+    """Write every line; rows without a result say so."""
+    by_name = {result.row.name: result for result in results}
+    return [cells(row, by_name.get(row.name), costs.get(row.name)) for row in rows]
+
+
+def to_markdown(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str, Cost]) -> str:
+    """Write a Markdown table; scores in percent, mean ± standard deviation over seeds."""
+    lines = [HEADER, ["---"] * len(HEADER), *table(rows, results, costs)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def to_latex(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str, Cost]) -> str:
+    """Write a LaTeX table for the package booktabs."""
+
+    def escape(text: str) -> str:
+        for old, new in (("%", r"\%"), ("_", r"\_"), ("&", r"\&"), ("±", r"$\pm$"), (DASH, "--")):
+            text = text.replace(old, new)
+        return text
+
+    body = [" & ".join(escape(cell) for cell in line) + r" \\" for line in table(rows, results, costs)]
+    head = " & ".join(HEADER) + r" \\"
+    columns = "ll" + "r" * (len(HEADER) - 2)
+    lines = [
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        head,
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str, Cost]) -> str:
+    """Write plain numbers, fractions, one line per row; empty where nothing was run."""
+    names = ["row", "variant", "seeds", "validation_trials", "validation_mean_ap"]
+    for metric in METRICS:
+        names += [metric, f"{metric}_seed_sd", f"{metric}_gallery_sd"]
+        names += [f"{metric}_difference", f"{metric}_low", f"{metric}_high"]
+    names += ["parameters", "generator_parameters", "step_seconds", "peak_bytes", "images_per_step"]
+    by_name = {result.row.name: result for result in results}
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        line: dict[str, object] = {"row": row.name}
+        if (result := by_name.get(row.name)) is not None:
+            line |= {"variant": result.variant, "seeds": result.seeds}
+            line |= {"validation_trials": result.trials, "validation_mean_ap": result.validation}
+            for metric in METRICS:
+                summary, paired = result.scores[metric], result.against.get(metric)
+                line |= {metric: summary.mean, f"{metric}_seed_sd": plain(summary.seed_sd)}
+                line[f"{metric}_gallery_sd"] = plain(summary.gallery_sd)
+                if paired is not None:
+                    line |= {f"{metric}_difference": paired.mean, f"{metric}_low": paired.low}
+                    line[f"{metric}_high"] = paired.high
+        if (cost := costs.get(row.name)) is not None:
+            price = cost.to_json()
+            line["images_per_step"] = price.pop("images")
+            line |= price
+        writer.writerow(line)
+    return out.getvalue()
+
+
+def plain(value: float) -> float | str:
+    """Write NaN as nothing."""
+    return "" if math.isnan(value) else value

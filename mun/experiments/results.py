@@ -1,0 +1,189 @@
+"""From finished runs to a table: the choice on validation identities, one reading of test, the numbers of each row."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mun.checkpoint import load_checkpoint
+from mun.data.sources import read_source
+from mun.embedding import embed_samples
+from mun.evaluation.benchmark import benchmark
+from mun.evaluation.galleries import queries
+from mun.evaluation.protocols import get_protocol
+from mun.experiments.runs import PlannedRun, validation_trials
+from mun.experiments.statistics import METRICS, Paired, Summary, paired_difference, scores_of_queries, summarise
+from mun.experiments.tables import Row
+from mun.files import whole_file
+from mun.structures import Split
+
+__all__ = ["RowResult", "best_score", "choose_variants", "commit_of_code", "ledger", "row_results", "test_run"]
+
+PROTOCOL, TRIALS = "synvi-all", 10
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """One row in numbers.
+
+    Attributes:
+        row: The line of the table.
+        variant: Name of the variant chosen on validation identities.
+        validation: Its best mAP on them, a fraction.
+        trials: Validation trials of the row.
+        seeds: Seeds tested.
+        scores: By the names of `METRICS`.
+        against: Differences from the reference row by the same names; empty for the reference itself.
+    """
+
+    row: Row
+    variant: str
+    validation: float
+    trials: int
+    seeds: int
+    scores: Mapping[str, Summary]
+    against: Mapping[str, Paired]
+
+
+def commit_of_code() -> str:
+    """Name the commit of the code that runs, with `+` where files differ from it; `unknown` outside a git checkout."""
+    root = Path(__file__).parents[2]
+    try:
+        words = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def best_score(run: PlannedRun) -> float:
+    """Return the best mAP of a finished run on the validation identities.
+
+    Raises:
+        ValueError: The data had none.
+    """
+    scores = [trial["mean_ap"] for trial in validation_trials(run)]
+    if not scores:
+        raise ValueError("expected validation identities in the data, so that a variant can be chosen; got none")
+    return float(max(scores))
+
+
+def choose_variants(runs: Sequence[PlannedRun]) -> dict[str, dict[str, Any]]:
+    """Choose the variant of each row by mAP on the validation identities; the first of equals.
+
+    Args:
+        runs: Finished, every variant of every row at one seed; over several settings their mean counts.
+
+    Returns:
+        By row: name of the chosen variant, and the mAP of every variant.
+    """
+    scores: dict[str, dict[str, list[float]]] = {}
+    for run in runs:
+        scores.setdefault(run.row.name, {}).setdefault(run.variant.name, []).append(best_score(run))
+    means = {
+        row: {name: sum(values) / len(values) for name, values in variants.items()} for row, variants in scores.items()
+    }
+    return {
+        row: {"variant": max(variants, key=lambda name: variants[name]), "mean_ap": variants}
+        for row, variants in means.items()
+    }
+
+
+def ledger(runs: Sequence[PlannedRun]) -> Iterator[dict[str, Any]]:
+    """List every validation trial of some runs."""
+    for run in runs:
+        for number, trial in enumerate(validation_trials(run)):
+            yield {
+                "row": run.row.name,
+                "variant": run.variant.name,
+                "setting": run.setting.name,
+                "seed": run.seed,
+                "validation": number + 1,
+                **trial,
+            }
+
+
+def test_run(run: PlannedRun, data: Path, path: Path, device: torch.device) -> None:
+    """Read test once for a finished run and keep what every query got.
+
+    Args:
+        run: Finished.
+        data: Folder with the test identities.
+        path: Where to write: `average_precision`, `inverse_negative_penalty`, `first_hit`, `(T, Q)`, and `pids`,
+            `(Q,)`.
+        device: Where to compute.
+
+    Raises:
+        ValueError: The checkpoint or the data cannot be used.
+    """
+    network, _ = load_checkpoint(run.folder)
+    samples = read_source(run.settings.dataset, data).require(Split.TEST)
+    protocol = get_protocol(PROTOCOL)
+    embeddings = embed_samples(network.to(device), samples)
+    trials = benchmark(protocol, samples, embeddings, data="synvi", trials=TRIALS).per_trial
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(
+            file,
+            average_precision=np.stack([trial.average_precision for trial in trials]),
+            inverse_negative_penalty=np.stack([trial.inverse_negative_penalty for trial in trials]),
+            first_hit=np.stack([trial.first_hit for trial in trials]),
+            pids=np.array([sample.pid for sample in queries(protocol, samples)]),
+        )
+
+
+def read_tests(paths: Sequence[Path]) -> tuple[dict[str, Floats], NDArray[np.int64]]:
+    """Read the tests of one row's seeds: scores by metric, `(S, T, Q)`, and the queries' identities."""
+    per_seed, pids = [], np.zeros(0, np.int64)
+    for path in paths:
+        with np.load(path) as file:
+            per_seed.append(scores_of_queries(file))
+            pids = file["pids"]
+    return {metric: np.stack([scores[metric] for scores in per_seed]) for metric in METRICS}, pids
+
+
+def row_results(
+    rows: Sequence[Row],
+    reference: str,
+    chosen: Mapping[str, Mapping[str, Any]],
+    tests: Mapping[str, Sequence[Path]],
+    trials: Mapping[str, int],
+) -> list[RowResult]:
+    """Summarise rows whose tests were read.
+
+    Args:
+        rows: In the order of the table; those without a test are passed over.
+        reference: Name of the row that the others are compared with.
+        chosen: As `choose_variants`.
+        tests: The files of `test_run` by the row's name, one per seed.
+        trials: Validation trials by the row's name.
+    """
+    read = {row.name: read_tests(tests[row.name]) for row in rows if tests.get(row.name)}
+    results = []
+    for row in rows:
+        if row.name not in read:
+            continue
+        scores, pids = read[row.name]
+        against = {}
+        if row.name != reference and reference in read:
+            others = read[reference][0]
+            against = {metric: paired_difference(scores[metric], others[metric], pids) for metric in METRICS}
+        choice = chosen[row.name]
+        results.append(
+            RowResult(
+                row,
+                choice["variant"],
+                choice["mean_ap"][choice["variant"]],
+                trials[row.name],
+                len(tests[row.name]),
+                {metric: summarise(scores[metric]) for metric in METRICS},
+                against,
+            )
+        )
+    return results

@@ -1,0 +1,186 @@
+"""The runs of an experiment: their configs, their folders, and how they are made side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mun.checkpoint import CARD
+from mun.config import Config
+from mun.experiments.tables import Experiment, Row, Setting, Variant
+from mun.training.run import FORMAT, MetricsFile, RunSettings, read_settings
+from mun.training.trainer import start_run
+
+__all__ = ["PlannedRun", "config_of", "finished", "make_runs", "plan", "validation_trials"]
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training run of an experiment.
+
+    Attributes:
+        folder: Where it is made.
+        setting: The data it is trained on.
+        row: The line of the table.
+        variant: The way it is set up.
+        seed: Of the run.
+        settings: What the run is started with.
+    """
+
+    folder: Path
+    setting: Setting
+    row: Row
+    variant: Variant
+    seed: int
+    settings: RunSettings
+
+
+def config_of(experiment: Experiment, row: Row, variant: Variant, base: Config) -> Config:
+    """Set up a run: what experiment, row and variant change in the config of the command line; later changes win.
+
+    Raises:
+        ValueError: There is no such field, or the values together are not a valid config.
+    """
+    wanted: dict[str, Any] = {**experiment.changes, **row.changes, **variant.changes}
+    left = {*wanted, *variant.factors}
+
+    def rebuilt(group: Any) -> Any:
+        values = {}
+        for item in dataclasses.fields(group):
+            value = getattr(group, item.name)
+            if dataclasses.is_dataclass(value):
+                values[item.name] = rebuilt(value)
+            elif item.name in left:
+                values[item.name] = wanted.get(item.name, value)
+                if item.name in variant.factors:
+                    values[item.name] = round(values[item.name] * variant.factors[item.name])
+                left.discard(item.name)
+        return dataclasses.replace(group, **values)
+
+    config: Config = rebuilt(base)
+    if left:
+        raise ValueError(f"expected fields of the config, got {', '.join(sorted(left))}")
+    return config
+
+
+def plan(
+    experiment: Experiment,
+    base: Config,
+    data: Mapping[str, Path],
+    out: Path,
+    seeds: Sequence[int],
+    rows: Sequence[Row],
+    chosen: Mapping[str, str] | None = None,
+) -> list[PlannedRun]:
+    """List runs: with `chosen`, the chosen variant of each row for every seed; without, every variant at the first.
+
+    Args:
+        experiment: What is compared.
+        base: The config of the command line.
+        data: Folder of the training data by the name of the setting.
+        out: Folder of the experiment.
+        seeds: Of the runs.
+        rows: Which rows are run.
+        chosen: Name of the variant by the name of the row.
+    """
+    runs = []
+    for setting in experiment.settings:
+        for seed in seeds if chosen is not None else seeds[:1]:
+            for row in rows:
+                for variant in row.variants:
+                    if chosen is not None and variant.name != chosen[row.name]:
+                        continue
+                    config = config_of(experiment, row, variant, base)
+                    words = [row.name, variant.name, f"s{seed}"]
+                    words += [setting.name] if len(experiment.settings) > 1 else []
+                    settings = RunSettings(FORMAT, config, "synvi", str(data[setting.name].resolve()), seed)
+                    runs.append(PlannedRun(out / "runs" / "-".join(words), setting, row, variant, seed, settings))
+    return runs
+
+
+def finished(run: PlannedRun) -> bool:
+    """Say whether a run has its checkpoint.
+
+    Raises:
+        ValueError: The folder holds a run with other settings.
+    """
+    if not run.folder.exists():
+        return False
+    there = read_settings(run.folder)
+    if dataclasses.replace(there, data="") != dataclasses.replace(run.settings, data=""):
+        raise ValueError(
+            f"expected {run.folder} to be the run of this experiment, its config.json has other settings;"
+            " choose another --out, or the same flags as before"
+        )
+    return (run.folder / CARD).is_file()
+
+
+def validation_trials(run: PlannedRun) -> list[dict[str, Any]]:
+    """Return the validations of a run as they stand in its metrics: step and scores, fractions."""
+    lines = (line for line in MetricsFile.lines(run.folder / "metrics.jsonl") if "validation" in line)
+    return [{"step": line["step"], **line["validation"]} for line in lines]
+
+
+def start(run: PlannedRun, device: str, threads: int) -> subprocess.Popen[bytes]:
+    """Start or resume a run as a process of its own; its messages go to `log.txt` in its folder."""
+    if not run.folder.exists():
+        start_run(run.folder, run.settings)
+    words = [sys.executable, "-m", "mun", "train", "--resume", "--quiet", "--device", device, "--out", str(run.folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    with (run.folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def make_runs(
+    runs: Sequence[PlannedRun],
+    device: str,
+    jobs: int,
+    report: Callable[[str], None],
+) -> None:
+    """Make the runs that are not finished, several side by side; what is interrupted goes on the next time.
+
+    Args:
+        runs: In the order of their start.
+        device: `cpu`, `cuda` or `auto`.
+        jobs: How many at once; the processor's cores are shared out among them.
+        report: Told of each start and end, one line.
+
+    Raises:
+        ValueError: A run has failed; the others are ended, and go on the next time.
+    """
+    waiting = [run for run in runs if not finished(run)]
+    total, running = len(waiting), dict[str, tuple[PlannedRun, subprocess.Popen[bytes]]]()
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                run = waiting.pop(0)
+                running[run.folder.name] = (run, start(run, device, threads))
+                report(f"run {total - len(waiting)} of {total}: {run.folder.name}")
+            time.sleep(POLL_SECONDS)
+            for name, (run, process) in list(running.items()):
+                if process.poll() is None:
+                    continue
+                del running[name]
+                if process.returncode:
+                    raise ValueError(f"expected the run {name} to finish, it ended with: {last_line(run.folder)}")
+    finally:
+        for _, process in running.values():
+            process.terminate()
+        for _, process in running.values():
+            process.wait()
+
+
+def last_line(folder: Path) -> str:
+    """Return what a run said last."""
+    lines = (folder / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else "no message"

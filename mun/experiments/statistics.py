@@ -1,0 +1,122 @@
+"""What may be said of scores that come from a few seeds, a few galleries and a few people: pure functions on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["METRICS", "Paired", "Summary", "identity_means", "paired_difference", "scores_of_queries", "summarise"]
+
+Floats = NDArray[np.float64]
+METRICS = ("rank1", "mean_ap", "mean_inp")
+DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One score of one row, fractions.
+
+    Attributes:
+        mean: Over seeds, galleries and queries.
+        seed_sd: Sample standard deviation over seeds of the mean over galleries; NaN with one seed.
+        gallery_sd: Mean over seeds of the sample standard deviation over galleries; NaN with one gallery.
+    """
+
+    mean: float
+    seed_sd: float
+    gallery_sd: float
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The difference of two rows on the same queries, fractions.
+
+    Attributes:
+        mean: Mean over identities.
+        low: Lower end of the 95 % interval.
+        high: Upper end.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+def sample_sd(values: Floats) -> float:
+    """Return the standard deviation with divisor n − 1; NaN for a single value."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def summarise(per_query: ArrayLike) -> Summary:
+    """Summarise a score.
+
+    Args:
+        per_query: Of each seed, gallery and query, `(S, T, Q)`; NaN where a query was skipped.
+
+    Raises:
+        ValueError: Not three axes.
+    """
+    values = np.asarray(per_query, dtype=np.float64)
+    if values.ndim != 3:
+        raise ValueError(f"expected scores of shape (seeds, galleries, queries), got {values.shape}")
+    per_gallery = np.nanmean(values, axis=2)
+    return Summary(
+        float(per_gallery.mean()),
+        sample_sd(per_gallery.mean(axis=1)),
+        float(np.mean([sample_sd(galleries) for galleries in per_gallery])),
+    )
+
+
+def identity_means(per_query: ArrayLike, pids: ArrayLike) -> Floats:
+    """Average a score over seeds, galleries and the queries of each identity.
+
+    Args:
+        per_query: `(S, T, Q)`.
+        pids: Identity of each query, `(Q,)`.
+
+    Returns:
+        Per identity in ascending order, `(I,)`.
+    """
+    values = np.nanmean(np.asarray(per_query, dtype=np.float64), axis=(0, 1))
+    numbers = np.asarray(pids)
+    return np.array([np.nanmean(values[numbers == pid]) for pid in np.unique(numbers)])
+
+
+def paired_difference(first: ArrayLike, second: ArrayLike, pids: ArrayLike, seed: int = 0) -> Paired:
+    """Compare two rows on the same queries by a bootstrap over identities.
+
+    Queries of one person are alike, so that people are drawn again, not queries; each person counts the same.
+
+    Args:
+        first: `(S, T, Q)`.
+        second: `(S', T, Q)`, the same galleries and queries.
+        pids: Identity of each query, `(Q,)`.
+        seed: Decides the draws.
+
+    Returns:
+        Mean of `first − second` and the 2.5 and 97.5 percentiles over 10,000 draws.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993; the percentile interval.
+    """
+    differences = identity_means(first, pids) - identity_means(second, pids)
+    generator = np.random.default_rng(seed)
+    drawn = generator.integers(len(differences), size=(DRAWS, len(differences)))
+    low, high = np.percentile(differences[drawn].mean(axis=1), [2.5, 97.5])
+    return Paired(float(differences.mean()), float(low), float(high))
+
+
+def scores_of_queries(tests: Mapping[str, ArrayLike]) -> dict[str, Floats]:
+    """Turn what a test keeps of each gallery and query into the scores of `METRICS`, `(T, Q)` each.
+
+    Args:
+        tests: `first_hit` (0 where the query was skipped), `average_precision`, `inverse_negative_penalty`.
+    """
+    hits = np.asarray(tests["first_hit"], dtype=np.float64)
+    return {
+        "rank1": np.where(hits == 0, np.nan, hits == 1).astype(np.float64),
+        "mean_ap": np.asarray(tests["average_precision"], dtype=np.float64),
+        "mean_inp": np.asarray(tests["inverse_negative_penalty"], dtype=np.float64),
+    }

@@ -1,0 +1,163 @@
+"""What each named experiment compares: rows, the variants tried for each, and the data they are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["EXPERIMENTS", "PLAIN", "Experiment", "Row", "Setting", "Variant"]
+
+Changes = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to set up a row; which one is reported is chosen on validation identities.
+
+    Attributes:
+        name: Part of the run's folder.
+        changes: Config fields and their values, on top of the row's.
+        factors: Whole-numbered config fields and what multiplies them.
+    """
+
+    name: str
+    changes: Changes = field(default_factory=dict)
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table.
+
+    Attributes:
+        name: Part of the run's folder.
+        label: What the table says.
+        changes: Config fields and their values, on top of the experiment's base.
+        variants: What is tried on validation identities; every row of a table has equally many.
+    """
+
+    name: str
+    label: str
+    changes: Changes
+    variants: tuple[Variant, ...] = (Variant("only"),)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Data that rows are trained and tested on.
+
+    Attributes:
+        name: Part of the folders.
+        knobs: SynVI's knobs that differ from the level; none for the data of the command line.
+    """
+
+    name: str
+    knobs: Mapping[str, float] = field(default_factory=dict)
+
+
+PLAIN = Setting("given")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A table, or a figure's numbers.
+
+    Attributes:
+        title: Headline.
+        reference: The row that all others are compared with.
+        rows: In the order of the table.
+        settings: Data; more than one makes a figure over them.
+        changes: Config fields for every row, on top of the command line's.
+    """
+
+    title: str
+    reference: str
+    rows: tuple[Row, ...]
+    settings: tuple[Setting, ...] = (PLAIN,)
+    changes: Changes = field(default_factory=dict)
+
+    def row(self, name: str) -> Row:
+        """Find a row by its name.
+
+        Raises:
+            ValueError: There is none.
+        """
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise ValueError(f"expected rows among {', '.join(row.name for row in self.rows)}; got {name!r}")
+
+
+# The stem of the auxiliary image is a factor of its own, so each method may choose. The baseline has no such stem; its
+# second variant has as many images per step, in as many steps, as the others have with their third modality.
+STEMS = (Variant("own", {"auxiliary_stem": "own"}), Variant("visible", {"auxiliary_stem": "visible"}))
+BASELINE = (Variant("own"), Variant("more", factors={"ids_per_batch": 1.5, "epochs": 1.5}))
+
+LABELS = {
+    "none": "none (two modalities)",
+    "copy": "copy of the visible image",
+    "grayscale": "grayscale",
+    "channel-exchange": "channel exchange",
+    "pixel-mean": "pixel mean",
+    "mixup": "Mixup",
+    "cutmix": "CutMix",
+    "random-pixel": "random pixel",
+    "x": "X generator",
+    "middle": "middle generator (two images)",
+    "syncretic": "syncretic generator",
+    "mun": "MUN",
+    "mun-shuffled": "MUN, partners shuffled",
+    "mun-frozen": "MUN, frozen at random",
+}
+
+
+def rival(name: str) -> Row:
+    """Make the row of an auxiliary modality."""
+    return Row(name, LABELS[name], {"auxiliary": name}, BASELINE if name == "none" else STEMS)
+
+
+def without(name: str, label: str, **changes: Any) -> Row:
+    """Make a row of the ablation: MUN with some fields changed."""
+    return Row(name, label, {"auxiliary": "mun", **changes})
+
+
+OFF = {"identity_alignment": 0.0, "modality_alignment": 0.0}
+FIGURE = ("none", "copy", "channel-exchange", "pixel-mean", "syncretic", "mun")
+
+EXPERIMENTS = {
+    "rivals": Experiment("MUN against other auxiliary modalities", "none", tuple(rival(name) for name in LABELS)),
+    "ablation": Experiment(
+        "Parts of MUN",
+        "all",
+        (
+            Row("base", "base: identity loss, two modalities", {"auxiliary": "none", **OFF}),
+            without("generator", "+ generator", **OFF),
+            without("iml", "+ generator, intra-modality learners only", cml=False, **OFF),
+            without("cml", "+ generator, cross-modality learner only", iml=False, **OFF),
+            without("identity", "+ generator, identity alignment", modality_alignment=0.0),
+            without("modality", "+ generator, modality alignment", identity_alignment=0.0),
+            without("all", "all: MUN"),
+            without("direct", "all, direct alignment at half weight", alignment="direct", modality_alignment=0.25),
+            without("batch", "all, prototypes of the batch (momentum 0)", momentum=0.0),
+            without("other", "all, batch to the auxiliary prototype", alignment="other"),
+            without("mmd", "all, kernel discrepancy instead of prototypes", alignment="mmd"),
+            without("fixed-scale", "all, layer scale fixed", scale_learned=False),
+            Row("shuffled", "all, partners shuffled", {"auxiliary": "mun-shuffled"}),
+            Row("frozen", "all, generator frozen at random", {"auxiliary": "mun-frozen"}),
+        ),
+    ),
+    "misalignment": Experiment(
+        "mAP against misalignment and colour-infrared correlation",
+        "none",
+        tuple(Row(name, LABELS[name], {"auxiliary": name, "auxiliary_stem": "visible"}) for name in FIGURE),
+        tuple(
+            Setting(
+                f"m{misalignment:g}-c{correlation:g}",
+                {"misalignment": misalignment, "colour_infrared_correlation": correlation},
+            )
+            for misalignment, correlation in ((0.0, 0.5), (0.5, 0.5), (1.0, 0.5), (0.0, 0.0), (1.0, 0.0), (1.0, 0.9))
+        ),
+        {"shared_geometry": True, "same_instant": True},
+    ),
+}

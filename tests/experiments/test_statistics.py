@@ -1,0 +1,89 @@
+"""Summaries and paired intervals against loops and known cases."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from mun.experiments.statistics import identity_means, paired_difference, scores_of_queries, summarise
+
+
+def scores(seed: int, shape=(3, 4, 12)) -> np.ndarray:
+    return np.random.default_rng(seed).random(shape)
+
+
+PIDS = np.repeat([4, 9, 2], 4)
+
+
+def test_seed_spread_and_gallery_spread_are_told_apart() -> None:
+    values = scores(0)
+    summary = summarise(values)
+    seeds = [float(np.mean([values[s, t].mean() for t in range(4)])) for s in range(3)]
+    galleries = [float(np.std([values[s, t].mean() for t in range(4)], ddof=1)) for s in range(3)]
+    assert summary.mean == pytest.approx(np.mean(seeds))
+    assert summary.seed_sd == pytest.approx(np.std(seeds, ddof=1))
+    assert summary.gallery_sd == pytest.approx(np.mean(galleries))
+
+
+def test_a_single_seed_has_no_spread() -> None:
+    assert math.isnan(summarise(scores(0, (1, 4, 12))).seed_sd)
+    assert math.isnan(summarise(scores(0, (2, 1, 12))).gallery_sd)
+
+
+def test_skipped_queries_do_not_count() -> None:
+    values = scores(1)
+    values[:, :, 3] = np.nan
+    assert summarise(values).mean == pytest.approx(np.delete(values, 3, axis=2).mean())
+
+
+def test_shape_is_checked() -> None:
+    with pytest.raises(ValueError, match=r"\(seeds, galleries, queries\), got \(4, 12\)"):
+        summarise(scores(0)[0])
+
+
+def test_identity_means_equal_loops() -> None:
+    values = scores(2)
+    expected = [
+        np.mean([values[s, t, q] for s in range(3) for t in range(4) for q in range(12) if PIDS[q] == pid])
+        for pid in (2, 4, 9)
+    ]
+    np.testing.assert_allclose(identity_means(values, PIDS), expected)
+
+
+def test_paired_interval_is_that_of_people_drawn_again() -> None:
+    first, second = scores(3), scores(4)
+    paired = paired_difference(first, second, PIDS, seed=5)
+    differences = identity_means(first, PIDS) - identity_means(second, PIDS)
+    generator = np.random.default_rng(5)
+    means = np.array([differences[row].mean() for row in generator.integers(3, size=(10_000, 3))])
+    assert paired.mean == pytest.approx(differences.mean())
+    assert (paired.low, paired.high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])))
+
+
+def test_interval_of_many_people_is_that_of_the_mean() -> None:
+    """With 400 people the percentile interval comes close to ± 1.96 standard errors."""
+    generator = np.random.default_rng(0)
+    gain = generator.normal(0.1, 0.2, 400)
+    first, second = gain[None, None] + 0.3, np.full((1, 1, 400), 0.3)
+    paired = paired_difference(first, second, np.arange(400))
+    error = gain.std(ddof=1) / 20
+    assert paired.low == pytest.approx(gain.mean() - 1.96 * error, abs=0.1 * error)
+    assert paired.high == pytest.approx(gain.mean() + 1.96 * error, abs=0.1 * error)
+
+
+def test_equal_rows_differ_by_nothing() -> None:
+    paired = paired_difference(scores(1), scores(1), PIDS)
+    assert (paired.mean, paired.low, paired.high) == (0.0, 0.0, 0.0)
+
+
+def test_scores_of_queries() -> None:
+    kept = {
+        "first_hit": [[1, 3, 0]],
+        "average_precision": [[1.0, 0.4, np.nan]],
+        "inverse_negative_penalty": [[1.0, 0.2, np.nan]],
+    }
+    scored = scores_of_queries(kept)
+    np.testing.assert_array_equal(scored["rank1"], [[1.0, 0.0, np.nan]])
+    np.testing.assert_array_equal(scored["mean_ap"], kept["average_precision"])

@@ -1,0 +1,61 @@
+"""The named experiments: every registry name has a row, every row is a valid config, every row has as many trials."""
+
+from __future__ import annotations
+
+import pytest
+
+from mun.auxiliary.registry import AUXILIARIES
+from mun.config import Config
+from mun.experiments.runs import config_of, plan
+from mun.experiments.tables import EXPERIMENTS, Row, Variant
+
+
+def test_every_registry_name_is_a_rival() -> None:
+    assert [row.changes["auxiliary"] for row in EXPERIMENTS["rivals"].rows] == list(AUXILIARIES)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_rows_are_valid_and_equal_in_trials(name) -> None:
+    experiment = EXPERIMENTS[name]
+    assert experiment.row(experiment.reference)
+    assert len({row.name for row in experiment.rows}) == len(experiment.rows)
+    assert len({len(row.variants) for row in experiment.rows}) == 1
+    configs = [config_of(experiment, row, variant, Config()) for row in experiment.rows for variant in row.variants]
+    assert len(set(configs)) == len(configs), "no two runs are the same"
+
+
+def test_misalignment_keeps_pairs_aligned() -> None:
+    experiment = EXPERIMENTS["misalignment"]
+    config = config_of(experiment, experiment.rows[0], experiment.rows[0].variants[0], Config())
+    assert config.train.shared_geometry
+    assert config.train.same_instant
+    assert {setting.knobs["misalignment"] for setting in experiment.settings} == {0.0, 0.5, 1.0}
+
+
+def test_plan_searches_at_the_first_seed_and_reports_the_choice_at_all(tmp_path) -> None:
+    experiment = EXPERIMENTS["rivals"]
+    rows = (experiment.row("none"), experiment.row("mun"))
+    data = {"given": tmp_path}
+    search = plan(experiment, Config(), data, tmp_path, (0, 1, 2), rows)
+    assert [run.folder.name for run in search] == ["none-own-s0", "none-more-s0", "mun-own-s0", "mun-visible-s0"]
+    table = plan(experiment, Config(), data, tmp_path, (0, 1, 2), rows, {"none": "more", "mun": "visible"})
+    assert [run.folder.name for run in table] == [
+        f"{row}-s{s}" for s in range(3) for row in ("none-more", "mun-visible")
+    ]
+    assert {run.settings.config.model.auxiliary_stem for run in table if run.row.name == "mun"} == {"visible"}
+
+
+def test_the_baseline_may_have_the_images_of_the_others() -> None:
+    experiment = EXPERIMENTS["rivals"]
+    row = experiment.row("none")
+    plain, more = (config_of(experiment, row, variant, Config()).train for variant in row.variants)
+    assert more.ids_per_batch * 2 == plain.ids_per_batch * 3
+    assert more.epochs * 2 == plain.epochs * 3
+
+
+def test_unknown_field_and_row() -> None:
+    experiment = EXPERIMENTS["rivals"]
+    with pytest.raises(ValueError, match="expected fields of the config, got colour"):
+        config_of(experiment, Row("red", "red", {"colour": 1}), Variant("only"), Config())
+    with pytest.raises(ValueError, match="expected rows among none, copy"):
+        EXPERIMENTS["rivals"].row("magic")
