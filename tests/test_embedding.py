@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-
-from mun.checkpoint import load_checkpoint
+from mun.checkpoint import build_network, load_checkpoint
+from mun.config import Config
 from mun.data.cache import decode_samples
+from mun.data.pairing import pair_samples
 from mun.data.sources import read_source
-from mun.embedding import embed_pixels, embed_samples
+from mun.embedding import Space, auxiliary_images, embed_pairs, embed_pixels, embed_samples
 from mun.structures import Modality
 
 
@@ -69,3 +72,34 @@ def test_damaged_weights_are_noticed(tiny_checkpoint) -> None:
         network.neck.bn.weight.fill_(float("nan"))
     with pytest.raises(ValueError, match="finite embeddings"):
         embed_pixels(network, pixels(), Modality.VISIBLE)
+
+
+def test_features_lie_before_the_neck(network) -> None:
+    features = embed_pixels(network, pixels(), Modality.VISIBLE, space=Space.FEATURES)
+    with torch.no_grad():
+        embeddings = network.neck(torch.from_numpy(features))[0].numpy()
+    np.testing.assert_allclose(embed_pixels(network, pixels(), Modality.VISIBLE), embeddings, atol=1e-5)
+    assert np.abs(np.linalg.norm(features, axis=1) - 1).max() > 0.01
+
+
+@pytest.mark.parametrize("space", Space)
+def test_auxiliary_points_are_those_of_the_generated_images(network, tiny_synvi, space, monkeypatch) -> None:
+    monkeypatch.setattr("mun.embedding.PAIR_CHUNK", 5)
+    pairs = pair_samples(read_source("synvi", tiny_synvi).test)[:12]
+    points = embed_pairs(network, pairs, space=space)
+    assert points.shape == (len(pairs), 1, network.num_features)
+    images = auxiliary_images(network, pairs[4:6])
+    assert images.shape == (2, 1, 3, 64, 32)
+    with torch.no_grad():
+        batch = torch.from_numpy(images[:, 0])
+        features = network.features(batch, Modality.AUXILIARY)
+        expected = features if space is Space.FEATURES else network.neck(features)[0]
+    np.testing.assert_allclose(points[4:6, 0], expected.numpy(), atol=1e-4, rtol=1e-4)
+
+
+def test_without_an_auxiliary_modality_there_are_no_points(network, tiny_synvi) -> None:
+    bare = build_network(Config(model=replace(network.config, auxiliary="none")), 0, seed=0).eval()
+    pairs = pair_samples(read_source("synvi", tiny_synvi).test)[:3]
+    assert auxiliary_images(bare, pairs).shape == (3, 0, 3, 64, 32)
+    assert embed_pairs(bare, pairs).shape == (3, 0, bare.num_features)
+    assert embed_pairs(bare, []).shape == (0, 0, bare.num_features)
