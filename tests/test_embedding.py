@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from mun.checkpoint import build_network, load_checkpoint
 from mun.config import Config
 from mun.data.cache import decode_samples
