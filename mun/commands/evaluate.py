@@ -7,11 +7,15 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mun.checkpoint import load_checkpoint, write_card
 from mun.commands.train import choose_device
 from mun.data.sources import read_source
 from mun.embedding import embed_samples
-from mun.evaluation.benchmark import benchmark
+from mun.evaluation.benchmark import BenchmarkResult, benchmark
+from mun.evaluation.corrupted import CorruptedTest, Corruption, Order, embed_corrupted
 from mun.evaluation.galleries import GallerySampler, read_permutations
 from mun.evaluation.protocols import get_protocol
 from mun.files import write_json
@@ -35,10 +39,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="official: exp/rand_perm_cam.mat of SYSU-MM01; seeded: drawn with the trial's number (default)",
     )
     parser.add_argument("--flip", action="store_true", help="average the embeddings of image and mirror")
+    parser.add_argument(
+        "--corrupt",
+        choices=[order.value for order in Order],
+        help="also score corrupted visible images, each with one of 20 corruptions at a severity from 1 to 5; "
+        "peer: resize to the network's size, then corrupt, as the public code does; native: corrupt the file's own "
+        "pixels, then resize; with infrared queries it is the gallery that is corrupted",
+    )
+    parser.add_argument("--passes", type=int, default=5, help="corrupted galleries averaged over (default: 5)")
+    parser.add_argument("--severity", type=int, help="of every corrupted image, 1 to 5 (default: drawn for each)")
+    parser.add_argument("--corrupt-seed", type=int, default=0, help="of the corruptions, from 0 (default: 0)")
+    parser.add_argument(
+        "--per-corruption", action="store_true", help="also score each corruption alone, in as many passes"
+    )
     parser.add_argument("--split", choices=[split.value for split in Split], default="test", help="default: test")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there")
-    parser.add_argument("--card", action="store_true", help="add the scores to the checkpoint's card")
+    parser.add_argument(
+        "--card",
+        action="store_true",
+        help="add the scores to the checkpoint's card; corrupted ones stand inside the record of the clean command, "
+        "which is replaced as a whole",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
@@ -47,8 +69,9 @@ def run(options: argparse.Namespace) -> None:
 
     Raises:
         FileNotFoundError: Checkpoint, data or the official galleries are missing.
-        ValueError: Any of them is not usable, or the protocol finds too few images.
+        ValueError: Any of them is not usable, the protocol finds too few images, or a flag is out of bounds.
     """
+    test = corrupted_test(options)
     protocol = get_protocol(options.protocol)
     if options.trials < 1 or options.shots < 1:
         raise ValueError(f"expected at least one trial and one shot, got {options.trials} and {options.shots}")
@@ -58,25 +81,51 @@ def run(options: argparse.Namespace) -> None:
     permutations = read_permutations(source.root) if options.gallery == "official" else None
     network = network.to(choose_device(options.device))
     embeddings = embed_samples(network, samples, flip=options.flip, progress=not options.quiet)
-    result = benchmark(
-        protocol,
-        samples,
-        embeddings,
-        data=source.name,
-        shots=options.shots,
-        trials=options.trials,
-        sampler=options.gallery,
-        flip=options.flip,
-        permutations=permutations,
-    ).to_json()
+
+    def score(rows: NDArray[np.float32]) -> BenchmarkResult:
+        return benchmark(
+            protocol,
+            samples,
+            rows,
+            data=source.name,
+            shots=options.shots,
+            trials=options.trials,
+            sampler=options.gallery,
+            flip=options.flip,
+            permutations=permutations,
+        )
+
+    def score_corrupted(corruption: Corruption) -> BenchmarkResult:
+        how = {"flip": options.flip, "progress": not options.quiet}
+        return score(embed_corrupted(network, samples, embeddings, corruption, Order(options.corrupt), **how))
+
+    result = score(embeddings).to_json()
+    if test is not None:
+        size = [network.config.height, network.config.image_width]
+        result["corrupted"] = {"size": size, **test.run(score_corrupted).to_json()}
     if options.json is not None:
         write_json(options.json, result)
     if options.card:
         record = {**result, "split": options.split, "commands": commands(options, source.manifest)}
+        if test is not None:
+            record["corrupted"] = {**result["corrupted"], "command": corrupted_command(record["commands"][-1], test)}
         record["identities"] = len({sample.pid for sample in samples})
         others = [score for score in card.scores if score.get("commands") != record["commands"]]
         write_card(options.checkpoint, dataclasses.replace(card, scores=[*others, record]))
     print(summary(result))
+    if test is not None:
+        print("\n".join(corrupted_summary(result["corrupted"])))
+
+
+def corrupted_test(options: argparse.Namespace) -> CorruptedTest | None:
+    """Read the flags about corrupted images; `None` where none are asked for."""
+    if options.corrupt is not None:
+        return CorruptedTest(
+            Order(options.corrupt), options.passes, options.severity, options.corrupt_seed, options.per_corruption
+        )
+    if options.severity is not None or options.per_corruption or options.passes != 5 or options.corrupt_seed:
+        raise ValueError("expected --corrupt with --passes, --severity, --corrupt-seed or --per-corruption")
+    return None
 
 
 def commands(options: argparse.Namespace, manifest: Any) -> list[str]:
@@ -88,14 +137,37 @@ def commands(options: argparse.Namespace, manifest: Any) -> list[str]:
     return [*made, " ".join(words)]
 
 
+def corrupted_command(clean: str, test: CorruptedTest) -> str:
+    """Write the command that remakes corrupted scores beside the clean ones."""
+    words = [clean, f"--corrupt {test.order} --passes {test.passes} --corrupt-seed {test.seed}"]
+    words += [] if test.severity is None else [f"--severity {test.severity}"]
+    return " ".join([*words, *(["--per-corruption"] if test.each else [])])
+
+
 def summary(result: dict[str, Any]) -> str:
     """Say the scores in one line, percent, mean ± sd."""
-    mean, sd = result["mean"], result["sd"]
+    return (
+        f"{result['data']} {result['protocol']}, {result['shots']}-shot, {result['trials']} trials "
+        f"({result['sampler']}), {result['num_valid']} queries: {percentages(result)}"
+    )
+
+
+def corrupted_summary(corrupted: dict[str, Any]) -> list[str]:
+    """Say the corrupted scores in a line, and in one more for each corruption that was tested alone."""
+    height, width = corrupted["size"]
+    steps = {"peer": f"resized to {height}x{width}, then corrupted", "native": "corrupted, then resized"}
+    first = (
+        f"  visible images corrupted ({corrupted['order']}: {steps[corrupted['order']]}), severity "
+        f"{corrupted['severity']}, {corrupted['passes']} passes, seed {corrupted['seed']}: {percentages(corrupted)}"
+    )
+    return [first, *(f"    {name:<18} {percentages(spread)}" for name, spread in corrupted["per_corruption"].items())]
+
+
+def percentages(spread: dict[str, Any]) -> str:
+    """Say scores in percent, mean ± sd."""
+    mean, sd = spread["mean"], spread["sd"]
     parts = [
         f"{label} {100 * mean[key]:.1f} ± {100 * sd[key]:.1f}"
         for label, key in (("rank-1", "rank1"), ("rank-10", "rank10"), ("mAP", "mean_ap"), ("mINP", "mean_inp"))
     ]
-    return (
-        f"{result['data']} {result['protocol']}, {result['shots']}-shot, {result['trials']} trials "
-        f"({result['sampler']}), {result['num_valid']} queries: {', '.join(parts)} %"
-    )
+    return f"{', '.join(parts)} %"

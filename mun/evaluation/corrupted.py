@@ -1,0 +1,228 @@
+"""The field's test of robustness: the visible images are corrupted, the infrared ones stay as they are.
+
+Every visible image gets one of the 20 corruptions at a severity from 1 to 5. With infrared queries it is the gallery
+that is corrupted.
+
+Source: Chen, Wang, Zheng, NeurIPS Datasets and Benchmarks 2021, arXiv:2111.00880. Departs from its public code for
+cross-modal data in: every draw is seeded and the scores are means over several passes, where it is one unseeded pass;
+the order `peer` resizes to the network's own size, where it is always 288x144; the order `native` is an addition.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mun.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from mun.embedding import embed_pixels
+from mun.evaluation.benchmark import BenchmarkResult
+from mun.images import read_image, resize
+from mun.models.network import Network
+from mun.structures import Modality, Sample
+
+__all__ = ["MIXED", "CorruptedResult", "CorruptedTest", "Corruption", "Draw", "Order", "embed_corrupted"]
+
+MIXED = "mixed"
+CHUNK = 256  # images in memory at once
+
+
+class Order(StrEnum):
+    """What comes first."""
+
+    PEER = "peer"  # resize to the network's size, then corrupt
+    NATIVE = "native"  # corrupt the file's own pixels, then resize
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What happens to one image: one of `CORRUPTIONS`, a severity from 1 to 5, and the seed of its randomness."""
+
+    name: str
+    severity: int
+    seed: int
+
+    def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Corrupt an image, RGB, uint8, `(H, W, 3)`."""
+        return corrupt(image, self.name, self.severity, self.seed)
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """How the visible images of a data set are corrupted.
+
+    Attributes:
+        name: One of `CORRUPTIONS` for every image, or `mixed`: one of the 20 drawn for each.
+        severity: 1 to 5 for every image; `None`: drawn for each, all alike likely.
+        seed: Of all draws, from 0.
+        number: Of the pass, from 0.
+
+    Raises:
+        ValueError: A value is out of bounds.
+    """
+
+    name: str = MIXED
+    severity: int | None = None
+    seed: int = 0
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        if self.name != MIXED and self.name not in CORRUPTIONS:
+            raise ValueError(f"expected one of the corruptions {MIXED}, {', '.join(CORRUPTIONS)}; got {self.name!r}")
+        if self.severity not in (None, *SEVERITIES):
+            raise ValueError(f"expected a severity from 1 to 5, got {self.severity}")
+        if self.seed < 0 or self.number < 0:
+            raise ValueError(f"expected seed and pass from 0, got {self.seed} and {self.number}")
+
+    def of(self, key: str) -> Draw:
+        """Say what happens to the image of a key; seed, pass and key alone decide, so that no order matters."""
+        digest = hashlib.sha256(f"{self.seed} {self.number} {key}".encode()).digest()
+        draws = np.random.default_rng(int.from_bytes(digest[:16], "little"))
+        names = list(CORRUPTIONS)
+        name, severity, seed = names[draws.integers(len(names))], int(draws.integers(1, 6)), int(draws.integers(2**62))
+        return Draw(name if self.name == MIXED else self.name, self.severity or severity, seed)
+
+    @property
+    def words(self) -> str:
+        """Say it in words: `fog, severity 3, seed 0`."""
+        name = self.name.replace("_", " ").replace("jpeg", "JPEG")
+        what = f"{MIXED}, one of {len(CORRUPTIONS)} for every image" if self.name == MIXED else name
+        strength = "severity drawn from 1 to 5" if self.severity is None else f"severity {self.severity}"
+        return f"{what}, {strength}, seed {self.seed}" + (f", pass {self.number}" if self.number else "")
+
+    def pixels(self, sample: Sample, height: int, width: int, order: Order) -> NDArray[np.uint8]:
+        """Read a sample and corrupt it, RGB, uint8, `(height, width, 3)`.
+
+        Raises:
+            FileNotFoundError: The file is gone.
+            ValueError: It is broken.
+        """
+        image, draw = read_image(sample.path), self.of(sample.key)
+        if order is Order.PEER:
+            return draw.apply(resize(image, height, width))
+        return resize(draw.apply(image), height, width)
+
+
+def embed_corrupted(
+    network: Network,
+    samples: Sequence[Sample],
+    clean: NDArray[np.float32],
+    corruption: Corruption,
+    order: Order,
+    *,
+    flip: bool = False,
+    progress: bool = False,
+) -> NDArray[np.float32]:
+    """Embed samples whose visible images are corrupted.
+
+    Args:
+        network: In evaluation mode.
+        samples: N images on disk.
+        clean: Embeddings of the same samples without corruption, `(N, D)`; those of infrared images are kept.
+        corruption: What happens to the visible ones.
+        order: What comes first.
+        flip: Average the embeddings of the corrupted image and its mirror.
+        progress: Show a progress bar on stderr.
+
+    Returns:
+        Float32, `(N, D)`; `clean` is not changed.
+
+    Raises:
+        FileNotFoundError: An image is gone.
+        ValueError: `clean` has another number of rows, an image is broken, or the network gives values that are not
+            finite.
+    """
+    if len(clean) != len(samples):
+        raise ValueError(f"expected `clean` of shape ({len(samples)}, D), got {clean.shape}")
+    height, width = network.config.height, network.config.image_width
+    embeddings = np.array(clean)
+    rows = [row for row, sample in enumerate(samples) if sample.modality is Modality.VISIBLE]
+    bar = tqdm(total=len(rows), desc=corruption.name, unit="image", disable=not progress, leave=False)
+    with bar, ThreadPoolExecutor() as threads:
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            pixels = threads.map(lambda row: corruption.pixels(samples[row], height, width, order), part)
+            embeddings[part] = embed_pixels(network, np.stack(list(pixels)), Modality.VISIBLE, flip=flip)
+            bar.update(len(part))
+    return embeddings
+
+
+@dataclass(frozen=True)
+class CorruptedTest:
+    """What is tested.
+
+    Attributes:
+        order: What comes first.
+        passes: How often every image is drawn a corruption, at least 1.
+        severity: Of every image; `None`: drawn from 1 to 5.
+        seed: Of all draws.
+        each: Whether each corruption is also tested alone, in as many passes.
+
+    Raises:
+        ValueError: `passes` is below 1, or severity or seed is out of bounds.
+    """
+
+    order: Order
+    passes: int = 5
+    severity: int | None = None
+    seed: int = 0
+    each: bool = False
+
+    def __post_init__(self) -> None:
+        if self.passes < 1:
+            raise ValueError(f"expected at least one pass, got {self.passes}")
+        self.corruptions(MIXED)
+
+    def corruptions(self, name: str) -> list[Corruption]:
+        """List the passes of one corruption, or of `mixed`."""
+        return [Corruption(name, self.severity, self.seed, number) for number in range(self.passes)]
+
+    def run(self, score: Callable[[Corruption], BenchmarkResult]) -> CorruptedResult:
+        """Score every pass.
+
+        Args:
+            score: Runs the protocol on images that are corrupted so.
+        """
+        names = (MIXED, *CORRUPTIONS) if self.each else (MIXED,)
+        return CorruptedResult(
+            self, {name: tuple(score(corruption) for corruption in self.corruptions(name)) for name in names}
+        )
+
+
+@dataclass(frozen=True)
+class CorruptedResult:
+    """Scores on corrupted visible images.
+
+    Attributes:
+        test: What was tested.
+        passes: One benchmark per pass, by the name of the corruption; `mixed` is the field's protocol.
+    """
+
+    test: CorruptedTest
+    passes: Mapping[str, tuple[BenchmarkResult, ...]]
+
+    def spread(self, name: str = MIXED) -> dict[str, dict[str, float]]:
+        """Return mean and sample standard deviation (divisor: number − 1) over all trials of all passes, fractions."""
+        first, *others = self.passes[name]
+        whole = replace(first, per_trial=sum((other.per_trial for other in others), first.per_trial))
+        return {"mean": whole.mean(), "sd": whole.sd()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `evaluate` writes; `mean` and `sd` as `spread`, `per_pass` are means over trials."""
+        return {
+            "order": self.test.order.value,
+            "modality": Modality.VISIBLE.value,
+            "severity": self.test.severity or "uniform 1-5",
+            "seed": self.test.seed,
+            "passes": self.test.passes,
+            **self.spread(),
+            "per_pass": [result.mean() for result in self.passes[MIXED]],
+            "per_corruption": {name: self.spread(name) for name in self.passes if name != MIXED},
+        }
