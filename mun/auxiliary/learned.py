@@ -44,8 +44,8 @@ class MiddleGenerator(Auxiliary):
     Encoder: 1×1 3 → 1, ReLU, 1×1 1 → 1, ReLU, batch normalisation; decoder: 1×1 1 → 3, ReLU.
 
     Source: MMN, Zhang et al., ACM MM 2021, "Towards a Unified Middle Modality Learning for Visible-Infrared Person
-    Re-Identification". Departs from it in: the row is the generator alone, without the paper's losses, and the middle
-    images are not scored at test time.
+    Re-Identification". Departs from it in: the row is the generator alone, without the paper's losses, the middle
+    images are not scored at test time, and both encoders start at the channel mean.
     """
 
     num_images = 2
@@ -63,11 +63,15 @@ class MiddleGenerator(Auxiliary):
 
 
 def middle_encoder() -> nn.Sequential:
-    """Build the encoder of one modality; positive weights at the start, so that no image begins at zero."""
+    """Build the encoder of one modality: at the start the channel mean, so that no image begins at zero.
+
+    With weights and biases drawn as usual the one channel of a modality can fall silent for good.
+    """
     first, second = nn.Conv2d(3, 1, 1), nn.Conv2d(1, 1, 1)
     with torch.no_grad():
-        first.weight.abs_()
-        second.weight.abs_()
+        for layer, weight in ((first, 1 / 3), (second, 1.0)):
+            layer.weight.fill_(weight)
+            layer.bias.zero_()  # type: ignore[union-attr]
     return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), nn.BatchNorm2d(1))
 
 

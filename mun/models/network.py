@@ -86,7 +86,7 @@ class Network(nn.Module):
         return embeddings
 
     def explainable_layers(self) -> dict[str, nn.Module]:
-        """Name the modules whose output is a map, `(N, C, h, w)`: the parts of MUN's generator, then the trunk's stages.
+        """Name the modules whose output is a map, `(N, C, h, w)`: of MUN's generator, then of the trunk.
 
         A part that is switched off, and the whole generator of another auxiliary modality, are left out.
         """

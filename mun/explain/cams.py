@@ -1,0 +1,276 @@
+"""Class-activation maps by the package `grad-cam`: raw values, on a copy of the network, one at a time.
+
+The package scales every map to [0, 1] and shares its state between threads. So the sums are taken before that scaling,
+every call works on its own deep copy of the network, and one lock is around the package.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mun.explain.targets import Logit, Target
+from mun.models.network import Network
+from mun.structures import Modality
+from mun.torchvision_compat import import_grad_cam
+
+__all__ = [
+    "GENERATOR_LAYERS",
+    "STAGES",
+    "Look",
+    "LookingNetwork",
+    "Method",
+    "activation_maps",
+    "default_method",
+    "upsampled",
+]
+
+GENERATOR_LAYERS = ("iml_visible", "iml_infrared", "cml", "fused")
+STAGES = ("layer1", "layer2", "layer3", "layer4")
+LABELS = {
+    "grad-cam": "Grad-CAM",
+    "grad-cam++": "Grad-CAM++",
+    "layer-cam": "LayerCAM",
+    "eigen-cam": "Eigen-CAM",
+    "score-cam": "Score-CAM",
+}
+MAX_SCORED = 2**23  # channels × pixels of an image that Score-CAM may put through the network
+LOCK = threading.Lock()
+
+Floats = NDArray[np.float32]
+
+
+class Method(StrEnum):
+    """A way from activations and gradients to a map."""
+
+    GRAD_CAM = "grad-cam"
+    GRAD_CAM_PLUS_PLUS = "grad-cam++"
+    LAYER_CAM = "layer-cam"
+    EIGEN_CAM = "eigen-cam"
+    SCORE_CAM = "score-cam"
+
+    @property
+    def slow(self) -> bool:
+        """Whether it runs the network once per channel."""
+        return self is Method.SCORE_CAM
+
+    @property
+    def label(self) -> str:
+        """The name as its authors write it."""
+        return LABELS[self.value]
+
+    @property
+    def uses_target(self) -> bool:
+        """Whether it looks at what is to be explained; Eigen-CAM shows what varies most, for any target."""
+        return self is not Method.EIGEN_CAM
+
+
+CLASSES = {
+    Method.GRAD_CAM: "GradCAM",
+    Method.GRAD_CAM_PLUS_PLUS: "GradCAMPlusPlus",
+    Method.LAYER_CAM: "LayerCAM",
+    Method.EIGEN_CAM: "EigenCAM",
+    Method.SCORE_CAM: "ScoreCAM",
+}
+
+
+def default_method(layer: str) -> Method:
+    """LayerCAM for the generator, whose layers are fine, Grad-CAM for the coarse stages of the backbone."""
+    return Method.LAYER_CAM if layer in GENERATOR_LAYERS else Method.GRAD_CAM
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What the network looks at.
+
+    Attributes:
+        images: RGB, float, [0, 1], `(N, 3, H, W)`; `(N, 6, H, W)`, visible before infrared, for the auxiliary images
+            that the network makes of pairs.
+        modality: Whose stem the images take; `AUXILIARY` for pairs.
+        number: Which of the auxiliary images of a pair, from 0.
+
+    Raises:
+        ValueError: The images have another shape, or pairs are said to be of another modality.
+    """
+
+    images: Tensor
+    modality: Modality
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.shape[1] not in (3, 6):
+            raise ValueError(f"expected images of shape (N, 3, H, W) or (N, 6, H, W), got {tuple(self.images.shape)}")
+        if self.paired and self.modality is not Modality.AUXILIARY:
+            raise ValueError(f"expected pairs to be looked at as auxiliary images, got {self.modality}")
+
+    @property
+    def paired(self) -> bool:
+        """Whether the network makes the images that it looks at."""
+        return self.images.shape[1] == 6
+
+
+class LookingNetwork(nn.Module):
+    """A network as the package wants it: one tensor in, one row per image out.
+
+    Args:
+        network: The network.
+        look: Says which stem, and which auxiliary image.
+        logits: Return logits, `(N, C)`, instead of embeddings, `(N, D)`.
+    """
+
+    def __init__(self, network: Network, look: Look, *, logits: bool = False) -> None:
+        super().__init__()
+        self.network, self.modality, self.number, self.logits = network, look.modality, look.number, logits
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Run images as in `Look.images`."""
+        if images.shape[1] == 6:
+            images = self.network.generate(images[:, :3], images[:, 3:])[self.number]
+        embeddings, logits = self.network.neck(self.network.features(images, self.modality))
+        rows: Tensor = logits if self.logits else embeddings
+        return rows
+
+
+def activation_maps(
+    network: Network, look: Look, targets: Sequence[Target], wanted: Iterable[tuple[str, Method]]
+) -> dict[tuple[str, Method], Floats]:
+    """Compute maps of some layers.
+
+    The network is not touched: neither its gradients nor its mode nor its hooks, also where this fails.
+
+    Args:
+        network: On any device.
+        look: N images, or pairs of images.
+        targets: One per image, all of one kind.
+        wanted: Layers, names of `Network.explainable_layers`, and how their maps are made.
+
+    Returns:
+        By layer and method the positive part of the map at the layer's resolution, float32, `(N, h, w)`. Not scaled: a
+        number of one layer has a meaning beside another image's, hardly beside another layer's.
+
+    Raises:
+        ValueError: A layer does not exist, has no spatial map or does not take part; there is no such auxiliary image
+            or no classifier; Score-CAM would take too long; the values are not finite.
+    """
+    logits = check_targets(network, look, targets)
+    maps = {}
+    with torch.inference_mode(False), torch.enable_grad():
+        own = copy.deepcopy(network).eval().requires_grad_(False)
+        model = LookingNetwork(own, look, logits=logits)
+        layers = own.explainable_layers()
+        for name, method in wanted:
+            check_layer(name, list(layers), look)
+            values = one_map(model, layers[name], name, look.images, targets, method)
+            if not np.isfinite(values).all():
+                raise ValueError(f"expected finite values at {name}, got NaN or infinity; the weights are damaged")
+            maps[name, method] = np.maximum(values, 0)
+    return maps
+
+
+def check_targets(network: Network, look: Look, targets: Sequence[Target]) -> bool:
+    """Return whether logits are asked for."""
+    if len(targets) != len(look.images):
+        raise ValueError(f"expected one target per image, got {len(targets)} for {len(look.images)} images")
+    logits = [isinstance(target, Logit) for target in targets]
+    if any(logits) and not all(logits):
+        raise ValueError("expected targets of one kind, got logits beside similarities")
+    count = network.num_classes
+    for target in targets:
+        if isinstance(target, Logit) and not 0 <= target.label < count:
+            has = f"has the identities 0 to {count - 1}" if count else "has no classifier, as checkpoints for retrieval"
+            raise ValueError(f"expected a logit that the network has, got that of identity {target.label}; it {has}")
+    made = network.auxiliary.num_images
+    if look.paired and look.number >= made:
+        raise ValueError(
+            f"expected a network that makes {look.number + 1} auxiliary images of a pair, got one of {made}"
+        )
+    return any(logits)
+
+
+def check_layer(name: str, names: Sequence[str], look: Look) -> None:
+    """Refuse a layer that does not exist or that the images do not pass."""
+    if name not in names:
+        raise ValueError(f"expected a layer with a spatial map, one of {', '.join(names)}; got {name[:40]!r}")
+    if name in GENERATOR_LAYERS and not look.paired:
+        raise ValueError(f"expected a pair of images for {name}, a layer of the generator; got single images")
+
+
+def one_map(
+    model: LookingNetwork, layer: nn.Module, name: str, images: Tensor, targets: Sequence[Target], method: Method
+) -> Floats:
+    """Compute the map of one layer, signed, `(N, h, w)`."""
+    package = import_grad_cam()
+    images = images.detach().clone().to(model.network.mean.device).requires_grad_()
+    kept: list[Any] = []
+    with LOCK:
+        cam = getattr(package, CLASSES[method])(model=model, target_layers=[layer])
+        try:
+            make = thin_projection if method is Method.EIGEN_CAM else cam.get_cam_image
+
+            def keep(*args: Any) -> Any:
+                check_spatial(name, args[3])
+                if method is Method.SCORE_CAM:
+                    prepare_score_cam(name, args[3].shape[1], images)
+                kept.append(make(*args))
+                return kept[-1]
+
+            cam.get_cam_image = keep
+            cam(input_tensor=images, targets=list(targets))
+        finally:
+            cam.activations_and_grads.release()
+    values: Floats = np.asarray(kept[0], dtype=np.float32)
+    return values
+
+
+def check_spatial(name: str, activations: NDArray[np.float32] | None) -> None:
+    """Refuse what is no map of several places."""
+    shape = () if activations is None else activations.shape
+    if len(shape) != 4 or shape[2] * shape[3] < 2:
+        places = f"one of {shape[2]} x {shape[3]}" if len(shape) == 4 else "none"
+        raise ValueError(f"expected a spatial map of several places at {name}, got {places}; the images are too small")
+
+
+def prepare_score_cam(name: str, channels: int, images: Tensor) -> None:
+    """Bound the work of Score-CAM, and keep its progress bar out of the log."""
+    if (work := channels * images.shape[-2] * images.shape[-1] * len(images)) > MAX_SCORED:
+        most = MAX_SCORED * channels // work
+        raise ValueError(
+            f"expected at most {most} channels for Score-CAM at this image size, got {channels} at {name}; it runs the"
+            " network once per channel"
+        )
+    importlib.import_module("pytorch_grad_cam.score_cam").tqdm = SimpleNamespace(tqdm=iter)  # type: ignore[attr-defined]
+
+
+def thin_projection(*args: Any) -> Floats:
+    """Project activations on their first principal component, with the sign that makes the larger side positive.
+
+    As the package's Eigen-CAM, but for two things: its full decomposition takes (h·w)² numbers, 400 MB at a generator's
+    resolution, and its sign is arbitrary. The sign is that of Seg-Eigen-CAM (Chung and Ying, Appl. Sci. 2025).
+    """
+    activations = np.nan_to_num(np.asarray(args[3], dtype=np.float32))
+    maps = np.zeros((len(activations), *activations.shape[2:]), np.float32)
+    for row, one in enumerate(activations):
+        places = one.reshape(len(one), -1).T
+        places = places - places.mean(axis=0)
+        first = np.linalg.svd(places, full_matrices=False)[2][0]
+        projected = (places @ first).reshape(one.shape[1:])
+        maps[row] = -projected if abs(projected.min()) > abs(projected.max()) else projected
+    return maps
+
+
+def upsampled(maps: Floats, size: tuple[int, int]) -> Floats:
+    """Enlarge maps, `(N, h, w)`, to the image's (height, width), bilinear."""
+    larger = torch.nn.functional.interpolate(torch.from_numpy(maps)[:, None], size=size, mode="bilinear")
+    values: Floats = larger[:, 0].numpy()
+    return values
