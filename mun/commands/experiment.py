@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
+from mun import __version__
 from mun.commands.train import add_config_flags, choose_device, config_from
 from mun.config import Config, to_json
 from mun.data.sampler import training_labels
@@ -21,11 +24,21 @@ from mun.data.sources import read_source
 from mun.experiments.cost import Cost, measure
 from mun.experiments.data import rendered
 from mun.experiments.report import to_csv, to_latex, to_markdown
-from mun.experiments.results import RowResult, choose_variants, commit_of_code, ledger, row_results, test_run
+from mun.experiments.results import (
+    PROTOCOL,
+    TRIALS,
+    RowResult,
+    choose_variants,
+    commit_of_code,
+    ledger,
+    row_results,
+    test_run,
+)
 from mun.experiments.runs import PlannedRun, config_of, make_runs, plan
 from mun.experiments.tables import EXPERIMENTS, Experiment, Row, Setting
 from mun.files import read_json, write_json, write_text
 from mun.structures import Split
+from mun.training.card import changed_values, describe_data
 
 __all__ = ["add_arguments", "run"]
 
@@ -116,7 +129,35 @@ def run(options: argparse.Namespace) -> None:
         stem = options.name if len(experiment.settings) == 1 else f"{options.name}-{setting.name}"
         for ending, write in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
             write_text(bench.out / f"{stem}.{ending}", write(experiment.rows, results, costs))
+        write_json(bench.out / f"{stem}.json", about(bench, options, setting, choice))
         print(f"{experiment.title}; {setting.name}\n\n{to_markdown(experiment.rows, results, costs)}")
+
+
+def about(bench: Bench, options: argparse.Namespace, setting: Setting, choice: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what a table is and how it is made again, without folders of this machine."""
+    train, test = (describe_data(read_source("synvi", folders[setting.name])) for folders in (bench.train, bench.test))
+    flags = [f"--{flag} {value}" for flag, value in changed_values(bench.base)]
+    words = [f"python -m mun experiment {options.name} --data DATA --test TEST --out OUT"]
+    words += [f"--seeds {options.seeds}", *([f"--rows {options.rows}"] if options.rows else []), *flags]
+    given = [options.data, *([] if options.test is None else [options.test])]
+    made = [describe_data(read_source("synvi", folder)).get("command", "") for folder in given]
+    return {
+        "title": bench.experiment.title,
+        "reference": bench.experiment.row(bench.experiment.reference).label,
+        "setting": setting.name,
+        "knobs": dict(setting.knobs),
+        "protocol": f"{PROTOCOL}, single-shot, {TRIALS} galleries",
+        "train": train,
+        "test": test,
+        "config": to_json(bench.base),
+        "rows": {row.name: row.label for row in bench.experiment.rows},
+        "choice": {row.name: choice[row.name] for row in bench.rows},
+        "commands": [
+            *(line.replace("OUT", name) for line, name in zip(made, ("DATA", "TEST"), strict=False) if line),
+            " ".join(words),
+        ],
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "mun": __version__},
+    }
 
 
 def say(line: str) -> None:
@@ -174,7 +215,7 @@ def priced(bench: Bench, choice: dict[str, dict[str, Any]], device: str) -> dict
             say(f"cost: {row.name}")
             kept[row.name] = measure(config, len(training_labels(samples)), device, os.cpu_count() or 1).to_json()
             write_json(path, kept)
-    return {name: Cost(**values) for name, values in kept.items()}
+    return {row.name: Cost(**kept[row.name]) for row in bench.rows}
 
 
 def summarised(

@@ -24,7 +24,17 @@ from mun.experiments.tables import Row
 from mun.files import whole_file
 from mun.structures import Split
 
-__all__ = ["RowResult", "best_score", "choose_variants", "commit_of_code", "ledger", "row_results", "test_run"]
+__all__ = [
+    "PROTOCOL",
+    "TRIALS",
+    "RowResult",
+    "best_score",
+    "choose_variants",
+    "commit_of_code",
+    "ledger",
+    "row_results",
+    "test_run",
+]
 
 PROTOCOL, TRIALS = "synvi-all", 10
 Floats = NDArray[np.float64]

@@ -16,7 +16,7 @@ from mun.data.sources import Source
 from mun.structures import Split
 from mun.training.run import RunSettings
 
-__all__ = ["describe_data", "make_card", "train_command"]
+__all__ = ["changed_values", "describe_data", "make_card", "train_command"]
 
 
 def make_card(folder: Path, settings: RunSettings, source: Source, step: int, selection: dict[str, Any]) -> Card:

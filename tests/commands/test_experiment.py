@@ -67,6 +67,10 @@ def test_table_and_ledger(bench) -> None:
     assert (bench / "ablation.tex").read_text().startswith(r"\begin{tabular}")
     trials = [json.loads(line) for line in (bench / "ledger.jsonl").read_text().splitlines()]
     assert {(trial["row"], trial["seed"]) for trial in trials} == {("base", 0), ("all", 0)}
+    about = json.loads((bench / "ablation.json").read_text())
+    assert about["commands"][0].startswith("python -m mun synth DATA --level standard --train-ids 8")
+    assert "--rows base,all --width 0.125" in about["commands"][1]
+    assert str(bench) not in json.dumps(about)
     choice = json.loads((bench / "choice.json").read_text())
     assert choice["all"]["commit"]
     assert int(lines["all"]["parameters"]) > int(lines["base"]["parameters"])
