@@ -7,11 +7,18 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
+from app.actions import auxiliary as auxiliary_action
 from app.actions import evaluate as evaluate_action
+from app.actions import explain as explain_action
+from app.actions import project as project_action
 from app.actions import retrieve as retrieve_action
 from app.actions import retrieve_image as retrieve_image_action
 from app.actions import status as status_action
-from app.actions.own_images import from_base64
+from app.actions import train as train_action
+from app.actions import train_status as train_status_action
+from app.actions.auxiliary_request import OWN
+from app.actions.own_images import from_base64, look_at
+from app.actions.train_request import Request as TrainRequest
 from app.library import Library
 
 __all__ = ["add_api"]
@@ -34,6 +41,8 @@ def add_api(library: Library) -> None:
         direction: str = "i2v",
         shots: int = 1,
         rerank: bool = False,
+        corruption: str = "",
+        severity: int = 3,
     ) -> dict[str, Any]:
         """Rank the gallery for one query: visible images for an infrared one, or the other way round.
 
@@ -47,6 +56,11 @@ def add_api(library: Library) -> None:
             direction: i2v, infrared queries in a visible gallery, or v2i, which is no published protocol.
             shots: Gallery images per identity and camera: 1, 2, 5 or 10, as many as the data allow.
             rerank: Mix the distance with that of k-reciprocal neighbourhoods.
+            corruption: What is done to the visible images, seed 0: gaussian_noise, shot_noise, impulse_noise,
+                speckle_noise, defocus_blur, glass_blur, motion_blur, zoom_blur, gaussian_blur, snow, frost, fog, rain,
+                brightness, contrast, saturate, elastic_transform, pixelate, jpeg_compression, spatter, or mixed, which
+                draws one of them and a severity for each image; empty for nothing.
+            severity: Of the corruption, 1 to 5; of no meaning without one and for mixed.
 
         Returns:
             The names used, the query, the ranked images with their cosine distance 1 - cos (or the re-ranked one), the
@@ -54,7 +68,8 @@ def add_api(library: Library) -> None:
             and its size.
         """
         try:
-            request = retrieve_action.Request(checkpoint, data, query, top_k, protocol, trial, direction, shots, rerank)
+            values = (checkpoint, data, query, top_k, protocol, trial, direction, shots, rerank)
+            request = retrieve_action.Request(*values, corruption=corruption, severity=severity)
             return retrieve_action.run(library, request).to_json()
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -112,3 +127,236 @@ def add_api(library: Library) -> None:
     api(retrieve, api_name="retrieve", concurrency_limit=4, concurrency_id="retrieve")
     api(evaluate, api_name="evaluate", concurrency_limit=2, concurrency_id="evaluate")
     api(retrieve_image, api_name="retrieve_image", concurrency_limit=2, concurrency_id="retrieve_image")
+    add_project(library)
+    add_training(library)
+    add_auxiliary(library)
+    add_explain(library)
+
+
+def add_training(library: Library) -> None:
+    """Add the public functions about training runs."""
+
+    def train_start(config: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Put a training run into the queue; one trains at a time.
+
+        Args:
+            config: What the run is to be, by name: preset (taste, ten or gpu, whose values stand for all that are not
+                given), data, level, train_ids, val_ids, images, data_seed, auxiliary, backbone, width, height,
+                image_width, minutes or epochs, ids_per_batch, instances_per_id, lr, identity_alignment,
+                modality_alignment, triplet, seed, device.
+
+        Returns:
+            The run's name, its owner's token, which is told this one time, its state and its place in the queue.
+        """
+        try:
+            return train_action.start(library, TrainRequest.of(config)).to_json()
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def train_status(run: str = "") -> dict[str, Any]:
+        """Say how a run is: progress, losses, validation scores, settings and the commands that make it again.
+
+        Args:
+            run: Its name; empty for a list of all runs and of what is allowed here.
+        """
+        try:
+            if run == "":
+                return train_status_action.overview(library).to_json()
+            return train_status_action.status(library, run).to_json()
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def train_stop(run: str = "", token: str = "") -> dict[str, Any]:
+        """Stop a run after the step in hand; it can go on later.
+
+        Args:
+            run: Its name.
+            token: Its owner's, as `/train_start` has told it.
+
+        Returns:
+            As `/train_status`.
+        """
+        try:
+            return train_action.stop(library, run, token).to_json()
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    api(train_start, api_name="train_start", concurrency_limit=1, concurrency_id="train_start")
+    api(train_status, api_name="train_status", concurrency_limit=4, concurrency_id="train_status")
+    api(train_stop, api_name="train_stop", concurrency_limit=4, concurrency_id="train_status")
+
+
+def add_auxiliary(library: Library) -> None:
+    """Add the public function about auxiliary images."""
+
+    def auxiliary(
+        checkpoint: str = "",
+        data: str = "",
+        source: str = "collection",
+        visible: str = "",
+        infrared: str = "",
+        person: int = 0,
+        misalignment: float = 0.0,
+        mixup: float = 0.5,
+        seed: int = 0,
+        share: float = -1.0,
+        step: int = -1,
+        visible_image: str = "",
+        infrared_image: str = "",
+    ) -> dict[str, Any]:
+        """Compare auxiliary modalities on one pair of a visible and an infrared image.
+
+        Args:
+            checkpoint: Name of a usable checkpoint with MUN's generator; empty for the first.
+            data: Name of a data set of `/status`; empty for the first.
+            source: collection, or rendered: SynVI, rendered for this request from cameras 2 and 3; two images of your
+                own make it own.
+            visible: Key of a visible image, as cam1/0007/0001.jpg; empty to have one chosen.
+            infrared: Key of an infrared image of the same person; likewise.
+            person: Whose images are meant where no key says it; 0 for a first choice.
+            misalignment: Of a rendered pair, 0 (one instant, pixel by pixel) to 1.
+            mixup: Share of the visible image in Mixup, 0 to 1.
+            seed: Of the rectangle of CutMix and the channel of channel exchange, 0 to 9999.
+            share: Share of the intra-modality learners in MUN's layer scale, 0 to 1; -1 as learned.
+            step: A step whose generator the checkpoint keeps; -1 for the last.
+            visible_image: An image file of your own in base64, or as a data URI, at most 16 MB; nothing of it is kept.
+            infrared_image: The infrared one to it.
+
+        Returns:
+            The request with its defaults, the pair, and each modality with its image as a PNG data URI, its Euclidean
+            distances to both sources (also over d(V, I)), the ranks at which it finds the person in both galleries
+            without the sources' sites, and how it is shown; which modalities are missing and why; MUN's generator taken
+            apart: branches, ratio, share of the visible input in what the image depends on, kept steps.
+        """
+        try:
+            own = tuple(
+                look_at(library, from_base64(name, image), what=f"the {name.replace('_', ' ')}")
+                if image != ""
+                else None
+                for name, image in (("visible_image", visible_image), ("infrared_image", infrared_image))
+            )
+            source = OWN if any(own) else source
+            request = auxiliary_action.Request(
+                checkpoint, data, source, visible, infrared, person, misalignment, mixup, seed, share, step
+            )
+            return auxiliary_action.run(library, request, (own[0], own[1])).to_json()
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    api(auxiliary, api_name="auxiliary", concurrency_limit=2, concurrency_id="auxiliary")
+
+
+def add_project(library: Library) -> None:
+    """Add the public function about features in the plane."""
+
+    def project(
+        checkpoint: str = "",
+        data: str = "",
+        method: str = "tsne",
+        space: str = "embedding",
+        identities: int = 12,
+        people: str = "",
+        images: int = 6,
+        auxiliary: bool = True,
+        pairing: str = "matched",
+        untrained: bool = False,
+        perplexity: float = 30.0,
+        neighbors: int = 15,
+        min_dist: float = 0.1,
+        metric: str = "cosine",
+        seed: int = 0,
+    ) -> dict[str, Any]:
+        """Lay visible, infrared and auxiliary features out in the plane, with the numbers behind the picture.
+
+        Args:
+            checkpoint: Name of a usable checkpoint of `/status`; empty for the first.
+            data: Name of a data set of `/status`; empty for the first.
+            method: tsne, umap or pca.
+            space: embedding, after the BN neck, or features, before it.
+            identities: How many people, the first ones by number.
+            people: Numbers of the people instead, as 3, 7, 12.
+            images: Images per person and modality at most, 1 to 50, dealt round the cameras.
+            auxiliary: Show auxiliary points too, one pair per visible image; a checkpoint may have none.
+            pairing: matched, or mismatched as a control.
+            untrained: Take the auxiliary images from a freshly initialised generator, as a control.
+            perplexity: Of t-SNE, 2 to 200; it asks for three points per unit.
+            neighbors: Of UMAP, 2 to 200.
+            min_dist: Of UMAP, 0 to 0.99.
+            metric: cosine or euclidean.
+            seed: Decides the pairs, the fresh generator, and every draw of t-SNE and UMAP.
+
+        Returns:
+            The request with its defaults; points with x, y, modality, pid, camid, image, partner and whether the image
+            is right at rank 1 as a query; centers of each person in each modality and prototypes of the modalities, in
+            the same layout; the numbers, of points of unit length: distances of centers, MMD at one bandwidth,
+            silhouettes, histograms of distances with their overlap; and the sentence that must stand on a figure.
+        """
+        try:
+            request = project_action.Request(
+                checkpoint,
+                data,
+                method,
+                space,
+                identities,
+                people,
+                images,
+                auxiliary,
+                pairing,
+                untrained,
+                perplexity,
+                neighbors,
+                min_dist,
+                metric,
+                seed,
+            )
+            return project_action.run(library, request).to_json()
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    api(project, api_name="project", concurrency_limit=1, concurrency_id="project")
+
+
+def add_explain(library: Library) -> None:
+    """Add the public function about maps."""
+
+    def explain(
+        checkpoint: str = "",
+        data: str = "",
+        image: str = "",
+        against: str = "image",
+        target: str = "",
+        layers: str = "everything",
+        method: str = "by layer",
+        change: str = "automatic",
+        seed: int = 0,
+    ) -> dict[str, Any]:
+        """Show where a network finds an image alike to another one, or to the center of an identity.
+
+        Args:
+            checkpoint: Name of a usable checkpoint of `/status`; empty for the first.
+            data: Name of a data set of `/status`; empty for the first.
+            image: Key of the image to explain, as cam3/0007/0001.jpg; empty to have one chosen.
+            against: image, or center: the mean embedding of a person's images of the other modality.
+            target: Key of the image to compare with, or number of the person; empty for the image that is ranked
+                first, or for the person in the image. Two images of one modality are allowed, and said to be.
+            layers: everything, image (the backbone's stages), auxiliary (MUN's generator and the stages, on the
+                auxiliary image of this image and a partner, which uses labels), or one of iml_visible, iml_infrared,
+                cml, fused, layer1, layer2, layer3, layer4.
+            method: by layer (LayerCAM in the generator, Grad-CAM in the stages), grad-cam, grad-cam++, layer-cam,
+                eigen-cam, which looks at no target, or score-cam, which is slow and takes one layer at a time.
+            change: What is changed on SynVI to have the truth: automatic, nothing, bag, upper pattern, lower pattern
+                or hat.
+            seed: Of the partner and of the random weights, 0 to 9999.
+
+        Returns:
+            What was used, the cosine similarities, the maps with their raw values at the layer's resolution, and the
+            truth: the similarity before and after the change and the share of each map's energy in the changed region,
+            beside those of a centre prior and of random weights.
+        """
+        try:
+            request = explain_action.Request(checkpoint, data, image, against, target, layers, method, change, seed)
+            return explain_action.run(library, request).to_json()
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    api(explain, api_name="explain", concurrency_limit=2, concurrency_id="explain")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -151,13 +151,16 @@ def queries_html(
     )
 
 
-def results_html(result: retrieve.Result, uris: Mapping[str, str], frame: Frame) -> str:
+def results_html(
+    result: retrieve.Result, uris: Mapping[str, str], frame: Frame, clean: retrieve.Result | None = None
+) -> str:
     """Draw the query and its ranked cards.
 
     Args:
         result: The ranking.
         uris: Data URIs by key; an empty one, or none, where an image cannot be read.
         frame: What surrounds it.
+        clean: The ranking of the same query without corruption, where `result` has one.
     """
     matches = sum(ranked.match for ranked in result.results)
     return render(
@@ -167,6 +170,7 @@ def results_html(result: retrieve.Result, uris: Mapping[str, str], frame: Frame)
         row=row_of(result),
         uris=uris,
         matches=matches,
+        clean=clean,
         direction=Direction(result.direction),
         frame=frame,
         say=summary(result),
@@ -174,18 +178,19 @@ def results_html(result: retrieve.Result, uris: Mapping[str, str], frame: Frame)
 
 
 def comparison_html(comparison: compare.Result, uris: Mapping[str, str], frame: Frame) -> str:
-    """Draw one query ranked by two checkpoints; arguments as `results_html`."""
+    """Draw one query ranked by two to four checkpoints; arguments as `results_html`."""
     return render(
         "comparison.html",
         comparison=comparison,
-        sides=[(side, row_of(side)) for side in (comparison.before, comparison.after)],
+        first=row_of(comparison.before),
+        moves_of=lambda image: [side.moves[image] for side in comparison.sides if image in side.moves],
+        sides=[(side, row_of(side.result)) for side in comparison.sides],
         result=comparison.before,
         query=comparison.before.query,
         uris=uris,
         direction=Direction(comparison.before.direction),
         frame=frame,
-        say=f"{comparison.before.checkpoint}: {summary(comparison.before)}"
-        f" {comparison.after.checkpoint}: {summary(comparison.after)}",
+        say=" ".join(f"{result.checkpoint}: {summary(result)}" for result in comparison.results),
     )
 
 
@@ -202,6 +207,8 @@ def row_of(result: retrieve.Result) -> list[retrieve.Ranked | retrieve.LeftOut]:
 
 def summary(result: retrieve.Result) -> str:
     """Say a ranking in a sentence, for who does not see it."""
+    if result.note:
+        return f"{result.note} {summary(replace(result, corruption=''))}"
     if result.first_hit is None or result.average_precision is None:
         return f"The gallery holds no image of person {result.query.pid}."
     return (
@@ -215,7 +222,7 @@ def preparing_html(preparation: Preparation, frame: Frame, checkpoint: str) -> s
     if preparation.problem:
         return error_html(preparation.problem, frame, again=True)
     seen = f"{preparation.done:,} of {preparation.total:,}"
-    words = f"The network {checkpoint} looks at every image once: {seen} so far. The ranking appears by itself."
+    words = f"The network {checkpoint} looks at {preparation.what} once: {seen} so far. The ranking appears by itself."
     if preparation.stopped:
         words = f"The network {checkpoint} had seen {seen} images. Nothing of it is kept; it can start again."
     return render(
@@ -254,8 +261,17 @@ def cmc_points(cmc: Sequence[float]) -> list[tuple[float, float]]:
     return [(round(left + step * k, 2), round(bottom - (bottom - top) * value, 2)) for k, value in enumerate(cmc)]
 
 
-def scores_html(scores: Sequence[evaluate.Result], *, synthetic: bool, words: str = "") -> str:
-    """Draw the scores of the whole set by one checkpoint or two, or the words that stand for them."""
+def scores_html(
+    scores: Sequence[evaluate.Result], *, synthetic: bool, words: str = "", clean: Sequence[evaluate.Result] = ()
+) -> str:
+    """Draw the scores of the whole set by one checkpoint or more, or the words that stand for them.
+
+    Args:
+        scores: One per checkpoint.
+        synthetic: Whether the images were rendered.
+        words: What to say instead of scores.
+        clean: The scores on clean images, where `scores` are on corrupted ones.
+    """
     return render(
         "scores.html",
         scores=scores,
@@ -263,4 +279,5 @@ def scores_html(scores: Sequence[evaluate.Result], *, synthetic: bool, words: st
         box=CMC_BOX,
         synthetic=synthetic,
         words=words,
+        clean=clean,
     )

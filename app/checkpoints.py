@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mun.checkpoint import CARD, WEIGHTS, Card, load_checkpoint
 from mun.models.network import Network
 
-__all__ = ["CheckpointEntry", "list_checkpoints", "load_network"]
+__all__ = [
+    "CheckpointEntry",
+    "Entries",
+    "budget_note",
+    "by_budget",
+    "default_first",
+    "list_checkpoints",
+    "load_network",
+    "open_entry",
+]
+
+DEFAULT = "mun-resnet18-w0.5"
 
 
 @dataclass(frozen=True)
@@ -35,10 +49,76 @@ class CheckpointEntry:
 
     @property
     def title(self) -> str:
-        """Name and kind, for a menu."""
+        """Name, kind and steps, for a menu."""
         if self.card is None:
             return self.name
-        return f"{self.name} (auxiliary: {self.card.config.model.auxiliary})"
+        return f"{self.name} (auxiliary: {self.card.config.model.auxiliary}) · {self.steps:,} steps"
+
+    @property
+    def short_title(self) -> str:
+        """Name and steps, for a menu of several."""
+        return self.name if self.card is None else f"{self.name} · {self.steps:,} steps"
+
+    @property
+    def steps(self) -> int:
+        """Steps it was trained, to a hundred, because equal runs keep their weights at slightly different steps."""
+        done = 0 if self.card is None else self.card.steps
+        return round(done, -2) or done
+
+    @property
+    def identities(self) -> int | None:
+        """People it was trained on; `None` where the card does not say."""
+        splits = self.card.data.get("splits") if self.card else None
+        train = splits.get("train") if isinstance(splits, dict) else None
+        count = train.get("identities") if isinstance(train, dict) else None
+        return count if isinstance(count, int) else None
+
+    @property
+    def budget(self) -> str:
+        """What it was given, as far as its card says: network, size of the images, steps to a hundred, identities."""
+        if self.card is None:
+            return ""
+        model = self.card.config.model
+        backbone = re.sub(r"^resnet(?=\d)", "ResNet-", model.backbone)
+        words = [f"{backbone} x{model.width:g}", f"{model.height}x{model.image_width}", f"{self.steps:,} steps"]
+        return ", ".join(words if self.identities is None else [*words, f"{self.identities:,} identities"])
+
+
+class Entries(dict[str, CheckpointEntry]):
+    """Checkpoints by name; asking for one that is gone is bad input, because runs can be deleted."""
+
+    def __missing__(self, name: str) -> CheckpointEntry:
+        raise ValueError("expected a checkpoint that is loaded, this one is not there any more; choose another")
+
+
+def default_first(entries: Iterable[CheckpointEntry]) -> list[str]:
+    """List the names of the checkpoints that can be used, the default first and the others in their order.
+
+    The default is this project's own checkpoint where it is there, else the first with MUN's generator, else the first.
+    """
+    kinds = {entry.name: entry.card.config.model.auxiliary for entry in entries if entry.card is not None}
+    first = DEFAULT if DEFAULT in kinds else next((name for name, kind in kinds.items() if kind == "mun"), None)
+    return sorted(kinds, key=lambda name: first is not None and name != first)
+
+
+def by_budget(entries: Iterable[CheckpointEntry]) -> list[CheckpointEntry]:
+    """Sort checkpoints by budget, the smaller numbers first, then by name; those that cannot be used come last."""
+
+    def key(entry: CheckpointEntry) -> tuple[Any, ...]:
+        if entry.card is None:
+            return True, entry.name
+        model = entry.card.config.model
+        size = (model.backbone, model.width, model.height, model.image_width)
+        return False, *size, entry.card.steps, entry.identities or 0, entry.name
+
+    return sorted(entries, key=key)
+
+
+def budget_note(entries: Iterable[CheckpointEntry]) -> str:
+    """Say that checkpoints have different budgets; nothing where they have the same."""
+    if len({entry.budget for entry in entries}) < 2:
+        return ""
+    return "These checkpoints have different budgets and are no comparison of methods."
 
 
 def content_hash(folder: Path) -> str:

@@ -10,16 +10,36 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from mun.data.corruptions import CORRUPTIONS
 from mun.data.sources import read_source
+from mun.evaluation.corrupted import MIXED, Corruption
 from mun.evaluation.galleries import queries, sample_gallery
 from mun.evaluation.protocols import PROTOCOLS, Protocol
 from mun.files import read_json
+from mun.images import read_image, resize
 from mun.structures import Modality, Sample, Split
 
-__all__ = ["SHOTS", "TITLES", "Collection", "Direction", "Queries", "Terms", "open_collection", "search"]
+__all__ = [
+    "CORRUPTION_NAMES",
+    "SEVERITY",
+    "SHOTS",
+    "TITLES",
+    "Collection",
+    "Direction",
+    "Queries",
+    "Terms",
+    "corruption_of",
+    "open_collection",
+    "search",
+]
 
 TITLES = {"synvi": "SynVI", "sysu": "SYSU-MM01"}
 SHOTS = (1, 2, 5, 10)  # gallery images per identity and camera; published tables have 1 and 10
+CORRUPTION_NAMES = (MIXED, *CORRUPTIONS)  # what can be done to the visible images
+SEVERITY = 3  # for who does not choose
 
 
 class Direction(StrEnum):
@@ -59,6 +79,7 @@ class Terms:
         direction: Who asks whom.
         shots: Gallery images per identity and camera.
         rerank: Whether distances are mixed with those of k-reciprocal neighbourhoods.
+        corruption: What is done to the visible images; `None` for nothing, as every published protocol has it.
     """
 
     protocol: str
@@ -66,6 +87,12 @@ class Terms:
     direction: Direction = Direction.INFRARED_TO_VISIBLE
     shots: int = 1
     rerank: bool = False
+    corruption: Corruption | None = None
+
+
+def corruption_of(name: str, severity: int) -> Corruption | None:
+    """Return what a name and a severity stand for; `None` for no name, and `mixed` draws its severities itself."""
+    return Corruption(name, None if name == MIXED else severity) if name else None
 
 
 @dataclass(frozen=True)
@@ -109,19 +136,50 @@ def search(protocol: str, direction: Direction) -> Protocol:
 
 @dataclass(frozen=True)
 class Collection:
-    """The test images of one data set, unchanged while the app runs.
+    """The test images of one data set, unchanged while the app runs; or a view of them with corrupted visible images.
 
     Attributes:
         name: What the images are: `synvi`, `sysu`.
         samples: N images, ascending by identity, camera, file name.
         protocols: Names of the protocols that these images allow, the first is the default.
-        content: Hash of the files' names, sizes and times.
+        content: Hash of the files' names, sizes and times; of a view also what is done to them.
+        corruption: What is done to the visible images.
     """
 
     name: str
     samples: tuple[Sample, ...]
     protocols: tuple[str, ...]
     content: str
+    corruption: Corruption | None = None
+
+    def corrupted(self, corruption: Corruption | None) -> Collection:
+        """Return a view of the same images, the visible ones corrupted; the images themselves for `None`."""
+        if corruption is None:
+            return self
+        return replace(self, content=f"{self.content} {corruption}", corruption=corruption)
+
+    def changes(self, sample: Sample) -> bool:
+        """Say whether a sample looks other than its file does."""
+        return self.corruption is not None and sample.modality is Modality.VISIBLE
+
+    def image(self, sample: Sample) -> NDArray[np.uint8]:
+        """Read a sample as it looks here, RGB, uint8, `(H, W, 3)`.
+
+        Raises:
+            OSError: The file is gone.
+            ValueError: It is broken.
+        """
+        image = read_image(sample.path)
+        return self.corruption.of(sample.key).apply(image) if self.corruption and self.changes(sample) else image
+
+    def network_image(self, sample: Sample, height: int, width: int) -> NDArray[np.uint8]:
+        """Read a sample as a network sees it; a corruption comes before the change of size.
+
+        Raises:
+            OSError: The file is gone.
+            ValueError: It is broken.
+        """
+        return resize(self.image(sample), height, width)
 
     @property
     def title(self) -> str:

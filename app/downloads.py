@@ -16,7 +16,7 @@ MAX_BYTES = 32_000_000  # of one file
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def as_download(name: str, data: bytes) -> str:
+def as_download(name: str, data: bytes, max_bytes: int = MAX_BYTES) -> str:
     """Put bytes where Gradio may serve them from, and say where.
 
     The folder is named by a hash of the bytes, so that the same file asked for again is the same file. Gradio deletes
@@ -24,7 +24,8 @@ def as_download(name: str, data: bytes) -> str:
 
     Args:
         name: What the visitor's browser will call the file: letters, digits, dots, hyphens, at most 100.
-        data: The file, at most 32 MB.
+        data: The file.
+        max_bytes: What it may weigh.
 
     Returns:
         The path, for a component to hand out.
@@ -34,8 +35,8 @@ def as_download(name: str, data: bytes) -> str:
     """
     if not SAFE_NAME.fullmatch(name):
         raise ValueError("expected a file name of at most 100 letters, digits, dots and hyphens")
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"expected a file of at most {MAX_BYTES // 1_000_000} MB, got {len(data) / 1e6:.1f} MB")
+    if len(data) > max_bytes:
+        raise ValueError(f"expected a file of at most {max_bytes // 1_000_000} MB, got {len(data) / 1e6:.1f} MB")
     folder = upload_folder() / hashlib.sha256(data).hexdigest()
     path = folder / name
     try:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from app import views
 from app.api import add_api
 from app.library import Library
+from app.tabs.auxiliary import build_auxiliary_tab
 from app.tabs.data import build_data
+from app.tabs.doors import Door, connect
+from app.tabs.embeddings import build_embeddings
+from app.tabs.explain import build_explain
 from app.tabs.own_image import build_own_image
+from app.tabs.results import build_results
 from app.tabs.retrieval import build_retrieval
+from app.tabs.training import build_training
 
 __all__ = ["build"]
 
@@ -27,12 +35,36 @@ def build(library: Library) -> gr.Blocks:
         header = gr.HTML(
             views.show_header(library, views.first_visit(library)), elem_id="header", apply_default_css=False
         )
-        with gr.Tabs():
+        doors: dict[str, Door] = {}
+        with gr.Tabs() as tabs:
             with gr.Tab("Retrieval", id="retrieval"):
-                build_retrieval(demo, library, header)
+                doors["retrieval"] = build_retrieval(demo, library, header)
+            with gr.Tab("Embeddings", id="embeddings"):
+                doors["embeddings"] = build_embeddings(demo, library)
+            with gr.Tab("Auxiliary", id="auxiliary"):
+                doors["auxiliary"] = build_auxiliary_tab(demo, library)
+            with gr.Tab("Explain", id="explain"):
+                doors["explain"] = build_explain(demo, library)
             with gr.Tab("Your own image", id="own-image"):
                 build_own_image(library)
+            with gr.Tab("Train", id="train"):
+                build_training(demo, library)
+            with gr.Tab("Results", id="results"):
+                build_results()
             with gr.Tab("About the data", id="data") as tab:
                 build_data(library, tab)
+        connect(tabs, doors)
+        open_tab(demo, tabs)
         add_api(library)
     return demo
+
+
+def open_tab(demo: gr.Blocks, tabs: gr.Tabs) -> None:
+    """Turn to the tab that the address names as `?tab=…`, where there is one of that name."""
+    names = {tab.id for tab in tabs.children if isinstance(tab, gr.Tab)}
+
+    def opened(request: gr.Request) -> Any:
+        name = request.query_params.get("tab")
+        return gr.Tabs(selected=name) if name in names else gr.skip()
+
+    demo.load(opened, None, [tabs], queue=False, api_visibility="private", show_progress="hidden")

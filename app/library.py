@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,44 +13,24 @@ import torch
 from numpy.typing import NDArray
 
 from app.cache import Cache
-from app.checkpoints import CheckpointEntry, list_checkpoints, load_network
+from app.checkpoints import CheckpointEntry, Entries, default_first, list_checkpoints, load_network, open_entry
 from app.collection import Collection, Terms, open_collection, search
 from app.distances import Table, judge, measure
-from app.thumbnails import data_uri
-from mun.embedding import embed_samples
+from app.jobs.queue import Jobs
+from app.preparing import Job, Preparation, Preparations, StoppedError
+from app.thumbnails import data_uri, encoded, fitted
+from mun.embedding import embed_pixels, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
+from mun.evaluation.corrupted import Corruption
 from mun.evaluation.metrics import RankingMetrics
 from mun.models.network import Network
-from mun.structures import Sample
+from mun.structures import Modality, Sample
 
 __all__ = ["Library", "Preparation", "StoppedError", "open_library"]
 
 CACHE_BYTES = 1_000_000_000
 EMBED_CHUNK = 64  # images between two reports of progress, and between two looks at the stop
 TRIALS = 10
-
-
-class StoppedError(ValueError):
-    """Somebody has stopped the embedding."""
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """How far the embedding of a data set by a checkpoint has come.
-
-    Attributes:
-        done: Images embedded.
-        total: Images to embed.
-        ready: Whether the embeddings can be used at once.
-        problem: Why they cannot be made, or an empty string.
-        stopped: Whether somebody has stopped it.
-    """
-
-    done: int
-    total: int
-    ready: bool = False
-    problem: str = ""
-    stopped: bool = False
 
 
 class Library:
@@ -70,16 +50,29 @@ class Library:
         device: torch.device,
         max_bytes: int = CACHE_BYTES,
     ) -> None:
-        self.checkpoints, self.collections, self.device = dict(checkpoints), dict(collections), device
+        self.checkpoints, self.collections, self.device = Entries(checkpoints), dict(collections), device
         self.cache = Cache(max_bytes)
-        self._progress: dict[tuple[str, str], Preparation] = {}
-        self._stopping: set[tuple[str, str]] = set()
+        self._preparations = Preparations()
         self._lock = threading.Lock()
+        self.jobs = Jobs()
+        self.jobs.finished = lambda folder: self.add_checkpoint(open_entry(folder))
+        self.jobs.removed = self.remove_checkpoint
+
+    def add_checkpoint(self, entry: CheckpointEntry) -> None:
+        """Offer one more checkpoint from now on, after those that are there; the place of one of its name is kept."""
+        with self._lock:  # a new mapping each time, because others may be running through the old one
+            self.checkpoints = Entries({**self.checkpoints, entry.name: entry})
+
+    def remove_checkpoint(self, name: str) -> None:
+        """Offer a checkpoint no more; who still asks for it is told so."""
+        with self._lock:
+            kept = {other: entry for other, entry in self.checkpoints.items() if other != name}
+            self.checkpoints = Entries(kept)
 
     @property
     def usable(self) -> list[str]:
-        """Names of the checkpoints that can be used."""
-        return [name for name, entry in self.checkpoints.items() if entry.card is not None]
+        """Names of the checkpoints that can be used, the default first: a request that names none gets it too."""
+        return default_first(self.checkpoints.values())
 
     @property
     def default_checkpoint(self) -> str:
@@ -104,15 +97,19 @@ class Library:
             lambda network: sum(tensor.nbytes for tensor in network.state_dict().values()),
         )
 
-    def embeddings(self, checkpoint: str, data: str) -> NDArray[np.float32]:
+    def view(self, data: str, corruption: Corruption | None = None) -> Collection:
+        """Return a data set by name, its visible images corrupted where that is asked for."""
+        return self.collections[data].corrupted(corruption)
+
+    def embeddings(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> NDArray[np.float32]:
         """Return the unit-length embeddings of a collection's samples, float32, read-only, `(N, D)`.
 
         Raises:
             ValueError: An image is broken or gone, or the checkpoint has changed or gives values that are not finite.
         """
-        return self.cache.get(
-            self._embeddings_key(checkpoint, data), lambda: self._embed(checkpoint, data), lambda rows: rows.nbytes
-        )
+        key = self._embeddings_key(checkpoint, data, corruption)
+        with self._preparations.wanted(key) if corruption else nullcontext():
+            return self._embeddings(checkpoint, data, corruption)
 
     def table(self, checkpoint: str, data: str, terms: Terms) -> Table:
         """Return the distances of every query to the gallery of a trial.
@@ -120,10 +117,10 @@ class Library:
         Raises:
             ValueError: As `embeddings`.
         """
-        key = ("table", *self._embeddings_key(checkpoint, data)[1:], terms)
+        key = ("table", *self._embeddings_key(checkpoint, data, terms.corruption)[1:], terms)
         return self.cache.get(
             key,
-            lambda: measure(self.collections[data], self.embeddings(checkpoint, data), terms),
+            lambda: measure(self.collections[data], self.embeddings(checkpoint, data, terms.corruption), terms),
             lambda table: table.distances.nbytes,
         )
 
@@ -133,7 +130,7 @@ class Library:
         Raises:
             ValueError: As `embeddings`, or no query has a match.
         """
-        key = ("metrics", *self._embeddings_key(checkpoint, data)[1:], terms)
+        key = ("metrics", *self._embeddings_key(checkpoint, data, terms.corruption)[1:], terms)
         return self.cache.get(
             key,
             lambda: judge(self.collections[data], self.table(checkpoint, data, terms), terms),
@@ -152,13 +149,13 @@ class Library:
             return BenchmarkResult(
                 collection.name, protocol.name, "seeded", terms.shots, False, (once,), rerank=True, distance="re-ranked"
             )
-        key = ("scores", *self._embeddings_key(checkpoint, data)[1:], replace(terms, trial=0))
+        key = ("scores", *self._embeddings_key(checkpoint, data, terms.corruption)[1:], replace(terms, trial=0))
         return self.cache.get(
             key,
             lambda: benchmark(
                 search(terms.protocol, terms.direction),
                 collection.samples,
-                self.embeddings(checkpoint, data),
+                self.embeddings(checkpoint, data, terms.corruption),
                 data=collection.name,
                 shots=terms.shots,
                 trials=TRIALS,
@@ -166,89 +163,105 @@ class Library:
             lambda result: sum(24 * len(metrics.first_hit) for metrics in result.per_trial),
         )
 
-    def thumbnail(self, data: str, sample: Sample, height: int) -> str:
+    def thumbnail(self, data: str, sample: Sample, height: int, corruption: Corruption | None = None) -> str:
         """Return an image as a data URI, at most `height` pixels tall; empty where the file cannot be read."""
-        key = ("thumbnail", self.collections[data].content, sample.key, height)
-        return self.cache.get(key, lambda: data_uri(sample.path, height), lambda uri: len(uri) + 200)
+        view = self.view(data, corruption)
+        if not view.changes(sample):
+            view = self.collections[data]
+        key = ("thumbnail", view.content, sample.key, height)
+        return self.cache.get(key, lambda: shown(view, sample, height), lambda uri: len(uri) + 200)
 
-    def ready(self, checkpoint: str, data: str) -> bool:
+    def ready(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> bool:
         """Say whether embeddings can be had at once."""
-        return self._embeddings_key(checkpoint, data) in self.cache
+        return self._embeddings_key(checkpoint, data, corruption) in self.cache
 
-    def prepare(self, checkpoint: str, data: str, *, retry: bool = False) -> Preparation:
+    def prepare(
+        self, checkpoint: str, data: str, *, retry: bool = False, corruption: Corruption | None = None
+    ) -> Preparation:
         """Start embedding in the background, unless that is done or under way, and say how far it is.
+
+        Corrupted images come after the clean ones, one kind at a time, and only as long as somebody asks.
 
         Args:
             checkpoint: Name of a usable checkpoint.
             data: Name of a data set.
             retry: Start anew where it has failed or was stopped; otherwise that is reported again.
+            corruption: What is done to the visible images.
         """
-        total = len(self.collections[data].samples)
-        if self.ready(checkpoint, data):
-            return Preparation(total, total, ready=True)
-        with self._lock:
-            reported = self._progress.get((checkpoint, data))
-            if reported is not None and not (retry and (reported.problem or reported.stopped)):
-                return reported
-            begun = self._progress[checkpoint, data] = Preparation(0, total)
-            self._stopping.discard((checkpoint, data))
-        threading.Thread(target=self._prepare, args=(checkpoint, data), name="prepare", daemon=True).start()
-        return begun
+        if corruption is not None:
+            clean = self.prepare(checkpoint, data, retry=retry)
+            if not clean.ready:
+                return clean
+        key, samples = self._embeddings_key(checkpoint, data, corruption), self._embedded(data, corruption)
+        begun = Preparation(0, len(samples))
+        if corruption is not None:
+            begun = replace(begun, what=f"every visible image, corrupted ({corruption.words}),")
+        if key in self.cache:
+            return replace(begun, done=begun.total, ready=True)
 
-    def stop(self, checkpoint: str, data: str) -> None:
-        """Stop the embedding that `prepare` has started, for everybody, after the images in hand; else do nothing."""
-        with self._lock:
-            reported = self._progress.get((checkpoint, data))
-            if reported is not None and not (reported.problem or reported.stopped):
-                self._stopping.add((checkpoint, data))
-                self._progress[checkpoint, data] = replace(reported, stopped=True)
-
-    def _prepare(self, checkpoint: str, data: str) -> None:
-        """Compute what a first visitor will ask for; a failure is kept for the page and never ends the app."""
-        terms, problem, stopped = Terms(self.collections[data].protocols[0]), "", False
-        try:
+        def work() -> None:
+            """Compute what a first visitor will ask for."""
+            self._embeddings(checkpoint, data, corruption)
+            terms = Terms(self.collections[data].protocols[0], corruption=corruption)
             self.metrics(checkpoint, data, terms)
             self.scores(checkpoint, data, terms)
-        except StoppedError:
-            with self._lock:
-                stopped = (checkpoint, data) in self._stopping
-            if not stopped:  # somebody has started it again while it was coming to its end
-                self._prepare(checkpoint, data)
-                return
-        except ValueError as error:
-            problem = str(error)
-        except Exception as error:
-            logging.getLogger(__name__).exception("embedding %s by %s failed", data, checkpoint)
-            problem = f"an unexpected error ({type(error).__name__}); the log of the app says more"
-        with self._lock:
-            reported = self._progress.pop((checkpoint, data), Preparation(0, len(self.collections[data].samples)))
-            self._stopping.discard((checkpoint, data))
-            if (problem or stopped) and not self.ready(checkpoint, data):
-                self._progress[checkpoint, data] = replace(reported, problem=problem, stopped=stopped)
 
-    def _embeddings_key(self, checkpoint: str, data: str) -> tuple[str, str, str]:
-        return ("embeddings", self.checkpoints[checkpoint].content, self.collections[data].content)
+        job = Job(begun, work, lambda: key in self.cache, fleeting=corruption is not None)
+        return self._preparations.ask(key, job, retry=retry)
 
-    def _embed(self, checkpoint: str, data: str) -> NDArray[np.float32]:
-        network, collection = self.network(checkpoint), self.collections[data]
-        samples, parts = collection.samples, []
-        for start in range(0, len(samples), EMBED_CHUNK):
-            self._report(checkpoint, data, start)
+    def stop(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> None:
+        """Stop the embedding that `prepare` has started, for everybody, after the images in hand; else do nothing."""
+        for what in {None, corruption}:
+            self._preparations.stop(self._embeddings_key(checkpoint, data, what))
+
+    def _embeddings_key(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> tuple[str, str, str]:
+        return ("embeddings", self.checkpoints[checkpoint].content, self.view(data, corruption).content)
+
+    def _embeddings(self, checkpoint: str, data: str, corruption: Corruption | None) -> NDArray[np.float32]:
+        key = self._embeddings_key(checkpoint, data, corruption)
+        return self.cache.get(key, lambda: self._embed(checkpoint, data, corruption), lambda rows: rows.nbytes)
+
+    def _embedded(self, data: str, corruption: Corruption | None) -> list[int]:
+        """List the rows that have to be embedded: all of them, or those that a corruption changes."""
+        view = self.view(data, corruption)
+        return [row for row, sample in enumerate(view.samples) if corruption is None or view.changes(sample)]
+
+    def _embed(self, checkpoint: str, data: str, corruption: Corruption | None) -> NDArray[np.float32]:
+        network, view, rows = self.network(checkpoint), self.view(data, corruption), self._embedded(data, corruption)
+        key = self._embeddings_key(checkpoint, data, corruption)
+        if corruption is None:
+            embeddings = np.zeros((len(view.samples), network.num_features), dtype=np.float32)
+        else:
+            embeddings = np.array(self._embeddings(checkpoint, data, None))
+        for start in range(0, len(rows), EMBED_CHUNK):
+            self._preparations.report(key, start)
+            part = rows[start : start + EMBED_CHUNK]
             try:
-                parts.append(embed_samples(network, samples[start : start + EMBED_CHUNK]))
+                embeddings[part] = embed_view(network, view, [view.samples[row] for row in part])
             except OSError:  # its message names a folder of the machine, which is nobody's business
-                raise ValueError(f"an image of {collection.title} is gone from the disk; start the app again") from None
-        embeddings = np.concatenate(parts)
+                raise ValueError(f"an image of {view.title} is gone from the disk; start the app again") from None
         embeddings.setflags(write=False)
         return embeddings
 
-    def _report(self, checkpoint: str, data: str, done: int) -> None:
-        """Note how far the embedding is, and end it where somebody has asked for that."""
-        with self._lock:
-            if (checkpoint, data) in self._stopping:
-                raise StoppedError("the embedding of the images was stopped; start it again on the page")
-            if (reported := self._progress.get((checkpoint, data))) is not None:
-                self._progress[checkpoint, data] = replace(reported, done=done)
+
+def embed_view(network: Network, view: Collection, samples: Sequence[Sample]) -> NDArray[np.float32]:
+    """Embed some samples as they look in a collection; of a corrupted one, visible samples."""
+    if view.corruption is None:
+        return embed_samples(network, samples)
+    height, width = network.config.height, network.config.image_width
+    pixels = np.stack([view.network_image(sample, height, width) for sample in samples])
+    return embed_pixels(network, pixels, Modality.VISIBLE)
+
+
+def shown(view: Collection, sample: Sample, height: int) -> str:
+    """Return a sample as it looks in a collection, as a data URI; empty where its file cannot be read."""
+    if not view.changes(sample):
+        return data_uri(sample.path, height)
+    try:
+        image = view.image(sample)
+    except (ValueError, OSError):
+        return ""
+    return encoded(fitted(image, height))
 
 
 def open_library(data: Path, checkpoints: Path, dataset: str | None = None) -> Library:

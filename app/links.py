@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from app.actions import retrieve
-from app.actions.checks import known, shown, text
-from app.collection import Direction
+from app.actions.checks import shown, text
+from app.actions.compare import MAX_OTHERS, known_others
+from app.collection import SEVERITY, Direction
 from app.library import Library
 from app.visit import Visit
+from mun.evaluation.corrupted import MIXED
 
 __all__ = ["KEYS", "read", "write"]
 
@@ -24,6 +26,8 @@ KEYS = (
     "rerank",
     "left_out",
     "compare",
+    "corruption",
+    "severity",
     "query",
 )
 MAX_DIGITS = 6
@@ -35,9 +39,12 @@ def write(visit: Visit) -> str:
         return ""
     values: dict[str, object] = {name: getattr(visit, name) for name in KEYS}
     values |= {"direction": visit.direction.value, "rerank": int(visit.rerank), "left_out": int(visit.left_out)}
-    optional = {"rerank", "left_out", "compare"}
+    values["compare"] = ",".join(visit.compare)
+    optional = {"rerank", "left_out", "compare", "corruption"}
+    if visit.corruption in ("", MIXED):
+        del values["severity"]  # it would mean nothing
     words = {name: value for name, value in values.items() if value or name not in optional}
-    return "?" + urlencode(words, safe="/")
+    return "?" + urlencode(words, safe="/,")
 
 
 def read(library: Library, values: Mapping[str, object]) -> Visit:
@@ -50,7 +57,7 @@ def read(library: Library, values: Mapping[str, object]) -> Visit:
     Raises:
         ValueError: A value is out of bounds or names nothing.
     """
-    said = {name: text(name, values[name]) for name in KEYS if values.get(name)}
+    said = {name: text(name, values[name]) for name in KEYS if values.get(name) and name != "compare"}
     request = retrieve.Request(
         said.get("checkpoint", ""),
         said.get("data", ""),
@@ -62,8 +69,9 @@ def read(library: Library, values: Mapping[str, object]) -> Visit:
         _number("shots", said.get("shots", "1")),
         _switch("rerank", said.get("rerank", "0")),
         _switch("left_out", said.get("left_out", "0")),
+        said.get("corruption", ""),
+        _number("severity", said.get("severity", str(SEVERITY))),
     ).checked(library)
-    compare = known("compare", said["compare"], library.usable) if "compare" in said else ""
     return Visit(
         request.checkpoint,
         request.data,
@@ -75,8 +83,17 @@ def read(library: Library, values: Mapping[str, object]) -> Visit:
         request.shots,
         request.rerank,
         request.with_left_out,
-        "" if compare == request.checkpoint else compare,
+        known_others(library, request.checkpoint, _names("compare", values.get("compare") or "")),
+        corruption=request.corruption,
+        severity=request.severity,
     )
+
+
+def _names(name: str, value: object) -> list[str]:
+    """Read `a,b,c`; each name is checked later."""
+    if not isinstance(value, str):
+        raise ValueError(f"expected {name} to be text, got {shown(value)}")
+    return [word for word in value.split(",", MAX_OTHERS + 1) if word]
 
 
 def _number(name: str, word: str) -> int:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from app.actions.browse import Order
 from app.actions.checks import known, whole_number
+from app.actions.compare import known_others
 from app.actions.retrieve import MAX_TOP_K, MAX_TRIAL
 from app.actions.terms import switch
-from app.collection import SHOTS, Direction
+from app.checkpoints import by_budget
+from app.collection import CORRUPTION_NAMES, SHOTS, Direction
 from app.library import Library
 from app.visit import Visit
+from mun.data.corruptions import SEVERITIES
+from mun.evaluation.corrupted import MIXED
 
 __all__ = ["ANY", "NONE", "Menu", "choose", "menus"]
 
@@ -25,7 +30,7 @@ ORDER_LABELS = {"person": "by person", "camera": "by camera", "hardest": "hardes
 class Menu:
     """What a control shows: its value, and (label, value) of each choice where it has choices."""
 
-    value: str | int | bool
+    value: Any
     choices: tuple[tuple[str, str], ...] = ()
 
 
@@ -38,13 +43,10 @@ def menus(library: Library, visit: Visit) -> dict[str, Menu]:
     collections = library.collections.values()
     samples = [sample for collection in collections for sample in collection.samples]
     shots = sorted({n for c in collections for p in c.protocols for way in Direction for n in c.shots(p, way)})
-    several = len(library.usable) > 1
+    checkpoints = by_budget(library.checkpoints[name] for name in library.usable)
     return {
-        "checkpoint": Menu(visit.checkpoint, tuple((library.checkpoints[name].title, name) for name in library.usable)),
-        "compare": Menu(
-            visit.compare or NONE,
-            ((NONE, NONE), *((name, name) for name in library.usable)) if several else (("no other is loaded", NONE),),
-        ),
+        "checkpoint": Menu(visit.checkpoint, tuple((entry.title, entry.name) for entry in checkpoints)),
+        "compare": Menu([*visit.compare], tuple((entry.short_title, entry.name) for entry in checkpoints)),
         "data": Menu(visit.data, tuple((entry.title, name) for name, entry in library.collections.items())),
         "direction": Menu(visit.direction.value, tuple((label, name) for name, label in DIRECTION_LABELS.items())),
         "protocol": Menu(
@@ -62,10 +64,19 @@ def menus(library: Library, visit: Visit) -> dict[str, Menu]:
         "trial": Menu(visit.trial),
         "rerank": Menu(visit.rerank),
         "left_out": Menu(visit.left_out),
+        "corruption": Menu(visit.corruption or NONE, corruption_choices()),
+        "severity": Menu(str(visit.severity), tuple((str(number), str(number)) for number in SEVERITIES)),
         "order": Menu(visit.order, tuple((ORDER_LABELS[name], name.value) for name in Order)),
         "pid": _filter(visit.pid, {sample.pid for sample in samples}),
         "camid": _filter(visit.camid, {sample.camid for sample in samples}),
     }
+
+
+def corruption_choices() -> tuple[tuple[str, str], ...]:
+    """List what can be done to the visible images, (label, value)."""
+    names = {name: name.replace("_", " ").replace("jpeg", "JPEG") for name in CORRUPTION_NAMES if name != MIXED}
+    mixed = (f"mixed: any of the {len(names)} (the field's protocol)", MIXED)
+    return (NONE, NONE), mixed, *((label, name) for name, label in names.items())
 
 
 def _filter(value: int | None, numbers: set[int]) -> Menu:
@@ -89,12 +100,12 @@ def choose(library: Library, visit: Visit, values: Mapping[str, object]) -> Visi
     """
     collections = library.collections.values()
     samples = [sample for collection in collections for sample in collection.samples]
+    corruption = known("corruption", values["corruption"], [NONE, *CORRUPTION_NAMES])
     checkpoint = known("checkpoint", values["checkpoint"], library.usable)
-    compare = known("checkpoint to compare with", values["compare"], [NONE, *library.usable])
     return replace(
         visit,
         checkpoint=checkpoint,
-        compare="" if compare in (NONE, checkpoint) else compare,
+        compare=known_others(library, checkpoint, values["compare"] or []),
         data=known("data", values["data"], library.collections),
         direction=Direction(known("direction", values["direction"], list(Direction))),
         protocol=known("protocol", values["protocol"], [name for entry in collections for name in entry.protocols]),
@@ -103,6 +114,8 @@ def choose(library: Library, visit: Visit, values: Mapping[str, object]) -> Visi
         trial=whole_number("gallery", values["trial"], 0, MAX_TRIAL),
         rerank=switch("re-ranking", values["rerank"]),
         left_out=switch("left-out images", values["left_out"]),
+        corruption="" if corruption == NONE else corruption,
+        severity=int(known("severity", values["severity"], [str(number) for number in SEVERITIES])),
         order=known("order", values["order"], list(Order)),
         pid=_number("person", values["pid"], {sample.pid for sample in samples}),
         camid=_number("camera", values["camid"], {sample.camid for sample in samples}),

@@ -105,6 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parse(arguments)
     prepare_environment()
+    from app.jobs import zerogpu
+
+    zerogpu.lent()  # a lent GPU must be asked for before torch is imported
     from app import build_demo
     from app.library import open_library
 

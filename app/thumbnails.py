@@ -12,7 +12,7 @@ from PIL import Image
 
 from mun.images import read_image, resize
 
-__all__ = ["CARD_HEIGHT", "STRIP_HEIGHT", "data_uri", "encoded"]
+__all__ = ["CARD_HEIGHT", "STRIP_HEIGHT", "data_uri", "encoded", "fitted"]
 
 CARD_HEIGHT, STRIP_HEIGHT = 256, 112  # pixels
 MAX_WIDTH = 256
@@ -32,10 +32,20 @@ def data_uri(path: Path, height: int) -> str:
         image = read_image(path)
     except (ValueError, OSError):
         return ""
+    return encoded(fitted(image, height))
+
+
+def fitted(image: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
+    """Shrink an image in its own proportions; a smaller one stays as it is.
+
+    Args:
+        image: RGB, uint8, `(H, W, 3)`.
+        height: Pixels at most; the width is at most 256.
+    """
     factor = min(1.0, height / image.shape[0], MAX_WIDTH / image.shape[1])
-    if factor < 1.0:
-        image = resize(image, max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor)))
-    return encoded(image)
+    if factor >= 1.0:
+        return image
+    return resize(image, max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor)))
 
 
 def encoded(image: NDArray[np.uint8]) -> str:

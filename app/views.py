@@ -13,6 +13,7 @@ from app.visit import Visit
 
 __all__ = [
     "PAGE_SIZE",
+    "TAB",
     "asked_by",
     "first_visit",
     "offered",
@@ -24,6 +25,7 @@ __all__ = [
     "show_scores",
 ]
 
+TAB = "retrieval"
 PAGE_SIZE = 48  # thumbnails at once; SYSU-MM01 has 3,803 queries
 
 
@@ -34,7 +36,12 @@ def first_visit(library: Library) -> Visit:
 
 
 def open_link(library: Library, values: Mapping[str, object]) -> Visit:
-    """Return the visit of an address; a first visit with a plain sentence where the address makes no sense."""
+    """Return the visit of an address; a first visit with a plain sentence where the address makes no sense.
+
+    An address that names another tab says nothing about this one.
+    """
+    if values.get("tab", TAB) != TAB:
+        return first_visit(library)
     try:
         return links.read(library, values)
     except ValueError as error:
@@ -78,7 +85,7 @@ def settle(library: Library, visit: Visit, *, fresh: bool = False) -> Visit:
         return replace(visit, page=0)
     if fresh or visit.query not in keys:
         free = visit.pid is None and visit.camid is None and not fresh
-        if free and not library.ready(visit.checkpoint, visit.data):
+        if free and not library.ready(visit.checkpoint, visit.data, visit.terms.corruption):
             return replace(visit, query="", page=0)
         query = browse.opening(listed.items) if free else keys[0]
         visit = visit.go(query)
@@ -106,7 +113,7 @@ def show_header(library: Library, visit: Visit) -> str:
         collection.num_identities,
         len(collection.asked(visit.protocol, visit.direction).samples),
         collection.synthetic,
-        compare=visit.compare,
+        compare=", ".join(visit.compare),
     )
 
 
@@ -122,7 +129,7 @@ def show_queries(library: Library, visit: Visit) -> str:
             item.sample.pid,
             item.sample.camid,
             item.number,
-            library.thumbnail(visit.data, item.sample, STRIP_HEIGHT),
+            library.thumbnail(visit.data, item.sample, STRIP_HEIGHT, visit.terms.corruption),
             item.average_precision,
         )
         for item in listed.items[first : first + PAGE_SIZE]
@@ -153,14 +160,14 @@ def show_results(library: Library, visit: Visit, *, retry: bool = False) -> tupl
     """
     frame = cards.Frame(visit.turn, links.write(visit), visit.notice, back=bool(visit.past), forward=bool(visit.future))
     try:
-        for checkpoint in filter(None, (visit.checkpoint, visit.compare)):
-            preparation = library.prepare(checkpoint, visit.data, retry=retry)
+        for checkpoint in visit.checkpoints:
+            corruption = visit.terms.corruption
+            preparation = library.prepare(checkpoint, visit.data, retry=retry, corruption=corruption)
             if not preparation.ready:
                 waiting = not (preparation.problem or preparation.stopped)
                 return cards.preparing_html(preparation, frame, checkpoint), waiting
         if not visit.query:  # the images became ready a moment ago; a query is chosen at the next look
-            total = len(library.collections[visit.data].samples)
-            return cards.preparing_html(replace(preparation, done=total), frame, visit.checkpoint), True
+            return cards.preparing_html(replace(preparation, done=preparation.total), frame, visit.checkpoint), True
         return _ranked(library, visit, frame), False
     except ValueError as error:
         return cards.error_html(str(error), frame), False
@@ -179,6 +186,8 @@ def asked_by(visit: Visit) -> retrieve.Request:
         visit.shots,
         visit.rerank,
         visit.left_out,
+        visit.corruption,
+        visit.severity,
     )
 
 
@@ -186,10 +195,10 @@ def _ranked(library: Library, visit: Visit, frame: cards.Frame) -> str:
     request = asked_by(visit)
     if visit.compare:
         comparison = compare.run(library, request, visit.compare)
-        uris = _uris(library, visit, (comparison.before, comparison.after))
-        return cards.comparison_html(comparison, uris, frame)
+        return cards.comparison_html(comparison, _uris(library, visit, comparison.results), frame)
     result = retrieve.run(library, request)
-    return cards.results_html(result, _uris(library, visit, [result]), frame)
+    clean = retrieve.run(library, replace(request, corruption="", top_k=1)) if visit.corruption else None
+    return cards.results_html(result, _uris(library, visit, [result]), frame, clean)
 
 
 def _uris(library: Library, visit: Visit, results: Iterable[retrieve.Result]) -> dict[str, str]:
@@ -199,24 +208,37 @@ def _uris(library: Library, visit: Visit, results: Iterable[retrieve.Result]) ->
     for result in results:
         keys |= {result.query.image, *(ranked.image for ranked in result.results)}
         keys |= {image.image for image in result.left_out_images}
-    return {key: library.thumbnail(visit.data, collection.samples[collection.rows[key]], CARD_HEIGHT) for key in keys}
+    return {
+        key: library.thumbnail(
+            visit.data, collection.samples[collection.rows[key]], CARD_HEIGHT, visit.terms.corruption
+        )
+        for key in keys
+    }
 
 
 def show_scores(library: Library, visit: Visit) -> str:
     """Draw the scores of the whole set as soon as they can be had."""
     synthetic = library.collections[visit.data].synthetic
-    names = [name for name in (visit.checkpoint, visit.compare) if name]
-    if not all(library.ready(name, visit.data) for name in names):
+    if not all(library.ready(name, visit.data, visit.terms.corruption) for name in visit.checkpoints):
         return cards.scores_html([], synthetic=synthetic, words="The scores follow when every image is embedded.")
     terms = visit.terms
     asked = [
         evaluate.Request(
-            name, visit.data, terms.protocol, terms.direction.value, terms.shots, terms.rerank, terms.trial
+            name,
+            visit.data,
+            terms.protocol,
+            terms.direction.value,
+            terms.shots,
+            terms.rerank,
+            terms.trial,
+            visit.corruption,
+            visit.severity,
         )
-        for name in names
+        for name in visit.checkpoints
     ]
     try:
         scores = [evaluate.run(library, request) for request in asked]
+        clean = [evaluate.run(library, replace(request, corruption="")) for request in asked if visit.corruption]
     except ValueError as error:
         return cards.scores_html([], synthetic=synthetic, words=str(error))
-    return cards.scores_html(scores, synthetic=synthetic)
+    return cards.scores_html(scores, synthetic=synthetic, clean=clean)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.collection import Direction, Terms
+from app.collection import SEVERITY, Direction, Terms, corruption_of
 
 __all__ = ["Step", "Visit"]
 
@@ -35,7 +35,7 @@ class Visit:
         shots: Gallery images per identity and camera.
         rerank: Whether distances are re-ranked.
         left_out: Whether the images that the protocol leaves out are shown too.
-        compare: Name of a second checkpoint; empty for none.
+        compare: Names of up to three other checkpoints, each once and none of them `checkpoint`.
         order: Order of the query browser, as `app.actions.browse.Order`.
         pid: Only queries of this identity are offered; `None` offers all.
         camid: Only queries of this camera are offered; `None` offers all.
@@ -44,6 +44,8 @@ class Visit:
         future: Queries that going back has left, the next one first.
         notice: A sentence to say once, above the ranking.
         turn: Grows with every answer, so that no two pieces of the page are alike and the browser draws each anew.
+        corruption: What is done to the visible images; empty for nothing.
+        severity: How strongly, 1 … 5.
     """
 
     checkpoint: str
@@ -56,7 +58,7 @@ class Visit:
     shots: int = 1
     rerank: bool = False
     left_out: bool = False
-    compare: str = ""
+    compare: tuple[str, ...] = ()
     order: str = "person"
     pid: int | None = None
     camid: int | None = None
@@ -65,11 +67,19 @@ class Visit:
     future: tuple[Step, ...] = ()
     notice: str = ""
     turn: int = 0
+    corruption: str = ""
+    severity: int = SEVERITY
+
+    @property
+    def checkpoints(self) -> tuple[str, ...]:
+        """Names of all checkpoints that rank, the first one first."""
+        return (self.checkpoint, *self.compare)
 
     @property
     def terms(self) -> Terms:
         """The terms of the ranking."""
-        return Terms(self.protocol, self.trial, self.direction, self.shots, self.rerank)
+        corruption = corruption_of(self.corruption, self.severity)
+        return Terms(self.protocol, self.trial, self.direction, self.shots, self.rerank, corruption)
 
     @property
     def step(self) -> Step:

@@ -113,7 +113,7 @@ def run(library: Library, request: Request) -> Result:
     terms = request.terms
     asked = library.collections[request.data].asked(terms.protocol, terms.direction)
     scores: dict[str, tuple[float | None, int | None]] = {}
-    if ready := library.ready(request.checkpoint, request.data):
+    if ready := library.ready(request.checkpoint, request.data, terms.corruption):
         with suppress(ValueError):  # nobody in the gallery is anybody who asks: there is nothing to order by
             metrics = library.metrics(request.checkpoint, request.data, terms)
             scores = {

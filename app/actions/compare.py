@@ -1,20 +1,24 @@
-"""Rank one query by two checkpoints and say what moved."""
+"""Rank one query by two to four checkpoints and say what moved against the first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.actions import retrieve
-from app.actions.checks import known
+from app.actions.checks import known, shown
+from app.checkpoints import budget_note
 from app.library import Library
 
-__all__ = ["Move", "Result", "moves", "run"]
+__all__ = ["MAX_OTHERS", "Move", "Result", "Side", "known_others", "moves", "run"]
+
+MAX_OTHERS = 3
+WHAT = "checkpoint to compare with"
 
 
 @dataclass(frozen=True)
 class Move:
-    """Where an image stands by the first checkpoint and by the second; `None` where it is not ranked."""
+    """Where an image stands by the first checkpoint and by another; `None` where it is not ranked."""
 
     before: int | None
     after: int | None
@@ -26,33 +30,42 @@ class Move:
 
 
 @dataclass(frozen=True)
+class Side:
+    """A ranking by another checkpoint, against that by the first.
+
+    Attributes:
+        result: The ranking.
+        moves: Of every image that either of the two shows, by its key.
+        shared: How many images both show.
+        gained: Matches that only this one shows, in its order.
+        lost: Matches that only the first shows, in its order.
+    """
+
+    result: retrieve.Result
+    moves: Mapping[str, Move]
+    shared: int
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Result:
-    """Two rankings of one query.
+    """Rankings of one query.
 
     Attributes:
         before: By the first checkpoint.
-        after: By the second.
-        moves: Of every image that either of them shows, by its key.
+        sides: By the others, one to three.
+        note: A sentence where the checkpoints have different budgets; else empty.
     """
 
     before: retrieve.Result
-    after: retrieve.Result
-    moves: Mapping[str, Move]
+    sides: tuple[Side, ...]
+    note: str = ""
 
     @property
-    def shared(self) -> int:
-        """How many images both show."""
-        return len(_shown(self.before) & _shown(self.after))
-
-    @property
-    def gained(self) -> tuple[str, ...]:
-        """Matches that only the second shows, in its order."""
-        return _matches(self.after, _shown(self.before))
-
-    @property
-    def lost(self) -> tuple[str, ...]:
-        """Matches that only the first shows, in its order."""
-        return _matches(self.before, _shown(self.after))
+    def results(self) -> tuple[retrieve.Result, ...]:
+        """All rankings, that by the first checkpoint first."""
+        return (self.before, *(side.result for side in self.sides))
 
 
 def _shown(result: retrieve.Result) -> set[str]:
@@ -68,28 +81,65 @@ def moves(before: Mapping[str, int], after: Mapping[str, int], images: set[str])
 
     Args:
         before: Rank of every image by the first checkpoint.
-        after: Rank of every image by the second.
+        after: Rank of every image by another.
         images: Which ones are of interest.
     """
     return {image: Move(before.get(image), after.get(image)) for image in sorted(images)}
 
 
-def run(library: Library, request: retrieve.Request, other: object) -> Result:
-    """Rank a query by the request's checkpoint and by another, both over their whole gallery.
+def known_others(library: Library, checkpoint: str, others: object) -> tuple[str, ...]:
+    """Return the checkpoints that a first one is compared with, each once and without the first.
+
+    Args:
+        library: What all visitors share.
+        checkpoint: Name of the first.
+        others: List of the names.
+
+    Raises:
+        ValueError: No list, a name that is none of a usable checkpoint, or more than three.
+    """
+    if not isinstance(others, list | tuple):
+        raise ValueError(f"expected a list of checkpoints to compare with, got {shown(others)}")
+    if len(others) > MAX_OTHERS + 1:  # one of them may be the first checkpoint
+        raise ValueError(f"expected at most {MAX_OTHERS} checkpoints to compare with, got more")
+    names = [known(WHAT, name, library.usable) for name in others]
+    kept = tuple(name for name in dict.fromkeys(names) if name != checkpoint)
+    if len(kept) > MAX_OTHERS:
+        raise ValueError(f"expected at most {MAX_OTHERS} checkpoints to compare with, got {len(kept)}")
+    return kept
+
+
+def run(library: Library, request: retrieve.Request, others: Sequence[object]) -> Result:
+    """Rank a query by the request's checkpoint and by others, all over their whole gallery.
 
     Args:
         library: What all visitors share.
         request: What is asked of the first.
-        other: Name of the second.
+        others: Names of the others, one to three.
 
     Raises:
-        ValueError: The request is not valid, the second is not a usable checkpoint, or the data cannot be embedded.
+        ValueError: The request is not valid, another is not a usable checkpoint, there are not one to three of them,
+            or the data cannot be embedded.
     """
     first = request.checked(library)
-    second = replace(first, checkpoint=known("checkpoint to compare with", other, library.usable))
-    rankings = [retrieve.rank(library, asked) for asked in (first, second)]
-    before, after = (
-        retrieve.describe(asked, ranking) for asked, ranking in zip((first, second), rankings, strict=True)
+    if not 1 <= len(others) <= MAX_OTHERS:
+        raise ValueError(f"expected 1 to {MAX_OTHERS} checkpoints to compare with, got {len(others)}")
+    names = [known(WHAT, other, library.usable) for other in others]
+    ranking = retrieve.rank(library, first)
+    before, ranks = retrieve.describe(first, ranking), ranking.ranks()
+    sides = tuple(_side(library, before, ranks, replace(first, checkpoint=name)) for name in names)
+    return Result(before, sides, budget_note(library.checkpoints[name] for name in (first.checkpoint, *names)))
+
+
+def _side(library: Library, before: retrieve.Result, ranks: Mapping[str, int], request: retrieve.Request) -> Side:
+    """Rank by another checkpoint and set it against the first."""
+    ranking = retrieve.rank(library, request)
+    after = retrieve.describe(request, ranking)
+    mine, theirs = _shown(after), _shown(before)
+    return Side(
+        after,
+        moves(ranks, ranking.ranks(), theirs | mine),
+        len(theirs & mine),
+        _matches(after, theirs),
+        _matches(before, mine),
     )
-    ranks = [ranking.ranks() for ranking in rankings]
-    return Result(before, after, moves(ranks[0], ranks[1], _shown(before) | _shown(after)))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from app.actions.checks import known
-from app.actions.terms import checked_terms
-from app.collection import Direction
+from app.actions.terms import checked_terms, corruption_note
+from app.collection import SEVERITY, Direction
 from app.library import Library
 
 __all__ = ["Request", "Result", "run"]
@@ -27,6 +27,8 @@ class Request:
         shots: Gallery images per identity and camera, as many as the data allow.
         rerank: Whether distances are re-ranked; then one gallery is scored, not ten.
         trial: Number of that one gallery, 0 … 9; of no meaning otherwise.
+        corruption: What is done to the visible images, as for a ranking; empty for nothing.
+        severity: Of the corruption, 1 … 5.
     """
 
     checkpoint: str = ""
@@ -36,6 +38,8 @@ class Request:
     shots: int = 1
     rerank: bool = False
     trial: int = 0
+    corruption: str = ""
+    severity: int = SEVERITY
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Result:
         cmc: Mean over the trials of the fraction of queries found within the first 1 … 20 places.
         checkpoint: Name of the checkpoint.
         record: What `python -m mun evaluate` writes.
+        note: What was done to the visible images, in a sentence; empty for clean ones.
     """
 
     data: str
@@ -75,6 +80,7 @@ class Result:
     cmc: tuple[float, ...] = ()
     checkpoint: str = ""
     record: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `/evaluate` answers."""
@@ -95,7 +101,8 @@ def run(library: Library, request: Request) -> Result:
     checkpoint = known("checkpoint", request.checkpoint, library.usable)
     data = known("data", request.data, library.collections)
     collection = library.collections[data]
-    terms = checked_terms(collection, request.protocol, request.trial, request.direction, request.shots, request.rerank)
+    gallery = (request.protocol, request.trial, request.direction, request.shots, request.rerank)
+    terms = checked_terms(collection, *gallery, request.corruption, request.severity)
     scores = library.scores(checkpoint, data, terms)
     return Result(
         data,
@@ -113,4 +120,5 @@ def run(library: Library, request: Request) -> Result:
         tuple(float(value) for value in np.mean([metrics.cmc for metrics in scores.per_trial], axis=0)),
         checkpoint,
         scores.to_json(),
+        corruption_note(terms.corruption.name, terms.corruption.severity) if terms.corruption else "",
     )

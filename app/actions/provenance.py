@@ -32,6 +32,7 @@ class Provenance:
         distance: What the distances are.
         score: Average precision and first match, or that there is nothing to find.
         call: One line of Python that asks a running app for the same ranking.
+        corruption: What was done to the visible images, in a sentence; empty for clean ones.
     """
 
     checkpoint: str
@@ -41,6 +42,7 @@ class Provenance:
     distance: str
     score: str
     call: tuple[str, ...]
+    corruption: str = ""
 
 
 def provenance(library: Library, result: retrieve.Result, url: str = LOCAL) -> Provenance:
@@ -59,6 +61,7 @@ def provenance(library: Library, result: retrieve.Result, url: str = LOCAL) -> P
         "k-reciprocal re-ranked distance" if result.rerank else "cosine distance, 1 - cos",
         describe_score(result),
         call_pieces(result, url),
+        result.note,
     )
 
 
@@ -97,7 +100,7 @@ def call_pieces(result: retrieve.Result, url: str = LOCAL) -> tuple[str, ...]:
     for field in fields(retrieve.Request):
         if field.name not in values and hasattr(result, field.name):
             value = getattr(result, field.name)
-            if field.name in ALWAYS or value != field.default:
+            if field.name in ALWAYS or value not in (None, field.default):
                 values[field.name] = value
     named = (f"{field.name}={values[field.name]!r}, " for field in fields(retrieve.Request) if field.name in values)
     return (

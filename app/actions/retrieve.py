@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from app.actions import checks
 from app.actions.checks import known, text, whole_number
-from app.actions.terms import MAX_TRIAL, checked_terms, switch
-from app.collection import Direction, Terms, search
+from app.actions.terms import MAX_TRIAL, checked_terms, corruption_note, switch
+from app.collection import SEVERITY, Direction, Terms, corruption_of, search
 from app.distances import Table
 from app.library import Library
 from mun.evaluation.metrics import rank_metrics, ranking
@@ -50,6 +50,9 @@ class Request:
         shots: Gallery images per identity and camera, as many as the data allow.
         rerank: Whether distances are mixed with those of k-reciprocal neighbourhoods.
         with_left_out: Whether the images that the protocol leaves out are listed too.
+        corruption: What is done to the visible images: one of the 20 corruptions; `mixed`, the field's protocol, which
+            draws one of them and a severity for each image; or empty for nothing.
+        severity: Of the corruption, 1 … 5; of no meaning without one and for `mixed`.
     """
 
     checkpoint: str = ""
@@ -62,6 +65,8 @@ class Request:
     shots: int = 1
     rerank: bool = False
     with_left_out: bool = False
+    corruption: str = ""
+    severity: int = SEVERITY
 
     def checked(self, library: Library) -> Request:
         """Return the request with every default filled in.
@@ -72,7 +77,8 @@ class Request:
         checkpoint = known("checkpoint", self.checkpoint, library.usable)
         data = known("data", self.data, library.collections)
         collection = library.collections[data]
-        terms = checked_terms(collection, self.protocol, self.trial, self.direction, self.shots, self.rerank)
+        gallery = (self.protocol, self.trial, self.direction, self.shots, self.rerank)
+        terms = checked_terms(collection, *gallery, self.corruption, self.severity)
         asked = collection.asked(terms.protocol, terms.direction)
         query = text("query", self.query) or asked.samples[0].key
         if query not in asked.rows:
@@ -92,12 +98,15 @@ class Request:
             terms.shots,
             terms.rerank,
             switch("with_left_out", self.with_left_out),
+            terms.corruption.name if terms.corruption else "",
+            (terms.corruption and terms.corruption.severity) or SEVERITY,
         )
 
     @property
     def terms(self) -> Terms:
         """The terms of a checked request."""
-        return Terms(self.protocol, self.trial, Direction(self.direction), self.shots, self.rerank)
+        corruption = corruption_of(self.corruption, self.severity)
+        return Terms(self.protocol, self.trial, Direction(self.direction), self.shots, self.rerank, corruption)
 
 
 @dataclass(frozen=True)
@@ -157,6 +166,8 @@ class Result:
         shots: As asked: gallery images per identity and camera.
         rerank: As asked: whether the distances are re-ranked.
         left_out_images: Those of the images left out that are no further than the last of `results`, where asked for.
+        corruption: As asked; empty for clean images.
+        severity: As asked; `None` for clean images and where it is drawn for each image.
     """
 
     checkpoint: str
@@ -173,6 +184,13 @@ class Result:
     shots: int = 1
     rerank: bool = False
     left_out_images: tuple[LeftOut, ...] = ()
+    corruption: str = ""
+    severity: int | None = None
+
+    @property
+    def note(self) -> str:
+        """What was done to the visible images, in a sentence; empty for clean ones."""
+        return corruption_note(self.corruption, self.severity)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `/retrieve` answers."""
@@ -253,6 +271,8 @@ def describe(request: Request, ranked: Ranking) -> Result:
         request.shots,
         request.rerank,
         left_out(ranked, len(results)) if request.with_left_out else (),
+        request.corruption,
+        request.terms.corruption.severity if request.terms.corruption else None,
     )
 
 

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from app.figures.style import GREY, INK, MATCH, MONO, WIDTHS, styled
 from app.figures.words import wrap_pieces, wrap_words
 
-__all__ = ["MAX_RANKED", "Layout", "RankedTile", "Tile", "draw_ranked_list"]
+__all__ = ["MAX_LISTS", "MAX_RANKED", "Layout", "NamedList", "RankedTile", "Tile", "draw_ranked_list"]
 
-MAX_RANKED = 100
+MAX_RANKED, MAX_LISTS = 100, 4
 PER_ROW = {"two-column": 10, "one-column": 5}
 MARGIN, GUTTER, QUERY_GAP = 0.03, 0.06, 0.14  # inches
 HEAD, FOOT, ROW_GAP = 0.17, 0.27, 0.08  # inches above and below an image, and between rows
+NAME, LIST_GAP = 0.16, 0.1  # inches for the name of a list, and between lists
 ASPECT = 2.0  # height of an image's place per width
 LINE, CAPTION_GAP, CODE_GAP = 0.118, 0.1, 0.04  # inches
 SMALL, CAPTION_SIZE, MONO_SIZE = 5.6, 6.6, 5.4  # points
@@ -44,6 +45,14 @@ class RankedTile(Tile):
     match: bool
 
 
+@dataclass(frozen=True, eq=False)
+class NamedList:
+    """One of several lists: words above it, and its images in the order of their ranks."""
+
+    name: str
+    ranked: Sequence[RankedTile]
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where things are, in inches from the upper left corner.
@@ -51,12 +60,14 @@ class Layout:
     Attributes:
         width: Of the figure.
         per_row: Ranked images in a row, besides the query in the first.
-        count: Ranked images.
+        count: Ranked images of a list.
+        lists: Lists below one another; more than one have names.
     """
 
     width: float
     per_row: int
     count: int
+    lists: int = 1
 
     @property
     def tile(self) -> float:
@@ -72,12 +83,21 @@ class Layout:
     @property
     def images_height(self) -> float:
         """Height of all rows."""
-        rows = -(-self.count // self.per_row)
-        return MARGIN + rows * self.row + (rows - 1) * ROW_GAP
+        return self.list_top(self.lists - 1) + self.list_height
 
-    def box(self, place: int) -> tuple[float, float, float, float]:
-        """Return left, top, width, height of an image; place 0 is the query, 1 … the ranks in their order."""
-        left, top = MARGIN, MARGIN + HEAD
+    @property
+    def list_height(self) -> float:
+        """Height of a list, with its name where there are several."""
+        rows = -(-self.count // self.per_row)
+        return (NAME if self.lists > 1 else 0.0) + rows * self.row + (rows - 1) * ROW_GAP
+
+    def list_top(self, number: int) -> float:
+        """Where a list begins, from 0."""
+        return MARGIN + number * (self.list_height + LIST_GAP)
+
+    def box(self, place: int, number: int = 0) -> tuple[float, float, float, float]:
+        """Return left, top, width, height of an image; place 0 is the query, 1 … the ranks of a list in their order."""
+        left, top = MARGIN, self.list_top(number) + (NAME if self.lists > 1 else 0.0) + HEAD
         if place:
             row, column = divmod(place - 1, self.per_row)
             left += self.tile + QUERY_GAP + column * (self.tile + GUTTER)
@@ -86,7 +106,12 @@ class Layout:
 
 
 def draw_ranked_list(
-    query: Tile, ranked: Sequence[RankedTile], caption: str, remake: Sequence[str], *, width: str = "two-column"
+    query: Tile,
+    ranked: Sequence[RankedTile] | Sequence[NamedList],
+    caption: str,
+    remake: Sequence[str],
+    *,
+    width: str = "two-column",
 ) -> Figure:
     """Draw query and ranked images with marks that colour-blind readers and grey printers tell apart.
 
@@ -94,19 +119,19 @@ def draw_ranked_list(
 
     Args:
         query: The query.
-        ranked: 1 to 100 images in the order of their ranks; more than a row holds go on in further rows.
+        ranked: 1 to 100 images in the order of their ranks; more than a row holds go on in further rows. Or 1 to 4 such
+            lists with names, which stand below one another.
         caption: Sentences below the images.
         remake: The command that remakes the list, in pieces between which a line may break.
         width: `two-column` (6.875 inches) or `one-column` (3.25 inches).
 
     Raises:
-        ValueError: Another width, or not 1 to 100 ranked images.
+        ValueError: Another width, not 1 to 100 ranked images, or not 1 to 4 lists.
     """
     if width not in WIDTHS:
         raise ValueError(f"expected width to be one of {', '.join(WIDTHS)}, got {width!r}")
-    if not 1 <= len(ranked) <= MAX_RANKED:
-        raise ValueError(f"expected 1 to {MAX_RANKED} ranked images, got {len(ranked)}")
-    layout = Layout(WIDTHS[width], PER_ROW[width], len(ranked))
+    lists = as_lists(ranked)
+    layout = Layout(WIDTHS[width], PER_ROW[width], max(len(one.ranked) for one in lists), len(lists))
     with styled():
         room = layout.width - 2 * MARGIN
         lines = wrap_words(caption, room, FontProperties(size=CAPTION_SIZE))
@@ -117,14 +142,33 @@ def draw_ranked_list(
         axes.set(xlim=(0, layout.width), ylim=(height, 0))
         axes.set_axis_off()
         draw_query(axes, layout, query)
-        for place, tile in enumerate(ranked, start=1):
-            draw_ranked(axes, layout, place, tile)
+        for number, one in enumerate(lists):
+            if len(lists) > 1:
+                axes.text(layout.box(1)[0], layout.list_top(number), one.name, size=6.6, weight="bold", va="top")
+            for place, tile in enumerate(one.ranked, start=1):
+                draw_ranked(axes, layout.box(place, number), tile)
         top = layout.images_height + CAPTION_GAP
         for number, line in enumerate(lines):
             axes.text(MARGIN, top + number * LINE, line, size=CAPTION_SIZE, va="top")
         for number, line in enumerate(code, start=len(lines)):
             axes.text(MARGIN, top + CODE_GAP + number * LINE, line, size=MONO_SIZE, va="top", family=MONO)
     return figure
+
+
+def as_lists(ranked: Sequence[RankedTile] | Sequence[NamedList]) -> list[NamedList]:
+    """Return the lists of a figure: those given, or one without a name.
+
+    Raises:
+        ValueError: Not 1 to 4 lists, or not 1 to 100 images in one.
+    """
+    named = [one for one in ranked if isinstance(one, NamedList)]
+    lists = named or [NamedList("", [one for one in ranked if isinstance(one, RankedTile)])]
+    if len(lists) > MAX_LISTS:
+        raise ValueError(f"expected 1 to {MAX_LISTS} lists, got {len(lists)}")
+    for one in lists:
+        if not 1 <= len(one.ranked) <= MAX_RANKED:
+            raise ValueError(f"expected 1 to {MAX_RANKED} ranked images, got {len(one.ranked)}")
+    return lists
 
 
 def draw_query(axes: Axes, layout: Layout, query: Tile) -> None:
@@ -138,10 +182,10 @@ def draw_query(axes: Axes, layout: Layout, query: Tile) -> None:
     )
 
 
-def draw_ranked(axes: Axes, layout: Layout, place: int, tile: RankedTile) -> None:
+def draw_ranked(axes: Axes, box: tuple[float, float, float, float], tile: RankedTile) -> None:
     """Draw one ranked image with rank, mark, frame, person, camera and distance."""
-    left, top, width, height = layout.box(place)
-    draw_image(axes, layout.box(place), tile.pixels)
+    left, top, width, height = box
+    draw_image(axes, box, tile.pixels)
     colour = MATCH if tile.match else GREY
     frame = Rectangle((left, top), width, height, fill=False, edgecolor=colour, linewidth=1.8 if tile.match else 0.9)
     frame.set_linestyle("-" if tile.match else (0, (3.0, 2.0)))

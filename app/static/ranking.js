@@ -18,7 +18,7 @@ walk("button[data-image]", (button) => button.closest("ol"));
 watch("value", () => {
   const section = element.querySelector("[data-link]");
   if (!section) return;
-  remember(section.dataset.link);
+  if (element.offsetParent !== null) remember(section.dataset.link);
   announce(section.dataset.say ?? "");
   const wanted = element.dataset.refocus;
   if (!wanted) return;

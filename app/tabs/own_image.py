@@ -12,6 +12,7 @@ from app import own_views
 from app.actions import own_gallery, retrieve_image
 from app.actions.own_images import OwnImage, look_at, other_modality, own_modality
 from app.actions.retrieve import MAX_TOP_K
+from app.checkpoints import by_budget
 from app.library import Library
 from app.thumbnails import CARD_HEIGHT
 from app.uploads import Allowance, take_uploads, uploaded_names
@@ -198,7 +199,7 @@ def build_own_image(library: Library) -> None:
             shown = gr.HTML(elem_id="own-shown", apply_default_css=False)
             modality = gr.Radio(MODALITIES, label="It was made of", elem_id="own-modality")
             checkpoint = gr.Dropdown(
-                [(library.checkpoints[name].title, name) for name in library.usable],
+                [(e.title, e.name) for e in by_budget(library.checkpoints[name] for name in library.usable)],
                 value=library.default_checkpoint,
                 label="Checkpoint",
             )

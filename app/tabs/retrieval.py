@@ -10,6 +10,7 @@ from app import views
 from app.cards import hint_html
 from app.library import Library
 from app.menus import menus
+from app.tabs.doors import Door, build_door
 from app.tabs.retrieval_controls import Controls, build_browser, build_settings
 from app.tabs.retrieval_events import Handlers
 from app.tabs.take_home import build_take_home
@@ -28,13 +29,16 @@ RETRIEVE: dict[str, Any] = {
 }
 
 
-def build_retrieval(demo: gr.Blocks, library: Library, header: gr.HTML) -> None:
+def build_retrieval(demo: gr.Blocks, library: Library, header: gr.HTML) -> Door:
     """Build the tab and its events.
 
     Args:
         demo: The page, whose load shows the first ranking.
         library: What all visitors share.
         header: Told which checkpoint was chosen.
+
+    Returns:
+        The tab's way to the others, and theirs to it.
     """
     visit = views.first_visit(library)
     offered = menus(library, visit)
@@ -53,14 +57,22 @@ def build_retrieval(demo: gr.Blocks, library: Library, header: gr.HTML) -> None:
                 js_on_load=script("walk.js", "address.js", "ranking.js"), elem_id="ranking", apply_default_css=False
             )
             build_take_home(library, state)
+            door = build_door(views.TAB)
             scores = gr.HTML(elem_id="scores", apply_default_css=False)
     controls = Controls({**settings, **filters})
-    outputs: list[Any] = [state, header, strip, results, timer, *controls.inputs()]
-    wire(demo, Handlers(library), controls, outputs, surprise, scores)
+    outputs: list[Any] = [state, header, strip, results, timer, door.chosen, *controls.inputs()]
+    wire(demo, Handlers(library), controls, outputs, surprise, scores, door)
+    return door
 
 
 def wire(
-    demo: gr.Blocks, handlers: Handlers, controls: Controls, outputs: list[Any], surprise: gr.Button, scores: gr.HTML
+    demo: gr.Blocks,
+    handlers: Handlers,
+    controls: Controls,
+    outputs: list[Any],
+    surprise: gr.Button,
+    scores: gr.HTML,
+    door: Door,
 ) -> None:
     """Connect the events of the tab.
 
@@ -68,9 +80,10 @@ def wire(
         demo: The page.
         handlers: What the events do.
         controls: What visitors choose with.
-        outputs: State, header, query browser, ranking, timer, then the controls.
+        outputs: State, header, query browser, ranking, timer, key for other tabs, then the controls.
         surprise: The button for a random query.
         scores: Drawn after everything else.
+        door: Where other tabs hand an image over.
     """
     state, _, strip, results, timer = outputs[:5]
     inputs: list[Any] = [state, *controls.inputs()]
@@ -90,6 +103,9 @@ def wire(
     def acted(visit: Visit, event: gr.EventData) -> list[Any]:
         return handlers.act(visit, event).outputs()
 
+    def handed(visit: Visit, offer: object) -> list[Any]:
+        return handlers.offered(visit, offer).outputs()
+
     def polled(visit: Visit) -> list[Any]:
         return handlers.poll(visit).outputs()
 
@@ -98,6 +114,7 @@ def wire(
         demo.load(opened, None, outputs, **RETRIEVE),
         gr.on(inputs_of_controls, changed, inputs, outputs, trigger_mode="always_last", **RETRIEVE),
         results.select(acted, [state], outputs, **RETRIEVE),
+        door.offered.change(handed, [state, door.offered], outputs, **RETRIEVE),
         timer.tick(polled, [state], outputs, **RETRIEVE),
     ]
     for event in events:

@@ -12,6 +12,7 @@ import gradio as gr
 
 from app import views
 from app.actions.checks import known, text, whole_number
+from app.collection import Direction
 from app.library import Library
 from app.menus import Menu, choose, menus
 from app.tabs.retrieval_controls import named, updates
@@ -48,7 +49,7 @@ class Answer:
         """List the values of the components that `build_retrieval` names."""
         pieces = [gr.skip() if piece is None else piece for piece in (self.header, self.strip, self.results)]
         timer = gr.skip() if self.polling is None else gr.Timer(active=self.polling)
-        return [self.visit, *pieces, timer, *updates(self.shown, self.wanted)]
+        return [self.visit, *pieces, timer, self.visit.query, *updates(self.shown, self.wanted)]
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ class Handlers:
                 return self._draw(self._follow(visit, text("image", image)), shown)
             action = known("action", text("action", _sent(event, "action")) or "nothing", ACTIONS)
         if action == "stop":
-            for checkpoint in filter(None, (visit.checkpoint, visit.compare)):
-                self.library.stop(checkpoint, visit.data)
+            for checkpoint in visit.checkpoints:
+                self.library.stop(checkpoint, visit.data, visit.terms.corruption)
         if action in ("stop", "start"):
             return self._draw(visit, shown, retry=action == "start")
         visit = visit.back() if action == "back" else visit.forward()
@@ -115,11 +116,34 @@ class Handlers:
         """Look whether the embeddings are there; the timer stops when they are, or when they failed."""
         visit = replace(visit, turn=visit.turn + 1)
         results, waiting = views.show_results(self.library, visit)
-        if waiting and not all(
-            self.library.ready(name, visit.data) for name in (visit.checkpoint, visit.compare) if name
-        ):
+        corruption = visit.terms.corruption
+        if waiting and not all(self.library.ready(name, visit.data, corruption) for name in visit.checkpoints):
             return Answer(visit, results=results, polling=True)
         return self._draw(visit, menus(self.library, visit))
+
+    def offered(self, visit: Visit, offer: object) -> Answer:
+        """Ask with an image that another tab hands over, the way round that its modality allows."""
+        with _plainly():
+            key = text("image", offer).partition("#")[0]
+            if not key:
+                return Answer(visit)
+            shown, visit = menus(self.library, visit), self._hand(visit.next_turn(), key)
+        return self._draw(visit, shown)
+
+    def _hand(self, visit: Visit, key: str) -> Visit:
+        """Look at an image, by the visit's protocol where that asks with it, else by the first that does."""
+        collection = self.library.collections[visit.data]
+        if key not in collection.rows:
+            raise ValueError("expected an image of the data that are shown here, got another one")
+        modality = collection.samples[collection.rows[key]].modality
+        direction = next(way for way in Direction if way.query_modality is modality)
+        names = dict.fromkeys((visit.protocol, *collection.protocols))
+        protocol = next((name for name in names if key in collection.asked(name, direction).rows), None)
+        if protocol is None:
+            raise ValueError("expected an image that a protocol of these data asks with, got another one")
+        words = f"This image came from another tab: it is the query now, by {protocol}."
+        moved = visit.go(key, direction) if key != visit.query else visit
+        return replace(moved, protocol=protocol, pid=None, camid=None, notice=words)
 
     def scores(self, visit: Visit) -> str:
         """Draw the scores of the whole set."""
@@ -148,7 +172,7 @@ class Handlers:
         if chosen.data != visit.data:
             chosen = replace(chosen, query="", past=(), future=())
         offered = menus(self.library, visit)
-        shown = {name: replace(offered[name], value=value) for name, value in named(values).items()}  # type: ignore[arg-type]
+        shown = {name: replace(offered[name], value=value) for name, value in named(values).items()}
         return chosen, shown
 
     def _settled(self, visit: Visit, *, fresh: bool = False) -> Visit:

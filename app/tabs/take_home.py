@@ -21,7 +21,7 @@ FORMATS = ("png", "pdf", "csv")
 EVENT: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "export", "api_visibility": "private"}
 NOTE = """<h2>Take this list home</h2>
 <p class="mun-note mun-take-note">A figure for a paper, 300 dots per inch, or a table; both say what made them and
-how to remake them. Beside a second checkpoint it is the list of the first.</p>"""
+how to remake them. With checkpoints beside it, the lists of all stand below one another.</p>"""
 # The browser downloads what a component holds; by then the answer has arrived, and one frame later it is in the page.
 DOWNLOAD = "() => setTimeout(() => document.querySelector('#{0}, #{0} button, #{0} a').click(), 60)"
 
@@ -38,15 +38,22 @@ def write(library: Library, visit: Visit, kind: str) -> str:
         gr.Error: The images are not embedded yet, or the ranking cannot be made.
     """
     try:
-        if not (visit.query and library.ready(visit.checkpoint, visit.data)):
+        corruption = visit.terms.corruption
+        if not (visit.query and all(library.ready(name, visit.data, corruption) for name in visit.checkpoints)):
             raise ValueError("expected a ranking to take home, but the images are not embedded yet")
-        result = retrieve.run(library, replace(views.asked_by(visit), with_left_out=False))
+        request = replace(views.asked_by(visit), with_left_out=False)
+        result, *others = (retrieve.run(library, replace(request, checkpoint=name)) for name in visit.checkpoints)
         if kind == "csv":
-            data = export.ranked_csv(result, provenance(library, result)).encode()
+            table = (
+                export.compared_csv(library, [result, *others])
+                if others
+                else export.ranked_csv(result, provenance(library, result))
+            )
+            data = table.encode()
         else:
-            made = export.run(library, result)
+            made = export.run(library, result, others)
             data = made.png if kind == "png" else made.pdf
-        return as_download(f"{export.file_stem(result)}.{kind}", data)
+        return as_download(f"{export.file_stem(result, others)}.{kind}", data)
     except ValueError as error:
         raise gr.Error(str(error), print_exception=False) from None
 

@@ -16,7 +16,10 @@ MakeSysu = Callable[[dict[int, tuple[int, ...]]], Path]
 
 @pytest.fixture(scope="session")
 def library(tiny_synvi: Path, tiny_checkpoint: Path) -> Library:
-    return open_library(tiny_synvi, tiny_checkpoint)
+    """Nobody trains by it: what is fuzzed must not start a run. Tests of training open a library of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MUN_TRAIN", "off")
+        return open_library(tiny_synvi, tiny_checkpoint)
 
 
 @pytest.fixture

@@ -35,7 +35,9 @@ def test_names_are_escaped_everywhere(library: Library) -> None:
     item = cards.QueryItem(EVIL, 1, 3, 1, "")
     for html in (
         cards.results_html(evil, {EVIL: ""}, frame),
-        cards.comparison_html(compare.Result(evil, evil, {EVIL: compare.Move(1, 2)}), {}, frame),
+        cards.comparison_html(
+            compare.Result(evil, (compare.Side(evil, {EVIL: compare.Move(1, 2)}, 1, (), ()),) * 3, EVIL), {}, frame
+        ),
         cards.queries_html([item], page=0, first=0, total=1, selected=EVIL, turn=0, modality=EVIL),
         cards.header_html(EVIL, EVIL, 1, 1, True, compare=EVIL),
         cards.error_html(EVIL, frame),
@@ -110,12 +112,19 @@ def test_a_comparison_names_both_and_counts_what_moved(library: Library) -> None
     before = replace(before, results=(replace(match, match=True), replace(other, match=False)))
     after = replace(after, checkpoint="second", results=(replace(other, match=False, rank=1),))
     moves = {match.image: compare.Move(1, 9), other.image: compare.Move(2, 1)}
-    html = cards.comparison_html(compare.Result(before, after, moves), {}, FRAME)
+    side = compare.Side(after, moves, 1, (), (match.image,))
+    html = cards.comparison_html(compare.Result(before, (side,)), {}, FRAME)
     assert 'data-checkpoint="mun-tiny"' in html
     assert 'data-checkpoint="second"' in html
     assert 'data-gained="0" data-lost="1" data-shared="1"' in html
     assert "1 → 9" in html
     assert "▲ 1" in html
+    assert "data-budgets" not in html
+    third = replace(side, result=replace(after, checkpoint="third"), moves={match.image: compare.Move(1, None)})
+    html = cards.comparison_html(compare.Result(before, (side, third, side), "They differ."), {}, FRAME)
+    assert "1 → 9 · \u2013 · 9" in html
+    assert 'data-compare="second,third,second"' in html
+    assert 'data-budgets="differ">They differ.<' in html
 
 
 def test_query_buttons_can_be_read_aloud(library: Library) -> None:

@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 from serving import serve
 
+import app.collection as collection_module
 from app.actions import export, retrieve
 from app.actions.provenance import provenance
 from app.library import Library
+from mun.evaluation.corrupted import Corruption
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +112,7 @@ def test_a_file_that_is_gone_is_shown_as_such(
     def gone(path: Path) -> None:
         raise FileNotFoundError(path)
 
-    monkeypatch.setattr(export, "read_image", gone)
+    monkeypatch.setattr(collection_module, "read_image", gone)
     assert export.pixels_of(library, "synvi", result.query.image) is None
     assert export.run(library, result).png.startswith(b"\x89PNG")
 
@@ -126,3 +128,48 @@ def test_nothing_is_written_to_the_disk(
 def test_another_width_is_refused(library: Library, result: retrieve.Result) -> None:
     with pytest.raises(ValueError, match="expected width to be one of two-column, one-column"):
         export.run(library, result, width="poster")
+
+
+def test_a_corrupted_list_shows_and_names_what_was_ranked(library: Library) -> None:
+    result = retrieve.run(library, retrieve.Request(top_k=3, corruption="fog", severity=4))
+    taken, facts = export.run(library, result), provenance(library, result)
+    said = {row[0]: row[1] for row in csv.reader(io.StringIO(taken.csv)) if row[0].startswith("# ")}
+    assert said["# corruption"] == "Visible images corrupted: fog, severity 4, seed 0; not the clean protocol."
+    assert said["# corruption"] in export.caption(result, facts)
+    assert "trial0-fog4-mun-tiny" in taken.stem.replace("_", "-")
+    assert {"corruption='fog', ", "severity=4, "} <= set(facts.call)
+    shown = export.pixels_of(library, "synvi", result.results[0].image, Corruption("fog", 4))
+    clean = export.pixels_of(library, "synvi", result.results[0].image)
+    assert shown.mean() != clean.mean()
+    assert (export.pixels_of(library, "synvi", result.query.image, Corruption("fog", 4)) == export.pixels_of(
+        library, "synvi", result.query.image
+    )).all()  # fmt: skip
+    mixed = retrieve.run(library, retrieve.Request(top_k=1, corruption="mixed"))
+    assert not any(piece.startswith("severity") for piece in provenance(library, mixed).call)
+    plain = export.run(library, retrieve.run(library, retrieve.Request(top_k=1)))
+    assert "corruption" not in plain.csv
+
+
+def test_several_checkpoints_are_a_row_each_and_one_table(library: Library, result: retrieve.Result) -> None:
+    entry = library.checkpoints["mun-tiny"]
+    longer = replace(entry, name="longer", card=replace(entry.card, steps=9000))
+    both = Library({"mun-tiny": entry, "longer": longer}, library.collections, library.device)
+    other = replace(result, checkpoint="longer", results=result.results[::-1])
+    one, two = export.run(both, result), export.run(both, result, [other])
+    sizes = [Image.open(io.BytesIO(taken.png)).size for taken in (one, two)]
+    assert sizes[0][0] == sizes[1][0]
+    assert sizes[1][1] > 1.3 * sizes[0][1]
+    assert two.stem.endswith("-trial2-2-checkpoints")
+    rows = list(csv.reader(io.StringIO(two.csv)))
+    said = [row for row in rows if row[0].startswith("# ")]
+    assert [row[0] for row in said].count("# remade by") == 2
+    assert ["# budgets", "These checkpoints have different budgets and are no comparison of methods."] in said
+    header, *table = rows[len(said) :]
+    assert header == ["checkpoint", "rank", "image", "pid", "camid", "distance", "match"]
+    assert [row[0] for row in table] == ["mun-tiny"] * 5 + ["longer"] * 5
+    assert [row[2] for row in table] == [ranked.image for each in (result, other) for ranked in each.results]
+    words = export.compared_caption(both, [result, other], provenance(both, result))
+    assert "by 2 checkpoints, from the top: mun-tiny (" in words
+    assert "different budgets" in words
+    with pytest.raises(ValueError, match="expected 1 to 4 lists, got 5"):
+        export.run(both, result, [other] * 4)

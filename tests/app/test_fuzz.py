@@ -59,6 +59,7 @@ def test_bodies_that_are_no_call_are_refused(served: Served, name: str) -> None:
     assert right_answer(served, name) == expected
 
 
+@pytest.mark.timeout(900)
 def test_malformed_private_events_are_clean(served: Served, files: list[str]) -> None:
     expected = {name: right_answer(served, name) for name in NAMES}
     events = served.events()

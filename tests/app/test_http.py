@@ -70,6 +70,18 @@ def test_retrieve_by_name_from_the_client(url: str, library: Library) -> None:
     assert client.predict(api_name="/retrieve")["query"]["image"] == library.collections["synvi"].queries[0].key
 
 
+def test_retrieve_among_corrupted_images(url: str) -> None:
+    data = ["", "", "", 3, "", 0, "i2v", 1, False]
+    event, (answer,) = call(url, "retrieve", [*data, "gaussian_noise", 5])
+    assert event == "complete"
+    assert (answer["corruption"], answer["severity"]) == ("gaussian_noise", 5)
+    _, (clean,) = call(url, "retrieve", data)
+    assert (clean["corruption"], clean["severity"]) == ("", None)
+    assert [one["distance"] for one in answer["results"]] != [one["distance"] for one in clean["results"]]
+    assert call(url, "retrieve", [*data, "hail", 3])[0] == "error"
+    assert call(url, "retrieve", [*data, "fog", 9])[0] == "error"
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -102,4 +114,5 @@ def test_no_image_file_leaves_through_the_file_route(url: str, library: Library)
 
 def test_only_the_public_functions_are_documented(url: str) -> None:
     info = httpx.get(f"{url}gradio_api/info", timeout=30).json()
-    assert set(info["named_endpoints"]) == {"/status", "/retrieve", "/evaluate", "/retrieve_image"}
+    views = {"/retrieve", "/evaluate", "/retrieve_image", "/project", "/auxiliary", "/explain"}
+    assert set(info["named_endpoints"]) == {"/status", *views, "/train_start", "/train_status", "/train_stop"}

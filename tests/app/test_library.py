@@ -6,20 +6,25 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import app.library as library_module
+from app.checkpoints import CheckpointEntry, budget_note, by_budget
 from app.collection import Terms
 from app.library import Library, Preparation, StoppedError, open_library
+from app.thumbnails import fitted
+from mun.__main__ import main
 from mun.checkpoint import load_checkpoint
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import benchmark
+from mun.evaluation.corrupted import Corruption, Order, embed_corrupted
 from mun.evaluation.protocols import PROTOCOLS
 from mun.models.network import Network
-from mun.structures import Sample
+from mun.structures import Modality, Sample
 
 
 def wait(library: Library, checkpoint: str, data: str) -> Preparation:
@@ -185,7 +190,7 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(
     assert library.prepare("mun-tiny", "synvi").stopped
     go.set()
     deadline = time.monotonic() + 30
-    while library._stopping and time.monotonic() < deadline:
+    while library._preparations._stopping and time.monotonic() < deadline:
         time.sleep(0.01)
     stopped = library.prepare("mun-tiny", "synvi")
     assert stopped.stopped
@@ -227,3 +232,136 @@ def test_thumbnails_are_small_and_survive_a_broken_file(library: Library, tmp_pa
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     assert data_uri(tmp_path / "broken.jpg", 32) == ""
     assert data_uri(tmp_path / "missing.jpg", 32) == ""
+
+
+def test_a_corrupted_view_changes_visible_images_alone(library: Library, tiny_checkpoint: Path) -> None:
+    corruption, clean = Corruption("fog", 4), library.embeddings("mun-tiny", "synvi")
+    samples = library.collections["synvi"].samples
+    rows = library.embeddings("mun-tiny", "synvi", corruption)
+    network, _ = load_checkpoint(tiny_checkpoint / "mun-tiny")
+    np.testing.assert_allclose(rows, embed_corrupted(network, samples, clean, corruption, Order.NATIVE), atol=1e-5)
+    assert not rows.flags.writeable
+    assert library.embeddings("mun-tiny", "synvi", corruption) is rows
+    assert library.embeddings("mun-tiny", "synvi") is clean
+    for sample in samples[:12]:
+        pictures = {library.thumbnail("synvi", sample, 64, which) for which in (None, corruption)}
+        assert len(pictures) == (2 if sample.modality is Modality.VISIBLE else 1)
+        assert library.view("synvi", corruption).changes(sample) is (sample.modality is Modality.VISIBLE)
+
+
+def test_mixed_scores_are_those_of_the_command(library: Library, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    words = ["evaluate", str(tiny_checkpoint / "mun-tiny"), "--data", str(root_of(library)), "--quiet"]
+    words += ["--corrupt", "native", "--passes", "1", "--json", str(tmp_path / "scores.json")]
+    assert main(words) == 0
+    scores = library.scores("mun-tiny", "synvi", Terms("synvi-all", corruption=Corruption()))
+    written = json.loads((tmp_path / "scores.json").read_text())
+    assert scores.mean() == pytest.approx(written["corrupted"]["mean"], abs=1e-12)
+    assert scores.mean() != library.scores("mun-tiny", "synvi", Terms("synvi-all")).mean()
+
+
+def root_of(library: Library) -> Path:
+    """The folder of the data set."""
+    return library.collections["synvi"].samples[0].path.parents[2]
+
+
+def test_corrupted_images_are_embedded_after_the_clean_ones(tiny_synvi: Path, tiny_checkpoint: Path) -> None:
+    library, corruption = open_library(tiny_synvi, tiny_checkpoint), Corruption("snow", 2)
+    seen = []
+    deadline = time.monotonic() + 60
+    while not seen or not seen[-1].ready:
+        assert time.monotonic() < deadline
+        seen.append(library.prepare("mun-tiny", "synvi", corruption=corruption))
+        assert not library.ready("mun-tiny", "synvi", corruption) or library.ready("mun-tiny", "synvi")
+        time.sleep(0.01)
+    assert (seen[0].what, seen[0].total) == ("every image", 72)
+    assert seen[-1].total == 48
+    assert "snow, severity 2, seed 0" in seen[-1].what
+    assert library.prepare("mun-tiny", "synvi").ready
+
+
+def test_corrupted_images_can_be_stopped(
+    tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, corruption = open_library(tiny_synvi, tiny_checkpoint), Corruption("snow", 2)
+    library.embeddings("mun-tiny", "synvi")
+    assert wait(library, "mun-tiny", "synvi").ready
+    go, whole = threading.Event(), library_module.embed_pixels
+    monkeypatch.setattr(library_module, "EMBED_CHUNK", 6)
+    monkeypatch.setattr(library_module, "embed_pixels", lambda *values: whole(*values) if go.wait(30) else None)
+    library.prepare("mun-tiny", "synvi", corruption=corruption)
+    library.stop("mun-tiny", "synvi", corruption)
+    go.set()
+    deadline = time.monotonic() + 30
+    while library._preparations._stopping and time.monotonic() < deadline:
+        time.sleep(0.01)
+    stopped = library.prepare("mun-tiny", "synvi", corruption=corruption)
+    assert stopped.stopped
+    assert stopped.done < stopped.total
+    assert library.prepare("mun-tiny", "synvi").ready
+    assert not library.prepare("mun-tiny", "synvi", corruption=corruption, retry=True).stopped
+
+
+def test_a_corrupted_image_that_is_gone_is_said_and_drawn_as_such(
+    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(tiny_synvi, root)
+    library = open_library(root, tiny_checkpoint)
+    library.embeddings("mun-tiny", "synvi")
+    victim = next(sample for sample in library.collections["synvi"].samples if sample.modality is Modality.VISIBLE)
+    victim.path.unlink()
+    with pytest.raises(ValueError, match="gone from the disk") as caught:
+        library.embeddings("mun-tiny", "synvi", Corruption("fog", 1))
+    assert str(tmp_path) not in str(caught.value)
+    assert library.thumbnail("synvi", victim, 64, Corruption("fog", 1)) == ""
+
+
+def test_the_default_checkpoint_is_our_own_else_one_with_the_generator_else_the_first(library: Library) -> None:
+    entry = library.checkpoints["mun-tiny"]
+
+    def usable(**kinds: str) -> list[str]:
+        entries = {}
+        for name, kind in kinds.items():
+            model = replace(entry.card.config.model, auxiliary=kind)
+            card = replace(entry.card, config=replace(entry.card.config, model=model))
+            entries[name] = replace(entry, name=name, card=card)
+        broken = replace(entry, name="a-broken", card=None, reason="broken")
+        there = Library({"a-broken": broken, **entries}, library.collections, library.device)
+        assert there.default_checkpoint == there.usable[0]
+        return there.usable
+
+    assert usable(copy="copy", middle="middle", other="mun", **{"mun-resnet18-w0.5": "mun"}) == [
+        "mun-resnet18-w0.5",
+        "copy",
+        "middle",
+        "other",
+    ]
+    assert usable(copy="copy", other="mun", last="mun") == ["other", "copy", "last"]
+    assert usable(none="none", copy="copy") == ["none", "copy"]
+
+
+def test_a_budget_says_what_the_card_says_and_sorts_by_numbers(library: Library) -> None:
+    entry = library.checkpoints["mun-tiny"]
+    model = entry.card.config.model
+    size = f"ResNet-{model.backbone.removeprefix('resnet')} x{model.width:g}, {model.height}x{model.image_width}"
+    assert entry.budget == f"{size}, 0 steps"
+
+    def trained(name: str, steps: int, splits: object) -> CheckpointEntry:
+        return replace(entry, name=name, card=replace(entry.card, steps=steps, data={"splits": splits}))
+
+    splits = {"train": {"identities": 4000}}
+    entries = [trained("c", 10_000, splits), trained("b", 9000, splits), trained("a", 9000, splits), entry]
+    assert entries[0].budget == f"{size}, 10,000 steps, 4,000 identities"
+    assert entries[1].title == "b (auxiliary: mun) · 9,000 steps"
+    for odd in (None, "many", {"train": 3}, {"train": {"identities": "4000"}}):
+        assert trained("odd", 9000, odd).budget == f"{size}, 9,000 steps"
+    assert [one.name for one in by_budget(entries)] == ["mun-tiny", "a", "b", "c"]
+    assert budget_note(entries[1:3]) == ""
+    assert "different budgets" in budget_note(entries)
+
+
+def test_a_shrunk_image_keeps_its_proportions_and_a_small_one_its_pixels() -> None:
+    wide, small = np.zeros((100, 1024, 3), dtype=np.uint8), np.zeros((30, 20, 3), dtype=np.uint8)
+    assert fitted(wide, 256).shape == (25, 256, 3)
+    assert fitted(small, 256) is small
+    assert fitted(small, 15).shape == (15, 10, 3)

@@ -49,14 +49,17 @@ def test_what_a_link_does_not_say_is_as_for_a_first_visit(library: Library) -> N
 
 
 def test_a_checkpoint_is_not_compared_with_itself(library: Library) -> None:
-    assert links.read(library, {"compare": "mun-tiny"}).compare == ""
+    assert links.read(library, {"compare": "mun-tiny"}).compare == ()
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
         ({"checkpoint": "nobody"}, "checkpoint to be one of mun-tiny; got 'nobody'"),
-        ({"compare": "nobody"}, "compare to be one of mun-tiny"),
+        ({"compare": "nobody"}, "checkpoint to compare with to be one of mun-tiny"),
+        ({"compare": "mun-tiny,nobody"}, "checkpoint to compare with to be one of mun-tiny; got 'nobody'"),
+        ({"compare": "a,b,c,d,e,f"}, "at most 3 checkpoints to compare with"),
+        ({"compare": ["mun-tiny"]}, "compare to be text"),
         ({"data": "../../etc"}, "data"),
         ({"query": "../../etc/passwd"}, "key of an infrared image"),
         ({"query": "cam1/0013/0001.jpg"}, "key of an infrared image"),
@@ -71,6 +74,9 @@ def test_a_checkpoint_is_not_compared_with_itself(library: Library) -> None:
         ({"shots": "3"}, "shots to be one of 1, 2"),
         ({"rerank": "yes"}, "rerank to be 0 or 1, got 'yes'"),
         ({"left_out": "2"}, "left_out"),
+        ({"corruption": "../etc"}, "corruption to be one of mixed"),
+        ({"severity": "6"}, "severity"),
+        ({"severity": "x"}, "severity to be a whole number"),
         ({"query": ["a", "b"]}, "text"),
     ],
 )
@@ -84,3 +90,26 @@ def test_bad_values_give_one_plain_sentence_and_the_first_view(
     opened = views.open_link(library, values)
     assert "link" in opened.notice
     assert replace(opened, notice="") == views.first_visit(library)
+
+
+def test_a_link_says_a_corruption_and_its_severity_only_where_it_means_something(library: Library) -> None:
+    visit = replace(some_visit(library), corruption="jpeg_compression", severity=5)
+    assert "corruption=jpeg_compression&severity=5" in links.write(visit)
+    assert links.read(library, values_of(links.write(visit))) == visit
+    mixed = replace(visit, corruption="mixed", severity=3)
+    assert "severity" not in links.write(mixed)
+    assert links.read(library, values_of(links.write(mixed))) == mixed
+    assert "severity" not in links.write(replace(visit, corruption=""))
+
+
+def test_several_checkpoints_are_named_with_commas(library: Library) -> None:
+    entry = library.checkpoints["mun-tiny"]
+    names = ("mun-tiny", "a", "b", "c", "d")
+    several = Library({name: replace(entry, name=name) for name in names}, library.collections, library.device)
+    visit = replace(some_visit(several), compare=("b", "a", "c"))
+    assert "compare=b,a,c" in links.write(visit)
+    assert links.read(several, values_of(links.write(visit))) == visit
+    assert links.read(several, {"compare": "b"}).compare == ("b",)
+    assert links.read(several, {"compare": "b,b,mun-tiny,,c"}).compare == ("b", "c")
+    with pytest.raises(ValueError, match="expected at most 3 checkpoints to compare with, got 4"):
+        links.read(several, {"compare": "a,b,c,d"})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import gradio as gr
 import pytest
 
 from app import views
-from app.actions import retrieve
+from app.actions import compare, retrieve
 from app.collection import Direction
 from app.library import Library, Preparation, open_library
 from app.menus import menus
@@ -17,10 +18,11 @@ from app.tabs import take_home
 from app.tabs.retrieval_controls import NAMES, updates
 from app.tabs.retrieval_events import Answer, Handlers
 from app.visit import Visit
+from mun.evaluation.corrupted import Corruption
 
 CONTROLS: dict[str, Any] = {
     "checkpoint": "mun-tiny",
-    "compare": "none",
+    "compare": [],
     "data": "synvi",
     "direction": "i2v",
     "protocol": "synvi-all",
@@ -29,6 +31,8 @@ CONTROLS: dict[str, Any] = {
     "trial": 0,
     "rerank": False,
     "left_out": False,
+    "corruption": "none",
+    "severity": "3",
     "order": "person",
     "pid": "any",
     "camid": "any",
@@ -76,7 +80,7 @@ def test_a_link_sets_the_controls_and_a_bad_one_says_so(handlers: Handlers) -> N
     answer = handlers.open({"query": key, "top_k": "3", "shots": "2", "trial": "4"})
     assert answer.visit.query == key
     assert str(answer.results).count('class="ranked-card') == 3
-    sent = dict(zip(NAMES, answer.outputs()[5:], strict=True))
+    sent = dict(zip(NAMES, answer.outputs()[6:], strict=True))
     assert sent["top_k"]["value"] == 3
     assert sent["shots"]["value"] == "2"
     assert sent["trial"]["value"] == 4
@@ -114,7 +118,7 @@ def test_the_other_direction_asks_with_a_visible_image(handlers: Handlers, visit
     assert query in handlers.library.collections["synvi"].asked("synvi-all", Direction.VISIBLE_TO_INFRARED).rows
     assert answer.visit.camid is None  # no visible image is by camera 3
     assert "not a published protocol" in str(answer.results)
-    sent = dict(zip(NAMES, answer.outputs()[5:], strict=True))
+    sent = dict(zip(NAMES, answer.outputs()[6:], strict=True))
     assert sent["camid"]["value"] == "any"
     assert "No visible query is by camera 3" in str(answer.results)
 
@@ -135,6 +139,8 @@ def test_no_menu_ever_has_fewer_choices(library: Library) -> None:
     [
         {"checkpoint": "nobody"},
         {"compare": "nobody"},
+        {"compare": ["nobody"]},
+        {"compare": ["mun-tiny"] * 5},
         {"data": "sysu"},
         {"direction": "both"},
         {"protocol": "sysu-all"},
@@ -144,6 +150,9 @@ def test_no_menu_ever_has_fewer_choices(library: Library) -> None:
         {"shots": 1},
         {"rerank": "yes"},
         {"left_out": None},
+        {"corruption": "hail"},
+        {"severity": "6"},
+        {"severity": 3},
         {"order": "worst"},
         {"pid": "9999"},
         {"camid": "7"},
@@ -176,7 +185,7 @@ def test_a_result_becomes_the_next_query_the_other_way_round(handlers: Handlers,
     assert (answer.visit.query, answer.visit.direction) == (image, Direction.VISIBLE_TO_INFRARED)
     assert "You clicked a visible image" in str(answer.results)
     assert "not a published protocol" in str(answer.results)
-    sent = dict(zip(NAMES, answer.outputs()[5:], strict=True))
+    sent = dict(zip(NAMES, answer.outputs()[6:], strict=True))
     assert sent["direction"]["value"] == "v2i"
     back = handlers.act(answer.visit, event({"action": "back"}))
     assert (back.visit.query, back.visit.direction) == (visit.query, visit.direction)
@@ -274,10 +283,10 @@ def test_stop_and_start_reach_the_library(handlers: Handlers, visit: Visit, monk
     library = handlers.library
     monkeypatch.setattr(library, "stop", lambda *names: calls.append(("stop", *names)))
     monkeypatch.setattr(
-        library, "prepare", lambda *_, retry=False: calls.append(retry) or Preparation(3, 12, stopped=not retry)
+        library, "prepare", lambda *_, retry=False, **__: calls.append(retry) or Preparation(3, 12, stopped=not retry)
     )
     answer = handlers.act(visit, event({"action": "stop"}))
-    assert calls == [("stop", "mun-tiny", "synvi"), False]
+    assert calls == [("stop", "mun-tiny", "synvi", None), False]
     assert 'data-state="stopped"' in str(answer.results)
     assert not answer.polling
     answer = handlers.act(visit, event({"action": "start"}))
@@ -301,3 +310,88 @@ def test_the_list_can_be_taken_home(
     assert path.is_relative_to(tmp_path)
     assert path.suffix == f".{kind}"
     assert path.read_bytes().startswith(head)
+
+
+def test_corrupted_images_are_prepared_then_ranked_and_named(
+    handlers: Handlers, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = handlers.library
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "prepare", lambda *_, **__: Preparation(3, 48, what="every visible image, corrupted,"))
+        answer = change(handlers, visit, corruption="contrast", severity="4")
+        assert "looks at every visible image, corrupted, once: 3 of 48" in str(answer.results)
+        assert answer.polling
+        assert handlers.poll(answer.visit).polling
+    assert answer.visit.query == visit.query
+    assert "follow" in handlers.scores(answer.visit)
+    library.embeddings("mun-tiny", "synvi", answer.visit.terms.corruption)
+    answer = handlers.poll(answer.visit)
+    html = str(answer.results)
+    assert 'data-corruption="contrast"' in html
+    assert "Visible images corrupted: contrast, severity 4, seed 0; not the clean protocol." in html
+    assert "On clean images this query has an average precision of" in html
+    assert "corruption=contrast&amp;severity=4" in html
+    clean = str(change(handlers, visit).results)
+    assert 'data-corruption=""' in clean
+    assert "corrupted" not in clean
+    pictures, corrupted = (set(re.findall(r'src="(data:[^"]+)"', page)) for page in (clean, html))
+    assert len(pictures & corrupted) == 1  # the infrared query
+    scores = handlers.scores(answer.visit)
+    assert scores.count("data-clean=") == 4
+    assert "contrast, severity 4" in scores
+    assert "data-clean" not in handlers.scores(visit)
+
+
+def test_a_corrupted_query_is_shown_as_it_is_asked(handlers: Handlers, visit: Visit) -> None:
+    handlers.library.embeddings("mun-tiny", "synvi", Corruption("contrast", 5))
+    corrupted = change(handlers, visit, direction="v2i", corruption="contrast", severity="5")
+    clean = change(handlers, corrupted.visit, direction="v2i")
+    assert corrupted.visit.query == clean.visit.query
+    strips, results = (corrupted.strip, clean.strip), (corrupted.results, clean.results)
+    pictures = [set(re.findall(r'src="(data:[^"]+)"', str(piece))) for piece in (*strips, *results)]
+    assert not pictures[0] & pictures[1]
+    assert len(pictures[2] ^ pictures[3]) >= 2
+
+
+def test_two_checkpoints_are_compared_on_the_same_corrupted_images(library: Library) -> None:
+    request = retrieve.Request(corruption="pixelate", severity=5)
+    both = compare.run(library, request, ["mun-tiny"])
+    assert [one.corruption for one in both.results] == ["pixelate", "pixelate"]
+
+
+def test_the_checkpoint_is_never_beside_itself(handlers: Handlers, visit: Visit) -> None:
+    answer = change(handlers, visit, compare=["mun-tiny"])
+    assert answer.visit.compare == ()
+    sent = dict(zip(NAMES, answer.outputs()[6:], strict=True))
+    assert sent["compare"]["value"] == []  # the menu drops it too
+
+
+def test_other_tabs_are_told_the_query_and_hand_an_image_over(handlers: Handlers, visit: Visit) -> None:
+    collection = handlers.library.collections["synvi"]
+    assert visit.query
+    assert handlers.poll(visit).outputs()[5] == visit.query
+    visible = next(sample.key for sample in collection.samples if sample.camid == 4)
+    indoor = replace(visit, protocol="synvi-indoor", pid=13)
+    answer = handlers.offered(indoor, f"{visible}#7")
+    assert (answer.visit.query, answer.outputs()[5]) == (visible, visible)
+    assert answer.visit.direction is Direction.VISIBLE_TO_INFRARED
+    assert answer.visit.protocol == "synvi-all"  # camera 4 is outdoors
+    assert answer.visit.pid is None
+    back = handlers.act(answer.visit, event({"action": "back"})).visit
+    assert (back.query, back.direction, back.protocol) == (visit.query, visit.direction, "synvi-indoor")
+    infrared = collection.queries[7].key
+    assert handlers.offered(answer.visit, f"{infrared}#8").visit.direction is Direction.INFRARED_TO_VISIBLE
+    assert handlers.offered(visit, f"{visit.query}#9").visit.past == visit.past
+    assert handlers.offered(visit, "").visit == visit
+
+
+@pytest.mark.parametrize("offer", [None, 5, "../../etc/passwd#1", "cam3/9999/0001.jpg#1", "x" * 300])
+def test_an_image_that_is_not_there_is_not_taken_over(handlers: Handlers, visit: Visit, offer: Any) -> None:
+    with pytest.raises(gr.Error, match="expected"):
+        handlers.offered(visit, offer)
+
+
+def test_an_address_of_another_tab_says_nothing_about_this_one(handlers: Handlers) -> None:
+    visit = handlers.open({"tab": "explain", "checkpoint": "nobody", "compare": "none", "top_k": "3"}).visit
+    assert (visit.top_k, visit.notice) == (10, "")
+    assert handlers.open({"tab": "retrieval", "top_k": "3"}).visit.top_k == 3

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from app.actions import evaluate, retrieve, status
 from app.collection import Direction
 from app.library import Library, open_library
+from mun.evaluation.corrupted import Corruption
 from mun.evaluation.reranking import rerank
 
 SITES = {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6}
@@ -138,6 +140,10 @@ def test_empty_names_stand_for_the_first(library: Library) -> None:
         ({"shots": True}, "shots"),
         ({"rerank": 1}, "rerank to be true or false, got 1"),
         ({"rerank": None}, "got None"),
+        ({"corruption": "hail"}, "corruption to be one of mixed, gaussian_noise"),
+        ({"corruption": None}, "corruption to be text, got None"),
+        ({"severity": 0}, "severity to be a whole number from 1 to 5, got 0"),
+        ({"corruption": "fog", "severity": 6}, "got 6"),
         ({"with_left_out": "yes"}, "with_left_out to be true or false, got 'yes'"),
     ],
 )
@@ -191,3 +197,32 @@ def test_status_lists_what_is_loaded(library: Library) -> None:
     assert (checkpoint["name"], checkpoint["usable"], checkpoint["reason"]) == ("mun-tiny", True, None)
     assert checkpoint["parameters"] > 0
     assert (data["name"], data["identities"], data["queries"], data["synthetic"]) == ("synvi", 6, 24, True)
+
+
+@pytest.mark.parametrize("direction", ["i2v", "v2i"])
+def test_a_corruption_changes_the_visible_side_alone(library: Library, direction: str) -> None:
+    collection = library.collections["synvi"]
+    clean, foggy = (library.embeddings("mun-tiny", "synvi", one) for one in (None, Corruption("fog", 5)))
+    request = retrieve.Request(top_k=100, direction=direction, corruption="fog", severity=5)
+    result = retrieve.run(library, request)
+    ask, answer = (clean, foggy) if direction == "i2v" else (foggy, clean)
+    for ranked in result.results:
+        cosine = ask[collection.rows[result.query.image]].astype(float) @ answer[collection.rows[ranked.image]]
+        assert ranked.distance == pytest.approx(1 - cosine, abs=1e-6)
+    assert (result.corruption, result.severity) == ("fog", 5)
+    assert result.note == "Visible images corrupted: fog, severity 5, seed 0; not the clean protocol."
+    plain = retrieve.run(library, replace(request, corruption=""))
+    assert (plain.corruption, plain.severity, plain.note) == ("", None, "")
+    assert [one.distance for one in plain.results] != [one.distance for one in result.results]
+    assert retrieve.run(library, request) == result
+
+
+def test_mixed_draws_its_own_severities(library: Library) -> None:
+    requests = [retrieve.Request(corruption="mixed", severity=severity).checked(library) for severity in (1, 5)]
+    assert requests[0] == requests[1]
+    result = retrieve.run(library, requests[0])
+    assert result.severity is None
+    assert "mixed, one of 20 for every image, severity drawn from 1 to 5, seed 0" in result.note
+    scores = evaluate.run(library, evaluate.Request(corruption="mixed"))
+    assert scores.note == result.note
+    assert evaluate.run(library, evaluate.Request()).note == ""

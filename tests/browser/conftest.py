@@ -154,7 +154,7 @@ def visit(chromium: object, app_url: str) -> Iterator[Callable[..., Visitor]]:
             ),
         )
         page.goto(app_url + address)
-        page.wait_for_selector('.mun-results[data-state="ready"]')
+        page.wait_for_selector('.mun-results[data-state="ready"]', state="attached")  # `?tab=` may show another tab
         return visitor
 
     yield open_page

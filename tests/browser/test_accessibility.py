@@ -52,7 +52,12 @@ def test_our_markup_has_no_serious_violation(visit: Visit, scheme: str, address:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("tab", "ours"),
-    [("Your own image", (".mun-hint", ".mun-own")), ("About the data", (".mun-about", "#synvi-sheet", "#synvi-knob"))],
+    [
+        ("Your own image", (".mun-hint", ".mun-own")),
+        ("Train", (".mun-train-terms", ".mun-train-run", ".mun-train-runs")),
+        ("Results", (".mun-tables",)),
+        ("About the data", (".mun-about", "#synvi-sheet", "#synvi-knob")),
+    ],
 )
 def test_the_other_tabs_have_none_either(visit: Visit, scheme: str, tab: str, ours: tuple[str, ...]) -> None:
     page = visit(color_scheme=scheme).page

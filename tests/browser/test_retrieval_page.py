@@ -109,8 +109,9 @@ def test_a_click_on_a_result_searches_the_other_way_and_back(visit: Visit) -> No
 
 def test_two_checkpoints_stand_side_by_side(visit: Visit) -> None:
     page = visit().page
-    choose(page, "Compare with", "other-tiny")
+    choose(page, "Compare with (up to three)", "other-tiny · 0 steps")
     page.wait_for_selector('.mun-comparison[data-compare="other-tiny"]')
+    assert page.locator("[data-budgets]").count() == 0
     left, right = page.locator(".mun-side-ranking").all()
     assert [left.get_attribute("data-checkpoint"), right.get_attribute("data-checkpoint")] == ["mun-tiny", "other-tiny"]
     assert left.locator(".ranked-card").count() == right.locator(".ranked-card").count() == 10
@@ -125,10 +126,28 @@ def test_two_checkpoints_stand_side_by_side(visit: Visit) -> None:
         set(side.locator(".ranked-card").evaluate_all("all => all.map(one => one.dataset.image)"))
         for side in (left, right)
     ]
-    assert page.locator(".mun-summary").get_attribute("data-shared") == str(len(images[0] & images[1]))
+    assert page.locator(".mun-side-summary").get_attribute("data-shared") == str(len(images[0] & images[1]))
     assert "other-tiny" in page.locator(".mun-header").inner_text()
     page.wait_for_selector(".mun-curve-2")
     assert link_of(page)["compare"] == "other-tiny"
+
+
+def test_an_image_goes_to_another_tab_and_another_one_comes_back(visit: Visit) -> None:
+    page = visit(address="?tab=explain&layers=layer4").page
+    page.wait_for_selector('#explain-row [data-state="ready"]')
+    assert page.get_by_role("tab", name="Explain").get_attribute("aria-selected") == "true"
+    page.get_by_role("tab", name="Retrieval").click()
+    start = page.locator(READY).get_attribute("data-query")
+    page.locator("#retrieval-to-explain").click()
+    page.wait_for_selector(f'#explain-row [data-state="ready"][data-image="{start}"]')
+    other = page.locator(f'#explain-images button[data-image]:not([data-image="{start}"])').first
+    key = other.get_attribute("data-image")
+    other.click()
+    page.wait_for_selector(f'#explain-row [data-state="ready"][data-image="{key}"]')
+    page.locator("#explain-to-retrieval").click()
+    ranked_for(page, key)
+    page.locator('[data-action="back"]').click()
+    ranked_for(page, start)
 
 
 def test_images_left_out_are_shown_grey_on_demand(visit: Visit) -> None:

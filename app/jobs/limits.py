@@ -1,0 +1,100 @@
+"""What a visitor may train: read from the environment of whoever starts the app.
+
+MUN_TRAIN          off, tiny or on; by default tiny on a hosted Space, on elsewhere
+MUN_TRAIN_MINUTES  minutes that one run may train
+MUN_TRAIN_IMAGES   images that may be rendered for one run
+MUN_TRAIN_RUNS     runs that are kept; the oldest that have ended make room
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+__all__ = ["DUPLICATE", "Limits", "read_limits"]
+
+DUPLICATE = "duplicate this Space, or start the app on your own machine, where there is no such limit"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The caps of one app.
+
+    Attributes:
+        mode: `off`, `tiny` or `on`.
+        minutes: That one run may train.
+        images: That may be rendered for one run.
+        runs: That are kept.
+        waiting: Runs that may wait in the queue.
+        pixels: Of one training image.
+        width: Highest width of the backbone.
+        batch: Most images per batch and modality.
+        num_bytes: Of all runs and the data rendered for them.
+    """
+
+    mode: str
+    minutes: float
+    images: int
+    runs: int
+    waiting: int
+    pixels: int
+    width: float
+    batch: int
+    num_bytes: int
+
+    @property
+    def off(self) -> bool:
+        """Whether nobody may train."""
+        return self.mode == "off"
+
+    def refusal(self, words: str) -> str:
+        """Write the sentence for who asks for more than is allowed."""
+        tail = f"; {DUPLICATE}" if self.mode != "on" else ""
+        return f"{words}{tail}"
+
+
+MODES = {
+    "off": Limits("off", 1.0, 1, 0, 0, 1, 1.0, 1, 0),
+    "tiny": Limits("tiny", 3.0, 2_000, 8, 4, 128 * 64, 0.5, 64, 1_000_000_000),
+    "on": Limits("on", 1440.0, 60_000, 50, 16, 512 * 512, 2.0, 1024, 20_000_000_000),
+}
+
+
+def read_limits(environment: Mapping[str, str] | None = None) -> Limits:
+    """Read the limits.
+
+    Args:
+        environment: Variables by name; those of this process by default.
+
+    Raises:
+        ValueError: A variable is set to what it cannot be.
+    """
+    values = os.environ if environment is None else environment
+    mode = values.get("MUN_TRAIN", "").strip() or ("tiny" if values.get("SPACE_ID") else "on")
+    if mode not in MODES:
+        raise ValueError(f"expected MUN_TRAIN to be off, tiny or on, got {mode[:40]!r}")
+    limits = MODES[mode]
+    if limits.off:
+        return limits
+    return replace(
+        limits,
+        minutes=_number(values, "MUN_TRAIN_MINUTES", limits.minutes),
+        images=int(_number(values, "MUN_TRAIN_IMAGES", limits.images)),
+        runs=int(_number(values, "MUN_TRAIN_RUNS", limits.runs)),
+    )
+
+
+def _number(values: Mapping[str, str], name: str, default: float) -> float:
+    """Read a positive number; whole ones are at least 1."""
+    word = values.get(name, "").strip()
+    if not word:
+        return default
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and (number >= 1 if isinstance(default, int) else number > 0)):
+        raise ValueError(f"expected {name} to be a positive number, got {word[:40]!r}")
+    return number

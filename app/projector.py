@@ -1,0 +1,167 @@
+"""One warm process that runs t-SNE and UMAP, so that they can be stopped and the page goes on meanwhile; no Gradio."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from functools import lru_cache
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mun.projection import Method, Projection, Settings, check_points, project
+
+__all__ = ["Cancelled", "Projector", "shared_projector"]
+
+POLL_SECONDS = 0.1
+IDLE_SECONDS = 2.0  # without a question, before UMAP is loaded
+LIMIT_SECONDS = 180.0  # nothing that the page offers takes that long on two cores
+NICE = 5  # below the page itself, whose other tabs must stay quick
+
+
+class Cancelled(ValueError):  # noqa: N818 it is no error of anybody's
+    """Somebody has stopped the projection."""
+
+
+class Projector:
+    """Lay out points in a process of its own, one picture after another; safe to use from many threads.
+
+    The process starts with the first picture, or with `warm_up`, and loads scikit-learn at once and UMAP as soon as
+    nobody asks for anything, because that takes ten seconds and more. A stopped picture ends the process; the next one
+    starts another. PCA takes milliseconds and is done here.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()  # who holds it may talk to the process
+        self._lock = threading.Lock()
+        self._process: Any = None
+        self._connection: Connection | None = None
+
+    def project(
+        self, points: NDArray[np.floating], settings: Settings, stopped: threading.Event | None = None
+    ) -> Projection:
+        """Lay out points; as `mun.projection.project`.
+
+        Args:
+            points: `(N, D)`.
+            settings: Method and parameters.
+            stopped: Ends the work within a fraction of a second once it is set, also while others are served.
+
+        Raises:
+            ValueError: As `mun.projection.project`, or the process came to an end.
+            Cancelled: `stopped` was set.
+        """
+        check_points(points, settings)
+        if settings.method is Method.PCA:
+            return project(points, settings)
+        stopped = stopped or threading.Event()
+        while not self._turn.acquire(timeout=POLL_SECONDS):
+            if stopped.is_set():
+                raise Cancelled("the projection was stopped")
+        try:
+            return self._ask(points, settings, stopped)
+        finally:
+            self._turn.release()
+
+    def warm_up(self) -> None:
+        """Start the process in the background, unless it is running."""
+        if self._process is None or not self._process.is_alive():
+            threading.Thread(target=self._start, name="projector", daemon=True).start()
+
+    def close(self) -> None:
+        """End the process; the next picture starts another."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            if self._process is not None:
+                self._process.kill()
+                self._process.join()
+            self._process = self._connection = None
+
+    def _start(self) -> Connection:
+        """Return the connection to the process, started where there is none."""
+        with self._lock:
+            if self._process is None or not self._process.is_alive() or self._connection is None:
+                context = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
+                self._connection, theirs = context.Pipe()
+                self._process = context.Process(target=serve, args=(theirs,), name="projector", daemon=True)
+                self._process.start()
+                theirs.close()
+            return self._connection
+
+    def _ask(self, points: NDArray[np.floating], settings: Settings, stopped: threading.Event) -> Projection:
+        try:
+            connection = self._start()
+            connection.send((np.asarray(points, dtype=np.float32), settings))
+            begun = time.monotonic()
+            while not connection.poll(POLL_SECONDS):
+                if stopped.is_set():
+                    self.close()
+                    raise Cancelled("the projection was stopped")
+                if time.monotonic() - begun > LIMIT_SECONDS:
+                    self.close()
+                    raise ValueError(f"the projection took more than {LIMIT_SECONDS:g} s; choose fewer images")
+            answer = connection.recv()
+        except (EOFError, OSError):
+            self.close()
+            raise ValueError("the projection came to an unexpected end; try again, perhaps with fewer images") from None
+        if isinstance(answer, str):
+            raise ValueError(answer)
+        made: Projection = answer
+        return made
+
+
+def serve(connection: Connection) -> None:
+    """Answer pictures until nobody asks any more; runs in the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the page, which ends this process
+    with contextlib.suppress(OSError):
+        os.nice(NICE)
+    os.environ["OMP_WAIT_POLICY"] = "passive"  # threads that wait by spinning take a busy machine ten times as long
+    umap_ready = threading.Thread(target=load_umap, name="load UMAP", daemon=True)
+    with contextlib.suppress(EOFError, OSError):
+        load_t_sne()
+        while True:
+            if umap_ready.ident is None and not connection.poll(IDLE_SECONDS):
+                umap_ready.start()
+            points, settings = connection.recv()
+            if settings.method is Method.UMAP and umap_ready.ident is not None:
+                umap_ready.join()
+            connection.send(answer_of(points, settings))
+
+
+def answer_of(points: NDArray[np.float32], settings: Settings) -> Projection | str:
+    """Return a picture, or the sentence that says why there is none."""
+    try:
+        return project(points, settings)
+    except ValueError as error:
+        return str(error)
+    except Exception as error:
+        return f"the projection failed ({type(error).__name__}); try other parameters"
+
+
+def warm_points() -> NDArray[np.float32]:
+    """Return a few points to load a method with."""
+    return np.random.default_rng(0).standard_normal((24, 4)).astype(np.float32)
+
+
+def load_t_sne() -> None:
+    """Lay out a few points by t-SNE."""
+    answer_of(warm_points(), Settings(Method.TSNE, perplexity=5))
+
+
+def load_umap() -> None:
+    """Lay out a few points by UMAP, which compiles it."""
+    answer_of(warm_points(), replace(Settings(Method.UMAP), neighbors=5))
+
+
+@lru_cache(maxsize=1)
+def shared_projector() -> Projector:
+    """Return the one projector of this program: two would take each other's cores."""
+    return Projector()

@@ -1,0 +1,14 @@
+// What stands above the plots: its buttons stop and start the work, its link goes into the address bar, its words are
+// announced (`address.js` goes before this).
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-action]");
+  if (!button || button.disabled) return;
+  button.disabled = true;
+  trigger("select", { action: button.dataset.action });
+});
+watch("value", () => {
+  const section = element.querySelector("[data-turn]");
+  if (!section) return;
+  if (section.dataset.link) remember(section.dataset.link);
+  if (section.dataset.say) announce(section.dataset.say);
+});

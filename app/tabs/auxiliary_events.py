@@ -1,0 +1,311 @@
+"""What the Auxiliary tab's events do, each from a visit and what came from the browser to an answer."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import gradio as gr
+
+from app import auxiliary_views as pages
+from app.actions.auxiliary import Panel, panel
+from app.actions.auxiliary_bench import FINAL, LEARNED, Bench, bench, kept_steps
+from app.actions.auxiliary_eye import Eye
+from app.actions.auxiliary_pairs import ImagePair
+from app.actions.auxiliary_pictures import generator_names
+from app.actions.auxiliary_request import COLLECTION, MAX_SEED, OWN, RENDERED, SOURCES, Request, fraction, pair_of
+from app.actions.checks import known, shown, text, whole_number
+from app.actions.own_images import OwnImage, look_at
+from app.auxiliary_views import AuxiliaryVisit
+from app.library import Library
+from app.uploads import Allowance, take_uploads
+from mun.structures import Modality
+
+__all__ = ["CONTROLS", "MAX_HELD_BYTES", "Answer", "AuxiliaryHandlers", "Held"]
+
+MAX_HELD_BYTES = 64_000_000  # of all visitors' images in memory
+CONTROLS = ("checkpoint", "source", "person", "misalignment", "mixup", "share", "step")
+GROUPS = (COLLECTION, RENDERED, OWN)  # what is shown of the controls, by where the pair comes from
+MAX_DIGITS = 9
+SNAP = 0.005  # a slider this near to the learned ratio means the learned ratio
+
+
+@dataclass(frozen=True, eq=False, repr=False)  # Gradio hashes the text of a state, which would hold every picture
+class Held:
+    """The two images that one visitor has brought."""
+
+    visible: OwnImage | None = None
+    infrared: OwnImage | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an event changes on the page; `None` leaves a piece as it is.
+
+    Attributes:
+        visit: The visit from now on.
+        picker: HTML of the images to choose from.
+        panel: HTML of the panel.
+        compare: HTML of the comparison slider.
+        bench: HTML of the generator taken apart.
+        polling: Whether to ask again soon.
+        chosen: Key of the image that other tabs may open.
+        controls: New properties of controls, by name.
+        regroup: Whether the controls that belong to the source of the pair are shown anew.
+    """
+
+    visit: AuxiliaryVisit
+    picker: str | None = None
+    panel: str | None = None
+    compare: str | None = None
+    bench: str | None = None
+    polling: bool | None = None
+    chosen: str | None = None
+    controls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    regroup: bool = False
+
+    def outputs(self) -> list[Any]:
+        """List the values of the components that the tab names."""
+        pieces = [
+            gr.skip() if piece is None else piece
+            for piece in (self.picker, self.panel, self.compare, self.bench, self.chosen)
+        ]
+        timer = gr.skip() if self.polling is None else gr.Timer(active=self.polling)
+        controls = [gr.update(**self.controls[name]) if name in self.controls else gr.skip() for name in CONTROLS]
+        source = self.visit.request.source
+        groups = [gr.update(visible=source == name) if self.regroup else gr.skip() for name in GROUPS]
+        return [self.visit, *pieces, timer, *controls, *groups]
+
+
+@dataclass(frozen=True)
+class AuxiliaryHandlers:
+    """What the tab's events do."""
+
+    library: Library
+    allowance: Allowance = field(default_factory=lambda: Allowance(MAX_HELD_BYTES))
+
+    def open(self, values: Mapping[str, object], held: Held) -> Answer:
+        """Show the view of an address, or the first one with a sentence where the address makes no sense."""
+        visit = AuxiliaryVisit(turn=1)
+        if values.get("tab") == pages.TAB:
+            try:
+                request = pages.read_link(values).checked(self.library)
+                eye = Eye(self.library, request.checkpoint, request.data, pair_of(self.library, request))
+                bench(self.library, eye, request.share, request.step, wait=False)
+                visit = AuxiliaryVisit(request, 1)
+            except ValueError as error:
+                words = f"This link cannot be opened as it is: {error}. The page shows its first view instead."
+                visit = AuxiliaryVisit(turn=1, notice=words)
+        return self.draw(visit, held)
+
+    def change(self, visit: AuxiliaryVisit, held: Held, checkpoint: object, source: object, person: object) -> Answer:
+        """Answer a change of what the pair is or who looks at it."""
+        try:
+            chosen = known("checkpoint", checkpoint, generator_names(self.library))
+            where = known("source", source, SOURCES)
+            pid = person_number(person)
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        was = visit.request
+        again = {} if chosen == was.checkpoint else {"share": LEARNED, "step": FINAL}
+        keys = {} if pid == was.person else {"visible": "", "infrared": ""}
+        answer = self.draw(visit.next(checkpoint=chosen, source=where, person=pid, **again, **keys), held)
+        # What was clicked shows it already; a radio that is told again while it is used may lose its mark.
+        kept = {name: value for name, value in answer.controls.items() if name not in ("checkpoint", "source")}
+        return replace(answer, controls=kept)
+
+    def surprise(self, visit: AuxiliaryVisit, held: Held) -> Answer:
+        """Show somebody else."""
+        collection = self.library.collections[visit.request.data or self.library.default_data]
+        seen: dict[int, set[Modality]] = {}
+        for sample in collection.samples:
+            seen.setdefault(sample.pid, set()).add(sample.modality)
+        both = sorted(pid for pid, modalities in seen.items() if len(modalities) == 2)
+        others = [pid for pid in both or sorted(seen) if pid != visit.request.person]
+        pid = random.SystemRandom().choice(others or both or sorted(seen))
+        source = visit.request.source if visit.request.source == RENDERED else COLLECTION
+        return self.draw(visit.next(person=pid, visible="", infrared="", source=source), held)
+
+    def pick(self, visit: AuxiliaryVisit, held: Held, key: object) -> Answer:
+        """Put another image of the person, or of anybody whom another tab hands over, into the pair."""
+        request = visit.request
+        try:
+            data = known("data", request.data, self.library.collections)
+            collection, word = self.library.collections[data], text("image", key).partition("#")[0]
+            if word not in collection.rows:
+                raise ValueError("expected one of the images of the data, got another one; choose one from the list")
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        sample = collection.samples[collection.rows[word]]
+        same = sample.pid == request.person and request.source == COLLECTION
+        keys = {"visible": request.visible, "infrared": request.infrared} if same else {"visible": "", "infrared": ""}
+        keys[str(sample.modality)] = word
+        return self.draw(visit.next(source=COLLECTION, person=sample.pid, **keys), held)
+
+    def take(self, visit: AuxiliaryVisit, held: Held, payload: object, modality: Modality) -> tuple[Held, None, Answer]:
+        """Read an uploaded image of one modality; the file is deleted, and the drop zone is empty again."""
+        problem = ""
+        for name, data in take_uploads(payload):
+            try:
+                image = look_at(self.library, data, name, f"the {modality} image")
+                self.allowance.claim(image, image.num_bytes)
+                held = replace(held, **{str(modality): image})
+            except ValueError as error:
+                held, problem = replace(held, **{str(modality): None}), pages.sentence(error)
+        visit = visit.next(source=OWN)
+        if problem:
+            return held, None, self.problem(visit, problem)
+        return held, None, self.draw(visit, held)
+
+    def forget(self, visit: AuxiliaryVisit) -> tuple[Held, Answer]:
+        """Drop the visitor's own images."""
+        return Held(), self.draw(visit.next(source=COLLECTION), Held())
+
+    def mix(self, visit: AuxiliaryVisit, held: Held, mixup: object) -> Answer:
+        """Answer Mixup's slider: the panel alone is drawn anew."""
+        return self.redraw(visit, held, "mixup", mixup, panels=True)
+
+    def misalign(self, visit: AuxiliaryVisit, held: Held, misalignment: object) -> Answer:
+        """Answer the slider of a rendered pair."""
+        try:
+            request = replace(visit.request, misalignment=fraction("misalignment", misalignment), source=RENDERED)
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        return replace(self.draw(AuxiliaryVisit(request, visit.turn + 1), held), controls={}, regroup=False)
+
+    def other_draw(self, visit: AuxiliaryVisit, held: Held) -> Answer:
+        """Draw another rectangle for CutMix and another channel."""
+        return self.redraw(visit, held, "seed", (visit.request.seed + 1) % MAX_SEED, panels=True)
+
+    def turn(self, visit: AuxiliaryVisit, held: Held, percent: object) -> Answer:
+        """Answer the slider of the ratio: the bench alone is drawn anew."""
+        value = percent / 100 if isinstance(percent, int | float) and not isinstance(percent, bool) else percent
+        return self.redraw(visit, held, "share", value)
+
+    def learned(self, visit: AuxiliaryVisit, held: Held) -> Answer:
+        """Go back to the ratio that was learned."""
+        return self.redraw(visit, held, "share", LEARNED)
+
+    def replay(self, visit: AuxiliaryVisit, held: Held, place: object) -> Answer:
+        """Answer the slider over training; its last place is the generator as it was kept."""
+        steps, _ = kept_steps(self.library, visit.request.checkpoint)
+        try:
+            at = whole_number("place in training", place, 0, len(steps))
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        return self.redraw(visit, held, "step", steps[at] if at < len(steps) else FINAL)
+
+    def poll(self, visit: AuxiliaryVisit, held: Held) -> Answer:
+        """Look whether the ranks can be had by now."""
+        answer = self.draw(AuxiliaryVisit(visit.request, visit.turn + 1), held)
+        return replace(answer, controls={}, compare=None, regroup=False)
+
+    def redraw(self, visit: AuxiliaryVisit, held: Held, name: str, value: object, *, panels: bool = False) -> Answer:
+        """Draw one part of the page with one value changed."""
+        try:
+            visit = AuxiliaryVisit(replace(visit.request, **{name: value}).checked(self.library), visit.turn + 1)  # type: ignore[arg-type]
+            made, taken = self.made(visit.request, held, panels=panels)
+        except ValueError as error:
+            return self.problem(visit, pages.sentence(error))
+        if made is not None:
+            return Answer(visit, panel=pages.panel_html(self.library, made, visit), polling=made.preparing)
+        assert taken is not None  # one of the two was made
+        return self.benched(visit, taken, move=(value == LEARNED and name == "share") or name == "step")
+
+    def benched(self, visit: AuxiliaryVisit, taken: Bench, *, move: bool) -> Answer:
+        """Draw the bench; a ratio next to the learned one is the learned one."""
+        request = visit.request
+        if taken.learned is not None and abs(request.share - taken.learned) <= SNAP:
+            visit = AuxiliaryVisit(replace(request, share=LEARNED), visit.turn)
+        controls = {"share": share_control(taken)} if move else {}
+        return Answer(visit, bench=pages.bench_html(taken, visit), controls=controls)
+
+    def made(self, request: Request, held: Held, *, panels: bool) -> tuple[Panel | None, Bench | None]:
+        """Make the panel, or the bench."""
+        pair = self.pair(request, held)
+        if panels:
+            return panel(self.library, request, pair, wait=False), None
+        eye = Eye(self.library, request.checkpoint, request.data, pair)
+        return None, bench(self.library, eye, request.share, request.step, wait=False)
+
+    def pair(self, request: Request, held: Held) -> ImagePair:
+        """Return the two images that a checked request is about."""
+        return pair_of(self.library, request, (held.visible, held.infrared))
+
+    def draw(self, visit: AuxiliaryVisit, held: Held) -> Answer:
+        """Draw everything."""
+        try:
+            request = visit.request.checked(self.library)
+            pair = self.pair(request, held)
+            request = named(request, pair)
+            visit = replace(visit, request=request)
+            shown = panel(self.library, request, pair, wait=False)
+            eye = Eye(self.library, request.checkpoint, request.data, pair)
+            taken = bench(self.library, eye, request.share, request.step, wait=False)
+            picker = pages.picker_html(self.library, visit, request.person) if request.source == COLLECTION else ""
+        except ValueError as error:
+            return self.problem(visit, pages.sentence(error))
+        return Answer(
+            visit,
+            picker,
+            pages.panel_html(self.library, shown, visit),
+            pages.compare_html(shown, visit.turn),
+            pages.bench_html(taken, visit),
+            shown.preparing,
+            pair.sources[0].key if pair.sources else "",
+            controls_for(self.library, request, taken),
+            regroup=True,
+        )
+
+    def problem(self, visit: AuxiliaryVisit, words: str) -> Answer:
+        """Say in place of everything what is wrong; the controls show what was asked for."""
+        source = visit.request.source
+        controls = {"source": {"value": source}} if source in SOURCES else {}
+        return Answer(visit, "", pages.message_html(words, visit), "", "", False, "", controls, regroup=True)
+
+
+def person_number(value: object) -> int:
+    """Read what the menu of persons sends; 0 where nobody was chosen.
+
+    Raises:
+        ValueError: It is no number.
+    """
+    word = text("person", value or "0")
+    if not (word.isascii() and word.isdigit() and len(word) <= MAX_DIGITS):
+        raise ValueError(f"expected person to be a number, got {shown(word)}")
+    return int(word)
+
+
+def named(request: Request, pair: ImagePair) -> Request:
+    """Put the pair that was chosen into the request, so that its link names it."""
+    if request.source == COLLECTION:
+        visible, infrared = pair.sources
+        return replace(request, visible=visible.key, infrared=infrared.key, person=visible.pid)
+    if request.source == RENDERED and pair.pid is not None:
+        return replace(request, person=pair.pid)
+    return request
+
+
+def share_control(taken: Bench) -> dict[str, Any]:
+    """Say where the slider of the ratio stands, or that there is none."""
+    if taken.share is None:
+        return {"visible": False}
+    return {"visible": True, "value": round(100 * taken.share)}
+
+
+def controls_for(library: Library, request: Request, taken: Bench) -> dict[str, dict[str, Any]]:
+    """Say what every control shows."""
+    steps = len(taken.steps)
+    choices = [(library.checkpoints[name].title, name) for name in generator_names(library)]  # training adds to them
+    place = steps if taken.step is None else taken.steps.index(taken.step)
+    return {
+        "checkpoint": {"value": request.checkpoint, "choices": choices},
+        "source": {"value": request.source},
+        "person": {"value": str(request.person)} if request.person else {},
+        "misalignment": {"value": request.misalignment},
+        "mixup": {"value": request.mixup},
+        "share": share_control(taken),
+        "step": {"visible": bool(steps), "maximum": max(1, steps), "value": place},
+    }

@@ -1,0 +1,35 @@
+"""Make the pictures that the Embeddings tab opens with: `python -m benchmarks.projection_bundle`.
+
+They are found by the content of checkpoint and images, so they must be made again when a bundled checkpoint changes;
+a test says so. What is there of before is deleted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.actions import project
+from app.actions.project_bundle import FOLDER, save
+from app.embedding_visit import opening
+from app.library import open_library
+from app.projector import shared_projector
+from app.start import prepare_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    """Make them and print their sizes."""
+    prepare_environment()
+    library = open_library(ROOT / "assets" / "synvi", ROOT / "checkpoints")
+    made = [project.run(library, request) for request in opening(library).requests]
+    for path in FOLDER.glob("*.json"):
+        path.unlink()
+    for result in made:
+        path = save(library, result)
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB, {result.request.checkpoint}")
+    shared_projector().close()
+
+
+if __name__ == "__main__":
+    main()

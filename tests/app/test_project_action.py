@@ -1,0 +1,218 @@
+"""The action behind the Embeddings tab: its points and numbers against NumPy, its controls, its refusals."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from app.actions import project
+from app.actions.project import Request
+from app.actions.project_made import generated
+from app.actions.project_points import Watch, gather, neighbors, points, with_untrained_generator
+from app.actions.project_request import select
+from app.collection import Terms
+from app.library import Library, StoppedError
+from mun.data.pairing import pair_samples
+from mun.embedding import Space, embed_pairs, embed_samples
+from mun.evaluation.separation import BANDWIDTH
+from mun.structures import Modality
+
+SMALL = Request(method="pca", identities=4, images=3)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def embedded(library: Library, request: Request) -> dict[Modality, tuple[np.ndarray, np.ndarray]]:
+    """Points of unit length and identities by modality, straight from the images."""
+    network, collection = library.network("mun-tiny"), library.collections["synvi"]
+    samples, space = select(collection, request), Space(request.space)
+    rows, found = embed_samples(network, samples, space=space), {}
+    for modality in (Modality.VISIBLE, Modality.INFRARED):
+        kept = [row for row, sample in enumerate(samples) if sample.modality is modality]
+        found[modality] = unit(rows[kept].astype(np.float64)), np.array([samples[row].pid for row in kept])
+    pairs = pair_samples(samples, request.pairing, request.seed)
+    made = embed_pairs(network, pairs, space=space)[:, 0].astype(np.float64)
+    found[Modality.AUXILIARY] = unit(made), np.array([pair.visible.pid for pair in pairs])
+    return found
+
+
+@pytest.mark.parametrize("space", ["embedding", "features"])
+@pytest.mark.parametrize("pairing", ["matched", "mismatched"])
+def test_every_number_is_that_of_numpy(library: Library, space: str, pairing: str) -> None:
+    request = replace(SMALL, space=space, pairing=pairing, seed=2)
+    numbers = project.run(library, request).to_json()["numbers"]
+    found = embedded(library, request)
+
+    def gap(first: Modality, second: Modality) -> float:
+        (a, p), (b, q) = found[first], found[second]
+        return float(np.mean([np.linalg.norm(a[p == pid].mean(0) - b[q == pid].mean(0)) for pid in np.unique(p)]))
+
+    def mmd(first: Modality, second: Modality) -> float:
+        def kernel(x: np.ndarray, y: np.ndarray) -> float:
+            return float(np.exp(-((x[:, None] - y[None]) ** 2).sum(2) / (2 * BANDWIDTH**2)).mean())
+
+        a, b = found[first][0], found[second][0]
+        return kernel(a, a) + kernel(b, b) - 2 * kernel(a, b)
+
+    v, i, a = Modality.VISIBLE, Modality.INFRARED, Modality.AUXILIARY
+    for name, pair in {"visible_infrared": (v, i), "visible_auxiliary": (v, a), "infrared_auxiliary": (i, a)}.items():
+        assert numbers[name] == pytest.approx(gap(*pair), rel=1e-4)
+        assert numbers[f"mmd_{name}"] == pytest.approx(mmd(*pair), rel=1e-3, abs=1e-7)
+    middles = [found[v][0][found[v][1] == pid].mean(0) for pid in np.unique(found[v][1])]
+    between = [np.linalg.norm(x - y) for n, x in enumerate(middles) for y in middles[:n]]
+    assert numbers["between_identities"] == pytest.approx(np.mean(between), rel=1e-4)
+
+
+def test_the_answer_is_json_that_says_everything(library: Library) -> None:
+    answer = project.run(library, SMALL).to_json()
+    json.dumps(answer, allow_nan=False)
+    assert len(answer["points"]) == 4 * (3 + 3 + 3)
+    assert {point["modality"] for point in answer["points"]} == {"visible", "infrared", "auxiliary"}
+    assert len(answer["centers"]) == 4 * 3
+    assert [mark["modality"] for mark in answer["prototypes"]] == ["visible", "auxiliary", "infrared"]
+    for words in ("PCA", "mun-tiny", "seed 7", "test split", "matched pairs", "pairing uses labels", "12 visible"):
+        assert words in answer["sentence"]
+    assert answer["uses_labels"] is True
+    assert sum(answer["histograms"]["same"]) == 4 * 9
+    assert sum(answer["histograms"]["different"]) == 12 * 9
+
+
+def test_right_at_rank_1_is_what_the_ranking_says(library: Library) -> None:
+    result = project.run(library, SMALL)
+    collection = library.collections["synvi"]
+    metrics = library.metrics("mun-tiny", "synvi", Terms(collection.protocols[0]))
+    first = dict(zip((s.key for s in collection.queries), metrics.first_hit.tolist(), strict=True))
+    infrared = [point for point in result.points if point.modality == "infrared"]
+    assert [point.correct for point in infrared] == [first[point.image] == 1 for point in infrared]
+    assert all(point.correct is None for point in result.points if point.modality == "auxiliary")
+    assert any(point.correct is not None for point in result.points if point.modality == "visible")
+
+
+def test_centers_and_prototypes_are_laid_out_along_with_the_points(library: Library) -> None:
+    request = replace(SMALL, metric="euclidean")
+    result, made = project.run(library, request), points(library, SMALL.checked(library))
+    values = made.values.astype(np.float64)
+    # PCA is linear: the center of a person in the picture is the mean of their points in the picture.
+    for mark in result.centers:
+        places = [(p.x, p.y) for p in result.points if (p.pid, p.modality) == (mark.pid, mark.modality)]
+        np.testing.assert_allclose((mark.x, mark.y), np.mean(places, axis=0), atol=1e-4)
+    infrared = made.rows(Modality.INFRARED)
+    by_person = [unit(values[infrared])[made.pids[infrared] == pid].mean(0) for pid in np.unique(made.pids)]
+    spots, whose = project.anchors(made)
+    np.testing.assert_allclose(spots[whose.index((Modality.INFRARED, None))], np.mean(by_person, axis=0), atol=1e-6)
+
+
+def test_the_untrained_generator_is_a_copy_and_depends_on_the_seed(library: Library) -> None:
+    network = library.network("mun-tiny")
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    trained, fresh = (project.run(library, replace(SMALL, untrained=flag, seed=5)) for flag in (False, True))
+    assert trained.separation.visible_auxiliary != fresh.separation.visible_auxiliary
+    assert trained.separation.visible_infrared == fresh.separation.visible_infrared
+    assert "freshly initialised generator (control)" in fresh.sentence
+    other = with_untrained_generator(network, 6)
+    same = with_untrained_generator(network, 5)
+    weights = [dict(n.auxiliary.named_parameters()) for n in (other, same, with_untrained_generator(network, 5))]
+    assert all(torch.equal(weights[1][name], weights[2][name]) for name in weights[1])
+    assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_neighbors_are_those_of_the_true_space(library: Library, metric: str) -> None:
+    request = replace(SMALL, metric=metric, space="features").checked(library)
+    values = points(library, request).values.astype(np.float64)
+    row = 17
+    if metric == "cosine":
+        distances = 1 - unit(values) @ unit(values)[row]
+    else:
+        distances = np.sqrt(((values - values[row]) ** 2).sum(1))
+    distances[row] = math.inf
+    found = neighbors(library, request, row, 5)
+    assert [one.row for one in found] == np.argsort(distances, kind="stable")[:5].tolist()
+    np.testing.assert_allclose([one.distance for one in found], np.sort(distances)[:5], atol=1e-9)
+    with pytest.raises(ValueError, match="expected a point from 0 to 35, got 36"):
+        neighbors(library, request, 36)
+
+
+def test_images_are_dealt_round_the_cameras(library: Library) -> None:
+    collection = library.collections["synvi"]
+    chosen = select(collection, SMALL.checked(library))
+    visible = [sample for sample in chosen if sample.modality is Modality.VISIBLE]
+    assert len(visible) == 12
+    first = [sample.camid for sample in visible if sample.pid == visible[0].pid]
+    assert len(set(first)) == 3
+    pids = sorted({sample.pid for sample in collection.samples})
+    named = select(collection, replace(SMALL, people=f"{pids[4]}, {pids[1]}"))
+    assert list(dict.fromkeys(sample.pid for sample in named)) == [pids[4], pids[1]]
+
+
+def test_an_auxiliary_point_has_a_picture_and_an_image_has_none(library: Library) -> None:
+    request = SMALL.checked(library)
+    assert generated(library, request, 24).startswith("data:image/jpeg;base64,")
+    assert generated(library, replace(request, untrained=True), 24).startswith("data:image/jpeg;base64,")
+    assert generated(library, request, 3) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"method": "lda"}, "expected method to be one of pca, tsne, umap"),
+        ({"space": "logits"}, "expected space to be one of"),
+        ({"identities": 0}, "expected identities to be a whole number from 1"),
+        ({"identities": 60}, "expected at most 6 people, as many as SynVI has; got 60"),
+        ({"people": "1; drop"}, "expected people to be numbers such as 3, 7, 12"),
+        ({"people": "999999"}, "expected people seen in both modalities, as .*; got 999999"),
+        ({"images": 51}, "expected images to be a whole number from 1 to 50"),
+        ({"auxiliary": "yes"}, "expected auxiliary to be true or false"),
+        ({"pairing": "random"}, "expected pairing to be one of matched, mismatched"),
+        ({"identities": 1, "pairing": "mismatched"}, "expected at least two people for mismatched pairs, got one"),
+        ({"perplexity": float("nan")}, "expected perplexity to be a number from 2 to 200"),
+        ({"perplexity": True}, "expected perplexity to be a number"),
+        ({"min_dist": 1}, "expected min_dist to be a number from 0 to 0.99"),
+        ({"metric": "manhattan"}, "expected metric to be one of cosine, euclidean"),
+        ({"seed": -1}, "expected seed to be a whole number from 0"),
+        ({"method": "tsne", "identities": 1, "images": 1}, "expected at least 91 points for a perplexity of 30, got"),
+        ({"method": "umap", "identities": 1, "images": 1, "neighbors": 50}, "neighbors for .* points, got 50"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_a_sentence(library: Library, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        project.run(library, replace(SMALL, **changes))
+
+
+def test_too_many_points_are_refused(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.actions.project_request.MAX_POINTS", 30)
+    with pytest.raises(ValueError, match="expected at most 30 points, got 36; choose fewer people or images"):
+        SMALL.checked(library)
+
+
+def test_one_person_is_shown_and_what_needs_two_is_left_open(library: Library) -> None:
+    result = project.run(library, replace(SMALL, identities=1))
+    assert result.separation.silhouette_identity is None
+    assert result.separation.histograms.overlap is None
+    assert result.separation.silhouette_modality is not None
+
+
+def test_constant_features_are_a_sentence(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = replace(SMALL, identities=5, seed=9)
+    made = gather(library, request.checked(library), Watch())
+    constant = replace(made, values=np.ones_like(made.values))
+    monkeypatch.setattr(project, "points", lambda *_: constant)
+    monkeypatch.setattr(project, "numbers", lambda *_: None)
+    with pytest.raises(ValueError, match="these features are constant"):
+        project.run(library, request)
+
+
+def test_a_stopped_watch_ends_the_work(library: Library) -> None:
+    watch = Watch()
+    watch.stopped.set()
+    with pytest.raises(StoppedError, match="the projection was stopped"):
+        project.run(library, replace(SMALL, space="features", identities=6, seed=11), watch)
