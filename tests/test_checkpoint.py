@@ -115,7 +115,7 @@ BROKEN = {
         "unknown field 'x'",
     ),
     "card without a field": (edit_card(lambda c: c.pop("seed")), ValueError, "'seed' is missing"),
-    "unknown auxiliary": (edit_card(lambda c: c["config"]["model"].update(auxiliary="z")), ValueError, "none, mun"),
+    "unknown auxiliary": (edit_card(lambda c: c["config"]["model"].update(auxiliary="z")), ValueError, "none, copy"),
     "wider than its weights": (edit_card(lambda c: c["config"]["model"].update(width=4.0)), ValueError, "of shape"),
     "a format of many words": (edit_card(lambda c: c.update(format="x" * 10**6)), ValueError, "of format 1, got 'xxx"),
     "a name beyond all bounds": (

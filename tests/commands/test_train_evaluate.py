@@ -86,7 +86,7 @@ def test_resume_of_a_finished_run_changes_nothing(run) -> None:
         (["train"], "--out"),
         (["train", "--out", "X"], "expected --data DIR"),
         (["train", "--out", "X", "--data", "DATA", "--width", "99"], "width between"),
-        (["train", "--out", "X", "--data", "DATA", "--auxiliary", "magic"], "one of none, mun"),
+        (["train", "--out", "X", "--data", "DATA", "--auxiliary", "magic"], "one of none, copy"),
         (["train", "--out", "X", "--data", "DATA", "--backbone", "vgg"], "invalid choice"),
         (["train", "--out", "X", "--data", "DATA", "--kernels", "a"], "sizes such as 3,5,7"),
         (["train", "--out", "X", "--data", "DATA", "--bins", "2"], "grids such as"),
