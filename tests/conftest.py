@@ -14,9 +14,12 @@ from mun.config import Config, ModelConfig
 TINY_MODEL = ModelConfig(width=0.125, height=64, image_width=32)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Several workers share the cores; one thread each is faster and gives one result."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Compute on one thread, as the processes that tests start do: more sum in another order, to other last bits.
+
+    Before each test, because UMAP gives the whole process as many threads as there are cores.
+    """
     torch.set_num_threads(1)
 
 

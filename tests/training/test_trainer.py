@@ -67,27 +67,13 @@ def test_cut_into_calls_ends_the_same(whole, tiny_synvi, tmp_path) -> None:
     assert_same(whole, folder)
 
 
-def command(folder: Path) -> tuple[list[str], dict[str, str]]:
-    """The words and the environment that train a run as a process."""
-    words = [sys.executable, "-m", "mun", "train", "--resume", "--out", str(folder), "--quiet", "--device", "cpu"]
-    return words, {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture(scope="module")
-def whole_by_command(tiny_synvi: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same run by an uninterrupted process; this one may sum in another order after other tests' libraries."""
-    folder = start(tmp_path_factory.mktemp("runs") / "command", tiny_synvi)
-    words, environment = command(folder)
-    subprocess.run(words, env=environment, check=True, capture_output=True)
-    return folder
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("lines", [1, 4])
-def test_sigkill_and_resume_ends_the_same(whole_by_command, tiny_synvi, tmp_path, lines) -> None:
+def test_sigkill_and_resume_ends_the_same(whole, tiny_synvi, tmp_path, lines) -> None:
     """Kill the command after so many lines of metrics, at whatever it does then, and resume."""
     folder = start(tmp_path / "killed", tiny_synvi)
-    words, environment = command(folder)
+    words = [sys.executable, "-m", "mun", "train", "--resume", "--out", str(folder), "--quiet", "--device", "cpu"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 120
     while len(list(MetricsFile.lines(folder / "metrics.jsonl"))) < lines:
@@ -98,10 +84,9 @@ def test_sigkill_and_resume_ends_the_same(whole_by_command, tiny_synvi, tmp_path
     assert process.wait() == -signal.SIGKILL
     assert not (folder / "card.json").exists(), "it was to be killed midway"
     subprocess.run(words, env=environment, check=True, capture_output=True)
-    assert_same(whole_by_command, folder)
+    assert_same(whole, folder)
     steps = [line["step"] for line in MetricsFile.lines(folder / "metrics.jsonl") if "total" in line]
-    wanted = MetricsFile.lines(whole_by_command / "metrics.jsonl")
-    assert steps == [line["step"] for line in wanted if "total" in line]
+    assert steps == [line["step"] for line in MetricsFile.lines(whole / "metrics.jsonl") if "total" in line]
 
 
 def test_half_written_state_is_passed_over(whole, tiny_synvi, tmp_path) -> None:
