@@ -23,6 +23,17 @@ def state(page: Any, name: str) -> Any:
     return page.wait_for_selector(f'.mun-train-run[data-state="{name}"]', timeout=90_000)
 
 
+def write(page: Any, label: str, value: str) -> None:
+    """Fill in a field; one that has just been unfolded gets its first value a moment after it is there."""
+    from playwright.sync_api import expect
+
+    field = page.get_by_label(label, exact=True)
+    expect(field).not_to_have_value("")
+    field.fill(value)
+    field.press("Tab")
+    expect(field).to_have_value(value)
+
+
 def begin_small_run(page: Any) -> None:
     """Fill in a run of 480 steps over the loaded data set, a few seconds, and start it."""
     page.get_by_role("tab", name="Train", exact=True).click()
@@ -31,7 +42,7 @@ def begin_small_run(page: Any) -> None:
     page.get_by_label("Data to train on", exact=True).click()
     page.get_by_role("option", name="SynVI", exact=True).click()
     for label, value in SMALL.items():
-        page.get_by_label(label, exact=True).fill(value)
+        write(page, label, value)
     page.locator("#train-start").click()
 
 
@@ -91,7 +102,7 @@ def test_what_is_not_allowed_is_said_in_a_sentence(visit: Visit) -> None:
     page.get_by_text("Train", exact=True).last.click()
     page.wait_for_selector('.mun-train-run[data-state="none"]')
     page.get_by_role("button", name="Data, network, length, losses").click()
-    page.get_by_label("Image height", exact=True).fill("9999")
+    write(page, "Image height", "9999")
     page.locator("#train-start").click()
     page.get_by_text("Expected height to be a whole number from 32 to 512, got 9999.").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
