@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
 from gradio.events import api
 
 from app.actions import auxiliary as auxiliary_action
@@ -19,6 +18,7 @@ from app.actions import train_status as train_status_action
 from app.actions.auxiliary_request import OWN
 from app.actions.own_images import from_base64, look_at
 from app.actions.train_request import Request as TrainRequest
+from app.errors import plain_errors
 from app.library import Library
 
 __all__ = ["add_api"]
@@ -67,12 +67,10 @@ def add_api(library: Library) -> None:
             average precision and the rank of the first match over the whole ranked gallery (null where nobody matches),
             and its size.
         """
-        try:
+        with plain_errors():
             values = (checkpoint, data, query, top_k, protocol, trial, direction, shots, rerank)
             request = retrieve_action.Request(*values, corruption=corruption, severity=severity)
             return retrieve_action.run(library, request).to_json()
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
     def evaluate(checkpoint: str = "", data: str = "", protocol: str = "") -> dict[str, Any]:
         """Score a checkpoint over ten galleries with one image per identity and camera.
@@ -86,11 +84,9 @@ def add_api(library: Library) -> None:
             The checkpoint's name, what `python -m mun evaluate` writes (fractions), the number of queries, and the size
             of the first gallery.
         """
-        try:
+        with plain_errors():
             request = evaluate_action.Request(checkpoint, data, protocol)
             return evaluate_action.run(library, request).to_json()
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
     def retrieve_image(
         checkpoint: str = "",
@@ -116,12 +112,10 @@ def add_api(library: Library) -> None:
             The names used, the ranked images with their cosine distance 1 - cos, the gallery's size, what the gallery
             is, and a warning about what such a ranking is worth. A visible image is ranked against all infrared ones.
         """
-        try:
+        with plain_errors():
             file = from_base64("image", image)
             request = retrieve_image_action.Request(checkpoint, data, file, modality, top_k, protocol, trial)
             return retrieve_image_action.run(library, request).to_json()
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
     api(status, api_name="status", concurrency_limit=4)
     api(retrieve, api_name="retrieve", concurrency_limit=4, concurrency_id="retrieve")
@@ -148,10 +142,8 @@ def add_training(library: Library) -> None:
         Returns:
             The run's name, its owner's token, which is told this one time, its state and its place in the queue.
         """
-        try:
+        with plain_errors():
             return train_action.start(library, TrainRequest.of(config)).to_json()
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
     def train_status(run: str = "") -> dict[str, Any]:
         """Say how a run is: progress, losses, validation scores, settings and the commands that make it again.
@@ -159,12 +151,10 @@ def add_training(library: Library) -> None:
         Args:
             run: Its name; empty for a list of all runs and of what is allowed here.
         """
-        try:
+        with plain_errors():
             if run == "":
                 return train_status_action.overview(library).to_json()
             return train_status_action.status(library, run).to_json()
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
     def train_stop(run: str = "", token: str = "") -> dict[str, Any]:
         """Stop a run after the step in hand; it can go on later.
@@ -176,10 +166,8 @@ def add_training(library: Library) -> None:
         Returns:
             As `/train_status`.
         """
-        try:
+        with plain_errors():
             return train_action.stop(library, run, token).to_json()
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
     api(train_start, api_name="train_start", concurrency_limit=1, concurrency_id="train_start")
     api(train_status, api_name="train_status", concurrency_limit=4, concurrency_id="train_status")
@@ -228,7 +216,7 @@ def add_auxiliary(library: Library) -> None:
             without the sources' sites, and how it is shown; which modalities are missing and why; MUN's generator taken
             apart: branches, ratio, share of the visible input in what the image depends on, kept steps.
         """
-        try:
+        with plain_errors():
             own = tuple(
                 look_at(library, from_base64(name, image), what=f"the {name.replace('_', ' ')}")
                 if image != ""
@@ -240,8 +228,6 @@ def add_auxiliary(library: Library) -> None:
                 checkpoint, data, source, visible, infrared, person, misalignment, mixup, seed, share, step
             )
             return auxiliary_action.run(library, request, (own[0], own[1])).to_json()
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
     api(auxiliary, api_name="auxiliary", concurrency_limit=2, concurrency_id="auxiliary")
 
@@ -291,7 +277,7 @@ def add_project(library: Library) -> None:
             the same layout; the numbers, of points of unit length: distances of centers, MMD at one bandwidth,
             silhouettes, histograms of distances with their overlap; and the sentence that must stand on a figure.
         """
-        try:
+        with plain_errors():
             request = project_action.Request(
                 checkpoint,
                 data,
@@ -310,8 +296,6 @@ def add_project(library: Library) -> None:
                 seed,
             )
             return project_action.run(library, request).to_json()
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
     api(project, api_name="project", concurrency_limit=1, concurrency_id="project")
 
@@ -353,10 +337,8 @@ def add_explain(library: Library) -> None:
             truth: the similarity before and after the change and the share of each map's energy in the changed region,
             beside those of a centre prior and of random weights.
         """
-        try:
+        with plain_errors():
             request = explain_action.Request(checkpoint, data, image, against, target, layers, method, change, seed)
             return explain_action.run(library, request).to_json()
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
     api(explain, api_name="explain", concurrency_limit=2, concurrency_id="explain")

@@ -25,6 +25,7 @@ __all__ = [
     "queries_html",
     "results_html",
     "scores_html",
+    "sentence",
 ]
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -281,3 +282,9 @@ def scores_html(
         words=words,
         clean=clean,
     )
+
+
+def sentence(error: ValueError) -> str:
+    """Write what an error says as a sentence, to be escaped where it is shown."""
+    words = str(error).strip().rstrip(".")
+    return f"{words[:1].upper()}{words[1:]}."

@@ -6,7 +6,6 @@ from typing import Any
 
 import gradio as gr
 
-from app import views
 from app.api import add_api
 from app.library import Library
 from app.tabs.auxiliary import build_auxiliary_tab
@@ -18,6 +17,7 @@ from app.tabs.own_image import build_own_image
 from app.tabs.results import build_results
 from app.tabs.retrieval import build_retrieval
 from app.tabs.training import build_training
+from app.views import retrieval as views
 
 __all__ = ["build"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from app.actions import project
 from app.actions.project_bundle import FOLDER, save
-from app.embedding_visit import opening
 from app.library import open_library
 from app.projector import shared_projector
 from app.start import prepare_environment
+from app.views.embeddings_visit import opening
 
 ROOT = Path(__file__).resolve().parent.parent
 

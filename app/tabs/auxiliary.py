@@ -11,13 +11,13 @@ from gradio.context import Context
 
 from app.actions.auxiliary_pictures import generator_names
 from app.actions.auxiliary_request import COLLECTION, OWN, RENDERED
-from app.auxiliary_views import TAB, AuxiliaryVisit, people_of
 from app.cards import hint_html
 from app.library import Library
 from app.tabs.auxiliary_events import Answer, AuxiliaryHandlers, Held
 from app.tabs.auxiliary_take_home import build_take_home
 from app.tabs.doors import Door, build_door
 from app.theme import script
+from app.views.auxiliary import TAB, AuxiliaryVisit, people_of
 from mun.structures import Modality
 
 __all__ = ["build_auxiliary_tab"]

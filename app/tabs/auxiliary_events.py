@@ -9,7 +9,6 @@ from typing import Any
 
 import gradio as gr
 
-from app import auxiliary_views as pages
 from app.actions.auxiliary import Panel, panel
 from app.actions.auxiliary_bench import FINAL, LEARNED, Bench, bench, kept_steps
 from app.actions.auxiliary_eye import Eye
@@ -18,9 +17,12 @@ from app.actions.auxiliary_pictures import generator_names
 from app.actions.auxiliary_request import COLLECTION, MAX_SEED, OWN, RENDERED, SOURCES, Request, fraction, pair_of
 from app.actions.checks import known, shown, text, whole_number
 from app.actions.own_images import OwnImage, look_at
-from app.auxiliary_views import AuxiliaryVisit
+from app.cards import sentence
+from app.errors import plain_errors
 from app.library import Library
 from app.uploads import Allowance, take_uploads
+from app.views import auxiliary as pages
+from app.views.auxiliary import AuxiliaryVisit
 from mun.structures import Modality
 
 __all__ = ["CONTROLS", "MAX_HELD_BYTES", "Answer", "AuxiliaryHandlers", "Held"]
@@ -102,12 +104,10 @@ class AuxiliaryHandlers:
 
     def change(self, visit: AuxiliaryVisit, held: Held, checkpoint: object, source: object, person: object) -> Answer:
         """Answer a change of what the pair is or who looks at it."""
-        try:
+        with plain_errors():
             chosen = known("checkpoint", checkpoint, generator_names(self.library))
             where = known("source", source, SOURCES)
             pid = person_number(person)
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
         was = visit.request
         again = {} if chosen == was.checkpoint else {"share": LEARNED, "step": FINAL}
         keys = {} if pid == was.person else {"visible": "", "infrared": ""}
@@ -131,13 +131,11 @@ class AuxiliaryHandlers:
     def pick(self, visit: AuxiliaryVisit, held: Held, key: object) -> Answer:
         """Put another image of the person, or of anybody whom another tab hands over, into the pair."""
         request = visit.request
-        try:
+        with plain_errors():
             data = known("data", request.data, self.library.collections)
             collection, word = self.library.collections[data], text("image", key).partition("#")[0]
             if word not in collection.rows:
                 raise ValueError("expected one of the images of the data, got another one; choose one from the list")
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
         sample = collection.samples[collection.rows[word]]
         same = sample.pid == request.person and request.source == COLLECTION
         keys = {"visible": request.visible, "infrared": request.infrared} if same else {"visible": "", "infrared": ""}
@@ -153,7 +151,7 @@ class AuxiliaryHandlers:
                 self.allowance.claim(image, image.num_bytes)
                 held = replace(held, **{str(modality): image})
             except ValueError as error:
-                held, problem = replace(held, **{str(modality): None}), pages.sentence(error)
+                held, problem = replace(held, **{str(modality): None}), sentence(error)
         visit = visit.next(source=OWN)
         if problem:
             return held, None, self.problem(visit, problem)
@@ -169,10 +167,8 @@ class AuxiliaryHandlers:
 
     def misalign(self, visit: AuxiliaryVisit, held: Held, misalignment: object) -> Answer:
         """Answer the slider of a rendered pair."""
-        try:
+        with plain_errors():
             request = replace(visit.request, misalignment=fraction("misalignment", misalignment), source=RENDERED)
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
         return replace(self.draw(AuxiliaryVisit(request, visit.turn + 1), held), controls={}, regroup=False)
 
     def other_draw(self, visit: AuxiliaryVisit, held: Held) -> Answer:
@@ -191,10 +187,8 @@ class AuxiliaryHandlers:
     def replay(self, visit: AuxiliaryVisit, held: Held, place: object) -> Answer:
         """Answer the slider over training; its last place is the generator as it was kept."""
         steps, _ = kept_steps(self.library, visit.request.checkpoint)
-        try:
+        with plain_errors():
             at = whole_number("place in training", place, 0, len(steps))
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
         return self.redraw(visit, held, "step", steps[at] if at < len(steps) else FINAL)
 
     def poll(self, visit: AuxiliaryVisit, held: Held) -> Answer:
@@ -208,7 +202,7 @@ class AuxiliaryHandlers:
             visit = AuxiliaryVisit(replace(visit.request, **{name: value}).checked(self.library), visit.turn + 1)  # type: ignore[arg-type]
             made, taken = self.made(visit.request, held, panels=panels)
         except ValueError as error:
-            return self.problem(visit, pages.sentence(error))
+            return self.problem(visit, sentence(error))
         if made is not None:
             return Answer(visit, panel=pages.panel_html(self.library, made, visit), polling=made.preparing)
         assert taken is not None  # one of the two was made
@@ -246,7 +240,7 @@ class AuxiliaryHandlers:
             taken = bench(self.library, eye, request.share, request.step, wait=False)
             picker = pages.picker_html(self.library, visit, request.person) if request.source == COLLECTION else ""
         except ValueError as error:
-            return self.problem(visit, pages.sentence(error))
+            return self.problem(visit, sentence(error))
         return Answer(
             visit,
             picker,

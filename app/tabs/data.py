@@ -9,9 +9,10 @@ from typing import Any
 
 import gradio as gr
 
-from app import synvi_views
 from app.actions import synvi
+from app.errors import plain_errors
 from app.library import Library
+from app.views import synvi as synvi_views
 
 __all__ = ["DataHandlers", "build_data"]
 
@@ -46,10 +47,8 @@ class DataHandlers:
 
     @staticmethod
     def _answer(turn: int, draw: Callable[[], str]) -> tuple[int, str]:
-        try:
+        with plain_errors():
             return turn + 1, draw()
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
 
 def build_data(library: Library, tab: gr.Tab) -> None:

@@ -9,7 +9,6 @@ import gradio as gr
 from gradio.context import Context
 
 from app.cards import hint_html
-from app.embedding_visit import EmbeddingVisit, opening
 from app.library import Library
 from app.tabs.doors import Door, build_door
 from app.tabs.embeddings_answer import PIECES, SIDES
@@ -17,6 +16,7 @@ from app.tabs.embeddings_controls import NAMES, build_options, build_settings
 from app.tabs.embeddings_events import EmbeddingHandlers
 from app.tabs.embeddings_take_home import build_selection_export, build_take_home
 from app.theme import script
+from app.views.embeddings_visit import EmbeddingVisit, opening
 
 __all__ = ["build_embeddings"]
 

@@ -10,8 +10,9 @@ from typing import Any
 import gradio as gr
 from gradio.components.plot import PlotData
 
-from app.embedding_visit import EmbeddingVisit
+from app.errors import plain_errors
 from app.tabs.embeddings_controls import values_of
+from app.views.embeddings_visit import EmbeddingVisit
 
 __all__ = ["PIECES", "SIDES", "Answer", "plainly", "sent"]
 
@@ -102,10 +103,8 @@ class Answer:
 @contextmanager
 def plainly() -> Iterator[None]:
     """Show a value that is not valid as one plain sentence."""
-    try:
+    with plain_errors():
         yield
-    except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from None
 
 
 def sent(event: gr.EventData, name: str) -> Any:

@@ -12,8 +12,8 @@ from app.actions.checks import known
 from app.actions.project import Request
 from app.actions.project_request import MAX_IMAGES
 from app.actions.terms import switch
-from app.embedding_visit import COLOURINGS, EmbeddingVisit
 from app.library import Library
+from app.views.embeddings_visit import COLOURINGS, EmbeddingVisit
 
 __all__ = ["NAMES", "NONE", "build_options", "build_settings", "chosen", "values_of"]
 

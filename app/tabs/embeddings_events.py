@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 import gradio as gr
 
-from app import embedding_numbers, embedding_views
 from app.actions import project
 from app.actions.checks import known, text, whole_number
 from app.actions.project import Request, Result
@@ -18,12 +17,14 @@ from app.actions.project_made import generated
 from app.actions.project_points import neighbors, points
 from app.actions.project_request import select
 from app.actions.terms import switch
-from app.embedding_plot import figure_json
-from app.embedding_visit import MAX_SELECTED, TAB, EmbeddingVisit, opening, read
 from app.library import Library
 from app.projector import shared_projector
 from app.tabs.embeddings_answer import Answer, plainly, sent
 from app.tabs.embeddings_controls import chosen
+from app.views import embeddings as embedding_views
+from app.views import embeddings_numbers as embedding_numbers
+from app.views.embeddings_plot import figure_json
+from app.views.embeddings_visit import MAX_SELECTED, TAB, EmbeddingVisit, opening, read
 
 __all__ = ["EmbeddingHandlers"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -11,17 +11,16 @@ from app.actions import project
 from app.actions.project_bundle import find
 from app.actions.project_export import KINDS, figure_file, file_stem, points_csv
 from app.downloads import as_download
-from app.embedding_visit import EmbeddingVisit
+from app.errors import plain_errors
 from app.library import Library
+from app.tabs.take_home import take_home_button, take_home_row
+from app.views.embeddings_visit import EmbeddingVisit
 
 __all__ = ["build_selection_export", "build_take_home", "write", "write_selection"]
 
-EVENT: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "export", "api_visibility": "private"}
 NOTE = """<h2>Take this view home</h2>
 <p class="mun-note mun-take-note">A figure for a paper, with everything that must stand on it, or all points as a
 table.</p>"""
-# The browser downloads what a component holds; by then the answer has arrived, and one frame later it is in the page.
-DOWNLOAD = "() => setTimeout(() => document.querySelector('#{0}, #{0} button, #{0} a').click(), 60)"
 
 
 def drawn(library: Library, visit: EmbeddingVisit) -> list[project.Result]:
@@ -48,7 +47,7 @@ def write(library: Library, visit: EmbeddingVisit, kind: str) -> str:
     Raises:
         gr.Error: The pictures are not drawn yet.
     """
-    try:
+    with plain_errors():
         results = drawn(library, visit)
         if kind == "csv":
             data = points_csv(library, results).encode()
@@ -56,8 +55,6 @@ def write(library: Library, visit: EmbeddingVisit, kind: str) -> str:
             looks: dict[str, Any] = {"colour": visit.colour, "lines": visit.lines, "prototypes": visit.prototypes}
             data = figure_file(library, results, kind, **looks)
         return as_download(f"{file_stem(results)}.{kind}", data)
-    except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from None
 
 
 def write_selection(library: Library, visit: EmbeddingVisit) -> str:
@@ -66,23 +63,13 @@ def write_selection(library: Library, visit: EmbeddingVisit) -> str:
     Raises:
         gr.Error: Nothing is selected, or the pictures are not drawn yet.
     """
-    try:
+    with plain_errors():
         side, rows = visit.selected
         results = drawn(library, visit)
         if not rows or side >= len(results):
             raise ValueError("draw round some points first, with the lasso or the box above the picture")
         data = points_csv(library, [results[side]], rows).encode()
         return as_download(f"selected-{file_stem([results[side]])[:70]}.csv", data)
-    except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from None
-
-
-def button_for(words: str, name: str, write_file: Callable[[EmbeddingVisit], str], state: gr.State) -> None:
-    """Make a button that writes a file and hands it to the browser."""
-    button = gr.Button(words, size="md", min_width=80, elem_id=f"embedding-take-{name}")
-    file = gr.DownloadButton(visible="hidden", elem_id=f"embedding-file-{name}")
-    written = button.click(write_file, [state], [file], show_progress_on=[button], **EVENT)
-    written.success(None, js=DOWNLOAD.format(f"embedding-file-{name}"), api_visibility="private")
 
 
 def build_selection_export(library: Library, state: gr.State) -> None:
@@ -93,7 +80,8 @@ def build_selection_export(library: Library, state: gr.State) -> None:
         state: Holds the visit.
     """
     with gr.Row(elem_classes="mun-take-home"):
-        button_for("Selected points as CSV", "selection", lambda visit: write_selection(library, visit), state)
+        button = gr.Button("Selected points as CSV", size="md", min_width=80, elem_id="embedding-take-selection")
+        take_home_button(button, "embedding-file-selection", partial(write_selection, library), [state])
 
 
 def build_take_home(library: Library, state: gr.State) -> None:
@@ -103,11 +91,4 @@ def build_take_home(library: Library, state: gr.State) -> None:
         library: What all visitors share.
         state: Holds the visit.
     """
-
-    def writer(kind: str) -> Callable[[EmbeddingVisit], str]:
-        return lambda visit: write(library, visit, kind)
-
-    gr.HTML(NOTE, apply_default_css=False)
-    with gr.Row(elem_classes="mun-take-home"):
-        for kind in KINDS:
-            button_for(kind.upper(), kind, writer(kind), state)
+    take_home_row("embedding-", NOTE, KINDS, partial(write, library), [state])

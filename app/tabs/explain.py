@@ -11,12 +11,12 @@ from gradio.context import Context
 
 from app.actions.explain_request import AGAINST, MAX_SEED
 from app.cards import hint_html
-from app.explain_views import MENUS, TAB, ExplainVisit
 from app.library import Library
 from app.tabs.doors import Door, build_door
 from app.tabs.explain_events import ANY, CONTROLS, SAME, Answer, ExplainHandlers
 from app.tabs.explain_take_home import build_take_home
 from app.theme import script
+from app.views.explain import MENUS, TAB, ExplainVisit
 
 __all__ = ["build_explain"]
 

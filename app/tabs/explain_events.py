@@ -8,14 +8,15 @@ from typing import Any
 
 import gradio as gr
 
-from app import explain_views as pages
 from app.actions import explain, explain_checks
 from app.actions.checks import known, text, whole_number
 from app.actions.explain_request import AGAINST, CHANGES, LAYERS, MAX_SEED, METHODS
 from app.actions.explain_scale import SCALES
-from app.explain_views import ExplainVisit
+from app.errors import plain_errors
 from app.library import Library
 from app.tabs.explain_runs import STOPPED, Runs
+from app.views import explain as pages
+from app.views.explain import ExplainVisit
 from mun.structures import Sample
 
 __all__ = ["ANY", "CONTROLS", "SAME", "Answer", "ExplainHandlers"]
@@ -90,10 +91,8 @@ class ExplainHandlers:
 
     def change(self, visit: ExplainVisit, *values: object) -> Answer:
         """Answer a changed control."""
-        try:
+        with plain_errors():
             visit = self.changed(visit, dict(zip(CONTROLS, values, strict=True)))
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
         return self.draw(visit)
 
     def changed(self, visit: ExplainVisit, values: Mapping[str, object]) -> ExplainVisit:
@@ -138,30 +137,24 @@ class ExplainHandlers:
 
     def pick(self, visit: ExplainVisit, key: object) -> Answer:
         """Look at another image, of anybody; the target is chosen anew."""
-        try:
+        with plain_errors():
             word = text("image", key).partition("#")[0]
             if word not in self.library.collections[visit.request.data or self.library.default_data].rows:
                 raise ValueError("expected one of the images of the data, got another one; choose one from the list")
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
         return self.draw(replace(visit.next(image=word, target=""), focus="", camid=0))
 
     def aim(self, visit: ExplainVisit, key: object) -> Answer:
         """Compare to another image."""
-        try:
+        with plain_errors():
             target = text("target", key)
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
         return self.draw(visit.next(against="image", target=target))
 
     def act(self, visit: ExplainVisit, name: object, action: object) -> Answer:
         """Answer a click in the row: on a map, which is checked from now on, or on a button of a message."""
-        try:
+        with plain_errors():
             if action is not None:
                 return self.embed(visit, known("action", text("action", action) or "nothing", ("stop", "start")))
             visit = replace(visit.next(), focus=text("map", name))
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
         drawn = self.draw(visit)
         return Answer(drawn.visit, row=drawn.row, checks="")
 

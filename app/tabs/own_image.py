@@ -8,14 +8,15 @@ from typing import Any
 
 import gradio as gr
 
-from app import own_views
 from app.actions import own_gallery, retrieve_image
 from app.actions.own_images import OwnImage, look_at, other_modality, own_modality
 from app.actions.retrieve import MAX_TOP_K
+from app.cards import sentence
 from app.checkpoints import by_budget
 from app.library import Library
 from app.thumbnails import CARD_HEIGHT
 from app.uploads import Allowance, take_uploads, uploaded_names
+from app.views import own_images as own_views
 
 __all__ = ["Held", "OwnHandlers", "build_own_image"]
 
@@ -180,12 +181,6 @@ class OwnHandlers:
             f"The network is still looking at the gallery: {preparation.done:,} of {preparation.total:,} images so far."
             " Press the button again in a moment."
         )
-
-
-def sentence(error: ValueError) -> str:
-    """Write an error as a sentence."""
-    words = str(error).strip().rstrip(".")
-    return f"{words[:1].upper()}{words[1:]}."
 
 
 def build_own_image(library: Library) -> None:

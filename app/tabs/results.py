@@ -5,8 +5,8 @@ from __future__ import annotations
 import gradio as gr
 
 from app.results import read_results
-from app.results_views import results_tab_html
 from app.theme import script
+from app.views.results import results_tab_html
 
 __all__ = ["build_results"]
 

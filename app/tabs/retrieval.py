@@ -6,15 +6,15 @@ from typing import Any
 
 import gradio as gr
 
-from app import views
 from app.cards import hint_html
 from app.library import Library
 from app.menus import menus
 from app.tabs.doors import Door, build_door
 from app.tabs.retrieval_controls import Controls, build_browser, build_settings
 from app.tabs.retrieval_events import Handlers
-from app.tabs.take_home import build_take_home
+from app.tabs.retrieval_take_home import build_take_home
 from app.theme import script
+from app.views import retrieval as views
 from app.visit import Visit
 
 __all__ = ["build_retrieval"]

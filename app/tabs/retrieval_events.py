@@ -10,12 +10,13 @@ from typing import Any
 
 import gradio as gr
 
-from app import views
 from app.actions.checks import known, text, whole_number
 from app.collection import Direction
+from app.errors import plain_errors
 from app.library import Library
 from app.menus import Menu, choose, menus
 from app.tabs.retrieval_controls import named, updates
+from app.views import retrieval as views
 from app.visit import Visit
 
 __all__ = ["Answer", "Handlers"]
@@ -197,10 +198,8 @@ class Handlers:
 @contextmanager
 def _plainly() -> Iterator[None]:
     """Show a value that is not valid as one plain sentence."""
-    try:
+    with plain_errors():
         yield
-    except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from None
 
 
 def _sent(event: gr.EventData, name: str) -> object:

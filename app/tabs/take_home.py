@@ -1,78 +1,52 @@
-"""Buttons that take the ranked list home: a figure as PNG or PDF, a table as CSV. Wiring only."""
+"""Buttons that make a file and hand it to the browser."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
-from app import views
-from app.actions import export, retrieve
-from app.actions.provenance import provenance
-from app.downloads import as_download
-from app.library import Library
-from app.visit import Visit
+__all__ = ["take_home_button", "take_home_row"]
 
-__all__ = ["FORMATS", "build_take_home", "write"]
-
-FORMATS = ("png", "pdf", "csv")
 EVENT: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "export", "api_visibility": "private"}
-NOTE = """<h2>Take this list home</h2>
-<p class="mun-note mun-take-note">A figure for a paper, 300 dots per inch, or a table; both say what made them and
-how to remake them. With checkpoints beside it, the lists of all stand below one another.</p>"""
 # The browser downloads what a component holds; by then the answer has arrived, and one frame later it is in the page.
 DOWNLOAD = "() => setTimeout(() => document.querySelector('#{0}, #{0} button, #{0} a').click(), 60)"
 
 
-def write(library: Library, visit: Visit, kind: str) -> str:
-    """Write a visit's ranking as a file that the browser may fetch; its path.
+def take_home_button(button: gr.Button, name: str, write: Callable[..., str], inputs: Sequence[Component]) -> None:
+    """Let a button write a file and the browser fetch it.
 
     Args:
-        library: What all visitors share.
-        visit: Whose ranking.
-        kind: One of `FORMATS`.
-
-    Raises:
-        gr.Error: The images are not embedded yet, or the ranking cannot be made.
+        button: What is pressed.
+        name: Of the hidden component that holds the file: its id in the page.
+        write: From the values of `inputs` to the path of a file below the folder that is served.
+        inputs: What the file is made from.
     """
-    try:
-        corruption = visit.terms.corruption
-        if not (visit.query and all(library.ready(name, visit.data, corruption) for name in visit.checkpoints)):
-            raise ValueError("expected a ranking to take home, but the images are not embedded yet")
-        request = replace(views.asked_by(visit), with_left_out=False)
-        result, *others = (retrieve.run(library, replace(request, checkpoint=name)) for name in visit.checkpoints)
-        if kind == "csv":
-            table = (
-                export.compared_csv(library, [result, *others])
-                if others
-                else export.ranked_csv(result, provenance(library, result))
-            )
-            data = table.encode()
-        else:
-            made = export.run(library, result, others)
-            data = made.png if kind == "png" else made.pdf
-        return as_download(f"{export.file_stem(result, others)}.{kind}", data)
-    except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+    file = gr.DownloadButton(visible="hidden", elem_id=name)
+    written = button.click(write, [*inputs], [file], show_progress_on=[button], **EVENT)
+    written.success(None, js=DOWNLOAD.format(name), api_visibility="private")
 
 
-def build_take_home(library: Library, state: gr.State) -> None:
-    """Lay out the buttons and wire them.
+def take_home_row(
+    prefix: str, note: str, kinds: Sequence[str], write: Callable[..., str], inputs: Sequence[Component]
+) -> None:
+    """Lay out a row of buttons, one for each kind of file.
 
     Args:
-        library: What all visitors share.
-        state: Holds the visit.
+        prefix: Of the ids in the page: of the buttons `PREFIXtake-KIND`, of the files `PREFIXfile-KIND`.
+        note: HTML above the buttons.
+        kinds: Endings of the files.
+        write: From the values of `inputs` and the kind, given as `kind`, to the path of a file.
+        inputs: What a file is made from.
     """
 
-    def writer(kind: str) -> Callable[[Visit], str]:
-        return lambda visit: write(library, visit, kind)
+    def writer(kind: str) -> Callable[..., str]:
+        return lambda *values: write(*values, kind=kind)
 
-    gr.HTML(NOTE, apply_default_css=False)
+    gr.HTML(note, apply_default_css=False)
     with gr.Row(elem_classes="mun-take-home"):
-        for kind in FORMATS:
-            button = gr.Button(kind.upper(), size="md", min_width=80, elem_id=f"take-{kind}")
-            file = gr.DownloadButton(visible="hidden", elem_id=f"file-{kind}")
-            written = button.click(writer(kind), [state], [file], show_progress_on=[button], **EVENT)
-            written.success(None, js=DOWNLOAD.format(f"file-{kind}"), api_visibility="private")
+        for kind in kinds:
+            button = gr.Button(kind.upper(), size="md", min_width=80, elem_id=f"{prefix}take-{kind}")
+            take_home_button(button, f"{prefix}file-{kind}", writer(kind), inputs)

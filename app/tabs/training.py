@@ -8,16 +8,17 @@ from typing import Any
 
 import gradio as gr
 
-from app import training_views as views
 from app.actions.train_export import KINDS, curves
 from app.actions.train_request import PRESETS, preset
 from app.actions.train_status import status
 from app.downloads import as_download
+from app.errors import plain_errors
 from app.library import Library
-from app.tabs.take_home import DOWNLOAD
+from app.tabs.take_home import take_home_button
 from app.tabs.training_events import Answer, TrainHandlers, View
 from app.tabs.training_form import NAMES, build_form, values_of
 from app.theme import script
+from app.views import training as views
 
 __all__ = ["build_training"]
 
@@ -29,7 +30,6 @@ EVENT: dict[str, Any] = {
     "api_visibility": "private",
     "show_progress": "hidden",
 }
-TAKE: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "train-take", "api_visibility": "private"}
 
 
 def build_training(demo: gr.Blocks, library: Library) -> None:
@@ -89,9 +89,9 @@ def build_training(demo: gr.Blocks, library: Library) -> None:
     runs.select(selected, [state, tokens], outputs, **EVENT)
     chosen = form.components["preset"]
     chosen.input(fill, [chosen], form.inputs(), **EVENT)
-    hand_out(buttons["download"], "train-file", partial(model_file, handlers), [state, tokens])
+    take_home_button(buttons["download"], "train-file", partial(model_file, handlers), [state, tokens])
     for kind, button in takes.items():
-        hand_out(button, f"train-file-{kind}", partial(curves_file, library, kind), [state])
+        take_home_button(button, f"train-file-{kind}", partial(curves_file, library, kind), [state])
 
 
 def act(name: str, label: str = "", able: bool = False) -> gr.Button:
@@ -105,23 +105,14 @@ def fill(name: object) -> list[Any]:
     return [gr.skip() if field == "preset" else value for field, value in zip(NAMES, values, strict=True)]
 
 
-def hand_out(button: gr.Button, name: str, make: Callable[..., str], inputs: list[Any]) -> None:
-    """Let a button make a file and the browser fetch it."""
-    file = gr.DownloadButton(visible="hidden", elem_id=name)
-    made = button.click(make, inputs, [file], show_progress_on=[button], **TAKE)
-    made.success(None, js=DOWNLOAD.format(name), api_visibility="private")
-
-
 def model_file(handlers: TrainHandlers, view: View, kept: object) -> str:
     """Write the visitor's model where the browser may fetch it.
 
     Raises:
         gr.Error: It is not finished, not the visitor's, or too large to be handed out.
     """
-    try:
+    with plain_errors():
         return as_download(*handlers.archive(view, kept))
-    except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from None
 
 
 def curves_file(library: Library, kind: str, view: View) -> str:
@@ -131,10 +122,8 @@ def curves_file(library: Library, kind: str, view: View) -> str:
         gr.Error: There are none.
     """
     names = view.compared if len(view.compared) > 1 else (view.run,) if view.run else ()
-    try:
+    with plain_errors():
         return as_download(*curves([status(library, name) for name in names], kind))
-    except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from None
 
 
 def checkpoint_menus(demo: gr.Blocks, library: Library) -> list[gr.Dropdown]:

@@ -9,13 +9,15 @@ from typing import Any
 
 import gradio as gr
 
-from app import training_views as views
 from app.actions import train, train_status
 from app.actions.checks import text
 from app.actions.train_panels import MOST_RUNS
+from app.cards import sentence
+from app.errors import plain_errors
 from app.jobs.watching import read_frames
 from app.library import Library
 from app.tabs.training_form import request_of
+from app.views import training as views
 
 __all__ = ["Answer", "TrainHandlers", "View"]
 
@@ -253,16 +255,8 @@ class TrainHandlers:
 
     def plainly(self, act: Callable[[], Answer]) -> Answer:
         """Show a refusal as one plain sentence."""
-        try:
+        with plain_errors():
             return act()
-        except ValueError as error:
-            raise gr.Error(sentence(error), print_exception=False) from None
-
-
-def sentence(error: ValueError) -> str:
-    """Write an error as a sentence."""
-    words = str(error).strip().rstrip(".")
-    return f"{words[:1].upper()}{words[1:]}."
 
 
 def sent(event: gr.EventData, name: str) -> object:

@@ -8,13 +8,13 @@ import gradio as gr
 import pytest
 from broken_images import broken_images, whole_image
 
-from app import auxiliary_views as pages
 from app.actions.auxiliary_request import Request
-from app.auxiliary_views import AuxiliaryVisit
 from app.library import Library
 from app.tabs.auxiliary_events import Answer, AuxiliaryHandlers, Held
 from app.tabs.auxiliary_take_home import write
 from app.uploads import Allowance
+from app.views import auxiliary as pages
+from app.views.auxiliary import AuxiliaryVisit
 from mun.structures import Modality
 
 KEYS = ("cam1/0014/0001.jpg", "cam6/0014/0002.jpg")

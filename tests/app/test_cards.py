@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from app import cards, views
+from app import cards
 from app.actions import compare, evaluate, retrieve
 from app.library import Library, Preparation
+from app.views import retrieval as views
 
 EVIL = '"><script>alert(1)</script>{{ value }}'
 FRAME = cards.Frame(0)

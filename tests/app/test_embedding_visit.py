@@ -13,14 +13,14 @@ import gradio as gr
 import pytest
 
 from app.actions.project import Request
-from app.embedding_plot import figure_json
-from app.embedding_visit import EmbeddingVisit, opening, read, write
 from app.library import Library
 from app.tabs.embeddings_answer import PIECES, Answer
 from app.tabs.embeddings_controls import NAMES, values_of
 from app.tabs.embeddings_events import EmbeddingHandlers
 from app.tabs.embeddings_take_home import write as take
 from app.tabs.embeddings_take_home import write_selection
+from app.views.embeddings_plot import figure_json
+from app.views.embeddings_visit import EmbeddingVisit, opening, read, write
 
 
 @pytest.fixture

@@ -17,15 +17,15 @@ import torch
 from PIL import Image
 from serving import serve
 
-from app import explain_views as pages
 from app.actions import explain, explain_checks, retrieve
 from app.actions.explain_export import call_pieces, maps_npz, row_figure, stem_of
 from app.actions.explain_scale import fit_scale
 from app.actions.explain_subject import references_of, subject_of
-from app.explain_views import ExplainVisit
 from app.library import Library, open_library
 from app.tabs.explain_events import CONTROLS, ExplainHandlers
 from app.tabs.explain_take_home import write
+from app.views import explain as pages
+from app.views.explain import ExplainVisit
 from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
 from mun.config import Config
 from mun.data.augment import to_images
@@ -353,6 +353,7 @@ def test_controls_change_the_view(both: Library) -> None:
 def test_checks_and_files_of_a_visit(both: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     handlers = ExplainHandlers(both)
+    both.embeddings(both.default_checkpoint, both.default_data)
     visit = handlers.open({}).visit
     drawn = list(handlers.randomise(visit))
     assert 'data-state="loading"' in drawn[0]

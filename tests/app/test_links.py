@@ -6,9 +6,10 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from app import links, views
+from app import links
 from app.collection import Direction
 from app.library import Library
+from app.views import retrieval as views
 from app.visit import Visit
 
 QUERY = "cam3/{:04d}/0002.jpg"

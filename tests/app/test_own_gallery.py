@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from broken_images import broken_images, image_bomb, whole_image
 
-from app import own_views
 from app.actions import own_gallery
 from app.actions.own_gallery import Request
 from app.library import Library
+from app.views import own_images as own_views
 
 
 def files_of(library: Library, camid: int) -> tuple[tuple[str, bytes], ...]:

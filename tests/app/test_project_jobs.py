@@ -16,8 +16,8 @@ from app.actions.project import Request
 from app.actions.project_bundle import FOLDER, find, name_of, save
 from app.actions.project_jobs import Jobs, Status
 from app.actions.project_request import select
-from app.embedding_visit import opening
 from app.library import Library, open_library
+from app.views.embeddings_visit import opening
 from mun.embedding import embed_samples
 from mun.structures import Modality
 

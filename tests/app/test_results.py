@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.results import FOLDER, read_results
-from app.results_views import results_tab_html
+from app.views.results import results_tab_html
 
 HEADER = "row,variant,seeds,validation_mean_ap,rank1,rank1_seed_sd,mean_ap,mean_ap_difference,mean_ap_low,mean_ap_high"
 

@@ -9,14 +9,14 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app import views
 from app.actions import compare, retrieve
 from app.collection import Direction
 from app.library import Library, Preparation, open_library
 from app.menus import menus
-from app.tabs import take_home
+from app.tabs import retrieval_take_home as take_home
 from app.tabs.retrieval_controls import NAMES, updates
 from app.tabs.retrieval_events import Answer, Handlers
+from app.views import retrieval as views
 from app.visit import Visit
 from mun.evaluation.corrupted import Corruption
 

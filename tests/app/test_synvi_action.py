@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import synvi_views
 from app.actions import synvi
 from app.library import Library, open_library
 from app.tabs.data import DataHandlers
+from app.views import synvi as synvi_views
 from mun.data.synthetic import LEVELS, Knobs
 from mun.data.synthetic.sheet import CAMERA_ORDER, KNOB_VALUES, people_by_camera
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import training_views as views
 from app.actions.train_panels import overlay_panels, run_panels, series_of
 from app.actions.train_status import Overview, Status
 from app.figures.training_curves import CurvePanel, draw_curves
 from app.jobs.limits import read_limits
 from app.jobs.watching import write_png
 from app.library import Library
-from app.training_charts import bounds_of, charts_html
+from app.views import training as views
+from app.views.training_charts import bounds_of, charts_html
 
 LINES = tuple(
     {"step": step, "total": 4 - step / 50, "identity": 3.0, "identity_alignment": 0.5, "modality_alignment": 0.1,

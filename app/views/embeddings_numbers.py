@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from app.actions.project import Request, Result
 from app.actions.project_points import numbers
 from app.cards import render
-from app.embedding_visit import EmbeddingVisit
 from app.library import Library
+from app.views.embeddings_visit import EmbeddingVisit
 from mun.data.pairing import Pairing
 from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, Histograms, Separation
 

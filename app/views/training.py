@@ -20,7 +20,7 @@ from app.jobs.limits import Limits
 from app.jobs.watching import read_frames, read_pair
 from app.library import Library
 from app.thumbnails import encoded
-from app.training_charts import charts_html
+from app.views.training_charts import charts_html
 from mun.images import read_image
 
 __all__ = ["Film", "curves_html", "film_html", "film_of", "link_of", "message_html", "overlay_html", "run_html"]

@@ -14,10 +14,10 @@ from app.actions.project_jobs import Status
 from app.actions.project_points import Neighbor
 from app.actions.project_words import METHODS
 from app.cards import render
-from app.embedding_visit import EmbeddingVisit, write
 from app.figures.embedding_palette import MODALITIES, NEUTRAL, legend_of
 from app.library import Library
 from app.thumbnails import CARD_HEIGHT, STRIP_HEIGHT, encoded
+from app.views.embeddings_visit import EmbeddingVisit, write
 from mun.images import read_image, resize
 
 __all__ = [

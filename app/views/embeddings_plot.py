@@ -9,8 +9,8 @@ from typing import Any
 
 from app.actions.project import Result
 from app.actions.project_export import lines_of
-from app.embedding_visit import EmbeddingVisit
 from app.figures.embedding_palette import MODALITIES, NEUTRAL, PLOTLY_SYMBOLS, colours_of
+from app.views.embeddings_visit import EmbeddingVisit
 
 __all__ = ["HEIGHT", "figure_json"]
 

@@ -29,7 +29,6 @@ __all__ = [
     "people_of",
     "picker_html",
     "read_link",
-    "sentence",
     "write_link",
 ]
 
@@ -234,9 +233,3 @@ def few(samples: list[Sample], chosen: str) -> Iterator[Sample]:
 def people_of(collection: Collection) -> list[int]:
     """List everybody in the data."""
     return sorted({sample.pid for sample in collection.samples})
-
-
-def sentence(error: ValueError) -> str:
-    """Write an error as a sentence."""
-    words = str(error).strip().rstrip(".")
-    return f"{words[:1].upper()}{words[1:]}."
