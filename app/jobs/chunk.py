@@ -127,7 +127,7 @@ def time_steps(run: Path, recipe: Recipe, device: Any) -> Timing | None:
                 taken.append(measure(trainer.train_step))
             validation = measure(trainer.validate)
         finally:
-            trainer.close()
+            trainer.batches.close()
         return Timing(statistics.fmean(taken[WARM_STEPS:]), validation, trainer.steps_per_epoch)
     finally:
         shutil.rmtree(trial, ignore_errors=True)

@@ -5,27 +5,24 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
 from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
 from mun.checkpoint import build_network, load_tensors, save_checkpoint
-from mun.data.augment import Augmentation, augment, draw_uniform, share_geometry, to_images
-from mun.data.cache import cached_images
-from mun.data.fresh import FreshPeople, check_fresh
-from mun.data.sampler import CrossModalSampler
+from mun.data.fresh import check_fresh
 from mun.data.sources import read_source
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
 from mun.snapshots import read_snapshots, write_snapshots
 from mun.structures import Modality, Split
+from mun.training.batches import PAIRED, Batches, build_sampler
 from mun.training.card import make_card
 from mun.training.recalibration import recalibrated
 from mun.training.renewal import forget_labels
@@ -34,8 +31,6 @@ from mun.training.schedule import build_optimizer, learning_rate, set_learning_r
 from mun.training.validation import validate, validation_protocol
 
 __all__ = ["Trainer", "start_run", "train"]
-
-MODALITIES = (Modality.VISIBLE, Modality.INFRARED)
 
 
 class Trainer:
@@ -53,53 +48,19 @@ class Trainer:
         sweep(folder)
         self.config, self.seed = self.settings.config, self.settings.seed
         self.source = read_source(self.settings.dataset, Path(self.settings.data))
-        samples = self.source.require(Split.TRAIN)
-        train = self.config.train
-        self.sampler = CrossModalSampler(
-            samples, train.ids_per_batch, train.instances_per_id, self.seed, train.same_instant
-        )
-        self.steps_per_epoch = self.sampler.steps_per_epoch
-        self.steps = train.epochs * self.steps_per_epoch
-        self.pixels: NDArray[np.uint8] = cached_images(
-            samples, self.config.model.height, self.config.model.image_width, progress=progress
-        )
-        self.fresh = FreshPeople(self.source, self.pixels, train.fresh) if train.fresh else None
-        network = build_network(self.config, self.sampler.num_classes, self.seed).to(device)
+        self.batches = Batches(self.source, self.config, self.seed, device, progress)
+        self.steps_per_epoch = self.batches.steps_per_epoch
+        self.steps = self.config.train.epochs * self.steps_per_epoch
+        network = build_network(self.config, self.batches.sampler.num_classes, self.seed).to(device)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         criterion = Criterion(self.config.loss, network.num_features).to(device)
         self.network: Network = network
         self.criterion = criterion
-        self.state = TrainState(0, network, criterion, build_optimizer(network, train), {})
+        self.state = TrainState(0, network, criterion, build_optimizer(network, self.config.train), {})
         if (newest := newest_state(folder)) is not None:
             self.state.load(newest)
         self.metrics = MetricsFile(folder / "metrics.jsonl", self.state.step)
-        self.snapshot_steps = snapshot_steps(train.snapshots, self.steps)
-
-    def images(self, rows: NDArray[np.int64], step: int = 0) -> Tensor:
-        """Fetch training images as they are at a step, as RGB, float32, [0, 1], `(N, 3, H, W)`."""
-        epoch = step // self.steps_per_epoch
-        pixels = self.pixels[rows] if self.fresh is None else self.fresh.images(rows, epoch)
-        return to_images(torch.from_numpy(pixels).to(self.device))
-
-    def batch(self, step: int) -> tuple[dict[Modality, Tensor], Tensor]:
-        """Build the augmented images of a step, per modality, and their labels, `(P·K,)`."""
-        draws = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        rows, labels = self.sampler.batch(step)
-        images = self.augmented(rows, step, draws)
-        return images, torch.from_numpy(labels).to(self.device)
-
-    def augmented(
-        self, rows: Mapping[Modality, NDArray[np.int64]], step: int, draws: torch.Generator
-    ) -> dict[Modality, Tensor]:
-        """Fetch and augment the rows of both modalities."""
-        train = self.config.train
-        settings = Augmentation(train.flip, train.pad, train.erase, train.erase_area, train.jitter)
-        uniform = {modality: draw_uniform(len(rows[modality]), draws) for modality in MODALITIES}
-        if train.shared_geometry:
-            share_geometry(uniform[Modality.VISIBLE], uniform[Modality.INFRARED])
-        return {
-            modality: augment(self.images(rows[modality], step), settings, uniform[modality]) for modality in MODALITIES
-        }
+        self.snapshot_steps = snapshot_steps(self.config.train.snapshots, self.steps)
 
     def generate(self, images: Mapping[Modality, Tensor], step: int) -> tuple[Tensor, ...]:
         """Make the auxiliary images of a step from its augmented images, or from a second augmentation of them."""
@@ -108,19 +69,19 @@ class Trainer:
             return ()
         draws = torch.Generator().manual_seed(int(np.random.SeedSequence([self.seed, 4, step]).generate_state(1)[0]))
         if auxiliary.second_view:
-            images = self.augmented(self.sampler.batch(step)[0], step, draws)
+            images = self.batches.second_view(step, draws)
         return self.network.generate(images[Modality.VISIBLE], images[Modality.INFRARED], draws)
 
     def begin_epoch(self, step: int) -> None:
         """Where an epoch begins, let fresh people in, and start to render the next ones."""
-        if self.fresh is None or step % self.steps_per_epoch:
+        fresh = self.batches.fresh
+        if fresh is None or step % self.steps_per_epoch:
             return
         epoch = step // self.steps_per_epoch
         if step + self.steps_per_epoch < self.steps:
-            self.fresh.prepare(epoch + 1)
+            fresh.prepare(epoch + 1)
         if epoch:
-            draws = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-            forget_labels(self.network.neck, self.state.optimizer, self.fresh.replaced(epoch), draws)
+            forget_labels(self.network.neck, self.state.optimizer, fresh.replaced(epoch), self.batches.draws(step))
 
     def mixed_precision(self) -> contextlib.AbstractContextManager[Any]:
         """Open the precision of the run: bfloat16 where asked for, by default on a GPU."""
@@ -139,12 +100,12 @@ class Trainer:
         began = time.perf_counter()
         rate = learning_rate(step, self.steps, self.config.train)
         set_learning_rate(self.state.optimizer, rate)
-        images, pair_labels = self.batch(step)
+        images, pair_labels = self.batches.at(step)
         self.network.train()
         self.criterion.train()
         with self.mixed_precision():
             generated = self.generate(images, step)
-            labels = dict.fromkeys(MODALITIES, pair_labels)
+            labels = dict.fromkeys(PAIRED, pair_labels)
             if generated:
                 images = {**images, Modality.AUXILIARY: torch.cat([image.float() for image in generated])}
                 labels = {**labels, Modality.AUXILIARY: pair_labels.repeat(len(generated))}
@@ -177,22 +138,19 @@ class Trainer:
         generator = self.network.auxiliary
         if not isinstance(generator, AuxiliaryGenerator):
             return {}
-        visible, infrared = (images[modality].detach().float() for modality in MODALITIES)
+        visible, infrared = (images[modality].detach().float() for modality in PAIRED)
         generator.eval()
         report = generator.diagnostics(visible, infrared)
         report["visible_dependence"] = input_dependence(generator, visible[:8], infrared[:8])
         generator.train()
         return report
 
-    def plain_batches(self) -> Iterator[dict[Modality, Tensor]]:
-        """Yield the fixed, unaugmented batches that recalibrate the batch statistics."""
-        for index in range(self.config.train.recalibration):
-            rows, _ = self.sampler.batch(2**31 + index)
-            yield {modality: self.images(rows[modality]) for modality in MODALITIES}
-
     def validate(self) -> dict[str, float]:
         """Score the present weights on the validation identities; empty where there are none."""
-        return validate(self.network, self.source, self.plain_batches(), self.progress) if self.source.val else {}
+        if not self.source.val:
+            return {}
+        plain = self.batches.plain(self.config.train.recalibration)
+        return validate(self.network, self.source, plain, self.progress)
 
     def advance(self) -> dict[str, float]:
         """Do one step with all that falls due after it: metrics, validation, saving."""
@@ -219,11 +177,6 @@ class Trainer:
             now = {name: tensor.detach().cpu() for name, tensor in state.items()}
             write_snapshots(self.folder, {**read_snapshots(self.folder), self.state.step: now})
 
-    def close(self) -> None:
-        """Stop what runs beside the training."""
-        if self.fresh is not None:
-            self.fresh.close()
-
     def finish(self) -> Path:
         """Write the finished checkpoint into the run's folder and return that folder."""
         selection: dict[str, Any] = {"by": "last step"}
@@ -240,7 +193,7 @@ class Trainer:
                 "validations": self.steps // (self.config.train.evaluate_every * self.steps_per_epoch),
                 "scores": self.state.best["scores"],
             }
-        network: Network = recalibrated(self.network, self.plain_batches()).cpu()
+        network: Network = recalibrated(self.network, self.batches.plain(self.config.train.recalibration)).cpu()
         save_checkpoint(self.folder, network, make_card(self.folder, self.settings, self.source, step, selection))
         return self.folder
 
@@ -254,7 +207,7 @@ def start_run(folder: Path, settings: RunSettings) -> None:
     """
     source = read_source(settings.dataset, Path(settings.data))
     samples, train = source.require(Split.TRAIN), settings.config.train
-    sampler = CrossModalSampler(samples, train.ids_per_batch, train.instances_per_id, settings.seed)
+    sampler = build_sampler(samples, settings.config, settings.seed)
     if train.fresh:
         check_fresh(source, train.fresh)
     with torch.device("meta"):
@@ -292,7 +245,7 @@ def train(
     try:
         return _advance_to(trainer, until, progress, stop, watch)
     finally:
-        trainer.close()
+        trainer.batches.close()
 
 
 def _advance_to(

@@ -54,13 +54,13 @@ def test_a_network_without_a_classifier_has_nothing_to_forget() -> None:
 def test_batches_show_the_new_people(tiny_synvi: Path, tmp_path: Path) -> None:
     start_run(tmp_path / "run", settings(tiny_synvi, 3))
     trainer = Trainer(tmp_path / "run", CPU, progress=False)
-    each = len(trainer.pixels) // trainer.sampler.num_classes
-    rows = np.arange(len(trainer.pixels))
-    old, new = (trainer.images(rows, step) for step in (0, trainer.steps_per_epoch))
+    each = len(trainer.batches.pixels) // trainer.batches.sampler.num_classes
+    rows = np.arange(len(trainer.batches.pixels))
+    old, new = (trainer.batches.images(rows, step) for step in (0, trainer.steps_per_epoch))
     changed = (old != new).flatten(1).any(1).reshape(-1, each)
     assert changed[:3].all()
     assert not changed[3:].any()
-    trainer.close()
+    trainer.batches.close()
 
 
 @pytest.mark.slow
@@ -85,12 +85,12 @@ def test_fresh_people_change_what_is_learned(tiny_synvi: Path, tmp_path: Path) -
         batches.append(
             torch.cat(
                 [
-                    trainer.batch(step)[0][Modality.VISIBLE]
+                    trainer.batches.at(step)[0][Modality.VISIBLE]
                     for step in range(trainer.steps_per_epoch, trainer.steps_per_epoch + 3)
                 ]
             )
         )
-        trainer.close()
+        trainer.batches.close()
     assert not torch.equal(*batches)
 
 

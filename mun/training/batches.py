@@ -1,0 +1,106 @@
+"""The batches of a run: which images at which step, how augmented, and who they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mun.config import Config
+from mun.data.augment import Augmentation, augment, draw_uniform, share_geometry, to_images
+from mun.data.cache import cached_images
+from mun.data.fresh import FreshPeople
+from mun.data.sampler import CrossModalSampler
+from mun.data.sources import Source
+from mun.structures import Modality, Sample, Split
+
+__all__ = ["PAIRED", "Batches", "build_sampler"]
+
+PAIRED = (Modality.VISIBLE, Modality.INFRARED)
+PLAIN_STEPS = 2**31  # the steps of plain batches begin here, where no training comes
+
+
+def build_sampler(samples: Sequence[Sample], config: Config, seed: int) -> CrossModalSampler:
+    """Build the sampler of a run.
+
+    Raises:
+        ValueError: The samples do not suffice for one batch.
+    """
+    train = config.train
+    return CrossModalSampler(samples, train.ids_per_batch, train.instances_per_id, seed, train.same_instant)
+
+
+class Batches:
+    """All batches of a run; each is a function of seed and step alone.
+
+    Args:
+        source: Data with training images.
+        config: Of the run.
+        seed: Of the run.
+        device: Where images are augmented.
+        progress: Show a progress bar while images are decoded.
+
+    Attributes:
+        sampler: Chooses people and images.
+        pixels: Decoded training images, uint8, `(N, H, W, 3)`.
+        fresh: People who come and go; `None` where they all stay.
+        steps_per_epoch: As its name says.
+
+    Raises:
+        ValueError: The training images do not suffice, or cannot be read.
+    """
+
+    def __init__(self, source: Source, config: Config, seed: int, device: torch.device, progress: bool = True) -> None:
+        self.config, self.seed, self.device = config, seed, device
+        samples, train = source.require(Split.TRAIN), config.train
+        self.sampler = build_sampler(samples, config, seed)
+        self.steps_per_epoch = self.sampler.steps_per_epoch
+        size = (config.model.height, config.model.image_width)
+        self.pixels: NDArray[np.uint8] = cached_images(samples, *size, progress=progress)
+        self.fresh = FreshPeople(source, self.pixels, train.fresh) if train.fresh else None
+
+    def draws(self, step: int) -> torch.Generator:
+        """Begin the random numbers of a step."""
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+
+    def images(self, rows: NDArray[np.int64], step: int = 0) -> Tensor:
+        """Fetch training images as they are at a step, as RGB, float32, [0, 1], `(N, 3, H, W)`."""
+        epoch = step // self.steps_per_epoch
+        pixels = self.pixels[rows] if self.fresh is None else self.fresh.images(rows, epoch)
+        return to_images(torch.from_numpy(pixels).to(self.device))
+
+    def at(self, step: int) -> tuple[dict[Modality, Tensor], Tensor]:
+        """Build the augmented images of a step, per modality, and their labels, `(P·K,)`."""
+        rows, labels = self.sampler.batch(step)
+        return self.augmented(rows, step, self.draws(step)), torch.from_numpy(labels).to(self.device)
+
+    def second_view(self, step: int, draws: torch.Generator) -> dict[Modality, Tensor]:
+        """Augment the images of a step once more, with other random numbers."""
+        return self.augmented(self.sampler.batch(step)[0], step, draws)
+
+    def augmented(
+        self, rows: Mapping[Modality, NDArray[np.int64]], step: int, draws: torch.Generator
+    ) -> dict[Modality, Tensor]:
+        """Fetch and augment the rows of both modalities."""
+        train = self.config.train
+        settings = Augmentation(train.flip, train.pad, train.erase, train.erase_area, train.jitter)
+        uniform = {modality: draw_uniform(len(rows[modality]), draws) for modality in PAIRED}
+        if train.shared_geometry:
+            share_geometry(uniform[Modality.VISIBLE], uniform[Modality.INFRARED])
+        return {
+            modality: augment(self.images(rows[modality], step), settings, uniform[modality]) for modality in PAIRED
+        }
+
+    def plain(self, count: int) -> Iterator[dict[Modality, Tensor]]:
+        """Yield fixed batches without augmentation, as recalibration wants them."""
+        for index in range(count):
+            rows, _ = self.sampler.batch(PLAIN_STEPS + index)
+            yield {modality: self.images(rows[modality]) for modality in PAIRED}
+
+    def close(self) -> None:
+        """Stop what renders beside the training."""
+        if self.fresh is not None:
+            self.fresh.close()
