@@ -8,6 +8,7 @@ import gradio as gr
 
 from app.api import add_api
 from app.library import Library
+from app.tabs.about import build_about
 from app.tabs.auxiliary import build_auxiliary_tab
 from app.tabs.data import build_data
 from app.tabs.doors import Door, connect
@@ -49,10 +50,12 @@ def build(library: Library) -> gr.Blocks:
                 build_own_image(library)
             with gr.Tab("Train", id="train"):
                 build_training(demo, library)
-            with gr.Tab("Results", id="results"):
-                build_results()
+            with gr.Tab("Results", id="results") as tab:
+                build_results(tab)
             with gr.Tab("About the data", id="data") as tab:
                 build_data(library, tab)
+            with gr.Tab("About", id="about") as tab:
+                build_about(demo, library, tab)
         connect(tabs, doors)
         open_tab(demo, tabs)
         add_api(library)

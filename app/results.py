@@ -10,7 +10,7 @@ from typing import Any
 
 from mun.files import read_json
 
-__all__ = ["FOLDER", "ResultRow", "ResultTable", "read_results"]
+__all__ = ["FOLDER", "ResultGrid", "ResultRow", "ResultTable", "grids_of", "read_results"]
 
 FOLDER = Path(__file__).parents[1] / "assets" / "results"
 
@@ -59,6 +59,50 @@ class ResultTable:
         knobs = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in self.about["knobs"].items())
         return f"{self.about['title']}{f' ({knobs})' if knobs else ''}"
 
+    @property
+    def contrast(self) -> Mapping[str, Any] | None:
+        """The difference of two rows that the experiment asks for; `None` where it does not, or they were not run."""
+        made: Mapping[str, Any] | None = self.about.get("contrast")
+        return made
+
+    @property
+    def question(self) -> str:
+        """The two rows of the contrast in words."""
+        made = self.contrast
+        return f"{self.about['rows'][made['row']]} \N{MINUS SIGN} {self.about['rows'][made['against']]}" if made else ""
+
+
+@dataclass(frozen=True)
+class ResultGrid:
+    """Tables of one experiment that differ in the knobs of their data.
+
+    Attributes:
+        name: Of the experiment.
+        tables: Ascending by their knobs.
+    """
+
+    name: str
+    tables: tuple[ResultTable, ...]
+
+    @property
+    def title(self) -> str:
+        """The headline of all tables."""
+        return str(self.tables[0].about["title"])
+
+    @property
+    def rows(self) -> list[ResultRow]:
+        """The rows that were run somewhere, as they stand in the first table."""
+        run = {row.name for table in self.tables for row in table.rows if row.run}
+        return [row for row in self.tables[0].rows if row.name in run]
+
+    def where(self, knob: str, **others: float) -> list[tuple[float, ResultTable]]:
+        """List the tables along one knob, the others being fixed, with the value of the knob."""
+        return [
+            (table.about["knobs"][knob], table)
+            for table in self.tables
+            if all(table.about["knobs"].get(name) == value for name, value in others.items())
+        ]
+
 
 def read_results(folder: Path = FOLDER) -> list[ResultTable]:
     """Read every table of a folder, by name; none where there is no folder.
@@ -72,7 +116,7 @@ def read_results(folder: Path = FOLDER) -> list[ResultTable]:
         try:
             text = path.with_suffix(".csv").read_text(encoding="utf-8")
             rows = [read_row(about["rows"], line) for line in csv.DictReader(text.splitlines())]
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"expected a table of results in {path.stem}.csv, got: {error}") from None
         tables.append(ResultTable(path.stem, about, rows, text))
     return tables
@@ -83,3 +127,16 @@ def read_row(labels: Mapping[str, str], line: Mapping[str, str]) -> ResultRow:
     words = {"row", "variant"}
     values = {name: float(value) for name, value in line.items() if name not in words and value}
     return ResultRow(line["row"], labels[line["row"]], values, line["variant"])
+
+
+def grids_of(tables: Sequence[ResultTable]) -> tuple[list[ResultTable], list[ResultGrid]]:
+    """Part tables that stand alone from those that belong together, by the name of their experiment."""
+    alone = [table for table in tables if not table.about["knobs"]]
+    together: dict[str, list[ResultTable]] = {}
+    for table in tables:
+        if table.about["knobs"]:
+            together.setdefault(table.name.partition("-")[0], []).append(table)
+    return alone, [
+        ResultGrid(name, tuple(sorted(members, key=lambda table: tuple(table.about["knobs"].values()))))
+        for name, members in sorted(together.items())
+    ]

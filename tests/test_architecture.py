@@ -52,7 +52,15 @@ MAY_IMPORT: dict[str, set[str]] = {
         "app.jobs",
     },
     "app.jobs": {"mun.training", "mun.commands"},
-    "app.actions": {"app.projector", "app.library", "app.checkpoints", "app.figures", "app.tables", "mun.panel"}
+    "app.actions": {
+        "app.results",
+        "app.projector",
+        "app.library",
+        "app.checkpoints",
+        "app.figures",
+        "app.tables",
+        "mun.panel",
+    }
     | {"mun.snapshots", "mun.explain", "mun"},
     "app.projector": {"mun.projection"},
     "app.cards": {"app.actions"},

@@ -57,7 +57,7 @@ def figure_file(
         ValueError: Another kind.
     """
     kind = known("kind", kind, KINDS[:3])
-    from app.figures.embedding import Bins, Dot, Panel, draw_embedding, svg_bytes  # here: Matplotlib is slow to load
+    from app.figures.embedding import Bins, Dot, Panel, draw_embedding  # here: Matplotlib is slow to load
     from app.figures.style import figure_bytes
 
     panels = []
@@ -82,7 +82,7 @@ def figure_file(
         call_pieces(results[-1].request, url),
         width="two-column" if len(results) > 1 else "one-column",
     )
-    return svg_bytes(figure) if kind == "svg" else figure_bytes(figure, kind)
+    return figure_bytes(figure, kind)
 
 
 def caption(library: Library, results: Sequence[Result]) -> str:

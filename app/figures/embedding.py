@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
@@ -18,7 +15,7 @@ from app.figures.embedding_palette import CORRECT, MODALITIES, NEUTRAL, SYMBOLS
 from app.figures.style import GREY, INK, MONO, WIDTHS, styled
 from app.figures.words import wrap_pieces, wrap_words
 
-__all__ = ["MAX_PANELS", "Bins", "Dot", "Panel", "draw_embedding", "svg_bytes"]
+__all__ = ["MAX_PANELS", "Bins", "Dot", "Panel", "draw_embedding"]
 
 MAX_PANELS = 2
 MARGIN, GUTTER, TITLE, HISTOGRAM, AXIS, LEGEND = 0.05, 0.22, 0.17, 0.85, 0.42, 0.17  # inches
@@ -218,13 +215,3 @@ def write(figure: Figure, lines: Sequence[str], code: Sequence[str], height: flo
     for number, words in enumerate(code, start=len(lines)):
         y = (top - CODE_GAP - number * LINE) / height
         figure.text(left, y, words, size=MONO_SIZE, va="top", family=MONO, color=GREY)
-
-
-def svg_bytes(figure: Figure) -> bytes:
-    """Write a figure as SVG with its words as text, without time, so that the same figure gives the same bytes."""
-    file = io.BytesIO()
-    with styled():
-        mpl.rcParams.update({"svg.hashsalt": "mun", "svg.fonttype": "none"})
-        FigureCanvasSVG(figure)
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    return file.getvalue()

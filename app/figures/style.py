@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 __all__ = ["COLOURS", "DPI", "GREY", "INK", "LINES", "MATCH", "MONO", "WIDTHS", "figure_bytes", "styled"]
@@ -56,13 +57,13 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
 
     Args:
         figure: Drawn within `styled()`.
-        kind: `png`, at 300 dots per inch, or `pdf`, with embedded TrueType fonts.
+        kind: `png`, at 300 dots per inch, `pdf`, with embedded TrueType fonts, or `svg`, with words as words.
 
     Raises:
         ValueError: Another kind.
     """
-    if kind not in ("png", "pdf"):
-        raise ValueError(f"expected the kind of file to be png or pdf, got {kind!r}")
+    if kind not in ("png", "pdf", "svg"):
+        raise ValueError(f"expected the kind of file to be png, pdf or svg, got {kind!r}")
     file = io.BytesIO()
     with styled():
         if kind == "png":
@@ -70,6 +71,10 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
             for image in (image for axes in figure.axes for image in axes.images):
                 image.set_interpolation("auto")
             figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
+        elif kind == "svg":
+            mpl.rcParams.update({"svg.hashsalt": "mun", "svg.fonttype": "none"})
+            FigureCanvasSVG(figure)
+            figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
         else:
             FigureCanvasPdf(figure)
             for image in (image for axes in figure.axes for image in axes.images):

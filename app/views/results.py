@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from app.cards import render
-from app.results import ResultRow, ResultTable
+from app.results import ResultGrid, ResultRow, ResultTable, grids_of
 
-__all__ = ["results_tab_html"]
+__all__ = ["figure_html", "results_tab_html"]
 
 # Column: heading, what it means, the CSV's column that it is sorted by, and that of its spread.
 COLUMNS = (
@@ -53,14 +54,56 @@ def table_lines(table: ResultTable) -> list[dict[str, object]]:
 
 
 def results_tab_html(tables: list[ResultTable]) -> str:
-    """Draw every table with its commands and its CSV file."""
+    """Draw every table with its commands and its CSV file; those over knobs as one, mAP by setting."""
+    alone, grids = grids_of(tables)
     drawn = [
         {
             "table": table,
             "lines": table_lines(table),
             "missing": [row.label for row in table.rows if not row.run],
-            "file": "data:text/csv;base64," + base64.b64encode(table.text.encode()).decode(),
+            "file": as_data(table.text),
+            "answer": answer(table),
         }
-        for table in tables
+        for table in alone
     ]
-    return render("results_tab.html", tables=drawn, columns=COLUMNS)
+    over_knobs = [{"grid": grid, "lines": grid_lines(grid), "files": grid_files(grid)} for grid in grids]
+    return render("results_tab.html", tables=drawn, columns=COLUMNS, grids=over_knobs)
+
+
+def answer(table: ResultTable) -> str:
+    """Write the contrast of a table; empty where it has none."""
+    made = table.contrast
+    if made is None:
+        return ""
+    mean, low, high = (100 * made["mean_ap"][name] for name in ("mean", "low", "high"))
+    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def as_data(text: str) -> str:
+    """Write a CSV file as an address that a browser can save."""
+    return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
+
+
+def grid_lines(grid: ResultGrid) -> list[dict[str, Any]]:
+    """Write the rows of a grid: mAP in every setting."""
+    lines = []
+    for row in grid.rows:
+        cells = []
+        for table in grid.tables:
+            there = next(other for other in table.rows if other.name == row.name)
+            cells.append((cell(there, "mean_ap", "mean_ap_seed_sd"), there.values.get("mean_ap")))
+        lines.append({"label": row.label, "cells": cells})
+    return lines
+
+
+def grid_files(grid: ResultGrid) -> list[tuple[str, str, str]]:
+    """List the CSV files of a grid: what it holds, its name, its address."""
+    return [
+        (", ".join(f"{value:g}" for value in table.about["knobs"].values()), table.name, as_data(table.text))
+        for table in grid.tables
+    ]
+
+
+def figure_html(svg: bytes) -> str:
+    """Show the figure of an experiment over knobs, as a picture that runs no script."""
+    return render("results_figure.html", picture="data:image/svg+xml;base64," + base64.b64encode(svg).decode())

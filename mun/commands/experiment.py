@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from mun.experiments.results import (
     RowResult,
     choose_variants,
     commit_of_code,
+    contrast,
     ledger,
     row_results,
     test_run,
@@ -125,12 +126,15 @@ def run(options: argparse.Namespace) -> None:
             test_run(planned, bench.test[planned.setting.name], path, device)
     costs = priced(bench, choice, device.type)
     for setting in experiment.settings:
-        results = summarised(bench, search, table, choice, setting)
+        tests = tests_of(bench, table, setting)
+        results = summarised(bench, search, tests, choice)
         stem = options.name if len(experiment.settings) == 1 else f"{options.name}-{setting.name}"
         for ending, write in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
             write_text(bench.out / f"{stem}.{ending}", write(experiment.rows, results, costs))
-        write_json(bench.out / f"{stem}.json", about(bench, options, setting, choice))
+        asked = question(experiment, tests)
+        write_json(bench.out / f"{stem}.json", {**about(bench, options, setting, choice), **asked})
         print(f"{experiment.title}; {setting.name}\n\n{to_markdown(experiment.rows, results, costs)}")
+        print(*(f"{line}\n" for line in sentences(experiment, asked)), sep="")
 
 
 def about(bench: Bench, options: argparse.Namespace, setting: Setting, choice: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,17 +222,38 @@ def priced(bench: Bench, choice: dict[str, dict[str, Any]], device: str) -> dict
     return {row.name: Cost(**kept[row.name]) for row in bench.rows}
 
 
-def summarised(
-    bench: Bench,
-    search: Sequence[PlannedRun],
-    table: Sequence[PlannedRun],
-    choice: dict[str, dict[str, Any]],
-    setting: Setting,
-) -> list[RowResult]:
-    """Summarise the rows of one setting."""
+def tests_of(bench: Bench, table: Sequence[PlannedRun], setting: Setting) -> dict[str, list[Path]]:
+    """Find the tests of one setting by the row's name, one per seed."""
     tests: dict[str, list[Path]] = {}
     for planned in table:
         if planned.setting == setting:
             tests.setdefault(planned.row.name, []).append(bench.test_path(planned))
+    return tests
+
+
+def question(experiment: Experiment, tests: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
+    """Answer what the experiment asks: the difference of two rows, fractions; empty where one of them was not run."""
+    if experiment.contrast is None or not all(tests.get(name) for name in experiment.contrast):
+        return {}
+    first, second = experiment.contrast
+    made = contrast(tests[first], tests[second])
+    return {"contrast": {"row": first, "against": second, **{name: vars(value) for name, value in made.items()}}}
+
+
+def sentences(experiment: Experiment, asked: Mapping[str, Any]) -> Iterator[str]:
+    """Say the answer in words."""
+    for made in asked.values():
+        first, second = (experiment.row(made[name]).label for name in ("row", "against"))
+        mean, low, high = (100 * made["mean_ap"][name] for name in ("mean", "low", "high"))
+        yield f"{first} minus {second}, mAP: {mean:+.1f} [{low:+.1f}, {high:+.1f}] points"
+
+
+def summarised(
+    bench: Bench,
+    search: Sequence[PlannedRun],
+    tests: Mapping[str, Sequence[Path]],
+    choice: dict[str, dict[str, Any]],
+) -> list[RowResult]:
+    """Summarise the rows of one setting."""
     trials = {row.name: len(list(ledger([one for one in search if one.row == row]))) for row in bench.rows}
     return row_results(bench.rows, bench.experiment.reference, choice, tests, trials)

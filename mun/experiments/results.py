@@ -31,6 +31,7 @@ __all__ = [
     "best_score",
     "choose_variants",
     "commit_of_code",
+    "contrast",
     "ledger",
     "row_results",
     "test_run",
@@ -158,6 +159,17 @@ def read_tests(paths: Sequence[Path]) -> tuple[dict[str, Floats], NDArray[np.int
     return {metric: np.stack([scores[metric] for scores in per_seed]) for metric in METRICS}, pids
 
 
+def contrast(first: Sequence[Path], second: Sequence[Path]) -> dict[str, Paired]:
+    """Compare two rows on the same people: the first minus the second, by the names of `METRICS`.
+
+    Args:
+        first: The files of `test_run` of one row, one per seed.
+        second: Those of the other.
+    """
+    (scores, pids), (others, _) = read_tests(first), read_tests(second)
+    return {metric: paired_difference(scores[metric], others[metric], pids) for metric in METRICS}
+
+
 def row_results(
     rows: Sequence[Row],
     reference: str,
@@ -179,11 +191,9 @@ def row_results(
     for row in rows:
         if row.name not in read:
             continue
-        scores, pids = read[row.name]
-        against = {}
-        if row.name != reference and reference in read:
-            others = read[reference][0]
-            against = {metric: paired_difference(scores[metric], others[metric], pids) for metric in METRICS}
+        scores, _ = read[row.name]
+        compared = row.name != reference and reference in read
+        against = contrast(tests[row.name], tests[reference]) if compared else {}
         choice = chosen[row.name]
         results.append(
             RowResult(

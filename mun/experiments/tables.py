@@ -69,6 +69,7 @@ class Experiment:
         rows: In the order of the table.
         settings: Data; more than one makes a figure over them.
         changes: Config fields for every row, on top of the command line's.
+        contrast: Two rows whose difference is the question asked; `None` where the reference is enough.
     """
 
     title: str
@@ -76,6 +77,7 @@ class Experiment:
     rows: tuple[Row, ...]
     settings: tuple[Setting, ...] = (PLAIN,)
     changes: Changes = field(default_factory=dict)
+    contrast: tuple[str, str] | None = None
 
     def row(self, name: str) -> Row:
         """Find a row by its name.
@@ -123,10 +125,13 @@ def without(name: str, label: str, **changes: Any) -> Row:
 
 
 OFF = {"identity_alignment": 0.0, "modality_alignment": 0.0}
+FUSION = ("mun", "pixel-mean")  # is a generated modality worth more than pixels laid over one another?
 FIGURE = ("none", "copy", "channel-exchange", "pixel-mean", "syncretic", "mun")
 
 EXPERIMENTS = {
-    "rivals": Experiment("MUN against other auxiliary modalities", "none", tuple(rival(name) for name in LABELS)),
+    "rivals": Experiment(
+        "MUN against other auxiliary modalities", "none", tuple(rival(name) for name in LABELS), contrast=FUSION
+    ),
     "ablation": Experiment(
         "Parts of MUN",
         "all",
@@ -146,6 +151,7 @@ EXPERIMENTS = {
             Row("shuffled", "all, partners shuffled", {"auxiliary": "mun-shuffled"}),
             Row("frozen", "all, generator frozen at random", {"auxiliary": "mun-frozen"}),
         ),
+        contrast=("all", "identity"),
     ),
     "misalignment": Experiment(
         "mAP against misalignment and colour-infrared correlation",
@@ -159,5 +165,6 @@ EXPERIMENTS = {
             for misalignment, correlation in ((0.0, 0.5), (0.5, 0.5), (1.0, 0.5), (0.0, 0.0), (1.0, 0.0), (1.0, 0.9))
         ),
         {"shared_geometry": True, "same_instant": True},
+        FUSION,
     ),
 }

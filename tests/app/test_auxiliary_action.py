@@ -307,5 +307,5 @@ def test_exports_say_where_they_come_from(rivals: Library, result: Result) -> No
     assert "mixup=0.3, seed=4, " in call
     assert panel_figure(rivals, result, "pdf").startswith(b"%PDF-1.")
     assert stem_of(result) == "auxiliary-cam1-0014-0001-mun-tiny"
-    with pytest.raises(ValueError, match="png or pdf"):
-        panel_figure(rivals, result, "svg")
+    with pytest.raises(ValueError, match="png, pdf or svg"):
+        panel_figure(rivals, result, "gif")

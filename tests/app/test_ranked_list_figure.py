@@ -149,8 +149,8 @@ def test_a_list_has_bounds(count: int) -> None:
 def test_unknown_width_and_kind_are_refused() -> None:
     with pytest.raises(ValueError, match="expected width"):
         draw_ranked_list(Tile(None, 1, 3), [tile(1, True)], CAPTION, REMAKE, width="poster")
-    with pytest.raises(ValueError, match="png or pdf"):
-        figure_bytes(draw_ranked_list(Tile(None, 1, 3), [tile(1, True)], CAPTION, REMAKE), "svg")
+    with pytest.raises(ValueError, match="png, pdf or svg"):
+        figure_bytes(draw_ranked_list(Tile(None, 1, 3), [tile(1, True)], CAPTION, REMAKE), "gif")
 
 
 def test_cmc_curves_are_named_with_their_scores_and_differ_without_colour() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.results import FOLDER, read_results
+from app.actions.results_figure import contrasts, knob_figure, lines
+from app.figures.knob_curves import KnobLine, KnobPanel, draw_knob_curves
+from app.results import FOLDER, grids_of, read_results
 from app.views.results import results_tab_html
 
 HEADER = "row,variant,seeds,validation_mean_ap,rank1,rank1_seed_sd,mean_ap,mean_ap_difference,mean_ap_low,mean_ap_high"
@@ -48,12 +51,74 @@ def test_knobs_stand_in_the_title(tmp_path) -> None:
     assert table.title == "A <table> (misalignment 0.5)"
 
 
+def over_knobs(folder: Path) -> Path:
+    """Write a grid of tables; mAP falls with misalignment, and X was run in one of them only."""
+    for misalignment, correlation in ((0.0, 0.5), (1.0, 0.5), (1.0, 0.0)):
+        knobs = {"misalignment": misalignment, "colour_infrared_correlation": correlation}
+        mean = {"mean": 0.02 * misalignment, "low": -0.01, "high": 0.05}
+        contrast = {"row": "mun", "against": "none", "mean_ap": mean}
+        last = "x,own,2,0.3,0.2,0.01,0.3,0.02," if misalignment == 0 else "x,,,,,,,,"
+        text = f"""row,variant,seeds,validation_mean_ap,rank1,rank1_seed_sd,mean_ap,mean_ap_seed_sd,mean_ap_difference
+none,own,2,0.3,0.2,0.01,{0.4 - 0.1 * misalignment},0.01,
+mun,own,2,0.3,0.2,0.01,{0.4 - 0.08 * misalignment},0.01,0.02
+{last}"""
+        made = write(folder, text, knobs=knobs, contrast=contrast)
+        for path in sorted(made.glob("rivals.*")):
+            path.rename(folder / f"misalignment-m{misalignment:g}-c{correlation:g}{path.suffix}")
+    return folder
+
+
+def test_tables_over_knobs_are_one_grid(tmp_path) -> None:
+    alone, (grid,) = grids_of(read_results(over_knobs(tmp_path)))
+    assert alone == []
+    assert [tuple(table.about["knobs"].values()) for table in grid.tables] == [(0.0, 0.5), (1.0, 0.0), (1.0, 0.5)]
+    none, _, other = lines(grid, "misalignment", "colour_infrared_correlation")
+    assert none.points[0] == pytest.approx((0.0, 0.4, 0.39, 0.41))
+    assert none.points[1] == pytest.approx((1.0, 0.3, 0.29, 0.31))
+    assert [point[0] for point in other.points] == [0.0]
+    assert [point[0] for point in lines(grid, "colour_infrared_correlation", "misalignment")[1].points] == [0.0, 0.5]
+    (answer,) = contrasts(grid)
+    assert answer.label == "correlation 0.5"
+    assert answer.points == ((0.0, 0.0, -0.01, 0.05), (1.0, 0.02, -0.01, 0.05))
+    html = results_tab_html(read_results(tmp_path))
+    assert html.count("<table>") == 1
+    assert "m 0, c 0.5" in html
+    assert "40.0 ± 1.0" in html
+    assert html.count('download="misalignment-m') == 3
+
+
+@pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF-1."), ("svg", b"<?xml")])
+def test_the_figure_of_a_grid_says_what_made_it(kind, start, tmp_path) -> None:
+    _, (grid,) = grids_of(read_results(over_knobs(tmp_path)))
+    made = knob_figure(grid, kind)
+    assert made.startswith(start)
+    assert knob_figure(grid, kind) == made
+    if kind == "svg":
+        for words in ("python -m mun experiment rivals", "no evidence about real streets", "MUN \N{MINUS SIGN} none"):
+            assert words in made.decode()
+
+
+def test_too_many_lines_and_another_kind_are_refused(tmp_path) -> None:
+    _, (grid,) = grids_of(read_results(over_knobs(tmp_path)))
+    with pytest.raises(ValueError, match="expected the kind of file"):
+        knob_figure(grid, "gif")
+    line = KnobLine("a", ((0.0, 0.1, 0.1, 0.1),))
+    with pytest.raises(ValueError, match="expected 1 to 3 plots, got 0"):
+        draw_knob_curves([], "", [])
+    panel = KnobPanel("t", "k", "s", tuple(replace(line, label=str(number)) for number in range(7)))
+    with pytest.raises(ValueError, match="at most 6 lines"):
+        draw_knob_curves([panel], "", [])
+
+
 def test_without_tables_the_page_says_how_to_make_one(tmp_path) -> None:
     assert read_results(tmp_path / "nothing") == []
     assert "python -m mun experiment rivals --help" in results_tab_html([])
 
 
-@pytest.mark.parametrize("text", ["row,variant,rank1\nnone,own,many", "row,variant,rank1\nmagic,own,0.1", "nothing"])
+@pytest.mark.parametrize(
+    "text",
+    ["row,variant,rank1\nnone,own,many", "row,variant,rank1\nmagic,own,0.1", "row,variant\nx,own,1,2", "nothing"],
+)
 def test_broken_tables_are_refused(tmp_path, text) -> None:
     if text == "nothing":
         write(tmp_path, HEADER)

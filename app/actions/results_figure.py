@@ -1,0 +1,110 @@
+"""Draw the tables of an experiment against the knobs of its data: the figure of misalignment and correlation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from app.results import FOLDER, ResultGrid, ResultTable, grids_of, read_results
+
+if TYPE_CHECKING:
+    from app.figures.knob_curves import KnobLine
+
+__all__ = ["KINDS", "NAME", "figure_of", "knob_figure", "shipped_figure"]
+
+KINDS = ("png", "pdf", "svg")
+NAME = "misalignment"
+MISALIGNMENT, CORRELATION = "misalignment", "colour_infrared_correlation"
+USUAL = {MISALIGNMENT: 1.0, CORRELATION: 0.5}  # of level standard
+
+
+def figure_of(name: str = NAME) -> ResultGrid | None:
+    """Find the shipped tables of an experiment over knobs; `None` where there are none."""
+    _, grids = grids_of(read_results(FOLDER))
+    return next((grid for grid in grids if grid.name == name), None)
+
+
+@lru_cache(maxsize=8)
+def shipped_figure(kind: str) -> bytes:
+    """Draw the shipped tables; their files do not change while the app runs."""
+    grid = figure_of()
+    if grid is None:
+        raise ValueError("expected tables of the experiment on misalignment, but none are shipped")
+    return knob_figure(grid, kind)
+
+
+def knob_figure(grid: ResultGrid, kind: str) -> bytes:
+    """Draw mAP against misalignment and against correlation, and the contrast of the experiment.
+
+    Args:
+        grid: Tables over misalignment and colour-infrared correlation.
+        kind: `png`, `pdf` or `svg`.
+
+    Raises:
+        ValueError: Another kind, or more rows than can be told apart.
+    """
+    from app.figures.knob_curves import KnobPanel, draw_knob_curves  # here: Matplotlib is slow to load
+    from app.figures.style import figure_bytes
+
+    score = "mAP, percent"
+    panels = [
+        KnobPanel("at correlation 0.5", "misalignment", score, lines(grid, MISALIGNMENT, CORRELATION)),
+        KnobPanel("at misalignment 1", "colour-infrared correlation", score, lines(grid, CORRELATION, MISALIGNMENT)),
+    ]
+    if answers := contrasts(grid):
+        question = next(table.question for table in grid.tables if table.contrast)
+        panels.append(KnobPanel(question, "misalignment", "Δ mAP, points", answers, zero=True))
+    return figure_bytes(draw_knob_curves(panels, caption(grid), grid.tables[0].about["commands"]), kind)
+
+
+def lines(grid: ResultGrid, knob: str, fixed: str) -> tuple[KnobLine, ...]:
+    """Draw every row along a knob, with one standard deviation over seeds to either side."""
+    from app.figures.knob_curves import KnobLine
+
+    tables = grid.where(knob, **{fixed: USUAL[fixed]})
+    drawn = []
+    for row in grid.rows:
+        points = []
+        for value, table in tables:
+            there = next(other for other in table.rows if other.name == row.name)
+            if there.run:
+                mean, sd = there.values["mean_ap"], there.values.get("mean_ap_seed_sd", 0.0)
+                points.append((value, mean, mean - sd, mean + sd))
+        drawn.append(KnobLine(row.label, tuple(points)))
+    return tuple(drawn)
+
+
+def contrasts(grid: ResultGrid) -> tuple[KnobLine, ...]:
+    """Draw the contrast against misalignment, one line for each correlation at which there are at least two."""
+    from app.figures.knob_curves import KnobLine
+
+    correlations = {table.about["knobs"][CORRELATION] for table in grid.tables}
+    made = []
+    for correlation in sorted(correlations, key=lambda value: (value != USUAL[CORRELATION], value)):
+        answers = answered(grid.where(MISALIGNMENT, **{CORRELATION: correlation}))
+        if len(answers) > 1:
+            made.append(KnobLine(f"correlation {correlation:g}", answers))
+    return tuple(made)
+
+
+def answered(tables: Sequence[tuple[float, ResultTable]]) -> tuple[tuple[float, float, float, float], ...]:
+    """List value of the knob, contrast and its interval."""
+    return tuple(
+        (value, *(table.contrast["mean_ap"][name] for name in ("mean", "low", "high")))
+        for value, table in tables
+        if table.contrast
+    )
+
+
+def caption(grid: ResultGrid) -> str:
+    """Write what stands under the figure."""
+    about = grid.tables[0].about
+    seeds = max(int(row.values["seeds"]) for table in grid.tables for row in table.rows if row.run)
+    train, test = about["train"]["splits"]["train"]["identities"], about["test"]["splits"]["test"]["identities"]
+    return (
+        f"SynVI, the people of level standard rendered with two knobs turned; trained on {train:,} identities, tested"
+        f" on {test:,} others ({about['protocol']}); {seeds} seeds, mean ± one standard deviation over them; to the"
+        " right the 95 % interval over people. Misalignment 0: visible and infrared image of a training pair show the"
+        " same instant from the same place; 1: as at level standard. Synthetic data: no evidence about real streets."
+    )

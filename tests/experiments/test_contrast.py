@@ -1,0 +1,53 @@
+"""The question of an experiment: the difference of two rows on the same people, asked only where both were run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mun.commands.experiment import question, sentences
+from mun.experiments.tables import EXPERIMENTS
+
+PEOPLE, IMAGES, GALLERIES = 12, 3, 2
+
+
+def write(path: Path, average_precision: np.ndarray) -> Path:
+    pids = np.repeat(np.arange(PEOPLE), IMAGES)
+    first_hit = np.where(average_precision > 0.5, 1, 2)
+    np.savez(
+        path, average_precision=average_precision, inverse_negative_penalty=average_precision**2, first_hit=first_hit,
+        pids=pids,
+    )  # fmt: skip
+    return path
+
+
+def test_it_is_the_mean_over_people_of_paired_differences(tmp_path) -> None:
+    generator = np.random.default_rng(0)
+    fusion = generator.uniform(0.1, 0.8, (2, GALLERIES, PEOPLE * IMAGES))
+    gain = np.repeat(generator.uniform(0.0, 0.1, PEOPLE), IMAGES)
+    tests = {
+        "mun": [write(tmp_path / f"mun{seed}.npz", fusion[seed] + gain) for seed in range(2)],
+        "pixel-mean": [write(tmp_path / f"mean{seed}.npz", fusion[seed]) for seed in range(2)],
+    }
+    experiment = EXPERIMENTS["rivals"]
+    made = question(experiment, tests)["contrast"]
+    assert (made["row"], made["against"]) == ("mun", "pixel-mean")
+    assert made["mean_ap"]["mean"] == pytest.approx(gain.mean())
+    assert 0 < made["mean_ap"]["low"] < gain.mean() < made["mean_ap"]["high"] < 0.1
+    (sentence,) = sentences(experiment, question(experiment, tests))
+    assert sentence.startswith(f"MUN minus pixel mean, mAP: {100 * gain.mean():+.1f} [+")
+
+
+def test_nothing_is_asked_of_a_row_that_was_not_run(tmp_path) -> None:
+    tests = {"mun": [write(tmp_path / "mun.npz", np.full((GALLERIES, PEOPLE * IMAGES), 0.4))]}
+    assert question(EXPERIMENTS["rivals"], tests) == {}
+    assert list(sentences(EXPERIMENTS["rivals"], {})) == []
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_question_is_about_rows_of_its_table(name) -> None:
+    experiment = EXPERIMENTS[name]
+    assert experiment.contrast is not None
+    assert experiment.row(experiment.contrast[0]) != experiment.row(experiment.contrast[1])
