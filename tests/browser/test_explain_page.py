@@ -62,6 +62,10 @@ def test_maps_opacity_targets_and_checks(visit: Visit) -> None:
     expect(page.locator('#explain-checks [data-check="curves"][data-state="ready"]')).to_be_visible()
     assert page.locator("#explain-checks polyline").count() == 6
     page.locator("#explain-randomise").click()
+    expect(page.locator('#explain-checks [data-check="cascade"][data-state="loading"]')).to_be_visible()
+    page.locator("#explain-stop").click()
+    expect(page.locator('#explain-checks [data-state="stopped"]')).to_be_visible()
+    page.locator("#explain-randomise").click()
     expect(page.locator('#explain-checks [data-check="cascade"][data-done="7"]')).to_be_visible()
 
     other = page.locator("#explain-targets button[data-aim]").nth(3)
