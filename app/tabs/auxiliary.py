@@ -13,7 +13,8 @@ from app.actions.auxiliary_pictures import generator_names
 from app.actions.auxiliary_request import COLLECTION, OWN, RENDERED
 from app.cards import hint_html
 from app.library import Library
-from app.tabs.auxiliary_events import Answer, AuxiliaryHandlers, Held
+from app.tabs.auxiliary_answer import Answer, Held
+from app.tabs.auxiliary_events import AuxiliaryHandlers
 from app.tabs.auxiliary_take_home import build_take_home
 from app.tabs.doors import Door, build_door
 from app.theme import script

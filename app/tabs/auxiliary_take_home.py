@@ -11,7 +11,7 @@ from app.actions.auxiliary_export import KINDS, panel_csv, panel_figure, stem_of
 from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library
-from app.tabs.auxiliary_events import Held
+from app.tabs.auxiliary_answer import Held
 from app.tabs.take_home import take_home_row
 from app.views.auxiliary import AuxiliaryVisit
 

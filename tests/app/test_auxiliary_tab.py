@@ -10,7 +10,8 @@ from broken_images import broken_images, whole_image
 
 from app.actions.auxiliary_request import Request
 from app.library import Library
-from app.tabs.auxiliary_events import Answer, AuxiliaryHandlers, Held
+from app.tabs.auxiliary_answer import Answer, Held
+from app.tabs.auxiliary_events import AuxiliaryHandlers
 from app.tabs.auxiliary_take_home import write
 from app.uploads import Allowance
 from app.views import auxiliary as pages
