@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -33,13 +35,14 @@ def trim(folder: Path, max_bytes: int) -> int:
         The bytes that are left.
     """
     files = []
-    for path in folder.rglob("*"):
-        try:
-            if path.is_symlink() or path.is_file():
+    for place, folders, names in os.walk(folder):  # it passes over a folder that vanishes, which `rglob` does not
+        for path in (Path(place, name) for name in (*folders, *names)):
+            try:
                 status = path.lstat()
+            except OSError:
+                continue
+            if not stat.S_ISDIR(status.st_mode):
                 files.append((status.st_mtime_ns, status.st_size, path))
-        except OSError:
-            continue
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):
         if total <= max_bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ MAX_BYTES = 1_000_000_000
 MAX_HEADER_BYTES = 4_000_000  # room for 40,000 tensors; ours have hundreds
 MAX_WORDS = 300  # of a complaint about a card, which repeats what the card says
 MAX_PARTS = 64  # kernels or bins of the generator; each is a layer, and is built before any weight is seen
+BUILDING = threading.Lock()  # first weights are drawn from torch's one global generator
 DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "I64": torch.int64, "BOOL": torch.bool}
 
 
@@ -66,7 +68,7 @@ class Card:
 
 def build_network(config: Config, num_classes: int, seed: int = 0) -> Network:
     """Build a network whose first weights depend on the seed alone; the global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
+    with BUILDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Network(config.model, num_classes)
 

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ def test_round_trip_in_half_precision(tiny_checkpoint, tmp_path) -> None:
     save_checkpoint(tmp_path / "again", network, card)
     assert (tmp_path / "again" / WEIGHTS).read_bytes() == (tiny_checkpoint / "mun-tiny" / WEIGHTS).read_bytes()
     assert read_card(tmp_path / "again") == card
+
+
+def test_first_weights_depend_on_the_seed_alone_also_in_many_threads(tiny_checkpoint) -> None:
+    """The app builds networks with random weights, as controls, for several visitors at once."""
+    config = read_card(tiny_checkpoint / "mun-tiny").config
+    expected = [build_network(config, num_classes=3, seed=seed).state_dict() for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        states = list(pool.map(lambda seed: build_network(config, 3, seed % 4).state_dict(), range(24)))
+    for number, state in enumerate(states):
+        assert all(torch.equal(state[name], tensor) for name, tensor in expected[number % 4].items()), number
 
 
 def test_ships_no_classifier_and_half_precision(folder) -> None:

@@ -92,9 +92,10 @@ class Experiment:
 
 
 # The stem of the auxiliary image is a factor of its own, so each method may choose. The baseline has no such stem; its
-# second variant has as many images per step, in as many steps, as the others have with their third modality.
+# second variant has as many images per step, in as many steps and with as many validations, as the others have with
+# their third modality.
 STEMS = (Variant("own", {"auxiliary_stem": "own"}), Variant("visible", {"auxiliary_stem": "visible"}))
-BASELINE = (Variant("own"), Variant("more", factors={"ids_per_batch": 1.5, "epochs": 1.5}))
+BASELINE = (Variant("own"), Variant("more", factors={"ids_per_batch": 1.5, "epochs": 1.5, "evaluate_every": 1.5}))
 
 LABELS = {
     "none": "none (two modalities)",

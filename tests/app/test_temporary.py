@@ -36,6 +36,22 @@ def test_a_folder_that_is_not_there_weighs_nothing(tmp_path: Path) -> None:
     assert ceiling_for(tmp_path / "none") == MAX_BYTES
 
 
+def test_a_folder_that_vanishes_meanwhile_weighs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads an upload deletes it with its folder, while another visitor's upload makes room."""
+    write(tmp_path / "a" / "a.png", 100, 20)
+    write(tmp_path / "b" / "b.png", 100, 10)
+    look = os.scandir
+
+    def vanish(path: str) -> object:
+        if (tmp_path / "b").exists() and Path(path) == tmp_path / "b":
+            (tmp_path / "b" / "b.png").unlink()
+            (tmp_path / "b").rmdir()
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", vanish)
+    assert trim(tmp_path, 1000) == 100
+
+
 def test_links_are_deleted_and_never_followed(tmp_path: Path) -> None:
     outside = write(tmp_path / "outside" / "a.png", 1000, 50)
     inside = tmp_path / "inside"

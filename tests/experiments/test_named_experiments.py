@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mun.auxiliary.registry import AUXILIARIES
@@ -48,9 +50,11 @@ def test_plan_searches_at_the_first_seed_and_reports_the_choice_at_all(tmp_path)
 def test_the_baseline_may_have_the_images_of_the_others() -> None:
     experiment = EXPERIMENTS["rivals"]
     row = experiment.row("none")
-    plain, more = (config_of(experiment, row, variant, Config()).train for variant in row.variants)
+    base = replace(Config(), train=replace(Config().train, evaluate_every=2))
+    plain, more = (config_of(experiment, row, variant, base).train for variant in row.variants)
     assert more.ids_per_batch * 2 == plain.ids_per_batch * 3
     assert more.epochs * 2 == plain.epochs * 3
+    assert more.epochs // more.evaluate_every == plain.epochs // plain.evaluate_every, "as many validations"
 
 
 def test_unknown_field_and_row() -> None:
