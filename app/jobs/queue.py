@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from app.jobs import zerogpu
 from app.jobs.admission import check_queue, runs_to_remove
@@ -55,6 +55,8 @@ class Jobs:
         self._active = ""
         self._change = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
+        # Before the page is launched: a host that lends its GPU wants to know then who asks for it.
+        self._lent_chunk = zerogpu.on_lent_gpu(run_chunk) if zerogpu.lent() else None
 
     @property
     def root(self) -> Path:
@@ -269,15 +271,15 @@ class Jobs:
                 self._active = run
                 self._keep(replace(self._records[run], state="preparing", started=time.time()))
             try:  # one run must not end the queue
-                code = self._lend(run) if zerogpu.lent() else self._spawn(run)
+                code = self._spawn(run) if self._lent_chunk is None else self._lend(run, self._lent_chunk)
             except Exception as error:
                 logging.getLogger(__name__).exception("the work on %s failed", run)
                 code = DISK_FULL if isinstance(error, OSError) else 1
             self._settle(run, code)
 
-    def _lend(self, run: str) -> int:
+    def _lend(self, run: str, lent_chunk: Callable[..., Any]) -> int:
         """Work on a run in this process, its chunks on the lent GPU."""
-        work(self.root / run, zerogpu.on_lent_gpu(run_chunk), zerogpu.CHUNK_SECONDS)
+        work(self.root / run, lent_chunk, zerogpu.CHUNK_SECONDS)
         return 0
 
     def _spawn(self, run: str) -> int:

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -394,11 +395,14 @@ def test_frames_are_bounded() -> None:
 def test_a_lent_gpu_is_used_call_by_call(tiny_synvi, tmp_path, monkeypatch) -> None:
     """Where a host lends its GPU per call, the chunks go through its decorator, in this process."""
     calls: list[int] = []
+    asked: list[str] = []
 
     class Spaces:
         @staticmethod
         def GPU(duration: int) -> Any:  # noqa: N802
             def wrap(function: Any) -> Any:
+                asked.append(function.__name__)
+
                 def call(*values: Any) -> Any:
                     calls.append(duration)
                     return function(*values)
@@ -408,12 +412,29 @@ def test_a_lent_gpu_is_used_call_by_call(tiny_synvi, tmp_path, monkeypatch) -> N
             return wrap
 
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    monkeypatch.setattr(zerogpu.importlib, "import_module", lambda name: Spaces)
+    monkeypatch.setitem(sys.modules, "spaces", Spaces)
     monkeypatch.setattr(queue, "spawn", lambda *_: pytest.fail("no process is started there"))
     jobs = jobs_in(tmp_path / "runs")
+    assert asked == ["run_chunk"], "asked for before any run, hence before the page is launched"
     try:
         run, _ = jobs.start(recipe_for(tiny_synvi, epochs=1))
         assert until(jobs, run, lambda record: record.state == "finished").error == ""
     finally:
         jobs.close()
     assert calls == [60, 60]
+
+
+@pytest.mark.parametrize("value", ["", "0", "false"])
+def test_no_gpu_is_lent_where_the_host_says_no(value, monkeypatch) -> None:
+    monkeypatch.setenv("SPACES_ZERO_GPU", value)
+    monkeypatch.setitem(sys.modules, "spaces", object())
+    assert not zerogpu.lent()
+
+
+@pytest.mark.parametrize("error", ["ImportError", "AttributeError"])
+def test_a_host_whose_gpu_cannot_be_used_trains_as_any_other(error, tmp_path, monkeypatch, caplog) -> None:
+    (tmp_path / "spaces.py").write_text(f"raise {error}('torch without CUDA')\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    jobs_in(tmp_path / "runs").close()
+    assert f"cannot be used: {error}: torch without CUDA" in caplog.text
