@@ -15,15 +15,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
+from app.caps import Caps
 from app.temporary import Ceiling
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["MAX_CALL_BYTES", "MAX_UPLOAD_BYTES", "Guard"]
+__all__ = ["MAX_CALL_BYTES", "Guard"]
 
 MAX_CALL_BYTES = 24_000_000  # an image of 16 MB in base64, and its fellow arguments
-MAX_UPLOAD_BYTES = 256_000_000  # one request may bring 200 images
 
 # Routes of Gradio that fetch an address, keep what they are sent, or serve other features than ours. Letters may come
 # percent-encoded, but by then the server has decoded them.
@@ -42,8 +42,8 @@ class Guard:
 
     - Routes that the page does not use are not there: among them those that fetch any address for anybody, and the one
       that keeps recordings.
-    - A body has at most 24 MB, an upload at most 256 MB and no more than the temporary folder may hold; older
-      temporary files make room for it.
+    - A body has at most 24 MB, an upload at most 256 MB, or as the caps say, and no more than the temporary folder may
+      hold; older temporary files make room for it.
     - A call whose arguments name a file that is not below the folder of uploads is refused before anything looks for
       it, and so is an address, which Gradio would fetch. Arguments that a call of a public function leaves out at the
       end get their defaults; an event of the page with too few is refused, which Gradio would do without a word.
@@ -51,10 +51,12 @@ class Guard:
     Args:
         app: What comes behind.
         ceiling: Bounds the temporary files.
+        upload_bytes: Bounds one upload; 0 closes uploads.
     """
 
-    def __init__(self, app: ASGIApp, ceiling: Ceiling) -> None:
-        self.app, self.ceiling, self.folder = app, ceiling, Path(os.path.abspath(ceiling.folder))
+    def __init__(self, app: ASGIApp, ceiling: Ceiling, upload_bytes: int = Caps.upload_bytes) -> None:
+        self.app, self.ceiling, self.upload_bytes = app, ceiling, upload_bytes
+        self.folder = Path(os.path.abspath(ceiling.folder))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it in one sentence."""
@@ -90,7 +92,10 @@ class Guard:
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an upload on, once there is room for it."""
-        most = min(MAX_UPLOAD_BYTES, self.ceiling.max_bytes)
+        most = min(self.upload_bytes, self.ceiling.max_bytes)
+        if not most:
+            await refuse(403, "Images of your own cannot be uploaded here.", scope, receive, send)
+            return
         length = min(declared(scope, most), most + 1)
         if length > most:
             await too_large(most, scope, receive, send)

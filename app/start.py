@@ -74,12 +74,15 @@ def launch_options() -> dict[str, Any]:
     """Return what `launch` needs to know besides the page; address and port are left to Gradio's own variables."""
     from starlette.middleware import Middleware
 
+    from app.caps import read_caps
     from app.guard import Guard
     from app.temporary import Ceiling, ceiling_for
     from app.theme import build_theme, stylesheet
 
     folder = Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")  # as Gradio chooses it
-    guard = Middleware(Guard, ceiling=Ceiling(folder, ceiling_for(folder)))
+    caps = read_caps()
+    ceiling = Ceiling(folder, ceiling_for(folder, caps.temp_bytes))
+    guard = Middleware(Guard, ceiling=ceiling, upload_bytes=caps.upload_bytes)
     return {
         "theme": build_theme(),
         "css": stylesheet(),
@@ -112,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from app.library import open_library
 
     try:
+        launching = launch_options()
         library = open_library(options.data, options.checkpoints, options.dataset)
     except (ValueError, OSError) as error:
         if os.environ.get("MUN_DEBUG") == "1":
@@ -123,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     library.prepare(library.default_checkpoint, library.default_data)
     demo = build_demo(library)
     try:
-        demo.launch(**launch_options())
+        demo.launch(**launching)
     except OSError as error:
         return complain(error)
     return 0

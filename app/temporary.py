@@ -12,18 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["MAX_BYTES", "Ceiling", "ceiling_for", "trim"]
+__all__ = ["Ceiling", "ceiling_for", "trim"]
 
-MAX_BYTES = 512_000_000
 TEND_SECONDS = 20
 
 
-def ceiling_for(folder: Path) -> int:
-    """Return how many bytes may lie in a folder: 512 MB, or half of what is free where that is less."""
+def ceiling_for(folder: Path, most: int) -> int:
+    """Return how many bytes may lie in a folder: as many as are allowed, or half of what is free where that is less."""
     try:
-        return min(MAX_BYTES, shutil.disk_usage(folder).free // 2)
+        return min(most, shutil.disk_usage(folder).free // 2)
     except OSError:  # the folder does not exist yet; Gradio makes it with the first file
-        return MAX_BYTES
+        return most
 
 
 def trim(folder: Path, max_bytes: int) -> int:

@@ -104,10 +104,22 @@ def test_a_file_above_the_limit_is_refused(served: Served) -> None:
     assert not [path for path in served.temporary.rglob("*") if path.is_file() and path.stat().st_size > 16_000_000]
 
 
-def test_bodies_above_the_limits_are_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bodies_above_the_limits_are_refused(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "MAX_CALL_BYTES", 2_000_000)
-    monkeypatch.setattr(guard, "MAX_UPLOAD_BYTES", 3_000_000)
+    monkeypatch.setenv("MUN_UPLOAD_MB", "3")
+    with serve(library, tmp_path / "gradio") as served:
+        check_limits(served)
 
+
+def test_uploads_can_be_closed(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUN_UPLOAD_MB", "0")
+    with serve(library, tmp_path / "gradio") as served:
+        answer = served.client.post(f"{served.url}gradio_api/upload", files={"files": ("a.png", bytes(10))})
+        assert (answer.status_code, answer.text) == (403, "Images of your own cannot be uploaded here.")
+        assert served.call("retrieve", ["", "", "", 10, "", 0]).event == "complete"
+
+
+def check_limits(served: Served) -> None:
     def parts(size: int) -> Iterator[bytes]:
         for _ in range(size // 100_000):
             yield b" " * 100_000
@@ -130,7 +142,8 @@ def test_bodies_above_the_limits_are_refused(served: Served, monkeypatch: pytest
 
 
 def test_uploads_make_room_for_one_another(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.temporary.MAX_BYTES", 5_000_000)
+    monkeypatch.setattr("app.caps.LEAST_TEMP", 1)
+    monkeypatch.setenv("MUN_TEMP_MB", "5")
     with serve(library, tmp_path / "gradio") as served:
         for number in range(12):
             served.upload(f"{number}.png", bytes([number]) * 1_000_000)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import temporary
-from app.temporary import MAX_BYTES, Ceiling, ceiling_for, trim
+from app.temporary import Ceiling, ceiling_for, trim
 
 
 def write(path: Path, size: int, age: int) -> Path:
@@ -33,7 +33,7 @@ def test_the_oldest_go_first(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_weighs_nothing(tmp_path: Path) -> None:
     assert trim(tmp_path / "none", 10) == 0
-    assert ceiling_for(tmp_path / "none") == MAX_BYTES
+    assert ceiling_for(tmp_path / "none", 10**9) == 10**9
 
 
 def test_a_folder_that_vanishes_meanwhile_weighs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_links_are_deleted_and_never_followed(tmp_path: Path) -> None:
 
 def test_the_ceiling_is_half_of_what_is_free_where_that_is_less(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 9 * 10**8, 10**8))
-    assert ceiling_for(tmp_path) == 50_000_000
+    assert ceiling_for(tmp_path, 512_000_000) == 50_000_000
 
 
 def test_room_is_made_for_what_is_coming_and_refused_beyond_the_ceiling(tmp_path: Path) -> None:
