@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 __all__ = ["DUPLICATE", "Limits", "read_limits"]
 
+NAME_OF_SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 DUPLICATE = "duplicate this Space, or start the app on your own machine, where there is no such limit"
 
 
@@ -32,6 +34,7 @@ class Limits:
         width: Highest width of the backbone.
         batch: Most images per batch and modality.
         num_bytes: Of all runs and the data rendered for them.
+        space: Name of the hosted Space, OWNER/NAME; empty elsewhere.
     """
 
     mode: str
@@ -43,6 +46,7 @@ class Limits:
     width: float
     batch: int
     num_bytes: int
+    space: str = ""
 
     @property
     def off(self) -> bool:
@@ -75,7 +79,8 @@ def read_limits(environment: Mapping[str, str] | None = None) -> Limits:
     mode = values.get("MUN_TRAIN", "").strip() or ("tiny" if values.get("SPACE_ID") else "on")
     if mode not in MODES:
         raise ValueError(f"expected MUN_TRAIN to be off, tiny or on, got {mode[:40]!r}")
-    limits = MODES[mode]
+    space = values.get("SPACE_ID", "")
+    limits = replace(MODES[mode], space=space if NAME_OF_SPACE.fullmatch(space) else "")
     if limits.off:
         return limits
     return replace(

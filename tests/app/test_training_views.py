@@ -164,7 +164,11 @@ def test_the_film_lies_side_by_side(library: Library, tmp_path: Path, monkeypatc
 
 def test_what_is_allowed_is_said() -> None:
     assert "switched off" in views.terms_html(read_limits({"MUN_TRAIN": "off"}))
-    assert "duplicate this Space" in views.terms_html(read_limits({"SPACE_ID": "a/b"}))
+    shared = views.terms_html(read_limits({"SPACE_ID": "some-one/demo_1.0"}))
+    assert '<a href="https://huggingface.co/spaces/some-one/demo_1.0?duplicate=true"' in shared
+    assert "duplicate this Space</a>" in shared
+    for name in ("a", "a/b/c", 'a/b" onclick="', "../b", "a/b\n"):
+        assert "<a " not in views.terms_html(read_limits({"SPACE_ID": name}))
     assert "duplicate this Space" not in views.terms_html(read_limits({}))
     assert "switched off" in views.welcome_html(read_limits({"MUN_TRAIN": "off"}))
 
