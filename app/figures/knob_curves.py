@@ -7,18 +7,16 @@ from dataclasses import dataclass
 
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 
-from app.figures.style import COLOURS, INK, LINES, MONO, WIDTHS, styled
-from app.figures.words import wrap_words
+from app.figures.style import COLOURS, INK, LINES, WIDTHS, styled
+from app.figures.words import text_below
 
 __all__ = ["MAX_LINES", "MAX_PANELS", "KnobLine", "KnobPanel", "draw_knob_curves"]
 
 MAX_PANELS, MAX_LINES = 3, len(COLOURS)
 MARKERS = ("o", "s", "^", "D", "v", "P")
-PANEL_HEIGHT, LINE, MARGIN = 1.9, 0.115, 0.06  # inches
-LEFT, RIGHT, GAP, BOTTOM, TOP, LEGEND = 0.44, 0.08, 0.44, 0.36, 0.2, 0.3  # inches that labels take
-CAPTION_SIZE, COMMAND_SIZE = 6.6, 5.2  # points
+PANEL_HEIGHT = 1.9  # inches
+LEFT, RIGHT, GAP, BOTTOM, TOP, LEGEND = 0.48, 0.08, 0.52, 0.36, 0.2, 0.3  # inches that labels take
 SPREAD = 0.02  # of the width: lines stand beside one another, so that their intervals do not hide each other
 
 
@@ -72,17 +70,13 @@ def draw_knob_curves(panels: Sequence[KnobPanel], caption: str, commands: Sequen
         raise ValueError(f"expected at most {MAX_LINES} lines that can be told apart, got {most}")
     with styled():
         wide = WIDTHS["two-column"]
-        text_width = wide - 2 * MARGIN
-        words = wrap_words(caption, text_width, FontProperties(size=CAPTION_SIZE))
-        mono = FontProperties(family=MONO, size=COMMAND_SIZE)
-        code = [line for command in commands for line in wrap_words(command, text_width, mono)]
-        below = LINE * (len(words) + len(code)) + 2 * MARGIN
-        height = PANEL_HEIGHT + TOP + BOTTOM + LEGEND + below
+        text = text_below(caption, commands, wide)
+        height = PANEL_HEIGHT + TOP + BOTTOM + LEGEND + text.height
         figure = Figure(figsize=(wide, height))
         each = (wide - LEFT - RIGHT - GAP * (len(panels) - 1)) / len(panels)
         for number, panel in enumerate(panels):
             left = LEFT + number * (each + GAP)
-            place = (left / wide, (below + LEGEND + BOTTOM) / height, each / wide, PANEL_HEIGHT / height)
+            place = (left / wide, (text.height + LEGEND + BOTTOM) / height, each / wide, PANEL_HEIGHT / height)
             draw_panel(figure, panel, labels, place)
         handles: dict[str, Artist] = {}
         for axes, panel in zip(figure.axes, panels, strict=True):
@@ -91,11 +85,9 @@ def draw_knob_curves(panels: Sequence[KnobPanel], caption: str, commands: Sequen
         if handles:
             figure.legend(
                 list(handles.values()), list(handles), loc="lower center", ncols=6, fontsize=5.8, handlelength=2.6,
-                columnspacing=1.2, bbox_to_anchor=(0.5, (below - 0.02) / height),
+                columnspacing=1.2, bbox_to_anchor=(0.5, (text.height - 0.02) / height),
             )  # fmt: skip
-        lines = [(line, FontProperties(size=CAPTION_SIZE)) for line in words] + [(line, mono) for line in code]
-        for number, (line, font) in enumerate(lines):
-            figure.text(MARGIN / wide, (below - MARGIN - LINE * number) / height, line, fontproperties=font, va="top")
+        text.draw(figure)
     return figure
 
 

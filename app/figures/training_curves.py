@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 
-from app.figures.style import COLOURS, LINES, MONO, WIDTHS, styled
-from app.figures.words import wrap_words
+from app.figures.style import COLOURS, LINES, WIDTHS, styled
+from app.figures.words import text_below
 
 __all__ = ["MAX_PANELS", "CurvePanel", "draw_curves"]
 
 MAX_PANELS = 6
-PANEL_HEIGHT, LINE, MARGIN = 1.75, 0.115, 0.06  # inches
+PANEL_HEIGHT = 1.75  # inches
 LEFT, RIGHT, GAP, BOTTOM, TOP = 0.42, 0.08, 0.44, 0.34, 0.2  # inches that labels take
-CAPTION_SIZE, COMMAND_SIZE = 6.6, 5.2  # points
 
 
 @dataclass(frozen=True)
@@ -52,13 +50,9 @@ def draw_curves(panels: Sequence[CurvePanel], caption: str, commands: Sequence[s
         raise ValueError(f"expected at most {len(COLOURS)} curves in a panel, got {most}")
     with styled():
         wide = WIDTHS["two-column"]
-        text_width = wide - 2 * MARGIN
-        words = wrap_words(caption, text_width, FontProperties(size=CAPTION_SIZE))
-        mono = FontProperties(family=MONO, size=COMMAND_SIZE)
-        code = [line for command in commands for line in wrap_words(command, text_width, mono)]
+        text = text_below(caption, commands, wide)
         rows = -(-len(panels) // 3)
-        below = LINE * (len(words) + len(code)) + 2 * MARGIN
-        height = rows * (PANEL_HEIGHT + BOTTOM + TOP) + below
+        height = rows * (PANEL_HEIGHT + BOTTOM + TOP) + text.height
         figure = Figure(figsize=(wide, height))
         each = (wide - LEFT - RIGHT - 2 * GAP) / 3
         for number, panel in enumerate(panels):
@@ -66,9 +60,7 @@ def draw_curves(panels: Sequence[CurvePanel], caption: str, commands: Sequence[s
             base = height - (row + 1) * (PANEL_HEIGHT + TOP) - row * BOTTOM
             left = LEFT + column * (each + GAP)
             draw_panel(figure, panel, (left / wide, base / height, each / wide, PANEL_HEIGHT / height))
-        lines = [(line, FontProperties(size=CAPTION_SIZE)) for line in words] + [(line, mono) for line in code]
-        for number, (line, font) in enumerate(lines):
-            figure.text(MARGIN / wide, (below - MARGIN - LINE * number) / height, line, fontproperties=font, va="top")
+        text.draw(figure)
     return figure
 
 
