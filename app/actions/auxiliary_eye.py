@@ -25,11 +25,27 @@ from mun.models.network import Network
 from mun.panel import UNIT, Display, fit_display
 from mun.structures import Modality, Sample
 
-__all__ = ["DISPLAY_PAIRS", "Eye", "Picture"]
+__all__ = ["DISPLAY_PAIRS", "DISPLAY_SEED", "Eye", "Picture", "fitted_display"]
 
 DISPLAY_PAIRS, DISPLAY_SEED = 16, 0  # pairs that the display mapping of a checkpoint is fitted to
 Ranks = tuple[Found | None, Found | None]
 T = TypeVar("T")
+
+
+def fitted_display(library: Library, checkpoint: str, data: str) -> Display:
+    """Return the one mapping from a checkpoint's auxiliary images to pixels, wherever they are shown."""
+    collection = library.collections[data]
+
+    def fit() -> Display:
+        try:
+            pairs = pair_samples(collection.samples, seed=DISPLAY_SEED)
+        except ValueError:  # nobody is seen in both modalities
+            return UNIT
+        rows = np.random.default_rng(DISPLAY_SEED).permutation(len(pairs))[:DISPLAY_PAIRS]
+        return fit_display(auxiliary_images(library.network(checkpoint), [pairs[row] for row in sorted(rows)]))
+
+    key = ("auxiliary-display", library.checkpoints[checkpoint].content, collection.content)
+    return library.cache.get(key, fit, lambda _: 100)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,18 +167,7 @@ class Eye:
     @cached_property
     def display(self) -> Display:
         """The one mapping from this checkpoint's auxiliary images to pixels; the same for every pair and every step."""
-        collection = self.library.collections[self.data]
-
-        def fit() -> Display:
-            try:
-                pairs = pair_samples(collection.samples, seed=DISPLAY_SEED)
-            except ValueError:  # nobody is seen in both modalities
-                return UNIT
-            rows = np.random.default_rng(DISPLAY_SEED).permutation(len(pairs))[:DISPLAY_PAIRS]
-            return fit_display(auxiliary_images(self.network, [pairs[row] for row in sorted(rows)]))
-
-        key = ("auxiliary-display", self.library.checkpoints[self.checkpoint].content, collection.content)
-        return self.library.cache.get(key, fit, lambda _: 100)
+        return fitted_display(self.library, self.checkpoint, self.data)
 
     def ranks(self, points: NDArray[np.float64]) -> list[Ranks]:
         """Look for the person in both galleries by some points, `(A, D)`; the embeddings must be there or are made.

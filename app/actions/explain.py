@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from app.actions.explain_look import Views, display_of, pictures_of, views_of
+from app.actions.auxiliary_eye import fitted_display
+from app.actions.explain_look import Views, pictures_of, views_of
 from app.actions.explain_request import BY_LAYER, Request
 from app.actions.explain_result import LayerMap, Result
 from app.actions.explain_subject import Subject, ranked, subject_of
@@ -101,7 +102,7 @@ def explain(library: Library, subject: Subject) -> Result:
     maps = all_maps(network, request, views, target)
     if not maps:
         raise ValueError(f"expected layers that there are, the checkpoint {request.checkpoint} has no {request.layers}")
-    display = display_of(library, request) if views.pairs else UNIT
+    display = fitted_display(library, request.checkpoint, request.data) if views.pairs else UNIT
     truth, words = find_truth(library, subject, network, views, target, maps, all_maps)
     similarity, *others = similarities(network, views, target)
     empty = [one.layer for one in maps if not one.values.any()]

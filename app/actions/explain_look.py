@@ -9,20 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.actions.explain_request import Request
-from app.library import Library
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
-from mun.data.pairing import Pair, pair_samples
-from mun.embedding import auxiliary_images
+from mun.data.pairing import Pair
 from mun.explain.cams import Look
 from mun.models.network import Network
-from mun.panel import UNIT, Display, fit_display
+from mun.panel import UNIT, Display
 from mun.structures import Modality, Sample
 
-__all__ = ["Views", "display_of", "pictures_of", "views_of"]
+__all__ = ["Views", "pictures_of", "views_of"]
 
-DISPLAY_PAIRS, DISPLAY_SEED = 32, 0  # pairs that the display of a checkpoint's auxiliary images is fitted to
 Pixels = NDArray[np.uint8]
 
 
@@ -93,16 +89,3 @@ def pictures_of(views: Views, display: Display) -> dict[str, Pixels]:
         names = ["auxiliary", *(f"auxiliary {number}" for number in range(2, len(views.auxiliary) + 1))]
         pictures |= dict(zip(names, map(display.pixels, views.auxiliary), strict=True))
     return pictures
-
-
-def display_of(library: Library, request: Request) -> Display:
-    """Return the one mapping from a checkpoint's auxiliary images to pixels."""
-    collection = library.collections[request.data]
-
-    def fit() -> Display:
-        pairs = pair_samples(collection.samples, seed=DISPLAY_SEED)
-        rows = np.random.default_rng(DISPLAY_SEED).permutation(len(pairs))[:DISPLAY_PAIRS]
-        return fit_display(auxiliary_images(library.network(request.checkpoint), [pairs[row] for row in sorted(rows)]))
-
-    key = ("auxiliary-display", library.checkpoints[request.checkpoint].content, collection.content)
-    return library.cache.get(key, fit, lambda _: 100)

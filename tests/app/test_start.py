@@ -1,13 +1,25 @@
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import gradio as gr
 import pytest
 
-from app import start
+from app import build_demo, start
+from app.library import Library
+from benchmarks.load.choices import Choices
+from benchmarks.load.crowd import SMALLEST
+from benchmarks.load.page import PageError, call, new_client
+from benchmarks.load.server import running
+from benchmarks.load.table import Log
+from benchmarks.load.visitor import TABS, Visitor
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,3 +77,57 @@ def test_caches_go_where_something_can_be_written(tmp_path: Path, monkeypatch: p
     assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
     assert os.environ["HF_HOME"] == "/chosen"
     assert Path(os.environ["GRADIO_TEMP_DIR"]).parent.is_dir()
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Hash every file but compiled ones, which Python writes where it can."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_every_tab_answers_where_a_space_would_run_it(
+    library: Library, tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    """With a Space's variables, from a folder of its own and a home that cannot be written."""
+    folder, temporary, home = tmp_path / "folder", tmp_path / "temporary", tmp_path / "home"
+    home.write_text("")  # no folder, so that nothing can be written below it
+    temporary.mkdir()
+    for name in ("app", "mun", "assets"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "synvi", "sheets"))
+    shutil.copy(ROOT / "app.py", folder)
+    shutil.copy(ROOT / "LICENSE", folder)
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH")}
+    space = {"SYSTEM": "spaces", "SPACE_ID": "a/b", "SPACE_HOST": "a-b.hf.space", "SPACE_AUTHOR_NAME": "a"}
+    places = {"HOME": str(home), "TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
+    before = {place: contents(place) for place in (folder, tiny_synvi, tiny_checkpoint)}
+    flags = ["--data", str(tiny_synvi), "--checkpoints", str(tiny_checkpoint)]
+    with running(folder, flags, {**kept, **space, **places}, tmp_path / "log") as (url, _):
+        seen, log, started, refused = asyncio.run(visit_space(url, Choices(library, 6)))
+    print(log.table(), *log.problems, sep="\n")
+    assert seen == {str(block.id) for block in build_demo(library).blocks.values() if isinstance(block, gr.Tab)}
+    assert log.problems == []
+    assert {one.name for one in log.answers} >= {TABS[tab] for tab in seen}
+    assert started["state"] == "queued"
+    assert "duplicate this Space" in refused
+    assert {place: contents(place) for place in before} == before
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "temporary", "home", "log"}
+    assert home.read_text() == ""
+
+
+async def visit_space(url: str, choices: Choices) -> tuple[set[str], Log, dict[str, Any], str]:
+    """Use every tab and every public function once; start a run that is allowed, and one that is not."""
+    log = Log()
+    async with new_client() as client:
+        visitor = Visitor(client, url, choices, log, 0)
+        await visitor.come()
+        seen = {str(props["id"]) for props in visitor.page.props.values() if "id" in props}
+        await visitor.tour()
+        started = await call(client, url, "train_start", [{**SMALLEST, "minutes": 0.5}])
+        with pytest.raises(PageError) as refused:
+            await call(client, url, "train_start", [{"preset": "ten"}])
+        await call(client, url, "train_stop", [started["run"], started["token"]])
+        await visitor.page.close()
+    return seen, log, started, str(refused.value)
