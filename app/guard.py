@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
+from app.arrivals import Arrivals
 from app.caps import Caps
 from app.temporary import Ceiling
 
@@ -44,6 +45,7 @@ class Guard:
       that keeps recordings.
     - A body has at most 24 MB, an upload at most 256 MB, or as the caps say, and no more than the temporary folder may
       hold; older temporary files make room for it.
+    - Each uploaded file gets a place of its own, so that two visitors may bring the same.
     - A call whose arguments name a file that is not below the folder of uploads is refused before anything looks for
       it, and so is an address, which Gradio would fetch. Arguments that a call of a public function leaves out at the
       end get their defaults; an event of the page with too few is refused, which Gradio would do without a word.
@@ -57,6 +59,7 @@ class Guard:
     def __init__(self, app: ASGIApp, ceiling: Ceiling, upload_bytes: int = Caps.upload_bytes) -> None:
         self.app, self.ceiling, self.upload_bytes = app, ceiling, upload_bytes
         self.folder = Path(os.path.abspath(ceiling.folder))
+        self.arrivals = Arrivals(ceiling.folder.resolve())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it in one sentence."""
@@ -105,12 +108,17 @@ class Guard:
                 words = "Many visitors are uploading images just now; please try again in a minute."
                 await refuse(503, words, scope, receive, send)
                 return
-            body = Counted(receive, most)
+            body, answer = Counted(receive, most), Answer()
+            stack.enter_context(self.arrivals.coming())
             try:
-                await self.app(scope, body, send)
+                await self.app(scope, body, answer.take)
             except ClientDisconnect:
                 if body.exceeded:
                     await too_large(most, scope, receive, send)
+                return
+            if answer.status == 200:
+                answer.body = await run_in_threadpool(self.arrivals.own_places, answer.body)
+            await answer.send(send)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read a call whole and pass it on, unless it is too large or names an address."""
@@ -151,6 +159,28 @@ class Counted:
         message = await self.receive()
         self.seen += len(message.get("body", b""))
         return {"type": "http.disconnect"} if self.exceeded else message
+
+
+class Answer:
+    """An answer that is held back until it is whole."""
+
+    def __init__(self) -> None:
+        self.status, self.body = 500, b""
+        self.headers: list[tuple[bytes, bytes]] = []
+
+    async def take(self, message: Message) -> None:
+        """Take a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], [*message.get("headers", [])]
+        else:
+            self.body += message.get("body", b"")
+
+    async def send(self, send: Send) -> None:
+        """Send the answer."""
+        headers = [(name, value) for name, value in self.headers if name.lower() != b"content-length"]
+        headers.append((b"content-length", str(len(self.body)).encode()))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 class Replay:

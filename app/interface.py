@@ -8,6 +8,7 @@ import gradio as gr
 
 from app.api import add_api
 from app.library import Library
+from app.sessions import keep_sessions_light
 from app.tabs.about import build_about
 from app.tabs.auxiliary import build_auxiliary_tab
 from app.tabs.data import build_data
@@ -27,6 +28,7 @@ CACHE_SECONDS = 3600
 
 def build(library: Library) -> gr.Blocks:
     """Build the page over a library."""
+    keep_sessions_light()
     demo: gr.Blocks = gr.Blocks(
         title="MUN: visible-infrared person re-identification",
         fill_width=True,

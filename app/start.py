@@ -88,7 +88,7 @@ def launch_options() -> dict[str, Any]:
         "css": stylesheet(),
         "max_file_size": "16mb",
         "strict_cors": True,
-        "state_session_capacity": 500,  # Gradio keeps the last page of each visit, about 0.2 MB
+        "state_session_capacity": 500,  # visits whose states Gradio keeps
         "allowed_paths": [],
         "show_error": False,
         "ssr_mode": False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 import threading
@@ -10,6 +9,8 @@ import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from app.arrivals import forget
 
 __all__ = ["MAX_BYTES", "Allowance", "take_uploads", "upload_folder", "uploaded_names"]
 
@@ -69,14 +70,6 @@ def read_bounded(path: Path) -> bytes:
             return file.read(MAX_BYTES + 1)
     except OSError:
         return b""
-
-
-def forget(path: Path) -> None:
-    """Delete a file, and the folder that Gradio made for it alone."""
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        path.parent.rmdir()
 
 
 class Allowance:

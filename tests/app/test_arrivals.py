@@ -1,0 +1,79 @@
+"""Uploads that two visitors bring at once: each has a file of their own, and none is left when both are read."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.arrivals import Arrivals
+from app.library import Library
+from app.uploads import take_uploads
+from tests.serving import serve
+
+
+def arrive(folder: Path, data: bytes = b"image") -> Path:
+    """Put a file where Gradio would."""
+    path = folder / "hash" / "a.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def test_the_same_file_twice_is_two_files(tmp_path: Path) -> None:
+    arrivals = Arrivals(tmp_path)
+    with arrivals.coming():
+        first = arrivals.own_places(json.dumps([str(arrive(tmp_path))]).encode())
+        with arrivals.coming():  # another visitor's, whose file is written, and not yet told of
+            shared = arrive(tmp_path)
+        assert shared.exists(), "nothing goes while an upload comes in"
+        second = arrivals.own_places(json.dumps([str(shared)]).encode())
+    assert not shared.parent.exists()
+    (one,), (other,) = json.loads(first), json.loads(second)
+    assert one != other
+    Path(one).unlink()
+    assert Path(other).read_bytes() == b"image"
+
+
+def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    arrivals = Arrivals(tmp_path)
+    with arrivals.coming():
+        (own,) = json.loads(arrivals.own_places(json.dumps([str(arrive(tmp_path))]).encode()))
+    assert Path(own).read_bytes() == b"image"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [Path(own)]
+
+
+@pytest.mark.parametrize("answer", [b"", b"no json", b"{}", b"[1]", b"[" * 100_000])
+def test_what_is_no_list_of_paths_is_left_alone(answer: bytes, tmp_path: Path) -> None:
+    assert Arrivals(tmp_path).own_places(answer) == answer
+
+
+def test_a_file_that_is_gone_or_elsewhere_keeps_its_path(tmp_path: Path) -> None:
+    elsewhere = arrive(tmp_path / "elsewhere" / "deep")
+    paths = [str(tmp_path / "hash" / "gone.png"), str(elsewhere)]
+    arrivals = Arrivals(tmp_path)
+    with arrivals.coming():
+        assert json.loads(arrivals.own_places(json.dumps(paths).encode())) == paths
+    assert elsewhere.exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("hash")]
+
+
+def test_many_visitors_bring_one_file(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    with serve(library, tmp_path / "gradio") as served:
+
+        def bring(_: int) -> bytes:
+            answer = served.client.post(f"{served.url}gradio_api/upload", files={"files": ("a.png", b"the same")})
+            ((_, data),) = take_uploads({"path": answer.json()[0], "orig_name": "a.png"})
+            return data
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(bring, range(80))) == [b"the same"] * 80
+    assert not [path for path in (tmp_path / "gradio").rglob("*") if path.is_file()]
