@@ -85,7 +85,7 @@ def as_data(text: str) -> str:
 
 
 def grid_lines(grid: ResultGrid) -> list[dict[str, Any]]:
-    """Write the rows of a grid: mAP in every setting."""
+    """Write the rows of a grid: mAP in every setting, then the contrast where all settings have one."""
     lines = []
     for row in grid.rows:
         cells = []
@@ -93,6 +93,9 @@ def grid_lines(grid: ResultGrid) -> list[dict[str, Any]]:
             there = next(other for other in table.rows if other.name == row.name)
             cells.append((cell(there, "mean_ap", "mean_ap_seed_sd"), there.values.get("mean_ap")))
         lines.append({"label": row.label, "cells": cells})
+    if all(table.contrast for table in grid.tables):
+        answers = [(answer(table), table.contrast["mean_ap"]["mean"]) for table in grid.tables if table.contrast]
+        lines.append({"label": grid.tables[0].question, "cells": answers})
     return lines
 
 
