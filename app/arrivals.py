@@ -18,6 +18,8 @@ from pathlib import Path
 
 __all__ = ["Arrivals", "forget"]
 
+TRIES = 20
+
 
 class Arrivals:
     """The uploads that are coming in; safe from many threads.
@@ -71,18 +73,30 @@ class Arrivals:
         own = path.parent.with_name(f"{path.parent.name}-{secrets.token_hex(8)}") / path.name
         try:
             own.parent.mkdir()
-            try:
-                os.link(path, own)
-            except FileNotFoundError:
-                raise
-            except OSError:  # the file system knows no links
-                shutil.copyfile(path, own)
+            link_or_copy(path, own)
         except OSError:
             forget(own)
             return path
         with self._lock:
             self._shared.add(path)
         return own
+
+
+def link_or_copy(path: Path, own: Path) -> None:
+    """Give a file a second name, or copy it where the file system knows no links.
+
+    Raises:
+        OSError: It is gone.
+    """
+    for _ in range(TRIES):
+        try:
+            os.link(path, own)
+            return
+        except FileNotFoundError:
+            continue  # it was found, and another upload of the same content took its place before it was linked
+        except OSError:
+            break
+    shutil.copyfile(path, own)
 
 
 def forget(path: Path) -> None:

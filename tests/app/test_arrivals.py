@@ -50,6 +50,24 @@ def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [Path(own)]
 
 
+def test_a_file_that_another_upload_replaces_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link to a file that is replaced between its lookup and the link says that there is none."""
+    link, calls = os.link, []
+
+    def late(path: Path, own: Path) -> None:
+        calls.append(path)
+        if len(calls) < 3:
+            raise FileNotFoundError(path)
+        link(path, own)
+
+    monkeypatch.setattr(os, "link", late)
+    arrivals = Arrivals(tmp_path)
+    with arrivals.coming():
+        (own,) = json.loads(arrivals.own_places(json.dumps([str(arrive(tmp_path))]).encode()))
+    assert Path(own).read_bytes() == b"image"
+    assert len(calls) == 3
+
+
 @pytest.mark.parametrize("answer", [b"", b"no json", b"{}", b"[1]", b"[" * 100_000])
 def test_what_is_no_list_of_paths_is_left_alone(answer: bytes, tmp_path: Path) -> None:
     assert Arrivals(tmp_path).own_places(answer) == answer

@@ -23,15 +23,18 @@ def state(page: Any, name: str) -> Any:
     return page.wait_for_selector(f'.mun-train-run[data-state="{name}"]', timeout=90_000)
 
 
-def write(page: Any, label: str, value: str) -> None:
-    """Fill in a field; one that has just been unfolded gets its first value a moment after it is there."""
-    from playwright.sync_api import expect
+STAYS = "(field, value) => new Promise((done) => setTimeout(() => done(field.value === value), 400))"
 
+
+def write(page: Any, label: str, value: str) -> None:
+    """Fill in a field until it stays; one that has just been unfolded gets its first value a moment later."""
     field = page.get_by_label(label, exact=True)
-    expect(field).not_to_have_value("")
-    field.fill(value)
-    field.press("Tab")
-    expect(field).to_have_value(value)
+    for _ in range(10):
+        field.fill(value)
+        field.press("Tab")
+        if field.evaluate(STAYS, value):
+            return
+    pytest.fail(f"the field {label} does not keep {value}")
 
 
 def begin_small_run(page: Any) -> None:
