@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import gradio as gr
@@ -11,8 +11,11 @@ __all__ = ["plain_errors"]
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
+def plain_errors(words: Callable[[ValueError], str] = str) -> Iterator[None]:
     """Show the sentence of a `ValueError` to whoever asked, in the page or over HTTP, and print no traceback.
+
+    Args:
+        words: Writes the sentence.
 
     Raises:
         gr.Error: The block raised a `ValueError`.
@@ -20,4 +23,4 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+        raise gr.Error(words(error), print_exception=False) from None

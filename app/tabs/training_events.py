@@ -255,7 +255,7 @@ class TrainHandlers:
 
     def plainly(self, act: Callable[[], Answer]) -> Answer:
         """Show a refusal as one plain sentence."""
-        with plain_errors():
+        with plain_errors(sentence):
             return act()
 
 
