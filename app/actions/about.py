@@ -13,6 +13,7 @@ from app.checkpoints import CheckpointEntry
 from app.library import Library
 from mun.checkpoint import WEIGHTS
 from mun.config import Config
+from mun.training.card import flag_text
 
 __all__ = ["SHOWN", "Request", "Result", "Score", "Setting", "run"]
 
@@ -230,12 +231,3 @@ def settings_of(group: Any) -> Iterator[Setting]:
             yield from settings_of(value)
         else:
             yield Setting(item.name, flag_text(value), flag_text(item.default), item.metadata["text"])
-
-
-def flag_text(value: object) -> str:
-    """Write a value as people and the command line read it: `3,5,7`, `1x1,2x1`, `on`, `0.0005`."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, tuple):
-        return ",".join("x".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)

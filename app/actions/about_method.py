@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.actions.about import flag_text
 from app.actions.auxiliary_eye import Eye
 from app.actions.auxiliary_request import Request, pair_of
 from app.library import Library
 from app.thumbnails import encoded
 from mun.config import Config, GeneratorConfig
+from mun.training.card import flag_text
 
 __all__ = ["Choice", "Pictures", "choices", "pictures"]
 

@@ -135,7 +135,7 @@ class Choices:
         return self._choice("explain", data, explain.Request(*data), explain.run)
 
     def _own(self, sample: Sample) -> Choice:
-        """An image that nobody else brings: one of the data, mirrored."""
+        """An image of one's own: one of the data, mirrored; others may bring the same."""
         file = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(read_image(sample.path)[:, ::-1])).save(file, "PNG")
         bytes_of, modality = file.getvalue(), sample.modality.value

@@ -220,8 +220,7 @@ class Visitor:
         """Bring an image, say what it is, rank, and forget it."""
         choice, page = self.draw.choice(self.choices.own), self.page
         with self.log.timed("page: own image"):
-            own = choice.file
-            page.values[page.find("own-file")] = await page.upload("mine.png", own)
+            page.values[page.find("own-file")] = await page.upload("mine.png", choice.file)
             await page.fire("own-file", "upload")
             page.values[page.inputs_of("own-rank", "click")[1]] = choice.data[3]
             await page.fire("own-rank", "click")

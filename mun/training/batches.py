@@ -94,9 +94,9 @@ class Batches:
             modality: augment(self.images(rows[modality], step), settings, uniform[modality]) for modality in PAIRED
         }
 
-    def plain(self, count: int) -> Iterator[dict[Modality, Tensor]]:
-        """Yield fixed batches without augmentation, as recalibration wants them."""
-        for index in range(count):
+    def plain(self) -> Iterator[dict[Modality, Tensor]]:
+        """Yield the fixed batches without augmentation that recalibrate the batch statistics."""
+        for index in range(self.config.train.recalibration):
             rows, _ = self.sampler.batch(PLAIN_STEPS + index)
             yield {modality: self.images(rows[modality]) for modality in PAIRED}
 

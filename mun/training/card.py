@@ -16,7 +16,7 @@ from mun.data.sources import Source
 from mun.structures import Split
 from mun.training.run import RunSettings
 
-__all__ = ["changed_values", "describe_data", "make_card", "train_command"]
+__all__ = ["changed_values", "describe_data", "flag_text", "make_card", "train_command"]
 
 
 def make_card(folder: Path, settings: RunSettings, source: Source, step: int, selection: dict[str, Any]) -> Card:
@@ -75,9 +75,9 @@ def changed_values(config: Any) -> Iterator[tuple[str, str]]:
 
 
 def flag_text(value: Any) -> str:
-    """Write a value as the command line reads it: `3,5,7`, `1x1,2x1`, `on`, `off`."""
+    """Write a value as people and the command line read it: `3,5,7`, `1x1,2x1`, `on`, `off`, `3` for 3.0."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
         return ",".join("x".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in value)
-    return str(value)
+    return str(value).removesuffix(".0")

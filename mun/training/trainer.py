@@ -149,8 +149,7 @@ class Trainer:
         """Score the present weights on the validation identities; empty where there are none."""
         if not self.source.val:
             return {}
-        plain = self.batches.plain(self.config.train.recalibration)
-        return validate(self.network, self.source, plain, self.progress)
+        return validate(self.network, self.source, self.batches.plain(), self.progress)
 
     def advance(self) -> dict[str, float]:
         """Do one step with all that falls due after it: metrics, validation, saving."""
@@ -193,7 +192,7 @@ class Trainer:
                 "validations": self.steps // (self.config.train.evaluate_every * self.steps_per_epoch),
                 "scores": self.state.best["scores"],
             }
-        network: Network = recalibrated(self.network, self.batches.plain(self.config.train.recalibration)).cpu()
+        network: Network = recalibrated(self.network, self.batches.plain()).cpu()
         save_checkpoint(self.folder, network, make_card(self.folder, self.settings, self.source, step, selection))
         return self.folder
 
