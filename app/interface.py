@@ -53,7 +53,7 @@ def build(library: Library) -> gr.Blocks:
             with gr.Tab("Train", id="train"):
                 build_training(demo, library)
             with gr.Tab("Results", id="results") as tab:
-                build_results(tab)
+                build_results(library, tab)
             with gr.Tab("About the data", id="data") as tab:
                 build_data(library, tab)
             with gr.Tab("About", id="about") as tab:

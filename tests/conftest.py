@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from mun.__main__ import main
-from mun.checkpoint import FORMAT, Card, build_network, save_checkpoint
+from mun.checkpoint import FORMAT, Card, build_network, load_checkpoint, save_checkpoint
 from mun.config import Config, ModelConfig
 
 TINY_MODEL = ModelConfig(width=0.125, height=64, image_width=32)
@@ -62,4 +64,15 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = Config(model=TINY_MODEL)
     card = Card(FORMAT, "mun-tiny", config, 0, 0, {"name": "synvi"}, {"by": "nothing"}, [], ["none"], {"mun": "test"})
     save_checkpoint(folder / "mun-tiny", build_network(config, num_classes=3, seed=0).eval(), card)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def two_checkpoints(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `mun-tiny` and `other-tiny`, which differ in their random weights."""
+    folder = tmp_path_factory.mktemp("two") / "checkpoints"
+    shutil.copytree(tiny_checkpoint, folder)
+    _, card = load_checkpoint(folder / "mun-tiny")
+    network = build_network(card.config, num_classes=3, seed=5).eval()
+    save_checkpoint(folder / "other-tiny", network, replace(card, name="other-tiny"))
     return folder

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from app.results import FOLDER, ResultGrid, ResultTable, grids_of, read_results
+from app.results import ResultGrid, ResultTable, grids_of
 
 if TYPE_CHECKING:
     from app.figures.knob_curves import KnobLine
 
-__all__ = ["KINDS", "NAME", "figure_of", "knob_figure", "shipped_figure"]
+__all__ = ["KINDS", "NAME", "grid_to_draw", "knob_figure"]
 
 KINDS = ("png", "pdf", "svg")
 NAME = "misalignment"
@@ -19,19 +18,10 @@ MISALIGNMENT, CORRELATION = "misalignment", "colour_infrared_correlation"
 USUAL = {MISALIGNMENT: 1.0, CORRELATION: 0.5}  # of level standard
 
 
-def figure_of(name: str = NAME) -> ResultGrid | None:
-    """Find the shipped tables of an experiment over knobs; `None` where there are none."""
-    _, grids = grids_of(read_results(FOLDER))
-    return next((grid for grid in grids if grid.name == name), None)
-
-
-@lru_cache(maxsize=8)
-def shipped_figure(kind: str) -> bytes:
-    """Draw the shipped tables; their files do not change while the app runs."""
-    grid = figure_of()
-    if grid is None:
-        raise ValueError("expected tables of the experiment on misalignment, but none are shipped")
-    return knob_figure(grid, kind)
+def grid_to_draw(tables: Sequence[ResultTable]) -> ResultGrid | None:
+    """Find the tables of the experiment that has a figure; `None` where there are none."""
+    _, grids = grids_of(tables)
+    return next((grid for grid in grids if grid.name == NAME), None)
 
 
 def knob_figure(grid: ResultGrid, kind: str) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from benchmarks.load.page import Page, PageError, call, new_client
 from benchmarks.load.server import Server, start
 from benchmarks.load.table import Answered, Log, WrongError
 from benchmarks.load.visitor import RETRIEVALS, TABS, Visitor
-from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTIONS = {"auxiliary": auxiliary, "explain": explain, "retrieve": retrieve, "evaluate": evaluate}
@@ -32,25 +30,14 @@ LIMIT = 3.0  # seconds, 95th percentile of a retrieval
 
 
 @pytest.fixture(scope="module")
-def checkpoints(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two checkpoints that rank differently."""
-    folder = tmp_path_factory.mktemp("load") / "checkpoints"
-    shutil.copytree(tiny_checkpoint, folder)
-    _, card = load_checkpoint(folder / "mun-tiny")
-    network = build_network(card.config, num_classes=3, seed=5).eval()
-    save_checkpoint(folder / "other-tiny", network, replace(card, name="other-tiny"))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def choices(tiny_synvi: Path, checkpoints: Path) -> Choices:
-    library = open_library(tiny_synvi, checkpoints)
+def choices(tiny_synvi: Path, two_checkpoints: Path) -> Choices:
+    library = open_library(tiny_synvi, two_checkpoints)
     return Choices(library, 18, library.usable)
 
 
 @pytest.fixture(scope="module")
-def server(tiny_synvi: Path, checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    flags = ["--data", str(tiny_synvi), "--checkpoints", str(checkpoints)]
+def server(tiny_synvi: Path, two_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    flags = ["--data", str(tiny_synvi), "--checkpoints", str(two_checkpoints)]
     # One thread, as in this process; otherwise last bits differ, which is allowed for, and the crowd would be slower.
     with start(tmp_path_factory.mktemp("app"), flags, {"OMP_NUM_THREADS": "1", "MUN_TRAIN": "on"}) as running:
         yield running

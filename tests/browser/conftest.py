@@ -15,12 +15,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-
-from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -61,17 +59,6 @@ def chromium_path() -> str:
     if not found or not Path(found).exists():
         missing(f"found no Chromium ({chosen or ', '.join(NAMES)})")
     return str(found)
-
-
-@pytest.fixture(scope="session")
-def two_checkpoints(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `mun-tiny` and `other-tiny`, which differ in their random weights."""
-    folder = tmp_path_factory.mktemp("two") / "checkpoints"
-    shutil.copytree(tiny_checkpoint, folder)
-    _, card = load_checkpoint(folder / "mun-tiny")
-    network = build_network(card.config, num_classes=3, seed=5).eval()
-    save_checkpoint(folder / "other-tiny", network, replace(card, name="other-tiny"))
-    return folder
 
 
 @pytest.fixture(scope="session")
