@@ -88,7 +88,7 @@ def launch_options() -> dict[str, Any]:
         "css": stylesheet(),
         "max_file_size": "16mb",
         "strict_cors": True,
-        "state_session_capacity": 500,  # visits whose states Gradio keeps
+        "state_session_capacity": caps.visits,
         "allowed_paths": [],
         "show_error": False,
         "ssr_mode": False,
