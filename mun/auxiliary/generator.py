@@ -8,6 +8,7 @@ where it happens.
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,23 +79,43 @@ class CrossModalityLearner(nn.Module):
 
     def forward(self, visible: Tensor, infrared: Tensor) -> Tensor:
         """Map two `(N, C, h, w)` to one shared `(N, C, h, w)`."""
-        size = visible.shape[-2:]
+        inside, counts, spread = pyramid(self.bins, visible.shape[-2:], visible.device, visible.dtype)
+        # Averages over all bins are one product with a fixed matrix; of zeros and ones, which bfloat16 holds exactly.
+        both = [inside @ maps.flatten(2).transpose(1, 2) / counts for maps in (visible, infrared)]
+        levels = torch.cat(both, dim=2).split([rows * columns for rows, columns in self.bins], dim=1)
         fused = [
-            fuse(torch.cat([F.adaptive_avg_pool2d(visible, bins), F.adaptive_avg_pool2d(infrared, bins)], dim=1))
-            for fuse, bins in zip(self.fuse, self.bins, strict=True)
+            F.linear(level, fuse.weight.flatten(1), fuse.bias) for level, fuse in zip(levels, self.fuse, strict=True)
         ]
-        # Bilinear upsampling of every level and their sum are one product with a fixed matrix.
-        cells = torch.cat([level.flatten(2) for level in fused], dim=2).transpose(1, 2)
-        spread = self.upsampling(size, cells)
-        return (spread @ cells).transpose(1, 2).reshape(visible.shape)
+        # Bilinear upsampling of every level and their sum are one product too.
+        return (spread @ torch.cat(fused, dim=1)).transpose(1, 2).reshape(visible.shape)
 
-    def upsampling(self, size: torch.Size, like: Tensor) -> Tensor:
-        """Tell what each bin adds to each pixel of `size` when upsampled, `(h·w, bins)`, of the type of `like`."""
-        levels = [
-            F.interpolate(torch.eye(r * c).to(like).view(r * c, 1, r, c), size=size, mode="bilinear")
-            for r, c in self.bins
-        ]
-        return torch.cat(levels).flatten(1).t()
+
+@functools.lru_cache(maxsize=8)
+@torch.inference_mode(mode=False)
+def pyramid(
+    bins: tuple[tuple[int, int], ...], size: torch.Size, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Say which pixels of `size` lie in each bin, how many, and what each bin adds to each pixel when upsampled.
+
+    Bins are those of adaptive average pooling; upsampling is bilinear.
+
+    Returns:
+        0 or 1, `(B, h·w)`, numbers of pixels, `(B, 1)`, and weights, `(h·w, B)`, with the B bins of all levels one
+        after the other; of `dtype`, the numbers at least float32.
+    """
+    inside, spread = [], []
+    for level in bins:
+        along = []
+        for count, length in zip(level, size, strict=True):
+            number, place = torch.arange(count)[:, None], torch.arange(length)
+            along.append((place >= number * length // count) & (place < -(-(number + 1) * length // count)))
+        rows, columns = along
+        inside.append((rows[:, None, :, None] & columns[None, :, None, :]).flatten(2).flatten(0, 1))
+        each = torch.eye(level[0] * level[1]).view(-1, 1, *level)
+        spread.append(F.interpolate(each, size=size, mode="bilinear").flatten(1))
+    pooled = torch.cat(inside)
+    counts = pooled.sum(dim=1, keepdim=True).to(device, torch.promote_types(dtype, torch.float32))
+    return pooled.to(device, dtype), counts, torch.cat(spread).t().contiguous().to(device, dtype)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from mun.experiments.results import (
     contrast,
     ledger,
     row_results,
-    test_run,
+    test_runs,
 )
 from mun.experiments.runs import PlannedRun, config_of, make_runs, plan
 from mun.experiments.tables import EXPERIMENTS, Experiment, Row, Setting
@@ -120,10 +120,9 @@ def run(options: argparse.Namespace) -> None:
     make_runs(table, device.type, options.jobs, say)
     every = {planned.folder: planned for planned in [*search, *table]}.values()
     write_text(bench.out / "ledger.jsonl", "".join(json.dumps(line) + "\n" for line in ledger(list(every))))
-    for planned in table:
-        if not (path := bench.test_path(planned)).is_file():
-            say(f"test: {planned.folder.name}")
-            test_run(planned, bench.test[planned.setting.name], path, device)
+    unread = [planned for planned in table if not bench.test_path(planned).is_file()]
+    places = [(bench.test[planned.setting.name], bench.test_path(planned)) for planned in unread]
+    test_runs(unread, places, device, options.jobs, say)
     costs = priced(bench, choice, device.type)
     for setting in experiment.settings:
         tests = tests_of(bench, table, setting)
@@ -212,13 +211,15 @@ def priced(bench: Bench, choice: dict[str, dict[str, Any]], device: str) -> dict
     path = bench.out / "costs.json"
     kept: dict[str, dict[str, Any]] = read_json(path) if path.is_file() else {}
     samples = read_source("synvi", next(iter(bench.train.values()))).require(Split.TRAIN)
+    missing = {}
     for row in bench.rows:
         if row.name not in kept:
             variant = next(variant for variant in row.variants if variant.name == choice[row.name]["variant"])
-            config = config_of(bench.experiment, row, variant, bench.base)
-            say(f"cost: {row.name}")
-            kept[row.name] = measure(config, len(training_labels(samples)), device, os.cpu_count() or 1).to_json()
-            write_json(path, kept)
+            missing[row.name] = config_of(bench.experiment, row, variant, bench.base)
+    for name, cost in measure(missing, len(training_labels(samples)), device, os.cpu_count() or 1):
+        say(f"cost: {name}")
+        kept[name] = cost.to_json()
+        write_json(path, kept)
     return {row.name: Cost(**kept[row.name]) for row in bench.rows}
 
 

@@ -60,43 +60,50 @@ def augment(images: Tensor, settings: Augmentation, uniform: Tensor) -> Tensor:
     Returns:
         A new tensor of the same shape, in [0, 1].
     """
-    chances = uniform.tolist()
+    height, width = images.shape[-2:]
     padded = F.pad(images, [settings.pad] * 4, mode="replicate") if settings.pad else images
-    return torch.stack(
-        [augment_one(padded[index], images.shape[-2:], settings, chances[index]) for index in range(len(images))]
+    corners = (uniform[:, 1:3].double() * (2 * settings.pad + 1)).long().tolist()
+    shifted = torch.stack(
+        [image[:, top : top + height, left : left + width] for image, (top, left) in zip(padded, corners, strict=True)]
     )
-
-
-def augment_one(padded: Tensor, size: torch.Size, settings: Augmentation, uniform: list[float]) -> Tensor:
-    """Augment one padded image, `(3, H + 2·pad, W + 2·pad)`, from nine uniform draws."""
-    flip, down, right, bright, contrast, erase, area, ratio, place = uniform
-    height, width = size
-    top, left = int(down * (2 * settings.pad + 1)), int(right * (2 * settings.pad + 1))
-    image = padded[:, top : top + height, left : left + width]
-    if flip < settings.flip:
-        image = image.flip(-1)
+    result = torch.where(each(uniform[:, 0] < settings.flip, images), shifted.flip(-1), shifted)
     if settings.jitter:
-        gain = 1 + settings.jitter * (2 * contrast - 1)
-        offset = settings.jitter * (2 * bright - 1) * 0.5
-        mean = image.mean()
-        image = ((image - mean) * gain + mean + offset).clamp(0, 1)
-    if erase < settings.erase:
-        image = erase_rectangle(image.clone(), 0.02 + area * (settings.erase_area - 0.02), ratio, place)
-    return image
+        offset, gain = (each(settings.jitter * (2 * uniform[:, column] - 1), images) for column in (3, 4))
+        mean = result.mean(dim=(1, 2, 3), keepdim=True)
+        result = (result - mean).mul_(1 + gain).add_(mean + 0.5 * offset).clamp_(0, 1)
+    if settings.erase:
+        hidden = erased(uniform[:, 5:], settings, height, width).to(images.device)
+        result = torch.where(hidden[:, None], result.new_tensor(FILL).view(3, 1, 1), result)
+    return result
 
 
-def erase_rectangle(image: Tensor, area: float, ratio: float, place: float) -> Tensor:
-    """Fill a rectangle of an image, `(3, H, W)`, in place.
+def each(values: Tensor, images: Tensor) -> Tensor:
+    """Lay one value per image, `(N,)`, beside images, `(N, C, H, W)`, on their device."""
+    return values.to(images.device)[:, None, None, None]
+
+
+def erased(uniform: Tensor, settings: Augmentation, height: int, width: int) -> Tensor:
+    """Choose the pixels of one rectangle per image that are hidden, bool, `(N, H, W)`.
 
     Source: Zhong et al., AAAI 2020, arXiv:1708.04896: aspect ratio log-uniform in [0.3, 3.3]. Departs from it in: a
     rectangle that would not fit is cut to the image instead of drawn again.
+
+    Args:
+        uniform: Decides whether, the area, the aspect ratio and the place, `(N, 4)`.
+        settings: Probability and largest share of the image; the smallest is 2 %.
+        height: H.
+        width: W.
     """
-    height, width = image.shape[-2:]
-    aspect = math.exp(math.log(0.3) + ratio * (math.log(3.3) - math.log(0.3)))
-    pixels = area * height * width
-    rows = max(1, min(height, round(math.sqrt(pixels * aspect))))
-    columns = max(1, min(width, round(math.sqrt(pixels / aspect))))
-    places = (height - rows + 1) * (width - columns + 1)
-    top, left = divmod(min(int(place * places), places - 1), width - columns + 1)
-    image[:, top : top + rows, left : left + columns] = image.new_tensor(FILL).view(3, 1, 1)
-    return image
+    chance, area, ratio, place = uniform.double().t()
+    pixels = (0.02 + area * (settings.erase_area - 0.02)) * height * width
+    aspect = (math.log(0.3) + ratio * (math.log(3.3) - math.log(0.3))).exp()
+    tall = (pixels * aspect).sqrt().round().clamp(1, height).long()
+    wide = (pixels / aspect).sqrt().round().clamp(1, width).long()
+    places = (height - tall + 1) * (width - wide + 1)
+    chosen = torch.minimum((place * places).long(), places - 1)
+    top, left = chosen // (width - wide + 1), chosen % (width - wide + 1)
+    down, across = torch.arange(height), torch.arange(width)
+    inside_rows = (down >= top[:, None]) & (down < (top + tall)[:, None])
+    inside_columns = (across >= left[:, None]) & (across < (left + wide)[:, None])
+    hidden: Tensor = (chance < settings.erase)[:, None, None] & inside_rows[:, :, None] & inside_columns[:, None, :]
+    return hidden

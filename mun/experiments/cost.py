@@ -6,6 +6,7 @@ import multiprocessing
 import resource
 import statistics
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -45,24 +46,33 @@ class Cost:
         return asdict(self)
 
 
-def measure(config: Config, num_classes: int, device: str, threads: int) -> Cost:
-    """Measure in a process of its own, so that no other method's memory counts.
+def measure(configs: Mapping[str, Config], num_classes: int, device: str, threads: int) -> Iterator[tuple[str, Cost]]:
+    """Measure one row after the other, each in a process of its own, so that no other's memory counts.
+
+    On a GPU one process measures all of them: the GPU's memory is counted anew for each.
 
     Args:
-        config: Of the row.
+        configs: By the name of the row.
         num_classes: Training identities.
         device: `cpu` or `cuda`.
         threads: Of the process on a CPU.
+
+    Yields:
+        Name and cost, in the order of `configs`.
     """
     context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_measure, (config, num_classes, device, threads))
+    with context.Pool(1, maxtasksperchild=1 if device == "cpu" else None) as pool:
+        for name, config in configs.items():
+            yield name, pool.apply(_measure, (config, num_classes, device, threads))
 
 
 def _measure(config: Config, num_classes: int, device: str, threads: int) -> Cost:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     place = torch.device(device)
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     network = Network(config.model, num_classes).to(place)
     network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     criterion = Criterion(config.loss, network.num_features).to(place)

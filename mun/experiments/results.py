@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,7 @@ __all__ = [
     "ledger",
     "row_results",
     "test_run",
+    "test_runs",
 ]
 
 PROTOCOL, TRIALS = "synvi-all", 10
@@ -147,6 +151,45 @@ def test_run(run: PlannedRun, data: Path, path: Path, device: torch.device) -> N
             first_hit=np.stack([trial.first_hit for trial in trials]),
             pids=np.array([sample.pid for sample in queries(protocol, samples)]),
         )
+
+
+def test_runs(
+    runs: Sequence[PlannedRun],
+    places: Sequence[tuple[Path, Path]],
+    device: torch.device,
+    jobs: int,
+    report: Callable[[str], None],
+) -> None:
+    """Read the tests of many runs, several side by side.
+
+    Args:
+        runs: Finished.
+        places: For each run, the folder with the test identities and where to write, as in `test_run`.
+        device: Where to compute.
+        jobs: How many at once; the processor's cores are shared out among them.
+        report: Told of each run, one line.
+
+    Raises:
+        ValueError: As `test_run`; what was written before stays.
+    """
+    if jobs == 1 or len(runs) <= 1:
+        for run, (data, path) in zip(runs, places, strict=True):
+            report(f"test: {run.folder.name}")
+            test_run(run, data, path, device)
+        return
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(runs)), spawn, torch.set_num_threads, (threads,)) as pool:
+        waiting = {
+            pool.submit(test_run, run, data, path, device): run.folder.name
+            for run, (data, path) in zip(runs, places, strict=True)
+        }
+        try:
+            for done in as_completed(waiting):
+                done.result()
+                report(f"test: {waiting[done]}")
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def read_tests(paths: Sequence[Path]) -> tuple[dict[str, Floats], NDArray[np.int64]]:

@@ -98,10 +98,14 @@ class Network(nn.Module):
         return layers | {f"layer{stage}": getattr(self.trunk, f"layer{stage}") for stage in range(1, 5)}
 
     def generate(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
-        """Make the auxiliary images of pairs, each like its inputs, in float32; see `Auxiliary`."""
-        with torch.autocast(visible.device.type, enabled=False):
+        """Make the auxiliary images of pairs, each like its inputs, in float32; see `Auxiliary`.
+
+        On a CPU they are computed in float32 too: depth-wise convolutions are slower there in bfloat16.
+        """
+        kind = visible.device.type
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda" and torch.is_autocast_enabled(kind)):
             images: tuple[Tensor, ...] = self.auxiliary(visible, infrared, draws)
-        return images
+        return tuple(image.float() for image in images)
 
     def forward(self, images: Mapping[Modality, Tensor]) -> Outputs:
         """Run every modality's stem, then the shared layers on all images together.

@@ -134,11 +134,14 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, T
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put tensors named by `optimizer_tensors` back."""
+    """Put tensors named by `optimizer_tensors` back, each laid out in memory as its parameter is."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
+        parameter = parameters[int(index)]
+        fits = value.shape == parameter.shape
+        state.setdefault(int(index), {})[name] = torch.empty_like(parameter).copy_(value) if fits else value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

@@ -36,15 +36,19 @@ def snapshot_steps(count: int, steps: int) -> frozenset[int]:
 
 
 def build_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Build the optimiser; biases, normalisation and the layer scale (all 1-D) are not decayed."""
+    """Build the optimiser; biases, normalisation and the layer scale (all 1-D) are not decayed.
+
+    On a GPU all parameters are updated by a few large kernels, which take other roundings.
+    """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    fused = all(parameter.is_cuda for parameter in trained)
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=config.lr)
+        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True, fused=fused)
+    return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
