@@ -16,18 +16,24 @@ import torch
 from mun.config import ModelConfig
 from mun.models.network import Network
 from mun.structures import Modality
+from mun.training.graphs import RecordedPasses
 
 
-def step(network: Network, pairs: tuple[torch.Tensor, torch.Tensor], given: torch.Tensor | None, mixed: bool) -> float:
+def step(
+    passes: Network | RecordedPasses,
+    pairs: tuple[torch.Tensor, torch.Tensor],
+    given: torch.Tensor | None,
+    mixed: bool,
+) -> float:
     """Time one forward and backward pass in seconds."""
     visible, infrared = pairs
     if visible.is_cuda:
         torch.cuda.synchronize()
     began = time.perf_counter()
     with torch.autocast(visible.device.type, dtype=torch.bfloat16, enabled=mixed):
-        auxiliary = network.generate(visible, infrared)[0] if given is None else given
+        auxiliary = passes.generate(visible, infrared)[0] if given is None else given
         images = {Modality.VISIBLE: visible, Modality.INFRARED: infrared, Modality.AUXILIARY: auxiliary}
-        outputs = network(images)
+        outputs = passes(images)
     torch.cat(list(outputs.embeddings.values())).square().sum().backward()
     if visible.is_cuda:
         torch.cuda.synchronize()
@@ -53,9 +59,11 @@ def main() -> None:
     pairs = tuple(torch.rand(options.pairs, 3, height, width, device=options.device) for _ in range(2))
     given = torch.rand_like(pairs[0])
     times: dict[str, list[float]] = {"given": [], "generated": []}
+    on_gpu = network.mean.is_cuda  # where training records its passes, once for each way of coming by the image
+    passes = {name: RecordedPasses(network) if on_gpu else network for name in times}
     for repeat in range(options.repeats + 2):
         for name, auxiliary in (("given", given), ("generated", None)):
-            seconds = step(network, pairs, auxiliary, options.mixed)
+            seconds = step(passes[name], pairs, auxiliary, options.mixed)
             if repeat >= 2:
                 times[name].append(seconds)
     plain, whole = min(times["given"]), min(times["generated"])

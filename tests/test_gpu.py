@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from mun.data.augment import Augmentation, augment, draw_uniform
 from mun.data.sources import read_source
 from mun.embedding import embed_samples
 from mun.experiments.cost import measure
-from mun.structures import Split
+from mun.models.network import Network
+from mun.structures import Modality, Split
+from mun.training.graphs import RecordedPasses
 from mun.training.run import FORMAT, MetricsFile, RunSettings, write_settings
 from mun.training.trainer import Trainer, train
 
@@ -67,6 +70,32 @@ def test_losses_are_those_of_a_cpu(tiny_synvi: Path, tmp_path: Path, auxiliary: 
     assert len(first) == 3
     assert second == pytest.approx(first, rel=2e-2)
     assert second[0] == pytest.approx(first[0], rel=1e-4), "before any rounding could grow"
+
+
+@pytest.mark.parametrize("auxiliary", ["none", "middle", "mun"])
+def test_recorded_passes_are_those_of_the_network(auxiliary: str) -> None:
+    torch.manual_seed(0)
+    plain = Network(replace(MODEL, auxiliary=auxiliary), 10).to(GPU).to(memory_format=torch.channels_last).train()
+    other = copy.deepcopy(plain)
+    recorded = RecordedPasses(other)
+    for turn in range(3):
+        visible, infrared = torch.rand(2, 8, 3, 64, 32, device=GPU)
+        found = {}
+        for name, network, passes in (("plain", plain, plain), ("recorded", other, recorded)):
+            images = {Modality.VISIBLE: visible, Modality.INFRARED: infrared}
+            if generated := passes.generate(visible, infrared):
+                images[Modality.AUXILIARY] = torch.cat(generated)
+            outputs = passes(images)
+            network.zero_grad(set_to_none=True)
+            said = [*outputs.embeddings.values(), *outputs.features.values(), *outputs.logits.values()]
+            torch.cat([values[:, :3] for values in said]).square().sum().backward()
+            gradients = {f"{key}.grad": p.grad.clone() for key, p in network.named_parameters() if p.grad is not None}
+            logits = {f"{key}.logits": value.detach().clone() for key, value in outputs.logits.items()}
+            found[name] = {key: value.clone() for key, value in network.state_dict().items()} | gradients | logits
+        assert found["plain"].keys() == found["recorded"].keys()
+        for key, value in found["plain"].items():
+            scale = 1 + float(value.abs().max())
+            assert torch.allclose(value, found["recorded"][key], rtol=1e-3, atol=1e-4 * scale), (turn, key)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

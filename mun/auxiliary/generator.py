@@ -82,9 +82,10 @@ class CrossModalityLearner(nn.Module):
         inside, counts, spread = pyramid(self.bins, visible.shape[-2:], visible.device, visible.dtype)
         # Averages over all bins are one product with a fixed matrix; of zeros and ones, which bfloat16 holds exactly.
         both = [inside @ maps.flatten(2).transpose(1, 2) / counts for maps in (visible, infrared)]
-        levels = torch.cat(both, dim=2).split([rows * columns for rows, columns in self.bins], dim=1)
+        levels = torch.split(torch.cat(both, dim=2), [rows * columns for rows, columns in self.bins], dim=1)
         fused = [
-            F.linear(level, fuse.weight.flatten(1), fuse.bias) for level, fuse in zip(levels, self.fuse, strict=True)
+            F.linear(level, fuse.get_parameter("weight").flatten(1), fuse.get_parameter("bias"))
+            for level, fuse in zip(levels, self.fuse, strict=True)
         ]
         # Bilinear upsampling of every level and their sum are one product too.
         return (spread @ torch.cat(fused, dim=1)).transpose(1, 2).reshape(visible.shape)

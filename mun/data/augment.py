@@ -72,7 +72,7 @@ def augment(images: Tensor, settings: Augmentation, uniform: Tensor) -> Tensor:
         mean = result.mean(dim=(1, 2, 3), keepdim=True)
         result = (result - mean).mul_(1 + gain).add_(mean + 0.5 * offset).clamp_(0, 1)
     if settings.erase:
-        hidden = erased(uniform[:, 5:], settings, height, width).to(images.device)
+        hidden = inside(rectangles(uniform[:, 5:], settings, height, width).to(images.device), height, width)
         result = torch.where(hidden[:, None], result.new_tensor(FILL).view(3, 1, 1), result)
     return result
 
@@ -82,8 +82,8 @@ def each(values: Tensor, images: Tensor) -> Tensor:
     return values.to(images.device)[:, None, None, None]
 
 
-def erased(uniform: Tensor, settings: Augmentation, height: int, width: int) -> Tensor:
-    """Choose the pixels of one rectangle per image that are hidden, bool, `(N, H, W)`.
+def rectangles(uniform: Tensor, settings: Augmentation, height: int, width: int) -> Tensor:
+    """Choose the rectangle of each image that is hidden: top, bottom, left, right, int64, `(N, 4)`; 0 for none.
 
     Source: Zhong et al., AAAI 2020, arXiv:1708.04896: aspect ratio log-uniform in [0.3, 3.3]. Departs from it in: a
     rectangle that would not fit is cut to the image instead of drawn again.
@@ -102,8 +102,13 @@ def erased(uniform: Tensor, settings: Augmentation, height: int, width: int) -> 
     places = (height - tall + 1) * (width - wide + 1)
     chosen = torch.minimum((place * places).long(), places - 1)
     top, left = chosen // (width - wide + 1), chosen % (width - wide + 1)
-    down, across = torch.arange(height), torch.arange(width)
-    inside_rows = (down >= top[:, None]) & (down < (top + tall)[:, None])
-    inside_columns = (across >= left[:, None]) & (across < (left + wide)[:, None])
-    hidden: Tensor = (chance < settings.erase)[:, None, None] & inside_rows[:, :, None] & inside_columns[:, None, :]
-    return hidden
+    boxes = torch.stack([top, top + tall, left, left + wide], dim=1)
+    return boxes.where((chance < settings.erase)[:, None], 0)
+
+
+def inside(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Say which pixels lie in the rectangle of their image, `(N, 4)`: bool, `(N, H, W)`."""
+    top, bottom, left, right = boxes.t()[..., None]
+    down, across = torch.arange(height, device=boxes.device), torch.arange(width, device=boxes.device)
+    rows, columns = (down >= top) & (down < bottom), (across >= left) & (across < right)
+    return torch.logical_and(rows[:, :, None], columns[:, None, :])

@@ -69,7 +69,12 @@ class RowResult:
 
 
 def commit_of_code() -> str:
-    """Name the commit of the code that runs, with `+` where files differ from it; `unknown` outside a git checkout."""
+    """Name the commit of the code that runs, with `+` where files differ from it; `unknown` outside a git checkout.
+
+    Code that was copied to another machine without its history is named by `$MUN_COMMIT`.
+    """
+    if named := os.environ.get("MUN_COMMIT"):
+        return named
     root = Path(__file__).parents[2]
     try:
         words = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]

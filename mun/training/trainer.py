@@ -24,6 +24,7 @@ from mun.snapshots import read_snapshots, write_snapshots
 from mun.structures import Modality, Split
 from mun.training.batches import PAIRED, Batches, build_sampler
 from mun.training.card import make_card
+from mun.training.graphs import RecordedPasses
 from mun.training.recalibration import recalibrated
 from mun.training.renewal import forget_labels
 from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings, sweep, write_settings
@@ -55,6 +56,7 @@ class Trainer:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         criterion = Criterion(self.config.loss, network.num_features).to(device)
         self.network: Network = network
+        self.passes = RecordedPasses(network) if device.type == "cuda" else network
         self.criterion = criterion
         self.state = TrainState(0, network, criterion, build_optimizer(network, self.config.train), {})
         if (newest := newest_state(folder)) is not None:
@@ -70,7 +72,7 @@ class Trainer:
         draws = torch.Generator().manual_seed(int(np.random.SeedSequence([self.seed, 4, step]).generate_state(1)[0]))
         if auxiliary.second_view:
             images = self.batches.second_view(step, draws)
-        return self.network.generate(images[Modality.VISIBLE], images[Modality.INFRARED], draws)
+        return self.passes.generate(images[Modality.VISIBLE], images[Modality.INFRARED], draws)
 
     def begin_epoch(self, step: int) -> None:
         """Where an epoch begins, let fresh people in, and start to render the next ones."""
@@ -109,7 +111,7 @@ class Trainer:
             if generated:
                 images = {**images, Modality.AUXILIARY: torch.cat([image.float() for image in generated])}
                 labels = {**labels, Modality.AUXILIARY: pair_labels.repeat(len(generated))}
-            outputs = self.network(images)
+            outputs = self.passes(images)
         total, parts = self.criterion(
             outputs.features, outputs.embeddings, outputs.logits, labels, progress=step / self.steps
         )
