@@ -111,4 +111,5 @@ def inside(boxes: Tensor, height: int, width: int) -> Tensor:
     top, bottom, left, right = boxes.t()[..., None]
     down, across = torch.arange(height, device=boxes.device), torch.arange(width, device=boxes.device)
     rows, columns = (down >= top) & (down < bottom), (across >= left) & (across < right)
-    return torch.logical_and(rows[:, :, None], columns[:, None, :])
+    within: Tensor = rows[:, :, None] & columns[:, None, :]
+    return within
