@@ -66,6 +66,13 @@ class CheckpointEntry:
         return round(done, -2) or done
 
     @property
+    def pairs(self) -> int:
+        """Visible images, and as many infrared ones, per step."""
+        return (
+            0 if self.card is None else self.card.config.train.ids_per_batch * self.card.config.train.instances_per_id
+        )
+
+    @property
     def identities(self) -> int | None:
         """People it was trained on; `None` where the card does not say."""
         splits = self.card.data.get("splits") if self.card else None
@@ -75,12 +82,13 @@ class CheckpointEntry:
 
     @property
     def budget(self) -> str:
-        """What it was given, as far as its card says: network, size of the images, steps to a hundred, identities."""
+        """What it was given, as far as its card says: network, image size, steps to a hundred and pairs, identities."""
         if self.card is None:
             return ""
         model = self.card.config.model
         backbone = re.sub(r"^resnet(?=\d)", "ResNet-", model.backbone)
-        words = [f"{backbone} x{model.width:g}", f"{model.height}x{model.image_width}", f"{self.steps:,} steps"]
+        trained = f"{self.steps:,} steps of {self.pairs} pairs"
+        words = [f"{backbone} x{model.width:g}", f"{model.height}x{model.image_width}", trained]
         return ", ".join(words if self.identities is None else [*words, f"{self.identities:,} identities"])
 
 
@@ -109,7 +117,7 @@ def by_budget(entries: Iterable[CheckpointEntry]) -> list[CheckpointEntry]:
             return True, entry.name
         model = entry.card.config.model
         size = (model.backbone, model.width, model.height, model.image_width)
-        return False, *size, entry.card.steps, entry.identities or 0, entry.name
+        return False, *size, entry.card.steps * entry.pairs, entry.identities or 0, entry.name
 
     return sorted(entries, key=key)
 

@@ -124,7 +124,7 @@ def read_results(folder: Path = FOLDER) -> list[ResultTable]:
 
 def read_row(labels: Mapping[str, str], line: Mapping[str, str]) -> ResultRow:
     """Read one line of the CSV file."""
-    words = {"row", "variant"}
+    words = {"row", "variant", "device"}
     values = {name: float(value) for name, value in line.items() if name not in words and value}
     return ResultRow(line["row"], labels[line["row"]], values, line["variant"])
 

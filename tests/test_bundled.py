@@ -55,7 +55,7 @@ def test_gallery_is_synthetic_and_light() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", CHECKPOINTS, ids=lambda folder: folder.name)
 def test_card_holds_on_the_bundled_gallery(folder) -> None:
-    """Four times grey pixels on 100 unseen people, 40 % rank-1 where the budget is the longer one, as the card says."""
+    """Four times grey pixels on 100 unseen people, 50 % rank-1 of the two trained longest, as the card says."""
     network, card = load_checkpoint(folder)
     source = read_source("synvi", ROOT / "assets" / "synvi")
     pixels = np.stack([grey_feature(image) for image in decode_samples(source.test, 128, 64)])
@@ -64,7 +64,7 @@ def test_card_holds_on_the_bundled_gallery(folder) -> None:
         for rows in (embed_samples(network, source.test), pixels)
     )
     record = plain_record(card, identities=100)
-    assert mean["rank1"] >= (0.4 if folder.name.endswith("-w0.5") else 0.1)
+    assert mean["rank1"] >= (0.5 if folder.name.endswith("-w0.5") else 0.3)
     assert mean["rank1"] >= 4 * grey["rank1"]
     assert mean["rank1"] == pytest.approx(record["mean"]["rank1"], abs=0.03)
     assert mean["mean_ap"] == pytest.approx(record["mean"]["mean_ap"], abs=0.03)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
-from mun import __version__
+from mun.checkpoint import CARD
 from mun.commands.train import add_config_flags, choose_device, config_from
 from mun.config import Config, to_json
 from mun.data.sampler import training_labels
@@ -131,7 +129,9 @@ def run(options: argparse.Namespace) -> None:
         for ending, write in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
             write_text(bench.out / f"{stem}.{ending}", write(experiment.rows, results, costs))
         asked = question(experiment, tests)
-        write_json(bench.out / f"{stem}.json", {**about(bench, options, setting, choice), **asked})
+        facts = about(bench, options, setting, choice)
+        made_with = {"versions": versions_of(table), "cost_device": next(iter(costs.values())).device}
+        write_json(bench.out / f"{stem}.json", {**facts, **made_with, **asked})
         print(f"{experiment.title}; {setting.name}\n\n{to_markdown(experiment.rows, results, costs)}")
         print(*(f"{line}\n" for line in sentences(experiment, asked)), sep="")
 
@@ -159,8 +159,16 @@ def about(bench: Bench, options: argparse.Namespace, setting: Setting, choice: M
             *(line.replace("OUT", name) for line, name in zip(made, ("DATA", "TEST"), strict=False) if line),
             " ".join(words),
         ],
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "mun": __version__},
     }
+
+
+def versions_of(runs: Sequence[PlannedRun]) -> list[dict[str, str]]:
+    """List the versions of Python, torch and this package that finished runs were made with, each once."""
+    found: list[dict[str, str]] = []
+    for made in (read_json(planned.folder / CARD)["versions"] for planned in runs):
+        if made not in found:
+            found.append(made)
+    return found
 
 
 def say(line: str) -> None:

@@ -17,6 +17,7 @@ from mun.config import Config
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
 from mun.structures import Modality
+from mun.training.graphs import RecordedPasses
 
 __all__ = ["Cost", "measure"]
 
@@ -33,6 +34,7 @@ class Cost:
         step_seconds: Median seconds of a forward and backward pass with the optimiser's step left out.
         peak_bytes: Most memory at once: of the GPU, or of the whole process on a CPU.
         images: Images per step, auxiliary ones included.
+        device: What it was measured on; empty where that was not noted.
     """
 
     parameters: int
@@ -40,6 +42,7 @@ class Cost:
     step_seconds: float
     peak_bytes: int
     images: int
+    device: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -81,18 +84,19 @@ def _measure(config: Config, num_classes: int, device: str, threads: int) -> Cos
     pids = torch.arange(config.train.ids_per_batch, device=place).repeat_interleave(config.train.instances_per_id)
     chosen = config.train.precision
     mixed = chosen == "bfloat16" or (chosen == "auto" and device == "cuda")
+    passes = RecordedPasses(network) if device == "cuda" else network
     images = 2 * size + size * network.auxiliary.num_images
 
     def step(number: int) -> float:
         began = time.perf_counter()
         with torch.autocast(device, dtype=torch.bfloat16, enabled=mixed):
-            generated = network.generate(visible, infrared, torch.Generator().manual_seed(number))
+            generated = passes.generate(visible, infrared, torch.Generator().manual_seed(number))
             batch = {Modality.VISIBLE: visible, Modality.INFRARED: infrared}
             labels = dict.fromkeys(batch, pids)
             if generated:
                 batch[Modality.AUXILIARY] = torch.cat(generated)
                 labels[Modality.AUXILIARY] = pids.repeat(len(generated))
-            outputs = network(batch)
+            outputs = passes(batch)
         criterion(outputs.features, outputs.embeddings, outputs.logits, labels, progress=1.0)[0].backward()
         if device == "cuda":
             torch.cuda.synchronize()
@@ -103,7 +107,8 @@ def _measure(config: Config, num_classes: int, device: str, threads: int) -> Cos
     learned = [parameter.numel() for parameter in network.parameters() if parameter.requires_grad]
     classifier = network.num_features * num_classes
     generator = sum(part.numel() for part in network.auxiliary.parameters())
-    return Cost(sum(learned) - classifier, generator, statistics.median(seconds), peak, images)
+    name = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {threads} threads"
+    return Cost(sum(learned) - classifier, generator, statistics.median(seconds), peak, images, name)
 
 
 def peak_memory() -> int:

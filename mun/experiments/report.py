@@ -108,7 +108,7 @@ def to_csv(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str
     for metric in METRICS:
         names += [metric, f"{metric}_seed_sd", f"{metric}_gallery_sd"]
         names += [f"{metric}_difference", f"{metric}_low", f"{metric}_high"]
-    names += ["parameters", "generator_parameters", "step_seconds", "peak_bytes", "images_per_step"]
+    names += ["parameters", "generator_parameters", "step_seconds", "peak_bytes", "images_per_step", "device"]
     by_name = {result.row.name: result for result in results}
     out = io.StringIO()
     writer = csv.DictWriter(out, names, restval="", lineterminator="\n")

@@ -87,7 +87,7 @@ def test_every_choice_of_the_run_is_listed_with_its_default(bundled: Library) ->
 
     assert [one.name for one in settings] == list(names(Config()))
     changed = {one.name: (one.value, one.default) for one in settings if one.value != one.default}
-    assert changed["epochs"] == ("9", "20")
+    assert changed["epochs"] == ("64", "20")
     assert changed["weight_decay"] == ("0.05", "0.0005")
     assert "width" not in changed
 

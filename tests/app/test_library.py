@@ -344,17 +344,17 @@ def test_a_budget_says_what_the_card_says_and_sorts_by_numbers(library: Library)
     entry = library.checkpoints["mun-tiny"]
     model = entry.card.config.model
     size = f"ResNet-{model.backbone.removeprefix('resnet')} x{model.width:g}, {model.height}x{model.image_width}"
-    assert entry.budget == f"{size}, 0 steps"
+    assert entry.budget == f"{size}, 0 steps of 32 pairs"
 
     def trained(name: str, steps: int, splits: object) -> CheckpointEntry:
         return replace(entry, name=name, card=replace(entry.card, steps=steps, data={"splits": splits}))
 
     splits = {"train": {"identities": 4000}}
     entries = [trained("c", 10_000, splits), trained("b", 9000, splits), trained("a", 9000, splits), entry]
-    assert entries[0].budget == f"{size}, 10,000 steps, 4,000 identities"
+    assert entries[0].budget == f"{size}, 10,000 steps of 32 pairs, 4,000 identities"
     assert entries[1].title == "b (auxiliary: mun) · 9,000 steps"
     for odd in (None, "many", {"train": 3}, {"train": {"identities": "4000"}}):
-        assert trained("odd", 9000, odd).budget == f"{size}, 9,000 steps"
+        assert trained("odd", 9000, odd).budget == f"{size}, 9,000 steps of 32 pairs"
     assert [one.name for one in by_budget(entries)] == ["mun-tiny", "a", "b", "c"]
     assert budget_note(entries[1:3]) == ""
     assert "different budgets" in budget_note(entries)
