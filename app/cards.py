@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app.actions import compare, evaluate, retrieve
+from app.actions.retrieval import compare, evaluate, retrieve
 from app.collection import Direction
 from app.library import Preparation
 

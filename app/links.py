@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from app.actions import retrieve
 from app.actions.checks import shown, text
-from app.actions.compare import MAX_OTHERS, known_others
+from app.actions.retrieval import retrieve
+from app.actions.retrieval.compare import MAX_OTHERS, known_others
 from app.collection import SEVERITY, Direction
 from app.library import Library
 from app.visit import Visit

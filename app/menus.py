@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.actions.browse import Order
 from app.actions.checks import known, whole_number
-from app.actions.compare import known_others
-from app.actions.retrieve import MAX_TOP_K, MAX_TRIAL
+from app.actions.retrieval.browse import Order
+from app.actions.retrieval.compare import known_others
+from app.actions.retrieval.retrieve import MAX_TOP_K, MAX_TRIAL
 from app.actions.terms import switch
 from app.checkpoints import by_budget
 from app.collection import CORRUPTION_NAMES, SHOTS, Direction

@@ -36,7 +36,7 @@ class Visit:
         rerank: Whether distances are re-ranked.
         left_out: Whether the images that the protocol leaves out are shown too.
         compare: Names of up to three other checkpoints, each once and none of them `checkpoint`.
-        order: Order of the query browser, as `app.actions.browse.Order`.
+        order: Order of the query browser, as `app.actions.retrieval.browse.Order`.
         pid: Only queries of this identity are offered; `None` offers all.
         camid: Only queries of this camera are offered; `None` offers all.
         page: Page of the query browser, from 0.

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.actions import project
-from app.actions.project_bundle import FOLDER, save
+from app.actions.embeddings import project
+from app.actions.embeddings.bundle import FOLDER, save
 from app.library import open_library
 from app.projector import shared_projector
 from app.start import prepare_environment

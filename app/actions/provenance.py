@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from app.actions import retrieve
+from app.actions.retrieval import retrieve
 from app.collection import Direction
 from app.library import Library
 from mun.files import read_json

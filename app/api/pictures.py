@@ -6,11 +6,11 @@ from typing import Any
 
 from gradio.events import api
 
-from app.actions import auxiliary as auxiliary_action
-from app.actions import explain as explain_action
-from app.actions import project as project_action
-from app.actions.auxiliary_request import OWN
-from app.actions.own_images import from_base64, look_at
+from app.actions.auxiliary import auxiliary as auxiliary_action
+from app.actions.auxiliary.request import OWN
+from app.actions.embeddings import project as project_action
+from app.actions.explain import explain as explain_action
+from app.actions.retrieval.own_images import from_base64, look_at
 from app.errors import plain_errors
 from app.library import Library
 

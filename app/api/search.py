@@ -6,11 +6,11 @@ from typing import Any
 
 from gradio.events import api
 
-from app.actions import evaluate as evaluate_action
-from app.actions import retrieve as retrieve_action
-from app.actions import retrieve_image as retrieve_image_action
 from app.actions import status as status_action
-from app.actions.own_images import from_base64
+from app.actions.retrieval import evaluate as evaluate_action
+from app.actions.retrieval import retrieve as retrieve_action
+from app.actions.retrieval import retrieve_image as retrieve_image_action
+from app.actions.retrieval.own_images import from_base64
 from app.errors import plain_errors
 from app.library import Library
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from gradio.events import api
 
-from app.actions import train as train_action
-from app.actions import train_status as train_status_action
-from app.actions.train_request import Request as TrainRequest
+from app.actions.training import status as train_status_action
+from app.actions.training import train as train_action
+from app.actions.training.request import Request as TrainRequest
 from app.errors import plain_errors
 from app.library import Library
 

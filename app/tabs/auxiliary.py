@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from app.actions.auxiliary_pictures import generator_names
-from app.actions.auxiliary_request import COLLECTION, OWN, RENDERED
+from app.actions.auxiliary.pictures import generator_names
+from app.actions.auxiliary.request import COLLECTION, OWN, RENDERED
 from app.cards import hint_html
 from app.library import Library
 from app.tabs.auxiliary_answer import Answer, Held

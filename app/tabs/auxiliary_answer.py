@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.actions.auxiliary_bench import Bench
-from app.actions.auxiliary_pictures import generator_names
-from app.actions.auxiliary_request import COLLECTION, OWN, RENDERED, Request
-from app.actions.own_images import OwnImage
+from app.actions.auxiliary.bench import Bench
+from app.actions.auxiliary.pictures import generator_names
+from app.actions.auxiliary.request import COLLECTION, OWN, RENDERED, Request
+from app.actions.retrieval.own_images import OwnImage
 from app.library import Library
 from app.views.auxiliary import AuxiliaryVisit
 

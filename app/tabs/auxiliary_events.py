@@ -6,14 +6,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from app.actions.auxiliary import Panel, panel
-from app.actions.auxiliary_bench import FINAL, LEARNED, Bench, bench, kept_steps
-from app.actions.auxiliary_eye import Eye
-from app.actions.auxiliary_pairs import ImagePair
-from app.actions.auxiliary_pictures import generator_names
-from app.actions.auxiliary_request import COLLECTION, MAX_SEED, OWN, RENDERED, SOURCES, Request, fraction, pair_of
+from app.actions.auxiliary.auxiliary import Panel, panel
+from app.actions.auxiliary.bench import FINAL, LEARNED, Bench, bench, kept_steps
+from app.actions.auxiliary.eye import Eye
+from app.actions.auxiliary.pairs import ImagePair
+from app.actions.auxiliary.pictures import generator_names
+from app.actions.auxiliary.request import COLLECTION, MAX_SEED, OWN, RENDERED, SOURCES, Request, fraction, pair_of
 from app.actions.checks import known, shown, text, whole_number
-from app.actions.own_images import look_at
+from app.actions.retrieval.own_images import look_at
 from app.cards import sentence
 from app.errors import plain_errors
 from app.library import Library

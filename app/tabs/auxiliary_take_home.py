@@ -6,8 +6,8 @@ from functools import partial
 
 import gradio as gr
 
-from app.actions import auxiliary
-from app.actions.auxiliary_export import KINDS, panel_csv, panel_figure, stem_of
+from app.actions.auxiliary import auxiliary
+from app.actions.auxiliary.export import KINDS, panel_csv, panel_figure, stem_of
 from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library

@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.actions import project
-from app.actions.project_bundle import find
-from app.actions.project_export import KINDS, figure_file, file_stem, points_csv
+from app.actions.embeddings import project
+from app.actions.embeddings.bundle import find
+from app.actions.embeddings.export import KINDS, figure_file, file_stem, points_csv
 from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library

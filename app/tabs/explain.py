@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from app.actions.explain_request import AGAINST, MAX_SEED
+from app.actions.explain.request import AGAINST, MAX_SEED
 from app.cards import hint_html
 from app.library import Library
 from app.tabs.doors import Door, build_door

@@ -8,10 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from app.actions import explain, explain_checks
 from app.actions.checks import known, text, whole_number
-from app.actions.explain_request import AGAINST, CHANGES, LAYERS, MAX_SEED, METHODS
-from app.actions.explain_scale import SCALES
+from app.actions.explain import checks as explain_checks
+from app.actions.explain import explain
+from app.actions.explain.request import AGAINST, CHANGES, LAYERS, MAX_SEED, METHODS
+from app.actions.explain.scale import SCALES
 from app.errors import plain_errors
 from app.library import Library
 from app.tabs.explain_runs import STOPPED, Runs

@@ -6,8 +6,8 @@ from functools import partial
 
 import gradio as gr
 
-from app.actions import explain
-from app.actions.explain_export import KINDS, maps_npz, row_figure, stem_of
+from app.actions.explain import explain
+from app.actions.explain.export import KINDS, maps_npz, row_figure, stem_of
 from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library

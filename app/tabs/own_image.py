@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.actions import own_gallery, retrieve_image
-from app.actions.own_images import OwnImage, look_at, other_modality, own_modality
-from app.actions.retrieve import MAX_TOP_K
+from app.actions.retrieval import own_gallery, retrieve_image
+from app.actions.retrieval.own_images import OwnImage, look_at, other_modality, own_modality
+from app.actions.retrieval.retrieve import MAX_TOP_K
 from app.cards import sentence
 from app.checkpoints import by_budget
 from app.library import Library

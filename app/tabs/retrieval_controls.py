@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.actions.compare import MAX_OTHERS
+from app.actions.retrieval.compare import MAX_OTHERS
 from app.menus import Menu
 
 __all__ = ["NAMES", "Controls", "build_browser", "build_settings", "updates"]

@@ -7,8 +7,8 @@ from functools import partial
 
 import gradio as gr
 
-from app.actions import export, retrieve
 from app.actions.provenance import provenance
+from app.actions.retrieval import export, retrieve
 from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library

@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.actions.train_export import KINDS, curves
-from app.actions.train_request import PRESETS, preset
-from app.actions.train_status import status
+from app.actions.training.export import KINDS, curves
+from app.actions.training.request import PRESETS, preset
+from app.actions.training.status import status
 from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library

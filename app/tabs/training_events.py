@@ -9,9 +9,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.actions import train, train_status
 from app.actions.checks import text
-from app.actions.train_panels import MOST_RUNS
+from app.actions.training import status as train_status
+from app.actions.training import train
+from app.actions.training.panels import MOST_RUNS
 from app.cards import sentence
 from app.errors import plain_errors
 from app.jobs.watching import read_frames

@@ -8,7 +8,16 @@ from typing import Any
 
 import gradio as gr
 
-from app.actions.train_request import BACKBONES, DEVICES, PRESETS, Request, has_gpu, preset, preset_problem, trainable
+from app.actions.training.request import (
+    BACKBONES,
+    DEVICES,
+    PRESETS,
+    Request,
+    has_gpu,
+    preset,
+    preset_problem,
+    trainable,
+)
 from app.jobs.record import RENDER
 from app.library import Library
 from mun.auxiliary.registry import AUXILIARIES

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.actions.about import Request
-from app.actions.about_method import choices, pictures
-from app.actions.about_versions import BIBTEX, licence_text, versions
+from app.actions.about.about import Request
+from app.actions.about.method import choices, pictures
+from app.actions.about.versions import BIBTEX, licence_text, versions
 from app.cards import render, sentence
 from app.checkpoints import budget_note
 from app.library import Library

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from app.actions.about import Request, Result, Score, run
+from app.actions.about.about import Request, Result, Score, run
 from app.cards import render, sentence
 from app.library import Library
 

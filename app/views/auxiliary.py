@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from urllib.parse import urlencode
 
-from app.actions.auxiliary import Panel
-from app.actions.auxiliary_bench import FINAL, LEARNED, Bench
-from app.actions.auxiliary_eye import DISPLAY_PAIRS, DISPLAY_SEED, Picture
-from app.actions.auxiliary_pairs import partners
-from app.actions.auxiliary_request import OWN, Request, idle
+from app.actions.auxiliary.auxiliary import Panel
+from app.actions.auxiliary.bench import FINAL, LEARNED, Bench
+from app.actions.auxiliary.eye import DISPLAY_PAIRS, DISPLAY_SEED, Picture
+from app.actions.auxiliary.pairs import partners
+from app.actions.auxiliary.request import OWN, Request, idle
 from app.actions.checks import shown, text
 from app.cards import render
 from app.collection import Collection

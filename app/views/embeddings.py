@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.actions.project import Point, Request, Result
-from app.actions.project_jobs import Status
-from app.actions.project_points import Neighbor
-from app.actions.project_words import METHODS
+from app.actions.embeddings.jobs import Status
+from app.actions.embeddings.points import Neighbor
+from app.actions.embeddings.project import Point, Request, Result
+from app.actions.embeddings.words import METHODS
 from app.cards import render
 from app.figures.embedding_palette import MODALITIES, NEUTRAL, legend_of
 from app.library import Library

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from app.actions.project import Request, Result
-from app.actions.project_points import numbers
+from app.actions.embeddings.points import numbers
+from app.actions.embeddings.project import Request, Result
 from app.cards import render
 from app.library import Library
 from app.views.embeddings_visit import EmbeddingVisit

@@ -7,8 +7,8 @@ import json
 from dataclasses import astuple
 from typing import Any
 
-from app.actions.project import Result
-from app.actions.project_export import lines_of
+from app.actions.embeddings.export import lines_of
+from app.actions.embeddings.project import Result
 from app.figures.embedding_palette import MODALITIES, NEUTRAL, PLOTLY_SYMBOLS, colours_of
 from app.views.embeddings_visit import EmbeddingVisit
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from urllib.parse import urlencode
 
 from app.actions.checks import known, shown, text, whole_number
-from app.actions.project import Request
-from app.actions.project_request import select
+from app.actions.embeddings.project import Request
+from app.actions.embeddings.request import select
 from app.library import Library
 
 __all__ = ["COLOURINGS", "TAB", "EmbeddingVisit", "opening", "read", "write"]

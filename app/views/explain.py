@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.actions.checks import known, text, whole_number
-from app.actions.explain_checks import CascadeStep, Checked, NamedCurves
-from app.actions.explain_request import CHANGES, LAYERS, MAX_SEED, METHODS, Request
-from app.actions.explain_result import LayerMap, Result
-from app.actions.explain_scale import SCALES, fit_scale, palette, veil
+from app.actions.explain.checks import CascadeStep, Checked, NamedCurves
+from app.actions.explain.request import CHANGES, LAYERS, MAX_SEED, METHODS, Request
+from app.actions.explain.result import LayerMap, Result
+from app.actions.explain.scale import SCALES, fit_scale, palette, veil
 from app.cards import Frame, preparing_html, render
 from app.library import Library, Preparation
 from app.thumbnails import STRIP_HEIGHT, encoded

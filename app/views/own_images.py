@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.actions import own_gallery, retrieve_image
-from app.actions.own_images import OwnImage
+from app.actions.retrieval import own_gallery, retrieve_image
+from app.actions.retrieval.own_images import OwnImage
 from app.cards import render
 from app.library import Library
 from app.thumbnails import CARD_HEIGHT

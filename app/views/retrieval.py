@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from app import cards, links
-from app.actions import browse, compare, evaluate, retrieve
+from app.actions.retrieval import browse, compare, evaluate, retrieve
 from app.library import Library
 from app.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.visit import Visit

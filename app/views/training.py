@@ -12,9 +12,9 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from app.actions.train_panels import overlay_panels, run_panels
-from app.actions.train_request import PRESETS, preset_problem
-from app.actions.train_status import Overview, Status
+from app.actions.training.panels import overlay_panels, run_panels
+from app.actions.training.request import PRESETS, preset_problem
+from app.actions.training.status import Overview, Status
 from app.cards import render
 from app.jobs.limits import Limits
 from app.jobs.watching import read_frames, read_pair

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.actions.train_panels import Panel
+from app.actions.training.panels import Panel
 from app.cards import render
 
 __all__ = ["charts_html"]

@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from app.actions import auxiliary, evaluate, explain, project, retrieve, retrieve_image
+from app.actions.auxiliary import auxiliary
+from app.actions.embeddings import project
+from app.actions.explain import explain
+from app.actions.retrieval import evaluate, retrieve, retrieve_image
 from app.library import Library
 from mun.images import read_image
 from mun.structures import Modality, Sample

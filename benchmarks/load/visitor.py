@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
-from app.actions import project
-from app.actions.train_request import preset
+from app.actions.embeddings import project
+from app.actions.training.request import preset
 from app.tabs.embeddings_controls import values_of
 from app.tabs.retrieval_controls import NAMES
 from app.tabs.training_form import NAMES as FORM

@@ -14,8 +14,9 @@ import gradio as gr
 import pytest
 import torch
 
-from app.actions import about, about_versions
-from app.actions.about_method import choices
+from app.actions.about import about
+from app.actions.about import versions as about_versions
+from app.actions.about.method import choices
 from app.checkpoints import list_checkpoints
 from app.library import Library, open_library
 from app.tabs.about import AboutHandlers

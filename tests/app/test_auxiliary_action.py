@@ -14,15 +14,15 @@ import torch
 from broken_images import whole_image
 from PIL import Image
 
-from app.actions import auxiliary
-from app.actions.auxiliary import Request, Result
-from app.actions.auxiliary_bench import bench
-from app.actions.auxiliary_export import call_pieces, caption, panel_csv, panel_figure, stem_of
-from app.actions.auxiliary_eye import Eye
-from app.actions.auxiliary_pictures import ORDER
-from app.actions.auxiliary_request import pair_of
-from app.actions.auxiliary_synvi import opening_pair
-from app.actions.own_images import look_at
+from app.actions.auxiliary import auxiliary
+from app.actions.auxiliary.auxiliary import Request, Result
+from app.actions.auxiliary.bench import bench
+from app.actions.auxiliary.export import call_pieces, caption, panel_csv, panel_figure, stem_of
+from app.actions.auxiliary.eye import Eye
+from app.actions.auxiliary.pictures import ORDER
+from app.actions.auxiliary.request import pair_of
+from app.actions.auxiliary.synvi import opening_pair
+from app.actions.retrieval.own_images import look_at
 from app.library import Library, Preparation, open_library
 from mun.auxiliary.generator import input_dependence
 from mun.checkpoint import build_network, load_checkpoint, save_checkpoint

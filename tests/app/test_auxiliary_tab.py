@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 from broken_images import broken_images, whole_image
 
-from app.actions.auxiliary_request import Request
+from app.actions.auxiliary.request import Request
 from app.library import Library
 from app.tabs.auxiliary_answer import Answer, Held
 from app.tabs.auxiliary_events import AuxiliaryHandlers

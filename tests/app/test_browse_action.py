@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.actions import browse, retrieve
-from app.actions.browse import Item, Order
+from app.actions.retrieval import browse, retrieve
+from app.actions.retrieval.browse import Item, Order
 from app.collection import Terms
 from app.library import Library, open_library
 from mun.structures import Modality, Sample

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app import cards
-from app.actions import compare, evaluate, retrieve
+from app.actions.retrieval import compare, evaluate, retrieve
 from app.library import Library, Preparation
 from app.views import retrieval as views
 

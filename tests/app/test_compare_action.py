@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.actions import compare, retrieve
+from app.actions.retrieval import compare, retrieve
 from app.library import Library, open_library
 from mun.checkpoint import FORMAT, Card, build_network, load_checkpoint, save_checkpoint
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from app.actions import project
-from app.actions.project import Request, Result
-from app.actions.project_export import figure_file, file_stem, lines_of, points_csv
+from app.actions.embeddings import project
+from app.actions.embeddings.export import figure_file, file_stem, lines_of, points_csv
+from app.actions.embeddings.project import Request, Result
 from app.figures import style
 from app.figures.embedding import Bins, Dot, Panel, draw_embedding
 from app.figures.embedding_palette import BASE, colours_of, legend_of, people_colours
@@ -80,7 +80,7 @@ def test_the_table_has_every_point_and_says_where_it_comes_from(library: Library
 
 
 def test_the_command_in_the_table_makes_the_same_picture(library: Library) -> None:
-    from app.actions.project_words import call_pieces
+    from app.actions.embeddings.words import call_pieces
 
     request = replace(SMALL, space="features", perplexity=7.0, seed=3).checked(library)
     call = "".join(call_pieces(request))

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import gradio as gr
 import pytest
 
-from app.actions.project import Request
+from app.actions.embeddings.project import Request
 from app.library import Library
 from app.tabs.embeddings_answer import PIECES, Answer
 from app.tabs.embeddings_controls import NAMES, values_of
@@ -169,7 +169,7 @@ def test_stop_and_start_again(library: Library, handlers, visit, monkeypatch) ->
 
 
 def _status() -> Any:
-    from app.actions.project_jobs import Status
+    from app.actions.embeddings.jobs import Status
 
     return Status(words="held")
 

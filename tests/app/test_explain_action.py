@@ -17,10 +17,12 @@ import torch
 from PIL import Image
 from serving import serve
 
-from app.actions import explain, explain_checks, retrieve
-from app.actions.explain_export import call_pieces, maps_npz, row_figure, stem_of
-from app.actions.explain_scale import fit_scale
-from app.actions.explain_subject import references_of, subject_of
+from app.actions.explain import checks as explain_checks
+from app.actions.explain import explain
+from app.actions.explain.export import call_pieces, maps_npz, row_figure, stem_of
+from app.actions.explain.scale import fit_scale
+from app.actions.explain.subject import references_of, subject_of
+from app.actions.retrieval import retrieve
 from app.library import Library, open_library
 from app.tabs.explain_events import CONTROLS, ExplainHandlers
 from app.tabs.explain_take_home import write

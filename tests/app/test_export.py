@@ -13,8 +13,8 @@ from PIL import Image
 from serving import serve
 
 import app.collection as collection_module
-from app.actions import export, retrieve
 from app.actions.provenance import provenance
+from app.actions.retrieval import export, retrieve
 from app.library import Library
 from mun.evaluation.corrupted import Corruption
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.actions import auxiliary, evaluate, explain, retrieve
+from app.actions.auxiliary import auxiliary
+from app.actions.explain import explain
+from app.actions.retrieval import evaluate, retrieve
 from app.library import open_library
 from benchmarks.load.choices import Choices, differs
 from benchmarks.load.crowd import Crowd, hurry, visit, warm

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from broken_images import broken_images, image_bomb, whole_image
 
-from app.actions import own_gallery
-from app.actions.own_gallery import Request
+from app.actions.retrieval import own_gallery
+from app.actions.retrieval.own_gallery import Request
 from app.library import Library
 from app.views import own_images as own_views
 

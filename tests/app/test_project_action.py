@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from app.actions import project
-from app.actions.project import Request
-from app.actions.project_made import generated
-from app.actions.project_points import Watch, gather, neighbors, points, with_untrained_generator
-from app.actions.project_request import select
+from app.actions.embeddings import project
+from app.actions.embeddings.made import generated
+from app.actions.embeddings.points import Watch, gather, neighbors, points, with_untrained_generator
+from app.actions.embeddings.project import Request
+from app.actions.embeddings.request import select
 from app.collection import Terms
 from app.library import Library, StoppedError
 from mun.data.pairing import pair_samples
@@ -189,7 +189,7 @@ def test_what_cannot_be_shown_is_refused_in_a_sentence(library: Library, changes
 
 
 def test_too_many_points_are_refused(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.actions.project_request.MAX_POINTS", 30)
+    monkeypatch.setattr("app.actions.embeddings.request.MAX_POINTS", 30)
     with pytest.raises(ValueError, match="expected at most 30 points, got 36; choose fewer people or images"):
         SMALL.checked(library)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from serving import Served, serve
 
-from app.actions import project
-from app.actions.project import Request
+from app.actions.embeddings import project
+from app.actions.embeddings.project import Request
 from app.library import Library
 
 

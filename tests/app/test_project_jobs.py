@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.actions import project, project_jobs
-from app.actions.project import Request
-from app.actions.project_bundle import FOLDER, find, name_of, save
-from app.actions.project_jobs import Jobs, Status
-from app.actions.project_request import select
+from app.actions.embeddings import jobs as project_jobs
+from app.actions.embeddings import project
+from app.actions.embeddings.bundle import FOLDER, find, name_of, save
+from app.actions.embeddings.jobs import Jobs, Status
+from app.actions.embeddings.project import Request
+from app.actions.embeddings.request import select
 from app.library import Library, open_library
 from app.views.embeddings_visit import opening
 from mun.embedding import embed_samples

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app.actions import compare, retrieve
+from app.actions.retrieval import compare, retrieve
 from app.collection import Direction
 from app.library import Library, Preparation, open_library
 from app.menus import menus

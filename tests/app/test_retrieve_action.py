@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.actions import evaluate, retrieve, status
+from app.actions import status
+from app.actions.retrieval import evaluate, retrieve
 from app.collection import Direction
 from app.library import Library, open_library
 from mun.evaluation.corrupted import Corruption

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from broken_images import broken_images, image_bomb, whole_image
 
-from app.actions import own_images, retrieve, retrieve_image
+from app.actions.retrieval import own_images, retrieve, retrieve_image
 from app.library import Library
 from mun.structures import Modality
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from training_runs import jobs_in, recipe_for, until
 
-from app.actions import train, train_status
-from app.actions.retrieve import Request as RetrieveRequest
-from app.actions.train_export import curves
-from app.actions.train_request import PRESETS, Request, has_gpu, preset, preset_problem
+from app.actions.retrieval.retrieve import Request as RetrieveRequest
+from app.actions.training import status as train_status
+from app.actions.training import train
+from app.actions.training.export import curves
+from app.actions.training.request import PRESETS, Request, has_gpu, preset, preset_problem
 from app.jobs.chunk import settings_of
 from app.jobs.limits import read_limits
 from app.jobs.queue import Jobs

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.actions.train_panels import overlay_panels, run_panels, series_of
-from app.actions.train_status import Overview, Status
+from app.actions.training.panels import overlay_panels, run_panels, series_of
+from app.actions.training.status import Overview, Status
 from app.figures.training_curves import CurvePanel, draw_curves
 from app.jobs.limits import read_limits
 from app.jobs.watching import write_png

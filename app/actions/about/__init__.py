@@ -1,0 +1,1 @@
+"""What the page says about itself: the method, a checkpoint, versions."""

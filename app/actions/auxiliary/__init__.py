@@ -1,0 +1,1 @@
+"""The third modality of one pair, beside its rivals."""

@@ -1,0 +1,225 @@
+"""How one checkpoint sees a pair: its auxiliary images, their embeddings, whom they find, and how they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from app.actions.auxiliary.pairs import ImagePair
+from app.library import Library
+from mun.auxiliary.generator import input_dependence
+from mun.data.augment import to_images
+from mun.data.pairing import pair_samples
+from mun.embedding import auxiliary_images
+from mun.evaluation.bridge import Found, Place, find, place
+from mun.evaluation.metrics import unit_rows
+from mun.evaluation.protocols import PROTOCOLS
+from mun.models.network import Network
+from mun.panel import UNIT, Display, fit_display
+from mun.structures import Modality, Sample
+
+__all__ = ["DISPLAY_PAIRS", "DISPLAY_SEED", "Eye", "Picture", "fitted_display"]
+
+DISPLAY_PAIRS, DISPLAY_SEED = 16, 0  # pairs that the display mapping of a checkpoint is fitted to
+Ranks = tuple[Found | None, Found | None]
+T = TypeVar("T")
+
+
+def fitted_display(library: Library, checkpoint: str, data: str) -> Display:
+    """Return the one mapping from a checkpoint's auxiliary images to pixels, wherever they are shown."""
+    collection = library.collections[data]
+
+    def fit() -> Display:
+        try:
+            pairs = pair_samples(collection.samples, seed=DISPLAY_SEED)
+        except ValueError:  # nobody is seen in both modalities
+            return UNIT
+        rows = np.random.default_rng(DISPLAY_SEED).permutation(len(pairs))[:DISPLAY_PAIRS]
+        return fit_display(auxiliary_images(library.network(checkpoint), [pairs[row] for row in sorted(rows)]))
+
+    key = ("auxiliary-display", library.checkpoints[checkpoint].content, collection.content)
+    return library.cache.get(key, fit, lambda _: 100)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One image of the panel.
+
+    Attributes:
+        name: As `mun`, `middle-2`, `mixup`, `visible`.
+        title: What people call it.
+        checkpoint: Whose network embeds it.
+        words: What it is, and who embeds it, in a sentence or two.
+        pixels: As shown, RGB, uint8, `(H, W, 3)`.
+        display: From the image's values to `pixels`.
+        clipped: Share of the values that the mapping clips, in [0, 1].
+        place: Its distances.
+        found: The person's rank in the visible and in the infrared gallery; `None` where it is not known (yet).
+        dependence: Share of the visible input in what it depends on, in [0, 1]; `None` where nothing is learned.
+    """
+
+    name: str
+    title: str
+    checkpoint: str
+    words: str
+    pixels: NDArray[np.uint8]
+    display: Display
+    clipped: float
+    place: Place
+    found: Ranks = (None, None)
+    dependence: float | None = None
+
+
+class Eye:
+    """One checkpoint that looks at one pair; nothing of the shared network is changed.
+
+    Args:
+        library: What all visitors share.
+        checkpoint: Name of a usable checkpoint.
+        data: Name of the data set that is searched.
+        pair: The two images.
+    """
+
+    def __init__(self, library: Library, checkpoint: str, data: str, pair: ImagePair) -> None:
+        self.library, self.checkpoint, self.data, self.pair = library, checkpoint, data, pair
+        self.network: Network = library.network(checkpoint)
+
+    @cached_property
+    def inputs(self) -> tuple[Tensor, Tensor]:
+        """The pair as the network takes it: RGB, float, [0, 1], `(1, 3, H, W)` each."""
+        size = (self.network.config.height, self.network.config.image_width)
+        images = to_images(torch.from_numpy(np.array(self.pair.pixels[size])).to(self.network.mean.device))
+        return images[:1], images[1:]
+
+    @cached_property
+    def sides(self) -> NDArray[np.float64]:
+        """Unit-length embeddings of the visible and the infrared image, `(2, D)`."""
+        return self.kept(
+            "sides",
+            lambda: np.concatenate(
+                [
+                    self.embed(image, modality)
+                    for image, modality in zip(self.inputs, (Modality.VISIBLE, Modality.INFRARED), strict=True)
+                ]
+            ),
+        )
+
+    def embed(self, images: Tensor, modality: Modality = Modality.AUXILIARY) -> NDArray[np.float64]:
+        """Embed `(N, 3, H, W)` in [0, 1], `(N, D)`.
+
+        Raises:
+            ValueError: The network gives values that are not finite.
+        """
+        with torch.inference_mode():
+            rows = self.network.embed(images, modality).cpu().numpy()
+        if not np.isfinite(rows).all():
+            raise ValueError(f"the network of {self.checkpoint} gave NaN or infinity; its weights are damaged")
+        return np.asarray(unit_rows("embeddings", rows), dtype=np.float64)
+
+    def kept(self, what: Hashable, compute: Callable[[], T]) -> T:
+        """Compute something about this checkpoint and this pair, once where the pair may be kept."""
+        return compute() if self.pair.content is None else self.library.cache.get(self._key(what), compute, weigh)
+
+    def _key(self, what: Hashable) -> Hashable:
+        return ("auxiliary", self.library.checkpoints[self.checkpoint].content, self.pair.content, what)
+
+    def generated(self) -> tuple[Tensor, ...]:
+        """Make the checkpoint's own auxiliary images, `(1, 3, H, W)` each; without draws, so always the same ones."""
+
+        def compute() -> tuple[Tensor, ...]:
+            with torch.no_grad():
+                return self.network.generate(*self.inputs)
+
+        return self.kept("generated", compute)
+
+    def points(self, images: Mapping[Hashable, Tensor]) -> dict[Hashable, NDArray[np.float64]]:
+        """Embed auxiliary images, `(1, 3, H, W)`, each by a name that says which it is; all new ones at once.
+
+        Returns:
+            The point of each, `(1, D)`, by the same names.
+        """
+        new = [what for what in images if not self._has(("point", what))]
+        rows = self.embed(torch.cat([images[what] for what in new])) if new else np.zeros((0, 0))
+        made = {what: rows[row : row + 1].copy() for row, what in enumerate(new)}
+        return {what: self.kept(("point", what), partial(self._made, made, images, what)) for what in images}
+
+    def _has(self, what: Hashable) -> bool:
+        return self.pair.content is not None and self._key(what) in self.library.cache
+
+    def _made(
+        self, made: Mapping[Hashable, NDArray[np.float64]], images: Mapping[Hashable, Tensor], what: Hashable
+    ) -> NDArray[np.float64]:
+        """Return a point of this batch; one that the cache has dropped meanwhile is embedded again."""
+        return made[what] if what in made else self.embed(images[what])
+
+    def dependence(self) -> float | None:
+        """Tell how much the checkpoint's auxiliary images depend on the visible input, in [0, 1]."""
+        value = self.kept("dependence", lambda: input_dependence(self.network.auxiliary, *self.inputs))
+        return value if np.isfinite(value) else None
+
+    @cached_property
+    def display(self) -> Display:
+        """The one mapping from this checkpoint's auxiliary images to pixels; the same for every pair and every step."""
+        return fitted_display(self.library, self.checkpoint, self.data)
+
+    def ranks(self, points: NDArray[np.float64]) -> list[Ranks]:
+        """Look for the person in both galleries by some points, `(A, D)`; the embeddings must be there or are made.
+
+        Raises:
+            ValueError: The data set cannot be embedded.
+        """
+        if self.pair.pid is None:
+            return [(None, None)] * len(points)
+        collection = self.library.collections[self.data]
+        rows = np.asarray(
+            unit_rows("embeddings", self.library.embeddings(self.checkpoint, self.data)), dtype=np.float64
+        )
+        columns = []
+        for modality in (Modality.VISIBLE, Modality.INFRARED):
+            gallery = [sample for sample in collection.samples if sample.modality is modality]
+            columns.append(self._find(points, gallery, rows[[collection.rows[sample.key] for sample in gallery]]))
+        return list(zip(*columns, strict=True))
+
+    def _find(
+        self, points: NDArray[np.float64], gallery: Sequence[Sample], rows: NDArray[np.float64]
+    ) -> Sequence[Found | None]:
+        assert self.pair.pid is not None  # `ranks` has seen to that
+        rule = PROTOCOLS[self.library.collections[self.data].protocols[0]]
+        return find(points, self.pair.pid, self.pair.sources, gallery, rows, rule)
+
+    def picture(
+        self,
+        name: str,
+        title: str,
+        words: str,
+        image: Tensor,
+        point: NDArray[np.float64],
+        display: Display = UNIT,
+        dependence: float | None = None,
+    ) -> Picture:
+        """Describe one image, `(1, 3, H, W)`, at its point, `(1, D)`; ranks are added later."""
+        return Picture(
+            name,
+            title,
+            self.checkpoint,
+            words,
+            display.pixels(image[0]),
+            display,
+            display.clipped(image[0]),
+            place(point[0], *self.sides),
+            dependence=dependence,
+        )
+
+
+def weigh(value: object) -> int:
+    """Say how many bytes a result takes."""
+    if isinstance(value, np.ndarray | Tensor):
+        return int(value.nbytes)
+    return sum(weigh(part) for part in value) if isinstance(value, tuple) else 100

@@ -1,0 +1,170 @@
+"""A visible and an infrared image to compare auxiliary modalities on: of the data set, or the visitor's own."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.actions.retrieval.own_images import OwnImage
+from app.collection import Collection
+from app.library import Library
+from mun.data.cache import decode_samples
+from mun.data.synthetic.plan import Plan
+from mun.structures import Modality, Sample
+
+__all__ = ["ImagePair", "Side", "collection_pair", "own_pair", "partners"]
+
+Pixels = NDArray[np.uint8]
+LOOKED_AT = 40  # identities among which the first pair is chosen
+RENDERED_CAMERAS = (2, 3)  # one site, one instant: a visible and an infrared camera
+OTHER_PEOPLE = Plan(train_ids=0, val_ids=0, test_ids=100, seed=4242)  # rendered where the data are not SynVI
+SMALLEST = 8  # pixels of an own image, each way
+RATIO = 1.5  # an own image that is stretched by more than this is said to be
+
+
+@dataclass(frozen=True)
+class Side:
+    """One image of a pair: what to call it, and whom it shows where that is known."""
+
+    name: str
+    camid: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePair:
+    """A visible and an infrared image.
+
+    Attributes:
+        visible: What the first image is.
+        infrared: What the second image is.
+        pid: Who is in both, a person of the data set; `None` where nobody there is.
+        sources: The images of the data set whose sites do not count when somebody is looked for.
+        content: Names the pixels, for the cache; `None` for a visitor's own, which are not kept.
+        pixels: RGB, uint8, `(2, H, W, 3)` for each size (H, W) of the networks.
+        words: What the pair is, in a sentence.
+        notes: What else the visitor should know of it, each a sentence.
+    """
+
+    visible: Side
+    infrared: Side
+    pid: int | None
+    sources: tuple[Sample, ...]
+    content: Hashable | None
+    pixels: Mapping[tuple[int, int], Pixels]
+    words: str
+    notes: tuple[str, ...] = ()
+
+
+def partners(collection: Collection, pid: int) -> tuple[list[Sample], list[Sample]]:
+    """List the visible and the infrared images of a person.
+
+    Raises:
+        ValueError: There is no such person, or the person is seen in one modality only.
+    """
+    own = [sample for sample in collection.samples if sample.pid == pid]
+    if not own:
+        raise ValueError(f"expected person to be somebody in {collection.title}, got {pid}")
+    visible, infrared = (
+        [sample for sample in own if sample.modality is modality] for modality in (Modality.VISIBLE, Modality.INFRARED)
+    )
+    if not (visible and infrared):
+        seen, unseen = ("visible", "infrared") if visible else ("infrared", "visible")
+        raise ValueError(
+            f"expected a person with images of both modalities, person {pid} has {seen} images"
+            f" but no {unseen} one; choose somebody else"
+        )
+    return visible, infrared
+
+
+def collection_pair(
+    library: Library, data: str, visible: Sample, infrared: Sample, sizes: set[tuple[int, int]]
+) -> ImagePair:
+    """Read two images of one person.
+
+    Raises:
+        ValueError: They show two people, or an image is broken or gone.
+    """
+    if visible.pid != infrared.pid:
+        raise ValueError(
+            f"expected a visible and an infrared image of one person, got person {visible.pid} and person"
+            f" {infrared.pid}; a generator is trained on pairs of one person"
+        )
+    collection = library.collections[data]
+    content = (collection.content, visible.key, infrared.key)
+    pixels = library.cache.get(
+        ("auxiliary-pixels", content, tuple(sorted(sizes))),
+        partial(read_pixels, collection, visible, infrared, sizes),
+        lambda arrays: sum(array.nbytes for array in arrays.values()),
+    )
+    return ImagePair(
+        Side(visible.key, visible.camid),
+        Side(infrared.key, infrared.camid),
+        visible.pid,
+        (visible, infrared),
+        content,
+        pixels,
+        f"Person {visible.pid} of {collection.title}, seen by camera {visible.camid} in visible light and by camera"
+        f" {infrared.camid} in infrared, at two moments.",
+    )
+
+
+def read_pixels(
+    collection: Collection, visible: Sample, infrared: Sample, sizes: set[tuple[int, int]]
+) -> dict[tuple[int, int], Pixels]:
+    """Decode both images for every size."""
+    try:
+        return {size: decode_samples([visible, infrared], *size) for size in sizes}
+    except OSError:  # its message names a folder of the machine
+        raise ValueError(f"an image of {collection.title} is gone from the disk; start the app again") from None
+
+
+def own_pair(visible: OwnImage | None, infrared: OwnImage | None) -> ImagePair:
+    """Take the two images that a visitor has brought, at the networks' sizes.
+
+    Raises:
+        ValueError: One is missing or tiny.
+    """
+    for name, image in (("a visible", visible), ("an infrared", infrared)):
+        if image is None:
+            raise ValueError(f"expected two images of one person, {name} one is missing; drop it in")
+        if min(image.height, image.width) < SMALLEST:
+            raise ValueError(
+                f"expected {name} image of at least {SMALLEST} pixels each way, got {image.width} x {image.height}"
+            )
+    assert visible is not None  # the loop has seen to that
+    assert infrared is not None
+    pixels = {size: np.stack([visible.pixels[size], infrared.pixels[size]]) for size in visible.pixels}
+    return ImagePair(
+        Side(visible.name),
+        Side(infrared.name),
+        None,
+        (),
+        None,
+        pixels,
+        "Your own two images; nothing of them is kept.",
+        own_notes(visible, infrared, next(iter(pixels))),
+    )
+
+
+def own_notes(visible: OwnImage, infrared: OwnImage, size: tuple[int, int]) -> tuple[str, ...]:
+    """Say what was done to the visitor's images, and what nobody knows of them."""
+    notes = [
+        "Nobody has checked that both show one person, and a generator takes what it is given: look, and prove nothing."
+    ]
+    if (visible.height, visible.width) != (infrared.height, infrared.width):
+        notes.append(
+            f"They differ in size ({visible.width}×{visible.height} and {infrared.width}×{infrared.height} pixels);"  # noqa: RUF001
+            f" both were resized to the network's {size[1]}×{size[0]}."  # noqa: RUF001
+        )
+    wanted = size[0] / size[1]
+    for name, image in (("visible", visible), ("infrared", infrared)):
+        shape = image.height / image.width
+        if max(shape / wanted, wanted / shape) > RATIO:
+            notes.append(f"Your {name} image has other proportions than a standing person's crop, so it is stretched.")
+        if image.height < size[0] / 2:
+            notes.append(f"Your {name} image is small and was enlarged.")
+    return tuple(notes)

@@ -1,0 +1,204 @@
+"""The images of the panel by one checkpoint each: the pair itself, MUN's, the formulas, the learned rivals'."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from app.actions.auxiliary.eye import Eye, Picture
+from app.library import Library
+from mun.auxiliary.pixel import CutMix
+from mun.panel import UNIT, Display
+from mun.pixels import channel_exchange, grayscale, mix
+
+__all__ = [
+    "GENERATORS",
+    "ORDER",
+    "RIVALS",
+    "Draft",
+    "Measured",
+    "generator_names",
+    "groups_of",
+    "measured",
+    "preparing",
+]
+__all__ += ["with_ranks"]
+
+Measured = tuple[Picture, NDArray[np.float64]]  # a picture and its point, (1, D)
+GENERATORS = {"mun": "MUN", "mun-shuffled": "MUN, shuffled partners", "mun-frozen": "MUN, never trained"}
+OWN_WORDS = "Patterns of each image (IML) and what both share at coarse scale (CML), fused."
+CHANNELS = ("red", "green", "blue")
+# Auxiliary modality: title, what it does, and name and title of each image.
+RIVALS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
+    "x": ("X", "The visible image recoloured by a learned formula per pixel; infrared plays no part.", (("x", "X"),)),
+    "middle": (
+        "Middle",
+        "A learned formula per pixel for each image, and one decoder for both.",
+        (("middle-1", "Middle, of V"), ("middle-2", "Middle, of I")),
+    ),
+    "syncretic": (
+        "Syncretic",
+        "A learned fusion of the pair, pixel by pixel.",
+        (("syncretic", "Syncretic"),),
+    ),
+}
+ORDER = (
+    *("visible", "mun", "x", "middle-1", "middle-2", "syncretic"),
+    *("pixel-mean", "mixup", "cutmix", "channel-exchange", "grayscale", "infrared"),
+)
+
+
+def generator_names(library: Library) -> list[str]:
+    """Name the usable checkpoints with MUN's generator, the trained ones first."""
+    cards = {name: library.checkpoints[name].card for name in library.usable}
+    kinds = {name: card.config.model.auxiliary for name, card in cards.items() if card is not None}
+    return [name for wanted in GENERATORS for name, kind in kinds.items() if kind == wanted]
+
+
+def checkpoint_for(library: Library, auxiliary: str) -> str | None:
+    """Name the first usable checkpoint that was trained with an auxiliary modality."""
+    cards = {name: library.checkpoints[name].card for name in library.usable}
+    return next((name for name, card in cards.items() if card and card.config.model.auxiliary == auxiliary), None)
+
+
+def groups_of(
+    library: Library, eye: Eye, mixup: float, seed: int
+) -> tuple[list[tuple[Eye, list[Measured]]], dict[str, str]]:
+    """Make every picture of a panel.
+
+    Args:
+        library: Whose checkpoints stand for the rivals.
+        eye: The checkpoint with MUN's generator, and the pair.
+        mixup: λ of Mixup.
+        seed: Of CutMix and channel exchange.
+
+    Returns:
+        The pictures by the checkpoint that made them, and the rivals (by name) of which no checkpoint is loaded.
+
+    Raises:
+        ValueError: A checkpoint has changed on the disk or gives values that are not finite.
+    """
+    own = learned(eye, OWN_WORDS, [("mun", GENERATORS[eye.network.config.auxiliary])])
+    groups = [(eye, [*ends(eye), *measured(eye, [*own, *formulas(eye, mixup, seed)])])]
+    absent = {}
+    for name, (_, words, images) in RIVALS.items():
+        if (checkpoint := checkpoint_for(library, name)) is None:
+            absent[name] = f"{words} No checkpoint of it is loaded: python -m mun train --auxiliary {name}"
+        else:
+            rival = Eye(library, checkpoint, eye.data, eye.pair)
+            groups.append((rival, measured(rival, learned(rival, words, images))))
+    return groups, absent
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An auxiliary image, `(1, 3, H, W)`, before it is embedded; `what` names its content."""
+
+    name: str
+    title: str
+    words: str
+    what: Hashable
+    image: Tensor
+    display: Display = UNIT
+    dependence: float | None = None
+
+
+def measured(eye: Eye, drafts: Sequence[Draft]) -> list[Measured]:
+    """Embed drafts, all new ones at once, and describe them."""
+    points = eye.points({draft.what: draft.image for draft in drafts})
+    return [
+        (
+            eye.picture(draft.name, draft.title, draft.words, draft.image, point, draft.display, draft.dependence),
+            point,
+        )
+        for draft in drafts
+        for point in (points[draft.what],)
+    ]
+
+
+def ends(eye: Eye) -> list[Measured]:
+    """Describe the two images of the pair."""
+    made = []
+    for row, (name, side) in enumerate((("visible", eye.pair.visible), ("infrared", eye.pair.infrared))):
+        point = eye.sides[row : row + 1]
+        made.append((eye.picture(name, name.capitalize(), side.name, eye.inputs[row], point), point))
+    return made
+
+
+def learned(eye: Eye, words: str, images: Sequence[tuple[str, str]]) -> list[Draft]:
+    """Draft the images of a checkpoint's own auxiliary modality.
+
+    Args:
+        eye: The checkpoint, and the pair.
+        words: What the modality does.
+        images: Name and title of each of its images.
+    """
+    made = eye.generated()
+    depends = eye.dependence() if len(made) == 1 else None  # two images have one share together, which says nothing
+    return [
+        Draft(name, title, words, f"generated-{number}", made[number], eye.display, depends)
+        for number, (name, title) in enumerate(images)
+    ]
+
+
+def formulas(eye: Eye, mixup: float, seed: int) -> list[Draft]:
+    """Draft the images of the formulas, which MUN's network embeds."""
+    visible, infrared = eye.inputs
+    channel = int(torch.randint(0, 3, (1,), generator=torch.Generator().manual_seed(seed)))
+    (cut,) = CutMix()(visible, infrared, torch.Generator().manual_seed(seed))
+    words = f"λ V + (1 \u2212 λ) I with λ = {mixup:.2f}."
+    only = f"The {CHANNELS[channel]} channel of V three times; I plays no part."
+    exchanged = channel_exchange(visible, torch.tensor([channel]))
+    stem = stem_words(eye)
+    return [
+        Draft("pixel-mean", "Pixel mean", f"½ V + ½ I, pixel by pixel. {stem}", "mean", blend(visible, infrared, 0.5)),
+        Draft("mixup", "Mixup", f"{words} {stem}", ("mixup", mixup), blend(visible, infrared, mixup)),
+        Draft("cutmix", "CutMix", f"A rectangle of I in V, drawn by seed {seed}. {stem}", ("cutmix", seed), cut),
+        Draft("channel-exchange", "Channel exchange", f"{only} {stem}", ("channel", channel), exchanged),
+        Draft("grayscale", "Grayscale", f"The luma of V; I plays no part. {stem}", "grayscale", grayscale(visible)),
+    ]
+
+
+def blend(visible: Tensor, infrared: Tensor, share: float) -> Tensor:
+    """Blend one pair."""
+    return mix(visible, infrared, torch.tensor([share]))
+
+
+def stem_words(eye: Eye) -> str:
+    """Say who embeds a formula's image."""
+    own = eye.network.config.auxiliary_stem == "own"
+    return f"Embedded by MUN's {'auxiliary' if own else 'visible'} stem, which was not trained on such images."
+
+
+def preparing(library: Library, groups: list[tuple[Eye, list[Measured]]]) -> tuple[str, bool]:
+    """Start embedding the galleries of the first checkpoint that has none yet, and say how far it is.
+
+    Returns:
+        A sentence, empty where every gallery is there; and whether it is worth asking again soon.
+    """
+    for eye, _ in groups:
+        state = library.prepare(eye.checkpoint, eye.data)
+        if state.problem:
+            return f"The ranks of {eye.checkpoint} cannot be had: {state.problem}.", False
+        if state.stopped:
+            return f"Ranks are missing: the embedding by {eye.checkpoint} was stopped on the Retrieval tab.", False
+        if not state.ready:
+            return f"Ranks follow: {eye.checkpoint} has looked at {state.done:,} of {state.total:,} images.", True
+    return "", False
+
+
+def with_ranks(library: Library, eye: Eye, pictures: list[Measured], *, wait: bool) -> list[Picture]:
+    """Add to pictures the ranks at which they find the person, where the galleries are embedded, or always.
+
+    Raises:
+        ValueError: The data set cannot be embedded.
+    """
+    if not (wait or library.ready(eye.checkpoint, eye.data)):
+        return [picture for picture, _ in pictures]
+    ranks = eye.ranks(np.concatenate([point for _, point in pictures]))
+    return [replace(picture, found=found) for (picture, _), found in zip(pictures, ranks, strict=True)]

@@ -1,0 +1,1 @@
+"""Points of all modalities in a plane."""

@@ -1,0 +1,206 @@
+"""What a checked request means: the image, its target, its partner, and what a first visitor sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from app.actions.explain.request import Request, image_of
+from app.actions.retrieval import browse, retrieve
+from app.collection import Collection, Direction, Terms
+from app.library import Library
+from mun.data.pairing import Pair, pair_samples
+from mun.data.synthetic.plan import Plan
+from mun.explain.cams import GENERATOR_LAYERS, Method
+from mun.explain.truth import Thing, find_evidence
+from mun.files import read_json
+from mun.structures import Modality, Sample
+
+__all__ = ["Subject", "first_image", "plan_of", "ranked", "references_of", "subject_of"]
+
+RANKED = 10  # images that are offered as targets
+TRIED = 12  # queries that are rendered to find one to begin with
+PLAIN_SHARE = 0.04  # of the first image's pixels that its change reaches at least
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a checked request means.
+
+    Attributes:
+        request: With every default filled in.
+        sample: The image.
+        references: The images whose mean embedding is the target; one where the target is an image.
+        pair: The image and a partner of the same person, for the auxiliary image; `None` where there is none.
+        notes: What the visitor should know, each a sentence.
+    """
+
+    request: Request
+    sample: Sample
+    references: tuple[Sample, ...]
+    pair: Pair | None
+    notes: tuple[str, ...]
+
+
+def subject_of(library: Library, request: Request) -> Subject:
+    """Fill in what a ranking decides, and choose the partner.
+
+    Raises:
+        ValueError: The data set cannot be embedded, or the request asks for what is not there.
+    """
+    collection = library.collections[request.data]
+    request = replace(request, image=request.image or first_image(library, request.checkpoint, request.data))
+    sample = image_of(collection, "image", request.image)
+    if not request.target:
+        request = replace(request, target=first_target(library, request, sample))
+    if request.against == "image":
+        if request.target == sample.key:
+            raise ValueError("expected another target than the image itself, to which its similarity is always 1")
+        references = [image_of(collection, "target", request.target)]
+    else:
+        references = references_of(collection, int(request.target), sample)
+    pair, words = partner_of(library, request, sample, references if request.against == "image" else [])
+    if request.against == "center" and pair is not None:  # what makes the auxiliary image is no part of its target
+        references = [one for one in references if one not in (pair.visible, pair.infrared)] or references
+    notes = target_notes(request, sample, references)
+    return Subject(request, sample, tuple(references), pair, tuple(filter(None, (*notes, words))))
+
+
+def first_target(library: Library, request: Request, sample: Sample) -> str:
+    """Choose the person in the image, or the image that is ranked first."""
+    if request.against == "center":
+        return str(sample.pid)
+    found = ranked(library, request.checkpoint, request.data, sample)
+    if not found:
+        raise ValueError(
+            "expected a target, because this image is no query of the protocol and nothing is ranked for it"
+        )
+    return found[0].image
+
+
+def ranked(library: Library, checkpoint: str, data: str, sample: Sample) -> tuple[retrieve.Ranked, ...]:
+    """Rank the other modality's images as the Retrieval tab does by default; nothing where the image is no query.
+
+    Raises:
+        ValueError: The data set cannot be embedded.
+    """
+    way = Direction.INFRARED_TO_VISIBLE if sample.modality is Modality.INFRARED else Direction.VISIBLE_TO_INFRARED
+    collection = library.collections[data]
+    for protocol in collection.protocols:
+        if sample.key in collection.asked(protocol, way).rows:
+            request = retrieve.Request(checkpoint, data, sample.key, RANKED, protocol, direction=way.value)
+            return retrieve.run(library, request).results
+    return ()
+
+
+def references_of(collection: Collection, pid: int, sample: Sample) -> list[Sample]:
+    """List the images that make the center of a person: those of the other modality, or all where there are none.
+
+    Raises:
+        ValueError: The person has no other image than the one to be explained.
+    """
+    others = [other for other in collection.samples if other.pid == pid and other != sample]
+    if not others:
+        raise ValueError(
+            f"expected a person with other images than this one, person {pid} has none; choose somebody else"
+        )
+    return [other for other in others if other.modality is not sample.modality] or others
+
+
+def target_notes(request: Request, sample: Sample, references: list[Sample]) -> list[str]:
+    """Say what is unusual about a target."""
+    notes = []
+    if {one.modality for one in references} == {sample.modality}:
+        what = "Image and target are" if request.against == "image" else "The image and all images of the center are"
+        notes.append(f"{what} both {sample.modality}: a search across modalities would not compare them.")
+    if request.method == Method.EIGEN_CAM:
+        notes.append("Eigen-CAM shows what varies most at a layer; it does not look at the target.")
+    return notes
+
+
+def partner_of(library: Library, request: Request, sample: Sample, references: list[Sample]) -> tuple[Pair | None, str]:
+    """Choose the pair that the auxiliary image is made of, or say in a sentence why there is none.
+
+    Raises:
+        ValueError: Only the auxiliary image was asked for, and there is none.
+    """
+    if request.layers == "image":
+        return None, ""
+    pair, words = find_partner(library, request, sample, references)
+    if pair is None and request.layers in ("auxiliary", *GENERATOR_LAYERS):
+        raise ValueError(f"expected layers that there are; {words[0].lower()}{words[1:]}")
+    return pair, words
+
+
+def find_partner(
+    library: Library, request: Request, sample: Sample, references: list[Sample]
+) -> tuple[Pair | None, str]:
+    """Pair the image by the seed; an infrared image has several pairs, and one without the target is preferred."""
+    card = library.checkpoints[request.checkpoint].card
+    name = card.config.model.auxiliary if card is not None else "none"
+    if not library.network(request.checkpoint).auxiliary.num_images:
+        return (
+            None,
+            f"The checkpoint {request.checkpoint} has no auxiliary modality: there is no generator to look into.",
+        )
+    own = [other for other in library.collections[request.data].samples if other.pid == sample.pid]
+    try:
+        pairs = [pair for pair in pair_samples(own, seed=request.seed) if sample in (pair.visible, pair.infrared)]
+    except ValueError:
+        pairs = []
+    if not pairs:
+        return (
+            None,
+            f"No image of the other modality pairs with this one of person {sample.pid}: there is no auxiliary image.",
+        )
+    apart = [pair for pair in pairs if not {pair.visible, pair.infrared} & set(references)]
+    pair = (apart or pairs)[0]
+    partner = pair.infrared if pair.visible == sample else pair.visible
+    words = (
+        f"The auxiliary image (by {name}) is made of this image and {partner.key}, another image of the same person"
+        f" drawn by seed {request.seed}: that uses labels."
+    )
+    return pair, words if apart else f"{words} The partner belongs to the target."
+
+
+def plan_of(library: Library, data: str) -> Plan | None:
+    """Read how SynVI made the images; `None` for other data, or where the manifest is gone or of another version."""
+    collection = library.collections[data]
+
+    def read() -> Plan | None:
+        try:
+            return Plan.from_manifest(read_json(collection.samples[0].path.parents[2] / "manifest.json"))
+        except (ValueError, OSError):
+            return None
+
+    return (
+        library.cache.get(("explain-plan", collection.content), read, lambda _: 1000) if collection.synthetic else None
+    )
+
+
+def first_image(library: Library, checkpoint: str, data: str) -> str:
+    """Choose the image that a first visitor sees, once for each checkpoint and data set.
+
+    Among the queries whose first match is ranked first, in the order of their identities, it is the first whose person
+    carries a bag that the image shows well; else one that shows the model as it mostly is.
+
+    Raises:
+        ValueError: The data set cannot be embedded.
+    """
+    collection = library.collections[data]
+    terms = Terms(collection.protocols[0])
+
+    def choose() -> str:
+        library.embeddings(checkpoint, data)
+        items = browse.run(library, browse.Request(checkpoint, data, terms)).items
+        plan = plan_of(library, data)
+        carrying = []
+        if plan is not None:
+            hits = [item.sample.key for item in items if item.first_hit == 1]
+            carrying = [key for key in hits if plan.recipe_of(key).identity.bag.kind != "none"][:TRIED]
+        for key in carrying:
+            if plan is not None and find_evidence(plan.recipe_of(key), plan.size, (Thing.BAG,), PLAIN_SHARE):
+                return key
+        return browse.opening(items)
+
+    key = ("explain-first", library.checkpoints[checkpoint].content, collection.content)
+    return library.cache.get(key, choose, lambda _: 100)

@@ -1,0 +1,120 @@
+"""The truth beside a map: what the similarity becomes when one thing is changed, and how much of the map is there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from app.actions.explain.look import Views
+from app.actions.explain.request import AUTOMATIC, NOTHING, Request
+from app.actions.explain.result import LayerMap, Share, Truth
+from app.actions.explain.subject import Subject, plan_of
+from app.library import Library
+from mun.data.augment import to_images
+from mun.data.cache import decode_samples
+from mun.embedding import embed_pixels
+from mun.explain.cams import upsampled
+from mun.explain.faithfulness import center_prior, energy_share, randomised
+from mun.explain.targets import Similarity, center
+from mun.explain.truth import Evidence, Thing, find_evidence
+from mun.models.network import Network
+from mun.structures import Modality, Sample
+
+__all__ = ["find_truth", "random_target"]
+
+MAX_REFERENCES = 12  # images of a center that random weights embed
+MakeMaps = Callable[[Network, Request, Views, Similarity, str], Sequence[LayerMap]]
+
+
+def find_truth(
+    library: Library,
+    subject: Subject,
+    network: Network,
+    views: Views,
+    target: Similarity,
+    maps: Sequence[LayerMap],
+    make: MakeMaps,
+) -> tuple[Truth | None, str]:
+    """Change one thing about the image and measure what follows.
+
+    Args:
+        library: What all visitors share.
+        subject: What is explained.
+        network: Its network.
+        views: What that looks at.
+        target: What the image is compared to.
+        maps: Of that network.
+        make: Computes the same maps by another network.
+
+    Returns:
+        The truth, or why there is none in a sentence; empty where none was asked for.
+    """
+    request = subject.request
+    if request.change == NOTHING:
+        return None, ""
+    plan = plan_of(library, request.data)
+    if plan is None:
+        return (
+            None,
+            "Only SynVI can render an image again with one thing changed: there is no truth to check against here.",
+        )
+    things = tuple(Thing) if request.change == AUTOMATIC else (Thing(request.change),)
+    size = (network.config.height, network.config.image_width)
+    evidence = find_evidence(plan.recipe_of(subject.sample.key), size, things)
+    if evidence is None:
+        what = "none of bag, patterns and hat" if len(things) > 1 else f"no {things[0].value} that could be changed"
+        return None, f"This image shows {what}: there is nothing to check the maps against."
+    over = [one for one in maps if one.over == views.modality]
+    shares = measure_shares(network, request, views, subject, evidence, over, make)
+    before, after = (similar(network, views, target, pixels) for pixels in (evidence.before, evidence.after))
+    return Truth(evidence, before[0], after[0], before[1], after[1], shares, request.seed), ""
+
+
+def similar(
+    network: Network, views: Views, target: Similarity, pixels: NDArray[np.uint8]
+) -> tuple[float, float | None]:
+    """Put pixels in the place of the image: the cosine of image and target, and of the auxiliary image and target."""
+    changed = views.replaced(network, to_images(torch.from_numpy(np.array(pixels))[None])[0])
+    with torch.inference_mode():
+        own = float(target(network.embed(changed.single.images, changed.modality)[0]))
+        if not changed.pairs:
+            return own, None
+        return own, float(target(network.embed(changed.auxiliary[:1], Modality.AUXILIARY)[0]))
+
+
+def measure_shares(
+    network: Network,
+    request: Request,
+    views: Views,
+    subject: Subject,
+    evidence: Evidence,
+    maps: Sequence[LayerMap],
+    make: MakeMaps,
+) -> tuple[Share, ...]:
+    """Compare maps with their two controls, a centre prior and random weights."""
+    chance = randomised(network, request.seed)
+    again = views.replaced(chance, views.single.images[0])
+    random_maps = make(chance, request, again, random_target(chance, subject.references), views.modality.value)
+    random = {one.name: one.values for one in random_maps}
+    size = evidence.mask.shape
+
+    def share(values: NDArray[np.float32]) -> float | None:
+        found = energy_share(upsampled(values[None], (size[0], size[1]))[0], evidence.mask)
+        return None if math.isnan(found) else found
+
+    prior = energy_share(center_prior((size[0], size[1])), evidence.mask)
+    return tuple(Share(one.name, one.layer, share(one.values), prior, share(random[one.name])) for one in maps)
+
+
+def random_target(network: Network, references: Sequence[Sample]) -> Similarity:
+    """Make the target in the space of a network that nobody has embedded the data by."""
+    rows = []
+    for modality in sorted({sample.modality for sample in references[:MAX_REFERENCES]}):
+        chosen = [sample for sample in references[:MAX_REFERENCES] if sample.modality is modality]
+        pixels = decode_samples(chosen, network.config.height, network.config.image_width)
+        rows.append(embed_pixels(network, pixels, modality))
+    return Similarity(torch.from_numpy(center(np.concatenate(rows))).to(network.mean.device))

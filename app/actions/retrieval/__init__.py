@@ -1,0 +1,1 @@
+"""Rank, compare, browse and score, with bundled images or one's own."""

@@ -1,0 +1,1 @@
+"""Small runs: asked for, watched, taken home."""
