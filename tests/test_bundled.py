@@ -73,14 +73,14 @@ def test_card_holds_on_the_bundled_gallery(folder) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("folder", CHECKPOINTS, ids=lambda folder: folder.name)
 def test_other_people_of_the_level_give_the_same_scores(folder, other_people) -> None:
-    """Another seed is within 3 points of the card on 400 people; on 100 people they differ by more, as README says."""
+    """Another seed is within 4 points of the card on 400 people; on 100 people they differ by more, as README says."""
     network, card = load_checkpoint(folder)
     samples = read_source("synvi", other_people).test
     embeddings = embed_samples(network, samples)
     mean = benchmark(get_protocol("synvi-all"), samples, embeddings, data="synvi").mean()
     record = plain_record(card, identities=400)
-    assert mean["rank1"] == pytest.approx(record["mean"]["rank1"], abs=0.03)
-    assert mean["mean_ap"] == pytest.approx(record["mean"]["mean_ap"], abs=0.03)
+    assert mean["rank1"] == pytest.approx(record["mean"]["rank1"], abs=0.04)
+    assert mean["mean_ap"] == pytest.approx(record["mean"]["mean_ap"], abs=0.04)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ where it happens.
 
 from __future__ import annotations
 
-import functools
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,10 +75,14 @@ class CrossModalityLearner(nn.Module):
         super().__init__()
         self.bins = bins
         self.fuse = nn.ModuleList(nn.Conv2d(2 * channels, channels, 1) for _ in bins)
+        self._pyramids: dict[tuple[torch.Size, torch.device, torch.dtype], tuple[Tensor, Tensor, Tensor]] = {}
 
     def forward(self, visible: Tensor, infrared: Tensor) -> Tensor:
         """Map two `(N, C, h, w)` to one shared `(N, C, h, w)`."""
-        inside, counts, spread = pyramid(self.bins, visible.shape[-2:], visible.device, visible.dtype)
+        like = (visible.shape[-2:], visible.device, visible.dtype)
+        if like not in self._pyramids:
+            self._pyramids[like] = pyramid(self.bins, *like)
+        inside, counts, spread = self._pyramids[like]
         # Averages over all bins are one product with a fixed matrix; of zeros and ones, which bfloat16 holds exactly.
         both = [inside @ maps.flatten(2).transpose(1, 2) / counts for maps in (visible, infrared)]
         levels = torch.split(torch.cat(both, dim=2), [rows * columns for rows, columns in self.bins], dim=1)
@@ -91,8 +94,7 @@ class CrossModalityLearner(nn.Module):
         return (spread @ torch.cat(fused, dim=1)).transpose(1, 2).reshape(visible.shape)
 
 
-@functools.lru_cache(maxsize=8)
-@torch.inference_mode(mode=False)
+@torch.inference_mode(mode=False)  # what is kept must serve training as well
 def pyramid(
     bins: tuple[tuple[int, int], ...], size: torch.Size, device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,6 +14,7 @@ from mun.auxiliary.generator import (
     CrossModalityLearner,
     IntraModalityLearner,
     input_dependence,
+    pyramid,
     rms_gain,
 )
 from mun.config import GeneratorConfig
@@ -29,6 +30,25 @@ def test_output_is_like_its_inputs() -> None:
     (image,) = generator(*pair())
     assert image.shape == (2, 3, 32, 16)
     assert sum(p.numel() for p in generator.parameters()) < 6000
+
+
+@pytest.mark.parametrize("size", [(32, 16), (37, 19), (5, 3)])
+def test_the_pyramid_is_adaptive_pooling_and_bilinear_upsampling(size: tuple[int, int]) -> None:
+    bins = ((1, 1), (2, 1), (4, 2), (8, 4))
+    maps = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1))
+    inside, counts, spread = pyramid(bins, torch.Size(size), maps.device, maps.dtype)
+    cells = inside @ maps.flatten(2).transpose(1, 2) / counts
+    pooled = [F.adaptive_avg_pool2d(maps, level) for level in bins]
+    assert torch.allclose(cells.transpose(1, 2), torch.cat([level.flatten(2) for level in pooled], dim=2), atol=1e-6)
+    upsampled = sum(F.interpolate(level, size=size, mode="bilinear") for level in pooled)
+    assert torch.allclose((spread @ cells).transpose(1, 2).reshape(maps.shape), upsampled, atol=1e-5)
+
+
+def test_what_inference_keeps_serves_training() -> None:
+    generator = AuxiliaryGenerator(GeneratorConfig())
+    with torch.inference_mode():
+        generator(*pair())
+    generator(*pair())[0].sum().backward()
 
 
 def test_equals_the_formula_by_hand() -> None:

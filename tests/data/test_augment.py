@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from reference_augment import augmented
 
 from mun.data.augment import FILL, Augmentation, augment, draw_uniform, share_geometry, to_images
 
@@ -25,6 +27,15 @@ def test_shared_geometry_keeps_aligned_images_aligned() -> None:
     assert torch.equal(augment(images(), moves, first), augment(images(), moves, second))
     both = Augmentation(flip=0.5, pad=4, erase=1.0, jitter=0.2)
     assert not torch.equal(augment(images(), both, first), augment(images(), both, second)), "the rest is its own"
+
+
+@pytest.mark.parametrize(
+    "settings", [Augmentation(), Augmentation(1.0, 3, 1.0, 0.9, 0.4), Augmentation(0.5, 0, 1.0, 0.02, 0.0)]
+)
+def test_equals_the_augmentation_of_one_image_at_a_time(settings: Augmentation) -> None:
+    sources, uniform = images(12), draws(3, 12)
+    expected = [augmented(image.numpy(), settings, row) for image, row in zip(sources, uniform.tolist(), strict=True)]
+    assert np.allclose(augment(sources, settings, uniform).numpy(), np.stack(expected), atol=1e-6)
 
 
 def test_off_is_identity() -> None:
