@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 from collections.abc import Iterable, Sequence
 
-__all__ = ["csv_text"]
+__all__ = ["csv_address", "csv_text", "described_csv"]
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 CONTROL = {code: None for code in range(32) if chr(code) not in "\t\r\n"}
@@ -34,6 +35,17 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
             raise ValueError(f"expected {len(header)} values in row {number}, got {len(row)}")
         writer.writerow([safe_cell(value) for value in row])
     return file.getvalue()
+
+
+def described_csv(facts: Iterable[tuple[str, str]], header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a table below lines that begin with # and say where it comes from, each a name and its words."""
+    first, *others = ((f"# {name}", " ".join(words.split())) for name, words in facts)
+    return csv_text(first, others) + csv_text(header, rows)
+
+
+def csv_address(text: str) -> str:
+    """Write a CSV file as an address that a browser can save, so that no file is made."""
+    return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
 
 
 def safe_cell(value: object) -> object:

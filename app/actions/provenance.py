@@ -9,7 +9,7 @@ from app.collection import Direction
 from app.library import Library
 from mun.files import read_json
 
-__all__ = ["LOCAL", "Provenance", "call_pieces", "provenance"]
+__all__ = ["LOCAL", "SHOWN_HASH", "Provenance", "call_pieces", "checkpoint_words", "describe_data", "provenance"]
 
 LOCAL = "http://127.0.0.1:7860"  # where `python app.py` answers unless it is told otherwise
 SHOWN_HASH = 12  # hexadecimal digits
@@ -54,7 +54,7 @@ def provenance(library: Library, result: retrieve.Result, url: str = LOCAL) -> P
         url: Address of the app in the call.
     """
     return Provenance(
-        f"{result.checkpoint} ({library.checkpoints[result.checkpoint].content[:SHOWN_HASH]})",
+        checkpoint_words(library, result.checkpoint),
         describe_data(library, result.data),
         f"{result.protocol}, {shots_words(result.shots)}, trial {result.trial}",
         DIRECTIONS[Direction(result.direction)],
@@ -70,6 +70,11 @@ def describe_score(result: retrieve.Result) -> str:
     if result.average_precision is None or result.first_hit is None:
         return "not scored: nobody in the gallery is the person asked for"
     return f"AP {100 * result.average_precision:.1f} %, first match at rank {result.first_hit}"
+
+
+def checkpoint_words(library: Library, name: str) -> str:
+    """Name a checkpoint with the first digits of the hash over card and weights."""
+    return f"{name} ({library.checkpoints[name].content[:SHOWN_HASH]})"
 
 
 def describe_data(library: Library, data: str) -> str:

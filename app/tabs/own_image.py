@@ -126,7 +126,9 @@ class OwnHandlers:
             if query is None and (waiting := self.not_ready(request.checkpoint, request.data)):
                 return own_views.message_html(waiting, held.turn, error=False)
             result = own_gallery.rank(self.library, request, held.gallery, query)
-            return own_views.gallery_html(result, held.gallery, *self.query_picture(request, query), held.turn)
+            return own_views.gallery_html(
+                self.library, result, held.gallery, *self.query_picture(request, query), held.turn
+            )
 
         return self.answered(held, answer)
 

@@ -9,6 +9,7 @@ from app.actions.retrieval import own_gallery, retrieve_image
 from app.actions.retrieval.own_images import OwnImage
 from app.cards import render
 from app.library import Library
+from app.tables import csv_address
 from app.thumbnails import CARD_HEIGHT
 
 __all__ = ["Card", "broken_html", "gallery_html", "image_html", "message_html", "own_html"]
@@ -37,13 +38,18 @@ def own_html(library: Library, result: retrieve_image.Result, image: OwnImage, t
         for one in result.results
     ]
     heading = f"Closest {len(cards)} of {result.gallery_size} {result.gallery_modality} images"
-    return ranking_html(
-        image.preview, f"your {result.modality} image", heading, result.note, result.warning, cards, turn
-    )
+    table = retrieve_image.ranked_csv(library, result)
+    words = f"your {result.modality} image"
+    return ranking_html(image.preview, words, heading, result.note, result.warning, cards, table, turn)
 
 
 def gallery_html(
-    result: own_gallery.Result, gallery: own_gallery.Gallery, query_uri: str, query_words: str, turn: int
+    library: Library,
+    result: own_gallery.Result,
+    gallery: own_gallery.Gallery,
+    query_uri: str,
+    query_words: str,
+    turn: int,
 ) -> str:
     """Draw a query and the visitor's ranked files."""
     cards = [
@@ -52,11 +58,19 @@ def gallery_html(
     ]
     heading = f"Closest {len(cards)} of your {result.gallery_size} {result.modality} images"
     note = "Ranked by cosine distance alone; nobody has said who is in your images, so nothing is marked."
-    return ranking_html(query_uri, query_words, heading, note, result.warning, cards, turn)
+    table = own_gallery.ranked_csv(library, result)
+    return ranking_html(query_uri, query_words, heading, note, result.warning, cards, table, turn)
 
 
 def ranking_html(
-    query_uri: str, query_words: str, heading: str, note: str, warning: str, cards: Sequence[Card], turn: int
+    query_uri: str,
+    query_words: str,
+    heading: str,
+    note: str,
+    warning: str,
+    cards: Sequence[Card],
+    table: str,
+    turn: int,
 ) -> str:
     """Fill the template that both rankings share."""
     return render(
@@ -67,6 +81,7 @@ def ranking_html(
         note=note,
         warning=warning,
         cards=cards,
+        file=csv_address(table),
         turn=turn,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.cards import render
 from app.results import ResultGrid, ResultRow, ResultTable, grids_of
+from app.tables import csv_address
 
 __all__ = ["figure_html", "results_tab_html"]
 
@@ -61,7 +62,7 @@ def results_tab_html(tables: list[ResultTable]) -> str:
             "table": table,
             "lines": table_lines(table),
             "missing": [row.label for row in table.rows if not row.run],
-            "file": as_data(table.text),
+            "file": csv_address(table.text),
             "answer": answer(table),
         }
         for table in alone
@@ -77,11 +78,6 @@ def answer(table: ResultTable) -> str:
         return ""
     mean, low, high = (100 * made["mean_ap"][name] for name in ("mean", "low", "high"))
     return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
-
-
-def as_data(text: str) -> str:
-    """Write a CSV file as an address that a browser can save."""
-    return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
 
 
 def grid_lines(grid: ResultGrid) -> list[dict[str, Any]]:
@@ -102,7 +98,7 @@ def grid_lines(grid: ResultGrid) -> list[dict[str, Any]]:
 def grid_files(grid: ResultGrid) -> list[tuple[str, str, str]]:
     """List the CSV files of a grid: what it holds, its name, its address."""
     return [
-        (", ".join(f"{value:g}" for value in table.about["knobs"].values()), table.name, as_data(table.text))
+        (", ".join(f"{value:g}" for value in table.about["knobs"].values()), table.name, csv_address(table.text))
         for table in grid.tables
     ]
 

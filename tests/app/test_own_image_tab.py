@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +70,30 @@ def test_a_gallery_is_taken_and_ranked_for_either_query(handlers: OwnHandlers, t
     assert "Expected your image above to be infrared" in ranking
     _, ranking = handlers.rank_gallery(held, "visible", MY_IMAGE, "", "infrared", "mun-tiny", 2)
     assert ranking.count('class="mun-own-card"') == 2
+
+
+def table_of(ranking: str) -> list[list[str]]:
+    """Read the CSV file that hangs on a ranking, without the lines that say where it comes from."""
+    (data,) = re.findall(r'href="data:text/csv;base64,([^"]+)" download="ranked-own.csv"', ranking)
+    lines = list(csv.reader(base64.b64decode(data).decode().splitlines()))
+    return [line for line in lines if not line[0].startswith("# ")]
+
+
+def test_a_ranking_is_taken_home_without_a_picture(handlers: OwnHandlers, tmp_path: Path) -> None:
+    held, *_ = handlers.take_image(Held(), put(tmp_path, "me.png", whole_image()))
+    held, ranking = handlers.rank_image(held, "infrared", "mun-tiny", 3)
+    header, *rows = table_of(ranking)
+    assert header == ["rank", "image", "pid", "camid", "distance"]
+    assert [row[0] for row in rows] == ["1", "2", "3"]
+    for _, image, pid, camid, distance in rows:
+        assert image.split("/")[:2] == [f"cam{camid}", f"{int(pid):04d}"]
+        assert f"d {float(distance):.3f}" in ranking
+    held, *_ = handlers.take_gallery(held, [put(tmp_path, name, whole_image()) for name in ("=1+1.png", "b.png")])
+    _, ranking = handlers.rank_gallery(held, "visible", MY_IMAGE, "", "infrared", "mun-tiny", 20)
+    header, *rows = table_of(ranking)
+    assert header == ["rank", "file", "number", "distance"]
+    assert {row[1] for row in rows} == {"'=1+1.png", "b.png"}, "no formula for a spreadsheet"
+    assert {row[2] for row in rows} == {"1", "2"}
 
 
 def test_too_many_files_are_refused_unread_and_deleted(handlers: OwnHandlers, tmp_path: Path) -> None:

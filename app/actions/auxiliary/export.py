@@ -9,10 +9,10 @@ from app.actions.auxiliary.bench import FINAL, LEARNED
 from app.actions.auxiliary.eye import DISPLAY_PAIRS, DISPLAY_SEED, Picture
 from app.actions.auxiliary.request import OWN, RENDERED, Request, idle
 from app.actions.checks import known
-from app.actions.provenance import LOCAL, SHOWN_HASH, describe_data
+from app.actions.provenance import LOCAL, checkpoint_words, describe_data
 from app.actions.retrieval.export import WIDTH_NAMES, safe_stem
 from app.library import Library
-from app.tables import csv_text
+from app.tables import described_csv
 from mun.evaluation.bridge import Found
 
 __all__ = ["KINDS", "call_pieces", "caption", "panel_csv", "panel_figure", "stem_of"]
@@ -47,7 +47,7 @@ def call_pieces(result: Result, url: str = LOCAL) -> tuple[str, ...]:
 def checkpoints_of(library: Library, result: Result) -> str:
     """Name every checkpoint of the panel with the first digits of its hash."""
     names = dict.fromkeys(picture.checkpoint for picture in result.panel.pictures)
-    return ", ".join(f"{name} ({library.checkpoints[name].content[:SHOWN_HASH]})" for name in names)
+    return ", ".join(checkpoint_words(library, name) for name in names)
 
 
 def settings(result: Result) -> str:
@@ -132,10 +132,9 @@ def panel_csv(library: Library, result: Result) -> str:
         "uses labels": "auxiliary images of two inputs are made from two images of one person",
         "remade by": "".join(call_pieces(result)),
     }
-    (first, value), *others = ((f"# {name}", " ".join(words.split())) for name, words in head.items())
     rows = [row_of("panel", picture) for picture in one.pictures]
     rows += [row_of("generator", picture) for picture in result.bench.pictures]
-    return csv_text((first, value), others) + csv_text(COLUMNS, rows)
+    return described_csv(head.items(), COLUMNS, rows)
 
 
 def row_of(part: str, picture: Picture) -> tuple[object, ...]:

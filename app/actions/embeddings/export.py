@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from app.actions.checks import known
 from app.actions.embeddings.project import Point, Result
-from app.actions.embeddings.words import METHODS, call_pieces, checkpoint_words
-from app.actions.provenance import LOCAL, describe_data
+from app.actions.embeddings.words import METHODS, call_pieces
+from app.actions.provenance import LOCAL, checkpoint_words, describe_data
 from app.actions.retrieval.export import safe_stem
 from app.figures.embedding_palette import MODALITIES, colours_of, legend_of
 from app.library import Library
-from app.tables import csv_text
+from app.tables import described_csv
 from mun.evaluation.separation import MAX_DISTANCE
 
 __all__ = ["KINDS", "figure_file", "file_stem", "lines_of", "points_csv"]
@@ -129,14 +129,13 @@ def points_csv(library: Library, results: Sequence[Result], rows: Sequence[int] 
     for result in results:
         head[f"checkpoint {checkpoint_words(library, result.request.checkpoint)}"] = result.sentence
         head[f"made again by, {result.request.checkpoint}"] = "".join(call_pieces(result.request))
-    (first, value), *others = ((f"# {name}", " ".join(words.split())) for name, words in head.items())
     lines = [
         cells(result, row, point)
         for result in results
         for row, point in enumerate(result.points)
         if rows is None or row in set(rows)
     ]
-    return csv_text((first, value), others) + csv_text(COLUMNS, lines)
+    return described_csv(head.items(), COLUMNS, lines)
 
 
 def cells(result: Result, row: int, point: Point) -> tuple[object, ...]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from app.actions.embeddings.request import Request
-from app.actions.provenance import LOCAL, describe_data
+from app.actions.provenance import LOCAL, checkpoint_words, describe_data
 from app.library import Library
 from mun.structures import Modality
 
-__all__ = ["METHODS", "SPACES", "call_pieces", "checkpoint_words", "method_words", "sentence"]
+__all__ = ["METHODS", "SPACES", "call_pieces", "method_words", "sentence"]
 
 METHODS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
 SPACES = {"embedding": "embeddings (after the BN neck)", "features": "features (before the BN neck)"}
@@ -64,11 +64,6 @@ def auxiliary_words(library: Library, request: Request, count: int) -> str:
         f"{count} auxiliary points of {request.pairing} pairs{control}, seed {request.seed}, by {generator}; "
         "pairing uses labels."
     )
-
-
-def checkpoint_words(library: Library, checkpoint: str) -> str:
-    """Name a checkpoint with the first digits of the hash over card and weights."""
-    return f"{checkpoint} ({library.checkpoints[checkpoint].content[:SHOWN_HASH]})"
 
 
 def call_pieces(request: Request, url: str = LOCAL) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from app.actions.checks import known
 from app.actions.explain.request import Request
 from app.actions.explain.result import Result
 from app.actions.explain.scale import fit_scale, veil
-from app.actions.provenance import LOCAL, SHOWN_HASH, describe_data
+from app.actions.provenance import LOCAL, checkpoint_words, describe_data
 from app.actions.retrieval.export import pixels_of, safe_stem
 from app.library import Library
 from mun.explain.cams import upsampled
@@ -105,12 +105,11 @@ def caption(library: Library, result: Result, clipped: float) -> str:
     """Write the sentences below the figure."""
     request = result.request
     methods = sorted({one.method.label for one in result.maps})
-    content = library.checkpoints[request.checkpoint].content[:SHOWN_HASH]
     synthetic = " SynVI is synthetic: no evidence about real streets." if request.data == "synvi" else ""
     return (
         f"Where the network finds image {result.image.image} (person {result.image.pid}, {result.modality}) alike to"
         f" the {result.target_words}: cosine {result.similarity:.3f}. {', '.join(methods)}, all on one colour scale;"
-        f" {100 * clipped:.1f} % of the pixels lie above it. Checkpoint: {request.checkpoint} ({content}). Data:"
-        f" {describe_data(library, request.data)}. Seed {request.seed}. {' '.join(result.notes)}{synthetic} Remade by,"
-        " where the app runs:"
+        f" {100 * clipped:.1f} % of the pixels lie above it."
+        f" Checkpoint: {checkpoint_words(library, request.checkpoint)}. Data: {describe_data(library, request.data)}."
+        f" Seed {request.seed}. {' '.join(result.notes)}{synthetic} Remade by, where the app runs:"
     )

@@ -15,7 +15,7 @@ from app.actions.retrieval import retrieve
 from app.checkpoints import budget_note
 from app.collection import SEVERITY, corruption_of
 from app.library import Library
-from app.tables import csv_text
+from app.tables import described_csv
 from mun.evaluation.corrupted import Corruption
 from mun.images import resize
 
@@ -160,9 +160,8 @@ def ranked_csv(result: retrieve.Result, facts: Provenance) -> str:
         **({"corruption": facts.corruption} if facts.corruption else {}),
         "remade by": "".join(facts.call),
     }
-    (first, value), *others = ((f"# {name}", " ".join(words.split())) for name, words in head.items())
     rows = [(one.rank, one.image, one.pid, one.camid, round(one.distance, 6), int(one.match)) for one in result.results]
-    return csv_text((first, value), others) + csv_text(COLUMNS, rows)
+    return described_csv(head.items(), COLUMNS, rows)
 
 
 def compared_csv(library: Library, results: Sequence[retrieve.Result], url: str = LOCAL) -> str:
@@ -182,13 +181,12 @@ def compared_csv(library: Library, results: Sequence[retrieve.Result], url: str 
         *([("corruption", every[0].corruption)] if every[0].corruption else []),
         *(("remade by", "".join(facts.call)) for facts in every),
     ]
-    (name, value), *rest = ((f"# {name}", " ".join(words.split())) for name, words in head)
     rows = [
         (one.checkpoint, each.rank, each.image, each.pid, each.camid, round(each.distance, 6), int(each.match))
         for one in results
         for each in one.results
     ]
-    return csv_text((name, value), rest) + csv_text(("checkpoint", *COLUMNS), rows)
+    return described_csv(head, ("checkpoint", *COLUMNS), rows)
 
 
 def file_stem(result: retrieve.Result, others: Sequence[retrieve.Result] = ()) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.actions.checks import known, shown, text, whole_number
+from app.actions.provenance import checkpoint_words
 from app.actions.retrieval.own_images import (
     OwnImage,
     embed_own,
@@ -20,10 +21,22 @@ from app.actions.retrieval.own_images import (
     warning,
 )
 from app.library import Library
+from app.tables import described_csv
 from mun.evaluation.metrics import cosine_distances, ranking, unit_rows
 from mun.structures import Modality
 
-__all__ = ["MAX_IMAGES", "Broken", "Gallery", "RankedFile", "Request", "Result", "look_at_all", "rank", "run"]
+__all__ = [
+    "MAX_IMAGES",
+    "Broken",
+    "Gallery",
+    "RankedFile",
+    "Request",
+    "Result",
+    "look_at_all",
+    "rank",
+    "ranked_csv",
+    "run",
+]
 
 MAX_IMAGES = 200
 MAX_TOTAL_BYTES = 100_000_000  # of all files together
@@ -224,3 +237,16 @@ def query_row(library: Library, request: Request, query: OwnImage | None, modali
     row = library.collections[request.data].rows[request.query_key]
     embeddings = library.embeddings(request.checkpoint, request.data)
     return np.asarray(unit_rows("embeddings", embeddings[row : row + 1]), dtype=np.float64)
+
+
+def ranked_csv(library: Library, result: Result) -> str:
+    """Write the ranking of a visitor's gallery as a table, with the names of their files and no picture."""
+    facts = {
+        "checkpoint": checkpoint_words(library, result.checkpoint),
+        "query": f"the visitor's own {result.query_modality} image" if result.query is None else result.query,
+        "gallery": f"{result.gallery_size} {result.modality} images of the visitor's own",
+        "distance": "cosine distance, 1 - cos",
+        "no evidence": result.warning,
+    }
+    rows = [(one.rank, one.name, one.index + 1, round(one.distance, 6)) for one in result.results]
+    return described_csv(facts.items(), ("rank", "file", "number", "distance"), rows)

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from app.actions.checks import known, whole_number
+from app.actions.provenance import checkpoint_words, describe_data
 from app.actions.retrieval.own_images import OwnImage, embed_own, look_at, other_modality, own_modality, warning
 from app.actions.retrieval.retrieve import MAX_TOP_K, MAX_TRIAL
 from app.library import Library
+from app.tables import described_csv
 from mun.evaluation.metrics import cosine_distances, ranking, unit_rows
 from mun.structures import Modality, Sample
 
-__all__ = ["RankedImage", "Request", "Result", "rank", "run"]
+__all__ = ["RankedImage", "Request", "Result", "rank", "ranked_csv", "run"]
 
 
 @dataclass(frozen=True)
@@ -156,3 +158,17 @@ def gallery_for(library: Library, request: Request) -> tuple[list[Sample], str]:
         f"Ranked against all infrared images of {collection.title}; "
         "visible to infrared is no published protocol of this layout."
     )
+
+
+def ranked_csv(library: Library, result: Result) -> str:
+    """Write a ranking as a table; nothing of the visitor's image is in it."""
+    facts = {
+        "checkpoint": checkpoint_words(library, result.checkpoint),
+        "data": describe_data(library, result.data),
+        "query": f"the visitor's own {result.modality} image",
+        "gallery": f"{result.gallery_size} {result.gallery_modality} images. {result.note}",
+        "distance": "cosine distance, 1 - cos",
+        "no evidence": result.warning,
+    }
+    rows = [(one.rank, one.image, one.pid, one.camid, round(one.distance, 6)) for one in result.results]
+    return described_csv(facts.items(), ("rank", "image", "pid", "camid", "distance"), rows)
