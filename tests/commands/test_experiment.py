@@ -15,6 +15,7 @@ import pytest
 
 from mun.__main__ import main
 from mun.auxiliary.registry import AUXILIARIES
+from mun.experiments.results import commit_of_code
 
 TINY = ["--width", "0.125", "--height", "64", "--image-width", "32", "--ids-per-batch", "4", "--instances-per-id", "2"]
 SHORT = [*TINY, "--epochs", "1", "--save-every", "2", "--recalibration", "2", "--optimizer", "sgd", "--lr", "0.01"]
@@ -55,6 +56,11 @@ def bench(tiny_synvi, tmp_path_factory) -> Path:
     return out
 
 
+def test_code_that_was_copied_without_its_history_is_told_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUN_COMMIT", "0123456789ab")
+    assert commit_of_code() == "0123456789ab"
+
+
 @pytest.mark.slow
 def test_table_and_ledger(bench) -> None:
     lines = {line["row"]: line for line in csv.DictReader((bench / "ablation.csv").open())}
@@ -70,6 +76,8 @@ def test_table_and_ledger(bench) -> None:
     about = json.loads((bench / "ablation.json").read_text())
     assert about["commands"][0].startswith("python -m mun synth DATA --level standard --train-ids 8")
     assert "--rows base,all --width 0.125" in about["commands"][1]
+    assert about["versions"] == [json.loads(next((bench / "runs").glob("*/card.json")).read_text())["versions"]]
+    assert lines["all"]["device"] == about["cost_device"] == f"CPU, {os.cpu_count()} threads"
     assert str(bench) not in json.dumps(about)
     choice = json.loads((bench / "choice.json").read_text())
     assert choice["all"]["commit"]
