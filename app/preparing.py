@@ -136,6 +136,7 @@ class Preparations:
         while not self._turn.acquire(timeout=LOOK_SECONDS):
             self.report(key, 0)
         try:
+            self.report(key, 0)  # nothing is begun that was given up or stopped while it waited
             yield
         finally:
             self._turn.release()
