@@ -100,7 +100,7 @@ class Network(nn.Module):
     def generate(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
         """Make the auxiliary images of pairs, each like its inputs, in float32; see `Auxiliary`.
 
-        On a CPU they are computed in float32 too: depth-wise convolutions are slower there in bfloat16.
+        On a CPU they are computed in float32 too, which is faster there than bfloat16.
         """
         kind = visible.device.type
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda" and torch.is_autocast_enabled(kind)):
