@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mun.experiments.tables import EXPERIMENTS
 from mun.files import read_json
 
 __all__ = ["FOLDER", "ResultGrid", "ResultRow", "ResultTable", "grids_of", "read_results"]
@@ -38,6 +39,23 @@ class ResultRow:
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """The difference of two rows in mAP, a fraction.
+
+    Attributes:
+        label: Both rows, in words.
+        mean: Over seeds, galleries and queries.
+        low: Lower end of the 95 % interval over people.
+        high: Its upper end.
+    """
+
+    label: str
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class ResultTable:
     """One table.
 
@@ -60,16 +78,13 @@ class ResultTable:
         return f"{self.about['title']}{f' ({knobs})' if knobs else ''}"
 
     @property
-    def contrast(self) -> Mapping[str, Any] | None:
-        """The difference of two rows that the experiment asks for; `None` where it does not, or they were not run."""
-        made: Mapping[str, Any] | None = self.about.get("contrast")
-        return made
-
-    @property
-    def question(self) -> str:
-        """The two rows of the contrast in words."""
-        made = self.contrast
-        return f"{self.about['rows'][made['row']]} \N{MINUS SIGN} {self.about['rows'][made['against']]}" if made else ""
+    def contrasts(self) -> list[Contrast]:
+        """The differences of two rows that the experiment asks for, the main one first."""
+        rows = self.about["rows"]
+        return [
+            Contrast(f"{rows[made['row']]} \N{MINUS SIGN} {rows[made['against']]}", **made["mean_ap"])
+            for made in self.about["contrasts"]
+        ]
 
 
 @dataclass(frozen=True)
@@ -105,13 +120,13 @@ class ResultGrid:
 
 
 def read_results(folder: Path = FOLDER) -> list[ResultTable]:
-    """Read every table of a folder, by name; none where there is no folder.
+    """Read every table of a folder, in the order of `EXPERIMENTS`; none where there is no folder.
 
     Raises:
         ValueError: A file is broken.
     """
     tables = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("*.json"), key=place):
         about = read_json(path)
         try:
             text = path.with_suffix(".csv").read_text(encoding="utf-8")
@@ -120,6 +135,13 @@ def read_results(folder: Path = FOLDER) -> list[ResultTable]:
             raise ValueError(f"expected a table of results in {path.stem}.csv, got: {error}") from None
         tables.append(ResultTable(path.stem, about, rows, text))
     return tables
+
+
+def place(path: Path) -> tuple[int, str]:
+    """Say where a table stands: by its experiment, then by name."""
+    names = [*EXPERIMENTS]
+    experiment = path.stem.partition("-")[0]
+    return names.index(experiment) if experiment in names else len(names), path.stem
 
 
 def read_row(labels: Mapping[str, str], line: Mapping[str, str]) -> ResultRow:

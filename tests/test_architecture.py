@@ -72,7 +72,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app.api": {"app.actions", "app.errors"},
     "app.theme": set(),
     "app.tabs": {"app.views", "app.menus", "app.theme", "app.errors", "app.uploads", "app.downloads"},
-    "app.results": {"mun.files"},
+    "app.results": {"mun.files", "mun.experiments"},
     "app.interface": {"app.tabs", "app.api", "app.sessions"},
     "app": {"app.interface"},
     "app.tables": set(),

@@ -25,7 +25,7 @@ def grid_to_draw(tables: Sequence[ResultTable]) -> ResultGrid | None:
 
 
 def knob_figure(grid: ResultGrid, kind: str) -> bytes:
-    """Draw mAP against misalignment and against correlation, and the contrast of the experiment.
+    """Draw mAP against misalignment and against correlation, and the main contrast of the experiment.
 
     Args:
         grid: Tables over misalignment and colour-infrared correlation.
@@ -43,7 +43,7 @@ def knob_figure(grid: ResultGrid, kind: str) -> bytes:
         KnobPanel("at misalignment 1", "colour-infrared correlation", score, lines(grid, CORRELATION, MISALIGNMENT)),
     ]
     if answers := contrasts(grid):
-        question = next(table.question for table in grid.tables if table.contrast)
+        question = next(table.contrasts[0].label for table in grid.tables if table.contrasts)
         panels.append(KnobPanel(question, "misalignment", "Δ mAP, points", answers, zero=True))
     return figure_bytes(draw_knob_curves(panels, caption(grid), grid.tables[0].about["commands"]), kind)
 
@@ -66,7 +66,7 @@ def lines(grid: ResultGrid, knob: str, fixed: str) -> tuple[KnobLine, ...]:
 
 
 def contrasts(grid: ResultGrid) -> tuple[KnobLine, ...]:
-    """Draw the contrast against misalignment, one line for each correlation at which there are at least two."""
+    """Draw the main contrast against misalignment, one line for each correlation at which there are at least two."""
     from app.figures.knob_curves import KnobLine
 
     correlations = {table.about["knobs"][CORRELATION] for table in grid.tables}
@@ -80,11 +80,7 @@ def contrasts(grid: ResultGrid) -> tuple[KnobLine, ...]:
 
 def answered(tables: Sequence[tuple[float, ResultTable]]) -> tuple[tuple[float, float, float, float], ...]:
     """List value of the knob, contrast and its interval."""
-    return tuple(
-        (value, *(table.contrast["mean_ap"][name] for name in ("mean", "low", "high")))
-        for value, table in tables
-        if table.contrast
-    )
+    return tuple((value, made.mean, made.low, made.high) for value, table in tables for made in table.contrasts[:1])
 
 
 def caption(grid: ResultGrid) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from app.actions.results_figure import KINDS, NAME, grid_to_draw, knob_figure
+from app.cards import sentence
 from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library
@@ -27,7 +28,11 @@ def build_results(library: Library, tab: gr.Tab) -> None:
         library: What all visitors share.
         tab: Its figure is drawn when it is opened for the first time.
     """
-    tables = read_results()
+    try:
+        tables = read_results()
+    except ValueError as error:
+        gr.HTML(results_tab_html([], sentence(error)), elem_id="results-tab", apply_default_css=False)
+        return
     gr.HTML(results_tab_html(tables), js_on_load=script("sort.js"), elem_id="results-tab", apply_default_css=False)
     grid = grid_to_draw(tables)
     if grid is None:

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from app.cards import render
-from app.results import ResultGrid, ResultRow, ResultTable, grids_of
+from app.results import Contrast, ResultGrid, ResultRow, ResultTable, grids_of
 from app.tables import csv_address
 
 __all__ = ["figure_html", "results_tab_html"]
@@ -54,8 +54,13 @@ def table_lines(table: ResultTable) -> list[dict[str, object]]:
     ]
 
 
-def results_tab_html(tables: list[ResultTable]) -> str:
-    """Draw every table with its commands and its CSV file; those over knobs as one, mAP by setting."""
+def results_tab_html(tables: list[ResultTable], broken: str = "") -> str:
+    """Draw every table with its commands and its CSV file; those over knobs as one, mAP by setting.
+
+    Args:
+        tables: In their order.
+        broken: Why they could not be read, one sentence; it is shown in their place.
+    """
     alone, grids = grids_of(tables)
     drawn = [
         {
@@ -63,25 +68,21 @@ def results_tab_html(tables: list[ResultTable]) -> str:
             "lines": table_lines(table),
             "missing": [row.label for row in table.rows if not row.run],
             "file": csv_address(table.text),
-            "answer": answer(table),
+            "answers": [(one.label, contrast_words(one)) for one in table.contrasts],
         }
         for table in alone
     ]
     over_knobs = [{"grid": grid, "lines": grid_lines(grid), "files": grid_files(grid)} for grid in grids]
-    return render("results_tab.html", tables=drawn, columns=COLUMNS, grids=over_knobs)
+    return render("results_tab.html", tables=drawn, columns=COLUMNS, grids=over_knobs, broken=broken)
 
 
-def answer(table: ResultTable) -> str:
-    """Write the contrast of a table; empty where it has none."""
-    made = table.contrast
-    if made is None:
-        return ""
-    mean, low, high = (100 * made["mean_ap"][name] for name in ("mean", "low", "high"))
-    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+def contrast_words(made: Contrast) -> str:
+    """Write a difference in points, with its interval."""
+    return f"{100 * made.mean:+.1f} [{100 * made.low:+.1f}, {100 * made.high:+.1f}]"
 
 
 def grid_lines(grid: ResultGrid) -> list[dict[str, Any]]:
-    """Write the rows of a grid: mAP in every setting, then the contrast where all settings have one."""
+    """Write the rows of a grid: mAP in every setting, then the main contrast where all settings have one."""
     lines = []
     for row in grid.rows:
         cells = []
@@ -89,9 +90,9 @@ def grid_lines(grid: ResultGrid) -> list[dict[str, Any]]:
             there = next(other for other in table.rows if other.name == row.name)
             cells.append((cell(there, "mean_ap", "mean_ap_seed_sd"), there.values.get("mean_ap")))
         lines.append({"label": row.label, "cells": cells})
-    if all(table.contrast for table in grid.tables):
-        answers = [(answer(table), table.contrast["mean_ap"]["mean"]) for table in grid.tables if table.contrast]
-        lines.append({"label": grid.tables[0].question, "cells": answers})
+    asked = [table.contrasts[:1] for table in grid.tables]
+    if all(asked):
+        lines.append({"label": asked[0][0].label, "cells": [(contrast_words(made), made.mean) for (made,) in asked]})
     return lines
 
 

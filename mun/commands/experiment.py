@@ -128,10 +128,10 @@ def run(options: argparse.Namespace) -> None:
         stem = options.name if len(experiment.settings) == 1 else f"{options.name}-{setting.name}"
         for ending, write in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
             write_text(bench.out / f"{stem}.{ending}", write(experiment.rows, results, costs))
-        asked = question(experiment, tests)
+        asked = differences(experiment, tests)
         facts = about(bench, options, setting, choice)
         made_with = {"versions": versions_of(table), "cost_device": next(iter(costs.values())).device}
-        write_json(bench.out / f"{stem}.json", {**facts, **made_with, **asked})
+        write_json(bench.out / f"{stem}.json", {**facts, **made_with, "contrasts": asked})
         print(f"{experiment.title}; {setting.name}\n\n{to_markdown(experiment.rows, results, costs)}")
         print(*(f"{line}\n" for line in sentences(experiment, asked)), sep="")
 
@@ -240,18 +240,19 @@ def tests_of(bench: Bench, table: Sequence[PlannedRun], setting: Setting) -> dic
     return tests
 
 
-def question(experiment: Experiment, tests: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
-    """Answer what the experiment asks: the difference of two rows, fractions; empty where one of them was not run."""
-    if experiment.contrast is None or not all(tests.get(name) for name in experiment.contrast):
-        return {}
-    first, second = experiment.contrast
-    made = contrast(tests[first], tests[second])
-    return {"contrast": {"row": first, "against": second, **{name: vars(value) for name, value in made.items()}}}
+def differences(experiment: Experiment, tests: Mapping[str, Sequence[Path]]) -> list[dict[str, Any]]:
+    """List the differences that the experiment asks for, fractions; those of rows that were not run are left out."""
+    made = []
+    for first, second in experiment.contrasts:
+        if tests.get(first) and tests.get(second):
+            paired = contrast(tests[first], tests[second])
+            made.append({"row": first, "against": second, **{name: vars(value) for name, value in paired.items()}})
+    return made
 
 
-def sentences(experiment: Experiment, asked: Mapping[str, Any]) -> Iterator[str]:
-    """Say the answer in words."""
-    for made in asked.values():
+def sentences(experiment: Experiment, asked: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say each difference in words."""
+    for made in asked:
         first, second = (experiment.row(made[name]).label for name in ("row", "against"))
         mean, low, high = (100 * made["mean_ap"][name] for name in ("mean", "low", "high"))
         yield f"{first} minus {second}, mAP: {mean:+.1f} [{low:+.1f}, {high:+.1f}] points"

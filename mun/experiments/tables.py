@@ -69,7 +69,7 @@ class Experiment:
         rows: In the order of the table.
         settings: Data; more than one makes a figure over them.
         changes: Config fields for every row, on top of the command line's.
-        contrast: Two rows whose difference is the question asked; `None` where the reference is enough.
+        contrasts: Pairs of rows whose differences are asked for beside those from the reference, the main one first.
     """
 
     title: str
@@ -77,7 +77,7 @@ class Experiment:
     rows: tuple[Row, ...]
     settings: tuple[Setting, ...] = (PLAIN,)
     changes: Changes = field(default_factory=dict)
-    contrast: tuple[str, str] | None = None
+    contrasts: tuple[tuple[str, str], ...] = ()
 
     def row(self, name: str) -> Row:
         """Find a row by its name.
@@ -131,7 +131,10 @@ FIGURE = ("none", "copy", "channel-exchange", "pixel-mean", "syncretic", "mun")
 
 EXPERIMENTS = {
     "rivals": Experiment(
-        "MUN against other auxiliary modalities", "none", tuple(rival(name) for name in LABELS), contrast=FUSION
+        "MUN against other auxiliary modalities",
+        "none",
+        tuple(rival(name) for name in LABELS),
+        contrasts=(FUSION, ("mun", "mun-shuffled"), ("mun", "mun-frozen")),
     ),
     "ablation": Experiment(
         "Parts of MUN",
@@ -152,7 +155,7 @@ EXPERIMENTS = {
             Row("shuffled", "all, partners shuffled", {"auxiliary": "mun-shuffled"}),
             Row("frozen", "all, generator frozen at random", {"auxiliary": "mun-frozen"}),
         ),
-        contrast=("all", "identity"),
+        contrasts=(("all", "identity"),),
     ),
     "misalignment": Experiment(
         "mAP against misalignment and colour-infrared correlation",
@@ -166,6 +169,6 @@ EXPERIMENTS = {
             for misalignment, correlation in ((0.0, 0.5), (0.5, 0.5), (1.0, 0.5), (0.0, 0.0), (1.0, 0.0), (1.0, 0.9))
         ),
         {"shared_geometry": True, "same_instant": True},
-        FUSION,
+        (FUSION,),
     ),
 }

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+import gradio as gr
 import pytest
 
 from app.actions.results_figure import contrasts, knob_figure, lines
 from app.figures.knob_curves import KnobLine, KnobPanel, draw_knob_curves
 from app.results import FOLDER, grids_of, read_results
+from app.tabs import results as results_tab
 from app.views.results import results_tab_html
+
+if TYPE_CHECKING:
+    from app.library import Library
 
 HEADER = "row,variant,seeds,validation_mean_ap,rank1,rank1_seed_sd,mean_ap,mean_ap_difference,mean_ap_low,mean_ap_high"
 
@@ -26,6 +32,7 @@ def write(folder: Path, text: str, **changes: object) -> Path:
         "test": {"seed": 4242, "splits": {"test": {"identities": 400}}},
         "rows": {"none": "none (two modalities)", "mun": "MUN", "x": "X"},
         "commands": ["python -m mun experiment rivals --data DATA"],
+        "contrasts": [],
         **changes,
     }
     (folder / "rivals.json").write_text(json.dumps(about), encoding="utf-8")
@@ -56,13 +63,13 @@ def over_knobs(folder: Path) -> Path:
     for misalignment, correlation in ((0.0, 0.5), (1.0, 0.5), (1.0, 0.0)):
         knobs = {"misalignment": misalignment, "colour_infrared_correlation": correlation}
         mean = {"mean": 0.02 * misalignment, "low": -0.01, "high": 0.05}
-        contrast = {"row": "mun", "against": "none", "mean_ap": mean}
+        asked = [{"row": "mun", "against": "none", "mean_ap": mean}]
         last = "x,own,2,0.3,0.2,0.01,0.3,0.02," if misalignment == 0 else "x,,,,,,,,"
         text = f"""row,variant,seeds,validation_mean_ap,rank1,rank1_seed_sd,mean_ap,mean_ap_seed_sd,mean_ap_difference
 none,own,2,0.3,0.2,0.01,{0.4 - 0.1 * misalignment},0.01,
 mun,own,2,0.3,0.2,0.01,{0.4 - 0.08 * misalignment},0.01,0.02
 {last}"""
-        made = write(folder, text, knobs=knobs, contrast=contrast)
+        made = write(folder, text, knobs=knobs, contrasts=asked)
         for path in sorted(made.glob("rivals.*")):
             path.rename(folder / f"misalignment-m{misalignment:g}-c{correlation:g}{path.suffix}")
     return folder
@@ -128,6 +135,21 @@ def test_broken_tables_are_refused(tmp_path, text) -> None:
         write(tmp_path, text)
     with pytest.raises(ValueError, match=r"expected a table of results in rivals.csv"):
         read_results(tmp_path)
+
+
+def test_a_broken_table_is_said_in_its_tab_and_the_app_starts(tmp_path, monkeypatch) -> None:
+    write(tmp_path, "row,variant,rank1\nmagic,own,0.1")
+    monkeypatch.setattr(results_tab, "read_results", lambda: read_results(tmp_path))
+    with gr.Blocks() as page, gr.Tab("Results") as tab:
+        results_tab.build_results(cast("Library", None), tab)
+    (shown,) = [block.value for block in page.blocks.values() if isinstance(block, gr.HTML)]
+    assert "The tables cannot be read. Expected a table of results in rivals.csv" in shown
+    assert 'role="alert"' in shown
+
+
+def test_the_main_table_stands_first() -> None:
+    names = [table.name.partition("-")[0] for table in read_results(FOLDER)]
+    assert list(dict.fromkeys(names)) == ["rivals", "ablation", "misalignment"]
 
 
 def test_the_shipped_tables_can_be_read_and_made_again() -> None:

@@ -1,4 +1,4 @@
-"""The question of an experiment: the difference of two rows on the same people, asked only where both were run."""
+"""The questions of an experiment: differences of two rows on the same people, asked only where both were run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mun.commands.experiment import question, sentences
+from mun.commands.experiment import differences, sentences
 from mun.experiments.tables import EXPERIMENTS
 
 PEOPLE, IMAGES, GALLERIES = 12, 3, 2
@@ -32,22 +32,23 @@ def test_it_is_the_mean_over_people_of_paired_differences(tmp_path) -> None:
         "pixel-mean": [write(tmp_path / f"mean{seed}.npz", fusion[seed]) for seed in range(2)],
     }
     experiment = EXPERIMENTS["rivals"]
-    made = question(experiment, tests)["contrast"]
+    (made,) = differences(experiment, tests)
     assert (made["row"], made["against"]) == ("mun", "pixel-mean")
     assert made["mean_ap"]["mean"] == pytest.approx(gain.mean())
     assert 0 < made["mean_ap"]["low"] < gain.mean() < made["mean_ap"]["high"] < 0.1
-    (sentence,) = sentences(experiment, question(experiment, tests))
+    (sentence,) = sentences(experiment, [made])
     assert sentence.startswith(f"MUN minus pixel mean, mAP: {100 * gain.mean():+.1f} [+")
 
 
 def test_nothing_is_asked_of_a_row_that_was_not_run(tmp_path) -> None:
     tests = {"mun": [write(tmp_path / "mun.npz", np.full((GALLERIES, PEOPLE * IMAGES), 0.4))]}
-    assert question(EXPERIMENTS["rivals"], tests) == {}
-    assert list(sentences(EXPERIMENTS["rivals"], {})) == []
+    assert differences(EXPERIMENTS["rivals"], tests) == []
+    assert list(sentences(EXPERIMENTS["rivals"], [])) == []
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_question_is_about_rows_of_its_table(name) -> None:
     experiment = EXPERIMENTS[name]
-    assert experiment.contrast is not None
-    assert experiment.row(experiment.contrast[0]) != experiment.row(experiment.contrast[1])
+    assert experiment.contrasts
+    for first, second in experiment.contrasts:
+        assert experiment.row(first) != experiment.row(second)
