@@ -82,7 +82,7 @@ class ResultTable:
         """The differences of two rows that the experiment asks for, the main one first."""
         rows = self.about["rows"]
         return [
-            Contrast(f"{rows[made['row']]} \N{MINUS SIGN} {rows[made['against']]}", **made["mean_ap"])
+            Contrast(f"{quoted(rows[made['row']])} \N{MINUS SIGN} {quoted(rows[made['against']])}", **made["mean_ap"])
             for made in self.about["contrasts"]
         ]
 
@@ -117,6 +117,11 @@ class ResultGrid:
             for table in self.tables
             if all(table.about["knobs"].get(name) == value for name, value in others.items())
         ]
+
+
+def quoted(label: str) -> str:
+    """Put a row's label in quotation marks where it could not be told from what stands around it."""
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{label}\N{RIGHT DOUBLE QUOTATION MARK}" if {*",+:"} & {*label} else label
 
 
 def read_results(folder: Path = FOLDER) -> list[ResultTable]:

@@ -36,7 +36,7 @@ def cell(row: ResultRow, name: str, spread: str) -> str:
         return f"{1000 * value:.0f}"
     if name == "mean_ap_difference":
         low, high = row.values["mean_ap_low"], row.values["mean_ap_high"]
-        return f"{100 * value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        return points(value, low, high)
     around = f" ± {100 * row.values[spread]:.1f}" if spread in row.values else ""
     return f"{100 * value:.1f}{around}"
 
@@ -76,9 +76,14 @@ def results_tab_html(tables: list[ResultTable], broken: str = "") -> str:
     return render("results_tab.html", tables=drawn, columns=COLUMNS, grids=over_knobs, broken=broken)
 
 
+def points(mean: float, low: float, high: float) -> str:
+    """Write a difference of fractions in points, with its interval."""
+    return f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]".replace("-", "\N{MINUS SIGN}")
+
+
 def contrast_words(made: Contrast) -> str:
-    """Write a difference in points, with its interval."""
-    return f"{100 * made.mean:+.1f} [{100 * made.low:+.1f}, {100 * made.high:+.1f}]"
+    """Write a contrast in points, with its interval."""
+    return points(made.mean, made.low, made.high)
 
 
 def grid_lines(grid: ResultGrid) -> list[dict[str, Any]]:

@@ -113,6 +113,10 @@ LABELS = {
     "mun-shuffled": "MUN, partners shuffled",
     "mun-frozen": "MUN, frozen at random",
 }
+# Does a third image cost something, or the loss that comes with it? Each method chooses the loss's weight. The baseline
+# has no such loss, and chooses its learning rate in as many trials.
+WEIGHTS = tuple(Variant(f"weight-{weight:g}", {"modality_alignment": weight}) for weight in (0.5, 0.1, 0.0))
+RATES = tuple(Variant(f"rate-{rate:g}", {"lr": rate}) for rate in (0.001, 0.0005, 0.002))
 
 
 def rival(name: str) -> Row:
@@ -127,6 +131,7 @@ def without(name: str, label: str, **changes: Any) -> Row:
 
 OFF = {"identity_alignment": 0.0, "modality_alignment": 0.0}
 FUSION = ("mun", "pixel-mean")  # is a generated modality worth more than pixels laid over one another?
+WEIGHTED = ("copy", "pixel-mean", "syncretic", "mun")
 FIGURE = ("none", "copy", "channel-exchange", "pixel-mean", "syncretic", "mun")
 
 EXPERIMENTS = {
@@ -156,6 +161,15 @@ EXPERIMENTS = {
             Row("frozen", "all, generator frozen at random", {"auxiliary": "mun-frozen"}),
         ),
         contrasts=(("all", "identity"),),
+    ),
+    "alignment": Experiment(
+        "Modality alignment, at the weight that each method chooses",
+        "none",
+        (
+            Row("none", LABELS["none"], {"auxiliary": "none"}, RATES),
+            *(Row(name, LABELS[name], {"auxiliary": name, "auxiliary_stem": "visible"}, WEIGHTS) for name in WEIGHTED),
+        ),
+        contrasts=(FUSION,),
     ),
     "misalignment": Experiment(
         "mAP against misalignment and colour-infrared correlation",

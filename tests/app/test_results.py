@@ -91,7 +91,7 @@ def test_tables_over_knobs_are_one_grid(tmp_path) -> None:
     assert html.count("<table>") == 1
     assert "m 0, c 0.5" in html
     assert "40.0 ± 1.0" in html
-    assert "+2.0 [-1.0, +5.0]" in html
+    assert "+2.0 [\N{MINUS SIGN}1.0, +5.0]" in html
     assert html.count('download="misalignment-m') == 3
 
 
