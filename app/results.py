@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,12 +48,14 @@ class Contrast:
         mean: Over seeds, galleries and queries.
         low: Lower end of the 95 % interval over people.
         high: Its upper end.
+        seed_sd: Standard deviation over seeds, which the interval does not hold; NaN with one seed.
     """
 
     label: str
     mean: float
     low: float
     high: float
+    seed_sd: float = math.nan
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import Any
 
 from app.cards import render
@@ -17,11 +18,17 @@ COLUMNS = (
     ("rank-1", "percent, mean ± sd over seeds", "rank1", "rank1_seed_sd"),
     ("mAP", "percent, mean ± sd over seeds", "mean_ap", "mean_ap_seed_sd"),
     ("mINP", "percent, mean ± sd over seeds", "mean_inp", "mean_inp_seed_sd"),
-    ("Δ mAP", "points against the reference, with the 95 % interval over people", "mean_ap_difference", ""),
+    (
+        "Δ mAP",
+        "points against the reference, ± sd over seeds, with the 95 % interval over people",
+        "mean_ap_difference",
+        "",
+    ),
     ("galleries", "sd of mAP over galleries, points", "mean_ap_gallery_sd", ""),
     ("validation", "mAP of the chosen variant on validation identities, percent", "validation_mean_ap", ""),
     ("learned", "numbers learned, without the classifier", "parameters", ""),
     ("ms/step", "forward and backward, alone on the machine", "step_seconds", ""),
+    ("memory", "most at once while training a step, MB", "peak_bytes", ""),
 )
 
 
@@ -34,9 +41,11 @@ def cell(row: ResultRow, name: str, spread: str) -> str:
         return f"{value:,.0f}"
     if name == "step_seconds":
         return f"{1000 * value:.0f}"
+    if name == "peak_bytes":
+        return f"{value / 1e6:.0f}"
     if name == "mean_ap_difference":
         low, high = row.values["mean_ap_low"], row.values["mean_ap_high"]
-        return points(value, low, high)
+        return points(value, low, high, row.values.get("mean_ap_difference_seed_sd", math.nan))
     around = f" ± {100 * row.values[spread]:.1f}" if spread in row.values else ""
     return f"{100 * value:.1f}{around}"
 
@@ -76,14 +85,15 @@ def results_tab_html(tables: list[ResultTable], broken: str = "") -> str:
     return render("results_tab.html", tables=drawn, columns=COLUMNS, grids=over_knobs, broken=broken)
 
 
-def points(mean: float, low: float, high: float) -> str:
-    """Write a difference of fractions in points, with its interval."""
-    return f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]".replace("-", "\N{MINUS SIGN}")
+def points(mean: float, low: float, high: float, seed_sd: float) -> str:
+    """Write a difference of fractions in points, with its spread over seeds and its interval over people."""
+    spread = "" if math.isnan(seed_sd) else f" ± {100 * seed_sd:.1f}"
+    return f"{100 * mean:+.1f}{spread} [{100 * low:+.1f}, {100 * high:+.1f}]".replace("-", "\N{MINUS SIGN}")
 
 
 def contrast_words(made: Contrast) -> str:
-    """Write a contrast in points, with its interval."""
-    return points(made.mean, made.low, made.high)
+    """Write a contrast in points, with its spread and its interval."""
+    return points(made.mean, made.low, made.high, made.seed_sd)
 
 
 def grid_lines(grid: ResultGrid) -> list[dict[str, Any]]:

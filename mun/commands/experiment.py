@@ -18,14 +18,12 @@ from mun.checkpoint import CARD
 from mun.commands.train import add_config_flags, choose_device, config_from
 from mun.config import Config, to_json
 from mun.data.sampler import training_labels
-from mun.data.sources import read_source
+from mun.data.sources import Source, read_source
 from mun.experiments.cost import Cost, measure
 from mun.experiments.data import rendered
-from mun.experiments.report import to_csv, to_latex, to_markdown
+from mun.experiments.report import difference, to_csv, to_latex, to_markdown
 from mun.experiments.results import (
-    PROTOCOL,
     TRIALS,
-    RowResult,
     choose_variants,
     commit_of_code,
     contrast,
@@ -34,6 +32,7 @@ from mun.experiments.results import (
     test_runs,
 )
 from mun.experiments.runs import PlannedRun, config_of, make_runs, plan
+from mun.experiments.statistics import Paired
 from mun.experiments.tables import EXPERIMENTS, Experiment, Row, Setting
 from mun.files import read_json, write_json, write_text
 from mun.structures import Split
@@ -102,14 +101,16 @@ def run(options: argparse.Namespace) -> None:
         rows = tuple(row for row in experiment.rows if row.name in wanted)
     device = choose_device(options.device)
     base = config_from(options)
-    remember(options.out, options.name, base)
+    for row in rows:
+        for variant in row.variants:
+            config_of(experiment, row, variant, base)
+    sources = read_source("synvi", options.data), read_source("synvi", options.test or options.data)
+    sources[0].require(Split.VAL)
+    sources[1].require(Split.TEST)
+    remember(options.out, options.name, base, *sources)
     train = prepared(experiment.settings, options.data, options.out / "data")
     test = train if options.test is None else prepared(experiment.settings, options.test, options.out / "test-data")
     bench = Bench(experiment, rows, base, options.out, tuple(range(options.seeds)), train, test)
-    for folder in {*train.values()}:
-        read_source("synvi", folder).require(Split.VAL)
-    for folder in {*test.values()}:
-        read_source("synvi", folder).require(Split.TEST)
 
     search = bench.plan()
     make_runs(search, device.type, options.jobs, say)
@@ -120,11 +121,12 @@ def run(options: argparse.Namespace) -> None:
     write_text(bench.out / "ledger.jsonl", "".join(json.dumps(line) + "\n" for line in ledger(list(every))))
     unread = [planned for planned in table if not bench.test_path(planned).is_file()]
     places = [(bench.test[planned.setting.name], bench.test_path(planned)) for planned in unread]
-    test_runs(unread, places, device, options.jobs, say)
+    test_runs(unread, experiment.protocol, places, device, options.jobs, say)
     costs = priced(bench, choice, device.type)
     for setting in experiment.settings:
         tests = tests_of(bench, table, setting)
-        results = summarised(bench, search, tests, choice)
+        tried = [planned for planned in search if planned.setting == setting]
+        results = row_results(rows, experiment.reference, choice, tests, tried)
         stem = options.name if len(experiment.settings) == 1 else f"{options.name}-{setting.name}"
         for ending, write in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
             write_text(bench.out / f"{stem}.{ending}", write(experiment.rows, results, costs))
@@ -149,7 +151,7 @@ def about(bench: Bench, options: argparse.Namespace, setting: Setting, choice: M
         "reference": bench.experiment.row(bench.experiment.reference).label,
         "setting": setting.name,
         "knobs": dict(setting.knobs),
-        "protocol": f"{PROTOCOL}, single-shot, {TRIALS} galleries",
+        "protocol": f"{bench.experiment.protocol.name}, single-shot, {TRIALS} galleries",
         "train": train,
         "test": test,
         "config": to_json(bench.base),
@@ -176,16 +178,18 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def remember(out: Path, name: str, base: Config) -> None:
-    """Write down what the folder is for, or check that it is for this.
+def remember(out: Path, name: str, base: Config, train: Source, test: Source) -> None:
+    """Write down what the folder is for, or check that it is for this: table, flags, and the data.
 
     Raises:
         ValueError: The folder belongs to something else.
     """
-    path, record = out / "experiment.json", {"experiment": name, "config": to_json(base)}
+    path = out / "experiment.json"
+    record = {"experiment": name, "config": to_json(base), "train": describe_data(train), "test": describe_data(test)}
     if path.is_file():
-        if read_json(path) != record:
-            raise ValueError(f"expected {out} to belong to this experiment and these flags, it was begun with others")
+        there, words = read_json(path), ("table", "flags", "data for training", "data for test")
+        if others := [word for part, word in zip(record, words, strict=True) if there.get(part) != record[part]]:
+            raise ValueError(f"expected {out} to be of this table, flags and data, it has other {' and '.join(others)}")
         return
     write_json(path, record)
 
@@ -246,7 +250,7 @@ def differences(experiment: Experiment, tests: Mapping[str, Sequence[Path]]) -> 
     for first, second in experiment.contrasts:
         if tests.get(first) and tests.get(second):
             paired = contrast(tests[first], tests[second])
-            made.append({"row": first, "against": second, **{name: vars(value) for name, value in paired.items()}})
+            made.append({"row": first, "against": second, **{name: value.to_json() for name, value in paired.items()}})
     return made
 
 
@@ -254,16 +258,4 @@ def sentences(experiment: Experiment, asked: Sequence[Mapping[str, Any]]) -> Ite
     """Say each difference in words."""
     for made in asked:
         first, second = (experiment.row(made[name]).label for name in ("row", "against"))
-        mean, low, high = (100 * made["mean_ap"][name] for name in ("mean", "low", "high"))
-        yield f"{first} minus {second}, mAP: {mean:+.1f} [{low:+.1f}, {high:+.1f}] points"
-
-
-def summarised(
-    bench: Bench,
-    search: Sequence[PlannedRun],
-    tests: Mapping[str, Sequence[Path]],
-    choice: dict[str, dict[str, Any]],
-) -> list[RowResult]:
-    """Summarise the rows of one setting."""
-    trials = {row.name: len(list(ledger([one for one in search if one.row == row]))) for row in bench.rows}
-    return row_results(bench.rows, bench.experiment.reference, choice, tests, trials)
+        yield f"{first} minus {second}, mAP: {difference(Paired(**made['mean_ap']))} points"

@@ -43,7 +43,11 @@ class BenchmarkResult:
 
     @property
     def num_valid(self) -> int:
-        """Number of valid queries; the same in each trial, because every trial's gallery has the same identities."""
+        """Number of valid queries of the first trial.
+
+        It is that of each trial, because every trial's gallery has the same identities, unless the protocol asks for
+        other instants.
+        """
         return self.per_trial[0].num_valid
 
     def mean(self) -> dict[str, float]:
@@ -146,4 +150,7 @@ def _trial(
         embeddings[[row_of[sample] for sample in asked]], embeddings[[row_of[sample] for sample in gallery]]
     )
     mask = dropped(protocol, query_pids, query_camids, gallery_pids, gallery_camids)
+    if protocol.other_instants:
+        own, others = (np.array([f"{sample.pid} {sample.path.name}" for sample in side]) for side in (asked, gallery))
+        mask |= own[:, None] == others
     return rank_metrics(distances, query_pids, gallery_pids, mask, protocol.distinct_identities)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from mun.evaluation.metrics import integer_vector
 from mun.structures import Modality
 
-__all__ = ["PROTOCOLS", "SAME_MODALITY", "DropRule", "Protocol", "dropped", "get_protocol"]
+__all__ = ["OTHER_INSTANTS", "PROTOCOLS", "SAME_MODALITY", "DropRule", "Protocol", "dropped", "get_protocol"]
 
 SYSU_SITES = (1, 2, 2, 4, 5, 6)  # of cameras 1 … 6, as in the official evaluation code of SYSU-MM01
 
@@ -39,6 +39,8 @@ class Protocol:
         sites: Site of camera 1, 2, …; empty unless `drop_rule` is `SITE`.
         sampled: Whether a gallery can be drawn from samples here; without it the protocol still scores arrays.
         same_modality: Whether the gallery has the queries' modality, which no published protocol of the field does.
+        other_instants: Whether images of the query's identity under the query's file name do not count either: on SynVI
+            those of its own instant, which show the same pose where misalignment is 0.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Protocol:
     sites: tuple[int, ...] = ()
     sampled: bool = False
     same_modality: bool = False
+    other_instants: bool = False
 
     @property
     def gallery_modality(self) -> Modality:
@@ -89,6 +92,9 @@ SAME_MODALITY: dict[str, Protocol] = {
     name: Protocol(name, modality, cameras, cameras, DropRule.SITE, True, SYSU_SITES, sampled=True, same_modality=True)
     for name, modality, cameras in (("synvi-v2v", _VISIBLE, (1, 2, 4, 5)), ("synvi-i2i", _INFRARED, (3, 6)))
 }
+
+# No published protocol either. Where misalignment is 0, whoever finds the query's instant has found the person.
+OTHER_INSTANTS = replace(PROTOCOLS["synvi-all"], name="synvi-all, other instants", other_instants=True)
 
 
 def get_protocol(name: str) -> Protocol:

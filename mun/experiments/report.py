@@ -12,12 +12,13 @@ from mun.experiments.results import RowResult
 from mun.experiments.statistics import METRICS, Paired, Summary
 from mun.experiments.tables import Row
 
-__all__ = ["to_csv", "to_latex", "to_markdown"]
+__all__ = ["difference", "to_csv", "to_latex", "to_markdown"]
 
 HEADER = (
     "auxiliary modality",
     "variant",
     "seeds",
+    "validation",
     "rank-1",
     "mAP",
     "mINP",
@@ -42,10 +43,11 @@ def with_spread(summary: Summary) -> str:
 
 
 def difference(paired: Paired | None) -> str:
-    """Write a difference and its interval."""
+    """Write a difference, its standard deviation over seeds and its interval over people."""
     if paired is None:
         return DASH
-    return f"{100 * paired.mean:+.1f} [{100 * paired.low:+.1f}, {100 * paired.high:+.1f}]"
+    spread = "" if math.isnan(paired.seed_sd) else f" ± {100 * paired.seed_sd:.1f}"
+    return f"{100 * paired.mean:+.1f}{spread} [{100 * paired.low:+.1f}, {100 * paired.high:+.1f}]"
 
 
 def cells(row: Row, result: RowResult | None, cost: Cost | None) -> list[str]:
@@ -60,6 +62,7 @@ def cells(row: Row, result: RowResult | None, cost: Cost | None) -> list[str]:
         row.label,
         result.variant,
         str(result.seeds),
+        percent(result.validation),
         *scores,
         difference(result.against.get("mean_ap")),
         percent(result.scores["mean_ap"].gallery_sd),
@@ -107,7 +110,7 @@ def to_csv(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str
     names = ["row", "variant", "seeds", "validation_trials", "validation_mean_ap"]
     for metric in METRICS:
         names += [metric, f"{metric}_seed_sd", f"{metric}_gallery_sd"]
-        names += [f"{metric}_difference", f"{metric}_low", f"{metric}_high"]
+        names += [f"{metric}_difference", f"{metric}_low", f"{metric}_high", f"{metric}_difference_seed_sd"]
     names += ["parameters", "generator_parameters", "step_seconds", "peak_bytes", "images_per_step", "device"]
     by_name = {result.row.name: result for result in results}
     out = io.StringIO()
@@ -124,7 +127,7 @@ def to_csv(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str
                 line[f"{metric}_gallery_sd"] = plain(summary.gallery_sd)
                 if paired is not None:
                     line |= {f"{metric}_difference": paired.mean, f"{metric}_low": paired.low}
-                    line[f"{metric}_high"] = paired.high
+                    line |= {f"{metric}_high": paired.high, f"{metric}_difference_seed_sd": plain(paired.seed_sd)}
         if (cost := costs.get(row.name)) is not None:
             price = cost.to_json()
             line["images_per_step"] = price.pop("images")

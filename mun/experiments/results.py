@@ -20,7 +20,7 @@ from mun.data.sources import read_source
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.galleries import queries
-from mun.evaluation.protocols import get_protocol
+from mun.evaluation.protocols import Protocol
 from mun.experiments.runs import PlannedRun, validation_trials
 from mun.experiments.statistics import METRICS, Paired, Summary, paired_difference, scores_of_queries, summarise
 from mun.experiments.tables import Row
@@ -28,7 +28,6 @@ from mun.files import whole_file
 from mun.structures import Split
 
 __all__ = [
-    "PROTOCOL",
     "TRIALS",
     "RowResult",
     "best_score",
@@ -41,7 +40,7 @@ __all__ = [
     "test_runs",
 ]
 
-PROTOCOL, TRIALS = "synvi-all", 10
+TRIALS = 10
 Floats = NDArray[np.float64]
 
 
@@ -52,8 +51,8 @@ class RowResult:
     Attributes:
         row: The line of the table.
         variant: Name of the variant chosen on validation identities.
-        validation: Its best mAP on them, a fraction.
-        trials: Validation trials of the row.
+        validation: Its best mAP on those of the table's data at the first seed, a fraction.
+        trials: Validation trials of the row on those data at the first seed.
         seeds: Seeds tested.
         scores: By the names of `METRICS`.
         against: Differences from the reference row by the same names; empty for the reference itself.
@@ -130,11 +129,12 @@ def ledger(runs: Sequence[PlannedRun]) -> Iterator[dict[str, Any]]:
             }
 
 
-def test_run(run: PlannedRun, data: Path, path: Path, device: torch.device) -> None:
+def test_run(run: PlannedRun, protocol: Protocol, data: Path, path: Path, device: torch.device) -> None:
     """Read test once for a finished run and keep what every query got.
 
     Args:
         run: Finished.
+        protocol: Of SynVI.
         data: Folder with the test identities.
         path: Where to write: `average_precision`, `inverse_negative_penalty`, `first_hit`, `(T, Q)`, and `pids`,
             `(Q,)`.
@@ -145,7 +145,6 @@ def test_run(run: PlannedRun, data: Path, path: Path, device: torch.device) -> N
     """
     network, _ = load_checkpoint(run.folder)
     samples = read_source(run.settings.dataset, data).require(Split.TEST)
-    protocol = get_protocol(PROTOCOL)
     embeddings = embed_samples(network.to(device), samples)
     trials = benchmark(protocol, samples, embeddings, data="synvi", trials=TRIALS).per_trial
     with whole_file(path) as partial, partial.open("wb") as file:
@@ -160,6 +159,7 @@ def test_run(run: PlannedRun, data: Path, path: Path, device: torch.device) -> N
 
 def test_runs(
     runs: Sequence[PlannedRun],
+    protocol: Protocol,
     places: Sequence[tuple[Path, Path]],
     device: torch.device,
     jobs: int,
@@ -169,6 +169,7 @@ def test_runs(
 
     Args:
         runs: Finished.
+        protocol: Of SynVI.
         places: For each run, the folder with the test identities and where to write, as in `test_run`.
         device: Where to compute.
         jobs: How many at once; the processor's cores are shared out among them.
@@ -180,13 +181,13 @@ def test_runs(
     if jobs == 1 or len(runs) <= 1:
         for run, (data, path) in zip(runs, places, strict=True):
             report(f"test: {run.folder.name}")
-            test_run(run, data, path, device)
+            test_run(run, protocol, data, path, device)
         return
     threads = max(1, (os.cpu_count() or 1) // jobs)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(runs)), spawn, torch.set_num_threads, (threads,)) as pool:
         waiting = {
-            pool.submit(test_run, run, data, path, device): run.folder.name
+            pool.submit(test_run, run, protocol, data, path, device): run.folder.name
             for run, (data, path) in zip(runs, places, strict=True)
         }
         try:
@@ -198,12 +199,20 @@ def test_runs(
 
 
 def read_tests(paths: Sequence[Path]) -> tuple[dict[str, Floats], NDArray[np.int64]]:
-    """Read the tests of one row's seeds: scores by metric, `(S, T, Q)`, and the queries' identities."""
-    per_seed, pids = [], np.zeros(0, np.int64)
+    """Read the tests of one row's seeds: scores by metric, `(S, T, Q)`, and the queries' identities.
+
+    Raises:
+        ValueError: They were tested on other people.
+    """
+    per_seed, pids = [], None
     for path in paths:
         with np.load(path) as file:
             per_seed.append(scores_of_queries(file))
+            if pids is not None and not np.array_equal(pids, file["pids"]):
+                raise ValueError(f"expected all seeds to be tested on the same people, got other queries in {path}")
             pids = file["pids"]
+    if pids is None:
+        raise ValueError("expected the test of at least one seed, got none")
     return {metric: np.stack([scores[metric] for scores in per_seed]) for metric in METRICS}, pids
 
 
@@ -213,8 +222,13 @@ def contrast(first: Sequence[Path], second: Sequence[Path]) -> dict[str, Paired]
     Args:
         first: The files of `test_run` of one row, one per seed.
         second: Those of the other.
+
+    Raises:
+        ValueError: They were tested on other people.
     """
-    (scores, pids), (others, _) = read_tests(first), read_tests(second)
+    (scores, pids), (others, other_pids) = read_tests(first), read_tests(second)
+    if not np.array_equal(pids, other_pids):
+        raise ValueError(f"expected both rows to be tested on the same people, got other queries in {second[0]}")
     return {metric: paired_difference(scores[metric], others[metric], pids) for metric in METRICS}
 
 
@@ -223,7 +237,7 @@ def row_results(
     reference: str,
     chosen: Mapping[str, Mapping[str, Any]],
     tests: Mapping[str, Sequence[Path]],
-    trials: Mapping[str, int],
+    search: Sequence[PlannedRun],
 ) -> list[RowResult]:
     """Summarise rows whose tests were read.
 
@@ -232,7 +246,7 @@ def row_results(
         reference: Name of the row that the others are compared with.
         chosen: As `choose_variants`.
         tests: The files of `test_run` by the row's name, one per seed.
-        trials: Validation trials by the row's name.
+        search: The runs of the search on the table's data, every variant of every row at the first seed.
     """
     read = {row.name: read_tests(tests[row.name]) for row in rows if tests.get(row.name)}
     results = []
@@ -242,13 +256,14 @@ def row_results(
         scores, _ = read[row.name]
         compared = row.name != reference and reference in read
         against = contrast(tests[row.name], tests[reference]) if compared else {}
-        choice = chosen[row.name]
+        variant = chosen[row.name]["variant"]
+        tried = [run for run in search if run.row == row]
         results.append(
             RowResult(
                 row,
-                choice["variant"],
-                choice["mean_ap"][choice["variant"]],
-                trials[row.name],
+                variant,
+                max(best_score(run) for run in tried if run.variant.name == variant),
+                len(list(ledger(tried))),
                 len(tests[row.name]),
                 {metric: summarise(scores[metric]) for metric in METRICS},
                 against,

@@ -48,7 +48,8 @@ def config_of(experiment: Experiment, row: Row, variant: Variant, base: Config) 
     """Set up a run: what experiment, row and variant change in the config of the command line; later changes win.
 
     Raises:
-        ValueError: There is no such field, or the values together are not a valid config.
+        ValueError: There is no such field, a factor gives no whole number, or the values together are not a valid
+            config.
     """
     wanted: dict[str, Any] = {**experiment.changes, **row.changes, **variant.changes}
     left = {*wanted, *variant.factors}
@@ -62,7 +63,7 @@ def config_of(experiment: Experiment, row: Row, variant: Variant, base: Config) 
             elif item.name in left:
                 values[item.name] = wanted.get(item.name, value)
                 if item.name in variant.factors:
-                    values[item.name] = round(values[item.name] * variant.factors[item.name])
+                    values[item.name] = multiplied(item.name, values[item.name], variant.factors[item.name])
                 left.discard(item.name)
         return dataclasses.replace(group, **values)
 
@@ -70,6 +71,19 @@ def config_of(experiment: Experiment, row: Row, variant: Variant, base: Config) 
     if left:
         raise ValueError(f"expected fields of the config, got {', '.join(sorted(left))}")
     return config
+
+
+def multiplied(name: str, value: int, factor: float) -> int:
+    """Multiply a whole-numbered field.
+
+    Raises:
+        ValueError: The product is no whole number; rounded, it would give one variant more steps than the others.
+    """
+    product = value * factor
+    if not product.is_integer():
+        flag = name.replace("_", "-")
+        raise ValueError(f"expected --{flag} to stay a whole number times {factor:g}, as a variant asks, got {value}")
+    return int(product)
 
 
 def plan(

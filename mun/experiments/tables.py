@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mun.evaluation.protocols import OTHER_INSTANTS, PROTOCOLS, Protocol
+
 __all__ = ["EXPERIMENTS", "PLAIN", "Experiment", "Row", "Setting", "Variant"]
 
 Changes = Mapping[str, Any]
@@ -70,6 +72,7 @@ class Experiment:
         settings: Data; more than one makes a figure over them.
         changes: Config fields for every row, on top of the command line's.
         contrasts: Pairs of rows whose differences are asked for beside those from the reference, the main one first.
+        protocol: By which test is read.
     """
 
     title: str
@@ -78,6 +81,7 @@ class Experiment:
     settings: tuple[Setting, ...] = (PLAIN,)
     changes: Changes = field(default_factory=dict)
     contrasts: tuple[tuple[str, str], ...] = ()
+    protocol: Protocol = PROTOCOLS["synvi-all"]
 
     def row(self, name: str) -> Row:
         """Find a row by its name.
@@ -184,5 +188,6 @@ EXPERIMENTS = {
         ),
         {"shared_geometry": True, "same_instant": True},
         (FUSION,),
+        OTHER_INSTANTS,
     ),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from mun.auxiliary.registry import AUXILIARIES
 from mun.experiments.results import commit_of_code
 
 TINY = ["--width", "0.125", "--height", "64", "--image-width", "32", "--ids-per-batch", "4", "--instances-per-id", "2"]
-SHORT = [*TINY, "--epochs", "1", "--save-every", "2", "--recalibration", "2", "--optimizer", "sgd", "--lr", "0.01"]
+SHORT = [*TINY, "--epochs", "2", "--save-every", "2", "--recalibration", "2", "--optimizer", "sgd", "--lr", "0.01"]
+SHORT += ["--evaluate-every", "2"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -29,16 +31,16 @@ def one_thread_each():
 
 
 def words(data: Path, out: Path, *more: str) -> list[str]:
-    return ["experiment", "ablation", "--data", str(data), "--out", str(out), "--seeds", "1", *SHORT, *more]
+    return ["experiment", "rivals", "--data", str(data), "--out", str(out), "--seeds", "1", *SHORT, *more]
 
 
 @pytest.fixture(scope="module")
 def bench(tiny_synvi, tmp_path_factory) -> Path:
-    """An experiment that was killed in its search and then went on."""
-    out = tmp_path_factory.mktemp("experiments") / "ablation"
-    rows = ["--rows", "base,all", "--jobs", "2"]
+    """The whole table of rivals, killed in its search, and then gone on with."""
+    out = tmp_path_factory.mktemp("experiments") / "rivals"
+    jobs = ["--jobs", "2"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "mun", *words(tiny_synvi, out, *rows)],
+        [sys.executable, "-m", "mun", *words(tiny_synvi, out, *jobs)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -52,7 +54,7 @@ def bench(tiny_synvi, tmp_path_factory) -> Path:
     process.wait()
     process.stderr.close()
     assert not (out / "choice.json").exists(), "killed before the table was ready"
-    assert main(words(tiny_synvi, out, *rows)) == 0
+    assert main(words(tiny_synvi, out, *jobs)) == 0
     return out
 
 
@@ -63,49 +65,91 @@ def test_code_that_was_copied_without_its_history_is_told_its_commit(monkeypatch
 
 @pytest.mark.slow
 def test_table_and_ledger(bench) -> None:
-    lines = {line["row"]: line for line in csv.DictReader((bench / "ablation.csv").open())}
-    assert 0 <= float(lines["all"]["mean_ap"]) <= 1
-    low, mean, high = (float(lines["base"][f"mean_ap_{name}"]) for name in ("low", "difference", "high"))
+    lines = {line["row"]: line for line in csv.DictReader((bench / "rivals.csv").open())}
+    assert list(lines) == list(AUXILIARIES), "every registry name is a row"
+    assert all(0 <= float(line["mean_ap"]) <= 1 and line["validation_trials"] == "2" for line in lines.values())
+    low, mean, high = (float(lines["mun"][f"mean_ap_{name}"]) for name in ("low", "difference", "high"))
     assert low <= mean <= high
-    assert mean == pytest.approx(float(lines["base"]["mean_ap"]) - float(lines["all"]["mean_ap"]))
-    assert lines["mmd"]["mean_ap"] == ""
-    assert "not run" in (bench / "ablation.md").read_text()
-    assert (bench / "ablation.tex").read_text().startswith(r"\begin{tabular}")
+    assert mean == pytest.approx(float(lines["mun"]["mean_ap"]) - float(lines["none"]["mean_ap"]))
+    assert (bench / "rivals.md").read_text().count("\n") == 2 + len(AUXILIARIES)
+    assert (bench / "rivals.tex").read_text().startswith(r"\begin{tabular}")
     trials = [json.loads(line) for line in (bench / "ledger.jsonl").read_text().splitlines()]
-    assert {(trial["row"], trial["seed"]) for trial in trials} == {("base", 0), ("all", 0)}
-    about = json.loads((bench / "ablation.json").read_text())
+    assert {(trial["row"], trial["seed"]) for trial in trials} == {(name, 0) for name in AUXILIARIES}
+    assert len(trials) == 2 * len(AUXILIARIES)
+    about = json.loads((bench / "rivals.json").read_text())
     assert about["commands"][0].startswith("python -m mun synth DATA --level standard --train-ids 8")
-    assert "--rows base,all --width 0.125" in about["commands"][1]
+    assert "--seeds 1 --width 0.125" in about["commands"][1]
+    assert [(made["row"], made["against"]) for made in about["contrasts"]] == [
+        ("mun", "pixel-mean"), ("mun", "mun-shuffled"), ("mun", "mun-frozen"),
+    ]  # fmt: skip
     assert about["versions"] == [json.loads(next((bench / "runs").glob("*/card.json")).read_text())["versions"]]
-    assert lines["all"]["device"] == about["cost_device"] == f"CPU, {os.cpu_count()} threads"
+    assert lines["mun"]["device"] == about["cost_device"] == f"CPU, {os.cpu_count()} threads"
     assert str(bench) not in json.dumps(about)
     choice = json.loads((bench / "choice.json").read_text())
-    assert choice["all"]["commit"]
-    assert int(lines["all"]["parameters"]) > int(lines["base"]["parameters"])
+    assert choice["mun"]["commit"]
+    assert max(choice["mun"]["mean_ap"].values()) == float(lines["mun"]["validation_mean_ap"])
+    assert int(lines["mun"]["parameters"]) > int(lines["none"]["parameters"])
 
 
 @pytest.mark.slow
 def test_what_is_finished_is_not_made_again(bench, tiny_synvi, capsys) -> None:
     before = {path: path.stat().st_mtime_ns for path in bench.rglob("model.safetensors")}
     tests = {path: path.read_bytes() for path in bench.glob("tests/*.npz")}
-    table = (bench / "ablation.csv").read_text()
-    assert main(words(tiny_synvi, bench, "--rows", "base,all")) == 0
+    table = (bench / "rivals.csv").read_text()
+    assert main(words(tiny_synvi, bench)) == 0
     assert "run 1" not in capsys.readouterr().err
     assert before == {path: path.stat().st_mtime_ns for path in bench.rglob("model.safetensors")}
     assert tests == {path: path.read_bytes() for path in bench.glob("tests/*.npz")}
-    assert (bench / "ablation.csv").read_text() == table
+    assert (bench / "rivals.csv").read_text() == table
+
+
+@pytest.mark.slow
+def test_rows_that_were_not_asked_for_are_shown_as_not_run(bench, tiny_synvi, tmp_path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(bench, out)
+    assert main(words(tiny_synvi, out, "--rows", "none,mun")) == 0
+    lines = {line["row"]: line for line in csv.DictReader((out / "rivals.csv").open())}
+    assert [name for name, line in lines.items() if line["mean_ap"]] == ["none", "mun"]
+    assert (out / "rivals.md").read_text().count("not run") == len(AUXILIARIES) - 2
+    assert "--rows none,mun" in json.loads((out / "rivals.json").read_text())["commands"][1]
 
 
 @pytest.mark.slow
 def test_other_flags_are_refused(bench, tiny_synvi, capsys) -> None:
     assert main(words(tiny_synvi, bench, "--margin", "0.5")) == 2
-    assert "to belong to this experiment and these flags" in capsys.readouterr().err
+    assert "to be of this table, flags and data, it has other flags\n" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_other_data_are_refused(bench, tiny_synvi, tmp_path, capsys) -> None:
+    """Else the table of one data set would be written down as that of another."""
+    other = tmp_path / "other"
+    people = [
+        "--train-ids",
+        "0",
+        "--val-ids",
+        "0",
+        "--test-ids",
+        "3",
+        "--images",
+        "1",
+        "--size",
+        "64x32",
+        "--seed",
+        "9",
+    ]
+    assert main(["synth", str(other), *people]) == 0
+    before = (bench / "rivals.json").read_bytes()
+    assert main(words(tiny_synvi, bench, "--test", str(other))) == 2
+    assert "it has other data for test\n" in capsys.readouterr().err
+    assert (bench / "rivals.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--rows", "base,magic"], "expected rows among base, generator"),
+        (["--rows", "none,magic"], "expected rows among none, copy"),
+        (["--evaluate-every", "1"], "expected --evaluate-every to stay a whole number times 1.5"),
         (["--seeds", "0"], "1 to 100 seeds"),
         (["--jobs", "0"], "1 to 64 jobs"),
     ],
@@ -120,9 +164,9 @@ def test_bad_flags(more, message, tiny_synvi, tmp_path, capsys) -> None:
 
 def test_a_failed_run_says_so(tiny_synvi, tmp_path, capsys) -> None:
     """With a learning rate that blows up the run's own sentence reaches the user."""
-    more = ["--rows", "base", "--lr", "10", "--optimizer", "sgd", "--ramp-end", "0", "--ramp-start", "0"]
+    more = ["--rows", "none", "--lr", "10", "--optimizer", "sgd", "--ramp-end", "0", "--ramp-start", "0"]
     assert main(words(tiny_synvi, tmp_path / "out", *more)) == 2
-    message = "expected the run base-only-s0 to finish, it ended with: mun: error: expected"
+    message = "expected the run none-own-s0 to finish, it ended with: mun: error: expected"
     assert message in capsys.readouterr().err
 
 

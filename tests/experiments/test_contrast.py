@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mun.commands.experiment import differences, sentences
+from mun.experiments.results import contrast
 from mun.experiments.tables import EXPERIMENTS
 
 PEOPLE, IMAGES, GALLERIES = 12, 3, 2
@@ -37,7 +38,20 @@ def test_it_is_the_mean_over_people_of_paired_differences(tmp_path) -> None:
     assert made["mean_ap"]["mean"] == pytest.approx(gain.mean())
     assert 0 < made["mean_ap"]["low"] < gain.mean() < made["mean_ap"]["high"] < 0.1
     (sentence,) = sentences(experiment, [made])
-    assert sentence.startswith(f"MUN minus pixel mean, mAP: {100 * gain.mean():+.1f} [+")
+    assert sentence.startswith(f"MUN minus pixel mean, mAP: {100 * gain.mean():+.1f} ± 0.0 [+")
+
+
+def test_rows_that_were_tested_on_other_people_are_not_compared(tmp_path) -> None:
+    ours, theirs, others = (
+        write(tmp_path / f"{name}.npz", np.full((GALLERIES, PEOPLE * IMAGES), 0.4)) for name in "abc"
+    )
+    with np.load(others) as file:
+        arrays = {**file, "pids": file["pids"] + 100}
+    np.savez(others, **arrays)
+    with pytest.raises(ValueError, match=r"both rows to be tested on the same people, got other queries in .*c\.npz"):
+        contrast([ours, theirs], [others, others])
+    with pytest.raises(ValueError, match=r"all seeds to be tested on the same people, got other queries in .*c\.npz"):
+        contrast([ours, others], [theirs, theirs])
 
 
 def test_nothing_is_asked_of_a_row_that_was_not_run(tmp_path) -> None:

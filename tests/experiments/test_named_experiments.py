@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,13 +17,16 @@ def test_every_registry_name_is_a_rival() -> None:
     assert [row.changes["auxiliary"] for row in EXPERIMENTS["rivals"].rows] == list(AUXILIARIES)
 
 
+BASE = replace(Config(), train=replace(Config().train, evaluate_every=2))
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_rows_are_valid_and_equal_in_trials(name) -> None:
     experiment = EXPERIMENTS[name]
     assert experiment.row(experiment.reference)
     assert len({row.name for row in experiment.rows}) == len(experiment.rows)
     assert len({len(row.variants) for row in experiment.rows}) == 1
-    configs = [config_of(experiment, row, variant, Config()) for row in experiment.rows for variant in row.variants]
+    configs = [config_of(experiment, row, variant, BASE) for row in experiment.rows for variant in row.variants]
     assert len(set(configs)) == len(configs), "no two runs are the same"
 
 
@@ -38,9 +42,9 @@ def test_plan_searches_at_the_first_seed_and_reports_the_choice_at_all(tmp_path)
     experiment = EXPERIMENTS["rivals"]
     rows = (experiment.row("none"), experiment.row("mun"))
     data = {"given": tmp_path}
-    search = plan(experiment, Config(), data, tmp_path, (0, 1, 2), rows)
+    search = plan(experiment, BASE, data, tmp_path, (0, 1, 2), rows)
     assert [run.folder.name for run in search] == ["none-own-s0", "none-more-s0", "mun-own-s0", "mun-visible-s0"]
-    table = plan(experiment, Config(), data, tmp_path, (0, 1, 2), rows, {"none": "more", "mun": "visible"})
+    table = plan(experiment, BASE, data, tmp_path, (0, 1, 2), rows, {"none": "more", "mun": "visible"})
     assert [run.folder.name for run in table] == [
         f"{row}-s{s}" for s in range(3) for row in ("none-more", "mun-visible")
     ]
@@ -50,11 +54,22 @@ def test_plan_searches_at_the_first_seed_and_reports_the_choice_at_all(tmp_path)
 def test_the_baseline_may_have_the_images_of_the_others() -> None:
     experiment = EXPERIMENTS["rivals"]
     row = experiment.row("none")
-    base = replace(Config(), train=replace(Config().train, evaluate_every=2))
-    plain, more = (config_of(experiment, row, variant, base).train for variant in row.variants)
+    plain, more = (config_of(experiment, row, variant, BASE).train for variant in row.variants)
     assert more.ids_per_batch * 2 == plain.ids_per_batch * 3
     assert more.epochs * 2 == plain.epochs * 3
     assert more.epochs // more.evaluate_every == plain.epochs // plain.evaluate_every, "as many validations"
+
+
+def test_a_variant_that_could_not_have_as_many_steps_is_refused() -> None:
+    experiment = EXPERIMENTS["rivals"]
+    message = r"expected --evaluate-every to stay a whole number times 1\.5, as a variant asks, got 1"
+    with pytest.raises(ValueError, match=message):
+        plan(experiment, Config(), {"given": Path()}, Path(), (0,), experiment.rows)
+
+
+def test_at_misalignment_zero_the_querys_own_instant_is_no_answer() -> None:
+    assert EXPERIMENTS["misalignment"].protocol.other_instants
+    assert not any(EXPERIMENTS[name].protocol.other_instants for name in EXPERIMENTS if name != "misalignment")
 
 
 def test_unknown_field_and_row() -> None:

@@ -62,6 +62,18 @@ def test_paired_interval_is_that_of_people_drawn_again() -> None:
     assert (paired.low, paired.high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])))
 
 
+def test_the_spread_of_a_difference_is_that_over_seeds() -> None:
+    first, second = scores(3), scores(4)
+    each = [identity_means(first[[s]], PIDS).mean() - identity_means(second[[s]], PIDS).mean() for s in range(3)]
+    paired = paired_difference(first, second, PIDS)
+    assert paired.seed_sd == pytest.approx(np.std(each, ddof=1))
+    assert paired.mean == pytest.approx(np.mean(each))
+    assert math.isnan(paired_difference(first, second[:2], PIDS).seed_sd), "other numbers of seeds are no pairs"
+    single = paired_difference(first[:1], second[:1], PIDS)
+    assert math.isnan(single.seed_sd)
+    assert set(single.to_json()) == {"mean", "low", "high"}
+
+
 def test_interval_of_many_people_is_that_of_the_mean() -> None:
     """With 400 people the percentile interval comes close to ± 1.96 standard errors."""
     generator = np.random.default_rng(0)
