@@ -92,5 +92,6 @@ def caption(grid: ResultGrid) -> str:
         f"SynVI, the people of level standard rendered with two knobs turned; trained on {train:,} identities, tested"
         f" on {test:,} others ({about['protocol']}); {seeds} seeds, mean ± one standard deviation over them; to the"
         " right the 95 % interval over people. Misalignment 0: visible and infrared image of a training pair show the"
-        " same instant from the same place; 1: as at level standard. Synthetic data: no evidence about real streets."
+        " same instant from the same place; 1: as at level standard. Test leaves out the query's own instant. Synthetic"
+        " data: no evidence about real streets."
     )
