@@ -341,6 +341,29 @@ def test_a_disk_too_full_for_the_record_is_told_by_the_exit_code(tiny_synvi, tmp
     assert record.error.startswith("the disk is full")
 
 
+def test_the_exit_code_of_a_process_is_not_lost(tmp_path) -> None:
+    """The pipe to whoever started it is open until it has ended."""
+    root = tmp_path / "runs"
+    (root / "full").mkdir(parents=True)  # with no record that could be read or written
+    started = process.spawn(root, "full", 1_000_000)
+    assert process.wait_for(started, root / "full") == worker.DISK_FULL
+
+
+def test_a_process_ends_with_whoever_started_it(tmp_path, monkeypatch) -> None:
+    (tmp_path / "run").mkdir()
+    reading, writing = os.pipe()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
+    monkeypatch.setattr(worker, "ORPHAN_SECONDS", 0)
+    monkeypatch.setattr(os, "_exit", lambda code: None)
+    following = threading.Thread(target=worker.follow_parent, args=(tmp_path / "run",))
+    following.start()
+    assert not (tmp_path / "run" / "stop").exists()
+    os.close(writing)
+    following.join(SECONDS)
+    assert (tmp_path / "run" / "stop").read_text() == worker.GONE
+    sys.stdin.close()
+
+
 @pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory. Tried to allocate"), MemoryError()])
 def test_too_little_memory_is_answered_with_a_smaller_run(tiny_synvi, tmp_path, monkeypatch, error) -> None:
     folder = job(tmp_path / "large", recipe_for(tiny_synvi))
