@@ -23,6 +23,7 @@ from app.views import training as views
 __all__ = ["build_training"]
 
 POLL_SECONDS = 1.2
+MODEL_BYTES = 256_000_000  # of a model that is handed out; ResNet-50 at width 2, the largest, has about 190 MB
 STORAGE, SECRET = "mun-train", "mun-train"  # of the browser's own store, which only the visitor reads
 EVENT: dict[str, Any] = {
     "concurrency_limit": 2,
@@ -112,7 +113,7 @@ def model_file(handlers: TrainHandlers, view: View, kept: object) -> str:
         gr.Error: It is not finished, not the visitor's, or too large to be handed out.
     """
     with plain_errors():
-        return as_download(*handlers.archive(view, kept))
+        return as_download(*handlers.archive(view, kept), MODEL_BYTES)
 
 
 def curves_file(library: Library, kind: str, view: View) -> str:
