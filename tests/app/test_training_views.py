@@ -168,6 +168,7 @@ def test_the_film_lies_side_by_side(library: Library, tmp_path: Path, monkeypatc
 def test_what_is_allowed_is_said() -> None:
     assert "switched off" in views.terms_html(read_limits({"MUN_TRAIN": "off"}))
     shared = views.terms_html(read_limits({"SPACE_ID": "some-one/demo_1.0"}))
+    assert "a run trains for about 3 minutes, on at most 2,000 rendered images;" in text_of(shared)
     assert '<a href="https://huggingface.co/spaces/some-one/demo_1.0?duplicate=true"' in shared
     assert "duplicate this Space</a>" in shared
     for name in ("a", "a/b/c", 'a/b" onclick="', "../b", "a/b\n"):
