@@ -21,12 +21,11 @@ from app.jobs.chunk import run_chunk
 from app.jobs.folder import claim, read_records, runs_folder
 from app.jobs.limits import Limits, read_limits
 from app.jobs.process import end_group, last_words, spawn, wait_for
-from app.jobs.record import Recipe, Record, read_record, token_hash, write_record
+from app.jobs.record import FORMAT, Recipe, Record, read_record, token_hash, write_record
 from app.jobs.worker import DISK_FULL, work
 
 __all__ = ["Jobs"]
 
-FORMAT = 1
 CLOSE_SECONDS = 5.0
 NOTHING = "interrupted by a restart of the app"
 

@@ -61,9 +61,7 @@ def build_training(demo: gr.Blocks, library: Library) -> None:
                 charts = gr.HTML(elem_id="train-curves", apply_default_css=False)
                 with gr.Row(elem_classes="mun-train-buttons"):
                     takes = {kind: act(f"curves-{kind}", f"Curves {kind.upper()}", True) for kind in KINDS}
-            runs = gr.HTML(
-                elem_id="train-runs", js_on_load=script("address.js", "training.js"), apply_default_css=False
-            )
+            runs = gr.HTML(elem_id="train-runs", js_on_load=bridge, apply_default_css=False)
             overlay = gr.HTML(elem_id="train-overlay", apply_default_css=False)
     menus = checkpoint_menus(demo, library)
     outputs: list[Any] = [state, run, film, charts, runs, overlay, timer, tokens, tools, *buttons.values(), *menus]
