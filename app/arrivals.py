@@ -49,11 +49,13 @@ class Arrivals:
                         forget(path)
                     self._shared.clear()
 
-    def own_places(self, answer: bytes) -> bytes:
+    def own_places(self, answer: bytes, tracked: set[str]) -> bytes:
         """Give each file of Gradio's answer to an upload a place of its own.
 
         Args:
             answer: A JSON list of paths; anything else is left as it is.
+            tracked: The paths that Gradio deletes once they are old, and at its end. The new ones join them; the old
+                ones and those of files that are gone leave.
 
         Returns:
             The answer with the new paths. A file that is gone already keeps its old one.
@@ -64,7 +66,10 @@ class Arrivals:
             return answer
         if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
             return answer
-        return json.dumps([str(self._own(Path(path))) for path in paths]).encode()
+        own = [str(self._own(Path(path))) for path in paths]
+        tracked.difference_update(paths, [path for path in tuple(tracked) if not os.path.lexists(path)])
+        tracked.update(own)
+        return json.dumps(own).encode()
 
     def _own(self, path: Path) -> Path:
         """Give a file a place of its own; the shared one goes when nobody can be about to use it."""

@@ -20,7 +20,7 @@ def as_download(name: str, data: bytes, max_bytes: int = MAX_BYTES) -> str:
     """Put bytes where Gradio may serve them from, and say where.
 
     The folder is named by a hash of the bytes, so that the same file asked for again is the same file. Gradio deletes
-    it with the other temporary files an hour after it was last handed out.
+    it with the other temporary files, an hour after it was last handed out at the latest.
 
     Args:
         name: What the visitor's browser will call the file: letters, digits, dots, hyphens, at most 100.

@@ -117,7 +117,8 @@ class Guard:
                     await too_large(most, scope, receive, send)
                 return
             if answer.status == 200:
-                answer.body = await run_in_threadpool(self.arrivals.own_places, answer.body)
+                tracked = scope["app"].get_blocks().upload_file_set
+                answer.body = await run_in_threadpool(self.arrivals.own_places, answer.body, tracked)
             await answer.send(send)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,11 +19,12 @@ from app.tabs.own_image import build_own_image
 from app.tabs.results import build_results
 from app.tabs.retrieval import build_retrieval
 from app.tabs.training import build_training
+from app.temporary import KEEP_SECONDS
 from app.views import retrieval as views
 
 __all__ = ["build"]
 
-CACHE_SECONDS = 3600
+CLEAN_SECONDS = 300  # between two looks for temporary files that are old
 
 
 def build(library: Library) -> gr.Blocks:
@@ -32,7 +33,7 @@ def build(library: Library) -> gr.Blocks:
     demo: gr.Blocks = gr.Blocks(
         title="MUN: visible-infrared person re-identification",
         fill_width=True,
-        delete_cache=(CACHE_SECONDS, CACHE_SECONDS),
+        delete_cache=(CLEAN_SECONDS, KEEP_SECONDS - CLEAN_SECONDS),
     )
     with demo:
         header = gr.HTML(

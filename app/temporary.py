@@ -1,4 +1,4 @@
-"""A ceiling on the temporary files that visitors cause: the oldest go first."""
+"""A ceiling on the temporary files that visitors cause, and an end to each: the oldest go first."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["Ceiling", "ceiling_for", "trim"]
+__all__ = ["KEEP_SECONDS", "Ceiling", "ceiling_for", "trim"]
 
+KEEP_SECONDS = 3600  # that a file may lie since it was last handed out
 TEND_SECONDS = 20
 
 
@@ -25,15 +26,20 @@ def ceiling_for(folder: Path, most: int) -> int:
         return most
 
 
-def trim(folder: Path, max_bytes: int) -> int:
+def trim(folder: Path, max_bytes: int, max_age: float = KEEP_SECONDS) -> int:
     """Delete the oldest files below a folder until the rest weighs at most `max_bytes`, and folders left empty.
 
     Links are never followed; a file that vanishes meanwhile is as good as deleted.
 
+    Args:
+        folder: Need not exist.
+        max_bytes: What may be left.
+        max_age: Seconds; files that nothing has changed or touched for longer go in any case.
+
     Returns:
         The bytes that are left.
     """
-    files = []
+    files, oldest = [], time.time() - max_age
     for place, folders, names in os.walk(folder):  # it passes over a folder that vanishes, which `rglob` does not
         for path in (Path(place, name) for name in (*folders, *names)):
             try:
@@ -41,11 +47,11 @@ def trim(folder: Path, max_bytes: int) -> int:
             except OSError:
                 continue
             if not stat.S_ISDIR(status.st_mode):
-                files.append((status.st_mtime_ns, status.st_size, path))
-    total = sum(size for _, size, _ in files)
-    for _, size, path in sorted(files):
-        if total <= max_bytes:
-            break
+                files.append((status.st_mtime_ns, status.st_size, path, status.st_ctime < oldest))
+    total = sum(size for _, size, *_ in files)
+    for _, size, path, old in sorted(files):
+        if total <= max_bytes and not old:
+            continue
         path.unlink(missing_ok=True)
         total -= size
         try:
@@ -57,7 +63,7 @@ def trim(folder: Path, max_bytes: int) -> int:
 
 
 class Ceiling:
-    """Bound the bytes below a folder, counting what is on its way; safe to use from many threads.
+    """Bound the bytes and the age of what lies below a folder, counting what is on its way; safe from many threads.
 
     Args:
         folder: Where temporary files go; need not exist yet.
@@ -89,7 +95,10 @@ class Ceiling:
                     self._coming -= num_bytes
 
     def tend(self) -> None:
-        """Delete what is too much, unless that was done a moment ago; for files that do not come as uploads."""
+        """Delete what is too much or too old, unless that was done a moment ago.
+
+        For files that do not come as uploads, and for those that an app has left behind which was ended by force.
+        """
         with self._lock:
             now = time.monotonic()
             if now - self._tended >= TEND_SECONDS:

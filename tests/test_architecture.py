@@ -73,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app.theme": set(),
     "app.tabs": {"app.views", "app.menus", "app.theme", "app.errors", "app.uploads", "app.downloads"},
     "app.results": {"mun.files", "mun.experiments"},
-    "app.interface": {"app.tabs", "app.api", "app.sessions"},
+    "app.interface": {"app.tabs", "app.api", "app.sessions", "app.temporary"},
     "app": {"app.interface"},
     "app.tables": set(),
     "app.temporary": set(),

@@ -1,7 +1,7 @@
 """What a visitor may train: read from the environment of whoever starts the app.
 
 MUN_TRAIN          off, tiny or on; by default tiny on a hosted Space, on elsewhere
-MUN_TRAIN_MINUTES  minutes that one run may train
+MUN_TRAIN_MINUTES  minutes that one run may train, about; after twice as many it is ended
 MUN_TRAIN_IMAGES   images that may be rendered for one run
 MUN_TRAIN_RUNS     runs that are kept; the oldest that have ended make room
 """

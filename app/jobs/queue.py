@@ -21,12 +21,11 @@ from app.jobs.chunk import run_chunk
 from app.jobs.folder import claim, read_records, runs_folder
 from app.jobs.limits import Limits, read_limits
 from app.jobs.process import end_group, last_words, spawn, wait_for
-from app.jobs.record import Recipe, Record, read_record, token_hash, write_record
+from app.jobs.record import FORMAT, Recipe, Record, read_record, token_hash, write_record
 from app.jobs.worker import DISK_FULL, work
 
 __all__ = ["Jobs"]
 
-FORMAT = 1
 CLOSE_SECONDS = 5.0
 NOTHING = "interrupted by a restart of the app"
 
@@ -228,11 +227,11 @@ class Jobs:
         return sorted(waiting, key=lambda record: record.queued)
 
     def _fresh(self, run: str) -> Record:
-        """Return a record as it is now: the run in hand is described by its process."""
+        """Return a record as it is now: the run in hand is described by its process, and over once that has ended."""
         if run == self._active:
             with contextlib.suppress(OSError, ValueError):
                 record = read_record(self.root / run)
-                return record if record.state != "finished" else replace(record, state="training")
+                return replace(record, state="training", error="", suggestion="") if record.over else record
         return self._records[run]
 
     def _keep(self, record: Record) -> None:
@@ -254,7 +253,7 @@ class Jobs:
 
     def _wake(self) -> None:
         """See that waiting runs are taken up."""
-        if self._waiting() and self._thread is None:
+        if self._waiting() and (self._thread is None or not self._thread.is_alive()):
             self._thread = threading.Thread(target=self._serve, name="jobs", daemon=True)
             self._thread.start()
         self._change.notify_all()
@@ -302,7 +301,10 @@ class Jobs:
         if record.active:
             record = last_words(replace(record, ended=time.time(), pid=0), folder, code)
         if record.state == "finished":
-            self.finished(folder)
+            try:  # whatever it is, the next run is taken up
+                self.finished(folder)
+            except Exception:
+                logging.getLogger(__name__).exception("the model of %s cannot be offered", run)
         with self._change:
             self._active = ""
             self._keep(record)

@@ -14,6 +14,7 @@ from mun.files import read_json, write_json
 
 __all__ = [
     "ACTIVE",
+    "FORMAT",
     "RENDER",
     "STATES",
     "Data",

@@ -141,7 +141,7 @@ def smaller(recipe: Recipe) -> str:
 
 def follow_parent(run: Path) -> None:
     """Stop the run when whoever started this process is gone: then the pipe to it ends."""
-    sys.stdin.buffer.read()
+    os.read(sys.stdin.fileno(), 1)  # not through `sys.stdin`, whose lock Python would wait for at its end
     if not stop_requested(run):
         (run / "stop").write_text(GONE, encoding="utf-8")
     time.sleep(ORPHAN_SECONDS)

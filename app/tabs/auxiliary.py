@@ -28,8 +28,8 @@ POLL_SECONDS = 1.0
 HINT = "One visible and one infrared image, and every third image that somebody has proposed to put between them."
 SOURCES = [("Images of the data", COLLECTION), ("SynVI, rendered now", RENDERED), ("My own two images", OWN)]
 OWN_NOTE = """<p class="mun-note">Two images of one person, each cropped to the person; any size. They are deleted as
-soon as they are read; a small copy stays in memory for your visit, an hour at most. A figure that you take home lies in
-the app's temporary folder for as long.</p>"""
+soon as they are read; a small copy stays in memory until an hour after the last answer. A figure that you take home
+lies in the app's temporary folder for an hour at most.</p>"""
 RENDERED_NOTE = """<p class="mun-note">Cameras 2 and 3 share a site. At 0 they see one instant, pixel by pixel, which
 no real data set has; at 1 yaw, gait, scale and shift differ as in the data.</p>"""
 EVENT: dict[str, Any] = {

@@ -35,7 +35,7 @@ HINT = """
 <p>Drop in a photo of one person, cropped to the person, and say what it was made of. It is ranked against the images of
 the other modality. Bring only images that you may use.</p>
 <p><strong>Nothing is kept:</strong> the file is deleted as soon as it is read. The small picture that the network looks
-at stays in memory for your visit, an hour at most, or until you press “Forget”.</p>
+at stays in memory until an hour after the last answer, or until you press “Forget”.</p>
 """
 GALLERY_HINT = f"""
 <p>Up to {own_gallery.MAX_IMAGES} images of one modality, ranked for one query of the other: your image above, or an

@@ -15,7 +15,9 @@ EVENT: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "export", "ap
 DOWNLOAD = "() => setTimeout(() => document.querySelector('#{0}, #{0} button, #{0} a').click(), 60)"
 
 
-def take_home_button(button: gr.Button, name: str, write: Callable[..., str], inputs: Sequence[Component]) -> None:
+def take_home_button(
+    button: gr.Button, name: str, write: Callable[..., str], inputs: Sequence[Component], js: str | None = None
+) -> None:
     """Let a button write a file and the browser fetch it.
 
     Args:
@@ -23,9 +25,10 @@ def take_home_button(button: gr.Button, name: str, write: Callable[..., str], in
         name: Of the hidden component that holds the file: its id in the page.
         write: From the values of `inputs` to the path of a file below the folder that is served.
         inputs: What the file is made from.
+        js: What the browser does with their values first.
     """
     file = gr.DownloadButton(visible="hidden", elem_id=name)
-    written = button.click(write, [*inputs], [file], show_progress_on=[button], **EVENT)
+    written = button.click(write, [*inputs], [file], js=js, show_progress_on=[button], **EVENT)
     written.success(None, js=DOWNLOAD.format(name), api_visibility="private")
 
 

@@ -17,19 +17,21 @@ from app.library import Library
 from app.tabs.take_home import take_home_button
 from app.tabs.training_events import Answer, TrainHandlers, View
 from app.tabs.training_form import NAMES, build_form, values_of
+from app.tabs.training_tokens import KEEP, READ
 from app.theme import script
 from app.views import training as views
 
 __all__ = ["build_training"]
 
 POLL_SECONDS = 1.2
-STORAGE, SECRET = "mun-train", "mun-train"  # of the browser's own store, which only the visitor reads
+MODEL_BYTES = 256_000_000  # of a model that is handed out; ResNet-50 at width 2, the largest, has about 190 MB
 EVENT: dict[str, Any] = {
     "concurrency_limit": 2,
     "concurrency_id": "train",
     "api_visibility": "private",
     "show_progress": "hidden",
 }
+OWNER: dict[str, Any] = {**EVENT, "js": READ}  # of events that take the view and the visitor's tokens
 
 
 def build_training(demo: gr.Blocks, library: Library) -> None:
@@ -42,7 +44,7 @@ def build_training(demo: gr.Blocks, library: Library) -> None:
     if not library.jobs.limits.off:
         library.jobs.open()  # finished runs of the time before are offered from the start
     handlers, limits = TrainHandlers(library), library.jobs.limits
-    state, tokens = gr.State(View()), gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
+    state, tokens = gr.State(View()), gr.JSON({}, visible="hidden", elem_id="train-tokens")
     timer = gr.Timer(POLL_SECONDS, active=False)
     with gr.Row(elem_classes="mun-columns"):
         with gr.Column(scale=4, min_width=300, elem_classes="mun-side"):
@@ -59,9 +61,7 @@ def build_training(demo: gr.Blocks, library: Library) -> None:
                 charts = gr.HTML(elem_id="train-curves", apply_default_css=False)
                 with gr.Row(elem_classes="mun-train-buttons"):
                     takes = {kind: act(f"curves-{kind}", f"Curves {kind.upper()}", True) for kind in KINDS}
-            runs = gr.HTML(
-                elem_id="train-runs", js_on_load=script("address.js", "training.js"), apply_default_css=False
-            )
+            runs = gr.HTML(elem_id="train-runs", js_on_load=bridge, apply_default_css=False)
             overlay = gr.HTML(elem_id="train-overlay", apply_default_css=False)
     menus = checkpoint_menus(demo, library)
     outputs: list[Any] = [state, run, film, charts, runs, overlay, timer, tokens, tools, *buttons.values(), *menus]
@@ -72,7 +72,7 @@ def build_training(demo: gr.Blocks, library: Library) -> None:
             *(update_menu(library, menu, answer.view.known) if answer.menus else gr.skip() for menu in menus),
         ]
 
-    def opened(kept: object, request: gr.Request) -> list[Any]:
+    def opened(_: View, kept: object, request: gr.Request) -> list[Any]:
         return told(handlers.open(dict(request.query_params), kept))
 
     def selected(view: View, kept: object, event: gr.EventData) -> list[Any]:
@@ -81,15 +81,19 @@ def build_training(demo: gr.Blocks, library: Library) -> None:
     def answer(handle: Callable[..., Answer]) -> Callable[..., list[Any]]:
         return lambda *values: told(handle(*values))
 
-    demo.load(opened, [tokens], outputs, **EVENT)
-    timer.tick(answer(handlers.poll), [state, tokens], outputs, **EVENT)
-    start.click(answer(handlers.start), [state, tokens, *form.inputs()], outputs, **EVENT)
-    for name in ("stop", "resume", "delete"):
-        buttons[name].click(answer(getattr(handlers, name)), [state, tokens], outputs, **EVENT)
-    runs.select(selected, [state, tokens], outputs, **EVENT)
+    demo.load(opened, [state, tokens], outputs, **OWNER)
+    timer.tick(answer(handlers.poll), [state, tokens], outputs, **OWNER)
+    started = start.click(answer(handlers.start), [state, tokens, *form.inputs()], outputs, **OWNER)
+    pressed = {
+        name: buttons[name].click(answer(getattr(handlers, name)), [state, tokens], outputs, **OWNER)
+        for name in ("stop", "resume", "delete")
+    }
+    for event in (started, pressed["delete"]):
+        event.success(None, [tokens], js=KEEP, api_visibility="private")
+    runs.select(selected, [state, tokens], outputs, **OWNER)
     chosen = form.components["preset"]
     chosen.input(fill, [chosen], form.inputs(), **EVENT)
-    take_home_button(buttons["download"], "train-file", partial(model_file, handlers), [state, tokens])
+    take_home_button(buttons["download"], "train-file", partial(model_file, handlers), [state, tokens], READ)
     for kind, button in takes.items():
         take_home_button(button, f"train-file-{kind}", partial(curves_file, library, kind), [state])
 
@@ -112,7 +116,7 @@ def model_file(handlers: TrainHandlers, view: View, kept: object) -> str:
         gr.Error: It is not finished, not the visitor's, or too large to be handed out.
     """
     with plain_errors():
-        return as_download(*handlers.archive(view, kept))
+        return as_download(*handlers.archive(view, kept), MODEL_BYTES)
 
 
 def curves_file(library: Library, kind: str, view: View) -> str:

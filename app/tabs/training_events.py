@@ -18,11 +18,10 @@ from app.errors import plain_errors
 from app.jobs.watching import read_frames
 from app.library import Library
 from app.tabs.training_form import request_of
+from app.tabs.training_tokens import MOST_TOKENS
 from app.views import training as views
 
 __all__ = ["Answer", "TrainHandlers", "View"]
-
-MOST_TOKENS = 60
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Answer:
         polling: Whether to ask again soon.
         status: Of the run, for the buttons.
         mine: Whether the visitor holds the run's token.
-        tokens: That the browser keeps from now on.
+        tokens: What changes among those that the browser keeps: a run's token, or `None` where the run is gone.
         menus: Whether the menus of checkpoints are to be brought up to date.
     """
 
@@ -75,7 +74,7 @@ class Answer:
     polling: bool | None = None
     status: train_status.Status | None = None
     mine: bool = False
-    tokens: dict[str, str] | None = None
+    tokens: dict[str, str | None] | None = None
     menus: bool = False
 
     def outputs(self) -> list[Any]:
@@ -126,9 +125,9 @@ class TrainHandlers:
 
         def act() -> Answer:
             started = train.start(self.library, request_of(values))
-            kept = {**self.cleaned(tokens), started.run: started.token}
-            kept = dict(list(kept.items())[-MOST_TOKENS:])
-            return replace(self.draw(replace(view, run=started.run, frames=-1), kept), tokens=kept)
+            new = {started.run: started.token}
+            answer = self.draw(replace(view, run=started.run, frames=-1), {**self.cleaned(tokens), **new})
+            return replace(answer, tokens={**new})
 
         return self.plainly(act)
 
@@ -157,9 +156,8 @@ class TrainHandlers:
         def act() -> Answer:
             kept = self.cleaned(tokens)
             train.delete(self.library, view.run, kept.get(view.run, ""))
-            left = {run: token for run, token in kept.items() if run != view.run}
             said = views.message_html("The run and its model are deleted.", view.turn, error=False)
-            return replace(self.gone(view, left), run=said, tokens=left)
+            return replace(self.gone(view, kept), run=said, tokens={view.run: None})
 
         return self.plainly(act)
 

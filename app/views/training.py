@@ -38,6 +38,7 @@ HEADINGS = {
     "failed": "Failed",
     "finished": "Finished",
 }
+ENDS = {"stopped": "was stopped", "interrupted": "was interrupted", "failed": "failed"}
 ONE_SIDED = 0.9  # share of the dependence on one input from which the generator copies rather than bridges
 
 
@@ -127,7 +128,7 @@ def progress_words(status: Status) -> str:
         scores = "" if best is None else f" Its best mAP on validation identities is {100 * best:.1f} %."
         return f"{status.steps:,} steps are done.{scores} The model is in the checkpoint lists of all tabs."
     if not status.total:
-        return "A process is being started."
+        return f"It {ENDS[status.state]} before its first step." if status.over else "A process is being started."
     counted = f"{UNITS.get(status.phase, 'step')} {status.done:,} of {status.total:,}"
     if status.seconds_left is not None and not status.stopping:
         counted += f", about {duration(status.seconds_left)} left in this phase"

@@ -26,11 +26,11 @@ def arrive(folder: Path, data: bytes = b"image") -> Path:
 def test_the_same_file_twice_is_two_files(tmp_path: Path) -> None:
     arrivals = Arrivals(tmp_path)
     with arrivals.coming():
-        first = arrivals.own_places(json.dumps([str(arrive(tmp_path))]).encode())
+        first = arrivals.own_places(json.dumps([str(arrive(tmp_path))]).encode(), set())
         with arrivals.coming():  # another visitor's, whose file is written, and not yet told of
             shared = arrive(tmp_path)
         assert shared.exists(), "nothing goes while an upload comes in"
-        second = arrivals.own_places(json.dumps([str(shared)]).encode())
+        second = arrivals.own_places(json.dumps([str(shared)]).encode(), set())
     assert not shared.parent.exists()
     (one,), (other,) = json.loads(first), json.loads(second)
     assert one != other
@@ -45,7 +45,7 @@ def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "link", refuse)
     arrivals = Arrivals(tmp_path)
     with arrivals.coming():
-        (own,) = json.loads(arrivals.own_places(json.dumps([str(arrive(tmp_path))]).encode()))
+        (own,) = json.loads(arrivals.own_places(json.dumps([str(arrive(tmp_path))]).encode(), set()))
     assert Path(own).read_bytes() == b"image"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [Path(own)]
 
@@ -63,14 +63,14 @@ def test_a_file_that_another_upload_replaces_meanwhile(tmp_path: Path, monkeypat
     monkeypatch.setattr(os, "link", late)
     arrivals = Arrivals(tmp_path)
     with arrivals.coming():
-        (own,) = json.loads(arrivals.own_places(json.dumps([str(arrive(tmp_path))]).encode()))
+        (own,) = json.loads(arrivals.own_places(json.dumps([str(arrive(tmp_path))]).encode(), set()))
     assert Path(own).read_bytes() == b"image"
     assert len(calls) == 3
 
 
 @pytest.mark.parametrize("answer", [b"", b"no json", b"{}", b"[1]", b"[" * 100_000])
 def test_what_is_no_list_of_paths_is_left_alone(answer: bytes, tmp_path: Path) -> None:
-    assert Arrivals(tmp_path).own_places(answer) == answer
+    assert Arrivals(tmp_path).own_places(answer, set()) == answer
 
 
 def test_a_file_that_is_gone_or_elsewhere_keeps_its_path(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_file_that_is_gone_or_elsewhere_keeps_its_path(tmp_path: Path) -> None
     paths = [str(tmp_path / "hash" / "gone.png"), str(elsewhere)]
     arrivals = Arrivals(tmp_path)
     with arrivals.coming():
-        assert json.loads(arrivals.own_places(json.dumps(paths).encode())) == paths
+        assert json.loads(arrivals.own_places(json.dumps(paths).encode(), set())) == paths
     assert elsewhere.exists()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("hash")]
 
@@ -95,3 +95,21 @@ def test_many_visitors_bring_one_file(library: Library, tmp_path: Path, monkeypa
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(bring, range(80))) == [b"the same"] * 80
     assert not [path for path in (tmp_path / "gradio").rglob("*") if path.is_file()]
+
+
+def test_gradio_tends_own_places_and_no_others(tmp_path: Path) -> None:
+    gone, kept = str(tmp_path / "gone" / "a.png"), str(tmp_path / "hash" / "no-such.png")
+    shared = str(arrive(tmp_path))
+    tracked = {shared, gone, kept}
+    arrivals = Arrivals(tmp_path)
+    with arrivals.coming():
+        own = json.loads(arrivals.own_places(json.dumps([shared, kept]).encode(), tracked))
+    assert own[1] == kept
+    assert tracked == set(own)
+
+
+def test_an_upload_that_nothing_reads_goes_with_the_app(library: Library, tmp_path: Path) -> None:
+    with serve(library, tmp_path / "gradio") as served:
+        path = Path(served.upload("a.png", b"image"))
+        assert path.exists()
+    assert not path.exists()

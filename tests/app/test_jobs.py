@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 import torch
-from training_runs import jobs_in, recipe_for, same_weights, until
+from training_runs import SECONDS, jobs_in, recipe_for, same_weights, until
 
 from app.jobs import chunk, process, queue, worker, zerogpu
+from app.jobs.admission import runs_to_remove
 from app.jobs.chunk import Timing, epochs_within, run_chunk
 from app.jobs.limits import read_limits
 from app.jobs.queue import Jobs
@@ -137,6 +138,59 @@ def test_only_the_owner_may(jobs, tiny_synvi, idle) -> None:
     assert not (jobs.root / run).exists()
     with pytest.raises(ValueError, match="it may have been deleted"):
         jobs.get(run)
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed", "interrupted", "finished"])
+def test_a_run_is_over_only_when_its_process_has_ended(jobs, tiny_synvi, monkeypatch, state) -> None:
+    """Between its last record and its end nobody may delete it, resume it, or let it make room."""
+    written, ended = threading.Event(), threading.Event()
+
+    def spawn(self: Jobs, run: str) -> int:
+        record = read_record(self.root / run)
+        write_record(self.root / run, replace(record, state=state, error="a reason", suggestion="a way out"))
+        written.set()
+        assert ended.wait(SECONDS)
+        return 0
+
+    monkeypatch.setattr(Jobs, "_spawn", spawn)
+    run, token = jobs.start(recipe_for(tiny_synvi))
+    assert written.wait(SECONDS)
+    record = jobs.get(run)
+    assert (record.active, record.error, record.suggestion) == (True, "", "")
+    with pytest.raises(ValueError, match="stop it first"):
+        jobs.delete(run, token)
+    with pytest.raises(ValueError, match="expected a run that was stopped"):
+        jobs.resume(run, token)
+    with pytest.raises(ValueError, match="none of them is over"):
+        runs_to_remove(jobs.records(), replace(jobs.limits, runs=1), jobs.root)
+    ended.set()
+    record = until(jobs, run)
+    assert (record.state, record.error) == (state, "a reason")
+    jobs.delete(run, token)
+    until(jobs, jobs.start(recipe_for(tiny_synvi))[0])
+
+
+def test_a_model_that_cannot_be_offered_does_not_end_the_queue(jobs, tiny_synvi, idle, caplog) -> None:
+    def fail(folder: Path) -> None:
+        raise OSError("gone")
+
+    idle["go"].set()
+    jobs.finished = fail
+    runs = [jobs.start(recipe_for(tiny_synvi))[0] for _ in range(2)]
+    for run in runs:
+        until(jobs, run, lambda record: record.state == "finished")
+    assert f"the model of {runs[0]} cannot be offered" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_queue_that_has_broken_down_goes_on_with_the_next_run(jobs, tiny_synvi, idle, monkeypatch) -> None:
+    idle["go"].set()
+    with monkeypatch.context() as patch:
+        patch.setattr(Jobs, "_settle", lambda *_: 1 / 0)
+        jobs.start(recipe_for(tiny_synvi))
+        jobs._thread.join(SECONDS)
+        assert not jobs._thread.is_alive()
+    until(jobs, jobs.start(recipe_for(tiny_synvi))[0], lambda record: record.state == "finished")
 
 
 def test_a_restart_finds_what_was_there(jobs, tiny_synvi, idle, tmp_path) -> None:
@@ -285,6 +339,29 @@ def test_a_disk_too_full_for_the_record_is_told_by_the_exit_code(tiny_synvi, tmp
     record = process.last_words(read_record(folder), folder, worker.DISK_FULL)
     assert (record.state, record.resumable) == ("failed", True)
     assert record.error.startswith("the disk is full")
+
+
+def test_the_exit_code_of_a_process_is_not_lost(tmp_path) -> None:
+    """The pipe to whoever started it is open until it has ended."""
+    root = tmp_path / "runs"
+    (root / "full").mkdir(parents=True)  # with no record that could be read or written
+    started = process.spawn(root, "full", 1_000_000)
+    assert process.wait_for(started, root / "full") == worker.DISK_FULL
+
+
+def test_a_process_ends_with_whoever_started_it(tmp_path, monkeypatch) -> None:
+    (tmp_path / "run").mkdir()
+    reading, writing = os.pipe()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
+    monkeypatch.setattr(worker, "ORPHAN_SECONDS", 0)
+    monkeypatch.setattr(os, "_exit", lambda code: None)
+    following = threading.Thread(target=worker.follow_parent, args=(tmp_path / "run",))
+    following.start()
+    assert not (tmp_path / "run" / "stop").exists()
+    os.close(writing)
+    following.join(SECONDS)
+    assert (tmp_path / "run" / "stop").read_text() == worker.GONE
+    sys.stdin.close()
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory. Tried to allocate"), MemoryError()])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from app import temporary
-from app.temporary import Ceiling, ceiling_for, trim
+from app.temporary import KEEP_SECONDS, Ceiling, ceiling_for, trim
 
 
 def write(path: Path, size: int, age: int) -> Path:
@@ -29,6 +30,22 @@ def test_the_oldest_go_first(tmp_path: Path) -> None:
     assert new.exists()
     assert trim(tmp_path, 0) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_too_old_goes_in_any_case(tmp_path: Path, monkeypatch) -> None:
+    """Also what an app has left behind that was ended by force."""
+    left, used = write(tmp_path / "a" / "a.png", 100, 10), write(tmp_path / "b" / "b.png", 100, 20)
+    time.sleep(0.05)
+    began = time.time()
+    time.sleep(0.05)
+    os.utime(used, (0, 0))  # handed out again: no clock but the system's says when
+    monkeypatch.setattr(temporary.time, "time", lambda: began + KEEP_SECONDS - 60)
+    Ceiling(tmp_path, 1000).tend()
+    assert left.exists()
+    monkeypatch.setattr(temporary.time, "time", lambda: began + KEEP_SECONDS)
+    Ceiling(tmp_path, 1000).tend()
+    assert not left.parent.exists()
+    assert used.exists()
 
 
 def test_a_folder_that_is_not_there_weighs_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from training_runs import jobs_in, recipe_for, until
 
 from app.actions.retrieval.retrieve import Request as RetrieveRequest
@@ -22,8 +23,12 @@ from app.jobs.queue import Jobs
 from app.jobs.record import read_record
 from app.jobs.worker import work
 from app.library import Library, open_library
-from mun.config import to_json
+from app.tabs.training import model_file
+from app.tabs.training_events import TrainHandlers, View
+from app.tabs.training_form import values_of
+from mun.config import ModelConfig, to_json
 from mun.files import write_json
+from mun.models.network import Network
 
 ON, TINY = read_limits({}), read_limits({"SPACE_ID": "a/b"})
 SMALL = {
@@ -96,6 +101,32 @@ def test_a_run_from_start_over_a_restart_to_deletion(training: Library, tiny_syn
     with pytest.raises(ValueError, match="it may have been deleted"):
         train_status.status(training, started.run)
     training.jobs.close()
+
+
+def test_the_page_tells_the_browser_which_token_comes_or_goes(training: Library) -> None:
+    """What is kept besides is not sent back: another page may have changed it meanwhile."""
+    handlers, others = TrainHandlers(training), {"run-other": "token", "run-gone": None}
+    answer = handlers.start(View(), others, *values_of(Request.of(SMALL)))
+    ((run, token),) = answer.tokens.items()
+    assert (answer.view.run, answer.mine) == (run, True)
+    assert training.jobs.owned(run, token)
+    until(training.jobs, run, lambda record: record.state == "finished")
+    sure = handlers.delete(answer.view, {**others, run: token})
+    assert sure.tokens is None
+    assert handlers.delete(sure.view, {**others, run: token}).tokens == {run: None}
+
+
+def test_the_largest_model_that_can_be_trained_can_be_downloaded(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with torch.device("meta"):
+        network = Network(ModelConfig("mun", "resnet50", ON.width), 1)
+    num_bytes = 2 * sum(tensor.numel() for tensor in network.state_dict().values())  # in half precision
+
+    class Handlers:
+        def archive(self, *_: object) -> tuple[str, bytes]:
+            return "run.zip", bytes(num_bytes)
+
+    assert Path(model_file(Handlers(), View(), {})).stat().st_size == num_bytes > 100_000_000
 
 
 def test_rendered_data_are_part_of_the_command(library: Library, tmp_path: Path) -> None:

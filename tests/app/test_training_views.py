@@ -51,6 +51,9 @@ def text_of(html: str) -> str:
         ({"state": "queued", "place": 1}, "It is the next to train."),
         ({"state": "queued", "place": 3}, "2 other runs come before it."),
         ({"state": "preparing", "phase": "preparing", "total": 0}, "A process is being started."),
+        ({"state": "stopped", "phase": "preparing", "total": 0}, "It was stopped before its first step."),
+        ({"state": "interrupted", "phase": "preparing", "total": 0}, "It was interrupted before its first step."),
+        ({"state": "failed", "phase": "preparing", "total": 0}, "It failed before its first step."),
         ({"state": "preparing", "phase": "preparing", "done": 12, "total": 408}, "Image 12 of 408"),
         ({"state": "timing", "phase": "timing", "done": 3, "total": 23, "seconds_left": None}, "Timed step 3 of 23."),
         ({"stopping": True}, "Stopping"),
@@ -165,6 +168,7 @@ def test_the_film_lies_side_by_side(library: Library, tmp_path: Path, monkeypatc
 def test_what_is_allowed_is_said() -> None:
     assert "switched off" in views.terms_html(read_limits({"MUN_TRAIN": "off"}))
     shared = views.terms_html(read_limits({"SPACE_ID": "some-one/demo_1.0"}))
+    assert "a run trains for about 3 minutes, on at most 2,000 rendered images;" in text_of(shared)
     assert '<a href="https://huggingface.co/spaces/some-one/demo_1.0?duplicate=true"' in shared
     assert "duplicate this Space</a>" in shared
     for name in ("a", "a/b/c", 'a/b" onclick="', "../b", "a/b\n"):

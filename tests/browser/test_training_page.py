@@ -99,6 +99,32 @@ def test_a_run_is_started_watched_reloaded_stopped_resumed_finished_and_used(vis
     page.wait_for_selector('.mun-train-runs[data-count="0"]')
 
 
+@pytest.mark.slow
+def test_two_pages_of_one_browser_keep_the_runs_of_both(visit: Visit) -> None:
+    first = visit().page
+    second = first.context.new_page()
+    second.goto(first.url)
+    runs = []
+    for page in (first, second):
+        begin_small_run(page)
+        runs.append(page.wait_for_selector(".mun-train-run[data-run]").get_attribute("data-run"))
+    for page in (first, second):
+        page.goto(f"{first.url.split('?')[0]}?tab=train")
+        page.wait_for_selector('.mun-train-runs[data-count="2"]')
+        assert page.locator(".mun-train-runs .mun-train-mine").count() == 2
+    for run in runs:  # each by the page that has not started it
+        page = second if run == runs[0] else first
+        page.locator(f'.mun-train-runs button[data-run="{run}"]').click()
+        page.wait_for_selector(f'.mun-train-run[data-run="{run}"]')
+        page.locator("#train-stop:enabled, #train-delete:enabled").first.wait_for()
+        if page.locator("#train-stop").is_enabled():
+            page.locator("#train-stop").click()
+        page.locator("#train-delete:enabled").click()
+        page.get_by_role("button", name="Really delete?").click()
+        page.wait_for_selector('.mun-train-message[data-state="said"]')
+    assert first.evaluate("localStorage.getItem('mun-train-tokens')") == "{}"
+
+
 def test_what_is_not_allowed_is_said_in_a_sentence(visit: Visit) -> None:
     page = visit(390, 844).page
     page.get_by_role("button", name="More tabs").click()
