@@ -1,0 +1,118 @@
+"""The README's tables of results are those of the shipped files: no number in them was typed."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mun.experiments.tables import EXPERIMENTS
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "assets" / "results"
+SCORES = {"rank-1": "rank1", "mAP": "mean_ap", "mINP": "mean_inp"}
+ALONE = [name for name in EXPERIMENTS if len(EXPERIMENTS[name].settings) == 1]
+
+Line = dict[str, str]
+
+
+def shipped(name: str) -> tuple[dict[str, Line], dict]:
+    """The lines of a shipped table by the label of their row, and what it says of itself."""
+    about = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    with (RESULTS / f"{name}.csv").open(encoding="utf-8") as file:
+        return {about["rows"][line["row"]]: line for line in csv.DictReader(file)}, about
+
+
+def tables() -> Iterator[tuple[list[str], dict[str, list[str]]]]:
+    """Every table of the README: its heading, and its lines by their first cell."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for block in text.split("\n\n"):
+        lines = [[cell.strip(" *") for cell in line.strip("| ").split(" | ")] for line in block.splitlines()]
+        if len(lines) > 2 and block.startswith("|"):
+            yield lines[0], {line[0]: line[1:] for line in lines[2:]}
+
+
+def written(name: str, first: str) -> tuple[list[str], dict[str, list[str]]]:
+    """The table of the README with these rows, told from others by its first heading."""
+    labels = set(shipped(name)[0])
+    (found,) = [(head, lines) for head, lines in tables() if labels <= set(lines) and head[0] == first]
+    return found
+
+
+def percent(value: str) -> str:
+    return f"{100 * float(value):.1f}"
+
+
+def spread(line: Line, score: str) -> str:
+    return f"{percent(line[score])} ± {percent(line[f'{score}_seed_sd'])}"
+
+
+def signed(mean: float, sd: float, low: float, high: float) -> str:
+    words = f"{100 * mean:+.1f} ± {100 * sd:.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return words.replace("-", "\N{MINUS SIGN}")
+
+
+def difference(line: Line) -> str:
+    names = ("difference", "difference_seed_sd", "low", "high")
+    return signed(*(float(line[f"mean_ap_{name}"]) for name in names)) if line["mean_ap_difference"] else "\N{EN DASH}"
+
+
+def expected(heading: str, line: Line) -> str:
+    """What a cell under a heading has to say."""
+    if heading in SCORES:
+        return spread(line, SCORES[heading])
+    if heading.startswith("mAP against"):
+        return difference(line)
+    return {
+        "variant": line["variant"],
+        "chosen": line["variant"].replace("-", " "),
+        "validation": percent(line["validation_mean_ap"]),
+        "galleries": percent(line["mean_ap_gallery_sd"]),
+        "learned": f"{float(line['parameters']) / 1e6:.2f} M",
+        "ms/step": f"{1000 * float(line['step_seconds']):.0f}",
+        "memory": f"{float(line['peak_bytes']) / 1e6:.0f} MB",
+    }[heading]
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("rivals", "auxiliary modality"), ("ablation", "1,000 steps, visible stem"), ("alignment", "third modality")],
+)
+def test_a_table_is_the_shipped_one(name: str, first: str) -> None:
+    head, lines = written(name, first)
+    rows, _ = shipped(name)
+    assert list(lines) == list(rows)
+    for label, cells in lines.items():
+        assert cells == [expected(heading, rows[label]) for heading in head[1:]], label
+
+
+def test_every_table_is_written() -> None:
+    assert ALONE == ["rivals", "ablation", "alignment"], "a new table needs its line above"
+
+
+def test_the_table_over_knobs_is_the_shipped_one() -> None:
+    head, lines = written("misalignment-m1-c0.5", "misalignment, correlation")
+    for place, heading in enumerate(head[1:]):
+        misalignment, correlation = heading.split(", ")
+        rows, about = shipped(f"misalignment-m{misalignment}-c{correlation}")
+        for label, line in rows.items():
+            assert lines[label][place] == spread(line, "mean_ap"), (label, heading)
+        made = about["contrasts"][0]["mean_ap"]
+        cell = signed(made["mean"], made["seed_sd"], made["low"], made["high"])
+        assert lines["MUN \N{MINUS SIGN} pixel mean"][place] == cell, heading
+
+
+def flags(command: str) -> set[str]:
+    """The parts of a command, in any order; how many runs go side by side changes no number."""
+    first, *others = command.strip().split(" --")
+    return {first, *(part for part in others if not part.startswith("jobs "))}
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_the_commands_of_a_table_stand_in_the_readme(path: Path) -> None:
+    written = [flags(line) for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()]
+    for command in json.loads(path.read_text(encoding="utf-8"))["commands"]:
+        assert flags(command) in written, command
