@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
-from mun.checkpoint import build_network, load_tensors, save_checkpoint
+from mun.checkpoint import CARD, WEIGHTS, build_network, load_tensors, save_checkpoint
 from mun.data.fresh import check_fresh
 from mun.data.sources import read_source
 from mun.losses.criterion import Criterion
@@ -226,6 +226,8 @@ def train(
 ) -> bool:
     """Train a run up to a step, or to its end; however it is cut into calls, the end is the same to the bit on a CPU.
 
+    A run whose checkpoint is there is left as it is, with the scores that its card has been given since.
+
     Args:
         folder: A run started with `start_run`.
         until: Step to stop at, its state saved; the end of the run by default.
@@ -242,6 +244,9 @@ def train(
         FileNotFoundError: There is no run, or its data are gone.
         ValueError: Settings, data or a saved state are not usable, or the loss is not finite.
     """
+    read_settings(folder)
+    if (folder / WEIGHTS).is_file() and (folder / CARD).is_file():
+        return True
     trainer = Trainer(folder, device or torch.device("cpu"), progress)
     try:
         return _advance_to(trainer, until, progress, stop, watch)
