@@ -191,7 +191,7 @@ class Trainer:
                 "by": "mAP on validation identities",
                 "protocol": validation_protocol(self.source),
                 "identities": len({sample.pid for sample in self.source.val}),
-                "validations": self.steps // (self.config.train.evaluate_every * self.steps_per_epoch),
+                "validations": math.ceil(self.config.train.epochs / self.config.train.evaluate_every),
                 "scores": self.state.best["scores"],
             }
         network: Network = recalibrated(self.network, self.batches.plain()).cpu()

@@ -125,6 +125,16 @@ def test_selection_is_the_best_validation(whole) -> None:
     assert card["scores"] == []
 
 
+@pytest.mark.parametrize(("epochs", "evaluate_every", "expected"), [(2, 1, 2), (3, 2, 2), (2, 5, 1)])
+def test_card_counts_the_validations(tiny_synvi, tmp_path, epochs, evaluate_every, expected) -> None:
+    settings = TrainConfig(**{**vars(SHORT), "epochs": epochs, "evaluate_every": evaluate_every})
+    folder = start(tmp_path / "run", tiny_synvi, settings)
+    assert train(folder, progress=False)
+    made = [line for line in MetricsFile.lines(folder / "metrics.jsonl") if "validation" in line]
+    assert len(made) == expected
+    assert json.loads((folder / "card.json").read_text())["selection"]["validations"] == expected
+
+
 def test_card_can_make_the_run_again_and_names_no_folder(whole, tiny_synvi) -> None:
     text = (whole / "card.json").read_text()
     assert str(tiny_synvi) not in text
