@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -20,7 +21,10 @@ from mun.files import write_json
 __all__ = ["ARRAYS", "add_arguments", "read_arrays", "run"]
 
 ARRAYS = ("query_features", "query_pids", "query_camids", "gallery_features", "gallery_pids", "gallery_camids")
-UNREADABLE = (ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (
+    *(ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error),
+    *(SyntaxError, tokenize.TokenError),  # of NumPy's reader, about a broken header
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

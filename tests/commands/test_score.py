@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -162,6 +163,20 @@ def test_a_damaged_archive_is_refused(tmp_path, capsys):
     (tmp_path / "features.npz").write_bytes(data)
     assert main(["score", str(tmp_path / "features.npz"), "--protocol", "sysu-all"]) == 2
     assert capsys.readouterr().err.startswith("mun: error: expected `query_features` in")
+
+
+@pytest.mark.parametrize(
+    "header", ["{'descr': '<f8', 'fortran_order': False, 'shape': (6,", "{'descr': '<f8',\n  '", "a:\n    b\n  c"]
+)
+def test_a_cut_header_inside_the_archive_is_refused(tmp_path, capsys, header):
+    np.savez(tmp_path / "features.npz", **{name: value for name, value in arrays().items() if name != "query_pids"})
+    text = header.encode("latin1")
+    with zipfile.ZipFile(tmp_path / "features.npz", "a") as archive:
+        archive.writestr("query_pids.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    assert main(["score", str(tmp_path / "features.npz"), "--protocol", "sysu-all"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("mun: error: expected `query_pids` in")
+    assert error.count("\n") == 1
 
 
 def test_score_needs_no_torch(tmp_path):
