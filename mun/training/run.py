@@ -108,10 +108,13 @@ class TrainState:
         """Continue from a `step-N` folder.
 
         Raises:
-            ValueError: The state does not fit this run's settings.
+            ValueError: The state does not fit this run's settings, or its record is broken.
         """
         record = read_json(folder / "state.json")
-        self.step, self.best = int(record["step"]), dict(record["best"])
+        step, best = record.get("step"), record.get("best")
+        if type(step) is not int or not isinstance(best, dict) or (best and not is_best(best)):
+            raise ValueError(f"expected the step and the best validation of a run in {folder / 'state.json'}")
+        self.step, self.best = step, best
         for name, module in (("network", self.network), ("criterion", self.criterion)):
             module.load_state_dict(load_tensors(folder / f"{name}.safetensors", module.state_dict()))
         load_optimizer(self.optimizer, load_tensors(folder / "optimizer.safetensors"))
@@ -123,6 +126,11 @@ class TrainState:
             with whole_folder(target) as partial:
                 save_tensors(partial / "network.safetensors", self.network.state_dict())
         self.best = {"step": self.step, "scores": dict(scores)}
+
+
+def is_best(value: Mapping[str, Any]) -> bool:
+    """Say whether an object is a best validation: `{"step", "scores"}`."""
+    return type(value.get("step")) is int and isinstance(value.get("scores"), dict)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
@@ -185,14 +193,21 @@ class MetricsFile:
 
     @staticmethod
     def lines(path: Path) -> Iterator[dict[str, Any]]:
-        """Read the whole lines of a metrics file; a line cut off by a kill is passed over."""
+        """Read the whole lines of a metrics file; a line cut off by a kill is passed over.
+
+        Raises:
+            ValueError: A line is no JSON object with a step.
+        """
         if not path.exists():
             return
         for text in path.read_text(encoding="utf-8").splitlines():
             try:
-                yield json.loads(text)
+                line = json.loads(text)
             except json.JSONDecodeError:
                 return
+            if not isinstance(line, dict) or type(line.get("step")) is not int:
+                raise ValueError(f"expected JSON objects with a step in {path}, got {text[:40]!r}")
+            yield line
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append one object and hand it to the operating system."""

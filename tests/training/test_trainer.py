@@ -102,6 +102,25 @@ def test_half_written_state_is_passed_over(whole, tiny_synvi, tmp_path) -> None:
     assert not list(folder.glob("*.tmp"))
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("step-000004/state.json", '{"step": 4}', "expected the step and the best validation of a run in"),
+        ("step-000004/state.json", '{"step": "4", "best": {}}', "expected the step and the best validation"),
+        ("step-000004/state.json", '{"step": 4, "best": {"step": 4}}', "expected the step and the best validation"),
+        ("step-000004/state.json", '{"step": 4, "best": [1]}', "expected the step and the best validation"),
+        ("metrics.jsonl", "[1]\n", r"expected JSON objects with a step in .*metrics\.jsonl, got '\[1\]'"),
+        ("metrics.jsonl", '{"total": 1.0}\n', "expected JSON objects with a step in"),
+    ],
+)
+def test_a_broken_record_is_one_sentence(tiny_synvi, tmp_path, name, text, message) -> None:
+    folder = start(tmp_path / "run", tiny_synvi)
+    train(folder, until=4, progress=False)
+    (folder / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        train(folder, progress=False)
+
+
 def test_metrics_say_what_to_watch(whole) -> None:
     lines = list(MetricsFile.lines(whole / "metrics.jsonl"))
     training = [line for line in lines if "total" in line]
