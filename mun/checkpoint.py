@@ -90,8 +90,6 @@ def read_card(folder: Path) -> Card:
         raise ValueError(f"expected {folder / CARD} of format {FORMAT}, got {repr(value.get('format'))[:40]}")
     try:
         card = from_json(Card, value, "card")
-    except OverflowError:
-        raise ValueError(f"{folder / CARD}: expected bearable numbers, got one beyond all bounds") from None
     except ValueError as error:
         raise ValueError(f"{folder / CARD}: {str(error)[:MAX_WORDS]}") from None
     parts = max(len(card.config.model.generator.kernels), len(card.config.model.generator.bins))
