@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from mun.__main__ import main
 from mun.commands import SUMMARIES
@@ -126,6 +127,26 @@ def test_bad_input_is_one_line_and_leaves_nothing(words, message, run, tiny_synv
     assert message in one_line(capsys)
     assert not (tmp_path / "X" / "card.json").exists()
     assert list(tmp_path.iterdir()) == [], "nothing half-written is left behind"
+
+
+def test_a_full_gpu_is_one_line_and_other_errors_of_torch_are_not_hidden(run, monkeypatch, capsys) -> None:
+    def fail(error: Exception) -> None:
+        def raise_it(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr("mun.commands.train.train", raise_it)
+
+    words = ["train", "--resume", "--out", str(run)]
+    fail(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
+    assert main(words) == 2
+    assert "a smaller batch may help" in one_line(capsys)
+    fail(RuntimeError("an error of our own"))
+    with pytest.raises(RuntimeError, match="an error of our own"):
+        main(words)
+    monkeypatch.setenv("MUN_DEBUG", "1")
+    fail(torch.OutOfMemoryError("CUDA out of memory."))
+    with pytest.raises(torch.OutOfMemoryError):
+        main(words)
 
 
 def test_overview_lists_every_command(capsys) -> None:
