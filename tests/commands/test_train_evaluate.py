@@ -6,8 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy.io import savemat
 
 from mun.__main__ import main
 from mun.commands import SUMMARIES
@@ -73,6 +75,41 @@ def test_card_takes_scores_once(run, tiny_synvi, tmp_path) -> None:
 def test_multi_shot_needs_enough_images(run, tiny_synvi, capsys) -> None:
     assert main(["evaluate", str(run), "--data", str(tiny_synvi), "--shots", "10", "--quiet"]) == 2
     assert "10" in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--shots", "10"], "expected 10 images of identity"),
+        (["--protocol", "regdb-v2i"], "can be sampled"),
+        (["--data", "WITHOUT3AND6"], "expected infrared queries for synvi-all, got none in"),
+        (["--data", "ONLY3AND6"], "expected visible images by cameras (1, 2, 4, 5) for synvi-all in the gallery, got"),
+        (
+            ["--gallery", "official", "--data", "OFFICIAL", "--trials", "3"],
+            "for trial 2 in exp/rand_perm_cam.mat, found",
+        ),
+        (["--device", "tpu"], "auto, cpu or cuda"),
+    ],
+)
+def test_impossible_requests_are_refused_before_anything_is_embedded(
+    words, message, run, tiny_synvi, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr("mun.commands.evaluate.embed_samples", lambda *_, **__: pytest.fail("embedded"))
+    chosen = tiny_synvi
+    for name, removed in (("WITHOUT3AND6", (3, 6)), ("ONLY3AND6", (1, 2, 4, 5)), ("OFFICIAL", ())):
+        if name in words:
+            chosen = Path(shutil.copytree(tiny_synvi, tmp_path / name))
+            for camera in removed:
+                shutil.rmtree(chosen / f"cam{camera}")
+    if "OFFICIAL" in words:
+        cells = np.empty((6, 1), object)
+        for camera in range(6):
+            cells[camera, 0] = np.empty((20, 1), object)
+            cells[camera, 0][:, 0] = [np.array([[1, 2], [2, 1]])] * 20
+        savemat(chosen / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": cells})
+    words = [str(chosen) if word in {"WITHOUT3AND6", "ONLY3AND6", "OFFICIAL"} else word for word in words]
+    assert main(["evaluate", str(run), "--data", str(tiny_synvi), "--quiet", *words]) == 2
+    assert message in one_line(capsys)
 
 
 def test_resume_of_a_finished_run_changes_nothing(run, tiny_synvi, tmp_path) -> None:
