@@ -51,7 +51,7 @@ class Card:
         selection: How the weights were chosen, and the validation scores.
         scores: Test scores, each as `evaluate` writes it; reported, never chosen by.
         command: The commands that made it, from an empty folder.
-        versions: Versions of Python, torch and this project.
+        versions: Versions of Python, torch and this project; since they are noted, also device and precision.
     """
 
     format: int

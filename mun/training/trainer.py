@@ -23,7 +23,7 @@ from mun.models.network import Network
 from mun.snapshots import read_snapshots, write_snapshots
 from mun.structures import Modality, Split
 from mun.training.batches import PAIRED, Batches, build_sampler
-from mun.training.card import make_card
+from mun.training.card import make_card, resolved_precision
 from mun.training.graphs import RecordedPasses
 from mun.training.recalibration import recalibrated
 from mun.training.renewal import forget_labels
@@ -87,8 +87,7 @@ class Trainer:
 
     def mixed_precision(self) -> contextlib.AbstractContextManager[Any]:
         """Open the precision of the run: bfloat16 where asked for, by default on a GPU."""
-        chosen = self.config.train.precision
-        on = chosen == "bfloat16" or (chosen == "auto" and self.device.type == "cuda")
+        on = resolved_precision(self.config.train, self.device) == "bfloat16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=on)
 
     def train_step(self) -> dict[str, float]:
@@ -195,7 +194,8 @@ class Trainer:
                 "scores": self.state.best["scores"],
             }
         network: Network = recalibrated(self.network, self.batches.plain()).cpu()
-        save_checkpoint(self.folder, network, make_card(self.folder, self.settings, self.source, step, selection))
+        card = make_card(self.folder, self.settings, self.source, step, selection, self.device)
+        save_checkpoint(self.folder, network, card)
         return self.folder
 
 
