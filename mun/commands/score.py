@@ -69,11 +69,9 @@ def run(options: argparse.Namespace) -> None:
 
 def warn_of_cameras(protocol: Protocol, arrays: dict[str, NDArray[Any]]) -> None:
     """Say on stderr which cameras of the arrays the protocol does not search; they are counted all the same."""
-    if not protocol.sites:
-        return
     for side, cameras in (("query", protocol.query_cameras), ("gallery", protocol.gallery_cameras)):
         others = sorted(set(np.ravel(arrays[f"{side}_camids"]).tolist()) - set(cameras))
-        if others:
+        if cameras and others:
             text = (
                 f"{protocol.name} has {side} cameras {list(cameras)}; the arrays also hold {others}, which are counted"
             )

@@ -109,6 +109,11 @@ def test_cameras_that_the_protocol_does_not_search_are_noted(tmp_path, capsys):
     code, _ = score(tmp_path, arrays(), "sysu-indoor")
     assert code == 0
     assert "sysu-indoor has gallery cameras [1, 2]; the arrays also hold [4]" in capsys.readouterr().err
+    code, _ = score(tmp_path, arrays(), "llcm-i2v")
+    assert code == 0
+    assert "llcm-i2v has query cameras [1, 2, 4, 5, 6, 7, 8, 9]; the arrays also hold [3]" in capsys.readouterr().err
+    code, _ = score(tmp_path, arrays(), "regdb-i2v")
+    assert (code, capsys.readouterr().err) == (0, "")
 
 
 @pytest.mark.parametrize(
