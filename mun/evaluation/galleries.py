@@ -12,13 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mun.data.inventory import PERMUTATION_FILE
 from mun.evaluation.protocols import PROTOCOLS, Protocol
 from mun.structures import Modality, Sample
 
-__all__ = ["PERMUTATION_FILE", "GallerySampler", "Permutations", "check_draws", "queries", "read_permutations"]
-__all__ += ["sample_gallery"]
-
-PERMUTATION_FILE = "exp/rand_perm_cam.mat"
+__all__ = ["GallerySampler", "Permutations", "check_draws", "queries", "read_permutations", "sample_gallery"]
 
 Permutations = Mapping[tuple[int, int], NDArray[np.int64]]  # (camid, pid) → image numbers from 1, (trials, n)
 
