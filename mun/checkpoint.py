@@ -8,7 +8,6 @@ its card (names, shapes, types, sizes) before memory is given to it; nothing pic
 from __future__ import annotations
 
 import math
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mun.config import Config, from_json, to_json
-from mun.files import read_json, sync, write_json
+from mun.files import read_json, whole_file, write_json
 from mun.models.network import Network
 
 __all__ = ["CARD", "FORMAT", "WEIGHTS", "Card", "build_network", "load_checkpoint", "load_tensors", "read_card"]
@@ -104,15 +103,10 @@ def write_card(folder: Path, card: Card) -> None:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors as safetensors: beside its place, synced, then renamed."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    """Write tensors as safetensors, whole."""
+    with whole_file(path) as partial:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
         partial.chmod(0o644)  # the library writes files that only their owner may read
-        sync(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_tensors(path: Path, expected: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:

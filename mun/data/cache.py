@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mun.files import sync
+from mun.files import whole_file
 from mun.images import read_image, resize
 from mun.structures import Sample
 
@@ -163,8 +163,7 @@ def cached_images(
     path = folder / f"{fingerprint(samples, height, width)}.npy"
     while (opened := open_cache(path)) is None:
         make_room(folder, len(samples) * height * width * 3)
-        partial = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
-        try:
+        with whole_file(path) as partial:
             images = np.lib.format.open_memmap(
                 partial, mode="w+", dtype=np.uint8, shape=(len(samples), height, width, 3)
             )
@@ -172,8 +171,4 @@ def cached_images(
                 fill(images, samples, bar.update)
             images.flush()
             del images
-            sync(partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
     return opened

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from mun.checkpoint import load_tensors, save_tensors
 from mun.config import Config, from_json, to_json
-from mun.files import read_json, whole_folder, write_json
+from mun.files import read_json, whole_folder, write_json, write_text
 
 __all__ = ["MetricsFile", "RunSettings", "TrainState", "newest_state", "read_settings", "sweep", "write_settings"]
 
@@ -187,9 +187,7 @@ class MetricsFile:
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
         kept = [line for line in self.lines(path) if line["step"] <= step]
-        partial = path.with_name(f".{path.name}.tmp")
-        partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        partial.replace(path)
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
 
     @staticmethod
     def lines(path: Path) -> Iterator[dict[str, Any]]:
