@@ -46,7 +46,8 @@ class Card:
         config: Every choice of the run.
         seed: Seed of the run.
         steps: Steps trained when these weights were kept.
-        data: What it was trained on, without any folder of the machine.
+        data: What it was trained on, without any folder of the machine; where it began with pretrained weights, also
+            the name and SHA-256 of their file.
         selection: How the weights were chosen, and the validation scores.
         scores: Test scores, each as `evaluate` writes it; reported, never chosen by.
         command: The commands that made it, from an empty folder.

@@ -95,6 +95,9 @@ class TrainConfig:
     instances_per_id: int = option(4, "K: images per identity and modality")
     optimizer: str = option("adamw", "adamw for small nets from scratch, sgd for pretrained", ("adamw", "sgd"))
     lr: float = option(1e-3, "highest learning rate; about 0.1 for sgd")
+    pretrained_rate: float = option(
+        0.1, "factor on the learning rate of what --pretrained has filled; without it unused", later=True
+    )
     weight_decay: float = option(5e-4, "weight decay; none on biases, normalisation and the layer scale")
     warmup: float = option(0.05, "fraction of the run with rising learning rate, before the cosine")
     flip: float = option(0.5, "probability of a mirror image")
@@ -175,6 +178,7 @@ def check_ranges(config: Config) -> None:
         ("ids_per_batch", train.ids_per_batch, 2, 1024),
         ("instances_per_id", train.instances_per_id, 1, 1024),
         ("lr", train.lr, 1e-8, 10),
+        ("pretrained_rate", train.pretrained_rate, 0, 1),
         ("weight_decay", train.weight_decay, 0, 1),
         ("warmup", train.warmup, 0, 1),
         ("flip", train.flip, 0, 1),

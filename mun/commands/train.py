@@ -27,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the data set")
     parser.add_argument("--dataset", help=f"loader of the data set: synvi or sysu (default: {DATASET})")
     parser.add_argument("--seed", type=int, help="decides every draw (default: 0)")
+    parser.add_argument(
+        "--pretrained",
+        type=Path,
+        metavar="FILE",
+        help="begin with the weights of a ResNet with torchvision's names, as .safetensors; for --width 1",
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--until", type=int, metavar="STEP", help="stop after this step; --resume goes on")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -112,7 +118,7 @@ def check_resume(options: argparse.Namespace) -> None:
     Raises:
         ValueError: There are some.
     """
-    given = [f"--{name}" for name in ("data", "dataset", "seed") if getattr(options, name) is not None]
+    given = [f"--{name}" for name in ("data", "dataset", "seed", "pretrained") if getattr(options, name) is not None]
     if given := [*given, *given_flags(options)]:
         raise ValueError(
             f"expected --resume without {', '.join(given)}: a run keeps what it was started with, config.json in its"
@@ -137,7 +143,7 @@ def run(options: argparse.Namespace) -> None:
     """Start or resume a run and train it to its end.
 
     Raises:
-        FileNotFoundError: The data or the run to resume are not there.
+        FileNotFoundError: The data, the pretrained weights or the run to resume are not there.
         ValueError: A setting is out of range, `--out` is in use, or `--resume` comes with a setting.
     """
     device = choose_device(options.device)
@@ -152,7 +158,8 @@ def run(options: argparse.Namespace) -> None:
         seed = 0 if options.seed is None else options.seed
         if not 0 <= seed < 2**31:
             raise ValueError(f"expected --seed between 0 and {2**31 - 1}, got {seed}")
-        settings = RunSettings(FORMAT, config_from(options), dataset, str(options.data.resolve()), seed)
+        pretrained = "" if options.pretrained is None else str(options.pretrained.resolve())
+        settings = RunSettings(FORMAT, config_from(options), dataset, str(options.data.resolve()), seed, pretrained)
         start_run(options.out, settings)
     finished = train(options.out, options.until, device, progress=not options.quiet)
     print(

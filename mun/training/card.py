@@ -40,6 +40,8 @@ def make_card(
     made_on = {"device": device_name(device), "precision": train.precision}
     data = describe_data(source)
     made = [data["command"]] if "command" in data else []
+    if settings.pretrained:
+        data["pretrained"] = {"file": Path(settings.pretrained).name, "sha256": settings.pretrained_sha256}
     return Card(
         format=FORMAT,
         name=folder.resolve().name,
@@ -81,6 +83,7 @@ def describe_data(source: Source) -> dict[str, Any]:
 def train_command(settings: RunSettings) -> str:
     """Write the command that makes a run: every value that differs from the defaults."""
     words = ["python -m mun train --data OUT", f"--dataset {settings.dataset}", f"--seed {settings.seed}"]
+    words += ["--pretrained FILE"] if settings.pretrained else []
     words += [f"--{flag} {value}" for flag, value in changed_values(settings.config)]
     return " ".join([*words, "--out RUN"])
 

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class RunSettings:
         dataset: Name of the loader.
         data: The data folder on this machine.
         seed: Decides every draw, together with the step.
+        pretrained: File of the weights that the run begins with, on this machine; empty for none.
+        pretrained_sha256: Which weights they are; `start_run` notes it.
     """
 
     format: int
@@ -46,6 +48,8 @@ class RunSettings:
     dataset: str
     data: str
     seed: int
+    pretrained: str = field(default="", metadata={"later": True})
+    pretrained_sha256: str = field(default="", metadata={"later": True})
 
 
 def write_settings(folder: Path, settings: RunSettings) -> None:

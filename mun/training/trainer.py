@@ -25,6 +25,7 @@ from mun.structures import Modality, Split
 from mun.training.batches import PAIRED, Batches, build_sampler
 from mun.training.card import make_card, resolved_precision
 from mun.training.graphs import RecordedPasses
+from mun.training.pretrained import load_pretrained, with_pretrained
 from mun.training.recalibration import recalibrated
 from mun.training.renewal import forget_labels
 from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings, sweep, write_settings
@@ -58,9 +59,13 @@ class Trainer:
         self.network: Network = network
         self.passes = RecordedPasses(network) if device.type == "cuda" else network
         self.criterion = criterion
-        self.state = TrainState(0, network, criterion, build_optimizer(network, self.config.train), {})
+        pretrained = self.settings.pretrained
+        optimizer = build_optimizer(network, self.config.train, bool(pretrained))
+        self.state = TrainState(0, network, criterion, optimizer, {})
         if (newest := newest_state(folder)) is not None:
             self.state.load(newest)
+        elif pretrained:
+            load_pretrained(network, Path(pretrained), self.settings.pretrained_sha256)
         self.metrics = MetricsFile(folder / "metrics.jsonl", self.state.step)
         self.snapshot_steps = snapshot_steps(self.config.train.snapshots, self.steps)
 
@@ -203,8 +208,8 @@ def start_run(folder: Path, settings: RunSettings) -> None:
     """Write the settings of a new run, once it is sure that it can begin.
 
     Raises:
-        FileNotFoundError: The data are not there.
-        ValueError: The folder is in use, or data and settings do not fit.
+        FileNotFoundError: The data or the pretrained weights are not there.
+        ValueError: The folder is in use, or data, pretrained weights and settings do not fit.
     """
     source = read_source(settings.dataset, Path(settings.data))
     samples, train = source.require(Split.TRAIN), settings.config.train
@@ -213,7 +218,7 @@ def start_run(folder: Path, settings: RunSettings) -> None:
         check_fresh(source, train.fresh)
     with torch.device("meta"):
         Network(settings.config.model, sampler.num_classes)
-    write_settings(folder, settings)
+    write_settings(folder, with_pretrained(settings))
 
 
 def train(
