@@ -19,8 +19,21 @@ def overview() -> str:
     return "\n".join([*lines, "", "python -m mun <command> --help explains one of them."])
 
 
+def is_full_gpu(error: RuntimeError) -> bool:
+    """Say whether an error is a GPU's lack of memory; torch, whose error it is, is not imported here."""
+    return type(error).__module__ == "torch" and type(error).__name__ == "OutOfMemoryError"
+
+
+def complain(error: Exception, words: str) -> int:
+    """Say in one line why a command failed, and return its exit code; under `MUN_DEBUG=1` raise the error again."""
+    if os.environ.get("MUN_DEBUG") == "1":
+        raise error
+    print(f"mun: error: {' '.join(words.split())}", file=sys.stderr)
+    return 2
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, or 2 after one line on stderr for bad input.
+    """Run a command and return its exit code: 0, or 2 after one line on stderr for bad input or a full GPU.
 
     With the environment variable `MUN_DEBUG=1` the traceback of such an error is shown too.
     """
@@ -40,10 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command.run(options)
     except (ValueError, OSError) as error:
-        if os.environ.get("MUN_DEBUG") == "1":
+        return complain(error, str(error))
+    except RuntimeError as error:
+        if not is_full_gpu(error):
             raise
-        print(f"mun: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return complain(error, "the GPU's memory is full; a smaller batch may help, as with --ids-per-batch 4")
     except KeyboardInterrupt:
         print("mun: stopped", file=sys.stderr)
         return 130

@@ -8,7 +8,6 @@ its card (names, shapes, types, sizes) before memory is given to it; nothing pic
 from __future__ import annotations
 
 import math
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mun.config import Config, from_json, to_json
-from mun.files import read_json, sync, write_json
+from mun.files import read_json, whole_file, write_json
 from mun.models.network import Network
 
 __all__ = ["CARD", "FORMAT", "WEIGHTS", "Card", "build_network", "load_checkpoint", "load_tensors", "read_card"]
@@ -47,11 +46,12 @@ class Card:
         config: Every choice of the run.
         seed: Seed of the run.
         steps: Steps trained when these weights were kept.
-        data: What it was trained on, without any folder of the machine.
+        data: What it was trained on, without any folder of the machine; where it began with pretrained weights, also
+            the name and SHA-256 of their file.
         selection: How the weights were chosen, and the validation scores.
         scores: Test scores, each as `evaluate` writes it; reported, never chosen by.
         command: The commands that made it, from an empty folder.
-        versions: Versions of Python, torch and this project.
+        versions: Versions of Python, torch and this project; since they are noted, also device and precision.
     """
 
     format: int
@@ -90,8 +90,6 @@ def read_card(folder: Path) -> Card:
         raise ValueError(f"expected {folder / CARD} of format {FORMAT}, got {repr(value.get('format'))[:40]}")
     try:
         card = from_json(Card, value, "card")
-    except OverflowError:
-        raise ValueError(f"{folder / CARD}: expected bearable numbers, got one beyond all bounds") from None
     except ValueError as error:
         raise ValueError(f"{folder / CARD}: {str(error)[:MAX_WORDS]}") from None
     parts = max(len(card.config.model.generator.kernels), len(card.config.model.generator.bins))
@@ -106,15 +104,10 @@ def write_card(folder: Path, card: Card) -> None:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors as safetensors: beside its place, synced, then renamed."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    """Write tensors as safetensors, whole."""
+    with whole_file(path) as partial:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
         partial.chmod(0o644)  # the library writes files that only their owner may read
-        sync(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_tensors(path: Path, expected: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:

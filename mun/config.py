@@ -95,6 +95,9 @@ class TrainConfig:
     instances_per_id: int = option(4, "K: images per identity and modality")
     optimizer: str = option("adamw", "adamw for small nets from scratch, sgd for pretrained", ("adamw", "sgd"))
     lr: float = option(1e-3, "highest learning rate; about 0.1 for sgd")
+    pretrained_rate: float = option(
+        0.1, "factor on the learning rate of what --pretrained has filled; without it unused", later=True
+    )
     weight_decay: float = option(5e-4, "weight decay; none on biases, normalisation and the layer scale")
     warmup: float = option(0.05, "fraction of the run with rising learning rate, before the cosine")
     flip: float = option(0.5, "probability of a mirror image")
@@ -158,6 +161,7 @@ def check_ranges(config: Config) -> None:
     bounds: list[tuple[str, float, float, float]] = [
         ("channels", generator.channels, 1, 512),
         ("resolution", generator.resolution, 1, 8),
+        ("scale_init", generator.scale_init, -100, 100),
         ("width", model.width, 0.0625, 4),
         ("height", model.height, 32, 1024),
         ("image_width", model.image_width, 16, 1024),
@@ -174,6 +178,7 @@ def check_ranges(config: Config) -> None:
         ("ids_per_batch", train.ids_per_batch, 2, 1024),
         ("instances_per_id", train.instances_per_id, 1, 1024),
         ("lr", train.lr, 1e-8, 10),
+        ("pretrained_rate", train.pretrained_rate, 0, 1),
         ("weight_decay", train.weight_decay, 0, 1),
         ("warmup", train.warmup, 0, 1),
         ("flip", train.flip, 0, 1),
@@ -191,13 +196,18 @@ def check_ranges(config: Config) -> None:
     for name, value, low, high in bounds:
         # Written so that NaN, which compares as false, is refused too.
         if not low <= value <= high:
-            raise ValueError(f"expected {name} between {low:g} and {high:g}, got {value:g}")
+            raise ValueError(f"expected {name} between {low:g} and {high:g}, got {shown(value)}")
     if not generator.kernels or any(size < 1 or size > 31 or size % 2 == 0 for size in generator.kernels):
         raise ValueError(f"expected kernels to be odd sizes from 1 to 31, got {generator.kernels}")
     if not generator.bins or any(min(bins) < 1 for bins in generator.bins):
         raise ValueError(f"expected bins of at least 1 row and 1 column, got {generator.bins}")
     if not (generator.iml or generator.cml):
         raise ValueError("expected at least one of iml and cml to be on, got both off")
+
+
+def shown(value: float) -> str:
+    """Write a number in few characters, also an integer beyond all floats."""
+    return f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else f"{str(value)[:15]}…"
 
 
 def to_json(config: Any) -> dict[str, Any]:
@@ -247,7 +257,10 @@ def convert(hint: Any, value: Any, where: str) -> Any:
         return tuple(convert(kind, part, where) for kind, part in zip(kinds, value, strict=True))
     hint = get_origin(hint) or hint
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"expected {where} to be a bearable number, got {shown(value)}") from None
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ValueError(f"expected {where} to be of type {getattr(hint, '__name__', hint)}, got {value!r}")
     return value

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["channel_exchange", "cut_mix", "grayscale", "mix", "random_pixels"]
+__all__ = ["LUMA", "channel_exchange", "cut_mix", "grayscale", "mix", "random_pixels"]
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, weights of red, green, blue
 

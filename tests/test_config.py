@@ -44,6 +44,7 @@ def test_a_field_that_came_later_may_be_absent() -> None:
         (edited(margin=float("nan")), "margin between"),
         (edited(alignment="sideways"), "one of bridge, direct"),
         (edited(ramp_start=0.5, ramp_end=0.1), "ramp_end between 0.5 and 1"),
+        (edited(margin=10**400), "expected config.loss.margin to be a bearable number, got 100000000000000…"),
         ([], "config to be an object"),
     ],
 )
@@ -60,8 +61,27 @@ def test_bad_values_get_one_sentence(value, message) -> None:
         {"bins": ((0, 1),)},
         {"iml": False, "cml": False},
         {"channels": 0},
+        {"channels": 10**400},
+        {"scale_init": float("nan")},
     ],
 )
 def test_bad_generators(generator) -> None:
     with pytest.raises(ValueError, match="expected"):
         Config(model=ModelConfig(generator=GeneratorConfig(**generator)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [(GeneratorConfig, "generator"), (ModelConfig, "model"), (LossConfig, "loss"), (TrainConfig, "train")],
+)
+def test_every_number_has_its_range(kind, part) -> None:
+    """NaN, infinity and an integer beyond all floats are refused in one sentence, by name."""
+    for item in dataclasses.fields(kind):
+        if isinstance(item.default, bool) or not isinstance(item.default, int | float):
+            continue
+        real = [float("nan"), float("inf")] if isinstance(item.default, float) else []
+        for value in (10**400, -(10**400), *real):
+            group = kind(**{item.name: value})
+            groups = {"model": ModelConfig(generator=group)} if part == "generator" else {part: group}
+            with pytest.raises(ValueError, match=rf"^expected {item.name} between \S+ and \S+, got \S+$"):
+                Config(**groups)

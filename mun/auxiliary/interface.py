@@ -29,8 +29,8 @@ class Auxiliary(nn.Module):
         Args:
             visible: RGB, float, nominally [0, 1], `(N, 3, H, W)`.
             infrared: Like `visible`; row n shows the same person.
-            draws: A CPU generator, the only source of randomness; None for one with seed 0, so that the same images
-                come out each time.
+            draws: A CPU generator, the only source of randomness; None: a fixed choice, named by each class, so that
+                the same images come out each time.
 
         Returns:
             `num_images` tensors like the inputs, not clipped; they inherit the pairs' labels.

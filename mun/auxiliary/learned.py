@@ -103,6 +103,8 @@ class ShuffledPartners(AuxiliaryGenerator):
     """MUN's generator with the infrared partners dealt anew over the batch: a control.
 
     The image inherits the label of its visible input. If it serves as well as MUN, what counts is not the pair.
+
+    Source: a control of this project. Departs from `AuxiliaryGenerator` in: the partners alone, in training.
     """
 
     def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
@@ -113,7 +115,11 @@ class ShuffledPartners(AuxiliaryGenerator):
 
 
 class FrozenGenerator(AuxiliaryGenerator):
-    """MUN's generator as it was drawn at random, never trained: a control."""
+    """MUN's generator as it was drawn at random, never trained: a control.
+
+    Source: a control of this project. Departs from `AuxiliaryGenerator` in: no weight learns; batch normalisation
+    follows the batches all the same.
+    """
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__(config)

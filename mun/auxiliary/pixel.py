@@ -28,7 +28,11 @@ def generator_of(draws: torch.Generator | None) -> torch.Generator:
 
 
 class NoAuxiliary(Auxiliary):
-    """The two-stream baseline: no third modality."""
+    """The two-stream baseline: no third modality.
+
+    Source: the baseline that the field compares with, of no single paper. Departs from it in: backbone and losses are
+    this project's, as in every row.
+    """
 
     num_images = 0
     uses_visible = uses_infrared = False
@@ -42,6 +46,8 @@ class Copy(Auxiliary):
     """The visible image once more, under an augmentation of its own: the placebo.
 
     What a method gains over it is not merely a third stream of images.
+
+    Source: a control of this project; there is nothing to depart from.
     """
 
     uses_infrared = False
@@ -70,14 +76,17 @@ class ChannelExchange(Auxiliary):
     uses_infrared = False
 
     def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
-        """Draw a channel for each image."""
+        """Draw a channel for each image; without draws they are those of seed 0."""
         check_pairs(visible, infrared)
         channels = torch.randint(0, 3, (len(visible),), generator=generator_of(draws))
         return (channel_exchange(visible, channels),)
 
 
 class PixelMean(Auxiliary):
-    """The mean of both images: pixel fusion at its plainest."""
+    """The mean of both images: pixel fusion at its plainest.
+
+    Source: pixel fusion, of no single paper; it is `Mixup` with every λ = ½. Departs from it in: nothing.
+    """
 
     def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
         """Average the pairs."""
@@ -96,7 +105,10 @@ class Mixup(Auxiliary):
 
 
 class CutMix(Auxiliary):
-    """A rectangle of the infrared image in the visible one, its area uniform in [0, 1]; see `mun.pixels.cut_mix`."""
+    """A rectangle of the infrared image in the visible one; see `mun.pixels.cut_mix`.
+
+    Its area is drawn uniformly from [0, 1], its centre from the image; then it is cut to the image, see `draw_box`.
+    """
 
     def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
         """Draw a rectangle for each pair; without draws it is the lower half of the image."""
@@ -121,10 +133,13 @@ def draw_box(uniform: list[float], height: int, width: int) -> tuple[int, int, i
 
 
 class RandomPixel(Auxiliary):
-    """Each pixel from one of both images, by a fair coin; see `mun.pixels.random_pixels`."""
+    """Each pixel from one of both images, by a fair coin; see `mun.pixels.random_pixels`.
+
+    Source: pixel fusion, of no single paper. Departs from it in: nothing; one coin decides all three channels.
+    """
 
     def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
-        """Draw a mask for each pair."""
+        """Draw a mask for each pair; without draws it is that of seed 0."""
         check_pairs(visible, infrared)
         mask = torch.rand((len(visible), *visible.shape[-2:]), generator=generator_of(draws)) < 0.5
         return (random_pixels(visible, infrared, mask),)

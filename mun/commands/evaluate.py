@@ -16,7 +16,7 @@ from mun.data.sources import read_source
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.corrupted import CorruptedTest, Corruption, Order, embed_corrupted
-from mun.evaluation.galleries import GallerySampler, read_permutations
+from mun.evaluation.galleries import GallerySampler, check_draws, read_permutations
 from mun.evaluation.protocols import get_protocol
 from mun.files import write_json
 from mun.structures import Split
@@ -79,7 +79,9 @@ def run(options: argparse.Namespace) -> None:
     source = read_source(options.dataset, options.data)
     samples = source.require(Split(options.split))
     permutations = read_permutations(source.root) if options.gallery == "official" else None
-    network = network.to(choose_device(options.device))
+    device = choose_device(options.device)
+    check_draws(protocol, samples, options.shots, options.trials, options.gallery, permutations)
+    network = network.to(device)
     embeddings = embed_samples(network, samples, flip=options.flip, progress=not options.quiet)
 
     def score(rows: NDArray[np.float32]) -> BenchmarkResult:

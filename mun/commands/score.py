@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -20,7 +21,10 @@ from mun.files import write_json
 __all__ = ["ARRAYS", "add_arguments", "read_arrays", "run"]
 
 ARRAYS = ("query_features", "query_pids", "query_camids", "gallery_features", "gallery_pids", "gallery_camids")
-UNREADABLE = (ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (
+    *(ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error),
+    *(SyntaxError, tokenize.TokenError),  # of NumPy's reader, about a broken header
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,11 +69,9 @@ def run(options: argparse.Namespace) -> None:
 
 def warn_of_cameras(protocol: Protocol, arrays: dict[str, NDArray[Any]]) -> None:
     """Say on stderr which cameras of the arrays the protocol does not search; they are counted all the same."""
-    if not protocol.sites:
-        return
     for side, cameras in (("query", protocol.query_cameras), ("gallery", protocol.gallery_cameras)):
         others = sorted(set(np.ravel(arrays[f"{side}_camids"]).tolist()) - set(cameras))
-        if others:
+        if cameras and others:
             text = (
                 f"{protocol.name} has {side} cameras {list(cameras)}; the arrays also hold {others}, which are counted"
             )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mun.data.synthetic import LEVELS, level_of
 from mun.data.synthetic.sheet import contact_sheet, knob_sheet
+from mun.files import whole_file
 
 __all__ = ["add_arguments", "run"]
 
@@ -42,11 +43,6 @@ def run(options: argparse.Namespace) -> None:
         sheet = knob_sheet(options.person, options.seed)
     else:
         sheet = contact_sheet(level_of(options.level), options.people, options.seed)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    partial = options.out.with_name(f".{options.out.name}.tmp")
-    try:
+    with whole_file(options.out) as partial:
         sheet.save(partial, "JPEG" if options.out.suffix.lower() == ".jpg" else "PNG", quality=88)
-        partial.replace(options.out)
-    finally:
-        partial.unlink(missing_ok=True)
     print(f"{options.out}: {sheet.width} x {sheet.height} pixels")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -16,14 +17,22 @@ from mun.training.trainer import start_run, train
 
 __all__ = ["add_arguments", "run"]
 
+DATASET = "synvi"  # unless --dataset says otherwise
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run's own flags, and one flag for every field of the config."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, as it was started")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the data set")
-    parser.add_argument("--dataset", default="synvi", help="loader of the data set: synvi or sysu (default: synvi)")
-    parser.add_argument("--seed", type=int, default=0, help="decides every draw (default: 0)")
+    parser.add_argument("--dataset", help=f"loader of the data set: synvi or sysu (default: {DATASET})")
+    parser.add_argument("--seed", type=int, help="decides every draw (default: 0)")
+    parser.add_argument(
+        "--pretrained",
+        type=Path,
+        metavar="FILE",
+        help="begin with the weights of a ResNet with torchvision's names, as .safetensors; for --width 1",
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--until", type=int, metavar="STEP", help="stop after this step; --resume goes on")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -93,6 +102,30 @@ def config_from(options: argparse.Namespace, kind: type = Config) -> Any:
     return kind(**values)
 
 
+def given_flags(options: argparse.Namespace, kind: type = Config) -> Iterator[str]:
+    """Name the fields of a config that have flags among the parsed ones, at any depth."""
+    hints = get_type_hints(kind)
+    for item in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(hints[item.name]):
+            yield from given_flags(options, hints[item.name])
+        elif getattr(options, item.name) is not None:
+            yield f"--{item.name.replace('_', '-')}"
+
+
+def check_resume(options: argparse.Namespace) -> None:
+    """Refuse flags that a run already started cannot follow.
+
+    Raises:
+        ValueError: There are some.
+    """
+    given = [f"--{name}" for name in ("data", "dataset", "seed", "pretrained") if getattr(options, name) is not None]
+    if given := [*given, *given_flags(options)]:
+        raise ValueError(
+            f"expected --resume without {', '.join(given)}: a run keeps what it was started with, config.json in its"
+            " folder"
+        )
+
+
 def choose_device(name: str) -> torch.device:
     """Choose where to compute.
 
@@ -110,19 +143,23 @@ def run(options: argparse.Namespace) -> None:
     """Start or resume a run and train it to its end.
 
     Raises:
-        FileNotFoundError: The data or the run to resume are not there.
-        ValueError: A setting is out of range, or `--out` is in use.
+        FileNotFoundError: The data, the pretrained weights or the run to resume are not there.
+        ValueError: A setting is out of range, `--out` is in use, or `--resume` comes with a setting.
     """
     device = choose_device(options.device)
     if options.until is not None and options.until < 1:
         raise ValueError(f"expected --until to be at least 1, got {options.until}")
-    if not options.resume:
+    if options.resume:
+        check_resume(options)
+    else:
         if options.data is None:
             raise ValueError("expected --data DIR, the folder of the data set")
-        if not 0 <= options.seed < 2**31:
-            raise ValueError(f"expected --seed between 0 and {2**31 - 1}, got {options.seed}")
-        config = config_from(options)
-        settings = RunSettings(FORMAT, config, options.dataset, str(options.data.resolve()), options.seed)
+        dataset = DATASET if options.dataset is None else options.dataset
+        seed = 0 if options.seed is None else options.seed
+        if not 0 <= seed < 2**31:
+            raise ValueError(f"expected --seed between 0 and {2**31 - 1}, got {seed}")
+        pretrained = "" if options.pretrained is None else str(options.pretrained.resolve())
+        settings = RunSettings(FORMAT, config_from(options), dataset, str(options.data.resolve()), seed, pretrained)
         start_run(options.out, settings)
     finished = train(options.out, options.until, device, progress=not options.quiet)
     print(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
+import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mun.files import sync
+from mun.files import whole_file
 from mun.images import read_image, resize
 from mun.structures import Sample
 
-__all__ = ["cache_folder", "cached_images", "decode_samples", "make_room"]
+__all__ = ["cache_folder", "cached_images", "decode_samples", "make_room", "open_cache"]
 
 MOST_GB = 20.0  # of all caches together, unless $MUN_CACHE_GB says otherwise
+MOST_SECONDS = 24 * 60 * 60  # that a file may stay half-written
 
 
 def cache_folder() -> Path:
@@ -32,7 +36,8 @@ def cache_folder() -> Path:
 def make_room(folder: Path, needed: int) -> None:
     """Remove the caches that were used longest ago, until `needed` more bytes stay within the bound.
 
-    The bound is 20 GB, or `$MUN_CACHE_GB`. A removed file stays readable to whoever has it open.
+    The bound is 20 GB, or `$MUN_CACHE_GB`. A removed file stays readable to whoever has it open. Half-written files
+    (`.tmp`) count too; those that nobody will finish are removed first. Other jobs may do the same at the same moment.
 
     Raises:
         ValueError: `needed` alone is above the bound, or the bound is no positive number.
@@ -47,15 +52,58 @@ def make_room(folder: Path, needed: int) -> None:
         raise ValueError(f"expected MUN_CACHE_GB to be a positive number of gigabytes, got {text[:40]!r}")
     if needed > bound:
         raise ValueError(f"expected at most {bound / 1e9:g} GB of images (MUN_CACHE_GB), got {needed / 1e9:.1f} GB")
-    files = sorted(folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)
-    total = sum(path.stat().st_size for path in files)
-    for path in files:
+    for path in folder.glob("*.tmp"):
+        if is_abandoned(path):
+            path.unlink(missing_ok=True)
+    files = [(path, status) for path in folder.glob("*.npy") if (status := status_of(path)) is not None]
+    total = sum(status.st_size for _, status in files)
+    total += sum(status.st_size for path in folder.glob("*.tmp") if (status := status_of(path)) is not None)
+    for path, status in sorted(files, key=lambda entry: entry[1].st_mtime):
         if total + needed <= bound:
             break
-        total -= path.stat().st_size
+        total -= status.st_size
         path.unlink(missing_ok=True)
     if (free := shutil.disk_usage(folder).free) < needed:
         raise OSError(f"expected {needed / 1e9:.1f} GB free for the cache (MUN_CACHE), got {free / 1e9:.1f} GB")
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """Look at a file; `None` where another job has just removed it."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def is_abandoned(path: Path) -> bool:
+    """Say whether nobody will finish a half-written file: the process in its name is gone, or it is a day old."""
+    status, number = status_of(path), re.search(r"\.(\d{1,9})\.tmp$", path.name)
+    if status is None or time.time() - status.st_mtime > MOST_SECONDS:
+        return True
+    return number is not None and not is_running(int(number[1]))
+
+
+def is_running(pid: int) -> bool:
+    """Say whether there is a process of this number on this machine; on Windows, which cannot tell so, always True."""
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
+def open_cache(path: Path) -> NDArray[np.uint8] | None:
+    """Open a cache and note that it is used now; `None` where it is not there, or another job has just removed it."""
+    try:
+        os.utime(path)
+        opened: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        return None
+    return opened
 
 
 def fingerprint(samples: Sequence[Sample], height: int, width: int) -> str:
@@ -113,12 +161,9 @@ def cached_images(
     folder = cache_folder() if folder is None else folder
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{fingerprint(samples, height, width)}.npy"
-    if path.exists():
-        os.utime(path)  # used now: the last to be removed
-    else:
+    while (opened := open_cache(path)) is None:
         make_room(folder, len(samples) * height * width * 3)
-        partial = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
-        try:
+        with whole_file(path) as partial:
             images = np.lib.format.open_memmap(
                 partial, mode="w+", dtype=np.uint8, shape=(len(samples), height, width, 3)
             )
@@ -126,9 +171,4 @@ def cached_images(
                 fill(images, samples, bar.update)
             images.flush()
             del images
-            sync(partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    opened: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     return opened

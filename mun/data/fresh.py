@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.data.cache import cache_folder, make_room
+from mun.data.cache import cache_folder, make_room, open_cache
 from mun.data.sources import Source
 from mun.data.synthetic.camera import CAMERAS
 from mun.data.synthetic.plan import Plan
@@ -134,7 +134,7 @@ class FreshPeople:
 
     def _opened(self, epoch: int) -> NDArray[np.uint8]:
         """Open a generation, waiting for it where it is not there yet; close and remove those who are gone."""
-        if epoch not in self._open:
+        while epoch not in self._open:
             self.prepare(epoch)
             processes = self._making.pop(epoch, [])
             for process in processes:
@@ -145,7 +145,9 @@ class FreshPeople:
                     raise OSError("a process that renders fresh people died; is there enough memory and disk?")
                 sync(self._partial(epoch))
                 self._partial(epoch).replace(self._path(epoch))
-            self._open[epoch] = np.load(self._path(epoch), mmap_mode="r")
+            if (images := open_cache(self._path(epoch))) is None:  # another job has just removed it
+                continue
+            self._open[epoch] = images
             for gone in [known for known in self._open if 0 < known <= epoch - self._lifetime() - 1]:
                 del self._open[gone]
                 self._path(gone).unlink(missing_ok=True)

@@ -13,11 +13,11 @@ from mun.files import read_json
 from mun.images import read_image
 from mun.structures import Modality, Sample, Split
 
-__all__ = ["DATASETS", "Finding", "broken_images", "inventory"]
+__all__ = ["DATASETS", "PERMUTATION_FILE", "Finding", "broken_images", "inventory"]
 
 DATASETS = ("sysu", "synvi")
 NUM_CAMERAS = 6
-GALLERIES = "exp/rand_perm_cam.mat"
+PERMUTATION_FILE = "exp/rand_perm_cam.mat"  # SYSU-MM01's official galleries
 
 # Wu et al., ICCV 2017: 296 + 99 identities with 22,258 visible and 11,909 infrared images to train and validate with;
 # 96 further identities with 3,803 infrared queries. How many visible images these 96 have is not among the counts.
@@ -85,7 +85,7 @@ def inventory(root: Path, dataset: str) -> tuple[list[Finding], list[Sample]]:
     if dataset == "sysu":
         findings += compare(count(pids, samples), SYSU)
         words = "only --gallery official needs it"
-        findings.append(Finding(GALLERIES, int((root / GALLERIES).is_file()), None, words))
+        findings.append(Finding(PERMUTATION_FILE, int((root / PERMUTATION_FILE).is_file()), None, words))
     else:
         findings.append(Finding("manifest.json", int(manifest is not None), 1))
         findings += compare(count(pids, samples), promised(manifest, root) if manifest else {})

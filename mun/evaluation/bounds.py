@@ -18,12 +18,13 @@ from mun.evaluation.benchmark import BenchmarkResult
 from mun.evaluation.galleries import GallerySampler, queries, sample_gallery
 from mun.evaluation.metrics import rank_metrics
 from mun.evaluation.protocols import Protocol, dropped
+from mun.pixels import LUMA
 from mun.structures import Sample
 
 __all__ = ["attribute_codes", "benchmark_distances", "chance", "disagreement", "grey_feature", "hog_feature"]
 __all__ += ["random_features", "silhouette_feature", "standard_errors"]
 
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+WEIGHTS = np.array(LUMA, dtype=np.float32)
 SILHOUETTE = (32, 16)  # rows and columns: a pixel is about 6 cm of the person
 HEM_STEP = 0.05  # of the body height, about six pixels of a 128-pixel-high image
 SLEEVE_STEP = 1 / 3  # of the arm: none, short, three-quarter, long
@@ -44,7 +45,7 @@ def grey_feature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     Returns:
         float32, `(H·W,)`.
     """
-    grey = (pixels @ LUMA).ravel()
+    grey = (pixels @ WEIGHTS).ravel()
     centered: NDArray[np.float32] = grey - grey.mean()
     return centered
 
@@ -70,7 +71,7 @@ def hog_feature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     except ImportError:
         raise ValueError("expected scikit-image for the HOG bound: pip install 'scikit-image>=0.24,<1'") from None
     feature: NDArray[np.float32] = hog(
-        pixels @ LUMA / 255, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(2, 2), block_norm="L2-Hys"
+        pixels @ WEIGHTS / 255, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(2, 2), block_norm="L2-Hys"
     ).astype(np.float32)
     return feature
 

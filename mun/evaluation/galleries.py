@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mun.data.inventory import PERMUTATION_FILE
 from mun.evaluation.protocols import PROTOCOLS, Protocol
 from mun.structures import Modality, Sample
 
-__all__ = ["PERMUTATION_FILE", "GallerySampler", "Permutations", "queries", "read_permutations", "sample_gallery"]
-
-PERMUTATION_FILE = "exp/rand_perm_cam.mat"
+__all__ = ["GallerySampler", "Permutations", "check_draws", "queries", "read_permutations", "sample_gallery"]
 
 Permutations = Mapping[tuple[int, int], NDArray[np.int64]]  # (camid, pid) → image numbers from 1, (trials, n)
 
@@ -37,6 +36,39 @@ def queries(protocol: Protocol, samples: Sequence[Sample]) -> list[Sample]:
     """
     _check_sampled(protocol)
     return _pick(samples, protocol.query_modality, protocol.query_cameras)
+
+
+def check_draws(
+    protocol: Protocol,
+    samples: Sequence[Sample],
+    shots: int,
+    trials: int,
+    sampler: GallerySampler | str = GallerySampler.SEEDED,
+    permutations: Permutations | None = None,
+) -> None:
+    """Refuse a protocol that these samples cannot serve, before any of them is embedded.
+
+    Args:
+        protocol: Who asks, who answers.
+        samples: All samples of the split.
+        shots: As in `sample_gallery`.
+        trials: Galleries to draw, from trial 0.
+        sampler: As in `sample_gallery`.
+        permutations: As in `sample_gallery`.
+
+    Raises:
+        ValueError: There is no query or no gallery image, or `sample_gallery` refuses the draw of a trial.
+    """
+    if not queries(protocol, samples):
+        raise ValueError(
+            f"expected {protocol.query_modality} queries for {protocol.name}, got none in {len(samples)} samples"
+        )
+    for trial in range(trials):
+        if not sample_gallery(protocol, samples, shots, trial, sampler, permutations):
+            raise ValueError(
+                f"expected {protocol.gallery_modality} images by cameras {protocol.gallery_cameras} for {protocol.name}"
+                f" in the gallery, got none in {len(samples)} samples"
+            )
 
 
 def sample_gallery(

@@ -29,8 +29,8 @@ class Cost:
     """The cost of one row.
 
     Attributes:
-        parameters: Learned numbers without the classifier.
-        generator_parameters: Those of the auxiliary modality, which are gone at test time.
+        parameters: Learned numbers without the classifier; a frozen generator has none.
+        generator_parameters: Numbers of the auxiliary modality, learned or frozen, which are gone at test time.
         step_seconds: Median seconds of a forward and backward pass with the optimiser's step left out.
         peak_bytes: Most memory at once: of the GPU, or of the whole process on a CPU.
         images: Images per step, auxiliary ones included.

@@ -70,11 +70,6 @@ class Method(StrEnum):
         """The name as its authors write it."""
         return LABELS[self.value]
 
-    @property
-    def uses_target(self) -> bool:
-        """Whether it looks at what is to be explained; Eigen-CAM shows what varies most, for any target."""
-        return self is not Method.EIGEN_CAM
-
 
 CLASSES = {
     Method.GRAD_CAM: "GradCAM",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["DEPTHS", "BasicBlock", "Bottleneck", "Stem", "Trunk", "scaled"]
+__all__ = ["DEPTHS", "BasicBlock", "Bottleneck", "Stem", "Trunk", "load_torchvision", "scaled"]
 
 
 def scaled(channels: int, width: float) -> int:
@@ -130,15 +130,29 @@ def initialise(module: nn.Module) -> None:
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
 
 
-def load_torchvision(stems: Mapping[str, Stem], trunk: Trunk, state: Mapping[str, torch.Tensor]) -> None:
+def load_torchvision(stems: Mapping[str, nn.Module], trunk: Trunk, state: Mapping[str, torch.Tensor]) -> None:
     """Load torchvision's ResNet weights into every stem and the trunk; its classifier `fc` is left out.
 
     Raises:
         ValueError: A tensor is missing or has another shape, as with another depth or a width other than 1.
     """
-    for part, prefixes in [*((stem, ("conv1.", "bn1.")) for stem in stems.values()), (trunk, ("layer",))]:
-        chosen = {key: value for key, value in state.items() if key.startswith(prefixes)}
-        try:
-            part.load_state_dict(chosen)
-        except RuntimeError as error:
-            raise ValueError(f"expected torchvision weights of this depth at width 1, got: {error}") from None
+    parts = [*((stem, ("conv1.", "bn1.")) for stem in stems.values()), (trunk, ("layer",))]
+    for part, prefixes in parts:
+        wanted, found = shapes(part.state_dict(), prefixes), shapes(state, prefixes)
+        for name in sorted(wanted.keys() | found.keys()):
+            if wanted.get(name) != found.get(name):
+                raise ValueError(
+                    f"expected torchvision weights of this depth at width 1, with {name} of shape"
+                    f" {wanted.get(name, 'none')}, got {found.get(name, 'none')}"
+                )
+    for part, prefixes in parts:
+        part.load_state_dict({key: value for key, value in state.items() if key.startswith(prefixes)})
+
+
+def shapes(state: Mapping[str, torch.Tensor], prefixes: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """List the shapes of some tensors by name, without the counts of batches, which old files lack."""
+    return {
+        name: tuple(tensor.shape)
+        for name, tensor in state.items()
+        if name.startswith(prefixes) and not name.endswith("num_batches_tracked")
+    }

@@ -12,15 +12,20 @@ import torch
 
 from mun import __version__
 from mun.checkpoint import FORMAT, Card
+from mun.config import TrainConfig
 from mun.data.sources import Source
 from mun.structures import Split
 from mun.training.run import RunSettings
 
-__all__ = ["changed_values", "describe_data", "flag_text", "make_card", "train_command"]
+__all__ = ["changed_values", "describe_data", "flag_text", "make_card", "resolved_precision", "train_command"]
 
 
-def make_card(folder: Path, settings: RunSettings, source: Source, step: int, selection: dict[str, Any]) -> Card:
+def make_card(
+    folder: Path, settings: RunSettings, source: Source, step: int, selection: dict[str, Any], device: torch.device
+) -> Card:
     """Describe a finished run; its test scores are added by `evaluate --card`.
+
+    The precision that `auto` meant on this device stands in the command, which so makes the same thing elsewhere.
 
     Args:
         folder: The run; its name becomes the checkpoint's.
@@ -28,9 +33,15 @@ def make_card(folder: Path, settings: RunSettings, source: Source, step: int, se
         source: The data it was trained on.
         step: Steps trained when the weights were kept.
         selection: How they were chosen.
+        device: What it was finished on.
     """
+    train = dataclasses.replace(settings.config.train, precision=resolved_precision(settings.config.train, device))
+    here = dataclasses.replace(settings, config=dataclasses.replace(settings.config, train=train))
+    made_on = {"device": device_name(device), "precision": train.precision}
     data = describe_data(source)
     made = [data["command"]] if "command" in data else []
+    if settings.pretrained:
+        data["pretrained"] = {"file": Path(settings.pretrained).name, "sha256": settings.pretrained_sha256}
     return Card(
         format=FORMAT,
         name=folder.resolve().name,
@@ -40,9 +51,21 @@ def make_card(folder: Path, settings: RunSettings, source: Source, step: int, se
         data=data,
         selection=selection,
         scores=[],
-        command=[*made, train_command(settings)],
-        versions={"python": platform.python_version(), "torch": torch.__version__, "mun": __version__},
+        command=[*made, train_command(here)],
+        versions={"python": platform.python_version(), "torch": torch.__version__, "mun": __version__, **made_on},
     )
+
+
+def resolved_precision(config: TrainConfig, device: torch.device) -> str:
+    """Name the precision of a run on a device: `auto` is bfloat16 on a GPU and float32 on a CPU."""
+    if config.precision != "auto":
+        return config.precision
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
+def device_name(device: torch.device) -> str:
+    """Name a device without naming the machine: a GPU by its model, any processor as `CPU`."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
 def describe_data(source: Source) -> dict[str, Any]:
@@ -60,6 +83,7 @@ def describe_data(source: Source) -> dict[str, Any]:
 def train_command(settings: RunSettings) -> str:
     """Write the command that makes a run: every value that differs from the defaults."""
     words = ["python -m mun train --data OUT", f"--dataset {settings.dataset}", f"--seed {settings.seed}"]
+    words += ["--pretrained FILE"] if settings.pretrained else []
     words += [f"--{flag} {value}" for flag, value in changed_values(settings.config)]
     return " ".join([*words, "--out RUN"])
 

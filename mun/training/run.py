@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from mun.checkpoint import load_tensors, save_tensors
 from mun.config import Config, from_json, to_json
-from mun.files import read_json, whole_folder, write_json
+from mun.files import read_json, whole_folder, write_json, write_text
 
 __all__ = ["MetricsFile", "RunSettings", "TrainState", "newest_state", "read_settings", "sweep", "write_settings"]
 
@@ -39,6 +39,8 @@ class RunSettings:
         dataset: Name of the loader.
         data: The data folder on this machine.
         seed: Decides every draw, together with the step.
+        pretrained: File of the weights that the run begins with, on this machine; empty for none.
+        pretrained_sha256: Which weights they are; `start_run` notes it.
     """
 
     format: int
@@ -46,6 +48,8 @@ class RunSettings:
     dataset: str
     data: str
     seed: int
+    pretrained: str = field(default="", metadata={"later": True})
+    pretrained_sha256: str = field(default="", metadata={"later": True})
 
 
 def write_settings(folder: Path, settings: RunSettings) -> None:
@@ -108,10 +112,13 @@ class TrainState:
         """Continue from a `step-N` folder.
 
         Raises:
-            ValueError: The state does not fit this run's settings.
+            ValueError: The state does not fit this run's settings, or its record is broken.
         """
         record = read_json(folder / "state.json")
-        self.step, self.best = int(record["step"]), dict(record["best"])
+        step, best = record.get("step"), record.get("best")
+        if type(step) is not int or not isinstance(best, dict) or (best and not is_best(best)):
+            raise ValueError(f"expected the step and the best validation of a run in {folder / 'state.json'}")
+        self.step, self.best = step, best
         for name, module in (("network", self.network), ("criterion", self.criterion)):
             module.load_state_dict(load_tensors(folder / f"{name}.safetensors", module.state_dict()))
         load_optimizer(self.optimizer, load_tensors(folder / "optimizer.safetensors"))
@@ -123,6 +130,11 @@ class TrainState:
             with whole_folder(target) as partial:
                 save_tensors(partial / "network.safetensors", self.network.state_dict())
         self.best = {"step": self.step, "scores": dict(scores)}
+
+
+def is_best(value: Mapping[str, Any]) -> bool:
+    """Say whether an object is a best validation: `{"step", "scores"}`."""
+    return type(value.get("step")) is int and isinstance(value.get("scores"), dict)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
@@ -179,20 +191,25 @@ class MetricsFile:
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
         kept = [line for line in self.lines(path) if line["step"] <= step]
-        partial = path.with_name(f".{path.name}.tmp")
-        partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        partial.replace(path)
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
 
     @staticmethod
     def lines(path: Path) -> Iterator[dict[str, Any]]:
-        """Read the whole lines of a metrics file; a line cut off by a kill is passed over."""
+        """Read the whole lines of a metrics file; a line cut off by a kill is passed over.
+
+        Raises:
+            ValueError: A line is no JSON object with a step.
+        """
         if not path.exists():
             return
         for text in path.read_text(encoding="utf-8").splitlines():
             try:
-                yield json.loads(text)
+                line = json.loads(text)
             except json.JSONDecodeError:
                 return
+            if not isinstance(line, dict) or type(line.get("step")) is not int:
+                raise ValueError(f"expected JSON objects with a step in {path}, got {text[:40]!r}")
+            yield line
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append one object and hand it to the operating system."""

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import torch
-from torch import nn
 
 from mun.config import TrainConfig
+from mun.models.network import Network
 
 __all__ = ["build_optimizer", "learning_rate", "set_learning_rate", "snapshot_steps"]
 
@@ -35,16 +35,31 @@ def snapshot_steps(count: int, steps: int) -> frozenset[int]:
     return frozenset(int(step) for step in np.round(np.geomspace(1, steps + 1, count) - 1))
 
 
-def build_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def build_optimizer(network: Network, config: TrainConfig, pretrained: bool = False) -> torch.optim.Optimizer:
     """Build the optimiser; biases, normalisation and the layer scale (all 1-D) are not decayed.
 
     On a GPU all parameters are updated by a few large kernels, which take other roundings.
+
+    Args:
+        network: What is trained.
+        config: Kind, rates and decay.
+        pretrained: Whether stems and trunk began with pretrained weights, and so learn at `pretrained_rate` of the
+            rate.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     fused = all(parameter.is_cuda for parameter in trained)
+    filled = {id(p) for part in (network.stems, network.trunk) for p in part.parameters() if pretrained}
     groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": params, "weight_decay": decay, "factor": factor}
+        for factor, chosen in (
+            (1.0, [p for p in trained if id(p) not in filled]),
+            (config.pretrained_rate, [p for p in trained if id(p) in filled]),
+        )
+        for decay, params in (
+            (config.weight_decay, [p for p in chosen if p.ndim > 1]),
+            (0.0, [p for p in chosen if p.ndim <= 1]),
+        )
+        if chosen
     ]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True, fused=fused)
@@ -52,6 +67,6 @@ def build_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Opti
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every parameter group the rate of this step."""
+    """Give every parameter group the rate of this step, times the group's own factor."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["factor"]

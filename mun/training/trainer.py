@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
-from mun.checkpoint import build_network, load_tensors, save_checkpoint
+from mun.checkpoint import CARD, WEIGHTS, build_network, load_tensors, save_checkpoint
 from mun.data.fresh import check_fresh
 from mun.data.sources import read_source
 from mun.losses.criterion import Criterion
@@ -23,8 +23,9 @@ from mun.models.network import Network
 from mun.snapshots import read_snapshots, write_snapshots
 from mun.structures import Modality, Split
 from mun.training.batches import PAIRED, Batches, build_sampler
-from mun.training.card import make_card
+from mun.training.card import make_card, resolved_precision
 from mun.training.graphs import RecordedPasses
+from mun.training.pretrained import load_pretrained, with_pretrained
 from mun.training.recalibration import recalibrated
 from mun.training.renewal import forget_labels
 from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings, sweep, write_settings
@@ -58,9 +59,13 @@ class Trainer:
         self.network: Network = network
         self.passes = RecordedPasses(network) if device.type == "cuda" else network
         self.criterion = criterion
-        self.state = TrainState(0, network, criterion, build_optimizer(network, self.config.train), {})
+        pretrained = self.settings.pretrained
+        optimizer = build_optimizer(network, self.config.train, bool(pretrained))
+        self.state = TrainState(0, network, criterion, optimizer, {})
         if (newest := newest_state(folder)) is not None:
             self.state.load(newest)
+        elif pretrained:
+            load_pretrained(network, Path(pretrained), self.settings.pretrained_sha256)
         self.metrics = MetricsFile(folder / "metrics.jsonl", self.state.step)
         self.snapshot_steps = snapshot_steps(self.config.train.snapshots, self.steps)
 
@@ -87,8 +92,7 @@ class Trainer:
 
     def mixed_precision(self) -> contextlib.AbstractContextManager[Any]:
         """Open the precision of the run: bfloat16 where asked for, by default on a GPU."""
-        chosen = self.config.train.precision
-        on = chosen == "bfloat16" or (chosen == "auto" and self.device.type == "cuda")
+        on = resolved_precision(self.config.train, self.device) == "bfloat16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=on)
 
     def train_step(self) -> dict[str, float]:
@@ -191,11 +195,12 @@ class Trainer:
                 "by": "mAP on validation identities",
                 "protocol": validation_protocol(self.source),
                 "identities": len({sample.pid for sample in self.source.val}),
-                "validations": self.steps // (self.config.train.evaluate_every * self.steps_per_epoch),
+                "validations": math.ceil(self.config.train.epochs / self.config.train.evaluate_every),
                 "scores": self.state.best["scores"],
             }
         network: Network = recalibrated(self.network, self.batches.plain()).cpu()
-        save_checkpoint(self.folder, network, make_card(self.folder, self.settings, self.source, step, selection))
+        card = make_card(self.folder, self.settings, self.source, step, selection, self.device)
+        save_checkpoint(self.folder, network, card)
         return self.folder
 
 
@@ -203,8 +208,8 @@ def start_run(folder: Path, settings: RunSettings) -> None:
     """Write the settings of a new run, once it is sure that it can begin.
 
     Raises:
-        FileNotFoundError: The data are not there.
-        ValueError: The folder is in use, or data and settings do not fit.
+        FileNotFoundError: The data or the pretrained weights are not there.
+        ValueError: The folder is in use, or data, pretrained weights and settings do not fit.
     """
     source = read_source(settings.dataset, Path(settings.data))
     samples, train = source.require(Split.TRAIN), settings.config.train
@@ -213,7 +218,7 @@ def start_run(folder: Path, settings: RunSettings) -> None:
         check_fresh(source, train.fresh)
     with torch.device("meta"):
         Network(settings.config.model, sampler.num_classes)
-    write_settings(folder, settings)
+    write_settings(folder, with_pretrained(settings))
 
 
 def train(
@@ -225,6 +230,8 @@ def train(
     watch: Callable[[Trainer], None] = lambda _: None,
 ) -> bool:
     """Train a run up to a step, or to its end; however it is cut into calls, the end is the same to the bit on a CPU.
+
+    A run whose checkpoint is there is left as it is, with the scores that its card has been given since.
 
     Args:
         folder: A run started with `start_run`.
@@ -242,6 +249,9 @@ def train(
         FileNotFoundError: There is no run, or its data are gone.
         ValueError: Settings, data or a saved state are not usable, or the loss is not finite.
     """
+    read_settings(folder)
+    if (folder / WEIGHTS).is_file() and (folder / CARD).is_file():
+        return True
     trainer = Trainer(folder, device or torch.device("cpu"), progress)
     try:
         return _advance_to(trainer, until, progress, stop, watch)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch.nn import functional as F
 
+from mun import pixels
 from mun.auxiliary.generator import input_dependence
 from mun.auxiliary.learned import MiddleGenerator, SyncreticGenerator, XGenerator
 from mun.auxiliary.pixel import draw_box
@@ -88,6 +91,52 @@ def test_syncretic_begins_as_the_mean_of_both() -> None:
     visible, infrared = pair()
     (image,) = SyncreticGenerator()(visible, infrared)
     torch.testing.assert_close(image, torch.cat([visible, infrared], 1).mean(dim=1, keepdim=True).expand_as(visible))
+
+
+def learned(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Draw new weights and biases, far from where training begins, and return them."""
+    generator = draws(3)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    return module.state_dict()
+
+
+def weighted(state: dict[str, torch.Tensor], name: str, images: torch.Tensor) -> torch.Tensor:
+    """A 1×1 convolution from three channels to one, `(N, H, W)`."""
+    red, green, blue = state[f"{name}.weight"][0, :, 0, 0]
+    return red * images[:, 0] + green * images[:, 1] + blue * images[:, 2] + state[f"{name}.bias"][0]
+
+
+def coloured(state: dict[str, torch.Tensor], gray: torch.Tensor) -> torch.Tensor:
+    """A 1×1 convolution from one channel, `(N, H, W)`, to three."""
+    weight, bias = state["decode.weight"][:, 0, 0, 0], state["decode.bias"]
+    return torch.stack([weight[channel] * gray + bias[channel] for channel in range(3)], dim=1)
+
+
+def test_x_equals_the_formula_by_hand_at_learned_weights() -> None:
+    module, (visible, infrared) = XGenerator(), pair()
+    state = learned(module)
+    gray = weighted(state, "encode", visible).clamp(min=0)
+    assert 0 < float((gray == 0).float().mean()) < 1, "on both sides of the bend"
+    torch.testing.assert_close(module(visible, infrared)[0], coloured(state, gray), atol=1e-6, rtol=1e-5)
+
+
+def test_syncretic_equals_the_formula_by_hand_at_learned_weights() -> None:
+    module, (visible, infrared) = SyncreticGenerator(), pair()
+    state = learned(module)
+    both = weighted(state, "encode_visible", visible) + weighted(state, "encode_infrared", infrared)
+    assert 0 < float((both < 0).float().mean()) < 1, "on both sides of the bend"
+    expected = coloured(state, both.clamp(min=0))
+    torch.testing.assert_close(module(visible, infrared)[0], expected, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in AUXILIARIES if name != "mun"])  # whose module says it
+def test_every_rival_names_its_source(name) -> None:
+    words = type(build(name)).__doc__
+    for function in re.findall(r"`mun\.pixels\.(\w+)`", words):
+        words += getattr(pixels, function).__doc__
+    assert "Source: " in words
 
 
 def test_middle_equals_the_formula_by_hand() -> None:

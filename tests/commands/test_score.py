@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -108,6 +109,11 @@ def test_cameras_that_the_protocol_does_not_search_are_noted(tmp_path, capsys):
     code, _ = score(tmp_path, arrays(), "sysu-indoor")
     assert code == 0
     assert "sysu-indoor has gallery cameras [1, 2]; the arrays also hold [4]" in capsys.readouterr().err
+    code, _ = score(tmp_path, arrays(), "llcm-i2v")
+    assert code == 0
+    assert "llcm-i2v has query cameras [1, 2, 4, 5, 6, 7, 8, 9]; the arrays also hold [3]" in capsys.readouterr().err
+    code, _ = score(tmp_path, arrays(), "regdb-i2v")
+    assert (code, capsys.readouterr().err) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -162,6 +168,20 @@ def test_a_damaged_archive_is_refused(tmp_path, capsys):
     (tmp_path / "features.npz").write_bytes(data)
     assert main(["score", str(tmp_path / "features.npz"), "--protocol", "sysu-all"]) == 2
     assert capsys.readouterr().err.startswith("mun: error: expected `query_features` in")
+
+
+@pytest.mark.parametrize(
+    "header", ["{'descr': '<f8', 'fortran_order': False, 'shape': (6,", "{'descr': '<f8',\n  '", "a:\n    b\n  c"]
+)
+def test_a_cut_header_inside_the_archive_is_refused(tmp_path, capsys, header):
+    np.savez(tmp_path / "features.npz", **{name: value for name, value in arrays().items() if name != "query_pids"})
+    text = header.encode("latin1")
+    with zipfile.ZipFile(tmp_path / "features.npz", "a") as archive:
+        archive.writestr("query_pids.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    assert main(["score", str(tmp_path / "features.npz"), "--protocol", "sysu-all"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("mun: error: expected `query_pids` in")
+    assert error.count("\n") == 1
 
 
 def test_score_needs_no_torch(tmp_path):

@@ -6,7 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from scipy.io import savemat
 
 from mun.__main__ import main
 from mun.commands import SUMMARIES
@@ -74,10 +77,50 @@ def test_multi_shot_needs_enough_images(run, tiny_synvi, capsys) -> None:
     assert "10" in one_line(capsys)
 
 
-def test_resume_of_a_finished_run_changes_nothing(run) -> None:
-    before = (run / "model.safetensors").read_bytes()
-    assert main(["train", "--resume", "--out", str(run), "--quiet"]) == 0
-    assert (run / "model.safetensors").read_bytes() == before
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--shots", "10"], "expected 10 images of identity"),
+        (["--protocol", "regdb-v2i"], "can be sampled"),
+        (["--data", "WITHOUT3AND6"], "expected infrared queries for synvi-all, got none in"),
+        (["--data", "ONLY3AND6"], "expected visible images by cameras (1, 2, 4, 5) for synvi-all in the gallery, got"),
+        (
+            ["--gallery", "official", "--data", "OFFICIAL", "--trials", "3"],
+            "for trial 2 in exp/rand_perm_cam.mat, found",
+        ),
+        (["--device", "tpu"], "auto, cpu or cuda"),
+    ],
+)
+def test_impossible_requests_are_refused_before_anything_is_embedded(
+    words, message, run, tiny_synvi, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr("mun.commands.evaluate.embed_samples", lambda *_, **__: pytest.fail("embedded"))
+    chosen = tiny_synvi
+    for name, removed in (("WITHOUT3AND6", (3, 6)), ("ONLY3AND6", (1, 2, 4, 5)), ("OFFICIAL", ())):
+        if name in words:
+            chosen = Path(shutil.copytree(tiny_synvi, tmp_path / name))
+            for camera in removed:
+                shutil.rmtree(chosen / f"cam{camera}")
+    if "OFFICIAL" in words:
+        cells = np.empty((6, 1), object)
+        for camera in range(6):
+            cells[camera, 0] = np.empty((20, 1), object)
+            cells[camera, 0][:, 0] = [np.array([[1, 2], [2, 1]])] * 20
+        savemat(chosen / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": cells})
+    words = [str(chosen) if word in {"WITHOUT3AND6", "ONLY3AND6", "OFFICIAL"} else word for word in words]
+    assert main(["evaluate", str(run), "--data", str(tiny_synvi), "--quiet", *words]) == 2
+    assert message in one_line(capsys)
+
+
+def test_resume_of_a_finished_run_changes_nothing(run, tiny_synvi, tmp_path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    words = ["evaluate", str(copy), "--data", str(tiny_synvi), "--card", "--trials", "2", "--quiet"]
+    assert main(words) == 0
+    before = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in copy.iterdir() if path.is_file()}
+    assert json.loads(before["card.json"][1])["scores"]
+    assert main(["train", "--resume", "--out", str(copy), "--quiet"]) == 0
+    after = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in copy.iterdir() if path.is_file()}
+    assert after == before
 
 
 @pytest.mark.parametrize(
@@ -99,6 +142,10 @@ def test_resume_of_a_finished_run_changes_nothing(run) -> None:
         (["train", "--out", "X", "--data", "nowhere"], "nowhere"),
         (["train", "--out", "RUN", "--data", "DATA"], "new or empty folder"),
         (["train", "--out", "X", "--resume"], "expected a training run"),
+        (["train", "--out", "RUN", "--resume", "--epochs", "9", "--lr", "5"], "--resume without --epochs, --lr: a run"),
+        (["train", "--out", "RUN", "--resume", "--seed", "0"], "--resume without --seed: a run keeps what it was"),
+        (["train", "--out", "RUN", "--resume", "--data", "DATA", "--dataset", "synvi"], "without --data, --dataset:"),
+        (["train", "--out", "RUN", "--resume", "--iml", "off", "--width", "1"], "without --width, --iml:"),
         (["evaluate", "nowhere", "--data", "DATA"], "expected a checkpoint folder"),
         (["evaluate", "RUN", "--data", "DATA", "--protocol", "x"], "synvi-all"),
         (["evaluate", "RUN", "--data", "DATA", "--trials", "0"], "at least one trial"),
@@ -117,6 +164,26 @@ def test_bad_input_is_one_line_and_leaves_nothing(words, message, run, tiny_synv
     assert message in one_line(capsys)
     assert not (tmp_path / "X" / "card.json").exists()
     assert list(tmp_path.iterdir()) == [], "nothing half-written is left behind"
+
+
+def test_a_full_gpu_is_one_line_and_other_errors_of_torch_are_not_hidden(run, monkeypatch, capsys) -> None:
+    def fail(error: Exception) -> None:
+        def raise_it(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr("mun.commands.train.train", raise_it)
+
+    words = ["train", "--resume", "--out", str(run)]
+    fail(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
+    assert main(words) == 2
+    assert "a smaller batch may help" in one_line(capsys)
+    fail(RuntimeError("an error of our own"))
+    with pytest.raises(RuntimeError, match="an error of our own"):
+        main(words)
+    monkeypatch.setenv("MUN_DEBUG", "1")
+    fail(torch.OutOfMemoryError("CUDA out of memory."))
+    with pytest.raises(torch.OutOfMemoryError):
+        main(words)
 
 
 def test_overview_lists_every_command(capsys) -> None:

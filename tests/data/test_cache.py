@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +79,41 @@ def test_the_caches_that_were_used_longest_ago_make_room(tmp_path, monkeypatch) 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["middle.npy", "new.npy", "notes.txt", "old.npy"]
     make_room(tmp_path, 500)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.npy", "notes.txt"]
+
+
+def test_half_written_files_count_and_leave_with_their_process(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MUN_CACHE_GB", "1e-6")  # a thousand bytes
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = [f"a.{ended.pid}.tmp", f".b.npy.{ended.pid}.tmp", f"own.{os.getpid()}.tmp", "nobody.tmp", "old.tmp"]
+    for name in [*names, "used.npy"]:
+        (tmp_path / name).write_bytes(b"x" * 300)
+    os.utime(tmp_path / "old.tmp", (1000, 1000))
+    make_room(tmp_path, 100)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["nobody.tmp", names[2], "used.npy"]
+    make_room(tmp_path, 101)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["nobody.tmp", names[2]]
+
+
+def test_another_job_may_make_room_at_the_same_moment(tmp_path, monkeypatch) -> None:
+    """Every file is gone when it is looked at: listed, then removed by the other job."""
+    monkeypatch.setenv("MUN_CACHE_GB", "1e-6")
+    gone = {"*.npy": [tmp_path / "gone.npy"], "*.tmp": [tmp_path / f"gone.{os.getpid()}.tmp"]}
+    monkeypatch.setattr(Path, "glob", lambda _, pattern: iter(gone[pattern]))
+    make_room(tmp_path, 900)
+
+
+def test_a_cache_that_is_removed_as_it_is_opened_is_built_again(samples, tmp_path, monkeypatch) -> None:
+    expected = cached_images(samples, 16, 8, tmp_path / "cache", progress=False).copy()
+    load = np.load
+
+    def remove_then_load(path: Path, **words) -> np.ndarray:
+        monkeypatch.setattr(np, "load", load)
+        path.unlink()
+        return load(path, **words)
+
+    monkeypatch.setattr(np, "load", remove_then_load)
+    assert np.array_equal(cached_images(samples, 16, 8, tmp_path / "cache", progress=False), expected)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,21 @@ def test_a_renderer_that_dies_is_an_error_and_nothing_half_written(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_generation_that_another_job_removes_is_rendered_again(
+    source: Source, pixels: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = FreshPeople(source, pixels, 2, tmp_path).images(np.arange(30), 1)
+    load = np.load
+
+    def remove_then_load(path: Path, **words: str) -> np.ndarray:
+        monkeypatch.setattr(np, "load", load)
+        path.unlink()
+        return load(path, **words)
+
+    monkeypatch.setattr(np, "load", remove_then_load)
+    np.testing.assert_array_equal(FreshPeople(source, pixels, 2, tmp_path).images(np.arange(30), 1), expected)
+
+
 def test_bad_wishes_are_refused(source: Source, pixels: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected fresh between 1 and the 5 training identities, got 6"):
         check_fresh(source, 6)

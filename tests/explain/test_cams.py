@@ -125,7 +125,6 @@ def test_eigen_cam_is_the_packages_with_a_definite_sign() -> None:
     activations = np.random.default_rng(0).normal(size=(3, 5, 7, 4)).astype(np.float32)
     expected = get_2d_projection_with_sign_correction(activations)
     np.testing.assert_allclose(thin_projection(None, None, None, activations), expected, atol=1e-4)
-    assert not Method.EIGEN_CAM.uses_target
 
 
 def test_the_network_is_left_as_it_was() -> None:

@@ -47,8 +47,20 @@ def test_torchvision_weights_load_by_key() -> None:
     load_torchvision(stems, trunk, state)
     assert torch.equal(stems["infrared"].conv1.weight, donor_stem.conv1.weight)
     assert torch.equal(trunk.layer4[1].conv2.weight, donor_trunk.layer4[1].conv2.weight)
-    with pytest.raises(ValueError, match="at width 1"):
-        load_torchvision({}, Trunk("resnet18", 0.5), state)
+    assert int(stems["visible"].bn1.num_batches_tracked) == 0
+
+
+def test_torchvision_weights_of_another_shape_get_one_sentence() -> None:
+    state = {**Stem(1.0).state_dict(), **Trunk("resnet18", 1.0).state_dict()}
+    old = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    load_torchvision({"visible": Stem(1.0)}, Trunk("resnet18", 1.0), old)
+    narrow, deep, stem = Trunk("resnet18", 0.5), Trunk("resnet34", 1.0), Stem(1.0)
+    with pytest.raises(ValueError, match=r"at width 1, with layer1\.0\.bn1\.bias of shape \(32,\), got \(64,\)$"):
+        load_torchvision({}, narrow, state)
+    with pytest.raises(ValueError, match=r"with layer1\.2\.bn1\.bias of shape \(64,\), got none$"):
+        load_torchvision({}, deep, state)
+    with pytest.raises(ValueError, match=r"with conv1\.weight of shape \(64, 3, 7, 7\), got none$"):
+        load_torchvision({"visible": stem}, narrow, {name: state[name] for name in state if name != "conv1.weight"})
 
 
 def test_unknown_backbone() -> None:

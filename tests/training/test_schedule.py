@@ -30,3 +30,20 @@ def test_layer_scale_and_norms_are_not_decayed(name) -> None:
     assert len(decayed) == sum(p.requires_grad for p in network.parameters())
     set_learning_rate(optimizer, 0.25)
     assert {group["lr"] for group in optimizer.param_groups} == {0.25}
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_pretrained_layers_learn_more_slowly(name) -> None:
+    network = build_network(Config(ModelConfig(width=0.125)), 3)
+    optimizer = build_optimizer(network, TrainConfig(optimizer=name, pretrained_rate=0.2), pretrained=True)
+    set_learning_rate(optimizer, 0.5)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    for parameter, value in network.named_parameters():
+        if not value.requires_grad:
+            continue
+        filled = parameter.startswith(("stems.", "trunk."))
+        assert rates[id(value)] == pytest.approx(0.1 if filled else 0.5)
+        assert (decays[id(value)] > 0) == (value.ndim > 1)
+    assert len(rates) == sum(len(group["params"]) for group in optimizer.param_groups)
+    assert len(rates) == sum(p.requires_grad for p in network.parameters())

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from mun.data.sources import read_source
 from mun.embedding import embed_samples
 from mun.evaluation.metrics import cosine_distances, rank_metrics
 from mun.structures import Modality, Split
+from mun.training.card import make_card
 from mun.training.run import FORMAT, MetricsFile, RunSettings, read_settings, write_settings
 from mun.training.trainer import Trainer, train
 
@@ -102,6 +104,25 @@ def test_half_written_state_is_passed_over(whole, tiny_synvi, tmp_path) -> None:
     assert not list(folder.glob("*.tmp"))
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("step-000004/state.json", '{"step": 4}', "expected the step and the best validation of a run in"),
+        ("step-000004/state.json", '{"step": "4", "best": {}}', "expected the step and the best validation"),
+        ("step-000004/state.json", '{"step": 4, "best": {"step": 4}}', "expected the step and the best validation"),
+        ("step-000004/state.json", '{"step": 4, "best": [1]}', "expected the step and the best validation"),
+        ("metrics.jsonl", "[1]\n", r"expected JSON objects with a step in .*metrics\.jsonl, got '\[1\]'"),
+        ("metrics.jsonl", '{"total": 1.0}\n', "expected JSON objects with a step in"),
+    ],
+)
+def test_a_broken_record_is_one_sentence(tiny_synvi, tmp_path, name, text, message) -> None:
+    folder = start(tmp_path / "run", tiny_synvi)
+    train(folder, until=4, progress=False)
+    (folder / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        train(folder, progress=False)
+
+
 def test_metrics_say_what_to_watch(whole) -> None:
     lines = list(MetricsFile.lines(whole / "metrics.jsonl"))
     training = [line for line in lines if "total" in line]
@@ -125,6 +146,16 @@ def test_selection_is_the_best_validation(whole) -> None:
     assert card["scores"] == []
 
 
+@pytest.mark.parametrize(("epochs", "evaluate_every", "expected"), [(2, 1, 2), (3, 2, 2), (2, 5, 1)])
+def test_card_counts_the_validations(tiny_synvi, tmp_path, epochs, evaluate_every, expected) -> None:
+    settings = TrainConfig(**{**vars(SHORT), "epochs": epochs, "evaluate_every": evaluate_every})
+    folder = start(tmp_path / "run", tiny_synvi, settings)
+    assert train(folder, progress=False)
+    made = [line for line in MetricsFile.lines(folder / "metrics.jsonl") if "validation" in line]
+    assert len(made) == expected
+    assert json.loads((folder / "card.json").read_text())["selection"]["validations"] == expected
+
+
 def test_card_can_make_the_run_again_and_names_no_folder(whole, tiny_synvi) -> None:
     text = (whole / "card.json").read_text()
     assert str(tiny_synvi) not in text
@@ -133,6 +164,21 @@ def test_card_can_make_the_run_again_and_names_no_folder(whole, tiny_synvi) -> N
     assert command[0].startswith("python -m mun synth OUT")
     assert "--width 0.125 --height 64 --image-width 32" in command[1]
     assert "--seed 5" in command[1]
+
+
+def test_card_says_on_what_and_in_which_precision(whole, tiny_synvi, monkeypatch) -> None:
+    card = json.loads((whole / "card.json").read_text())
+    assert (card["versions"]["device"], card["versions"]["precision"]) == ("CPU", "float32")
+    assert card["config"]["train"]["precision"] == "auto"
+    assert card["command"][1].count("--precision float32") == 1
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H100")
+    source, settings = read_source("synvi", tiny_synvi), read_settings(whole)
+    for chosen, expected in (("auto", "bfloat16"), ("float32", "float32"), ("bfloat16", "bfloat16")):
+        config = replace(settings.config, train=replace(settings.config.train, precision=chosen))
+        made = make_card(whole, replace(settings, config=config), source, 16, {}, torch.device("cuda"))
+        assert (made.versions["device"], made.versions["precision"]) == ("NVIDIA H100", expected)
+        assert made.command[1].count(f"--precision {expected}") == made.command[1].count("--precision") == 1
+        assert made.config == config
 
 
 def test_validation_leaves_training_untouched(tiny_synvi, tmp_path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from mun.data.synthetic.wardrobe import Identity
 from mun.structures import Split
 
 __all__ = ["Plan", "Recipe"]
+
+T = TypeVar("T")
 
 MOST_IDS = 9999  # folder names have four digits
 MOST_IMAGES = 9999
@@ -146,13 +148,13 @@ class Plan:
         if manifest.get("data") != "synvi" or manifest.get("format") != 1:
             raise ValueError("expected the manifest of SynVI, format 1, got another one")
         try:
-            counts = {f"{split}_ids": manifest[f"{split}_ids"] for split in Split}
-            knobs, name, version = Knobs(**manifest["knobs"]), manifest["level"], manifest["level_version"]
-            rows, columns = manifest["size"]
-            images, seed, truth = manifest["images_per_camera"], manifest["seed"], manifest.get("truth", False)
-            plan = cls(
-                Level(name, version, knobs), **counts, images=images, size=(rows, columns), seed=seed, truth=truth
-            )
+            counts = {f"{split}_ids": typed(int, manifest[f"{split}_ids"]) for split in Split}
+            name, version = typed(str, manifest["level"]), typed(int, manifest["level_version"])
+            rows, columns = (typed(int, length) for length in manifest["size"])
+            images, seed = typed(int, manifest["images_per_camera"]), typed(int, manifest["seed"])
+            truth = typed(bool, manifest.get("truth", False))
+            level = Level(name, version, Knobs(**manifest["knobs"]))
+            plan = cls(level, **counts, images=images, size=(rows, columns), seed=seed, truth=truth)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"expected a whole manifest of SynVI, got a broken one: {error}") from None
         if name != CUSTOM and plan.level != LEVELS.get(name):
@@ -162,3 +164,14 @@ class Plan:
                 " whose pictures were other ones"
             )
         return plan
+
+
+def typed(kind: type[T], value: object) -> T:
+    """Return a value of a manifest that has to be of one type, `bool` being no `int`.
+
+    Raises:
+        TypeError: It is of another.
+    """
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, got {str(value)[:40]!r}")
+    return value
