@@ -123,10 +123,10 @@ def read_pixels(
 
 
 def own_pair(visible: OwnImage | None, infrared: OwnImage | None) -> ImagePair:
-    """Take the two images that a visitor has brought, at the networks' sizes.
+    """Take the two images that a visitor has brought, at the networks' sizes that both were brought for.
 
     Raises:
-        ValueError: One is missing or tiny.
+        ValueError: One is missing or tiny, or no size is common to both.
     """
     for name, image in (("a visible", visible), ("an infrared", infrared)):
         if image is None:
@@ -137,7 +137,10 @@ def own_pair(visible: OwnImage | None, infrared: OwnImage | None) -> ImagePair:
             )
     assert visible is not None  # the loop has seen to that
     assert infrared is not None
-    pixels = {size: np.stack([visible.pixels[size], infrared.pixels[size]]) for size in visible.pixels}
+    sizes = [size for size in visible.pixels if size in infrared.pixels]  # a checkpoint may have come in between
+    if not sizes:
+        raise ValueError("expected two images that were brought for the same checkpoints; bring both again")
+    pixels = {size: np.stack([visible.pixels[size], infrared.pixels[size]]) for size in sizes}
     return ImagePair(
         Side(visible.name),
         Side(infrared.name),
