@@ -164,19 +164,16 @@ def wire(demo: gr.Blocks, tab: Any, handlers: AuxiliaryHandlers, parts: Parts) -
     """Connect the events of the tab."""
     base, outputs = [parts.state, parts.held], parts.outputs()
 
-    def opened(visit: AuxiliaryVisit, own: Held, request: gr.Request) -> list[Any]:
+    def opened(own: Held, request: gr.Request) -> Any:
         values = dict(request.query_params)
-        asked = values.get("tab") == TAB
-        return handlers.open(values, own).outputs() if asked else Answer(visit).outputs()
+        return handlers.open(values, own).outputs() if values.get("tab") == TAB else gr.skip()
 
-    def selected(visit: AuxiliaryVisit, own: Held, request: gr.Request) -> list[Any]:
-        if visit.turn:
-            return Answer(visit).outputs()
-        return handlers.open(dict(request.query_params), own).outputs()
+    def selected(visit: AuxiliaryVisit, own: Held, offer: str, request: gr.Request) -> Any:
+        return gr.skip() if visit.turn or offer else handlers.open(dict(request.query_params), own).outputs()
 
-    demo.load(opened, base, outputs, **EVENT)
+    demo.load(opened, [parts.held], outputs, **EVENT)
     if isinstance(tab, gr.Tab):
-        tab.select(selected, base, outputs, **EVENT)
+        tab.select(selected, [*base, parts.door.offered], outputs, **EVENT)
     for event in [*wire_choice(handlers, parts), *wire_sliders(handlers, parts), *wire_own(handlers, parts)]:
         erase(event, [parts.panel, parts.compare, parts.bench])
 
@@ -193,8 +190,8 @@ def wire_choice(handlers: AuxiliaryHandlers, parts: Parts) -> list[Any]:
     def picked(visit: AuxiliaryVisit, own: Held, event: gr.EventData) -> list[Any]:
         return handlers.pick(visit, own, sent(event, "image")).outputs()
 
-    def offered(visit: AuxiliaryVisit, own: Held, key: object) -> list[Any]:
-        return handlers.pick(visit, own, key).outputs() if key else Answer(visit).outputs()
+    def offered(visit: AuxiliaryVisit, own: Held, key: object) -> Any:
+        return handlers.pick(visit, own, key).outputs() if key else gr.skip()
 
     chosen = [controls[name] for name in ("checkpoint", "source", "person")]
     changed = answering(handlers.change)

@@ -39,17 +39,15 @@ class EmbeddingHandlers:
     def __post_init__(self) -> None:
         object.__setattr__(self, "jobs", Jobs(self.library))
 
-    def open(self, visit: EmbeddingVisit) -> Answer:
-        """Answer the opening of the tab; what is drawn already stays."""
+    def open(self, visit: EmbeddingVisit, offer: object = "") -> Answer | None:
+        """Answer the opening of the tab; `None` where it is drawn, or drawn just now for what another tab offers."""
         shared_projector().warm_up()
-        if visit.turn:
-            return Answer(visit)
-        return self.draw(visit.next_turn())
+        return None if visit.turn or offer else self.draw(visit.next_turn())
 
-    def load(self, visit: EmbeddingVisit, values: Mapping[str, object]) -> Answer:
-        """Answer the opening of the page: draw the view of an address that is one of this tab."""
+    def load(self, visit: EmbeddingVisit, values: Mapping[str, object]) -> Answer | None:
+        """Answer the opening of the page: draw the view of an address; `None` where that is not one of this tab."""
         if values.get("tab") != TAB:
-            return Answer(visit)
+            return None
         shared_projector().warm_up()
         try:
             visit = read(self.library, values)

@@ -151,18 +151,18 @@ def wire(demo: gr.Blocks, tab: Any, handlers: ExplainHandlers, parts: Parts) -> 
     base, outputs = [parts.state], parts.outputs()
     wire_checks(handlers, parts)
 
-    def opened(visit: ExplainVisit, request: gr.Request) -> list[Any]:
+    def opened(request: gr.Request) -> Any:
         values = dict(request.query_params)
-        return (handlers.open(values) if values.get("tab") == TAB else Answer(visit)).outputs()
+        return handlers.open(values).outputs() if values.get("tab") == TAB else gr.skip()
 
-    def selected(visit: ExplainVisit, request: gr.Request) -> list[Any]:
-        return (Answer(visit) if visit.turn else handlers.open(dict(request.query_params))).outputs()
+    def selected(visit: ExplainVisit, offer: str, request: gr.Request) -> Any:
+        return gr.skip() if visit.turn or offer else handlers.open(dict(request.query_params)).outputs()
 
     def leave(request: gr.Request) -> None:
         handlers.runs.end(request.session_hash or "", "")
 
-    def offered(visit: ExplainVisit, key: object) -> list[Any]:
-        return (handlers.pick(visit, key) if key else Answer(visit)).outputs()
+    def offered(visit: ExplainVisit, key: object) -> Any:
+        return handlers.pick(visit, key).outputs() if key else gr.skip()
 
     def picked(visit: ExplainVisit, event: gr.EventData) -> list[Any]:
         return handlers.pick(visit, sent(event, "image")).outputs()
@@ -173,9 +173,9 @@ def wire(demo: gr.Blocks, tab: Any, handlers: ExplainHandlers, parts: Parts) -> 
     def acted(visit: ExplainVisit, event: gr.EventData) -> list[Any]:
         return handlers.act(visit, sent(event, "map"), sent(event, "action")).outputs()
 
-    demo.load(opened, base, outputs, **EVENT)
+    demo.load(opened, None, outputs, **EVENT)
     if isinstance(tab, gr.Tab):
-        tab.select(selected, base, outputs, **EVENT)
+        tab.select(selected, [*base, parts.door.offered], outputs, **EVENT)
     changes = [control.input for name, control in parts.controls.items() if name != "seed"]
     changes.append(parts.controls["seed"].release)
     changed = answering(handlers.change)

@@ -148,6 +148,8 @@ def test_an_image_goes_to_another_tab_and_another_one_comes_back(visit: Visit) -
     ranked_for(page, key)
     page.locator('[data-action="back"]').click()
     ranked_for(page, start)
+    page.locator("#retrieval-to-auxiliary").click()  # never looked at so far
+    page.wait_for_selector(f'#auxiliary-panel [data-state="ready"][data-infrared="{start}"]')
 
 
 def test_images_left_out_are_shown_grey_on_demand(visit: Visit) -> None:
