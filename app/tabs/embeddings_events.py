@@ -122,7 +122,8 @@ class EmbeddingHandlers:
             stopped = any(status.stopped for status in statuses)
             visit = replace(visit, joined=()) if stopped else visit
             return Answer(visit, status=embedding_views.working_html(statuses, visit), polling=not stopped)
-        visit = replace(visit, joined=())
+        seen = self.sought(replace(visit, joined=(), wanted=""), visit.wanted, results[0])
+        visit = seen.visit
         self.warm(requests)
         beside = len(results) > 1
         try:
@@ -140,11 +141,22 @@ class EmbeddingHandlers:
             (words[0], words[1] if beside else ""),
             beside,
             embedding_views.data_html(self.library, results, visit.turn),
-            "" if visit.chosen is None else None,
+            "" if visit.chosen is None else seen.panel,
             "" if not visit.selected[1] else None,
             numbers,
+            seen.key,
             polling=False,
         )
+
+    def sought(self, visit: EmbeddingVisit, key: str, result: Result) -> Answer:
+        """Choose the point of an image that another tab has handed over, where there is one."""
+        row = next((row for row, point in enumerate(result.points) if key and point.image == key), None)
+        if row is None:
+            return Answer(visit)
+        try:
+            return self.looked_at(replace(visit, chosen=(0, row)), result)
+        except ValueError:  # the picture was made beforehand, and its points cannot be made now
+            return Answer(visit)
 
     def warm(self, requests: Sequence[Request]) -> None:
         """Make the points of pictures that were made beforehand, so that a click need not wait for them."""
@@ -194,14 +206,7 @@ class EmbeddingHandlers:
             if key not in collection.rows:
                 raise ValueError("expected an image of the data that are shown here")
             visit = self.with_image(visit.next_turn(), key)
-        answer = replace(self.draw(visit), controls=True)
-        with suppress(ValueError, StopIteration):
-            result = project.run(self.library, visit.checked(self.library)[0]) if answer.figures[0] else None
-            if result is not None:
-                row = next(row for row, point in enumerate(result.points) if point.image == key)
-                seen = self.looked_at(replace(answer.visit, chosen=(0, row)), result)
-                return replace(answer, visit=seen.visit, panel=seen.panel, key=seen.key)
-        return answer
+        return replace(self.draw(replace(visit, wanted=key)), controls=True)
 
     def with_image(self, visit: EmbeddingVisit, key: str) -> EmbeddingVisit:
         """Ask for enough people and images that an image is among those shown."""
