@@ -24,7 +24,7 @@ def demo(library: Library) -> gr.Blocks:
 def on_select(demo: gr.Blocks, name: str) -> Any:
     """Return what the page does when a tab is turned to."""
     (tab,) = (block for block in demo.blocks.values() if isinstance(block, gr.Tab) and block.id == name)
-    (found,) = (one.fn for one in demo.fns.values() if (tab._id, "select") in one.targets)
+    (found,) = (one.fn for one in demo.fns.values() if one.fn and (tab._id, "select") in one.targets)
     return found
 
 
