@@ -118,6 +118,6 @@ def wire(
         timer.tick(polled, [state], outputs, **RETRIEVE),
     ]
     for event in events:
-        event.then(handlers.scores, [state], [scores], **RETRIEVE)
+        event.success(handlers.scores, [state], [scores], **RETRIEVE)
     surprise.click(surprised, inputs, outputs, **RETRIEVE)
     strip.select(selected, [state], outputs, trigger_mode="always_last", **RETRIEVE)

@@ -87,7 +87,7 @@ class Handlers:
         if (page := _sent(event, "page")) is not None:
             with _plainly():
                 visit = replace(visit, page=whole_number("page", page, 0, 1_000_000))
-            return Answer(visit, strip=views.show_queries(self.library, visit))
+                return Answer(visit, strip=views.show_queries(self.library, visit))
         with _plainly():
             query = text("query", _sent(event, "query"))
         if query not in self._asked(visit):
@@ -104,8 +104,9 @@ class Handlers:
                 return self._draw(self._follow(visit, text("image", image)), shown)
             action = known("action", text("action", _sent(event, "action")) or "nothing", ACTIONS)
         if action == "stop":
-            for checkpoint in visit.checkpoints:
-                self.library.stop(checkpoint, visit.data, visit.terms.corruption)
+            with _plainly():
+                for checkpoint in visit.checkpoints:
+                    self.library.stop(checkpoint, visit.data, visit.terms.corruption)
         if action in ("stop", "start"):
             return self._draw(visit, shown, retry=action == "start")
         visit = visit.back() if action == "back" else visit.forward()
@@ -114,13 +115,16 @@ class Handlers:
         return self._draw(replace(visit, pid=None, camid=None), shown)
 
     def poll(self, visit: Visit) -> Answer:
-        """Look whether the embeddings are there; the timer stops when they are, or when they failed."""
+        """Look whether the embeddings are there; the timer stops when they are, or when they cannot be had."""
         visit = replace(visit, turn=visit.turn + 1)
         results, waiting = views.show_results(self.library, visit)
         corruption = visit.terms.corruption
-        if waiting and not all(self.library.ready(name, visit.data, corruption) for name in visit.checkpoints):
-            return Answer(visit, results=results, polling=True)
-        return self._draw(visit, menus(self.library, visit))
+        try:
+            if waiting and not all(self.library.ready(name, visit.data, corruption) for name in visit.checkpoints):
+                return Answer(visit, results=results, polling=True)
+            return self._draw(visit, menus(self.library, visit))
+        except (gr.Error, ValueError):  # the checkpoint is gone: the ranking says so, and goes on saying it
+            return Answer(visit, results=views.show_results(self.library, visit)[0], polling=False)
 
     def offered(self, visit: Visit, offer: object) -> Answer:
         """Ask with an image that another tab hands over, the way round that its modality allows."""

@@ -219,8 +219,6 @@ def _uris(library: Library, visit: Visit, results: Iterable[retrieve.Result]) ->
 def show_scores(library: Library, visit: Visit) -> str:
     """Draw the scores of the whole set as soon as they can be had."""
     synthetic = library.collections[visit.data].synthetic
-    if not all(library.ready(name, visit.data, visit.terms.corruption) for name in visit.checkpoints):
-        return cards.scores_html([], synthetic=synthetic, words="The scores follow when every image is embedded.")
     terms = visit.terms
     asked = [
         evaluate.Request(
@@ -237,6 +235,8 @@ def show_scores(library: Library, visit: Visit) -> str:
         for name in visit.checkpoints
     ]
     try:
+        if not all(library.ready(name, visit.data, terms.corruption) for name in visit.checkpoints):
+            return cards.scores_html([], synthetic=synthetic, words="The scores follow when every image is embedded.")
         scores = [evaluate.run(library, request) for request in asked]
         clean = [evaluate.run(library, replace(request, corruption="")) for request in asked if visit.corruption]
     except ValueError as error:

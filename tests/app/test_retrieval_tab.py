@@ -278,6 +278,22 @@ def test_before_the_embeddings_are_there_the_page_shows_progress(
     assert 'data-state="ready"' in str(answer.results)
 
 
+def test_a_checkpoint_that_is_deleted_meanwhile_is_said_once(tiny_synvi: Path, two_checkpoints: Path) -> None:
+    library = open_library(tiny_synvi, two_checkpoints)
+    handlers = Handlers(library)
+    library.embeddings("mun-tiny", "synvi")
+    visit = replace(handlers.open({}).visit, checkpoint="other-tiny")
+    library.remove_checkpoint("other-tiny")
+    answer = handlers.poll(visit)
+    assert "is not there any more; choose another" in str(answer.results)
+    assert answer.polling is False
+    assert "is not there any more" in handlers.scores(answer.visit)
+    for act, data in ((handlers.select, {"page": 1}), (handlers.act, {"action": "stop"})):
+        with pytest.raises(gr.Error, match="is not there any more"):
+            act(answer.visit, event(data))
+    assert 'data-state="ready"' in str(change(handlers, answer.visit).results)
+
+
 def test_stop_and_start_reach_the_library(handlers: Handlers, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
     library = handlers.library
