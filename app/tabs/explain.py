@@ -35,8 +35,10 @@ CHECK_EVENT: dict[str, Any] = {
     **EVENT,
     "concurrency_limit": 1,
     "concurrency_id": "explain-checks",
-    "trigger_mode": "once",
+    "show_progress": "minimal",  # others' checks may come first
+    "trigger_mode": "multiple",
 }
+AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 
 
 @dataclass(frozen=True)
@@ -188,29 +190,35 @@ def wire(demo: gr.Blocks, tab: Any, handlers: ExplainHandlers, parts: Parts) -> 
         leave,
         None,
         None,
-        api_visibility="private",
-        show_progress="hidden",
-        queue=False,
+        **AT_ONCE,
     )
     parts.door.offered.change(offered, [*base, parts.door.offered], outputs, **EVENT)
     parts.timer.tick(answering(handlers.poll), base, outputs, **EVENT)
 
 
 def wire_checks(handlers: ExplainHandlers, parts: Parts) -> None:
-    """Connect the checks; what runs ends after the step in hand when it is stopped, or when the view changes."""
+    """Connect the checks; what runs ends after the step in hand when it is stopped, or when the view changes.
 
-    def randomised(visit: ExplainVisit, request: gr.Request) -> Iterator[str]:
-        yield from handlers.randomise(visit, request.session_hash or "")
+    A press is noted at once and waits for its turn, so that a stop in between counts too.
+    """
 
-    def deleted(visit: ExplainVisit, request: gr.Request) -> Iterator[str]:
-        yield from handlers.delete(visit, request.session_hash or "")
+    def connect(name: str, check: Callable[[ExplainVisit, str], Iterator[str]]) -> None:
+        def asked(request: gr.Request) -> None:
+            handlers.runs.ask(request.session_hash or "", name)
 
-    def stopped(request: gr.Request) -> None:
-        handlers.stop(request.session_hash or "")
+        def run(visit: ExplainVisit, request: gr.Request) -> Iterator[Any]:
+            for words in check(visit, request.session_hash or ""):
+                yield words or gr.skip()  # of a run that never began, what is shown stays
 
-    for name, run in (("randomise", randomised), ("delete", deleted)):
-        parts.buttons[name].click(run, [parts.state], [parts.checks], **CHECK_EVENT)
-    parts.buttons["stop"].click(stopped, None, None, api_visibility="private", show_progress="hidden", queue=False)
+        pressed = parts.buttons[name].click(asked, None, None, **AT_ONCE)
+        pressed.then(run, [parts.state], [parts.checks], **CHECK_EVENT)
+
+    def stopped(request: gr.Request) -> Any:
+        return handlers.stop(request.session_hash or "") or gr.skip()
+
+    connect("randomise", handlers.randomise)
+    connect("delete", handlers.delete)
+    parts.buttons["stop"].click(stopped, None, [parts.checks], **AT_ONCE)
 
 
 def answering(handler: Callable[..., Answer]) -> Callable[..., list[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -357,18 +357,34 @@ def test_checks_and_files_of_a_visit(both: Library, tmp_path: Path, monkeypatch:
     handlers = ExplainHandlers(both)
     both.embeddings(both.default_checkpoint, both.default_data)
     visit = handlers.open({}).visit
-    drawn = list(handlers.randomise(visit))
+
+    def randomise(session: str = "") -> Iterator[str]:
+        handlers.runs.ask(session, "randomise")
+        return handlers.randomise(visit, session)
+
+    def delete(session: str = "", visit: ExplainVisit = visit) -> Iterator[str]:
+        handlers.runs.ask(session, "delete")
+        return handlers.delete(visit, session)
+
+    drawn = list(randomise())
     assert 'data-state="loading"' in drawn[0]
     assert 'data-state="ready"' in drawn[-1]
-    assert 'data-check="curves"' in list(handlers.delete(visit))[-1]
-    assert "nothing was drawn yet" in next(handlers.delete(ExplainVisit()))
-    running, other = handlers.randomise(visit, "me"), handlers.randomise(visit, "somebody else")
+    assert 'data-check="curves"' in list(delete())[-1]
+    assert "nothing was drawn yet" in next(delete(visit=ExplainVisit()))
+    running, other = randomise("me"), randomise("somebody else")
     assert 'data-state="loading"' in next(running)
     assert 'data-state="loading"' in next(other)
-    handlers.stop("me")
+    assert handlers.stop("me") is None  # after the step in hand
     (last,) = running
     assert 'data-state="stopped"' in last
     assert 'data-state="ready"' in list(other)[-1]
+    waiting = randomise("me")  # its turn has not come yet
+    assert 'data-state="stopped"' in (handlers.stop("me") or "")
+    assert ['data-state="stopped"' in words for words in waiting] == [True]
+    first, second, third = randomise("me"), delete("me"), delete("me")  # all wait: the last press counts
+    assert list(first) == [""]
+    assert 'data-state="ready"' in list(second)[-1]
+    assert list(third) == [""]  # what is shown stays
     for kind in ("npz", "png", "pdf"):
         assert Path(write(both, visit, kind)).stat().st_size > 1000
     with pytest.raises(gr.Error, match="none are drawn yet"):
