@@ -118,9 +118,8 @@ class Handlers:
         """Look whether the embeddings are there; the timer stops when they are, or when they cannot be had."""
         visit = replace(visit, turn=visit.turn + 1)
         results, waiting = views.show_results(self.library, visit)
-        corruption = visit.terms.corruption
         try:
-            if waiting and not all(self.library.ready(name, visit.data, corruption) for name in visit.checkpoints):
+            if waiting and not views.ready(self.library, visit):
                 return Answer(visit, results=results, polling=True)
             return self._draw(visit, menus(self.library, visit))
         except (gr.Error, ValueError):  # the checkpoint is gone: the ranking says so, and goes on saying it

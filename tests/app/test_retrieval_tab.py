@@ -266,6 +266,8 @@ def test_before_the_embeddings_are_there_the_page_shows_progress(
     assert "follow" in handlers.scores(answer.visit)
     with pytest.raises(gr.Error, match="not embedded yet"):
         take_home.write(library, answer.visit, "png")
+    with pytest.raises(gr.Error, match="not embedded yet"):
+        take_home.write_scores(library, answer.visit, "png")
     monkeypatch.setattr(library, "prepare", lambda *_, **__: Preparation(0, 12, problem="<b>no</b> luck"))
     answer = handlers.poll(answer.visit)
     assert 'data-state="error"' in str(answer.results)
@@ -326,6 +328,19 @@ def test_the_list_can_be_taken_home(
     assert path.is_relative_to(tmp_path)
     assert path.suffix == f".{kind}"
     assert path.read_bytes().startswith(head)
+
+
+@pytest.mark.parametrize(("kind", "head"), [("png", b"\x89PNG"), ("pdf", b"%PDF-"), ("svg", b"<?xml")])
+def test_the_scores_can_be_taken_home(
+    handlers: Handlers, visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, head: bytes
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    path = Path(take_home.write_scores(handlers.library, visit, kind))
+    assert path.is_relative_to(tmp_path)
+    assert path.name == f"cmc-synvi-all-mun-tiny.{kind}"
+    assert path.read_bytes().startswith(head)
+    with pytest.raises(gr.Error, match="expected kind to be one of png, pdf, svg"):
+        take_home.write_scores(handlers.library, visit, "gif")
 
 
 def test_corrupted_images_are_prepared_then_ranked_and_named(

@@ -348,6 +348,10 @@ def test_dark_mode_is_dark(visit: Visit) -> None:
 @pytest.mark.parametrize("kind", ["png", "pdf", "csv"])
 def test_the_list_can_be_taken_home(visit: Visit, kind: str) -> None:
     page = visit(address="?top_k=3").page
+    if kind == "pdf":
+        with page.expect_download() as started:
+            page.locator("#scores-take-pdf").click()
+        assert started.value.suggested_filename == "cmc-synvi-all-mun-tiny.pdf"
     shown = page.locator(".ranked-card").evaluate_all("all => all.map(one => one.dataset.image)")
     with page.expect_download() as started:
         page.locator(f"#take-{kind}").click()
