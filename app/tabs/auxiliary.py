@@ -13,10 +13,11 @@ from app.actions.auxiliary.pictures import generator_names
 from app.actions.auxiliary.request import COLLECTION, OWN, RENDERED
 from app.cards import hint_html
 from app.library import Library
-from app.tabs.auxiliary_answer import Answer, Held
+from app.tabs.auxiliary_answer import Held
 from app.tabs.auxiliary_events import AuxiliaryHandlers
 from app.tabs.auxiliary_take_home import build_take_home
 from app.tabs.doors import Door, build_door
+from app.tabs.events import answering, erase, sent
 from app.theme import script
 from app.views.auxiliary import TAB, AuxiliaryVisit, people_of
 from mun.structures import Modality
@@ -178,11 +179,6 @@ def wire(demo: gr.Blocks, tab: Any, handlers: AuxiliaryHandlers, parts: Parts) -
         erase(event, [parts.panel, parts.compare, parts.bench])
 
 
-def answering(handler: Callable[..., Answer]) -> Callable[..., list[Any]]:
-    """Turn a handler into a function that returns what the components take."""
-    return lambda *values: handler(*values).outputs()
-
-
 def wire_choice(handlers: AuxiliaryHandlers, parts: Parts) -> list[Any]:
     """Connect what decides about the pair and about who looks at it."""
     base, outputs, controls = [parts.state, parts.held], parts.outputs(), parts.controls
@@ -244,16 +240,3 @@ def wire_own(handlers: AuxiliaryHandlers, parts: Parts) -> list[Any]:
         for modality, file in parts.files.items()
     ]
     return [*events, parts.buttons["forget"].click(forgot, [state], [held, *outputs], **EVENT)]
-
-
-def erase(event: Any, pieces: list[Any]) -> None:
-    """Make Gradio forget what the browser has drawn, which may show a visitor's own images; see the own-image tab."""
-    event.then(lambda *_: None, pieces, None, js=f"() => {[''] * len(pieces)}", queue=False, api_visibility="private")
-
-
-def sent(event: gr.EventData, name: str) -> object:
-    """Read one field of what the browser sent with an event; `None` where it is missing."""
-    try:
-        return getattr(event, name, None)
-    except TypeError:  # what was sent is no object at all
-        return None

@@ -19,8 +19,9 @@ from app.actions.embeddings.request import select
 from app.actions.terms import switch
 from app.library import Library
 from app.projector import shared_projector
-from app.tabs.embeddings_answer import Answer, plainly, sent
+from app.tabs.embeddings_answer import Answer, plainly
 from app.tabs.embeddings_controls import chosen
+from app.tabs.events import sent
 from app.views import embeddings as embedding_views
 from app.views import embeddings_numbers as embedding_numbers
 from app.views.embeddings_plot import figure_json

@@ -13,7 +13,8 @@ from app.actions.explain.request import AGAINST, MAX_SEED
 from app.cards import hint_html
 from app.library import Library
 from app.tabs.doors import Door, build_door
-from app.tabs.explain_events import ANY, CONTROLS, SAME, Answer, ExplainHandlers
+from app.tabs.events import answering, sent
+from app.tabs.explain_events import ANY, CONTROLS, SAME, ExplainHandlers
 from app.tabs.explain_take_home import build_take_home
 from app.theme import script
 from app.views.explain import MENUS, TAB, ExplainVisit
@@ -219,16 +220,3 @@ def wire_checks(handlers: ExplainHandlers, parts: Parts) -> None:
     connect("randomise", handlers.randomise)
     connect("delete", handlers.delete)
     parts.buttons["stop"].click(stopped, None, [parts.checks], **AT_ONCE)
-
-
-def answering(handler: Callable[..., Answer]) -> Callable[..., list[Any]]:
-    """Turn a handler into a function that returns what the components take."""
-    return lambda *values: handler(*values).outputs()
-
-
-def sent(event: gr.EventData, name: str) -> object:
-    """Read one field of what the browser sent with an event; `None` where it is missing."""
-    try:
-        return getattr(event, name, None)
-    except TypeError:  # what was sent is no object at all
-        return None

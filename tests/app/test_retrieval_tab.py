@@ -202,7 +202,7 @@ def test_another_data_set_brings_its_own_protocol_and_query(
         both.embeddings("mun-tiny", data)
     there = change(Handlers(both), visit.go("cam6/0013/0001.jpg"), data="sysu", pid="13", shots="2")
     assert (there.visit.data, there.visit.protocol, there.visit.past) == ("sysu", "sysu-all", ())
-    assert there.visit.query in other.query_rows
+    assert there.visit.query in other.asked(other.protocols[0]).rows
     assert (there.visit.pid, there.visit.shots) == (None, 1)
     assert "SYSU-MM01" in str(there.header)
     assert "nobody is real" not in str(there.header)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.actions.checks import shown
+from app.collection import TITLES
 from app.library import Library
 from app.thumbnails import encoded
 from mun.embedding import embed_pixels
@@ -25,7 +26,6 @@ __all__ += ["too_new", "warning"]
 MAX_BYTES = 16_000_000  # of one file, as in `mun.images`
 MAX_NAME = 48  # characters of a file name that are repeated
 PREVIEW_HEIGHT, PREVIEW_WIDTH = 256, 256  # pixels at most
-TITLES = {"synvi": "SynVI", "sysu": "SYSU-MM01"}
 
 
 @dataclass(frozen=True, eq=False)
