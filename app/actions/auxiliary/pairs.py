@@ -13,15 +13,11 @@ from app.actions.retrieval.own_images import OwnImage
 from app.collection import Collection
 from app.library import Library
 from mun.data.cache import decode_samples
-from mun.data.synthetic.plan import Plan
 from mun.structures import Modality, Sample
 
 __all__ = ["ImagePair", "Side", "collection_pair", "own_pair", "partners"]
 
 Pixels = NDArray[np.uint8]
-LOOKED_AT = 40  # identities among which the first pair is chosen
-RENDERED_CAMERAS = (2, 3)  # one site, one instant: a visible and an infrared camera
-OTHER_PEOPLE = Plan(train_ids=0, val_ids=0, test_ids=100, seed=4242)  # rendered where the data are not SynVI
 SMALLEST = 8  # pixels of an own image, each way
 RATIO = 1.5  # an own image that is stretched by more than this is said to be
 
