@@ -322,6 +322,22 @@ def test_a_link_leads_to_its_view(both: Library) -> None:
     assert 'data-state="ready"' in (bad.row or "")
 
 
+def test_one_image_can_be_reached_by_the_keyboard(both: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "OFFERED", 5)
+    both.embeddings(both.default_checkpoint, both.default_data)
+    handlers = ExplainHandlers(both)
+    own = [one.key for one in both.collections["synvi"].samples if one.pid == 15]
+    for key in (own[0], own[4], own[-1]):
+        answer = handlers.pick(ExplainVisit(turn=1), key)
+        reached = [part for part in (answer.images or "").split("<button")[1:] if 'tabindex="0"' in part]
+        assert len(reached) == 1
+        assert f'data-image="{key}"' in reached[0]
+        assert 'aria-pressed="true"' in reached[0]
+        assert (answer.images or "").count("<button") <= 5
+    elsewhere = replace(answer.visit, camid=both.collections["synvi"].samples[0].camid)  # where the image is not
+    assert pages.images_html(both, elsewhere, explain.run(both, answer.visit.request)).count('tabindex="0"') == 1
+
+
 def test_controls_change_the_view(both: Library) -> None:
     handlers = ExplainHandlers(both)
     first = handlers.open({})
