@@ -213,11 +213,6 @@ class Collection:
         """The infrared queries."""
         return self.asked(self.protocols[0]).samples
 
-    @property
-    def query_rows(self) -> Mapping[str, int]:
-        """Position of each infrared query by its key."""
-        return self.asked(self.protocols[0]).rows
-
     @cached_property
     def num_identities(self) -> int:
         """How many people there are."""

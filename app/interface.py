@@ -20,6 +20,7 @@ from app.tabs.results import build_results
 from app.tabs.retrieval import build_retrieval
 from app.tabs.training import build_training
 from app.temporary import KEEP_SECONDS
+from app.theme import script
 from app.views import retrieval as views
 
 __all__ = ["build"]
@@ -61,6 +62,7 @@ def build(library: Library) -> gr.Blocks:
                 build_about(demo, library, tab)
         connect(tabs, doors)
         open_tab(demo, tabs)
+        name_tabs(tabs)
         add_api(library)
     return demo
 
@@ -74,3 +76,11 @@ def open_tab(demo: gr.Blocks, tabs: gr.Tabs) -> None:
         return gr.Tabs(selected=name) if name in names else gr.skip()
 
     demo.load(opened, None, [tabs], queue=False, api_visibility="private", show_progress="hidden")
+
+
+def name_tabs(tabs: gr.Tabs) -> None:
+    """Let the address bar name the tab that is turned to, and what is shown there."""
+    code = script("address.js", "turned.js")
+    for tab in tabs.children:
+        if isinstance(tab, gr.Tab):
+            tab.select(None, js=f"() => {{\n{code}\nturned({tab.id!r});\n}}", api_visibility="private")

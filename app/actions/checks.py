@@ -12,7 +12,7 @@ SHOWN = 60  # characters of a bad value that a message repeats
 
 
 def shown(value: object) -> str:
-    """Repeat a value in a message: short, on one line, without brackets that a page might read."""
+    """Repeat a value in a message: short, on one line, and still to be escaped where it is shown."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**18:
         return "a very large number"
     words = repr(value) if isinstance(value, (str, int, float, bool)) or value is None else f"a {type(value).__name__}"

@@ -9,7 +9,17 @@ from app.collection import Direction
 from app.library import Library
 from mun.files import read_json
 
-__all__ = ["LOCAL", "SHOWN_HASH", "Provenance", "call_pieces", "checkpoint_words", "describe_data", "provenance"]
+__all__ = [
+    "DIRECTIONS",
+    "LOCAL",
+    "SHOWN_HASH",
+    "Provenance",
+    "call_pieces",
+    "checkpoint_words",
+    "describe_data",
+    "provenance",
+    "shots_words",
+]
 
 LOCAL = "http://127.0.0.1:7860"  # where `python app.py` answers unless it is told otherwise
 SHOWN_HASH = 12  # hexadecimal digits

@@ -168,13 +168,15 @@ def draw_points(axes: Axes, panel: Panel) -> None:
         axes.plot(
             dot.x, dot.y, marker=SYMBOLS[dot.modality], markersize=9, color=dot.colour, mec=INK, mew=1.1, zorder=5
         )
+        across, up, align = LABELS[dot.modality]
         axes.annotate(
             f"{dot.modality} prototype",
             (dot.x, dot.y),
-            (0, 6),
+            (across, up),
             textcoords="offset points",
             size=6,
-            ha="center",
+            ha=align,
+            va="center",
             zorder=6,
         )
     axes.set(xticks=[], yticks=[], xlabel=panel.axes[0], ylabel=panel.axes[1])

@@ -36,7 +36,7 @@ dim();
 watch("value", () => {
   dim();
   const section = element.querySelector("[data-link]");
-  if (section) {
+  if (section && element.offsetParent !== null) {
     remember(section.dataset.link);
     announce(section.dataset.say ?? "");
   }

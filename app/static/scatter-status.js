@@ -1,5 +1,5 @@
 // What stands above the plots: its buttons stop and start the work, its link goes into the address bar, its words are
-// announced (`address.js` goes before this).
+// announced, while this tab is looked at (`address.js` goes before this).
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-action]");
   if (!button || button.disabled) return;
@@ -8,7 +8,7 @@ element.addEventListener("click", (event) => {
 });
 watch("value", () => {
   const section = element.querySelector("[data-turn]");
-  if (!section) return;
+  if (!section || element.offsetParent === null) return;
   if (section.dataset.link) remember(section.dataset.link);
   if (section.dataset.say) announce(section.dataset.say);
 });

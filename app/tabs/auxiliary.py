@@ -13,10 +13,11 @@ from app.actions.auxiliary.pictures import generator_names
 from app.actions.auxiliary.request import COLLECTION, OWN, RENDERED
 from app.cards import hint_html
 from app.library import Library
-from app.tabs.auxiliary_answer import Answer, Held
+from app.tabs.auxiliary_answer import Held
 from app.tabs.auxiliary_events import AuxiliaryHandlers
 from app.tabs.auxiliary_take_home import build_take_home
 from app.tabs.doors import Door, build_door
+from app.tabs.events import answering, erase, sent
 from app.theme import script
 from app.views.auxiliary import TAB, AuxiliaryVisit, people_of
 from mun.structures import Modality
@@ -164,26 +165,18 @@ def wire(demo: gr.Blocks, tab: Any, handlers: AuxiliaryHandlers, parts: Parts) -
     """Connect the events of the tab."""
     base, outputs = [parts.state, parts.held], parts.outputs()
 
-    def opened(visit: AuxiliaryVisit, own: Held, request: gr.Request) -> list[Any]:
+    def opened(own: Held, request: gr.Request) -> Any:
         values = dict(request.query_params)
-        asked = values.get("tab") == TAB
-        return handlers.open(values, own).outputs() if asked else Answer(visit).outputs()
+        return handlers.open(values, own).outputs() if values.get("tab") == TAB else gr.skip()
 
-    def selected(visit: AuxiliaryVisit, own: Held, request: gr.Request) -> list[Any]:
-        if visit.turn:
-            return Answer(visit).outputs()
-        return handlers.open(dict(request.query_params), own).outputs()
+    def selected(visit: AuxiliaryVisit, own: Held, offer: str, request: gr.Request) -> Any:
+        return gr.skip() if visit.turn or offer else handlers.open(dict(request.query_params), own).outputs()
 
-    demo.load(opened, base, outputs, **EVENT)
+    demo.load(opened, [parts.held], outputs, **EVENT)
     if isinstance(tab, gr.Tab):
-        tab.select(selected, base, outputs, **EVENT)
+        tab.select(selected, [*base, parts.door.offered], outputs, **EVENT)
     for event in [*wire_choice(handlers, parts), *wire_sliders(handlers, parts), *wire_own(handlers, parts)]:
         erase(event, [parts.panel, parts.compare, parts.bench])
-
-
-def answering(handler: Callable[..., Answer]) -> Callable[..., list[Any]]:
-    """Turn a handler into a function that returns what the components take."""
-    return lambda *values: handler(*values).outputs()
 
 
 def wire_choice(handlers: AuxiliaryHandlers, parts: Parts) -> list[Any]:
@@ -193,8 +186,8 @@ def wire_choice(handlers: AuxiliaryHandlers, parts: Parts) -> list[Any]:
     def picked(visit: AuxiliaryVisit, own: Held, event: gr.EventData) -> list[Any]:
         return handlers.pick(visit, own, sent(event, "image")).outputs()
 
-    def offered(visit: AuxiliaryVisit, own: Held, key: object) -> list[Any]:
-        return handlers.pick(visit, own, key).outputs() if key else Answer(visit).outputs()
+    def offered(visit: AuxiliaryVisit, own: Held, key: object) -> Any:
+        return handlers.pick(visit, own, key).outputs() if key else gr.skip()
 
     chosen = [controls[name] for name in ("checkpoint", "source", "person")]
     changed = answering(handlers.change)
@@ -247,16 +240,3 @@ def wire_own(handlers: AuxiliaryHandlers, parts: Parts) -> list[Any]:
         for modality, file in parts.files.items()
     ]
     return [*events, parts.buttons["forget"].click(forgot, [state], [held, *outputs], **EVENT)]
-
-
-def erase(event: Any, pieces: list[Any]) -> None:
-    """Make Gradio forget what the browser has drawn, which may show a visitor's own images; see the own-image tab."""
-    event.then(lambda *_: None, pieces, None, js=f"() => {[''] * len(pieces)}", queue=False, api_visibility="private")
-
-
-def sent(event: gr.EventData, name: str) -> object:
-    """Read one field of what the browser sent with an event; `None` where it is missing."""
-    try:
-        return getattr(event, name, None)
-    except TypeError:  # what was sent is no object at all
-        return None

@@ -108,11 +108,13 @@ def wire(demo: gr.Blocks, tab: Any, handlers: EmbeddingHandlers, parts: Parts) -
     """Connect the events of the tab."""
     state, outputs = parts.state, parts.outputs()
 
-    def opened(visit: EmbeddingVisit) -> list[Any]:
-        return handlers.open(visit).outputs()
+    def opened(visit: EmbeddingVisit, offer: str) -> Any:
+        answer = handlers.open(visit, offer)
+        return gr.skip() if answer is None else answer.outputs()
 
-    def loaded(visit: EmbeddingVisit, request: gr.Request) -> list[Any]:
-        return handlers.load(visit, dict(request.query_params)).outputs()
+    def loaded(visit: EmbeddingVisit, request: gr.Request) -> Any:
+        answer = handlers.load(visit, dict(request.query_params))
+        return gr.skip() if answer is None else answer.outputs()
 
     def changed(visit: EmbeddingVisit, *values: object) -> list[Any]:
         return handlers.change(visit, *values).outputs()
@@ -132,7 +134,7 @@ def wire(demo: gr.Blocks, tab: Any, handlers: EmbeddingHandlers, parts: Parts) -
     def compared(visit: EmbeddingVisit, controls: bool) -> list[Any]:
         return handlers.compared(visit, controls).outputs()
 
-    tab.select(opened, [state], outputs, **EVENT)
+    tab.select(opened, [state, parts.door.offered], outputs, **EVENT)
     demo.load(loaded, [state], outputs, **EVENT)
     changes = [changing(control) for control in parts.controls.values()]
     gr.on(changes, changed, [state, *parts.controls.values()], outputs, **EVENT)

@@ -14,7 +14,7 @@ from app.errors import plain_errors
 from app.tabs.embeddings_controls import values_of
 from app.views.embeddings_visit import EmbeddingVisit
 
-__all__ = ["PIECES", "SIDES", "Answer", "plainly", "sent"]
+__all__ = ["PIECES", "SIDES", "Answer", "plainly"]
 
 SIDES = ("left", "right")
 # The pieces of the page in the order of `Answer.outputs`, after the state.
@@ -105,11 +105,3 @@ def plainly() -> Iterator[None]:
     """Show a value that is not valid as one plain sentence."""
     with plain_errors():
         yield
-
-
-def sent(event: gr.EventData, name: str) -> Any:
-    """Read one field of what the browser sent with an event; `None` where it is missing."""
-    try:
-        return getattr(event, name, None)
-    except TypeError:  # what was sent is no object at all
-        return None

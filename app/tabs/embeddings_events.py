@@ -19,8 +19,9 @@ from app.actions.embeddings.request import select
 from app.actions.terms import switch
 from app.library import Library
 from app.projector import shared_projector
-from app.tabs.embeddings_answer import Answer, plainly, sent
+from app.tabs.embeddings_answer import Answer, plainly
 from app.tabs.embeddings_controls import chosen
+from app.tabs.events import sent
 from app.views import embeddings as embedding_views
 from app.views import embeddings_numbers as embedding_numbers
 from app.views.embeddings_plot import figure_json
@@ -39,17 +40,15 @@ class EmbeddingHandlers:
     def __post_init__(self) -> None:
         object.__setattr__(self, "jobs", Jobs(self.library))
 
-    def open(self, visit: EmbeddingVisit) -> Answer:
-        """Answer the opening of the tab; what is drawn already stays."""
+    def open(self, visit: EmbeddingVisit, offer: object = "") -> Answer | None:
+        """Answer the opening of the tab; `None` where it is drawn, or drawn just now for what another tab offers."""
         shared_projector().warm_up()
-        if visit.turn:
-            return Answer(visit)
-        return self.draw(visit.next_turn())
+        return None if visit.turn or offer else self.draw(visit.next_turn())
 
-    def load(self, visit: EmbeddingVisit, values: Mapping[str, object]) -> Answer:
-        """Answer the opening of the page: draw the view of an address that is one of this tab."""
+    def load(self, visit: EmbeddingVisit, values: Mapping[str, object]) -> Answer | None:
+        """Answer the opening of the page: draw the view of an address; `None` where that is not one of this tab."""
         if values.get("tab") != TAB:
-            return Answer(visit)
+            return None
         shared_projector().warm_up()
         try:
             visit = read(self.library, values)
@@ -124,7 +123,8 @@ class EmbeddingHandlers:
             stopped = any(status.stopped for status in statuses)
             visit = replace(visit, joined=()) if stopped else visit
             return Answer(visit, status=embedding_views.working_html(statuses, visit), polling=not stopped)
-        visit = replace(visit, joined=())
+        seen = self.sought(replace(visit, joined=(), wanted=""), visit.wanted, results[0])
+        visit = seen.visit
         self.warm(requests)
         beside = len(results) > 1
         try:
@@ -142,11 +142,22 @@ class EmbeddingHandlers:
             (words[0], words[1] if beside else ""),
             beside,
             embedding_views.data_html(self.library, results, visit.turn),
-            "" if visit.chosen is None else None,
+            "" if visit.chosen is None else seen.panel,
             "" if not visit.selected[1] else None,
             numbers,
+            seen.key,
             polling=False,
         )
+
+    def sought(self, visit: EmbeddingVisit, key: str, result: Result) -> Answer:
+        """Choose the point of an image that another tab has handed over, where there is one."""
+        row = next((row for row, point in enumerate(result.points) if key and point.image == key), None)
+        if row is None:
+            return Answer(visit)
+        try:
+            return self.looked_at(replace(visit, chosen=(0, row)), result)
+        except ValueError:  # the picture was made beforehand, and its points cannot be made now
+            return Answer(visit)
 
     def warm(self, requests: Sequence[Request]) -> None:
         """Make the points of pictures that were made beforehand, so that a click need not wait for them."""
@@ -196,14 +207,7 @@ class EmbeddingHandlers:
             if key not in collection.rows:
                 raise ValueError("expected an image of the data that are shown here")
             visit = self.with_image(visit.next_turn(), key)
-        answer = replace(self.draw(visit), controls=True)
-        with suppress(ValueError, StopIteration):
-            result = project.run(self.library, visit.checked(self.library)[0]) if answer.figures[0] else None
-            if result is not None:
-                row = next(row for row, point in enumerate(result.points) if point.image == key)
-                seen = self.looked_at(replace(answer.visit, chosen=(0, row)), result)
-                return replace(answer, visit=seen.visit, panel=seen.panel, key=seen.key)
-        return answer
+        return replace(self.draw(replace(visit, wanted=key)), controls=True)
 
     def with_image(self, visit: EmbeddingVisit, key: str) -> EmbeddingVisit:
         """Ask for enough people and images that an image is among those shown."""

@@ -13,7 +13,8 @@ from app.actions.explain.request import AGAINST, MAX_SEED
 from app.cards import hint_html
 from app.library import Library
 from app.tabs.doors import Door, build_door
-from app.tabs.explain_events import ANY, CONTROLS, SAME, Answer, ExplainHandlers
+from app.tabs.events import answering, sent
+from app.tabs.explain_events import ANY, CONTROLS, SAME, ExplainHandlers
 from app.tabs.explain_take_home import build_take_home
 from app.theme import script
 from app.views.explain import MENUS, TAB, ExplainVisit
@@ -35,8 +36,10 @@ CHECK_EVENT: dict[str, Any] = {
     **EVENT,
     "concurrency_limit": 1,
     "concurrency_id": "explain-checks",
-    "trigger_mode": "once",
+    "show_progress": "minimal",  # others' checks may come first
+    "trigger_mode": "multiple",
 }
+AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 
 
 @dataclass(frozen=True)
@@ -151,18 +154,18 @@ def wire(demo: gr.Blocks, tab: Any, handlers: ExplainHandlers, parts: Parts) -> 
     base, outputs = [parts.state], parts.outputs()
     wire_checks(handlers, parts)
 
-    def opened(visit: ExplainVisit, request: gr.Request) -> list[Any]:
+    def opened(request: gr.Request) -> Any:
         values = dict(request.query_params)
-        return (handlers.open(values) if values.get("tab") == TAB else Answer(visit)).outputs()
+        return handlers.open(values).outputs() if values.get("tab") == TAB else gr.skip()
 
-    def selected(visit: ExplainVisit, request: gr.Request) -> list[Any]:
-        return (Answer(visit) if visit.turn else handlers.open(dict(request.query_params))).outputs()
+    def selected(visit: ExplainVisit, offer: str, request: gr.Request) -> Any:
+        return gr.skip() if visit.turn or offer else handlers.open(dict(request.query_params)).outputs()
 
     def leave(request: gr.Request) -> None:
         handlers.runs.end(request.session_hash or "", "")
 
-    def offered(visit: ExplainVisit, key: object) -> list[Any]:
-        return (handlers.pick(visit, key) if key else Answer(visit)).outputs()
+    def offered(visit: ExplainVisit, key: object) -> Any:
+        return handlers.pick(visit, key).outputs() if key else gr.skip()
 
     def picked(visit: ExplainVisit, event: gr.EventData) -> list[Any]:
         return handlers.pick(visit, sent(event, "image")).outputs()
@@ -173,9 +176,9 @@ def wire(demo: gr.Blocks, tab: Any, handlers: ExplainHandlers, parts: Parts) -> 
     def acted(visit: ExplainVisit, event: gr.EventData) -> list[Any]:
         return handlers.act(visit, sent(event, "map"), sent(event, "action")).outputs()
 
-    demo.load(opened, base, outputs, **EVENT)
+    demo.load(opened, None, outputs, **EVENT)
     if isinstance(tab, gr.Tab):
-        tab.select(selected, base, outputs, **EVENT)
+        tab.select(selected, [*base, parts.door.offered], outputs, **EVENT)
     changes = [control.input for name, control in parts.controls.items() if name != "seed"]
     changes.append(parts.controls["seed"].release)
     changed = answering(handlers.change)
@@ -188,39 +191,32 @@ def wire(demo: gr.Blocks, tab: Any, handlers: ExplainHandlers, parts: Parts) -> 
         leave,
         None,
         None,
-        api_visibility="private",
-        show_progress="hidden",
-        queue=False,
+        **AT_ONCE,
     )
     parts.door.offered.change(offered, [*base, parts.door.offered], outputs, **EVENT)
     parts.timer.tick(answering(handlers.poll), base, outputs, **EVENT)
 
 
 def wire_checks(handlers: ExplainHandlers, parts: Parts) -> None:
-    """Connect the checks; what runs ends after the step in hand when it is stopped, or when the view changes."""
+    """Connect the checks; what runs ends after the step in hand when it is stopped, or when the view changes.
 
-    def randomised(visit: ExplainVisit, request: gr.Request) -> Iterator[str]:
-        yield from handlers.randomise(visit, request.session_hash or "")
+    A press is noted at once and waits for its turn, so that a stop in between counts too.
+    """
 
-    def deleted(visit: ExplainVisit, request: gr.Request) -> Iterator[str]:
-        yield from handlers.delete(visit, request.session_hash or "")
+    def connect(name: str, check: Callable[[ExplainVisit, str], Iterator[str]]) -> None:
+        def asked(request: gr.Request) -> None:
+            handlers.runs.ask(request.session_hash or "", name)
 
-    def stopped(request: gr.Request) -> None:
-        handlers.stop(request.session_hash or "")
+        def run(visit: ExplainVisit, request: gr.Request) -> Iterator[Any]:
+            for words in check(visit, request.session_hash or ""):
+                yield words or gr.skip()  # of a run that never began, what is shown stays
 
-    for name, run in (("randomise", randomised), ("delete", deleted)):
-        parts.buttons[name].click(run, [parts.state], [parts.checks], **CHECK_EVENT)
-    parts.buttons["stop"].click(stopped, None, None, api_visibility="private", show_progress="hidden", queue=False)
+        pressed = parts.buttons[name].click(asked, None, None, **AT_ONCE)
+        pressed.then(run, [parts.state], [parts.checks], **CHECK_EVENT)
 
+    def stopped(request: gr.Request) -> Any:
+        return handlers.stop(request.session_hash or "") or gr.skip()
 
-def answering(handler: Callable[..., Answer]) -> Callable[..., list[Any]]:
-    """Turn a handler into a function that returns what the components take."""
-    return lambda *values: handler(*values).outputs()
-
-
-def sent(event: gr.EventData, name: str) -> object:
-    """Read one field of what the browser sent with an event; `None` where it is missing."""
-    try:
-        return getattr(event, name, None)
-    except TypeError:  # what was sent is no object at all
-        return None
+    connect("randomise", handlers.randomise)
+    connect("delete", handlers.delete)
+    parts.buttons["stop"].click(stopped, None, [parts.checks], **AT_ONCE)

@@ -216,22 +216,30 @@ class ExplainHandlers:
         }
 
     def randomise(self, visit: ExplainVisit, session: str = "") -> Iterator[str]:
-        """Make the network random step by step."""
-        return self.checked(visit, session, explain_checks.randomise, pages.cascade_html)
+        """Make the network random step by step, once that was asked for."""
+        return self.checked(visit, session, "randomise", explain_checks.randomise, pages.cascade_html)
 
     def delete(self, visit: ExplainVisit, session: str = "") -> Iterator[str]:
-        """Delete and insert pixels step by step."""
-        return self.checked(visit, session, explain_checks.delete_and_insert, pages.curves_html)
+        """Delete and insert pixels step by step, once that was asked for."""
+        return self.checked(visit, session, "delete", explain_checks.delete_and_insert, pages.curves_html)
 
-    def stop(self, session: str) -> None:
-        """End a visitor's check after the step in hand."""
-        self.runs.end(session, STOPPED)
+    def stop(self, session: str) -> str | None:
+        """End a visitor's check after the step in hand; of one that is still waiting, return what is shown at once."""
+        return STOPPED if self.runs.end(session, STOPPED) else None
 
     def checked(
-        self, visit: ExplainVisit, session: str, check: Callable[..., Iterator[Any]], show: Callable[..., str]
+        self,
+        visit: ExplainVisit,
+        session: str,
+        name: str,
+        check: Callable[..., Iterator[Any]],
+        show: Callable[..., str],
     ) -> Iterator[str]:
         """Show a check after each of its steps, until it is stopped or the view is another one."""
-        run = self.runs.begin(session)
+        run = self.runs.begin(session, name)
+        if not run:
+            yield self.runs.ended(session, run) or ""
+            return
         try:
             if not visit.turn:
                 raise ValueError("expected a map to check, but nothing was drawn yet")

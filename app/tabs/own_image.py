@@ -14,6 +14,7 @@ from app.actions.retrieval.retrieve import MAX_TOP_K
 from app.cards import sentence
 from app.checkpoints import by_budget
 from app.library import Library
+from app.tabs.events import erase
 from app.thumbnails import CARD_HEIGHT
 from app.uploads import Allowance, take_uploads, uploaded_names
 from app.views import own_images as own_views
@@ -209,18 +210,9 @@ def build_own_image(library: Library) -> None:
     gallery_shown, gallery_ranking = build_gallery(handlers, state, modality, checkpoint)
     took = file.upload(handlers.take_image, [state, file], [state, file, shown, ranking], preprocess=False, **EVENT)
     ranked = rank.click(handlers.rank_image, [state, modality, checkpoint, top_k], [state, ranking], **EVENT)
-    erase(took, shown)
-    erase(ranked, ranking)
+    erase(took, [shown])
+    erase(ranked, [ranking])
     forget.click(handlers.forget, [state], [state, shown, ranking, gallery_shown, gallery_ranking], **EVENT)
-
-
-def erase(event: Any, part: gr.HTML) -> None:
-    """Make Gradio forget a piece of the page that the browser has drawn.
-
-    It remembers the last value of every component for each visit, and would so keep the visitor's picture: an event
-    that claims the piece to be empty overwrites that, and changes nothing on the page.
-    """
-    event.then(lambda _: None, [part], None, js="() => ['']", queue=False, api_visibility="private")
 
 
 def build_gallery(
@@ -252,6 +244,6 @@ def build_gallery(
     took = files.upload(
         handlers.take_gallery, [state, files], [state, files, shown, ranking], preprocess=False, **EVENT
     )
-    erase(took, shown)
-    erase(rank.click(handlers.rank_gallery, inputs, [state, ranking], **EVENT), ranking)
+    erase(took, [shown])
+    erase(rank.click(handlers.rank_gallery, inputs, [state, ranking], **EVENT), [ranking])
     return shown, ranking

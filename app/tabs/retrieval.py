@@ -12,7 +12,7 @@ from app.menus import menus
 from app.tabs.doors import Door, build_door
 from app.tabs.retrieval_controls import Controls, build_browser, build_settings
 from app.tabs.retrieval_events import Handlers
-from app.tabs.retrieval_take_home import build_take_home
+from app.tabs.retrieval_take_home import build_scores_take_home, build_take_home
 from app.theme import script
 from app.views import retrieval as views
 from app.visit import Visit
@@ -59,6 +59,7 @@ def build_retrieval(demo: gr.Blocks, library: Library, header: gr.HTML) -> Door:
             build_take_home(library, state)
             door = build_door(views.TAB)
             scores = gr.HTML(elem_id="scores", apply_default_css=False)
+            build_scores_take_home(library, state)
     controls = Controls({**settings, **filters})
     outputs: list[Any] = [state, header, strip, results, timer, door.chosen, *controls.inputs()]
     wire(demo, Handlers(library), controls, outputs, surprise, scores, door)
@@ -118,6 +119,6 @@ def wire(
         timer.tick(polled, [state], outputs, **RETRIEVE),
     ]
     for event in events:
-        event.then(handlers.scores, [state], [scores], **RETRIEVE)
+        event.success(handlers.scores, [state], [scores], **RETRIEVE)
     surprise.click(surprised, inputs, outputs, **RETRIEVE)
     strip.select(selected, [state], outputs, trigger_mode="always_last", **RETRIEVE)

@@ -15,6 +15,7 @@ from app.collection import Direction
 from app.errors import plain_errors
 from app.library import Library
 from app.menus import Menu, choose, menus
+from app.tabs.events import sent
 from app.tabs.retrieval_controls import named, updates
 from app.views import retrieval as views
 from app.visit import Visit
@@ -84,12 +85,12 @@ class Handlers:
     def select(self, visit: Visit, event: gr.EventData) -> Answer:
         """Answer a click in the query browser: on a thumbnail, or on the pager."""
         visit = visit.next_turn()
-        if (page := _sent(event, "page")) is not None:
+        if (page := sent(event, "page")) is not None:
             with _plainly():
                 visit = replace(visit, page=whole_number("page", page, 0, 1_000_000))
-            return Answer(visit, strip=views.show_queries(self.library, visit))
+                return Answer(visit, strip=views.show_queries(self.library, visit))
         with _plainly():
-            query = text("query", _sent(event, "query"))
+            query = text("query", sent(event, "query"))
         if query not in self._asked(visit):
             raise gr.Error("This image is not one of the queries; choose one from the list.", print_exception=False)
         visit = visit.go(query) if query != visit.query else visit
@@ -100,12 +101,13 @@ class Handlers:
         """Answer a click in the ranking: on an image, which becomes the next query, or on a button."""
         shown, visit = menus(self.library, visit), visit.next_turn()
         with _plainly():
-            if (image := _sent(event, "image")) is not None:
+            if (image := sent(event, "image")) is not None:
                 return self._draw(self._follow(visit, text("image", image)), shown)
-            action = known("action", text("action", _sent(event, "action")) or "nothing", ACTIONS)
+            action = known("action", text("action", sent(event, "action")) or "nothing", ACTIONS)
         if action == "stop":
-            for checkpoint in visit.checkpoints:
-                self.library.stop(checkpoint, visit.data, visit.terms.corruption)
+            with _plainly():
+                for checkpoint in visit.checkpoints:
+                    self.library.stop(checkpoint, visit.data, visit.terms.corruption)
         if action in ("stop", "start"):
             return self._draw(visit, shown, retry=action == "start")
         visit = visit.back() if action == "back" else visit.forward()
@@ -114,13 +116,15 @@ class Handlers:
         return self._draw(replace(visit, pid=None, camid=None), shown)
 
     def poll(self, visit: Visit) -> Answer:
-        """Look whether the embeddings are there; the timer stops when they are, or when they failed."""
+        """Look whether the embeddings are there; the timer stops when they are, or when they cannot be had."""
         visit = replace(visit, turn=visit.turn + 1)
         results, waiting = views.show_results(self.library, visit)
-        corruption = visit.terms.corruption
-        if waiting and not all(self.library.ready(name, visit.data, corruption) for name in visit.checkpoints):
-            return Answer(visit, results=results, polling=True)
-        return self._draw(visit, menus(self.library, visit))
+        try:
+            if waiting and not views.ready(self.library, visit):
+                return Answer(visit, results=results, polling=True)
+            return self._draw(visit, menus(self.library, visit))
+        except (gr.Error, ValueError):  # the checkpoint is gone: the ranking says so, and goes on saying it
+            return Answer(visit, results=views.show_results(self.library, visit)[0], polling=False)
 
     def offered(self, visit: Visit, offer: object) -> Answer:
         """Ask with an image that another tab hands over, the way round that its modality allows."""
@@ -200,11 +204,3 @@ def _plainly() -> Iterator[None]:
     """Show a value that is not valid as one plain sentence."""
     with plain_errors():
         yield
-
-
-def _sent(event: gr.EventData, name: str) -> object:
-    """Read one field of what the browser sent with an event; `None` where it is missing."""
-    try:
-        return getattr(event, name, None)
-    except TypeError:  # what was sent is no object at all
-        return None

@@ -34,6 +34,7 @@ class EmbeddingVisit:
         controls: Whether the numbers of the controls stand beside those of the picture.
         chosen: Side (0 left, 1 right) and row of the point that is looked at; `None` for none.
         selected: Side and rows of the lasso's points.
+        wanted: Key of an image whose point is chosen as soon as the pictures are there; empty for none.
         joined: Requests that this visit waits for.
         notice: A sentence to say once.
         turn: Grows with every answer, so that the browser draws each anew.
@@ -47,6 +48,7 @@ class EmbeddingVisit:
     controls: bool = False
     chosen: tuple[int, int] | None = None
     selected: tuple[int, tuple[int, ...]] = (0, ())
+    wanted: str = ""
     joined: tuple[Request, ...] = field(default=())
     notice: str = ""
     turn: int = 0

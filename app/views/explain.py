@@ -39,6 +39,7 @@ LABELS = {
     "auxiliary": "generator and auxiliary image",
     **{f"layer{stage}": f"stage {stage}" for stage in range(1, 5)},
 }
+OFFERED = 60  # images of one person at once
 PLOT = (34.0, 10.0, 386.0, 150.0)  # left, top, right, bottom of a plot's field
 
 
@@ -101,9 +102,18 @@ def images_html(library: Library, visit: ExplainVisit, result: Result) -> str:
     """Draw the images of the person, to choose from."""
     collection = library.collections[result.request.data]
     own = [one for one in collection.samples if one.pid == result.image.pid and visit.camid in (0, one.camid)]
-    shown = own[:60]
-    items = [(one, library.thumbnail(result.request.data, one, STRIP_HEIGHT)) for one in shown]
-    return render("explain_images.html", items=items, chosen=result.image.image, pid=result.image.pid, turn=visit.turn)
+    chosen = next((place for place, one in enumerate(own) if one.key == result.image.image), 0)
+    first = chosen // OFFERED * OFFERED  # the chosen image is among those shown
+    items = [(one, library.thumbnail(result.request.data, one, STRIP_HEIGHT)) for one in own[first : first + OFFERED]]
+    entry = own[chosen].key if own else ""
+    return render(
+        "explain_images.html",
+        items=items,
+        chosen=result.image.image,
+        entry=entry,
+        pid=result.image.pid,
+        turn=visit.turn,
+    )
 
 
 def targets_html(library: Library, visit: ExplainVisit, result: Result) -> str:

@@ -15,9 +15,11 @@ __all__ = [
     "PAGE_SIZE",
     "TAB",
     "asked_by",
+    "asked_of",
     "first_visit",
     "offered",
     "open_link",
+    "ready",
     "settle",
     "show_header",
     "show_queries",
@@ -216,13 +218,19 @@ def _uris(library: Library, visit: Visit, results: Iterable[retrieve.Result]) ->
     }
 
 
-def show_scores(library: Library, visit: Visit) -> str:
-    """Draw the scores of the whole set as soon as they can be had."""
-    synthetic = library.collections[visit.data].synthetic
-    if not all(library.ready(name, visit.data, visit.terms.corruption) for name in visit.checkpoints):
-        return cards.scores_html([], synthetic=synthetic, words="The scores follow when every image is embedded.")
+def ready(library: Library, visit: Visit) -> bool:
+    """Say whether everything that a visit shows is embedded.
+
+    Raises:
+        ValueError: A checkpoint is not there any more.
+    """
+    return all(library.ready(name, visit.data, visit.terms.corruption) for name in visit.checkpoints)
+
+
+def asked_of(visit: Visit) -> list[evaluate.Request]:
+    """Return the request for the scores of each of a visit's checkpoints."""
     terms = visit.terms
-    asked = [
+    return [
         evaluate.Request(
             name,
             visit.data,
@@ -236,7 +244,15 @@ def show_scores(library: Library, visit: Visit) -> str:
         )
         for name in visit.checkpoints
     ]
+
+
+def show_scores(library: Library, visit: Visit) -> str:
+    """Draw the scores of the whole set as soon as they can be had."""
+    synthetic = library.collections[visit.data].synthetic
     try:
+        if not ready(library, visit):
+            return cards.scores_html([], synthetic=synthetic, words="The scores follow when every image is embedded.")
+        asked = asked_of(visit)
         scores = [evaluate.run(library, request) for request in asked]
         clean = [evaluate.run(library, replace(request, corruption="")) for request in asked if visit.corruption]
     except ValueError as error:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from app.checkpoints import CheckpointEntry, list_checkpoints
 from app.library import Library, open_library
+from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
 
 MakeSysu = Callable[[dict[int, tuple[int, ...]]], Path]
 
@@ -20,6 +23,16 @@ def library(tiny_synvi: Path, tiny_checkpoint: Path) -> Library:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MUN_TRAIN", "off")
         return open_library(tiny_synvi, tiny_checkpoint)
+
+
+@pytest.fixture(scope="session")
+def wide_checkpoint(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> CheckpointEntry:
+    """`mun-wide`, which looks at images of 48×48 instead of 64×32 and may join a library that is open already."""
+    _, card = load_checkpoint(tiny_checkpoint / "mun-tiny")
+    config = replace(card.config, model=replace(card.config.model, height=48, image_width=48))
+    folder = tmp_path_factory.mktemp("wide") / "mun-wide"
+    save_checkpoint(folder, build_network(config, 3, seed=0).eval(), replace(card, name="mun-wide", config=config))
+    return list_checkpoints(folder.parent)[0]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -8,8 +9,10 @@ import gradio as gr
 import pytest
 from broken_images import broken_images, whole_image
 
+from app.actions.auxiliary.pairs import own_pair
 from app.actions.auxiliary.request import Request
-from app.library import Library
+from app.checkpoints import CheckpointEntry
+from app.library import Library, open_library
 from app.tabs.auxiliary_answer import Answer, Held
 from app.tabs.auxiliary_events import AuxiliaryHandlers
 from app.tabs.auxiliary_take_home import write
@@ -157,6 +160,25 @@ def test_own_images_are_taken_one_by_one_and_forgotten(
     held, answer = handlers.forget(answer.visit)
     assert (held.visible, held.infrared) == (None, None)
     assert 'data-source="collection"' in answer.panel
+
+
+def test_a_checkpoint_that_came_after_an_own_image_asks_for_it_again(
+    tiny_synvi: Path, tiny_checkpoint: Path, wide_checkpoint: CheckpointEntry, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    handlers = AuxiliaryHandlers(open_library(tiny_synvi, tiny_checkpoint))
+    before, after = (put(tmp_path, name, whole_image()) for name in ("v.png", "i.png"))
+    held, _, answer = handlers.take(AuxiliaryVisit(), Held(), before, Modality.VISIBLE)
+    handlers.library.add_checkpoint(wide_checkpoint)
+    held, _, answer = handlers.take(answer.visit, held, after, Modality.INFRARED)
+    assert 'data-state="ready"' in answer.panel  # mun-tiny knows both
+    answer = handlers.change(answer.visit, held, "mun-wide", "own", None)
+    assert "Expected an image brought after the checkpoint mun-wide" in answer.panel
+    held, _, answer = handlers.take(answer.visit, held, put(tmp_path, "v.png", whole_image()), Modality.VISIBLE)
+    assert 'data-state="ready"' in answer.panel
+    with pytest.raises(ValueError, match="bring both again"):
+        own_pair(held.visible, replace(held.infrared, pixels={}))
 
 
 @pytest.mark.parametrize("kind", list(broken_images()))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from app.actions.embeddings import project
@@ -108,6 +110,15 @@ def test_what_cannot_be_drawn_is_refused(library: Library, result: Result) -> No
         draw_embedding([panel()], [], "", [], width="poster")
     with pytest.raises(ValueError, match="expected 1 or 2 panels, got 0"):
         draw_embedding([], [], "", [])
+
+
+def test_the_words_of_prototypes_in_one_place_stand_apart() -> None:
+    there = tuple(Dot(0.5, 0.5, name, "#000000") for name in ("visible", "auxiliary", "infrared"))
+    figure = draw_embedding([replace(panel(), prototypes=there)], [], "words", ["command"])
+    FigureCanvasAgg(figure).draw()
+    boxes = [words.get_window_extent() for words in figure.axes[0].texts]
+    assert len(boxes) == 3
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_a_picture_without_pairs_of_one_person_or_two_is_drawn() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -322,6 +322,22 @@ def test_a_link_leads_to_its_view(both: Library) -> None:
     assert 'data-state="ready"' in (bad.row or "")
 
 
+def test_one_image_can_be_reached_by_the_keyboard(both: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "OFFERED", 5)
+    both.embeddings(both.default_checkpoint, both.default_data)
+    handlers = ExplainHandlers(both)
+    own = [one.key for one in both.collections["synvi"].samples if one.pid == 15]
+    for key in (own[0], own[4], own[-1]):
+        answer = handlers.pick(ExplainVisit(turn=1), key)
+        reached = [part for part in (answer.images or "").split("<button")[1:] if 'tabindex="0"' in part]
+        assert len(reached) == 1
+        assert f'data-image="{key}"' in reached[0]
+        assert 'aria-pressed="true"' in reached[0]
+        assert (answer.images or "").count("<button") <= 5
+    elsewhere = replace(answer.visit, camid=both.collections["synvi"].samples[0].camid)  # where the image is not
+    assert pages.images_html(both, elsewhere, explain.run(both, answer.visit.request)).count('tabindex="0"') == 1
+
+
 def test_controls_change_the_view(both: Library) -> None:
     handlers = ExplainHandlers(both)
     first = handlers.open({})
@@ -357,18 +373,34 @@ def test_checks_and_files_of_a_visit(both: Library, tmp_path: Path, monkeypatch:
     handlers = ExplainHandlers(both)
     both.embeddings(both.default_checkpoint, both.default_data)
     visit = handlers.open({}).visit
-    drawn = list(handlers.randomise(visit))
+
+    def randomise(session: str = "") -> Iterator[str]:
+        handlers.runs.ask(session, "randomise")
+        return handlers.randomise(visit, session)
+
+    def delete(session: str = "", visit: ExplainVisit = visit) -> Iterator[str]:
+        handlers.runs.ask(session, "delete")
+        return handlers.delete(visit, session)
+
+    drawn = list(randomise())
     assert 'data-state="loading"' in drawn[0]
     assert 'data-state="ready"' in drawn[-1]
-    assert 'data-check="curves"' in list(handlers.delete(visit))[-1]
-    assert "nothing was drawn yet" in next(handlers.delete(ExplainVisit()))
-    running, other = handlers.randomise(visit, "me"), handlers.randomise(visit, "somebody else")
+    assert 'data-check="curves"' in list(delete())[-1]
+    assert "nothing was drawn yet" in next(delete(visit=ExplainVisit()))
+    running, other = randomise("me"), randomise("somebody else")
     assert 'data-state="loading"' in next(running)
     assert 'data-state="loading"' in next(other)
-    handlers.stop("me")
+    assert handlers.stop("me") is None  # after the step in hand
     (last,) = running
     assert 'data-state="stopped"' in last
     assert 'data-state="ready"' in list(other)[-1]
+    waiting = randomise("me")  # its turn has not come yet
+    assert 'data-state="stopped"' in (handlers.stop("me") or "")
+    assert ['data-state="stopped"' in words for words in waiting] == [True]
+    first, second, third = randomise("me"), delete("me"), delete("me")  # all wait: the last press counts
+    assert list(first) == [""]
+    assert 'data-state="ready"' in list(second)[-1]
+    assert list(third) == [""]  # what is shown stays
     for kind in ("npz", "png", "pdf"):
         assert Path(write(both, visit, kind)).stat().st_size > 1000
     with pytest.raises(gr.Error, match="none are drawn yet"):

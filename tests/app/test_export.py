@@ -14,8 +14,8 @@ from serving import serve
 
 import app.collection as collection_module
 from app.actions.provenance import provenance
-from app.actions.retrieval import export, retrieve
-from app.library import Library
+from app.actions.retrieval import evaluate, export, export_scores, retrieve
+from app.library import Library, open_library
 from mun.evaluation.corrupted import Corruption
 
 
@@ -173,3 +173,28 @@ def test_several_checkpoints_are_a_row_each_and_one_table(library: Library, resu
     assert "different budgets" in words
     with pytest.raises(ValueError, match="expected 1 to 4 lists, got 5"):
         export.run(both, result, [other] * 4)
+
+
+def test_the_curves_are_the_scores_and_say_where_they_come_from(tiny_synvi: Path, two_checkpoints: Path) -> None:
+    library = open_library(tiny_synvi, two_checkpoints)
+    one, other = (evaluate.run(library, evaluate.Request(name)) for name in ("mun-tiny", "other-tiny"))
+    words = export_scores.caption(library, [one], "?query=cam3/0001/0001.jpg")
+    for part in (
+        f"CMC of {one.num_valid} queries",
+        "infrared → visible: synvi-all, single-shot, mean ± sd over 10 galleries.",
+        f"Checkpoint: mun-tiny ({library.checkpoints['mun-tiny'].content[:12]}).",
+        "seed 7",
+        "synthetic",
+        "/?query=cam3/0001/0001.jpg",
+    ):
+        assert part in words, part
+    svg = export_scores.cmc_figure(library, [one, other], "svg").decode()
+    for score in (one, other):
+        assert f"{score.checkpoint}: rank-1 {100 * score.mean['rank1']:.1f} ± {100 * score.sd['rank1']:.1f} %" in svg
+    assert svg == export_scores.cmc_figure(library, [one, other], "svg").decode()
+    assert export_scores.file_stem([one, other]) == "cmc-synvi-all-2-checkpoints"
+    once = evaluate.run(library, evaluate.Request("mun-tiny", rerank=True, trial=3, corruption="fog", severity=4))
+    words = export_scores.caption(library, [once])
+    assert "k-reciprocal re-ranked, gallery 3 alone" in words
+    assert "Visible images corrupted: fog" in words
+    assert "±" not in export_scores.cmc_figure(library, [once], "svg").decode()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from broken_images import broken_images, whole_image
 
-from app.library import Library, Preparation
+from app.checkpoints import CheckpointEntry
+from app.library import Library, Preparation, open_library
 from app.tabs.own_image import BUNDLED, MY_IMAGE, Held, OwnHandlers
 from app.uploads import Allowance
 
@@ -138,3 +139,22 @@ def test_before_the_embeddings_are_there_the_page_says_how_far_they_are(
     assert 'data-state="waiting"' in ranking
     monkeypatch.setattr(handlers.library, "prepare", lambda *_, **__: Preparation(0, 12, problem="an image is gone"))
     assert "An image is gone." in handlers.rank_image(held, "infrared", "mun-tiny", 10)[1]
+
+
+def test_a_checkpoint_that_came_after_the_images_asks_for_them_again(
+    tiny_synvi: Path, tiny_checkpoint: Path, wide_checkpoint: CheckpointEntry, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    handlers = OwnHandlers(open_library(tiny_synvi, tiny_checkpoint))
+    held, *_ = handlers.take_image(Held(), put(tmp_path, "me.png", whole_image()))
+    held, *_ = handlers.take_gallery(held, [put(tmp_path, "me.png", whole_image())])
+    handlers.library.add_checkpoint(wide_checkpoint)
+    handlers.library.embeddings("mun-wide", "synvi")
+    for _, html in (
+        handlers.rank_image(held, "infrared", "mun-wide", 3),
+        handlers.rank_gallery(held, "visible", BUNDLED, "", None, "mun-wide", 3),
+    ):
+        assert "Expected an image brought after the checkpoint mun-wide" in html
+    held, *_ = handlers.take_image(held, put(tmp_path, "me.png", whole_image()))
+    assert handlers.rank_image(held, "infrared", "mun-wide", 3)[1].count('class="mun-own-card"') == 3

@@ -202,7 +202,7 @@ def test_another_data_set_brings_its_own_protocol_and_query(
         both.embeddings("mun-tiny", data)
     there = change(Handlers(both), visit.go("cam6/0013/0001.jpg"), data="sysu", pid="13", shots="2")
     assert (there.visit.data, there.visit.protocol, there.visit.past) == ("sysu", "sysu-all", ())
-    assert there.visit.query in other.query_rows
+    assert there.visit.query in other.asked(other.protocols[0]).rows
     assert (there.visit.pid, there.visit.shots) == (None, 1)
     assert "SYSU-MM01" in str(there.header)
     assert "nobody is real" not in str(there.header)
@@ -266,6 +266,8 @@ def test_before_the_embeddings_are_there_the_page_shows_progress(
     assert "follow" in handlers.scores(answer.visit)
     with pytest.raises(gr.Error, match="not embedded yet"):
         take_home.write(library, answer.visit, "png")
+    with pytest.raises(gr.Error, match="not embedded yet"):
+        take_home.write_scores(library, answer.visit, "png")
     monkeypatch.setattr(library, "prepare", lambda *_, **__: Preparation(0, 12, problem="<b>no</b> luck"))
     answer = handlers.poll(answer.visit)
     assert 'data-state="error"' in str(answer.results)
@@ -276,6 +278,22 @@ def test_before_the_embeddings_are_there_the_page_shows_progress(
     answer = handlers.poll(answer.visit)
     assert answer.visit.query
     assert 'data-state="ready"' in str(answer.results)
+
+
+def test_a_checkpoint_that_is_deleted_meanwhile_is_said_once(tiny_synvi: Path, two_checkpoints: Path) -> None:
+    library = open_library(tiny_synvi, two_checkpoints)
+    handlers = Handlers(library)
+    library.embeddings("mun-tiny", "synvi")
+    visit = replace(handlers.open({}).visit, checkpoint="other-tiny")
+    library.remove_checkpoint("other-tiny")
+    answer = handlers.poll(visit)
+    assert "is not there any more; choose another" in str(answer.results)
+    assert answer.polling is False
+    assert "is not there any more" in handlers.scores(answer.visit)
+    for act, data in ((handlers.select, {"page": 1}), (handlers.act, {"action": "stop"})):
+        with pytest.raises(gr.Error, match="is not there any more"):
+            act(answer.visit, event(data))
+    assert 'data-state="ready"' in str(change(handlers, answer.visit).results)
 
 
 def test_stop_and_start_reach_the_library(handlers: Handlers, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,6 +328,19 @@ def test_the_list_can_be_taken_home(
     assert path.is_relative_to(tmp_path)
     assert path.suffix == f".{kind}"
     assert path.read_bytes().startswith(head)
+
+
+@pytest.mark.parametrize(("kind", "head"), [("png", b"\x89PNG"), ("pdf", b"%PDF-"), ("svg", b"<?xml")])
+def test_the_scores_can_be_taken_home(
+    handlers: Handlers, visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, head: bytes
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    path = Path(take_home.write_scores(handlers.library, visit, kind))
+    assert path.is_relative_to(tmp_path)
+    assert path.name == f"cmc-synvi-all-mun-tiny.{kind}"
+    assert path.read_bytes().startswith(head)
+    with pytest.raises(gr.Error, match="expected kind to be one of png, pdf, svg"):
+        take_home.write_scores(handlers.library, visit, "gif")
 
 
 def test_corrupted_images_are_prepared_then_ranked_and_named(

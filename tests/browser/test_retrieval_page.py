@@ -148,6 +148,41 @@ def test_an_image_goes_to_another_tab_and_another_one_comes_back(visit: Visit) -
     ranked_for(page, key)
     page.locator('[data-action="back"]').click()
     ranked_for(page, start)
+    page.locator("#retrieval-to-auxiliary").click()  # never looked at so far
+    page.wait_for_selector(f'#auxiliary-panel [data-state="ready"][data-infrared="{start}"]')
+    addressed(page, "auxiliary", infrared=start)
+
+
+def test_the_address_names_the_tab_that_is_looked_at(visit: Visit) -> None:
+    page = visit(address="?tab=explain&layers=layer4").page
+    page.wait_for_selector('#explain-row [data-state="ready"]')
+    addressed(page, "explain", layers="layer4")
+    page.get_by_role("tab", name="Embeddings").click()
+    turn_to(page, "Retrieval")
+    addressed(page, None, query=str(page.locator(READY).get_attribute("data-query")))
+    page.wait_for_selector('.mun-embeddings-status[data-state="ready"]', state="attached")  # drawn behind its back
+    addressed(page, None)
+    turn_to(page, "Results")
+    addressed(page, "results")
+    turn_to(page, "Explain")  # is not drawn anew
+    addressed(page, "explain", layers="layer4")
+    turn_to(page, "Embeddings")
+    addressed(page, "embeddings", checkpoint="mun-tiny")
+
+
+def turn_to(page: Any, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def addressed(page: Any, tab: str | None, **values: str) -> None:
+    """Wait until the address names a tab, and what is shown there."""
+    page.wait_for_function(
+        """(values) => {
+          const said = new URLSearchParams(location.search);
+          return Object.entries(values).every(([name, value]) => said.get(name) === value);
+        }""",
+        arg={"tab": tab, **values},
+    )
 
 
 def test_images_left_out_are_shown_grey_on_demand(visit: Visit) -> None:
@@ -313,6 +348,10 @@ def test_dark_mode_is_dark(visit: Visit) -> None:
 @pytest.mark.parametrize("kind", ["png", "pdf", "csv"])
 def test_the_list_can_be_taken_home(visit: Visit, kind: str) -> None:
     page = visit(address="?top_k=3").page
+    if kind == "pdf":
+        with page.expect_download() as started:
+            page.locator("#scores-take-pdf").click()
+        assert started.value.suggested_filename == "cmc-synvi-all-mun-tiny.pdf"
     shown = page.locator(".ranked-card").evaluate_all("all => all.map(one => one.dataset.image)")
     with page.expect_download() as started:
         page.locator(f"#take-{kind}").click()

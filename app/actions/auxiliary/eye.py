@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.actions.auxiliary.pairs import ImagePair
+from app.actions.retrieval.own_images import too_new
 from app.library import Library
 from mun.auxiliary.generator import input_dependence
 from mun.data.augment import to_images
@@ -93,8 +94,14 @@ class Eye:
 
     @cached_property
     def inputs(self) -> tuple[Tensor, Tensor]:
-        """The pair as the network takes it: RGB, float, [0, 1], `(1, 3, H, W)` each."""
+        """The pair as the network takes it: RGB, float, [0, 1], `(1, 3, H, W)` each.
+
+        Raises:
+            ValueError: The checkpoint came after a visitor's own images, of which its size was not kept.
+        """
         size = (self.network.config.height, self.network.config.image_width)
+        if size not in self.pair.pixels:
+            raise too_new(self.checkpoint)
         images = to_images(torch.from_numpy(np.array(self.pair.pixels[size])).to(self.network.mean.device))
         return images[:1], images[1:]
 

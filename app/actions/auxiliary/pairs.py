@@ -13,15 +13,11 @@ from app.actions.retrieval.own_images import OwnImage
 from app.collection import Collection
 from app.library import Library
 from mun.data.cache import decode_samples
-from mun.data.synthetic.plan import Plan
 from mun.structures import Modality, Sample
 
 __all__ = ["ImagePair", "Side", "collection_pair", "own_pair", "partners"]
 
 Pixels = NDArray[np.uint8]
-LOOKED_AT = 40  # identities among which the first pair is chosen
-RENDERED_CAMERAS = (2, 3)  # one site, one instant: a visible and an infrared camera
-OTHER_PEOPLE = Plan(train_ids=0, val_ids=0, test_ids=100, seed=4242)  # rendered where the data are not SynVI
 SMALLEST = 8  # pixels of an own image, each way
 RATIO = 1.5  # an own image that is stretched by more than this is said to be
 
@@ -123,10 +119,10 @@ def read_pixels(
 
 
 def own_pair(visible: OwnImage | None, infrared: OwnImage | None) -> ImagePair:
-    """Take the two images that a visitor has brought, at the networks' sizes.
+    """Take the two images that a visitor has brought, at the networks' sizes that both were brought for.
 
     Raises:
-        ValueError: One is missing or tiny.
+        ValueError: One is missing or tiny, or no size is common to both.
     """
     for name, image in (("a visible", visible), ("an infrared", infrared)):
         if image is None:
@@ -137,7 +133,10 @@ def own_pair(visible: OwnImage | None, infrared: OwnImage | None) -> ImagePair:
             )
     assert visible is not None  # the loop has seen to that
     assert infrared is not None
-    pixels = {size: np.stack([visible.pixels[size], infrared.pixels[size]]) for size in visible.pixels}
+    sizes = [size for size in visible.pixels if size in infrared.pixels]  # a checkpoint may have come in between
+    if not sizes:
+        raise ValueError("expected two images that were brought for the same checkpoints; bring both again")
+    pixels = {size: np.stack([visible.pixels[size], infrared.pixels[size]]) for size in sizes}
     return ImagePair(
         Side(visible.name),
         Side(infrared.name),

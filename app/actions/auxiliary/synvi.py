@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.actions.auxiliary.pairs import ImagePair, Side, partners
+from app.actions.plans import plan_of
 from app.collection import Collection
 from app.library import Library
 from mun.data.synthetic.camera import CAMERAS
 from mun.data.synthetic.levels import CUSTOM, Level
 from mun.data.synthetic.plan import Plan, Recipe
-from mun.files import read_json
 from mun.images import resize
 from mun.structures import Modality, Sample, Split
 
-__all__ = ["opening_pair", "plan_of", "rendered_pair"]
+__all__ = ["opening_pair", "rendered_pair"]
 
 Pixels = NDArray[np.uint8]
 LOOKED_AT = 50  # identities among which the first pair is chosen
@@ -37,10 +37,12 @@ def opening_pair(library: Library, data: str) -> tuple[Sample, Sample]:
         ValueError: Nobody is seen in both modalities.
     """
     key = ("auxiliary-opening", library.collections[data].content)
-    return library.cache.get(key, lambda: choose_opening(library.collections[data]), lambda _: 500)
+    return library.cache.get(
+        key, lambda: choose_opening(library.collections[data], plan_of(library, data)), lambda _: 500
+    )
 
 
-def choose_opening(collection: Collection) -> tuple[Sample, Sample]:
+def choose_opening(collection: Collection, plan: Plan | None) -> tuple[Sample, Sample]:
     """Choose the pair; see `opening_pair`."""
     by_person: dict[int, set[Modality]] = {}
     for sample in collection.samples:
@@ -48,7 +50,6 @@ def choose_opening(collection: Collection) -> tuple[Sample, Sample]:
     both = [pid for pid, seen in sorted(by_person.items()) if len(seen) == 2]
     if not both:
         raise ValueError(f"expected somebody with images of both modalities in {collection.title}, found nobody")
-    plan = plan_of(collection)
     if plan is None:
         visible, infrared = partners(collection, both[0])
         return visible[0], infrared[0]
@@ -78,17 +79,6 @@ def unlike(visible: Recipe, infrared: Recipe) -> float:
     return apart + 0.5 * away + 9.0 * hidden - 0.4 * (upper.pattern != "plain" and upper.survives)
 
 
-def plan_of(collection: Collection) -> Plan | None:
-    """Return the plan that a collection of SynVI was rendered from; `None` where there is none that fits."""
-    if not collection.synthetic:
-        return None
-    try:
-        plan = Plan.from_manifest(read_json(collection.samples[0].path.parents[2] / "manifest.json"))
-    except (ValueError, OSError):
-        return None
-    return plan if {sample.pid for sample in collection.samples} <= set(plan.pids()[Split.TEST]) else None
-
-
 def rendered_pair(library: Library, data: str, pid: int, misalignment: float, sizes: set[tuple[int, int]]) -> ImagePair:
     """Render a person from both cameras of one site, with as much misalignment as asked for.
 
@@ -99,7 +89,7 @@ def rendered_pair(library: Library, data: str, pid: int, misalignment: float, si
         ValueError: There is no such person.
     """
     collection = library.collections[data]
-    known = plan_of(collection)
+    known = plan_of(library, data)
     plan = OTHER_PEOPLE if known is None else known
     people = plan.pids()[Split.TEST]
     if pid not in people:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.actions.explain.request import Request, image_of
+from app.actions.plans import plan_of
 from app.actions.retrieval import browse, retrieve
 from app.collection import Collection, Direction, Terms
 from app.library import Library
 from mun.data.pairing import Pair, pair_samples
-from mun.data.synthetic.plan import Plan
 from mun.explain.cams import GENERATOR_LAYERS, Method
 from mun.explain.truth import Thing, find_evidence
-from mun.files import read_json
 from mun.structures import Modality, Sample
 
-__all__ = ["Subject", "first_image", "plan_of", "ranked", "references_of", "subject_of"]
+__all__ = ["Subject", "first_image", "ranked", "references_of", "subject_of"]
 
 RANKED = 10  # images that are offered as targets
 TRIED = 12  # queries that are rendered to find one to begin with
@@ -160,21 +159,6 @@ def find_partner(
         f" drawn by seed {request.seed}: that uses labels."
     )
     return pair, words if apart else f"{words} The partner belongs to the target."
-
-
-def plan_of(library: Library, data: str) -> Plan | None:
-    """Read how SynVI made the images; `None` for other data, or where the manifest is gone or of another version."""
-    collection = library.collections[data]
-
-    def read() -> Plan | None:
-        try:
-            return Plan.from_manifest(read_json(collection.samples[0].path.parents[2] / "manifest.json"))
-        except (ValueError, OSError):
-            return None
-
-    return (
-        library.cache.get(("explain-plan", collection.content), read, lambda _: 1000) if collection.synthetic else None
-    )
 
 
 def first_image(library: Library, checkpoint: str, data: str) -> str:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from app.actions.explain.look import Views
 from app.actions.explain.request import AUTOMATIC, NOTHING, Request
 from app.actions.explain.result import LayerMap, Share, Truth
-from app.actions.explain.subject import Subject, plan_of
+from app.actions.explain.subject import Subject
+from app.actions.plans import plan_of
 from app.library import Library
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples

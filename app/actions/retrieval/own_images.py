@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.actions.checks import shown
+from app.collection import TITLES
 from app.library import Library
 from app.thumbnails import encoded
 from mun.embedding import embed_pixels
@@ -19,12 +20,12 @@ from mun.evaluation.metrics import unit_rows
 from mun.images import decode, resize
 from mun.structures import Modality
 
-__all__ = ["OwnImage", "embed_own", "from_base64", "look_at", "other_modality", "own_modality", "short_name", "warning"]
+__all__ = ["OwnImage", "embed_own", "from_base64", "look_at", "other_modality", "own_modality", "short_name"]
+__all__ += ["too_new", "warning"]
 
 MAX_BYTES = 16_000_000  # of one file, as in `mun.images`
 MAX_NAME = 48  # characters of a file name that are repeated
 PREVIEW_HEIGHT, PREVIEW_WIDTH = 256, 256  # pixels at most
-TITLES = {"synvi": "SynVI", "sysu": "SYSU-MM01"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class OwnImage:
         height: Pixels of the uploaded image.
         width: Likewise.
         preview: A small JPEG data URI.
-        pixels: RGB, uint8, `(H, W, 3)`, for each input size (H, W) of the usable checkpoints.
+        pixels: RGB, uint8, `(H, W, 3)`, for each input size (H, W) of the checkpoints that were usable then.
     """
 
     name: str
@@ -135,12 +136,23 @@ def embed_own(library: Library, checkpoint: str, images: Sequence[OwnImage], mod
         Unit-length embeddings, float64, `(N, D)`.
 
     Raises:
-        ValueError: The checkpoint has changed on the disk, or gives values that are not finite.
+        ValueError: The checkpoint has changed on the disk, gives values that are not finite, or came after an image
+            and looks at another size than those that were kept of it.
     """
     network = library.network(checkpoint)
     size = (network.config.height, network.config.image_width)
+    if not all(size in image.pixels for image in images):
+        raise too_new(checkpoint)
     rows = embed_pixels(network, np.stack([image.pixels[size] for image in images]), modality)
     return np.asarray(unit_rows("embeddings", rows), dtype=np.float64)
+
+
+def too_new(checkpoint: str) -> ValueError:
+    """Make the error of a checkpoint that came after a visitor's image, of which only small copies were kept."""
+    return ValueError(
+        f"expected an image brought after the checkpoint {checkpoint}, which looks at a size that was not kept of"
+        " this one; bring it again"
+    )
 
 
 def warning(library: Library, checkpoint: str) -> str:

@@ -1,0 +1,28 @@
+"""How SynVI made the images of a collection, from which they can be rendered again."""
+
+from __future__ import annotations
+
+from app.library import Library
+from mun.data.synthetic.plan import Plan
+from mun.files import read_json
+from mun.structures import Split
+
+__all__ = ["plan_of"]
+
+
+def plan_of(library: Library, data: str) -> Plan | None:
+    """Read the plan that a data set was rendered from.
+
+    Returns:
+        The plan; `None` for other data, and where the manifest is gone, of another version, or of other people.
+    """
+    collection = library.collections[data]
+
+    def read() -> Plan | None:
+        try:
+            plan = Plan.from_manifest(read_json(collection.samples[0].path.parents[2] / "manifest.json"))
+        except (ValueError, OSError):
+            return None
+        return plan if {sample.pid for sample in collection.samples} <= set(plan.pids()[Split.TEST]) else None
+
+    return library.cache.get(("plan", collection.content), read, lambda _: 1000) if collection.synthetic else None
