@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from mun.checkpoint import CARD
 from mun.commands.train import add_config_flags, choose_device, config_from
-from mun.config import Config, to_json
+from mun.config import Config, from_json, to_json
 from mun.data.sampler import training_labels
 from mun.data.sources import Source, read_source
 from mun.experiments.cost import Cost, measure
@@ -188,6 +189,8 @@ def remember(out: Path, name: str, base: Config, train: Source, test: Source) ->
     record = {"experiment": name, "config": to_json(base), "train": describe_data(train), "test": describe_data(test)}
     if path.is_file():
         there, words = read_json(path), ("table", "flags", "data for training", "data for test")
+        with contextlib.suppress(KeyError, ValueError):  # fields that came later have their defaults
+            there["config"] = to_json(from_json(Config, there["config"], "config"))
         if others := [word for part, word in zip(record, words, strict=True) if there.get(part) != record[part]]:
             raise ValueError(f"expected {out} to be of this table, flags and data, it has other {' and '.join(others)}")
         return

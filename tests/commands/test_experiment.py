@@ -121,6 +121,16 @@ def test_other_flags_are_refused(bench, tiny_synvi, capsys) -> None:
 
 
 @pytest.mark.slow
+def test_a_folder_from_before_a_field_came_goes_on(bench, tiny_synvi, tmp_path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(bench, out)
+    record = json.loads((out / "experiment.json").read_text())
+    del record["config"]["train"]["pretrained_rate"]
+    (out / "experiment.json").write_text(json.dumps(record))
+    assert main(words(tiny_synvi, out)) == 0
+
+
+@pytest.mark.slow
 def test_other_data_are_refused(bench, tiny_synvi, tmp_path, capsys) -> None:
     """Else the table of one data set would be written down as that of another."""
     other = tmp_path / "other"
