@@ -162,7 +162,12 @@ def limits_of(card: Result) -> list[str]:
     if not card.steps:
         limits.append("It was not trained: its weights are random.")
     if card.synthetic:
-        limits.append("It has seen rendered people only. How it does on photographs of real people is not known.")
+        seen = (
+            "learned from other images, then from rendered people"
+            if "pretrained" in card.data
+            else "seen rendered people"
+        )
+        limits.append(f"It has {seen} only. How it does on photographs of real people is not known.")
     else:
         limits.append("It was trained on data that are not part of this project, under the terms of their owners.")
     if model.width < 1:
