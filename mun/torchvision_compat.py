@@ -34,7 +34,7 @@ def import_torchvision() -> ModuleType:
         except RuntimeError as error:
             if "torchvision::nms does not exist" not in str(error):
                 raise
-        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        for name in [name for name in list(sys.modules) if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
         define_operators()
         return importlib.import_module("torchvision")

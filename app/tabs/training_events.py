@@ -17,6 +17,7 @@ from app.cards import sentence
 from app.errors import plain_errors
 from app.jobs.watching import read_frames
 from app.library import Library
+from app.tabs.events import sent
 from app.tabs.training_form import request_of
 from app.tabs.training_tokens import MOST_TOKENS
 from app.views import training as views
@@ -256,11 +257,3 @@ class TrainHandlers:
         """Show a refusal as one plain sentence."""
         with plain_errors(sentence):
             return act()
-
-
-def sent(event: gr.EventData, name: str) -> object:
-    """Read one field of what the browser sent with an event; `None` where it is missing."""
-    try:
-        return getattr(event, name, None)
-    except TypeError:  # what was sent is no object at all
-        return None
