@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
@@ -129,6 +130,12 @@ class Curves:
     shares: NDArray[np.float64]
     deletion: NDArray[np.float64]
     insertion: NDArray[np.float64]
+
+    @property
+    def areas(self) -> tuple[float, float]:
+        """Mean height of either curve: a good map has a low deletion and a high insertion."""
+        deletion, insertion = (float(trapezoid(curve, self.shares)) for curve in (self.deletion, self.insertion))
+        return deletion, insertion
 
 
 def blurred(image: Floats) -> Floats:

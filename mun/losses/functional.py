@@ -22,6 +22,7 @@ __all__ = [
     "identity_centers",
     "kernel_discrepancy",
     "modality_prototype",
+    "weighted_regularised_triplet",
 ]
 
 
@@ -156,3 +157,25 @@ def batch_hard_triplet(features: Tensor, labels: Tensor, margin: float) -> Tenso
         raise ValueError("expected at least two identities in a batch, got one")
     positive, negative = hardest(euclidean_distances(features, features), same)
     return (margin + positive - negative).relu().mean()
+
+
+def weighted_regularised_triplet(features: Tensor, labels: Tensor) -> Tensor:
+    """Compute the weighted regularised triplet loss, a scalar, without a margin.
+
+    Softmax weights over positive distances and over negative ones, then `softplus(Σ w⁺d − Σ w⁻d)`, averaged.
+
+    Raises:
+        ValueError: Shapes do not fit, or there is one identity only.
+
+    Source: Ye et al., TPAMI 2021 (AGW), arXiv:2001.04193. Departs from it in: the softmax runs over the mask, so that
+    weights sum to 1; the public code subtracts a maximum outside the mask and its weights do not.
+    """
+    check_features(features, labels)
+    same = labels[:, None] == labels[None, :]
+    if bool(same.all()):
+        raise ValueError("expected at least two identities in a batch, got one")
+    distances = euclidean_distances(features, features)
+    positive_weights = distances.masked_fill(~same, -torch.inf).softmax(dim=1)
+    negative_weights = (-distances).masked_fill(same, -torch.inf).softmax(dim=1)
+    gap = (positive_weights * distances).sum(dim=1) - (negative_weights * distances).sum(dim=1)
+    return F.softplus(gap).mean()

@@ -109,8 +109,9 @@ def test_curves_of_a_score_that_is_known() -> None:
     assert right.deletion[-1] == right.insertion[0] == 0
     assert right.deletion[1] == 0  # an eighth of the pixels are the bright ones
     assert wrong.deletion[7] == pytest.approx(16 / 128)
-    assert right.deletion.mean() < wrong.deletion.mean()
-    assert right.insertion.mean() > wrong.insertion.mean()
+    assert right.areas[0] < wrong.areas[0]
+    assert right.areas[1] > wrong.areas[1]
+    assert right.areas[0] == pytest.approx(16 / 128 / 16)
     with pytest.raises(ValueError, match="expected a map of"):
         curves(score, image, truth[:4])
 
