@@ -114,7 +114,7 @@ def wire(
     events = [
         demo.load(opened, None, outputs, **RETRIEVE),
         gr.on(inputs_of_controls, changed, inputs, outputs, trigger_mode="always_last", **RETRIEVE),
-        results.select(acted, [state], outputs, **RETRIEVE),
+        results.select(acted, [state], outputs, trigger_mode="always_last", **RETRIEVE),
         door.offered.change(handed, [state, door.offered], outputs, **RETRIEVE),
         timer.tick(polled, [state], outputs, **RETRIEVE),
     ]
