@@ -118,11 +118,6 @@ def chromium(chromium_path: str) -> Iterator[object]:
         browser.close()
 
 
-def unexpected(error: Exception) -> bool:
-    """Say whether an error of a page is one; a request on its way when the page is left ends as an abort."""
-    return not str(error).startswith("AbortError")
-
-
 @pytest.fixture
 def visit(chromium: object, app_url: str) -> Iterator[Callable[..., Visitor]]:
     """Open the page in a fresh profile and wait for the first ranking; at the end, nothing may have gone wrong."""
@@ -135,7 +130,7 @@ def visit(chromium: object, app_url: str) -> Iterator[Callable[..., Visitor]]:
         visitors.append(visitor)
         page = visitor.page
         page.set_default_timeout(60_000)
-        page.on("pageerror", lambda error: visitor.problems.append(str(error)) if unexpected(error) else None)
+        page.on("pageerror", lambda error: visitor.problems.append(str(error)))
         page.on("console", lambda entry: visitor.problems.append(entry.text) if entry.type == "error" else None)
         page.on(
             "request",
