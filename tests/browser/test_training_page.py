@@ -103,7 +103,7 @@ def test_a_run_is_started_watched_reloaded_stopped_resumed_finished_and_used(vis
     page.wait_for_selector('.mun-train-runs[data-count="0"]')
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_two_pages_of_one_browser_keep_the_runs_of_both(visit: Visit) -> None:
     visitor = visit()
     first = visitor.page
