@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mun.experiments.statistics import Paired
 from mun.experiments.tables import EXPERIMENTS
 from mun.files import read_json
 
@@ -41,21 +41,15 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class Contrast:
-    """The difference of two rows in mAP, a fraction.
+    """The difference of two rows in mAP.
 
     Attributes:
         label: Both rows, in words.
-        mean: Over seeds, galleries and queries.
-        low: Lower end of the 95 % interval over people.
-        high: Its upper end.
-        seed_sd: Standard deviation over seeds, which the interval does not hold; NaN with one seed.
+        paired: What it is.
     """
 
     label: str
-    mean: float
-    low: float
-    high: float
-    seed_sd: float = math.nan
+    paired: Paired
 
 
 @dataclass(frozen=True)
@@ -85,7 +79,9 @@ class ResultTable:
         """The differences of two rows that the experiment asks for, the main one first."""
         rows = self.about["rows"]
         return [
-            Contrast(f"{quoted(rows[made['row']])} \N{MINUS SIGN} {quoted(rows[made['against']])}", **made["mean_ap"])
+            Contrast(
+                f"{quoted(rows[made['row']])} \N{MINUS SIGN} {quoted(rows[made['against']])}", Paired(**made["mean_ap"])
+            )
             for made in self.about["contrasts"]
         ]
 

@@ -80,7 +80,11 @@ def contrasts(grid: ResultGrid) -> tuple[KnobLine, ...]:
 
 def answered(tables: Sequence[tuple[float, ResultTable]]) -> tuple[tuple[float, float, float, float], ...]:
     """List value of the knob, contrast and its interval."""
-    return tuple((value, made.mean, made.low, made.high) for value, table in tables for made in table.contrasts[:1])
+    return tuple(
+        (value, made.paired.mean, made.paired.low, made.paired.high)
+        for value, table in tables
+        for made in table.contrasts[:1]
+    )
 
 
 def caption(grid: ResultGrid) -> str:

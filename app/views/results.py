@@ -7,8 +7,9 @@ import math
 from typing import Any
 
 from app.cards import render
-from app.results import Contrast, ResultGrid, ResultRow, ResultTable, grids_of
+from app.results import ResultGrid, ResultRow, ResultTable, grids_of
 from app.tables import csv_address
+from mun.experiments.statistics import Paired
 
 __all__ = ["figure_html", "results_tab_html"]
 
@@ -45,7 +46,7 @@ def cell(row: ResultRow, name: str, spread: str) -> str:
         return f"{value / 1e6:.0f}"
     if name == "mean_ap_difference":
         low, high = row.values["mean_ap_low"], row.values["mean_ap_high"]
-        return points(value, low, high, row.values.get("mean_ap_difference_seed_sd", math.nan))
+        return points(Paired(value, low, high, row.values.get("mean_ap_difference_seed_sd", math.nan)))
     around = f" ± {100 * row.values[spread]:.1f}" if spread in row.values else ""
     return f"{100 * value:.1f}{around}"
 
@@ -77,7 +78,7 @@ def results_tab_html(tables: list[ResultTable], broken: str = "") -> str:
             "lines": table_lines(table),
             "missing": [row.label for row in table.rows if not row.run],
             "file": csv_address(table.text),
-            "answers": [(one.label, contrast_words(one)) for one in table.contrasts],
+            "answers": [(one.label, points(one.paired)) for one in table.contrasts],
         }
         for table in alone
     ]
@@ -85,15 +86,9 @@ def results_tab_html(tables: list[ResultTable], broken: str = "") -> str:
     return render("results_tab.html", tables=drawn, columns=COLUMNS, grids=over_knobs, broken=broken)
 
 
-def points(mean: float, low: float, high: float, seed_sd: float) -> str:
-    """Write a difference of fractions in points, with its spread over seeds and its interval over people."""
-    spread = "" if math.isnan(seed_sd) else f" ± {100 * seed_sd:.1f}"
-    return f"{100 * mean:+.1f}{spread} [{100 * low:+.1f}, {100 * high:+.1f}]".replace("-", "\N{MINUS SIGN}")
-
-
-def contrast_words(made: Contrast) -> str:
-    """Write a contrast in points, with its spread and its interval."""
-    return points(made.mean, made.low, made.high, made.seed_sd)
+def points(paired: Paired) -> str:
+    """Write a difference in points, with its spread over seeds and its interval over people."""
+    return str(paired).replace("-", "\N{MINUS SIGN}")
 
 
 def grid_lines(grid: ResultGrid) -> list[dict[str, Any]]:
@@ -107,7 +102,9 @@ def grid_lines(grid: ResultGrid) -> list[dict[str, Any]]:
         lines.append({"label": row.label, "cells": cells})
     asked = [table.contrasts[:1] for table in grid.tables]
     if all(asked):
-        lines.append({"label": asked[0][0].label, "cells": [(contrast_words(made), made.mean) for (made,) in asked]})
+        lines.append(
+            {"label": asked[0][0].label, "cells": [(points(made.paired), made.paired.mean) for (made,) in asked]}
+        )
     return lines
 
 

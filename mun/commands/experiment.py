@@ -22,7 +22,7 @@ from mun.data.sampler import training_labels
 from mun.data.sources import Source, read_source
 from mun.experiments.cost import Cost, measure
 from mun.experiments.data import rendered
-from mun.experiments.report import difference, to_csv, to_latex, to_markdown
+from mun.experiments.report import to_csv, to_latex, to_markdown
 from mun.experiments.results import (
     TRIALS,
     choose_variants,
@@ -166,7 +166,7 @@ def about(bench: Bench, options: argparse.Namespace, setting: Setting, choice: M
 
 
 def versions_of(runs: Sequence[PlannedRun]) -> list[dict[str, str]]:
-    """List the versions of Python, torch and this package that finished runs were made with, each once."""
+    """List what finished runs were made with, each once: versions, and device and precision where those were noted."""
     found: list[dict[str, str]] = []
     for made in (read_json(planned.folder / CARD)["versions"] for planned in runs):
         if made not in found:
@@ -261,4 +261,4 @@ def sentences(experiment: Experiment, asked: Sequence[Mapping[str, Any]]) -> Ite
     """Say each difference in words."""
     for made in asked:
         first, second = (experiment.row(made[name]).label for name in ("row", "against"))
-        yield f"{first} minus {second}, mAP: {difference(Paired(**made['mean_ap']))} points"
+        yield f"{first} minus {second}, mAP: {Paired(**made['mean_ap'])} points"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mun.evaluation.galleries import GallerySampler, Permutations, queries, sample_gallery
+from mun.evaluation.galleries import GallerySampler, Permutations, some_gallery, some_queries
 from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics, unit_rows
 from mun.evaluation.protocols import Protocol, dropped
 from mun.structures import Sample
@@ -119,19 +119,10 @@ def benchmark(
         )
     if trials < 1:
         raise ValueError(f"expected at least one trial, got {trials}")
-    asked = queries(protocol, samples)
-    if not asked:
-        raise ValueError(
-            f"expected {protocol.query_modality} queries for {protocol.name}, got none in {len(rows)} samples"
-        )
+    asked = some_queries(protocol, samples)
     per_trial = []
     for trial in range(trials):
-        gallery = sample_gallery(protocol, samples, shots, trial, sampler, permutations)
-        if not gallery:
-            raise ValueError(
-                f"expected {protocol.gallery_modality} images by cameras {protocol.gallery_cameras} for {protocol.name}"
-                f" in the gallery, got none in {len(rows)} samples"
-            )
+        gallery = some_gallery(protocol, samples, shots, trial, sampler, permutations)
         per_trial.append(_trial(protocol, asked, gallery, rows, row_of))
     return BenchmarkResult(data, protocol.name, str(sampler), shots, flip, tuple(per_trial))
 

@@ -17,6 +17,7 @@ from mun.evaluation.protocols import PROTOCOLS, Protocol
 from mun.structures import Modality, Sample
 
 __all__ = ["GallerySampler", "Permutations", "check_draws", "queries", "read_permutations", "sample_gallery"]
+__all__ += ["some_gallery", "some_queries"]
 
 Permutations = Mapping[tuple[int, int], NDArray[np.int64]]  # (camid, pid) → image numbers from 1, (trials, n)
 
@@ -59,16 +60,45 @@ def check_draws(
     Raises:
         ValueError: There is no query or no gallery image, or `sample_gallery` refuses the draw of a trial.
     """
-    if not queries(protocol, samples):
+    some_queries(protocol, samples)
+    for trial in range(trials):
+        some_gallery(protocol, samples, shots, trial, sampler, permutations)
+
+
+def some_queries(protocol: Protocol, samples: Sequence[Sample]) -> list[Sample]:
+    """Pick the queries as `queries` does; none at all are refused.
+
+    Raises:
+        ValueError: As there, or there is no query.
+    """
+    asked = queries(protocol, samples)
+    if not asked:
         raise ValueError(
             f"expected {protocol.query_modality} queries for {protocol.name}, got none in {len(samples)} samples"
         )
-    for trial in range(trials):
-        if not sample_gallery(protocol, samples, shots, trial, sampler, permutations):
-            raise ValueError(
-                f"expected {protocol.gallery_modality} images by cameras {protocol.gallery_cameras} for {protocol.name}"
-                f" in the gallery, got none in {len(samples)} samples"
-            )
+    return asked
+
+
+def some_gallery(
+    protocol: Protocol,
+    samples: Sequence[Sample],
+    shots: int,
+    trial: int,
+    sampler: GallerySampler | str,
+    permutations: Permutations | None,
+) -> list[Sample]:
+    """Draw a gallery as `sample_gallery` does; an empty one is refused.
+
+    Raises:
+        ValueError: As there, or there is no image to draw.
+    """
+    gallery = sample_gallery(protocol, samples, shots, trial, sampler, permutations)
+    if not gallery:
+        raise ValueError(
+            f"expected {protocol.gallery_modality} images by cameras {protocol.gallery_cameras} for {protocol.name}"
+            f" in the gallery, got none in {len(samples)} samples"
+        )
+    return gallery
 
 
 def sample_gallery(

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from mun.experiments.cost import Cost
 from mun.experiments.results import RowResult
-from mun.experiments.statistics import METRICS, Paired, Summary
+from mun.experiments.statistics import METRICS, Summary
 from mun.experiments.tables import Row
 
-__all__ = ["difference", "to_csv", "to_latex", "to_markdown"]
+__all__ = ["to_csv", "to_latex", "to_markdown"]
 
 HEADER = (
     "auxiliary modality",
@@ -42,14 +42,6 @@ def with_spread(summary: Summary) -> str:
     return mean if math.isnan(summary.seed_sd) else f"{mean} ± {percent(summary.seed_sd)}"
 
 
-def difference(paired: Paired | None) -> str:
-    """Write a difference, its standard deviation over seeds and its interval over people."""
-    if paired is None:
-        return DASH
-    spread = "" if math.isnan(paired.seed_sd) else f" ± {100 * paired.seed_sd:.1f}"
-    return f"{100 * paired.mean:+.1f}{spread} [{100 * paired.low:+.1f}, {100 * paired.high:+.1f}]"
-
-
 def cells(row: Row, result: RowResult | None, cost: Cost | None) -> list[str]:
     """Write one line of the table."""
     if result is None:
@@ -64,7 +56,7 @@ def cells(row: Row, result: RowResult | None, cost: Cost | None) -> list[str]:
         str(result.seeds),
         percent(result.validation),
         *scores,
-        difference(result.against.get("mean_ap")),
+        str(result.against.get("mean_ap", DASH)),
         percent(result.scores["mean_ap"].gallery_sd),
         *price,
     ]

@@ -48,6 +48,11 @@ class Paired:
     high: float
     seed_sd: float = math.nan
 
+    def __str__(self) -> str:
+        """Write it in points: mean, ± standard deviation over seeds, the interval over people."""
+        spread = "" if math.isnan(self.seed_sd) else f" ± {100 * self.seed_sd:.1f}"
+        return f"{100 * self.mean:+.1f}{spread} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+
     def to_json(self) -> dict[str, float]:
         """Return the fields by name, without a NaN."""
         return {name: value for name, value in asdict(self).items() if not math.isnan(value)}
