@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from app import build_demo
 from app.library import Library
 from app.start import launch_options
 
-__all__ = ["Outcome", "Served", "serve"]
+__all__ = ["Outcome", "Served", "serve", "sizes_below"]
 
 JSON = {"content-type": "application/json"}
 
@@ -105,3 +106,16 @@ def serve(library: Library, folder: Path) -> Iterator[Served]:
                 yield Served(address, client, folder)
         finally:
             demo.close(verbose=False)
+
+
+def sizes_below(folder: Path) -> dict[Path, int]:
+    """List the files below a folder in bytes, while a server may be deleting some: what vanishes is passed over.
+
+    `rglob` stumbles over a folder that vanishes while it looks.
+    """
+    sizes = {}
+    for place, _, names in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            with suppress(FileNotFoundError):
+                sizes[path] = path.stat().st_size
+    return sizes

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from serving import sizes_below
 
 pytestmark = pytest.mark.browser
 
@@ -105,8 +106,8 @@ def test_uploads_are_gone_from_the_disk_once_they_are_shown(
     give(page, "#own-file", marked)
     page.wait_for_selector('#own-shown [data-state="shown"]')
     root: Path = tmp_path_factory.getbasetemp()
-    kept = [path for path in root.glob("app*/**/*") if path.is_file() and path.stat().st_size == len(marked["buffer"])]
-    assert not [path for path in kept if path.read_bytes() == marked["buffer"]]
+    below = [entry for folder in root.glob("app*") for entry in sizes_below(folder).items()]
+    assert not [path for path, size in below if size == len(marked["buffer"]) and path.read_bytes() == marked["buffer"]]
 
 
 def test_the_tab_fits_a_phone(visit: Visit) -> None:
