@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from browsing import serious
 
 pytestmark = pytest.mark.browser
 
@@ -22,34 +23,15 @@ SOLID = """() => [...document.querySelectorAll('.mun-sheet')].every(one => {
 })"""
 
 
-def serious(page: Any, include: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
-    """Run axe over a part of the page, or all of it, and list the serious and critical violations."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    context = {"include": [[selector] for selector in include if page.locator(selector).count()]} if include else None
-    found = axe.Axe().run(page, context=context).response["violations"]
-    return [violation for violation in found if violation["impact"] in ("serious", "critical")]
-
-
-def told(violations: list[dict[str, Any]]) -> str:
-    return "\n".join(
-        f"{violation['id']}: {violation['help']}\n  "
-        + "\n  ".join(node["html"][:200] for node in violation["nodes"][:4])
-        for violation in violations
-    )
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     "address", ["", "?compare=other-tiny&left_out=1&query=cam3/0013/0001.jpg", "?direction=v2i&rerank=1", "?trial=99"]
 )
-def test_our_markup_has_no_serious_violation(visit: Visit, scheme: str, address: str) -> None:
-    page = visit(address=address, color_scheme=scheme).page
+def test_our_markup_has_no_serious_violation(visit: Visit, address: str) -> None:
+    page = visit(address=address).page
     page.wait_for_selector('.mun-scores[data-state="ready"]')
-    violations = serious(page, OURS)
-    assert not violations, told(violations)
+    assert not serious(page, OURS)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("tab", "ours"),
     [
@@ -59,12 +41,11 @@ def test_our_markup_has_no_serious_violation(visit: Visit, scheme: str, address:
         ("About the data", (".mun-about", "#synvi-sheet", "#synvi-knob")),
     ],
 )
-def test_the_other_tabs_have_none_either(visit: Visit, scheme: str, tab: str, ours: tuple[str, ...]) -> None:
-    page = visit(color_scheme=scheme).page
+def test_the_other_tabs_have_none_either(visit: Visit, tab: str, ours: tuple[str, ...]) -> None:
+    page = visit().page
     page.get_by_role("tab", name=tab).click()
     if tab == "About the data":
         page.wait_for_selector('#synvi-sheet [data-state="ready"]')
         page.wait_for_selector('#synvi-knob [data-state="ready"]')
         page.wait_for_function(SOLID)
-    violations = serious(page, ours)
-    assert not violations, told(violations)
+    assert not serious(page, ours)
