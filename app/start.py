@@ -15,6 +15,7 @@ from mun.commands import OneLineParser
 __all__ = ["launch_options", "main", "prepare_environment"]
 
 ROOT = Path(__file__).resolve().parent.parent
+LEAST_PACKED = 20_000  # bytes from which an answer is worth packing
 
 
 class AppParser(OneLineParser):
@@ -73,6 +74,7 @@ def complain(error: Exception) -> int:
 def launch_options() -> dict[str, Any]:
     """Return what `launch` needs to know besides the page; address and port are left to Gradio's own variables."""
     from starlette.middleware import Middleware
+    from starlette.middleware.gzip import GZipMiddleware
 
     from app.caps import read_caps
     from app.guard import Guard
@@ -83,6 +85,7 @@ def launch_options() -> dict[str, Any]:
     caps = read_caps()
     ceiling = Ceiling(folder, ceiling_for(folder, caps.temp_bytes))
     guard = Middleware(Guard, ceiling=ceiling, upload_bytes=caps.upload_bytes)
+    packed = Middleware(GZipMiddleware, minimum_size=LEAST_PACKED, compresslevel=6)  # Gradio packs its scripts alone
     return {
         "theme": build_theme(),
         "css": stylesheet(),
@@ -93,7 +96,7 @@ def launch_options() -> dict[str, Any]:
         "show_error": False,
         "ssr_mode": False,
         "pwa": False,
-        "app_kwargs": {"middleware": [guard]},
+        "app_kwargs": {"middleware": [packed, guard]},
         "run_history": False,
         "enable_monitoring": False,
         "share": False,

@@ -116,3 +116,19 @@ def test_only_the_public_functions_are_documented(url: str) -> None:
     info = httpx.get(f"{url}gradio_api/info", timeout=30).json()
     views = {"/retrieve", "/evaluate", "/retrieve_image", "/project", "/auxiliary", "/explain"}
     assert set(info["named_endpoints"]) == {"/status", *views, "/train_start", "/train_status", "/train_stop"}
+
+
+def test_the_page_is_sent_packed_and_its_events_are_not(url: str) -> None:
+    """A packed stream of events would wait for more of them."""
+    with httpx.stream("GET", url, headers={"accept-encoding": "gzip"}) as answer:
+        packed = sum(map(len, answer.iter_raw()))
+    assert answer.headers["content-encoding"] == "gzip"
+    plain = httpx.get(url, headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert packed < len(plain.content) / 4
+    headers = {"content-type": "application/json"}
+    posted = httpx.post(f"{url}gradio_api/call/retrieve", content='{"data": []}', headers=headers, timeout=30)
+    address = f"{url}gradio_api/call/retrieve/{posted.json()['event_id']}"
+    events = httpx.get(address, headers={"accept-encoding": "gzip"}, timeout=30)
+    assert events.headers["content-type"].startswith("text/event-stream")
+    assert "content-encoding" not in events.headers
