@@ -15,7 +15,6 @@ __all__ = ["figure_html", "results_tab_html"]
 
 # Column: heading, what it means, the CSV's column that it is sorted by, and that of its spread.
 COLUMNS = (
-    ("seeds", "runs that differ by their seed alone", "seeds", ""),
     ("rank-1", "percent, mean ± sd over seeds", "rank1", "rank1_seed_sd"),
     ("mAP", "percent, mean ± sd over seeds", "mean_ap", "mean_ap_seed_sd"),
     ("mINP", "percent, mean ± sd over seeds", "mean_inp", "mean_inp_seed_sd"),
@@ -25,6 +24,7 @@ COLUMNS = (
         "mean_ap_difference",
         "",
     ),
+    ("seeds", "runs that differ by their seed alone", "seeds", ""),
     ("galleries", "sd of mAP over galleries, points", "mean_ap_gallery_sd", ""),
     ("validation", "mAP of the chosen variant on validation identities, percent", "validation_mean_ap", ""),
     ("learned", "numbers learned, without the classifier", "parameters", ""),
