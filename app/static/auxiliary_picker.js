@@ -1,5 +1,5 @@
 // The bridge from the images of a person to Python: a click (or Enter, or Space) sends a key, which the server checks
-// (`walk.js` goes before this).
+// (`walk.js` and `press.js` go before this).
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-image]");
   if (!button) return;
@@ -8,7 +8,7 @@ element.addEventListener("click", (event) => {
     other.tabIndex = other === button ? 0 : -1;
   }
   element.dataset.refocus = button.dataset.image;
-  trigger("select", { image: button.dataset.image });
+  press({ image: button.dataset.image });
 });
 
 walk("button[data-image]", (button) => button.parentElement);

@@ -1,5 +1,5 @@
 // The bridge from the Explain tab to Python: a click on an image, a target or a map sends its name, on a button of a
-// message what it does; the server checks all of them (`walk.js`, and for the row `address.js`, go before this).
+// message what it does; the server checks all of them (`walk.js`, `press.js`, and for the row `address.js`, go before this).
 const NAMES = ["image", "aim", "map", "action"];
 const BUTTONS = "button[data-image], button[data-aim], button[data-map]";
 
@@ -14,7 +14,7 @@ element.addEventListener("click", (event) => {
     }
   }
   element.dataset.refocus = button.dataset[name];
-  trigger("select", { [name]: button.dataset[name] });
+  press({ [name]: button.dataset[name] });
 });
 
 walk(BUTTONS, () => element);

@@ -5,14 +5,14 @@ element.addEventListener("click", (event) => {
   if (!button || button.disabled) return;
   if (button.dataset.page !== undefined) {
     element.dataset.refocus = button.getAttribute("aria-label");
-    trigger("select", { page: Number(button.dataset.page) });
+    press({ page: Number(button.dataset.page) });
     return;
   }
   for (const other of element.querySelectorAll("button[data-query]")) {
     other.setAttribute("aria-pressed", String(other === button));
     other.tabIndex = other === button ? 0 : -1;
   }
-  trigger("select", { query: button.dataset.query });
+  press({ query: button.dataset.query });
 });
 
 walk("button[data-query]", () => element);

@@ -1,15 +1,15 @@
 // The bridge from the ranking to Python: a click on an image sends its key, on a button the name of what it does; the
 // server checks both. After each answer the address bar gets the view's link, and a live region says what is there
-// (`address.js` goes before this).
+// (`walk.js`, `address.js` and `press.js` go before this).
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-image], button[data-action]");
   if (!button || button.disabled) return;
   element.dataset.refocus = button.dataset.action ?? "image";
   if (button.dataset.action) {
     if (["stop", "start"].includes(button.dataset.action)) button.disabled = true;
-    trigger("select", { action: button.dataset.action });
+    press({ action: button.dataset.action });
   } else {
-    trigger("select", { image: button.dataset.image });
+    press({ image: button.dataset.image });
   }
 });
 

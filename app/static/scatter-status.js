@@ -1,10 +1,10 @@
 // What stands above the plots: its buttons stop and start the work, its link goes into the address bar, its words are
-// announced, while this tab is looked at (`address.js` goes before this).
+// announced, while this tab is looked at (`address.js` and `press.js` go before this).
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-action]");
   if (!button || button.disabled) return;
   button.disabled = true;
-  trigger("select", { action: button.dataset.action });
+  press({ action: button.dataset.action });
 });
 watch("value", () => {
   const section = element.querySelector("[data-turn]");

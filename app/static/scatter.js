@@ -67,7 +67,7 @@ const choose = (side, row) => {
   if (!one) return;
   chosen = [one[IMAGE], one[MODALITY], one[PID]];
   ring();
-  trigger("select", { side, point: row });
+  press({ side, point: row });
 };
 
 const hook = () => {
@@ -81,7 +81,7 @@ const hook = () => {
     });
     plot.on("plotly_selected", (event) => {
       const rows = (event?.points ?? []).map((one) => one.customdata).filter(Number.isInteger);
-      if (rows.length) trigger("select", { side, points: rows });
+      if (rows.length) press({ side, points: rows });
     });
     plot.on("plotly_hover", (event) => {
       const row = rowOf(event);

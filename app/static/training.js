@@ -4,7 +4,7 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-run], button[data-compare]");
   if (!button || button.disabled) return;
   element.dataset.refocus = button.dataset.run ? `[data-run="${button.dataset.run}"]` : `[data-compare="${button.dataset.compare}"]`;
-  trigger("select", button.dataset.run ? { run: button.dataset.run } : { compare: button.dataset.compare });
+  press(button.dataset.run ? { run: button.dataset.run } : { compare: button.dataset.compare });
 });
 
 watch("value", () => {

@@ -99,7 +99,7 @@ def lay_out(library: Library) -> Parts:
             buttons["surprise"] = gr.Button("Somebody else", size="md", elem_id="auxiliary-surprise")
             with gr.Column(visible=True) as groups[COLLECTION]:
                 picker = gr.HTML(
-                    js_on_load=script("walk.js", "auxiliary_picker.js"),
+                    js_on_load=script("walk.js", "press.js", "auxiliary_picker.js"),
                     elem_id="auxiliary-picker",
                     apply_default_css=False,
                 )

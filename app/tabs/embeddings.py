@@ -82,7 +82,7 @@ def lay_out(library: Library) -> Parts:
     with gr.Column(elem_id="embeddings"):
         with gr.Row(elem_classes="mun-columns"):
             with gr.Column(scale=9, min_width=300):
-                pieces["status"] = html("status", "address.js", "scatter-status.js")
+                pieces["status"] = html("status", "address.js", "press.js", "scatter-status.js")
                 with gr.Row(elem_classes="mun-embeddings-plots"):
                     for side in SIDES:
                         with gr.Column(min_width=300, visible=side == "left" or bool(visit.compare)) as column:
@@ -94,7 +94,7 @@ def lay_out(library: Library) -> Parts:
                 build_selection_export(library, state)
             with gr.Column(scale=3, min_width=270):
                 made |= build_options(visit)
-                pieces["data"] = html("data", "scatter.js")
+                pieces["data"] = html("data", "press.js", "scatter.js")
                 pieces["panel"] = html("chosen")
                 door = build_door("embeddings")
         compared = gr.Checkbox(False, label="Numbers of the controls: mismatched pairs, untrained generator")

@@ -97,15 +97,15 @@ def lay_out(library: Library) -> Parts:
                 cameras = [ANY, *map(str, sorted({sample.camid for sample in samples}))]
                 controls["person"] = gr.Dropdown(people, value=None, label="Person", min_width=100)
                 controls["camera"] = gr.Dropdown(cameras, value=ANY, label="Camera", min_width=100)
-            images = html("explain-images", "walk.js", "explain.js")
+            images = html("explain-images", "walk.js", "press.js", "explain.js")
         with gr.Column(scale=5, min_width=300):
             gr.HTML("<h2>Target: why is it alike to …</h2>", apply_default_css=False)
             with gr.Row(elem_classes="mun-filters"):
                 choices = [("another image", AGAINST[0]), ("an identity's center", AGAINST[1])]
                 controls["against"] = gr.Dropdown(choices, value=AGAINST[0], label="Target", min_width=150)
                 controls["center"] = gr.Dropdown([SAME, *people], value=SAME, label="Center of person", min_width=130)
-            targets = html("explain-targets", "walk.js", "explain.js")
-    row = html("explain-row", "walk.js", "address.js", "explain.js")
+            targets = html("explain-targets", "walk.js", "press.js", "explain.js")
+    row = html("explain-row", "walk.js", "address.js", "press.js", "explain.js")
     build_take_home(library, state)
     gr.HTML("<h2>Checked against the truth</h2>", apply_default_css=False)
     with gr.Row(elem_classes="mun-explain-buttons"):

@@ -43,18 +43,20 @@ def build_retrieval(demo: gr.Blocks, library: Library, header: gr.HTML) -> Door:
     visit = views.first_visit(library)
     offered = menus(library, visit)
     state, timer = gr.State(visit), gr.Timer(POLL_SECONDS, active=False)
-    gr.HTML(hint_html("retrieval", HINT), js_on_load=script("hint.js"), apply_default_css=False)
+    gr.HTML(hint_html("retrieval", HINT), js_on_load=script("hint.js", "fold.js"), apply_default_css=False)
     settings = build_settings(offered)
     with gr.Row(elem_classes="mun-columns"):
         with gr.Column(scale=3, min_width=300, elem_classes="mun-side"):
             filters = build_browser(offered)
             surprise = gr.Button("Random query", elem_id="random-query", size="md")
             strip = gr.HTML(
-                js_on_load=script("walk.js", "queries.js"), elem_id="query-browser", apply_default_css=False
+                js_on_load=script("walk.js", "press.js", "queries.js"), elem_id="query-browser", apply_default_css=False
             )
         with gr.Column(scale=9, min_width=300, elem_classes="mun-main"):
             results = gr.HTML(
-                js_on_load=script("walk.js", "address.js", "ranking.js"), elem_id="ranking", apply_default_css=False
+                js_on_load=script("walk.js", "address.js", "press.js", "ranking.js"),
+                elem_id="ranking",
+                apply_default_css=False,
             )
             build_take_home(library, state)
             door = build_door(views.TAB)

@@ -52,7 +52,7 @@ def build_training(demo: gr.Blocks, library: Library) -> None:
             form = build_form(library)
             start = gr.Button("Start", variant="primary", elem_id="train-start", interactive=not limits.off)
         with gr.Column(scale=8, min_width=300, elem_classes="mun-main"):
-            bridge, welcome = script("address.js", "training.js"), views.welcome_html(limits)
+            bridge, welcome = script("address.js", "press.js", "training.js"), views.welcome_html(limits)
             run = gr.HTML(welcome, elem_id="train-run", js_on_load=bridge, apply_default_css=False)
             with gr.Column(visible=False, elem_classes="mun-train-tools") as tools:
                 with gr.Row(elem_classes="mun-train-buttons"):
@@ -90,7 +90,7 @@ def build_training(demo: gr.Blocks, library: Library) -> None:
     }
     for event in (started, pressed["delete"]):
         event.success(None, [tokens], js=KEEP, api_visibility="private")
-    runs.select(selected, [state, tokens], outputs, **OWNER)
+    runs.select(selected, [state, tokens], outputs, trigger_mode="always_last", **OWNER)
     chosen = form.components["preset"]
     chosen.input(fill, [chosen], form.inputs(), **EVENT)
     take_home_button(buttons["download"], "train-file", partial(model_file, handlers), [state, tokens], READ)

@@ -75,6 +75,14 @@ def test_a_click_on_a_query_ranks_the_gallery_for_it(visit: Visit) -> None:
     assert cards.first.locator("img").evaluate("image => image.naturalHeight") > 0
 
 
+def test_the_last_of_three_quick_presses_counts(visit: Visit) -> None:
+    page = visit().page
+    keys = query_keys(page)
+    presses = [page.locator(f'button[data-query="{key}"]').element_handle() for key in (keys[3], keys[9], keys[14])]
+    page.evaluate("buttons => buttons.forEach((button) => button.click())", presses)
+    ranked_for(page, keys[14])
+
+
 def test_hardest_first_puts_the_lowest_average_precision_first(visit: Visit) -> None:
     page = visit().page
     choose(page, "Order", "hardest first")
@@ -324,6 +332,19 @@ def test_a_narrow_page_does_not_scroll_sideways(visit: Visit, address: str) -> N
         page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
         assert page.locator(".ranked-card").first.bounding_box()["width"] >= 80
+
+
+def test_a_phone_folds_the_settings_and_shows_the_queries(visit: Visit) -> None:
+    page = visit(width=390, height=844).page
+    fold = page.get_by_role("button", name="Checkpoint, protocol, corruption")
+    protocol = page.get_by_role("combobox", name="Protocol")
+    protocol.wait_for(state="hidden")
+    assert page.locator("button[data-query]").first.bounding_box()["y"] < 844
+    fold.click()
+    protocol.wait_for()
+    page.set_viewport_size({"width": 1400, "height": 900})
+    fold.wait_for(state="hidden")
+    assert protocol.is_visible()
 
 
 def test_dark_mode_is_dark(visit: Visit) -> None:
