@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-__all__ = ["MAX_TEXT", "known", "text", "whole_number"]
+__all__ = ["MAX_TEXT", "known", "shown", "spelled", "text", "whole_number"]
 
 MAX_TEXT = 200
+MAX_DIGITS = 18  # of a number in an address
 SHOWN = 60  # characters of a bad value that a message repeats
 
 
@@ -42,6 +43,11 @@ def whole_number(name: str, value: object, low: int, high: int) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
         raise ValueError(f"expected {name} to be a whole number from {low} to {high}, got {shown(value)}")
     return number
+
+
+def spelled(word: str) -> int | str:
+    """Read a number of an address; what is none is returned as it came, for `whole_number` to refuse."""
+    return int(word) if word.isascii() and word.isdigit() and len(word) <= MAX_DIGITS else word
 
 
 def known(name: str, value: object, names: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.actions.checks import known, text, whole_number
+from app.actions.checks import known, spelled, text, whole_number
 from app.actions.explain.checks import CascadeStep, Checked, NamedCurves
 from app.actions.explain.request import CHANGES, LAYERS, MAX_SEED, METHODS, Request
 from app.actions.explain.result import LayerMap, Result
@@ -92,7 +92,7 @@ def read_link(library: Library, values: Mapping[str, object]) -> ExplainVisit:
     """
     said = {field.name: text(field.name, values[field.name]) for field in fields(Request) if values.get(field.name)}
     seed = said.pop("seed", "0")
-    number = whole_number("seed", int(seed) if seed.isascii() and seed.isdigit() else seed, 0, MAX_SEED)
+    number = whole_number("seed", spelled(seed), 0, MAX_SEED)
     request = Request(**said, seed=number).checked(library)
     scale = known("scale", values.get("scale") or SCALES[0], SCALES)
     return ExplainVisit(request, scale, text("focus", values.get("focus") or ""), turn=1)

@@ -2,7 +2,10 @@
 
 import base64
 import io
+from dataclasses import replace
+from html import escape
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import numpy as np
@@ -13,6 +16,7 @@ from app.actions import synvi
 from app.library import Library, open_library
 from app.tabs.data import DataHandlers
 from app.views import synvi as synvi_views
+from app.views.synvi import DataVisit
 from mun.data.synthetic import LEVELS, Knobs
 from mun.data.synthetic.sheet import CAMERA_ORDER, KNOB_VALUES, people_by_camera
 
@@ -71,16 +75,41 @@ def test_what_came_from_outside_is_checked(library: Library, call, words: str) -
 
 def test_the_handlers_answer_html_and_count_their_turns(library: Library) -> None:
     handlers = DataHandlers(library)
-    turn, html = handlers.sheet(4, "easy", "6", 1)
-    assert turn == 5
-    assert 'data-state="ready" data-turn="4" data-level="easy"' in html
-    assert html.count("<img") == synvi.MORE_PEOPLE
-    turn, html = handlers.knob(5, "lookalikes", 2)
-    assert "the person before, lookalikes at 1" in html
-    _, html, seed = handlers.others(6, "easy", "6")
-    assert f"seed {seed}." in html
-    with pytest.raises(gr.Error, match="expected level to be one of"):
-        handlers.sheet(0, "odd", "all", 0)
+    answer = handlers.sheet(DataVisit(turn=4, seed=1), "easy", "6", "noise", 2)
+    assert answer.visit == DataVisit("easy", "6", 1, "noise", 2, turn=5)
+    assert 'data-state="ready" data-turn="5"' in answer.sheet
+    assert 'data-level="easy"' in answer.sheet
+    assert answer.sheet.count("<img") == synvi.MORE_PEOPLE
+    answer = handlers.knob(answer.visit, "easy", "6", "lookalikes", 2)
+    assert answer.visit.turn == 6
+    assert "the person before, lookalikes at 1" in answer.knob
+    answer = handlers.others(answer.visit, "easy", "6", "lookalikes", 2)
+    assert f"seed {answer.visit.seed}." in answer.sheet
+    for wrong in (
+        ("odd", "all", "noise", 2),
+        ("easy", 6, "noise", 2),
+        ("easy", "6", None, 2),
+        ("easy", "6", "noise", 0),
+    ):
+        with pytest.raises(gr.Error, match="expected "):
+            handlers.sheet(DataVisit(), *wrong)
+
+
+def test_a_link_leads_back_and_a_wrong_one_says_so(library: Library) -> None:
+    handlers, visit = DataHandlers(library), DataVisit("hard", "6", 12, "noise", 31, turn=3)
+    values = dict(parse_qsl(visit.link.removeprefix("?")))
+    answer = handlers.enter(DataVisit(), values)
+    assert answer.visit == replace(visit, turn=1)
+    assert 'data-level="hard"' in answer.sheet
+    assert 'data-knob="noise"' in answer.knob
+    assert answer.outputs()[3:] == ["hard", "6", "noise", 31]
+    assert escape(answer.visit.link) in answer.sheet
+    assert handlers.enter(answer.visit, {}).sheet is None, "what is drawn stays"
+    assert handlers.enter(DataVisit(), {**values, "tab": "explain"}).visit == DataVisit(turn=1)
+    for name, wrong in (("level", "odd"), ("camera", "7"), ("seed", "-1"), ("knob", "x" * 300), ("person", "1e3")):
+        answer = handlers.enter(DataVisit(), {**values, name: wrong})
+        assert answer.visit == DataVisit(turn=1)
+        assert "This link cannot be opened as it is. Expected " in answer.sheet
 
 
 def test_the_statement_says_whose_people_these_are(library: Library, make_sysu, tiny_checkpoint: Path) -> None:

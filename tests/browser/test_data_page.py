@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -37,7 +38,13 @@ def test_sheets_and_knobs_follow_their_controls(visit: Visit) -> None:
     choose(page, "Knob", "noise")
     page.wait_for_selector('#synvi-knob [data-knob="noise"]')
     assert page.locator("#synvi-knob figure").count() == 3
-    assert not visitor.problems
+    page.wait_for_url("**knob=noise**")
+    people = first.get_attribute("src")
+    other = visit(address="?" + urlsplit(page.url).query).page
+    other.wait_for_selector('#synvi-sheet [data-level="hard"]')
+    assert other.locator("#synvi-sheet img").first.get_attribute("src") == people
+    assert other.locator('#synvi-knob [data-knob="noise"]').count() == 1
+    assert other.get_by_label("Level", exact=True).locator("visible=true").input_value() == "hard"
 
 
 def test_it_fits_a_phone(visit: Visit) -> None:
