@@ -1,4 +1,4 @@
-"""What stands before Gradio's routes: requests of a bearable size, and no route that this page does not use."""
+"""What stands before Gradio's routes: requests of a bearable size, no route that is not used, a packed page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
@@ -22,7 +23,7 @@ from app.temporary import Ceiling
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["MAX_CALL_BYTES", "Guard"]
+__all__ = ["MAX_CALL_BYTES", "Guard", "PackedPage"]
 
 MAX_CALL_BYTES = 24_000_000  # an image of 16 MB in base64, and its fellow arguments
 
@@ -36,6 +37,25 @@ CLOSED = re.compile(
     re.IGNORECASE,
 )
 NAMED = re.compile(r"/gradio_api/(?:call|run|api)/(?P<name>[^/]+)/?")
+
+
+class PackedPage:
+    """An ASGI middleware that packs the page itself; Gradio packs its scripts, and leaves the page as it is.
+
+    Nothing else goes through it: even where it would not pack a stream of events it would hold the head back until the
+    first event, and Gradio's script may then miss what comes with it.
+
+    Args:
+        app: What comes behind.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app, self.packing = app, GZipMiddleware(app, compresslevel=6)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        page = scope["type"] == "http" and scope["path"] in ("/", "/config")
+        await (self.packing if page else self.app)(scope, receive, send)
 
 
 class Guard:

@@ -15,7 +15,6 @@ from mun.commands import OneLineParser
 __all__ = ["launch_options", "main", "prepare_environment"]
 
 ROOT = Path(__file__).resolve().parent.parent
-LEAST_PACKED = 20_000  # bytes from which an answer is worth packing
 
 
 class AppParser(OneLineParser):
@@ -74,10 +73,9 @@ def complain(error: Exception) -> int:
 def launch_options() -> dict[str, Any]:
     """Return what `launch` needs to know besides the page; address and port are left to Gradio's own variables."""
     from starlette.middleware import Middleware
-    from starlette.middleware.gzip import GZipMiddleware
 
     from app.caps import read_caps
-    from app.guard import Guard
+    from app.guard import Guard, PackedPage
     from app.temporary import Ceiling, ceiling_for
     from app.theme import build_theme, stylesheet
 
@@ -85,7 +83,6 @@ def launch_options() -> dict[str, Any]:
     caps = read_caps()
     ceiling = Ceiling(folder, ceiling_for(folder, caps.temp_bytes))
     guard = Middleware(Guard, ceiling=ceiling, upload_bytes=caps.upload_bytes)
-    packed = Middleware(GZipMiddleware, minimum_size=LEAST_PACKED, compresslevel=6)  # Gradio packs its scripts alone
     return {
         "theme": build_theme(),
         "css": stylesheet(),
@@ -96,7 +93,7 @@ def launch_options() -> dict[str, Any]:
         "show_error": False,
         "ssr_mode": False,
         "pwa": False,
-        "app_kwargs": {"middleware": [packed, guard]},
+        "app_kwargs": {"middleware": [Middleware(PackedPage), guard]},
         "run_history": False,
         "enable_monitoring": False,
         "share": False,
