@@ -64,19 +64,7 @@ def build(library: Library) -> gr.Blocks:
         open_tab(demo, tabs)
         name_tabs(tabs)
         add_api(library)
-    keep_pages_light(demo)
     return demo
-
-
-def keep_pages_light(demo: gr.Blocks) -> None:
-    """Name no place where an event that shows no progress would show it.
-
-    By default that is each of its outputs, and Gradio's script goes through the places of all events, with all that
-    lies in them, whenever any event begins or ends: a third of the time in which the page is loaded.
-    """
-    for event in demo.fns.values():
-        if event.show_progress == "hidden":
-            event.show_progress_on = []
 
 
 def open_tab(demo: gr.Blocks, tabs: gr.Tabs) -> None:

@@ -43,7 +43,7 @@ def build_retrieval(demo: gr.Blocks, library: Library, header: gr.HTML) -> Door:
     visit = views.first_visit(library)
     offered = menus(library, visit)
     state, timer = gr.State(visit), gr.Timer(POLL_SECONDS, active=False)
-    gr.HTML(hint_html("retrieval", HINT), js_on_load=script("hint.js", "fold.js"), apply_default_css=False)
+    gr.HTML(hint_html("retrieval", HINT), js_on_load=script("hint.js"), apply_default_css=False)
     settings = build_settings(offered)
     with gr.Row(elem_classes="mun-columns"):
         with gr.Column(scale=3, min_width=300, elem_classes="mun-side"):

@@ -41,45 +41,44 @@ def dropdown(menu: Menu, label: str, **options: Any) -> gr.Dropdown:
 
 
 def build_settings(menus: Mapping[str, Menu]) -> dict[str, Any]:
-    """Lay out who ranks, and what is ranked; what few change is folded away, and all of it on a phone."""
+    """Lay out who ranks, and what is ranked; what few change is folded away."""
     made: dict[str, Any] = {}
-    with gr.Accordion("Checkpoint, protocol, corruption", elem_classes="mun-fold"):
-        with gr.Row(elem_classes="mun-settings"):
-            made["checkpoint"] = dropdown(menus["checkpoint"], "Checkpoint", scale=3, min_width=230)
-            made["compare"] = dropdown(
-                menus["compare"],
-                "Compare with (up to three)",
-                multiselect=True,
-                max_choices=MAX_OTHERS,
-                scale=3,
-                min_width=230,
-            )
-            several = len(menus["data"].choices) > 1
-            made["data"] = dropdown(menus["data"], "Data", visible=several, scale=2, min_width=130)
-            made["direction"] = dropdown(menus["direction"], "Direction", scale=3, min_width=260)
-            made["protocol"] = dropdown(menus["protocol"], "Protocol", scale=2, min_width=150)
-            made["top_k"] = gr.Slider(1, 100, menus["top_k"].value, step=1, label="Top k", scale=2, min_width=160)
-        with gr.Row(elem_classes="mun-settings mun-retrieval-corruption"):
-            made["corruption"] = dropdown(
-                menus["corruption"], "Corrupt the visible images", elem_id="corruption", scale=2, min_width=230
-            )
-            made["severity"] = gr.Radio(
-                [*menus["severity"].choices],
-                value=str(menus["severity"].value),
-                label="Severity (mixed draws its own)",
-                elem_id="severity",
-                scale=3,
-                min_width=230,
-            )
-        with gr.Accordion("Gallery, re-ranking, images left out", open=False), gr.Row(elem_classes="mun-settings"):
-            made["shots"] = dropdown(menus["shots"], "Gallery images per person and camera", min_width=190)
-            made["trial"] = gr.Slider(0, 9, menus["trial"].value, step=1, label="Gallery (trial)", min_width=170)
-            made["rerank"] = gr.Checkbox(
-                bool(menus["rerank"].value), label="Re-rank by k-reciprocal neighbours", min_width=190
-            )
-            made["left_out"] = gr.Checkbox(
-                bool(menus["left_out"].value), label="Show images left out by the protocol", min_width=190
-            )
+    with gr.Row(elem_classes="mun-settings"):
+        made["checkpoint"] = dropdown(menus["checkpoint"], "Checkpoint", scale=3, min_width=230)
+        made["compare"] = dropdown(
+            menus["compare"],
+            "Compare with (up to three)",
+            multiselect=True,
+            max_choices=MAX_OTHERS,
+            scale=3,
+            min_width=230,
+        )
+        several = len(menus["data"].choices) > 1
+        made["data"] = dropdown(menus["data"], "Data", visible=several, scale=2, min_width=130)
+        made["direction"] = dropdown(menus["direction"], "Direction", scale=3, min_width=260)
+        made["protocol"] = dropdown(menus["protocol"], "Protocol", scale=2, min_width=150)
+        made["top_k"] = gr.Slider(1, 100, menus["top_k"].value, step=1, label="Top k", scale=2, min_width=160)
+    with gr.Row(elem_classes="mun-settings mun-retrieval-corruption"):
+        made["corruption"] = dropdown(
+            menus["corruption"], "Corrupt the visible images", elem_id="corruption", scale=2, min_width=230
+        )
+        made["severity"] = gr.Radio(
+            [*menus["severity"].choices],
+            value=str(menus["severity"].value),
+            label="Severity (mixed draws its own)",
+            elem_id="severity",
+            scale=3,
+            min_width=230,
+        )
+    with gr.Accordion("Gallery, re-ranking, images left out", open=False), gr.Row(elem_classes="mun-settings"):
+        made["shots"] = dropdown(menus["shots"], "Gallery images per person and camera", min_width=190)
+        made["trial"] = gr.Slider(0, 9, menus["trial"].value, step=1, label="Gallery (trial)", min_width=170)
+        made["rerank"] = gr.Checkbox(
+            bool(menus["rerank"].value), label="Re-rank by k-reciprocal neighbours", min_width=190
+        )
+        made["left_out"] = gr.Checkbox(
+            bool(menus["left_out"].value), label="Show images left out by the protocol", min_width=190
+        )
     return made
 
 

@@ -1,4 +1,4 @@
-"""What is kept of a visit: its states, nothing of the page, no longer than the page says; and what the page keeps."""
+"""What is kept of a visit: its states, nothing of the page, and no longer than the page says."""
 
 from __future__ import annotations
 
@@ -58,12 +58,3 @@ def test_an_image_of_a_visitor_stays_until_an_hour_after_the_last_answer(library
 def test_a_temporary_file_lies_an_hour_at_most(library: Library) -> None:
     frequency, age = build_demo(library).delete_cache
     assert frequency + age <= KEEP_SECONDS == 3600
-
-
-def test_an_event_that_shows_no_progress_names_no_place_for_it(library: Library) -> None:
-    """Gradio's script goes through all such places at every event, 4,000 times while the page is loaded."""
-    events = build_demo(library).get_config_file()["dependencies"]
-    silent = [event for event in events if event["show_progress"] == "hidden"]
-    assert len(silent) > 50
-    assert all(event["show_progress_on"] == [] for event in silent)
-    assert all(event["show_progress_on"] != [] for event in events if event["show_progress"] != "hidden")

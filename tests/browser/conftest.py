@@ -118,41 +118,17 @@ def chromium(chromium_path: str) -> Iterator[object]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def profile(chromium: object) -> Iterator[object]:
-    """One profile for the session, whose pages need not fetch and compile Gradio's scripts again."""
-    context = chromium.new_context()
-    yield context
-    context.close()
-
-
 @pytest.fixture
-def visit(chromium: object, profile: object, app_url: str) -> Iterator[Callable[..., Visitor]]:
-    """Open the page as a new visitor and wait for the first ranking; at the end, nothing may have gone wrong.
-
-    The first visitor of a test takes the session's profile, with nothing stored in it; others, and those who bring
-    `options`, get a profile of their own.
-    """
+def visit(chromium: object, app_url: str) -> Iterator[Callable[..., Visitor]]:
+    """Open the page in a fresh profile and wait for the first ranking; at the end, nothing may have gone wrong."""
     contexts, visitors = [], []
 
-    def new_page(options: dict[str, object]) -> object:
-        if visitors or options:
-            contexts.append(chromium.new_context(**options))
-            return contexts[-1].new_page()
-        page = profile.new_page()
-        developer = profile.new_cdp_session(page)
-        developer.send("Storage.clearDataForOrigin", {"origin": app_url, "storageTypes": "cookies,local_storage"})
-        developer.detach()
-        return page
-
-    def open_page(
-        width: int = 1400, height: int = 900, address: str = "", color_scheme: str = "light", **options: object
-    ) -> Visitor:
-        visitor = Visitor(new_page(options))
+    def open_page(width: int = 1400, height: int = 900, address: str = "", **options: object) -> Visitor:
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        visitor = Visitor(context.new_page())
         visitors.append(visitor)
         page = visitor.page
-        page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme=color_scheme)
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: visitor.problems.append(str(error)))
         page.on("console", lambda entry: visitor.problems.append(entry.text) if entry.type == "error" else None)
@@ -171,8 +147,6 @@ def visit(chromium: object, profile: object, app_url: str) -> Iterator[Callable[
     yield open_page
     for context in contexts:
         context.close()
-    for page in list(profile.pages):
-        page.close()
     for visitor in visitors:
         assert not visitor.problems
         assert not visitor.outside

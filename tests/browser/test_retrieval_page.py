@@ -262,6 +262,8 @@ def test_a_link_that_makes_no_sense_says_so_and_shows_the_first_view(visit: Visi
 
 def test_everything_can_be_done_with_the_keyboard_alone(visit: Visit) -> None:
     page = visit().page
+    page.wait_for_selector('.mun-scores[data-state="ready"]')
+    page.wait_for_timeout(1000)  # Gradio may miss what is pressed while it closes the stream of events
     keys = query_keys(page)
     press_until(page, "Tab", "query", page.locator(READY).get_attribute("data-query"))
     page.keyboard.press("Home")
@@ -332,19 +334,6 @@ def test_a_narrow_page_does_not_scroll_sideways(visit: Visit, address: str) -> N
         page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
         assert page.locator(".ranked-card").first.bounding_box()["width"] >= 80
-
-
-def test_a_phone_folds_the_settings_and_shows_the_queries(visit: Visit) -> None:
-    page = visit(width=390, height=844).page
-    fold = page.get_by_role("button", name="Checkpoint, protocol, corruption")
-    protocol = page.get_by_role("combobox", name="Protocol")
-    protocol.wait_for(state="hidden")
-    assert page.locator("button[data-query]").first.bounding_box()["y"] < 844
-    fold.click()
-    protocol.wait_for()
-    page.set_viewport_size({"width": 1400, "height": 900})
-    fold.wait_for(state="hidden")
-    assert protocol.is_visible()
 
 
 def test_dark_mode_is_dark(visit: Visit) -> None:
