@@ -42,8 +42,7 @@ NAMED = re.compile(r"/gradio_api/(?:call|run|api)/(?P<name>[^/]+)/?")
 class PackedPage:
     """An ASGI middleware that packs the page itself; Gradio packs its scripts, and leaves the page as it is.
 
-    Nothing else goes through it: even where it would not pack a stream of events it would hold the head back until the
-    first event, and Gradio's script may then miss what comes with it.
+    Nothing else goes through it: it would hold the head of a stream of events back until the first of them.
 
     Args:
         app: What comes behind.

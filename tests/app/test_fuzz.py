@@ -15,7 +15,7 @@ from app.library import Library
 from mun.images import decode
 
 CALLS, SOAK_CALLS = 100, 1000
-EVENT_CALLS = 3  # of each private event
+EVENT_CALLS = 5  # of each private event
 
 
 @pytest.fixture(scope="module")

@@ -263,7 +263,7 @@ def test_a_link_that_makes_no_sense_says_so_and_shows_the_first_view(visit: Visi
 def test_everything_can_be_done_with_the_keyboard_alone(visit: Visit) -> None:
     page = visit().page
     page.wait_for_selector('.mun-scores[data-state="ready"]')
-    page.wait_for_timeout(1000)  # Gradio may miss what is pressed while it closes the stream of events
+    page.wait_for_timeout(1000)  # a press at the moment when the first events end was lost in whole runs, never alone
     keys = query_keys(page)
     press_until(page, "Tab", "query", page.locator(READY).get_attribute("data-query"))
     page.keyboard.press("Home")
