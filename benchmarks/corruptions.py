@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mun.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt
-from mun.data.synthetic import CAMERAS, Plan
 from mun.images import resize
 from mun.structures import Modality, Split
+from mun.synvi import CAMERAS, Plan
 
 PEOPLE = 5
 LIMIT = 15.0  # milliseconds for 128×64

@@ -21,7 +21,6 @@ from tqdm import tqdm
 from mun.checkpoint import load_checkpoint
 from mun.data.augment import to_images
 from mun.data.sources import read_source
-from mun.data.synthetic.plan import Plan
 from mun.embedding import embed_pixels, embed_samples
 from mun.explain.cams import GENERATOR_LAYERS, STAGES, Look, Method, activation_maps, upsampled
 from mun.explain.faithfulness import center_prior, energy_share, randomised, rank_correlation
@@ -30,6 +29,7 @@ from mun.explain.truth import Evidence, find_evidence
 from mun.files import read_json
 from mun.models.network import Network
 from mun.structures import Modality, Sample, Split
+from mun.synvi.plan import Plan
 
 ROOT = Path(__file__).resolve().parent.parent
 V, I, A = Modality.VISIBLE, Modality.INFRARED, Modality.AUXILIARY  # noqa: E741

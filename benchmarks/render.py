@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from mun.data.synthetic import CAMERAS, Plan, Recipe, truth_of
 from mun.structures import Split
+from mun.synvi import CAMERAS, Plan, Recipe, truth_of
 
 PEOPLE = 20
 LIMIT = 15.0  # milliseconds for 128×64

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.library import Library
-from mun.data.synthetic.plan import Plan
 from mun.files import read_json
 from mun.structures import Split
+from mun.synvi.plan import Plan
 
 __all__ = ["plan_of"]
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from app.actions.checks import known, whole_number
 from app.library import Library
 from app.thumbnails import encoded
-from mun.data.synthetic.camera import CAMERAS
-from mun.data.synthetic.levels import LEVELS
-from mun.data.synthetic.sheet import CAMERA_ORDER, knob_pictures, people_by_camera
+from mun.synvi.camera import CAMERAS
+from mun.synvi.levels import LEVELS
+from mun.synvi.sheet import CAMERA_ORDER, knob_pictures, people_by_camera
 
 __all__ = ["ALL", "CAMERA_NAMES", "KNOBS", "LEVEL_NAMES", "KnobRow", "Row", "Sheet", "knob", "sheet"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mun.config import Config, from_json, to_json
-from mun.data.synthetic import LEVELS, Plan
 from mun.files import read_json, write_json
+from mun.synvi import LEVELS, Plan
 
 __all__ = [
     "ACTIVE",

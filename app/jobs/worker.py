@@ -20,7 +20,7 @@ from app.jobs.chunk import data_folder, run_chunk, stop_requested
 from app.jobs.record import RENDER, Recipe, Record, read_record, write_record
 from app.jobs.watching import Progress, write_progress
 from mun.data.cache import cache_folder
-from mun.data.synthetic import write
+from mun.synvi import write
 from mun.training.run import sweep
 
 __all__ = ["DISK_FULL", "explain", "main", "prepare_data", "work"]

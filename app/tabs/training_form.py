@@ -21,7 +21,7 @@ from app.actions.training.request import (
 from app.jobs.record import RENDER
 from app.library import Library
 from mun.auxiliary.registry import AUXILIARIES
-from mun.data.synthetic import LEVELS
+from mun.synvi import LEVELS
 
 __all__ = ["NAMES", "Form", "build_form", "request_of", "values_of"]
 

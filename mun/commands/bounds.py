@@ -15,8 +15,6 @@ from tqdm import tqdm
 from mun.checkpoint import load_checkpoint
 from mun.commands.train import choose_device
 from mun.data.sources import read_source
-from mun.data.synthetic import Plan, truth_of
-from mun.data.synthetic.render import render_background
 from mun.embedding import embed_pixels, embed_samples
 from mun.evaluation import bounds
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
@@ -26,6 +24,8 @@ from mun.files import write_json
 from mun.images import read_image, resize
 from mun.models.network import Network
 from mun.structures import Modality, Sample, Split
+from mun.synvi import Plan, truth_of
+from mun.synvi.render import render_background
 
 __all__ = ["BACKGROUND", "Evidence", "Row", "add_arguments", "gather", "run", "untrained_rows"]
 

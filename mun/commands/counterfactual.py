@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mun.data.synthetic import REMOVABLE, Change, Pattern, Plan, counterfactual
 from mun.files import read_json, whole_folder, write_json
+from mun.synvi import REMOVABLE, Change, Pattern, Plan, counterfactual
 
 __all__ = ["add_arguments", "run"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mun.data.synthetic import LEVELS, level_of
-from mun.data.synthetic.sheet import contact_sheet, knob_sheet
 from mun.files import whole_file
+from mun.synvi import LEVELS, level_of
+from mun.synvi.sheet import contact_sheet, knob_sheet
 
 __all__ = ["add_arguments", "run"]
 

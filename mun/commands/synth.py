@@ -16,7 +16,7 @@ from types import FrameType
 
 from tqdm import tqdm
 
-from mun.data.synthetic import CAMERAS, LEVELS, Knobs, Plan, level_of, write
+from mun.synvi import CAMERAS, LEVELS, Knobs, Plan, level_of, write
 
 __all__ = ["add_arguments", "run"]
 

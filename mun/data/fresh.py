@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from mun.data.cache import cache_folder, make_room, open_cache
 from mun.data.sources import Source
-from mun.data.synthetic.camera import CAMERAS
-from mun.data.synthetic.plan import Plan
-from mun.data.synthetic.writer import jpeg
 from mun.files import sync
 from mun.images import decode, resize
 from mun.structures import Split
+from mun.synvi.camera import CAMERAS
+from mun.synvi.plan import Plan
+from mun.synvi.writer import jpeg
 
 __all__ = ["FreshPeople", "check_fresh"]
 

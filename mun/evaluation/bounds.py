@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mun.data.synthetic import Part
 from mun.evaluation.benchmark import BenchmarkResult
 from mun.evaluation.galleries import GallerySampler, queries, sample_gallery
 from mun.evaluation.metrics import rank_metrics
 from mun.evaluation.protocols import Protocol, dropped
 from mun.pixels import LUMA
 from mun.structures import Sample
+from mun.synvi import Part
 
 __all__ = ["attribute_codes", "benchmark_distances", "chance", "disagreement", "grey_feature", "hog_feature"]
 __all__ += ["random_features", "silhouette_feature", "standard_errors"]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mun.data.sources import read_source
-from mun.data.synthetic import Plan, level_of, write
 from mun.experiments.tables import Setting
+from mun.synvi import Plan, level_of, write
 
 __all__ = ["rendered"]
 

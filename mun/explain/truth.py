@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mun.data.synthetic.counterfactual import Change, Counterfactual, counterfactual
-from mun.data.synthetic.plan import Recipe
-from mun.data.synthetic.wardrobe import Pattern
 from mun.images import resize
+from mun.synvi.counterfactual import Change, Counterfactual, counterfactual
+from mun.synvi.plan import Recipe
+from mun.synvi.wardrobe import Pattern
 
 __all__ = ["LEAST_SHARE", "Evidence", "Thing", "change_of", "find_evidence"]
 

@@ -32,12 +32,12 @@ from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
 from mun.config import Config
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
-from mun.data.synthetic import Change, Plan, counterfactual
 from mun.embedding import embed_pixels, embed_samples
 from mun.explain.cams import GENERATOR_LAYERS, STAGES, Look, Method, activation_maps, upsampled
 from mun.explain.targets import Similarity, center
 from mun.files import read_json
 from mun.structures import Modality
+from mun.synvi import Change, Plan, counterfactual
 
 MakeSysu = Callable[[dict[int, tuple[int, ...]]], Path]
 
@@ -131,7 +131,7 @@ def test_the_truth_is_what_rendering_and_embedding_give(both: Library, tiny_synv
 
 
 def explain_truth_change(plan: Plan, key: str, thing: str) -> Change:
-    from mun.data.synthetic import Pattern
+    from mun.synvi import Pattern
 
     identity = plan.recipe_of(key).identity
     if thing in ("bag", "hat"):

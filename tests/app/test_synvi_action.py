@@ -17,8 +17,8 @@ from app.library import Library, open_library
 from app.tabs.data import DataHandlers
 from app.views import synvi as synvi_views
 from app.views.synvi import DataVisit
-from mun.data.synthetic import LEVELS, Knobs
-from mun.data.synthetic.sheet import CAMERA_ORDER, KNOB_VALUES, people_by_camera
+from mun.synvi import LEVELS, Knobs
+from mun.synvi.sheet import CAMERA_ORDER, KNOB_VALUES, people_by_camera
 
 
 def pixels(uri: str) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mun.__main__ import main
-from mun.data.synthetic import Plan, write
+from mun.synvi import Plan, write
 
 PLAN = Plan(train_ids=0, val_ids=0, test_ids=4, images=1, size=(64, 32), seed=9)
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from mun.__main__ import main
-from mun.data.synthetic import LEVELS, Knobs, Plan
-from mun.data.synthetic.sheet import CAMERA_ORDER, KNOB_VALUES, contact_sheet, knob_pictures, people_by_camera
 from mun.structures import Split
+from mun.synvi import LEVELS, Knobs, Plan
+from mun.synvi.sheet import CAMERA_ORDER, KNOB_VALUES, contact_sheet, knob_pictures, people_by_camera
 
 
 def test_a_sheet_shows_the_images_of_its_level() -> None:

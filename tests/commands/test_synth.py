@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from mun.__main__ import main
-from mun.data.synthetic import LEVELS, Plan, write
+from mun.synvi import LEVELS, Plan, write
 
 SMALL = ["--train-ids", "2", "--val-ids", "1", "--test-ids", "1", "--images", "2", "--size", "64x32"]
 

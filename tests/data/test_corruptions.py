@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from mun.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from mun.data.corruptions.fields import convolve, disk, fractal, line, scattered
-from mun.data.synthetic import Plan
 from mun.images import resize
 from mun.structures import Split
+from mun.synvi import Plan
 
 Pixels = NDArray[np.uint8]
 FOLDER = Path(__file__).resolve().parents[2] / "mun" / "data" / "corruptions"

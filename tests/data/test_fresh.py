@@ -9,7 +9,7 @@ import pytest
 from mun.data.cache import cached_images
 from mun.data.fresh import FreshPeople, check_fresh
 from mun.data.sources import Source, read_source
-from mun.data.synthetic import Plan, write
+from mun.synvi import Plan, write
 
 PLAN = Plan(train_ids=5, val_ids=1, test_ids=1, images=1, size=(32, 32), seed=2)
 LARGER = replace(PLAN, train_ids=9)  # people 6 to 9 are the ones who come next

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mun.data.synthetic import LEVELS, Part, Plan
-from mun.data.synthetic.render import render_background
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.bounds import (
     ATTRIBUTES,
@@ -28,6 +26,8 @@ from mun.evaluation.galleries import queries, sample_gallery
 from mun.evaluation.metrics import rank_metrics
 from mun.evaluation.protocols import PROTOCOLS, SAME_MODALITY, dropped, get_protocol
 from mun.structures import Modality, Sample, Split
+from mun.synvi import LEVELS, Part, Plan
+from mun.synvi.render import render_background
 
 ACROSS = get_protocol("synvi-all")
 READ = {"upper": "coat", "upper_pattern": None, "upper_hem": 0.31, "sleeve": 1.0, "lower": "slim", "hat": "none"}

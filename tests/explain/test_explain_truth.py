@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mun.data.synthetic import Pattern, Plan, Recipe
 from mun.explain.truth import Thing, change_of, find_evidence
 from mun.structures import Split
+from mun.synvi import Pattern, Plan, Recipe
 
 
 def recipes(count: int = 30) -> list[Recipe]:

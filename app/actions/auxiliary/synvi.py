@@ -13,11 +13,11 @@ from app.actions.auxiliary.pairs import ImagePair, Side, partners
 from app.actions.plans import plan_of
 from app.collection import Collection
 from app.library import Library
-from mun.data.synthetic.camera import CAMERAS
-from mun.data.synthetic.levels import CUSTOM, Level
-from mun.data.synthetic.plan import Plan, Recipe
 from mun.images import resize
 from mun.structures import Modality, Sample, Split
+from mun.synvi.camera import CAMERAS
+from mun.synvi.levels import CUSTOM, Level
+from mun.synvi.plan import Plan, Recipe
 
 __all__ = ["opening_pair", "rendered_pair"]
 

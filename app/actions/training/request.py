@@ -18,7 +18,7 @@ from app.library import Library
 from mun.auxiliary.registry import AUXILIARIES
 from mun.config import Config, LossConfig, ModelConfig, TrainConfig
 from mun.data.sources import read_ids
-from mun.data.synthetic import LEVELS
+from mun.synvi import LEVELS
 
 __all__ = ["BACKBONES", "DEVICES", "PRESETS", "Request", "has_gpu", "preset", "preset_problem", "trainable"]
 

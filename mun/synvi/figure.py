@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from mun.data.synthetic.body import Pose, Skeleton, pose_body
-from mun.data.synthetic.head import head_of
-from mun.data.synthetic.solids import Chart, Floats, Part, Solid, ball, box, cone
-from mun.data.synthetic.wardrobe import Garment, Identity
+from mun.synvi.body import Pose, Skeleton, pose_body
+from mun.synvi.head import head_of
+from mun.synvi.solids import Chart, Floats, Part, Solid, ball, box, cone
+from mun.synvi.wardrobe import Garment, Identity
 
 __all__ = ["figure_of"]
 

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mun.data.synthetic.camera import CAMERAS
-from mun.data.synthetic.plan import Plan
-from mun.data.synthetic.truth import TruthFile, truth_of
 from mun.files import whole_folder, write_json, write_text
 from mun.structures import Split
+from mun.synvi.camera import CAMERAS
+from mun.synvi.plan import Plan
+from mun.synvi.truth import TruthFile, truth_of
 
 __all__ = ["jpeg", "write"]
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mun.data.synthetic import CAMERAS, LEVELS, Plan, level_of, write
-from mun.data.synthetic.writer import jpeg
 from mun.structures import Split
+from mun.synvi import CAMERAS, LEVELS, Plan, level_of, write
+from mun.synvi.writer import jpeg
 
 SMALL = Plan(train_ids=2, val_ids=1, test_ids=2, images=2, size=(64, 32), seed=5)
 

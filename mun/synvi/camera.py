@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.data.synthetic.body import Skeleton
-from mun.data.synthetic.rays import View
-from mun.data.synthetic.scene import Scene
-from mun.data.synthetic.solids import Floats, exact
 from mun.structures import Modality
+from mun.synvi.body import Skeleton
+from mun.synvi.rays import View
+from mun.synvi.scene import Scene
+from mun.synvi.solids import Floats, exact
 
 __all__ = ["CAMERAS", "Camera", "aim", "blur", "expose", "turned"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.data.synthetic.solids import Floats, Part, Solid, exact
-from mun.data.synthetic.wardrobe import Fabric, Garment, Identity, Pattern
 from mun.structures import Modality
+from mun.synvi.solids import Floats, Part, Solid, exact
+from mun.synvi.wardrobe import Fabric, Garment, Identity, Pattern
 
 __all__ = ["Spots", "albedo", "fold", "spots_on"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.data.synthetic.camera import Camera, turned
-from mun.data.synthetic.cloth import albedo, fold, spots_on
-from mun.data.synthetic.rays import normals
-from mun.data.synthetic.scene import Scene
-from mun.data.synthetic.solids import Floats, exact
-from mun.data.synthetic.trace import FINER, Trace, from_body
-from mun.data.synthetic.wardrobe import Identity
 from mun.structures import Modality
+from mun.synvi.camera import Camera, turned
+from mun.synvi.cloth import albedo, fold, spots_on
+from mun.synvi.rays import normals
+from mun.synvi.scene import Scene
+from mun.synvi.solids import Floats, exact
+from mun.synvi.trace import FINER, Trace, from_body
+from mun.synvi.wardrobe import Identity
 
 __all__ = ["light_of_person"]
 

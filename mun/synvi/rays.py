@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.data.synthetic.solids import Floats, Solid
+from mun.synvi.solids import Floats, Solid
 
 __all__ = ["View", "first_hits", "normals"]
 

@@ -7,10 +7,10 @@ from math import erf, sqrt
 
 import numpy as np
 
-from mun.data.synthetic.body import Build
-from mun.data.synthetic.levels import Knobs
-from mun.data.synthetic.wardrobe import Bag, Colour, Fabric, Garment, Hair, Identity, Pattern
 from mun.structures import Split
+from mun.synvi.body import Build
+from mun.synvi.levels import Knobs
+from mun.synvi.wardrobe import Bag, Colour, Fabric, Garment, Hair, Identity, Pattern
 
 __all__ = ["draw_identity"]
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from mun.data.synthetic.body import Skeleton
-from mun.data.synthetic.solids import Chart, Floats, Part, Solid, ball, cone
-from mun.data.synthetic.wardrobe import Identity
+from mun.synvi.body import Skeleton
+from mun.synvi.solids import Chart, Floats, Part, Solid, ball, cone
+from mun.synvi.wardrobe import Identity
 
 __all__ = ["head_of"]
 

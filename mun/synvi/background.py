@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mun.data.synthetic.camera import Camera
-from mun.data.synthetic.rays import View
-from mun.data.synthetic.scene import Occluder, Scene
-from mun.data.synthetic.site import Site, Tone
-from mun.data.synthetic.solids import Floats, exact
 from mun.structures import Modality
+from mun.synvi.camera import Camera
+from mun.synvi.rays import View
+from mun.synvi.scene import Occluder, Scene
+from mun.synvi.site import Site, Tone
+from mun.synvi.solids import Floats, exact
 
 __all__ = ["background", "occlusion"]
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mun.data.synthetic.body import Build, Pose, pose_body
-from mun.data.synthetic.rays import View, first_hits, normals
-from mun.data.synthetic.solids import Part, Solid, ball, box, cone, frame_of
+from mun.synvi.body import Build, Pose, pose_body
+from mun.synvi.rays import View, first_hits, normals
+from mun.synvi.solids import Part, Solid, ball, box, cone, frame_of
 
 X, Y, Z = np.eye(3)
 

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.data.synthetic.camera import CAMERAS, Camera
-from mun.data.synthetic.levels import CUSTOM, LEVELS, Knobs, Level
-from mun.data.synthetic.people import draw_identity
-from mun.data.synthetic.render import render_image
-from mun.data.synthetic.scene import Key, Scene, draw_scene
-from mun.data.synthetic.wardrobe import Identity
 from mun.structures import Split
+from mun.synvi.camera import CAMERAS, Camera
+from mun.synvi.levels import CUSTOM, LEVELS, Knobs, Level
+from mun.synvi.people import draw_identity
+from mun.synvi.render import render_image
+from mun.synvi.scene import Key, Scene, draw_scene
+from mun.synvi.wardrobe import Identity
 
 __all__ = ["Plan", "Recipe"]
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from mun.data.synthetic.camera import expose
-from mun.data.synthetic.plan import Recipe
-from mun.data.synthetic.render import illuminate
-from mun.data.synthetic.trace import trace
-from mun.data.synthetic.wardrobe import Colour, Garment, Identity, Pattern
+from mun.synvi.camera import expose
+from mun.synvi.plan import Recipe
+from mun.synvi.render import illuminate
+from mun.synvi.trace import trace
+from mun.synvi.wardrobe import Colour, Garment, Identity, Pattern
 
 __all__ = ["REMOVABLE", "Change", "Counterfactual", "changed", "counterfactual"]
 

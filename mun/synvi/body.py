@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mun.data.synthetic.solids import Floats, frame_of
+from mun.synvi.solids import Floats, frame_of
 
 __all__ = ["Build", "Pose", "Skeleton", "pose_body"]
 

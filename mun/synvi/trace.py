@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.data.synthetic.body import Skeleton
-from mun.data.synthetic.camera import Camera, aim, turned
-from mun.data.synthetic.figure import figure_of
-from mun.data.synthetic.rays import View, first_hits
-from mun.data.synthetic.scene import Scene
-from mun.data.synthetic.solids import Floats, Part, Solid
-from mun.data.synthetic.wardrobe import Identity
+from mun.synvi.body import Skeleton
+from mun.synvi.camera import Camera, aim, turned
+from mun.synvi.figure import figure_of
+from mun.synvi.rays import View, first_hits
+from mun.synvi.scene import Scene
+from mun.synvi.solids import Floats, Part, Solid
+from mun.synvi.wardrobe import Identity
 
 __all__ = ["FINER", "Trace", "body_points", "checked_size", "from_body", "trace"]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mun.data.synthetic import LEVELS, Knobs, Level, draw_identity, level_of
 from mun.structures import Split
+from mun.synvi import LEVELS, Knobs, Level, draw_identity, level_of
 
 
 def test_the_same_person_is_drawn_again() -> None:

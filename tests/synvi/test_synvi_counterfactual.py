@@ -5,9 +5,9 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from mun.data.synthetic import CAMERAS, LEVELS, Change, Part, Pattern, Plan, Recipe, counterfactual, truth_of
-from mun.data.synthetic.counterfactual import changed
 from mun.structures import Modality, Split
+from mun.synvi import CAMERAS, LEVELS, Change, Part, Pattern, Plan, Recipe, counterfactual, truth_of
+from mun.synvi.counterfactual import changed
 
 PLAN = Plan(train_ids=0, val_ids=0, test_ids=60, images=1, seed=21)
 VISIBLE_ONLY = (

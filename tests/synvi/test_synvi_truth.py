@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mun.data.synthetic import Part, Plan, Recipe, Truth, corresponding, read_truth, render, truth_of, write
-from mun.data.synthetic.scene import Occluder
 from mun.structures import Split
+from mun.synvi import Part, Plan, Recipe, Truth, corresponding, read_truth, render, truth_of, write
+from mun.synvi.scene import Occluder
 
 PLAN = Plan(train_ids=0, val_ids=0, test_ids=30, images=1, seed=11)
 

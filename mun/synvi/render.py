@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.data.synthetic.background import background, occlusion
-from mun.data.synthetic.body import pose_body
-from mun.data.synthetic.camera import Camera, aim, expose, turned
-from mun.data.synthetic.levels import Knobs
-from mun.data.synthetic.scene import Scene
-from mun.data.synthetic.shade import light_of_person
-from mun.data.synthetic.site import SITES
-from mun.data.synthetic.solids import Floats, Part
-from mun.data.synthetic.trace import FINER, Trace, checked_size, trace
-from mun.data.synthetic.wardrobe import Identity
+from mun.synvi.background import background, occlusion
+from mun.synvi.body import pose_body
+from mun.synvi.camera import Camera, aim, expose, turned
+from mun.synvi.levels import Knobs
+from mun.synvi.scene import Scene
+from mun.synvi.shade import light_of_person
+from mun.synvi.site import SITES
+from mun.synvi.solids import Floats, Part
+from mun.synvi.trace import FINER, Trace, checked_size, trace
+from mun.synvi.wardrobe import Identity
 
 __all__ = ["Rendering", "hidden_by", "illuminate", "render", "render_background", "render_image"]
 

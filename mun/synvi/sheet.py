@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from mun.data.synthetic.camera import CAMERAS
-from mun.data.synthetic.levels import Knobs, Level
-from mun.data.synthetic.plan import Plan
 from mun.structures import Split
+from mun.synvi.camera import CAMERAS
+from mun.synvi.levels import Knobs, Level
+from mun.synvi.plan import Plan
 
 __all__ = ["CAMERA_ORDER", "KNOB_VALUES", "contact_sheet", "knob_pictures", "knob_sheet", "people_by_camera"]
 

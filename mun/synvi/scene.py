@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mun.data.synthetic.body import Pose
-from mun.data.synthetic.levels import Knobs
 from mun.structures import Split
+from mun.synvi.body import Pose
+from mun.synvi.levels import Knobs
 
 __all__ = ["Key", "Occluder", "Scene", "draw_scene"]
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mun.data.synthetic import CAMERAS, Identity, Key, Knobs, Part, draw_identity, draw_scene, render, render_image
-from mun.data.synthetic.camera import Camera
-from mun.data.synthetic.wardrobe import Bag, Fabric
 from mun.structures import Modality, Split
+from mun.synvi import CAMERAS, Identity, Key, Knobs, Part, draw_identity, draw_scene, render, render_image
+from mun.synvi.camera import Camera
+from mun.synvi.wardrobe import Bag, Fabric
 
 SIZE = (128, 64)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mun.data.synthetic.body import Build
+from mun.synvi.body import Build
 
 __all__ = ["Bag", "Colour", "Fabric", "Garment", "Hair", "Identity", "Pattern"]
 

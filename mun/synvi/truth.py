@@ -18,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from mun.data.synthetic.body import Pose
-from mun.data.synthetic.cloth import Spots, albedo, spots_on
-from mun.data.synthetic.figure import figure_of
-from mun.data.synthetic.plan import Recipe
-from mun.data.synthetic.render import hidden_by
-from mun.data.synthetic.solids import Floats, Part, Solid
-from mun.data.synthetic.trace import FINER, body_points, trace
-from mun.data.synthetic.wardrobe import Identity, Pattern
 from mun.structures import Modality
+from mun.synvi.body import Pose
+from mun.synvi.cloth import Spots, albedo, spots_on
+from mun.synvi.figure import figure_of
+from mun.synvi.plan import Recipe
+from mun.synvi.render import hidden_by
+from mun.synvi.solids import Floats, Part, Solid
+from mun.synvi.trace import FINER, body_points, trace
+from mun.synvi.wardrobe import Identity, Pattern
 
 __all__ = ["Truth", "TruthFile", "corresponding", "read_truth", "truth_of"]
 

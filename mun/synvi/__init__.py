@@ -1,0 +1,43 @@
+"""SynVI: procedural pedestrians, ray-cast in visible and in near-infrared light, with knobs and the truth attached."""
+
+from mun.synvi.camera import CAMERAS, Camera
+from mun.synvi.counterfactual import REMOVABLE, Change, Counterfactual, counterfactual
+from mun.synvi.levels import LEVELS, Knobs, Level, level_of
+from mun.synvi.people import draw_identity
+from mun.synvi.plan import Plan, Recipe
+from mun.synvi.render import Rendering, render, render_image
+from mun.synvi.scene import Key, Scene, draw_scene
+from mun.synvi.solids import Part
+from mun.synvi.truth import Truth, corresponding, read_truth, truth_of
+from mun.synvi.wardrobe import Identity, Pattern
+from mun.synvi.writer import write
+
+__all__ = [
+    "CAMERAS",
+    "LEVELS",
+    "REMOVABLE",
+    "Camera",
+    "Change",
+    "Counterfactual",
+    "Identity",
+    "Key",
+    "Knobs",
+    "Level",
+    "Part",
+    "Pattern",
+    "Plan",
+    "Recipe",
+    "Rendering",
+    "Scene",
+    "Truth",
+    "corresponding",
+    "counterfactual",
+    "draw_identity",
+    "draw_scene",
+    "level_of",
+    "read_truth",
+    "render",
+    "render_image",
+    "truth_of",
+    "write",
+]
