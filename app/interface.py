@@ -8,7 +8,8 @@ import gradio as gr
 
 from app.api import add_api
 from app.library import Library
-from app.sessions import keep_sessions_light
+from app.server.limits import KEEP_SECONDS
+from app.server.sessions import keep_sessions_light
 from app.tabs.about import build_about
 from app.tabs.auxiliary import build_auxiliary_tab
 from app.tabs.data import build_data
@@ -19,7 +20,6 @@ from app.tabs.own_image import build_own_image
 from app.tabs.results import build_results
 from app.tabs.retrieval import build_retrieval
 from app.tabs.training import build_training
-from app.temporary import KEEP_SECONDS
 from app.theme import script
 from app.views import retrieval as views
 

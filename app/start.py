@@ -74,9 +74,8 @@ def launch_options() -> dict[str, Any]:
     """Return what `launch` needs to know besides the page; address and port are left to Gradio's own variables."""
     from starlette.middleware import Middleware
 
-    from app.caps import read_caps
-    from app.guard import Guard, PackedPage
-    from app.temporary import Ceiling, ceiling_for
+    from app.server.guard import Guard, PackedPage
+    from app.server.limits import Ceiling, ceiling_for, read_caps
     from app.theme import build_theme, stylesheet
 
     folder = Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")  # as Gradio chooses it

@@ -69,24 +69,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app.menus": {"app.actions", "app.visit"},
     "app.views": {"app.actions", "app.cards", "app.links", "app.figures", "app.results"},
     "app.errors": set(),
-    "app.sessions": set(),
     "app.api": {"app.actions", "app.errors"},
     "app.theme": set(),
-    "app.tabs": {"app.views", "app.menus", "app.theme", "app.errors", "app.uploads", "app.downloads"},
+    "app.tabs": {"app.views", "app.menus", "app.theme", "app.errors", "app.server"},
     "app.results": {"mun.files", "mun.experiments"},
-    "app.interface": {"app.tabs", "app.api", "app.sessions", "app.temporary"},
+    "app.interface": {"app.tabs", "app.api", "app.server"},
     "app": {"app.interface"},
     "app.tables": set(),
-    "app.temporary": set(),
-    "app.arrivals": set(),
-    "app.caps": set(),
-    "app.guard": {"app.arrivals", "app.caps", "app.temporary"},
-    "app.uploads": {"app.arrivals"},
-    "app.downloads": {"app.uploads"},
+    "app.server": set(),
     "app.figures": {"mun"},
-    "app.start": {"app", "app.theme", "app.guard", "mun.commands"},
+    "app.start": {"app", "app.theme", "app.server", "mun.commands"},
 }
-WITH_GRADIO = ("app.api", "app.errors", "app.sessions", "app.theme", "app.tabs", "app.interface")
+WITH_GRADIO = ("app.api", "app.errors", "app.server", "app.theme", "app.tabs", "app.interface")
 
 
 def module_name(path: Path) -> str:

@@ -17,8 +17,8 @@ from app.actions.retrieval.own_images import look_at
 from app.cards import sentence
 from app.errors import plain_errors
 from app.library import Library
+from app.server.uploads import Allowance, take_uploads
 from app.tabs.auxiliary_answer import Answer, Held, controls_for, share_control
-from app.uploads import Allowance, take_uploads
 from app.views import auxiliary as pages
 from app.views.auxiliary import AuxiliaryVisit
 from mun.structures import Modality

@@ -8,9 +8,9 @@ import gradio as gr
 
 from app.actions.auxiliary import auxiliary
 from app.actions.auxiliary.export import KINDS, panel_csv, panel_figure, stem_of
-from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library
+from app.server.downloads import as_download
 from app.tabs.auxiliary_answer import Held
 from app.tabs.take_home import take_home_row
 from app.views.auxiliary import AuxiliaryVisit

@@ -10,9 +10,9 @@ import gradio as gr
 from app.actions.embeddings import project
 from app.actions.embeddings.bundle import find
 from app.actions.embeddings.export import KINDS, figure_file, file_stem, points_csv
-from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library
+from app.server.downloads import as_download
 from app.tabs.take_home import take_home_button, take_home_row
 from app.views.embeddings_visit import EmbeddingVisit
 

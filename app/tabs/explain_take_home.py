@@ -8,9 +8,9 @@ import gradio as gr
 
 from app.actions.explain import explain
 from app.actions.explain.export import KINDS, maps_npz, row_figure, stem_of
-from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library
+from app.server.downloads import as_download
 from app.tabs.take_home import take_home_row
 from app.views.explain import ExplainVisit
 

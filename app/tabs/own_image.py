@@ -14,9 +14,9 @@ from app.actions.retrieval.retrieve import MAX_TOP_K
 from app.cards import sentence
 from app.checkpoints import by_budget
 from app.library import Library
+from app.server.uploads import Allowance, take_uploads, uploaded_names
 from app.tabs.events import erase
 from app.thumbnails import CARD_HEIGHT
-from app.uploads import Allowance, take_uploads, uploaded_names
 from app.views import own_images as own_views
 
 __all__ = ["Held", "OwnHandlers", "build_own_image"]

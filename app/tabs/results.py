@@ -6,10 +6,10 @@ import gradio as gr
 
 from app.actions.results_figure import KINDS, NAME, grid_to_draw, knob_figure
 from app.cards import sentence
-from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library
 from app.results import read_results
+from app.server.downloads import as_download
 from app.tabs.take_home import take_home_row
 from app.theme import script
 from app.views.results import figure_html, results_tab_html

@@ -10,9 +10,9 @@ import gradio as gr
 from app import links
 from app.actions.provenance import provenance
 from app.actions.retrieval import evaluate, export, export_scores, retrieve
-from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library
+from app.server.downloads import as_download
 from app.tabs.take_home import take_home_row
 from app.views import retrieval as views
 from app.visit import Visit

@@ -11,9 +11,9 @@ import gradio as gr
 from app.actions.training.export import KINDS, curves
 from app.actions.training.request import PRESETS, preset
 from app.actions.training.status import status
-from app.downloads import as_download
 from app.errors import plain_errors
 from app.library import Library
+from app.server.downloads import as_download
 from app.tabs.take_home import take_home_button
 from app.tabs.training_events import Answer, TrainHandlers, View
 from app.tabs.training_form import NAMES, build_form, values_of

@@ -13,10 +13,10 @@ from app.actions.auxiliary.pairs import own_pair
 from app.actions.auxiliary.request import Request
 from app.checkpoints import CheckpointEntry
 from app.library import Library, open_library
+from app.server.uploads import Allowance
 from app.tabs.auxiliary_answer import Answer, Held
 from app.tabs.auxiliary_events import AuxiliaryHandlers
 from app.tabs.auxiliary_take_home import write
-from app.uploads import Allowance
 from app.views import auxiliary as pages
 from app.views.auxiliary import AuxiliaryVisit
 from mun.structures import Modality

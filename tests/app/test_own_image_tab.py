@@ -11,8 +11,8 @@ from broken_images import broken_images, whole_image
 
 from app.checkpoints import CheckpointEntry
 from app.library import Library, Preparation, open_library
+from app.server.uploads import Allowance
 from app.tabs.own_image import BUNDLED, MY_IMAGE, Held, OwnHandlers
-from app.uploads import Allowance
 
 
 @pytest.fixture

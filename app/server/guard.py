@@ -16,9 +16,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
-from app.arrivals import Arrivals
-from app.caps import Caps
-from app.temporary import Ceiling
+from app.server.limits import Caps, Ceiling
+from app.server.uploads import Arrivals
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -11,12 +11,12 @@ import pytest
 from broken_images import whole_image
 from serving import JSON, Served, serve, sizes_below
 
-from app import guard
-from app.guard import checked, file_paths, is_uploaded
 from app.library import Library
-from app.temporary import Ceiling
+from app.server import guard
+from app.server.guard import checked, file_paths, is_uploaded
+from app.server.limits import Ceiling
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def check_limits(served: Served) -> None:
 
 
 def test_uploads_make_room_for_one_another(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.caps.LEAST_TEMP", 1)
+    monkeypatch.setattr("app.server.limits.LEAST_TEMP", 1)
     monkeypatch.setenv("MUN_TEMP_MB", "5")
     with serve(library, tmp_path / "gradio") as served:
         for number in range(12):

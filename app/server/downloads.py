@@ -8,7 +8,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from app.uploads import upload_folder
+from app.server.uploads import upload_folder
 
 __all__ = ["MAX_BYTES", "as_download"]
 

@@ -9,9 +9,9 @@ from gradio.state_holder import StateHolder
 
 from app import build_demo
 from app.library import Library
-from app.sessions import LightSession, keep_sessions_light
+from app.server.limits import KEEP_SECONDS
+from app.server.sessions import LightSession, keep_sessions_light
 from app.tabs import auxiliary, own_image
-from app.temporary import KEEP_SECONDS
 from app.views.about import statement_html
 
 

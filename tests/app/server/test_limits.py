@@ -1,4 +1,4 @@
-"""The ceiling on temporary files: the oldest go first, and nothing outside the folder is touched."""
+"""What visitors may put on the disk: defaults, values, refusals; the oldest go first, and nothing else is touched."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app import temporary
-from app.temporary import KEEP_SECONDS, Ceiling, ceiling_for, trim
+from app.server import limits
+from app.server.limits import KEEP_SECONDS, Caps, Ceiling, ceiling_for, read_caps, trim
+from app.start import main
 
 
 def write(path: Path, size: int, age: int) -> Path:
@@ -39,10 +40,10 @@ def test_what_is_too_old_goes_in_any_case(tmp_path: Path, monkeypatch) -> None:
     began = time.time()
     time.sleep(0.05)
     os.utime(used, (0, 0))  # handed out again: no clock but the system's says when
-    monkeypatch.setattr(temporary.time, "time", lambda: began + KEEP_SECONDS - 60)
+    monkeypatch.setattr(limits.time, "time", lambda: began + KEEP_SECONDS - 60)
     Ceiling(tmp_path, 1000).tend()
     assert left.exists()
-    monkeypatch.setattr(temporary.time, "time", lambda: began + KEEP_SECONDS)
+    monkeypatch.setattr(limits.time, "time", lambda: began + KEEP_SECONDS)
     Ceiling(tmp_path, 1000).tend()
     assert not left.parent.exists()
     assert used.exists()
@@ -102,7 +103,7 @@ def test_room_is_made_for_what_is_coming_and_refused_beyond_the_ceiling(tmp_path
 
 def test_files_that_did_not_come_as_uploads_are_tended_now_and_then(tmp_path: Path, monkeypatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(temporary.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(limits.time, "monotonic", lambda: now[0])
     ceiling = Ceiling(tmp_path, 100)
     ceiling.tend()
     write(tmp_path / "a" / "export.pdf", 500, 0)
@@ -119,3 +120,33 @@ def test_files_that_vanish_meanwhile_are_no_error(tmp_path: Path, monkeypatch, f
     write(tmp_path / "a.png", 100, 0)
     monkeypatch.setattr(Path, "lstat", lambda path: (_ for _ in ()).throw(failing()))
     assert trim(tmp_path, 0) == 0
+
+
+def test_defaults_and_values() -> None:
+    assert read_caps({}) == Caps(256_000_000, 512_000_000, 500)
+    assert read_caps({"MUN_UPLOAD_MB": "0", "MUN_TEMP_MB": " 64 ", "MUN_VISITS": "50"}) == Caps(0, 64_000_000, 50)
+
+
+@pytest.mark.parametrize("name", ["MUN_UPLOAD_MB", "MUN_TEMP_MB", "MUN_VISITS"])
+@pytest.mark.parametrize("value", ["-1", "1.5", "many", "9999999", "²"])
+def test_what_is_no_number_of_megabytes_is_refused(name, value) -> None:
+    with pytest.raises(ValueError, match=f"expected {name} to be a whole number"):
+        read_caps({name: value})
+
+
+def test_temporary_files_need_some_room() -> None:
+    with pytest.raises(ValueError, match="from 64, got '63'"):
+        read_caps({"MUN_TEMP_MB": "63"})
+
+
+def test_some_visits_are_kept() -> None:
+    with pytest.raises(ValueError, match="MUN_VISITS to be a whole number from 50, got '49'"):
+        read_caps({"MUN_VISITS": "49"})
+
+
+def test_the_app_says_so_in_one_line(monkeypatch, capsys, tmp_path) -> None:
+    monkeypatch.setenv("MUN_UPLOAD_MB", "much")
+    monkeypatch.setenv("MUN_CACHE", str(tmp_path))
+    assert main([]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "app: error: expected MUN_UPLOAD_MB to be a whole number of megabytes from 0, got 'much'"

@@ -1,0 +1,1 @@
+"""What stands between strangers and the page: the guard, their files, limits, sessions."""
