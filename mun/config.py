@@ -16,32 +16,45 @@ __all__ = ["Config", "GeneratorConfig", "LossConfig", "ModelConfig", "TrainConfi
 T = TypeVar("T")
 
 
-def option(default: Any, text: str, choices: tuple[str, ...] | None = None, later: bool = False) -> Any:
+def option(
+    default: Any,
+    text: str,
+    choices: tuple[str, ...] | None = None,
+    bounds: tuple[float, float] | None = None,
+    later: bool = False,
+) -> Any:
     """Declare a field with the text that explains it, here and in `--help`.
 
     Args:
-        default: What a run has that does not choose.
+        default: The value of a run that sets none.
         text: One line.
-        choices: The values allowed, of a string.
+        choices: The allowed values of a string.
+        bounds: The least and the greatest value of a number.
         later: Whether checkpoints are older than the field; in their configs it is absent and means the default.
     """
-    return field(default=default, metadata={"text": text, "choices": choices, "later": later})
+    return field(default=default, metadata={"text": text, "choices": choices, "bounds": bounds, "later": later})
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
     """The auxiliary generator of MUN."""
 
-    channels: int = option(16, "width C of the generator; not stated: 16 keeps it at about 5 k parameters")
+    channels: int = option(
+        16, "width C of the generator; not stated: 16 keeps it at about 5 k parameters", bounds=(1, 512)
+    )
     kernels: tuple[int, ...] = option((3, 5, 7), "sizes of the depth-wise kernels, odd; the paper says several")
     bins: tuple[tuple[int, int], ...] = option(
         ((1, 1), (2, 1), (4, 2), (8, 4)),
         "pyramid bins (rows, columns); not stated: taller than wide, as people are; none finer than a body part",
     )
-    resolution: int = option(2, "divide height and width by this inside the generator; 1 costs four times as much")
+    resolution: int = option(
+        2, "divide height and width by this inside the generator; 1 costs four times as much", bounds=(1, 8)
+    )
     iml: bool = option(True, "use the intra-modality learners")
     cml: bool = option(True, "use the cross-modality learner")
-    scale_init: float = option(0.5, "layer scale at the start; not stated: both branches begin alike")
+    scale_init: float = option(
+        0.5, "layer scale at the start; not stated: both branches begin alike", bounds=(-100, 100)
+    )
     scale_learned: bool = option(True, "learn the layer scale; off keeps it as it starts, for the ablation", later=True)
 
 
@@ -51,11 +64,13 @@ class ModelConfig:
 
     auxiliary: str = option("mun", "the third modality of training, a name of the registry")
     backbone: str = option("resnet18", "depth of the shared trunk", ("resnet18", "resnet34", "resnet50"))
-    width: float = option(0.5, "multiplies every channel count of the backbone; 1 fits pretrained weights")
-    height: int = option(128, "image height in pixels")
-    image_width: int = option(64, "image width in pixels")
+    width: float = option(
+        0.5, "multiplies every channel count of the backbone; 1 fits pretrained weights", bounds=(0.0625, 4)
+    )
+    height: int = option(128, "image height in pixels", bounds=(32, 1024))
+    image_width: int = option(64, "image width in pixels", bounds=(16, 1024))
     auxiliary_stem: str = option("own", "stem of the auxiliary image; not stated: its own", ("own", "visible"))
-    gem_power: float = option(3.0, "power of the generalised-mean pooling; 3 is the field's habit")
+    gem_power: float = option(3.0, "power of the generalised-mean pooling; 3 is the field's habit", bounds=(1, 100))
     generator: GeneratorConfig = GeneratorConfig()
 
 
@@ -63,11 +78,19 @@ class ModelConfig:
 class LossConfig:
     """What is minimised: identity + weights × (identity alignment, modality alignment, triplet)."""
 
-    identity_alignment: float = option(1.0, "weight of L_ia; not stated: 1, as triplets are weighted in the field")
-    modality_alignment: float = option(0.5, "weight of L_ma; not stated: 0.5, below the terms that see identities")
-    triplet: float = option(0.0, "weight of a batch-hard triplet over all images; not in MUN, for baselines")
-    margin: float = option(0.3, "margin of L_ia and the triplet; not stated: 0.3, the field's habit")
-    momentum: float = option(0.8, "momentum of the accumulated prototypes; not stated: about five steps of memory")
+    identity_alignment: float = option(
+        1.0, "weight of L_ia; not stated: 1, as triplets are weighted in the field", bounds=(0, 1e3)
+    )
+    modality_alignment: float = option(
+        0.5, "weight of L_ma; not stated: 0.5, below the terms that see identities", bounds=(0, 1e3)
+    )
+    triplet: float = option(
+        0.0, "weight of a batch-hard triplet over all images; not in MUN, for baselines", bounds=(0, 1e3)
+    )
+    margin: float = option(0.3, "margin of L_ia and the triplet; not stated: 0.3, the field's habit", bounds=(0, 1e3))
+    momentum: float = option(
+        0.8, "momentum of the accumulated prototypes; not stated: about five steps of memory", bounds=(0, 0.9999)
+    )
     alignment: str = option(
         "bridge",
         "L_ma: both prototypes to the auxiliary one; directly to one another; batch to the auxiliary's accumulated one,"
@@ -80,51 +103,61 @@ class LossConfig:
         ("features", "unit_features", "embedding"),
     )
     label_smoothing: float = option(
-        0.1, "label smoothing of the identity loss; not stated: 0.1, as in strong baselines"
+        0.1, "label smoothing of the identity loss; not stated: 0.1, as in strong baselines", bounds=(0, 0.9)
     )
-    ramp_start: float = option(0.05, "fraction of the run before the metric losses begin; from scratch they collapse")
-    ramp_end: float = option(0.2, "fraction of the run when the metric losses reach their weights")
+    ramp_start: float = option(
+        0.05, "fraction of the run before the metric losses begin; from scratch they collapse", bounds=(0, 1)
+    )
+    ramp_end: float = option(0.2, "fraction of the run when the metric losses reach their weights", bounds=(0, 1))
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """How long, how fast, on what batches."""
 
-    epochs: int = option(20, "passes over the larger modality's images")
-    ids_per_batch: int = option(8, "P: identities per batch")
-    instances_per_id: int = option(4, "K: images per identity and modality")
+    epochs: int = option(20, "passes over the larger modality's images", bounds=(1, 100_000))
+    ids_per_batch: int = option(8, "P: identities per batch", bounds=(2, 1024))
+    instances_per_id: int = option(4, "K: images per identity and modality", bounds=(1, 1024))
     optimizer: str = option("adamw", "adamw for small nets from scratch, sgd for pretrained", ("adamw", "sgd"))
-    lr: float = option(1e-3, "highest learning rate; about 0.1 for sgd")
+    lr: float = option(1e-3, "highest learning rate; about 0.1 for sgd", bounds=(1e-8, 10))
     pretrained_rate: float = option(
-        0.1, "factor on the learning rate of what --pretrained has filled; without it unused", later=True
+        0.1, "factor on the learning rate of what --pretrained has filled; without it unused", bounds=(0, 1), later=True
     )
-    weight_decay: float = option(5e-4, "weight decay; none on biases, normalisation and the layer scale")
-    warmup: float = option(0.05, "fraction of the run with rising learning rate, before the cosine")
-    flip: float = option(0.5, "probability of a mirror image")
-    pad: int = option(6, "pixels of padding before the random crop")
-    erase: float = option(0.5, "probability of erasing a rectangle")
-    erase_area: float = option(0.25, "largest erased share of the image")
-    jitter: float = option(0.2, "largest relative change of brightness and contrast, per image")
+    weight_decay: float = option(5e-4, "weight decay; none on biases, normalisation and the layer scale", bounds=(0, 1))
+    warmup: float = option(0.05, "fraction of the run with rising learning rate, before the cosine", bounds=(0, 1))
+    flip: float = option(0.5, "probability of a mirror image", bounds=(0, 1))
+    pad: int = option(6, "pixels of padding before the random crop", bounds=(0, 256))
+    erase: float = option(0.5, "probability of erasing a rectangle", bounds=(0, 1))
+    erase_area: float = option(0.25, "largest erased share of the image", bounds=(0.02, 0.9))
+    jitter: float = option(0.2, "largest relative change of brightness and contrast, per image", bounds=(0, 0.9))
     shared_geometry: bool = option(
         False, "mirror and shift both images of a pair alike, so that aligned pairs stay so", later=True
     )
     same_instant: bool = option(
         False, "pair images of one file name: on SynVI those of one instant, aligned at misalignment 0", later=True
     )
-    snapshots: int = option(0, "states of the generator to keep, from the first step to the last", later=True)
+    snapshots: int = option(
+        0, "states of the generator to keep, from the first step to the last", bounds=(0, 100), later=True
+    )
     precision: str = option(
         "auto",
         "auto: bfloat16 on a GPU, float32 on a CPU; metric losses always in float32",
         ("auto", "float32", "bfloat16"),
     )
-    evaluate_every: int = option(1, "epochs between validations")
-    save_every: int = option(200, "steps between saved states")
-    log_every: int = option(20, "steps between lines of metrics")
-    recalibration: int = option(40, "batches of visible and infrared images that reset batch statistics, 0: keep")
+    evaluate_every: int = option(1, "epochs between validations", bounds=(1, 100_000))
+    save_every: int = option(200, "steps between saved states", bounds=(1, 10_000_000))
+    log_every: int = option(20, "steps between lines of metrics", bounds=(1, 10_000_000))
+    recalibration: int = option(
+        40, "batches of visible and infrared images that reset batch statistics, 0: keep", bounds=(0, 10_000)
+    )
     select: str = option(
         "best", "keep the weights that were best on validation identities, or the last", ("best", "last")
     )
-    fresh: int = option(0, "training identities that new ones replace after each epoch; SynVI only, which has no end")
+    fresh: int = option(
+        0,
+        "training identities that new ones replace after each epoch; SynVI only, which has no end",
+        bounds=(0, 100_000),
+    )
 
 
 @dataclass(frozen=True)
@@ -142,61 +175,31 @@ class Config:
             ValueError: A value is outside its range; the message says what was expected.
         """
         for group in (self.model, self.model.generator, self.loss, self.train):
-            check_choices(group)
-        check_ranges(self)
+            check_values(group)
+        check_together(self)
 
 
-def check_choices(group: Any) -> None:
-    """Refuse a value that is not among its field's choices."""
+def check_values(group: Any) -> None:
+    """Refuse a value that is not among its field's choices, or outside its bounds."""
     for item in dataclasses.fields(group):
-        choices = item.metadata.get("choices")
+        choices, bounds = item.metadata.get("choices"), item.metadata.get("bounds")
         value = getattr(group, item.name)
         if choices and value not in choices:
             raise ValueError(f"expected {item.name} to be one of {', '.join(choices)}; got {value!r}")
+        if bounds:
+            check_between(item.name, value, *bounds)
 
 
-def check_ranges(config: Config) -> None:
-    """Refuse numbers that no run can use."""
-    model, generator, loss, train = config.model, config.model.generator, config.loss, config.train
-    bounds: list[tuple[str, float, float, float]] = [
-        ("channels", generator.channels, 1, 512),
-        ("resolution", generator.resolution, 1, 8),
-        ("scale_init", generator.scale_init, -100, 100),
-        ("width", model.width, 0.0625, 4),
-        ("height", model.height, 32, 1024),
-        ("image_width", model.image_width, 16, 1024),
-        ("gem_power", model.gem_power, 1, 100),
-        ("identity_alignment", loss.identity_alignment, 0, 1e3),
-        ("modality_alignment", loss.modality_alignment, 0, 1e3),
-        ("triplet", loss.triplet, 0, 1e3),
-        ("margin", loss.margin, 0, 1e3),
-        ("momentum", loss.momentum, 0, 0.9999),
-        ("label_smoothing", loss.label_smoothing, 0, 0.9),
-        ("ramp_start", loss.ramp_start, 0, 1),
-        ("ramp_end", loss.ramp_end, loss.ramp_start, 1),
-        ("epochs", train.epochs, 1, 100_000),
-        ("ids_per_batch", train.ids_per_batch, 2, 1024),
-        ("instances_per_id", train.instances_per_id, 1, 1024),
-        ("lr", train.lr, 1e-8, 10),
-        ("pretrained_rate", train.pretrained_rate, 0, 1),
-        ("weight_decay", train.weight_decay, 0, 1),
-        ("warmup", train.warmup, 0, 1),
-        ("flip", train.flip, 0, 1),
-        ("pad", train.pad, 0, 256),
-        ("erase", train.erase, 0, 1),
-        ("erase_area", train.erase_area, 0.02, 0.9),
-        ("jitter", train.jitter, 0, 0.9),
-        ("evaluate_every", train.evaluate_every, 1, 100_000),
-        ("save_every", train.save_every, 1, 10_000_000),
-        ("log_every", train.log_every, 1, 10_000_000),
-        ("recalibration", train.recalibration, 0, 10_000),
-        ("fresh", train.fresh, 0, 100_000),
-        ("snapshots", train.snapshots, 0, 100),
-    ]
-    for name, value, low, high in bounds:
-        # Written so that NaN, which compares as false, is refused too.
-        if not low <= value <= high:
-            raise ValueError(f"expected {name} between {low:g} and {high:g}, got {shown(value)}")
+def check_between(name: str, value: float, low: float, high: float) -> None:
+    """Refuse a number outside its bounds; NaN, which compares as false, is outside too."""
+    if not low <= value <= high:
+        raise ValueError(f"expected {name} between {low:g} and {high:g}, got {shown(value)}")
+
+
+def check_together(config: Config) -> None:
+    """Refuse values that do not go together, and what bounds cannot say."""
+    generator, loss = config.model.generator, config.loss
+    check_between("ramp_end", loss.ramp_end, loss.ramp_start, 1)
     if not generator.kernels or any(size < 1 or size > 31 or size % 2 == 0 for size in generator.kernels):
         raise ValueError(f"expected kernels to be odd sizes from 1 to 31, got {generator.kernels}")
     if not generator.bins or any(min(bins) < 1 for bins in generator.bins):
@@ -260,7 +263,7 @@ def convert(hint: Any, value: Any, where: str) -> Any:
         try:
             return float(value)
         except OverflowError:
-            raise ValueError(f"expected {where} to be a bearable number, got {shown(value)}") from None
+            raise ValueError(f"expected {where} within the range of a float, got {shown(value)}") from None
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ValueError(f"expected {where} to be of type {getattr(hint, '__name__', hint)}, got {value!r}")
     return value
