@@ -152,7 +152,7 @@ BROKEN = {
     "a real number of 400 digits": (
         edit_card(lambda c: c["config"]["model"].update(gem_power=10**400)),
         ValueError,
-        "to be a bearable number, got 100000000000000…",
+        "within the range of a float, got 100000000000000…",
     ),
     "a million kernels": (
         edit_card(lambda c: c["config"]["model"]["generator"].update(kernels=[1] * 10**5)),
