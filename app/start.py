@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mun.commands import OneLineParser
+from mun.parser import OneLineParser
 
 __all__ = ["launch_options", "main", "prepare_environment"]
 

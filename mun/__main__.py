@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from mun import commands
+from mun.parser import OneLineParser
 
 __all__ = ["main"]
 
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"mun: error: expected one of the commands {known}; got {name!r}", file=sys.stderr)
         return 2
     command = importlib.import_module(f"mun.commands.{name}")
-    parser = commands.OneLineParser(prog=f"python -m mun {name}", description=command.__doc__)
+    parser = OneLineParser(prog=f"python -m mun {name}", description=command.__doc__)
     command.add_arguments(parser)
     options = parser.parse_args(words[1:])
     try:

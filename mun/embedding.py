@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
 from mun.data.pairing import Pair
 from mun.models.network import Network
+from mun.progress import Progress
 from mun.structures import Modality, Sample
 
 __all__ = ["Space", "auxiliary_images", "embed_pairs", "embed_pixels", "embed_samples"]
@@ -112,7 +112,7 @@ def embed_samples(
         ValueError: An image is broken, or as `embed_pixels`.
     """
     embeddings = np.zeros((len(samples), network.num_features), dtype=np.float32)
-    with tqdm(total=len(samples), desc="embedding", unit="image", disable=not progress, leave=False) as bar:
+    with Progress(len(samples), "embedding", "image", progress) as done:
         for modality in (Modality.VISIBLE, Modality.INFRARED):
             rows = [row for row, sample in enumerate(samples) if sample.modality is modality]
             for start in range(0, len(rows), chunk):
@@ -121,7 +121,7 @@ def embed_samples(
                     [samples[row] for row in part], network.config.height, network.config.image_width
                 )
                 embeddings[part] = embed_pixels(network, pixels, modality, flip=flip, space=space)
-                bar.update(len(part))
+                done.update(len(part))
     return embeddings
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from app.jobs.record import RENDER, Recipe, Record, read_record, write_record
 from app.jobs.watching import Progress, Watcher, write_progress
-from mun.commands.train import choose_device
 from mun.config import Config, TrainConfig, to_json
+from mun.device import choose_device
 from mun.files import write_json
 from mun.training.run import FORMAT, RunSettings
 from mun.training.trainer import Trainer, start_run, train

@@ -1,9 +1,6 @@
 """The commands of `python -m mun`: each module offers `add_arguments(parser)` and `run(options)`."""
 
-import argparse
-from typing import NoReturn
-
-__all__ = ["SUMMARIES", "OneLineParser"]
+__all__ = ["SUMMARIES"]
 
 SUMMARIES = {
     "synth": "write SynVI, the synthetic data set, in the layout of SYSU-MM01",
@@ -17,17 +14,3 @@ SUMMARIES = {
     "embed": "embed images by a checkpoint, into an .npz file",
     "doctor": "say what a data set has on disk and what it lacks",
 }
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line: `mun: error: …`.
-
-    Attributes:
-        speaker: Whose complaints they are.
-    """
-
-    speaker = "mun"
-
-    def error(self, message: str) -> NoReturn:
-        """Print one line to stderr and leave with exit code 2."""
-        self.exit(2, f"{self.speaker}: error: {message}\n")

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
 from mun.checkpoint import load_checkpoint
-from mun.commands.train import choose_device
 from mun.data.sources import read_source
+from mun.device import choose_device
 from mun.embedding import embed_pixels, embed_samples
 from mun.evaluation import bounds
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
@@ -23,6 +22,7 @@ from mun.evaluation.protocols import PROTOCOLS, SAME_MODALITY, Protocol
 from mun.files import write_json
 from mun.images import read_image, resize
 from mun.models.network import Network
+from mun.progress import tracked
 from mun.structures import Modality, Sample, Split
 from mun.synvi import Plan, truth_of
 from mun.synvi.render import render_background
@@ -125,7 +125,7 @@ def gather(plan: Plan, samples: Sequence[Sample], progress: bool = False) -> Evi
             scikit-image is not installed.
     """
     rows: list[tuple[Any, ...]] = []
-    for sample in tqdm(samples, desc="bounds", unit="image", disable=not progress, leave=False):
+    for sample in tracked(samples, "bounds", "image", progress):
         recipe = plan.recipe_of(sample.key)
         stored = read_image(sample.path)
         if not rows:

@@ -6,9 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from mun.data.inventory import DATASETS, Finding, broken_images, inventory
+from mun.progress import tracked
 
 __all__ = ["add_arguments", "report", "run"]
 
@@ -33,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
     """
     findings, samples = inventory(options.data, options.dataset)
     if options.decode:
-        broken = broken_images(tqdm(samples, desc="decoding", unit="image", disable=options.quiet, leave=False))
+        broken = broken_images(tracked(samples, "decoding", "image", not options.quiet))
         findings.append(Finding("images that cannot be read", len(broken), 0, ", ".join(broken[:3])))
     print(report(options.dataset, findings))
     if not all(finding.fine for finding in findings):

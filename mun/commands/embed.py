@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mun.checkpoint import WEIGHTS, load_checkpoint
-from mun.commands.train import choose_device
+from mun.device import choose_device
 from mun.embedding import embed_samples
 from mun.files import whole_file
 from mun.structures import Modality, Sample

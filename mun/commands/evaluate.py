@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mun.checkpoint import load_checkpoint, write_card
-from mun.commands.train import choose_device
 from mun.data.sources import read_source
+from mun.device import choose_device
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.corrupted import CorruptedTest, Corruption, Order, embed_corrupted

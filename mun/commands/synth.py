@@ -6,7 +6,6 @@ import argparse
 import os
 import re
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from types import FrameType
 
-from tqdm import tqdm
-
+from mun.progress import Progress
 from mun.synvi import CAMERAS, LEVELS, Knobs, Plan, level_of, write
 
 __all__ = ["add_arguments", "run"]
@@ -68,10 +66,10 @@ def run(options: argparse.Namespace) -> None:
     workers = (os.cpu_count() or 1) if options.workers is None else options.workers
     total = sum(plan.counts.values()) * len(CAMERAS) * plan.images
     steps = write(plan, options.out, workers)
-    with _terminate_as_interrupt(), tqdm(total=total, unit="img", desc="synvi", file=sys.stderr, leave=False) as bar:
+    with _terminate_as_interrupt(), Progress(total, "synvi", "image") as progress:
         try:
             for count in steps:
-                bar.update(count)
+                progress.update(count)
         finally:
             steps.close()
     print(f"{options.out}: {total} images of {sum(plan.counts.values())} identities")

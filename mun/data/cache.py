@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mun.files import whole_file
 from mun.images import read_image, resize
+from mun.progress import Progress
 from mun.structures import Sample
 
 __all__ = ["cache_folder", "cached_images", "decode_samples", "make_room", "open_cache"]
@@ -167,8 +167,8 @@ def cached_images(
             images = np.lib.format.open_memmap(
                 partial, mode="w+", dtype=np.uint8, shape=(len(samples), height, width, 3)
             )
-            with tqdm(total=len(samples), desc="decoding", unit="image", disable=not progress, leave=False) as bar:
-                fill(images, samples, bar.update)
+            with Progress(len(samples), "decoding", "image", progress) as done:
+                fill(images, samples, done.update)
             images.flush()
             del images
     return opened

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mun.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from mun.embedding import embed_pixels
 from mun.evaluation.benchmark import BenchmarkResult
 from mun.images import read_image, resize
 from mun.models.network import Network
+from mun.progress import Progress
 from mun.structures import Modality, Sample
 
 __all__ = ["MIXED", "CorruptedResult", "CorruptedTest", "Corruption", "Draw", "Order", "embed_corrupted"]
@@ -144,13 +144,12 @@ def embed_corrupted(
     height, width = network.config.height, network.config.image_width
     embeddings = np.array(clean)
     rows = [row for row, sample in enumerate(samples) if sample.modality is Modality.VISIBLE]
-    bar = tqdm(total=len(rows), desc=corruption.name, unit="image", disable=not progress, leave=False)
-    with bar, ThreadPoolExecutor() as threads:
+    with Progress(len(rows), corruption.name, "image", progress) as done, ThreadPoolExecutor() as threads:
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
             pixels = threads.map(lambda row: corruption.pixels(samples[row], height, width, order), part)
             embeddings[part] = embed_pixels(network, np.stack(list(pixels)), Modality.VISIBLE, flip=flip)
-            bar.update(len(part))
+            done.update(len(part))
     return embeddings
 
 

@@ -1,36 +1,30 @@
-"""The data of an experiment's settings: the given ones, or the same people rendered again with other knobs."""
+"""The data of an experiment's settings: the same people as in the given data, rendered with other knobs."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import os
 from pathlib import Path
 
 from mun.data.sources import read_source
 from mun.experiments.tables import Setting
+from mun.progress import Progress
 from mun.synvi import Plan, level_of, write
 
-__all__ = ["rendered"]
+__all__ = ["render_setting"]
 
 
-def rendered(setting: Setting, source: Path, target: Path, workers: int, step: Callable[[int], object]) -> Path:
-    """Find or render the data of a setting.
+def render_setting(setting: Setting, source: Path, target: Path) -> None:
+    """Render the data of a setting, unless they are there.
 
     Args:
         setting: Which knobs differ.
         source: A SynVI folder with the people.
-        target: Where to render; an existing complete folder of the same plan is used as it is.
-        workers: Processes.
-        step: Told how many images were written since the last call.
-
-    Returns:
-        `source` where no knob differs, else `target`.
+        target: Where to render; a complete folder of the same plan is left as it is.
 
     Raises:
         ValueError: The source is no SynVI, or there is something else at the target.
     """
-    if not setting.knobs:
-        return source
     manifest = read_source("synvi", source).manifest
     if manifest is None:
         raise ValueError(
@@ -43,11 +37,11 @@ def rendered(setting: Setting, source: Path, target: Path, workers: int, step: C
         there = read_source("synvi", target).manifest
         if there is None or Plan.from_manifest(there) != plan:
             raise ValueError(f"expected the data of setting {setting.name} at {target}, found something else there")
-        return target
-    steps = write(plan, target, workers)
-    try:
-        for count in steps:
-            step(count)
-    finally:
-        steps.close()
-    return target
+        return
+    steps = write(plan, target, os.cpu_count() or 1)
+    with Progress(None, setting.name, "image") as progress:
+        try:
+            for count in steps:
+                progress.update(count)
+        finally:
+            steps.close()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from mun.experiments.cost import Cost
 from mun.experiments.results import RowResult
-from mun.experiments.statistics import METRICS, Summary
-from mun.experiments.tables import Row
+from mun.experiments.statistics import METRICS, Paired, Summary
+from mun.experiments.tables import Experiment, Row
 
-__all__ = ["to_csv", "to_latex", "to_markdown"]
+__all__ = ["sentences", "to_csv", "to_latex", "to_markdown"]
 
 HEADER = (
     "auxiliary modality",
@@ -131,3 +132,10 @@ def to_csv(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str
 def plain(value: float) -> float | str:
     """Write NaN as nothing."""
     return "" if math.isnan(value) else value
+
+
+def sentences(experiment: Experiment, asked: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say each difference in words."""
+    for made in asked:
+        first, second = (experiment.row(made[name]).label for name in ("row", "against"))
+        yield f"{first} minus {second}, mAP: {Paired(**made['mean_ap'])} points"

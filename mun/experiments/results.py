@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from mun.evaluation.galleries import queries
 from mun.evaluation.protocols import Protocol
 from mun.experiments.runs import PlannedRun, validation_trials
 from mun.experiments.statistics import METRICS, Paired, Summary, paired_difference, scores_of_queries, summarise
-from mun.experiments.tables import Row
+from mun.experiments.tables import Experiment, Row
 from mun.files import whole_file
 from mun.structures import Split
 
@@ -32,8 +31,8 @@ __all__ = [
     "RowResult",
     "best_score",
     "choose_variants",
-    "commit_of_code",
     "contrast",
+    "differences",
     "ledger",
     "row_results",
     "test_run",
@@ -65,21 +64,6 @@ class RowResult:
     seeds: int
     scores: Mapping[str, Summary]
     against: Mapping[str, Paired]
-
-
-def commit_of_code() -> str:
-    """Name the commit of the code that runs, with `+` where files differ from it; `unknown` outside a git checkout.
-
-    Code that was copied to another machine without its history is named by `$MUN_COMMIT`.
-    """
-    if named := os.environ.get("MUN_COMMIT"):
-        return named
-    root = Path(__file__).parents[2]
-    try:
-        words = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
-        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
 
 
 def best_score(run: PlannedRun) -> float:
@@ -230,6 +214,16 @@ def contrast(first: Sequence[Path], second: Sequence[Path]) -> dict[str, Paired]
     if not np.array_equal(pids, other_pids):
         raise ValueError(f"expected both rows to be tested on the same people, got other queries in {second[0]}")
     return {metric: paired_difference(scores[metric], others[metric], pids) for metric in METRICS}
+
+
+def differences(experiment: Experiment, tests: Mapping[str, Sequence[Path]]) -> list[dict[str, Any]]:
+    """List the differences that the experiment asks for, fractions; those of rows that were not run are left out."""
+    made = []
+    for first, second in experiment.contrasts:
+        if tests.get(first) and tests.get(second):
+            paired = contrast(tests[first], tests[second])
+            made.append({"row": first, "against": second, **{name: value.to_json() for name, value in paired.items()}})
+    return made
 
 
 def row_results(

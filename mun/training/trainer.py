@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
 from mun.checkpoint import CARD, WEIGHTS, build_network, load_tensors, save_checkpoint
@@ -20,6 +19,7 @@ from mun.data.fresh import check_fresh
 from mun.data.sources import read_source
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
+from mun.progress import Progress
 from mun.snapshots import read_snapshots, write_snapshots
 from mun.structures import Modality, Split
 from mun.training.batches import PAIRED, Batches, build_sampler
@@ -266,13 +266,10 @@ def _advance_to(
     watch(trainer)
     folder = trainer.folder
     last = trainer.steps if until is None else min(until, trainer.steps)
-    with tqdm(
-        total=trainer.steps, initial=trainer.state.step, desc=folder.name, unit="step", disable=not progress
-    ) as bar:
+    with Progress(trainer.steps, folder.name, "step", progress, trainer.state.step) as done:
         while trainer.state.step < last and not stop():
-            if line := trainer.advance():
-                bar.set_postfix(loss=f"{line['total']:.3f}", lr=f"{line['lr']:.1e}", refresh=False)
-            bar.update()
+            line = trainer.advance()
+            done.update(1, **({"loss": f"{line['total']:.3f}", "lr": f"{line['lr']:.1e}"} if line else {}))
             watch(trainer)
     trainer.state.save(folder)
     if trainer.state.step < trainer.steps:

@@ -16,7 +16,7 @@ import pytest
 
 from mun.__main__ import main
 from mun.auxiliary.registry import AUXILIARIES
-from mun.experiments.results import commit_of_code
+from mun.experiments.provenance import commit_of_code
 
 TINY = ["--width", "0.125", "--height", "64", "--image-width", "32", "--ids-per-batch", "4", "--instances-per-id", "2"]
 SHORT = [*TINY, "--epochs", "2", "--save-every", "2", "--recalibration", "2", "--optimizer", "sgd", "--lr", "0.01"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mun.commands.experiment import differences, sentences
-from mun.experiments.results import contrast
+from mun.experiments.report import sentences
+from mun.experiments.results import contrast, differences
 from mun.experiments.tables import EXPERIMENTS
 
 PEOPLE, IMAGES, GALLERIES = 12, 3, 2

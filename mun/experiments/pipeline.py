@@ -1,0 +1,117 @@
+"""From an experiment to its tables: search, choice, runs, one reading of test, costs, files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from mun.data.sampler import training_labels
+from mun.data.sources import read_source
+from mun.experiments.cost import Cost, measure
+from mun.experiments.provenance import claim_folder, commit_of_code, describe_table, versions_of
+from mun.experiments.report import sentences, to_csv, to_latex, to_markdown
+from mun.experiments.results import choose_variants, differences, ledger, row_results, test_runs
+from mun.experiments.runs import PlannedRun, config_of, make_runs
+from mun.experiments.study import Study
+from mun.experiments.tables import Setting
+from mun.files import read_json, write_json, write_text
+from mun.structures import Split
+
+__all__ = ["conduct"]
+
+Choice = dict[str, dict[str, Any]]
+
+
+def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str], None]) -> Iterator[str]:
+    """Search, freeze the choice, make the runs, read test, write the tables; what is there already is used.
+
+    Args:
+        study: The experiment.
+        device: Where to compute.
+        jobs: Number of runs side by side.
+        report: Called with one line at each step.
+
+    Yields:
+        The table of each setting with its contrasts, as text.
+
+    Raises:
+        FileNotFoundError: The data are not there.
+        ValueError: `jobs` is out of range, the data or what is in `study.out` cannot be used, or a run has failed.
+    """
+    if not 1 <= jobs <= 64:
+        raise ValueError(f"expected 1 to 64 jobs, got {jobs}")
+    claim_folder(study)
+    study.render()
+    search = study.runs()
+    make_runs(search, device.type, jobs, report)
+    choice = freeze_choice(study, search)
+    table = study.runs({row.name: choice[row.name]["variant"] for row in study.rows})
+    make_runs(table, device.type, jobs, report)
+    every = {run.folder: run for run in [*search, *table]}.values()
+    write_text(study.out / "ledger.jsonl", "".join(json.dumps(line) + "\n" for line in ledger(list(every))))
+    unread = [run for run in table if not study.test_file(run).is_file()]
+    places = [(study.test_folder(run.setting), study.test_file(run)) for run in unread]
+    test_runs(unread, study.experiment.protocol, places, device, jobs, report)
+    costs = measure_costs(study, choice, device.type, report)
+    for setting in study.experiment.settings:
+        yield write_table(study, setting, search, table, choice, costs)
+
+
+def freeze_choice(study: Study, search: Sequence[PlannedRun]) -> Choice:
+    """Choose each row's variant once, before its test is read, and note the commit of the code.
+
+    A row that was chosen before keeps its choice, so that test cannot lead back to the search.
+    """
+    path = study.out / "choice.json"
+    kept: Choice = read_json(path) if path.is_file() else {}
+    now = {"commit": commit_of_code(), "time": datetime.now(UTC).isoformat(timespec="seconds")}
+    for name, made in choose_variants(search).items():
+        kept.setdefault(name, {**made, **now})
+    write_json(path, kept)
+    return kept
+
+
+def measure_costs(study: Study, choice: Choice, device: str, report: Callable[[str], None]) -> dict[str, Cost]:
+    """Measure the cost of every row, or read what was measured before."""
+    path = study.out / "costs.json"
+    kept: Choice = read_json(path) if path.is_file() else {}
+    samples = read_source("synvi", study.train_folder(study.experiment.settings[0])).require(Split.TRAIN)
+    missing = {}
+    for row in study.rows:
+        if row.name not in kept:
+            variant = next(variant for variant in row.variants if variant.name == choice[row.name]["variant"])
+            missing[row.name] = config_of(study.experiment, row, variant, study.base)
+    for name, cost in measure(missing, len(training_labels(samples)), device, os.cpu_count() or 1):
+        report(f"cost: {name}")
+        kept[name] = cost.to_json()
+        write_json(path, kept)
+    return {row.name: Cost(**kept[row.name]) for row in study.rows}
+
+
+def write_table(
+    study: Study,
+    setting: Setting,
+    search: Sequence[PlannedRun],
+    table: Sequence[PlannedRun],
+    choice: Choice,
+    costs: dict[str, Cost],
+) -> str:
+    """Write the table of a setting as Markdown, CSV, LaTeX and JSON, and return it as text."""
+    experiment, tests = study.experiment, study.tests(table, setting)
+    tried = [run for run in search if run.setting == setting]
+    results = row_results(study.rows, experiment.reference, choice, tests, tried)
+    stem = study.name if len(experiment.settings) == 1 else f"{study.name}-{setting.name}"
+    for ending, write in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
+        write_text(study.out / f"{stem}.{ending}", write(experiment.rows, results, costs))
+    contrasts = differences(experiment, tests)
+    made_with = {"versions": versions_of(table), "cost_device": next(iter(costs.values())).device}
+    description = describe_table(study, setting, choice)
+    write_json(study.out / f"{stem}.json", {**description, **made_with, "contrasts": contrasts})
+    heading = f"{experiment.title}; {setting.name}\n\n"
+    lines = "".join(f"{line}\n" for line in sentences(experiment, contrasts))
+    return f"{heading}{to_markdown(experiment.rows, results, costs)}\n{lines}"

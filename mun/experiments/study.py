@@ -1,0 +1,117 @@
+"""One experiment on one machine: its data, its runs, and where each result is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mun.config import Config
+from mun.data.sources import Source, read_source
+from mun.experiments.data import render_setting
+from mun.experiments.runs import PlannedRun, config_of, plan
+from mun.experiments.tables import EXPERIMENTS, Experiment, Row, Setting
+from mun.structures import Split
+
+__all__ = ["Study"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One experiment on one machine.
+
+    Attributes:
+        name: A name of `EXPERIMENTS`.
+        chosen_rows: Names of the rows to run; all where `None`.
+        base: The config that experiment, row and variant change.
+        seeds: Number of seeds of each row, from 0.
+        data: SynVI with training and validation identities.
+        test: SynVI with test identities; those of `data` where `None`.
+        out: Folder of runs, ledger and tables.
+
+    Raises:
+        ValueError: A row is unknown, the number of seeds is out of range, or a row has no valid config.
+    """
+
+    name: str
+    chosen_rows: tuple[str, ...] | None
+    base: Config
+    seeds: int
+    data: Path
+    test: Path | None
+    out: Path
+
+    def __post_init__(self) -> None:
+        """Check the number of seeds and the config of every variant."""
+        if not 1 <= self.seeds <= 100:
+            raise ValueError(f"expected 1 to 100 seeds, got {self.seeds}")
+        for row in self.rows:
+            for variant in row.variants:
+                config_of(self.experiment, row, variant, self.base)
+
+    @property
+    def experiment(self) -> Experiment:
+        """What is compared."""
+        return EXPERIMENTS[self.name]
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows to run, in the order of the table."""
+        rows = self.experiment.rows
+        if self.chosen_rows is None:
+            return rows
+        chosen = {self.experiment.row(name).name for name in self.chosen_rows}
+        return tuple(row for row in rows if row.name in chosen)
+
+    @cached_property
+    def sources(self) -> tuple[Source, Source]:
+        """The given data for training and for test.
+
+        Raises:
+            FileNotFoundError: They are not there.
+            ValueError: They lack validation or test identities.
+        """
+        sources = read_source("synvi", self.data), read_source("synvi", self.test or self.data)
+        sources[0].require(Split.VAL)
+        sources[1].require(Split.TEST)
+        return sources
+
+    def train_folder(self, setting: Setting) -> Path:
+        """Return the folder with the training data of a setting."""
+        return self.out / "data" / setting.name if setting.knobs else self.data
+
+    def test_folder(self, setting: Setting) -> Path:
+        """Return the folder with the test data of a setting."""
+        if self.test is None:
+            return self.train_folder(setting)
+        return self.out / "test-data" / setting.name if setting.knobs else self.test
+
+    def render(self) -> None:
+        """Render the data of every setting with other knobs, unless they are there.
+
+        Raises:
+            ValueError: The given data are no SynVI, or there is something else where they should be.
+        """
+        for setting in self.experiment.settings:
+            if setting.knobs:
+                render_setting(setting, self.data, self.train_folder(setting))
+                if self.test is not None:
+                    render_setting(setting, self.test, self.test_folder(setting))
+
+    def runs(self, chosen: dict[str, str] | None = None) -> list[PlannedRun]:
+        """List the runs of the search, or with the name of each row's chosen variant those of the table."""
+        data = {setting.name: self.train_folder(setting) for setting in self.experiment.settings}
+        return plan(self.experiment, self.base, data, self.out, tuple(range(self.seeds)), self.rows, chosen)
+
+    def test_file(self, run: PlannedRun) -> Path:
+        """Return the file that keeps the test of a run."""
+        return self.out / "tests" / f"{run.folder.name}.npz"
+
+    def tests(self, table: Iterable[PlannedRun], setting: Setting) -> dict[str, list[Path]]:
+        """Return the files that keep the tests of one setting by the row's name, one per seed."""
+        files: dict[str, list[Path]] = {}
+        for run in table:
+            if run.setting == setting:
+                files.setdefault(run.row.name, []).append(self.test_file(run))
+        return files
