@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,79 +12,41 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Each part and the parts it may import directly; what those may import, it may too.
-MAY_IMPORT: dict[str, set[str]] = {
-    "mun": set(),
-    "mun.structures": set(),
-    "mun.files": set(),
-    "mun.config": set(),
-    "mun.images": set(),
-    "mun.pixels": set(),
-    "mun.device": set(),
-    "mun.parser": {"mun.config"},
-    "mun.progress": set(),
-    "mun.auxiliary": {"mun.structures", "mun.config", "mun.pixels"},
-    "mun.losses": {"mun.structures", "mun.config"},
-    "mun.synvi": {"mun.structures", "mun.files"},
-    "mun.data": {"mun.structures", "mun.progress", "mun.files", "mun.images", "mun.config", "mun.synvi"},
-    "mun.models": {"mun.auxiliary"},
-    "mun.checkpoint": {"mun.models", "mun.files"},
-    "mun.snapshots": {"mun.checkpoint"},
-    "mun.embedding": {"mun.checkpoint", "mun.data", "mun.device"},
-    "mun.torchvision_compat": set(),
-    "mun.explain": {"mun.embedding", "mun.torchvision_compat"},
-    "mun.evaluation": {"mun.embedding", "mun.data"},
-    "mun.panel": {"mun.auxiliary"},
-    "mun.projection": set(),
-    "mun.training": {"mun.evaluation", "mun.losses", "mun.models", "mun.data", "mun.snapshots", "mun"},
-    "mun.experiments": {"mun.training"},
-    "mun.commands": {"mun.experiments", "mun.training", "mun.parser"},
-    "mun.__main__": {"mun.commands", "mun.parser"},
-    "app.cache": set(),
-    "app.thumbnails": {"mun.images"},
-    "app.checkpoints": {"mun.checkpoint"},
-    "app.collection": {"mun.evaluation"},
-    "app.distances": {"app.collection"},
-    "app.visit": {"app.collection"},
-    "app.preparing": set(),
-    "app.library": {
-        "app.preparing",
-        "app.cache",
-        "app.thumbnails",
-        "app.checkpoints",
-        "app.distances",
-        "mun.embedding",
-        "app.jobs",
-    },
-    "app.jobs": {"mun.training"},
-    "app.actions": {
-        "app.results",
-        "app.projector",
-        "app.library",
-        "app.checkpoints",
-        "app.figures",
-        "app.tables",
-        "mun.panel",
-    }
-    | {"mun.snapshots", "mun.explain", "mun"},
-    "app.projector": {"mun.projection"},
-    "app.cards": {"app.actions"},
-    "app.links": {"app.actions", "app.visit"},
-    "app.menus": {"app.actions", "app.visit"},
-    "app.views": {"app.actions", "app.cards", "app.links", "app.figures", "app.results"},
-    "app.errors": set(),
-    "app.api": {"app.actions", "app.errors"},
-    "app.theme": set(),
-    "app.tabs": {"app.views", "app.menus", "app.theme", "app.errors", "app.server"},
-    "app.results": {"mun.files", "mun.experiments"},
-    "app.interface": {"app.tabs", "app.api", "app.server"},
-    "app": {"app.interface"},
-    "app.tables": set(),
-    "app.server": set(),
-    "app.figures": {"mun"},
-    "app.start": {"app", "app.theme", "app.server", "mun.parser"},
+# What each file or folder of mun/ may import directly; what those may import, it may too.
+LEAVES = {"structures", "config", "files", "images", "pixels", "device", "progress", "torchvision_compat"}
+LIBRARY: dict[str, set[str]] = {
+    "__init__": set(),
+    **{part: set() for part in LEAVES},
+    "parser": {"config"},
+    "synvi": {"structures", "files"},
+    "auxiliary": LEAVES,
+    "losses": LEAVES,
+    "data": LEAVES | {"synvi"},
+    "models": {"auxiliary"},
+    "panel": {"auxiliary"},
+    "checkpoint": {"models"},
+    "snapshots": {"checkpoint"},
+    "embedding": {"checkpoint", "data"},
+    "evaluation": {"embedding"},
+    "projection": {"embedding"},
+    "explain": {"embedding"},
+    "training": {"evaluation", "losses", "snapshots", "__init__"},
+    "experiments": {"training"},
+    "commands": {"experiments", "explain", "projection", "panel", "parser"},
+    "__main__": {"commands"},
 }
-WITH_GRADIO = ("app.api", "app.errors", "app.server", "app.theme", "app.tabs", "app.interface")
+# The same of app/, where everything may import mun/ but its commands. What is neither is of the old house, and free.
+FEATURES = {"retrieval", "embeddings", "auxiliary", "explain", "analysis", "train", "about"}
+OLD = {"actions", "views", "tabs", "figures", "api", "jobs"}
+APP: dict[str, set[str]] = {
+    **{part: set() for part in ("shared", "library", "server")},
+    **{part: {"shared", "library"} for part in FEATURES},
+    "page": FEATURES,
+    "start": {"page", "server"},
+}
+# Where Gradio may be imported: the page, its wiring and what stands before it. `start` imports it when it is asked.
+WITH_GRADIO = re.compile(rf"app\.(page|start|shared\.(api|tab)|server\..+|({'|'.join(sorted(FEATURES))})\.tab)")
+OLD_WITH_GRADIO = re.compile(r"app(\.((api|tabs)(\..+)?|errors|theme|interface))?")
 
 
 def module_name(path: Path) -> str:
@@ -92,9 +55,8 @@ def module_name(path: Path) -> str:
 
 
 def part_of(name: str) -> str:
-    """The longest known part that a module belongs to; `mun.config` of `mun.config`, `app` of `app`."""
-    candidates = [part for part in MAY_IMPORT if name == part or name.startswith(part + ".")]
-    return max(candidates, key=len, default=name)
+    """The file or folder of mun/ or app/ that a module belongs to; `__init__` of the package itself."""
+    return name.split(".")[1] if "." in name else "__init__"
 
 
 def imports_of(path: Path) -> set[str]:
@@ -114,33 +76,41 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-def reachable(part: str) -> set[str]:
-    below = set(MAY_IMPORT[part])
-    for child in MAY_IMPORT[part]:
-        below |= reachable(child)
-    return below
+def reachable(table: dict[str, set[str]], part: str) -> set[str]:
+    return {part}.union(*(reachable(table, below) for below in table[part]))
 
 
 MODULES = sorted([*ROOT.glob("mun/**/*.py"), *ROOT.glob("app/**/*.py")])
+STANDING = {part for part in APP if part in {"page", "start"} or (ROOT / "app" / part).is_dir()}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_imports_point_down(path) -> None:
     name = module_name(path)
-    part = part_of(name)
-    assert part in MAY_IMPORT, f"{name} belongs to no known part; add it to the table"
-    allowed = reachable(part) | {part}
+    part, package = part_of(name), name.split(".")[0]
     for imported in imports_of(path):
-        if imported.split(".")[0] in {"mun", "app"}:
-            assert part_of(imported) in allowed, f"{name} imports {imported}"
+        other, below = imported.split(".")[0], part_of(imported)
+        if package == "mun" and other in {"mun", "app"}:
+            assert other == "mun", f"{name} imports {imported}"
+            assert part in LIBRARY, f"{name} belongs to no known part; add it to the table"
+            assert below in reachable(LIBRARY, part), f"{name} imports {imported}"
+        elif other == "mun":
+            assert below not in {"commands", "__main__"}, f"{name} imports {imported}"
+        elif other == "app" and {part, below} <= STANDING:
+            assert below in reachable(APP, part), f"{name} imports {imported}"
+
+
+def test_every_folder_of_the_app_is_known() -> None:
+    folders = {path.parent.name for path in ROOT.glob("app/*/*.py")}
+    assert folders <= set(APP) | OLD, "a new folder stands in the table, with what it may import"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_gradio_stays_in_its_rooms(path) -> None:
-    """The library and the actions work without it; `app` and `app.start` import it inside functions, when asked."""
-    if part_of(module_name(path)) in {*WITH_GRADIO, "app", "app.start"}:
-        return
-    assert not any(imported.split(".")[0] == "gradio" for imported in imports_of(path))
+    """The library and the computations work without it."""
+    name = module_name(path)
+    if not (WITH_GRADIO.fullmatch(name) or OLD_WITH_GRADIO.fullmatch(name)):
+        assert not any(imported.split(".")[0] == "gradio" for imported in imports_of(path))
 
 
 def test_metrics_need_numpy_alone() -> None:
@@ -187,10 +157,11 @@ def test_nothing_runs_at_import() -> None:
             )
 
 
-def test_readme_names_every_file_and_folder() -> None:
-    """The tree in the README is the tree on disk: every module is named there, or its folder is."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_documents_name_every_folder() -> None:
+    """The drawing of the house shows what is on disk: each folder, and each module that is in none."""
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", ROOT / "docs" / "architecture.md")
+             if path.is_file()]  # fmt: skip
     for path in MODULES:
-        folder = path.parent.relative_to(ROOT).as_posix()
-        named_alone = folder in {"app", "mun", "mun/synvi"} and path.name != "__init__.py"
-        assert (path.name if named_alone else path.parent.name) in readme, f"README does not mention {path}"
+        alone = path.parent.name in {"app", "mun", "synvi"} and path.name != "__init__.py"
+        name = path.name if alone else path.parent.name
+        assert any(name in page for page in pages), f"README and docs/architecture.md do not mention {path}"
