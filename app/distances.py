@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.collection import Collection, Terms, search
-from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics, unit_rows
+from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics
 from mun.evaluation.protocols import dropped
 from mun.evaluation.reranking import rerank
 from mun.structures import Sample
@@ -36,10 +36,10 @@ def measure(collection: Collection, embeddings: NDArray[np.float32], terms: Term
 
     Args:
         collection: N images.
-        embeddings: Of those images, `(N, D)`.
+        embeddings: Of those images, of unit length, `(N, D)`.
         terms: What is asked of which gallery.
     """
-    rows = np.asarray(unit_rows("embeddings", embeddings), dtype=np.float64)
+    rows = np.asarray(embeddings, dtype=np.float64)
     gallery = tuple(collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots))
     queries = collection.asked(terms.protocol, terms.direction).samples
     asked = rows[[collection.rows[sample.key] for sample in queries]]

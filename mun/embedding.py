@@ -13,11 +13,12 @@ from torch import Tensor
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
 from mun.data.pairing import Pair
+from mun.features import unit_rows
 from mun.models.network import Network
 from mun.progress import Progress
 from mun.structures import Modality, Sample
 
-__all__ = ["Space", "auxiliary_images", "embed_pairs", "embed_pixels", "embed_samples"]
+__all__ = ["Space", "auxiliary_images", "embed_images", "embed_pairs", "embed_pixels", "embed_samples"]
 
 Floats = NDArray[np.float32]
 PAIR_CHUNK = 64
@@ -58,32 +59,43 @@ def embed_pixels(
     size = (network.config.height, network.config.image_width)
     if pixels.ndim != 4 or pixels.shape[1:] != (*size, 3) or pixels.dtype != np.uint8:
         raise ValueError(f"expected uint8 pixels of shape (N, {size[0]}, {size[1]}, 3), got {pixels.shape}")
-    device = network.mean.device
-    parts = [np.zeros((0, network.num_features), dtype=np.float32)]
-    with torch.inference_mode():
-        for start in range(0, len(pixels), batch_size):
-            chunk = torch.from_numpy(np.array(pixels[start : start + batch_size])).to(device)
-            parts.append(embed_batch(network, to_images(chunk), modality, flip, space).cpu().numpy())
-    embeddings = np.concatenate(parts)
-    check_finite(embeddings)
+    embeddings = np.zeros((len(pixels), network.num_features), dtype=np.float32)
+    for start in range(0, len(pixels), batch_size):
+        part = slice(start, start + batch_size)
+        images = to_images(torch.from_numpy(np.array(pixels[part])).to(network.mean.device))
+        embeddings[part] = embed_images(network, images, modality, flip=flip, space=space)
     return embeddings
 
 
-def check_finite(values: Floats) -> None:
-    """Refuse what damaged weights give."""
+@torch.inference_mode()
+def embed_images(
+    network: Network, images: Tensor, modality: Modality, *, flip: bool = False, space: Space = Space.EMBEDDING
+) -> Floats:
+    """Embed a batch of images of one modality.
+
+    Args:
+        network: In evaluation mode, on the device of the images.
+        images: RGB, float, [0, 1], `(N, 3, H, W)`, N at least 1.
+        modality: Whose stem takes them.
+        flip: As `embed_pixels`.
+        space: As `embed_pixels`.
+
+    Returns:
+        Float32, `(N, D)`; embeddings are of unit length, so that nobody after this has to check it.
+
+    Raises:
+        ValueError: The network gives values that are not finite.
+    """
+    embed = network.features if space is Space.FEATURES else network.embed
+    rows = embed(images, modality)
+    if flip:
+        rows = 0.5 * (rows + embed(images.flip(-1), modality))
+        if space is Space.EMBEDDING:
+            rows = torch.nn.functional.normalize(rows, dim=1)
+    values: Floats = rows.cpu().numpy()
     if not np.isfinite(values).all():
         raise ValueError("expected finite embeddings, the network gave NaN or infinity; its weights are damaged")
-
-
-def embed_batch(network: Network, images: Tensor, modality: Modality, flip: bool, space: Space) -> Tensor:
-    """Embed images in [0, 1], `(N, 3, H, W)`."""
-    if space is Space.FEATURES:
-        features = network.features(images, modality)
-        return 0.5 * (features + network.features(images.flip(-1), modality)) if flip else features
-    embeddings = network.embed(images, modality)
-    if flip:
-        embeddings = torch.nn.functional.normalize(embeddings + network.embed(images.flip(-1), modality), dim=1)
-    return embeddings
+    return values if space is Space.FEATURES else np.asarray(unit_rows("embeddings", values), np.float32)
 
 
 def embed_samples(
@@ -170,8 +182,6 @@ def embed_pairs(network: Network, pairs: Sequence[Pair], *, space: Space = Space
     device = network.mean.device
     for start in range(0, len(pairs) if count else 0, PAIR_CHUNK):
         images = torch.from_numpy(auxiliary_images(network, pairs[start : start + PAIR_CHUNK])).to(device)
-        with torch.inference_mode():
-            embedded = embed_batch(network, images.flatten(0, 1), Modality.AUXILIARY, False, space)
-        points[start : start + PAIR_CHUNK] = embedded.cpu().numpy().reshape(len(images), count, -1)
-    check_finite(points)
+        embedded = embed_images(network, images.flatten(0, 1), Modality.AUXILIARY, space=space)
+        points[start : start + PAIR_CHUNK] = embedded.reshape(len(images), count, -1)
     return points

@@ -31,7 +31,7 @@ def test_unit_length_whatever_the_batch(network) -> None:
     parts = embed_pixels(network, pixels(), Modality.VISIBLE, batch_size=2)
     assert whole.shape == (5, network.num_features)
     assert whole.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1.0, atol=1e-6)
     np.testing.assert_allclose(whole, parts, atol=1e-5)
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.evaluation.metrics import cosine_distances, rank_metrics, unit_rows
+from mun.evaluation.metrics import cosine_distances, rank_metrics
 from mun.evaluation.protocols import PROTOCOLS, Protocol, dropped, get_protocol
+from mun.features import unit_rows
 from mun.files import write_json
 
 __all__ = ["ARRAYS", "add_arguments", "read_arrays", "run"]

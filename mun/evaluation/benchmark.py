@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mun.evaluation.galleries import GallerySampler, Permutations, some_gallery, some_queries
-from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics, unit_rows
+from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics
 from mun.evaluation.protocols import Protocol, dropped
+from mun.features import unit_rows
 from mun.structures import Sample
 
 __all__ = ["BenchmarkResult", "benchmark"]

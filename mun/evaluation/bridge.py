@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mun.evaluation.metrics import rank_metrics, unit_rows
+from mun.evaluation.metrics import rank_metrics
 from mun.evaluation.protocols import Protocol, dropped
+from mun.features import unit_rows
 from mun.structures import Sample
 
 __all__ = ["Found", "Place", "find", "place"]

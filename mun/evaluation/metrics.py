@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["RANKS", "RankingMetrics", "cosine_distances", "integer_vector", "rank_metrics", "ranking", "unit_rows"]
+__all__ = ["RANKS", "RankingMetrics", "cosine_distances", "integer_vector", "rank_metrics", "ranking"]
 
 RANKS = (1, 5, 10, 20)  # the ranks that the field's tables report
-UNIT_TOLERANCE = 1e-6  # float32 embeddings of unit length are off by about 1e-7
 CHUNK_ELEMENTS = 2**20  # distances ranked at once; about 50 bytes of working memory each
 
 Floats = NDArray[np.floating[Any]]
@@ -80,50 +79,12 @@ def integer_vector(name: str, values: ArrayLike, length: int | None = None) -> I
     return array
 
 
-def _features(name: str, values: ArrayLike) -> Floats:
-    """Return `values` as finite float32 or float64 features of shape (N, D)."""
-    array = _floats(name, values)
-    if array.ndim != 2 or 0 in array.shape:
-        raise ValueError(f"expected `{name}` of shape (N, D), neither of them 0, got {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"expected finite `{name}`, got NaN or infinity")
-    return array
-
-
 def _floats(name: str, values: ArrayLike) -> Floats:
     """Return real numbers in float32 where they are, else in float64."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"expected `{name}` of a real numeric type, got {array.dtype}")
     return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
-
-
-def unit_rows(name: str, features: ArrayLike) -> Floats:
-    """Return features of unit length: as they are where every row has length 1 within 1e-6, else normalised.
-
-    Rows that are already of unit length are left alone, because dividing again moves distances in their last digits,
-    and the order of near ties with them.
-
-    Args:
-        name: What a message calls the features.
-        features: Real numbers, `(N, D)`.
-
-    Returns:
-        float32 where `features` is, else float64, `(N, D)`.
-
-    Raises:
-        ValueError: Not of shape (N, D), empty, not finite, or a row is zero.
-    """
-    rows = _features(name, features)
-    largest = np.abs(rows).max(axis=1, keepdims=True)
-    if not largest.all():
-        raise ValueError(f"expected `{name}` without a zero row, got one at row {int(np.argmin(largest))}")
-    scaled = rows.astype(np.float64) / largest  # first by the largest entry, so that no square overflows
-    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
-    if np.all(np.abs(lengths * largest - 1) <= UNIT_TOLERANCE):
-        return rows
-    unit: Floats = (scaled / lengths).astype(rows.dtype)
-    return unit
 
 
 def cosine_distances(query: ArrayLike, gallery: ArrayLike) -> Floats:
@@ -137,11 +98,12 @@ def cosine_distances(query: ArrayLike, gallery: ArrayLike) -> Floats:
         Distances in [−1, 1], smaller is closer, `(Q, G)`; float32 where both inputs are, else float64.
 
     Raises:
-        ValueError: Not of these shapes, empty, or not finite.
+        ValueError: Not of these shapes or of a real type; `rank_metrics` and `ranking` refuse what is not finite.
     """
-    query_rows, gallery_rows = _features("query", query), _features("gallery", gallery)
-    if query_rows.shape[1] != gallery_rows.shape[1]:
-        raise ValueError(f"expected `gallery` of shape (G, {query_rows.shape[1]}), got {gallery_rows.shape}")
+    query_rows, gallery_rows = _floats("query", query), _floats("gallery", gallery)
+    if query_rows.ndim != 2 or gallery_rows.ndim != 2 or query_rows.shape[1] != gallery_rows.shape[1]:
+        shapes = f"{query_rows.shape} and {gallery_rows.shape}"
+        raise ValueError(f"expected `query` of shape (Q, D) and `gallery` of shape (G, D), got {shapes}")
     distances: Floats = -(query_rows @ gallery_rows.T)
     return distances
 
@@ -162,8 +124,8 @@ def ranking(distances: ArrayLike, dropped: ArrayLike | None = None) -> NDArray[n
     row = _floats("distances", distances)
     if row.ndim != 1 or not row.size:
         raise ValueError(f"expected `distances` of shape (G,), not empty, got {row.shape}")
-    mask = _mask(dropped, row.shape)
     _check_finite(row)
+    mask = _mask(dropped, row.shape)
     order: NDArray[np.int64] = _order(row[None], None if mask is None else mask[None])[0]
     return order if mask is None else order[: int((~mask).sum())]
 
@@ -198,6 +160,7 @@ def rank_metrics(
     table = _floats("distances", distances)
     if table.ndim != 2 or 0 in table.shape:
         raise ValueError(f"expected `distances` of shape (Q, G), neither of them 0, got {table.shape}")
+    _check_finite(table)
     queries = integer_vector("query_pids", query_pids, table.shape[0])
     gallery = integer_vector("gallery_pids", gallery_pids, table.shape[1])
     mask = _mask(dropped, table.shape)
@@ -257,7 +220,6 @@ def _score_rows(
     distances: Floats, query_pids: Integers, gallery_pids: Integers, dropped: Booleans | None, distinct_identities: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Return AP, INP, first hit and the place that CMC counts, each `(Q,)`."""
-    _check_finite(distances)
     order = _order(distances, dropped)
     matches = gallery_pids[order] == query_pids[:, None]  # (Q, G), in ranked order
     if dropped is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
-from mun.evaluation.metrics import unit_rows
+from mun.features import unit_rows
 
 __all__ = ["rerank"]
 

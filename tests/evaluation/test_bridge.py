@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mun.evaluation.bridge import find, place
-from mun.evaluation.metrics import unit_rows
 from mun.evaluation.protocols import PROTOCOLS
+from mun.features import unit_rows
 from mun.structures import Modality, Sample
 
 RULE = PROTOCOLS["synvi-all"]

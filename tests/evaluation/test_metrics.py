@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from benchmarks.metrics import evaluate, features, regdb_layout, sysu_layout
 from mun.evaluation import metrics as module
-from mun.evaluation.metrics import cosine_distances, integer_vector, rank_metrics, ranking, unit_rows
+from mun.evaluation.metrics import cosine_distances, integer_vector, rank_metrics, ranking
 
 HAND = np.array([[0.1, 0.2, 0.3, 0.4, 0.5], [0.5, 0.4, 0.3, 0.2, 0.1]])
 HAND_PIDS = [1, 2, 1, 3, 2]
@@ -234,44 +234,14 @@ def test_cosine_distances_keep_the_type():
 @pytest.mark.parametrize(
     ("query", "gallery", "message"),
     [
-        ([[1.0, 0.0]], [[1.0]], r"expected `gallery` of shape \(G, 2\), got \(1, 1\)"),
-        ([1.0], [[1.0]], r"expected `query` of shape \(N, D\), neither of them 0, got \(1,\)"),
-        (np.zeros((0, 4)), np.zeros((1, 4)), r"expected `query` .* got \(0, 4\)"),
-        ([[1.0]], np.zeros((0, 1)), r"expected `gallery` .* got \(0, 1\)"),
-        ([[np.nan]], [[1.0]], "expected finite `query`"),
-        ([[1.0]], [[np.inf]], "expected finite `gallery`"),
+        ([[1.0, 0.0]], [[1.0]], r"expected `query` of shape \(Q, D\) .* got \(1, 2\) and \(1, 1\)"),
+        ([1.0], [[1.0]], r"`gallery` of shape \(G, D\), got \(1,\) and \(1, 1\)"),
         ([["a"]], [[1.0]], "expected `query` of a real numeric type"),
     ],
 )
 def test_cosine_distances_refuse_bad_input(query, gallery, message):
     with pytest.raises(ValueError, match=message):
         cosine_distances(query, gallery)
-
-
-def test_unit_rows_are_left_alone_and_others_normalised():
-    generator = np.random.default_rng(2)
-    rows = generator.standard_normal((20, 8)) * 10.0 ** generator.integers(-200, 200, (20, 1))
-    unit = unit_rows("features", rows)
-    assert np.linalg.norm(unit, axis=1) == pytest.approx(np.ones(20), abs=1e-12)
-    assert unit_rows("features", unit) is unit
-    single = unit.astype(np.float32)
-    assert unit_rows("features", single) is single
-    assert unit_rows("features", 3 * single).dtype == np.float32
-    assert unit_rows("features", [[3, 4]]).tolist() == [[0.6, 0.8]]
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        ([[1.0, 0.0], [0.0, 0.0]], "expected `features` without a zero row, got one at row 1"),
-        ([[np.nan]], "expected finite `features`"),
-        ([1.0], r"expected `features` of shape \(N, D\)"),
-        (np.zeros((3, 0)), r"neither of them 0, got \(3, 0\)"),
-    ],
-)
-def test_unit_rows_refuse_bad_input(rows, message):
-    with pytest.raises(ValueError, match=message):
-        unit_rows("features", rows)
 
 
 def test_integer_vectors_are_checked():

@@ -18,9 +18,8 @@ from app.library import Library
 from mun.auxiliary.generator import input_dependence
 from mun.data.augment import to_images
 from mun.data.pairing import pair_samples
-from mun.embedding import auxiliary_images
+from mun.embedding import auxiliary_images, embed_images
 from mun.evaluation.bridge import Found, Place, find, place
-from mun.evaluation.metrics import unit_rows
 from mun.evaluation.protocols import PROTOCOLS
 from mun.models.network import Network
 from mun.panel import UNIT, Display, fit_display
@@ -124,11 +123,7 @@ class Eye:
         Raises:
             ValueError: The network gives values that are not finite.
         """
-        with torch.inference_mode():
-            rows = self.network.embed(images, modality).cpu().numpy()
-        if not np.isfinite(rows).all():
-            raise ValueError(f"the network of {self.checkpoint} gave NaN or infinity; its weights are damaged")
-        return np.asarray(unit_rows("embeddings", rows), dtype=np.float64)
+        return np.asarray(embed_images(self.network, images, modality), dtype=np.float64)
 
     def kept(self, what: Hashable, compute: Callable[[], T]) -> T:
         """Compute something about this checkpoint and this pair, once where the pair may be kept."""
@@ -185,9 +180,7 @@ class Eye:
         if self.pair.pid is None:
             return [(None, None)] * len(points)
         collection = self.library.collections[self.data]
-        rows = np.asarray(
-            unit_rows("embeddings", self.library.embeddings(self.checkpoint, self.data)), dtype=np.float64
-        )
+        rows = np.asarray(self.library.embeddings(self.checkpoint, self.data), dtype=np.float64)
         columns = []
         for modality in (Modality.VISIBLE, Modality.INFRARED):
             gallery = [sample for sample in collection.samples if sample.modality is modality]

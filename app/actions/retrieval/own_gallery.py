@@ -22,7 +22,7 @@ from app.actions.retrieval.own_images import (
 )
 from app.library import Library
 from app.tables import described_csv
-from mun.evaluation.metrics import cosine_distances, ranking, unit_rows
+from mun.evaluation.metrics import cosine_distances, ranking
 from mun.structures import Modality
 
 __all__ = [
@@ -236,7 +236,7 @@ def query_row(library: Library, request: Request, query: OwnImage | None, modali
         return embed_own(library, request.checkpoint, [query], modality)
     row = library.collections[request.data].rows[request.query_key]
     embeddings = library.embeddings(request.checkpoint, request.data)
-    return np.asarray(unit_rows("embeddings", embeddings[row : row + 1]), dtype=np.float64)
+    return np.asarray(embeddings[row : row + 1], dtype=np.float64)
 
 
 def ranked_csv(library: Library, result: Result) -> str:

@@ -16,7 +16,6 @@ from app.collection import TITLES
 from app.library import Library
 from app.thumbnails import encoded
 from mun.embedding import embed_pixels
-from mun.evaluation.metrics import unit_rows
 from mun.images import decode, resize
 from mun.structures import Modality
 
@@ -144,7 +143,7 @@ def embed_own(library: Library, checkpoint: str, images: Sequence[OwnImage], mod
     if not all(size in image.pixels for image in images):
         raise too_new(checkpoint)
     rows = embed_pixels(network, np.stack([image.pixels[size] for image in images]), modality)
-    return np.asarray(unit_rows("embeddings", rows), dtype=np.float64)
+    return np.asarray(rows, dtype=np.float64)
 
 
 def too_new(checkpoint: str) -> ValueError:

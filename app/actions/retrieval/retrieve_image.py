@@ -13,7 +13,7 @@ from app.actions.retrieval.own_images import OwnImage, embed_own, look_at, other
 from app.actions.retrieval.retrieve import MAX_TOP_K, MAX_TRIAL
 from app.library import Library
 from app.tables import described_csv
-from mun.evaluation.metrics import cosine_distances, ranking, unit_rows
+from mun.evaluation.metrics import cosine_distances, ranking
 from mun.structures import Modality, Sample
 
 __all__ = ["RankedImage", "Request", "Result", "rank", "ranked_csv", "run"]
@@ -122,7 +122,7 @@ def rank(library: Library, request: Request, image: OwnImage) -> Result:
     request = request.checked(library)
     collection, modality = library.collections[request.data], Modality(request.modality)
     gallery, note = gallery_for(library, request)
-    rows = np.asarray(unit_rows("embeddings", library.embeddings(request.checkpoint, request.data)), dtype=np.float64)
+    rows = np.asarray(library.embeddings(request.checkpoint, request.data), dtype=np.float64)
     query = embed_own(library, request.checkpoint, [image], modality)
     distances = cosine_distances(query, rows[[collection.rows[sample.key] for sample in gallery]])[0]
     results = tuple(
