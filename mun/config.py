@@ -52,10 +52,31 @@ class GeneratorConfig:
     )
     iml: bool = option(True, "use the intra-modality learners")
     cml: bool = option(True, "use the cross-modality learner")
+    form: str = option(
+        "sum",
+        "sum of both branches; residual: they are added to the pixel mean; gate: the pyramid gives a coarse map w, and"
+        " w·visible + (1 - w)·infrared is what the intra-modality learners are added to; not stated: the sum",
+        ("sum", "residual", "gate"),
+        later=True,
+    )
     scale_init: float = option(
-        0.5, "layer scale at the start; not stated: both branches begin alike", bounds=(-100, 100)
+        0.5,
+        "layer scale at the start; not stated: both branches begin alike; 0.01 suits residual and gate",
+        bounds=(-100, 100),
     )
     scale_learned: bool = option(True, "learn the layer scale; off keeps it as it starts, for the ablation", later=True)
+    branch_dropout: float = option(
+        0.0,
+        "probability, in training, that one branch of an image is left out; against images of one kind",
+        bounds=(0, 1),
+        later=True,
+    )
+    scale_jitter: float = option(
+        0.0,
+        "largest relative change, in training, of an image's ratio of the branches; as random as Mixup",
+        bounds=(0, 1),
+        later=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -102,6 +123,13 @@ class LossConfig:
         "where L_ia, L_ma and the triplet measure; not stated: unit length bounds the distances",
         ("features", "unit_features", "embedding"),
     )
+    generator_identity: float = option(
+        1.0,
+        "share of the identity loss's gradient that reaches the generator: 1 all, 0 none, so that alignment alone pays"
+        " it, below 0 reversed; paid for easy images it makes easy ones",
+        bounds=(-1, 1),
+        later=True,
+    )
     label_smoothing: float = option(
         0.1, "label smoothing of the identity loss; not stated: 0.1, as in strong baselines", bounds=(0, 0.9)
     )
@@ -123,6 +151,12 @@ class TrainConfig:
     pretrained_rate: float = option(
         0.1, "factor on the learning rate of what --pretrained has filled; without it unused", bounds=(0, 1), later=True
     )
+    generator_rate: float = option(
+        1.0,
+        "factor on the learning rate of the auxiliary generator; its few numbers may want another pace",
+        bounds=(0, 100),
+        later=True,
+    )
     weight_decay: float = option(5e-4, "weight decay; none on biases, normalisation and the layer scale", bounds=(0, 1))
     warmup: float = option(0.05, "fraction of the run with rising learning rate, before the cosine", bounds=(0, 1))
     flip: float = option(0.5, "probability of a mirror image", bounds=(0, 1))
@@ -135,6 +169,15 @@ class TrainConfig:
     )
     same_instant: bool = option(
         False, "pair images of one file name: on SynVI those of one instant, aligned at misalignment 0", later=True
+    )
+    modalities: str = option(
+        "both",
+        "train on both, or on visible images alone: a backbone for --pretrained, as ImageNet gives one; not validated",
+        ("both", "visible"),
+        later=True,
+    )
+    score_training: bool = option(
+        False, "score training people too at each validation: the gap is what was learnt by heart", later=True
     )
     snapshots: int = option(
         0, "states of the generator to keep, from the first step to the last", bounds=(0, 100), later=True
@@ -206,6 +249,10 @@ def check_together(config: Config) -> None:
         raise ValueError(f"expected bins of at least 1 row and 1 column, got {generator.bins}")
     if not (generator.iml or generator.cml):
         raise ValueError("expected at least one of iml and cml to be on, got both off")
+    if generator.branch_dropout and generator.form == "sum" and not (generator.iml and generator.cml):
+        raise ValueError("expected iml and cml to be on for branch_dropout, else nothing is left; got one off")
+    if config.train.modalities == "visible" and config.model.auxiliary != "none":
+        raise ValueError(f"expected auxiliary none for modalities visible, got {config.model.auxiliary!r}")
 
 
 def shown(value: float) -> str:

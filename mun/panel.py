@@ -66,9 +66,9 @@ def fit_display(images: NDArray[np.float32]) -> Display:
 def iml_share(generator: AuxiliaryGenerator) -> float | None:
     """Return the share of the intra-modality learners in the layer scale, ‖g_iml‖₁ / (‖g_iml‖₁ + ‖g_cml‖₁).
 
-    `None` where a branch is switched off or its scale is zero: then there is no ratio to turn.
+    `None` where a branch is switched off or its scale is zero, or is a gate: then there is no ratio to turn.
     """
-    if generator.scale_iml is None or generator.scale_cml is None:
+    if generator.scale_iml is None or generator.scale_cml is None or generator.form == "gate":
         return None
     intra, cross = (float(scale.detach().abs().sum()) for scale in (generator.scale_iml, generator.scale_cml))
     return intra / (intra + cross) if min(intra, cross) > 0 else None
@@ -78,7 +78,7 @@ def iml_share(generator: AuxiliaryGenerator) -> float | None:
 def branch_images(
     generator: AuxiliaryGenerator, visible: Tensor, infrared: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Render each branch alone through the output convolution, its bias included.
+    """Render each branch alone through the output convolution, its bias included, what it is added to left out.
 
     Args:
         generator: In evaluation mode; it is not changed.
@@ -122,7 +122,7 @@ def at_share(generator: AuxiliaryGenerator, visible: Tensor, infrared: Tensor, s
     assert parts.intra is not None  # there is a ratio
     assert parts.cross is not None
     maps = parts.intra * (share / learned) + parts.cross * ((1 - share) / (1 - learned))
-    return generator.render(maps, visible.shape[-2:])
+    return generator.render(maps, visible.shape[-2:], parts.base)
 
 
 def with_state(generator: AuxiliaryGenerator, state: Mapping[str, Tensor]) -> AuxiliaryGenerator:

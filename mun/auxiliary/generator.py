@@ -127,11 +127,15 @@ class GeneratorParts:
 
     Attributes:
         intra: Layer scale × unit-rms mean of both intra-modality learners, or None when they are off.
-        cross: Layer scale × unit-rms output of the cross-modality learner, or None when it is off.
+        cross: Layer scale × unit-rms output of the cross-modality learner, or None when it is off, or is the gate.
+        weight: Of the visible image in the gate's mix, in (0, 1), `(N, 1, h, w)`; None in another form.
+        base: Image in [0, 1] that the branches are added to, `(N, 3, H, W)`; None for no image.
     """
 
     intra: Tensor | None
     cross: Tensor | None
+    weight: Tensor | None = None
+    base: Tensor | None = None
 
     def total(self) -> Tensor:
         """Add the branches that are on."""
@@ -143,13 +147,20 @@ class GeneratorParts:
 class AuxiliaryGenerator(Auxiliary):
     """Make one auxiliary image from a visible and an infrared image of one person.
 
-    `a = g_iml ⊙ rms(½(I_v + I_i)) + g_cml ⊙ rms(S)`, then a 1×1 convolution to three channels. The work is done at
-    a fraction of the resolution (`config.resolution`) because at full size it rivals a narrow backbone in cost.
+    `a = g_iml ⊙ rms(½(I_v + I_i)) + g_cml ⊙ rms(S)`, then a 1×1 convolution to three channels: the form `sum`. The
+    work is done at a fraction of the resolution (`config.resolution`) because at full size it rivals a narrow backbone
+    in cost. Two other forms contain pixel fusion, from which they start at a small layer scale:
+
+    - residual: `½(V + I)` plus that image, without its bias; a layer scale of 0 is the pixel mean.
+    - gate: `w·V + (1 − w)·I` plus the image of `g_iml ⊙ rms(w·I_v + (1 − w)·I_i)`, with the coarse map
+      `w = sigmoid(Σ_c g_cml ⊙ S)`: the pyramid decides where which modality is taken, so a constant pyramid is a plain
+      mix. Without the cross-modality learner w is ½ everywhere: the constant gate, a control.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        self.resolution = config.resolution
+        self.resolution, self.form = config.resolution, config.form
+        self.dropout, self.jitter = config.branch_dropout, config.scale_jitter
         channels = config.channels
         self.stem_visible = nn.Conv2d(3, channels, 1)
         self.stem_infrared = nn.Conv2d(3, channels, 1)
@@ -162,10 +173,28 @@ class AuxiliaryGenerator(Auxiliary):
             if scale is not None:
                 scale.requires_grad_(config.scale_learned)
         self.fused = nn.Identity()  # both branches added: a place to look at, without weights
-        self.output = nn.Conv2d(channels, 3, 1)
+        self.output = nn.Conv2d(channels, 3, 1, bias=config.form == "sum")
 
-    def parts(self, visible: Tensor, infrared: Tensor) -> GeneratorParts:
+    @property
+    def random(self) -> bool:
+        """Whether training changes the branches at random."""
+        return self.dropout > 0 or self.jitter > 0
+
+    def factors(self, count: int, draws: torch.Generator) -> Tensor:
+        """Draw what multiplies the branches of each image in training, intra and cross, `(count, 2)`."""
+        tilt, chance, side = torch.rand(count, 3, generator=draws).unbind(dim=1)
+        tilt = self.jitter * (2 * tilt - 1)
+        sides = torch.stack([side < 0.5, side >= 0.5], dim=1)
+        dropped = (chance < self.dropout)[:, None] & sides
+        return torch.stack([1 + tilt, 1 - tilt], dim=1).masked_fill(dropped, 0.0)
+
+    def parts(self, visible: Tensor, infrared: Tensor, factors: Tensor | None = None) -> GeneratorParts:
         """Compute both scaled branches from images in [0, 1], `(N, 3, H, W)`.
+
+        Args:
+            visible: RGB.
+            infrared: Like `visible`.
+            factors: Of intra and cross per image, `(N, 2)`; 1 by default.
 
         Raises:
             ValueError: The two batches differ in shape, or are not images.
@@ -173,38 +202,57 @@ class AuxiliaryGenerator(Auxiliary):
         check_pairs(visible, infrared)
         maps_v = self.stem_visible(self.shrink(visible))
         maps_i = self.stem_infrared(self.shrink(infrared))
-        intra = cross = None
+        shared = None if self.cml is None else self.cml(maps_v, maps_i)
+        intra = cross = weight = base = None
+        if self.form == "gate":
+            weight = self.gate(maps_v, shared, factors)
+            whole = F.interpolate(weight, size=visible.shape[-2:], mode="bilinear", align_corners=False)
+            base = whole * visible + (1 - whole) * infrared
+        elif self.form == "residual":
+            base = 0.5 * (visible + infrared)
         if self.iml_visible is not None and self.iml_infrared is not None and self.scale_iml is not None:
-            mean = 0.5 * (self.iml_visible(maps_v) + self.iml_infrared(maps_i))
-            intra = mean * (self.scale_iml[:, None, None] * rms_gain(mean)).to(mean.dtype)
-        if self.cml is not None and self.scale_cml is not None:
-            shared = self.cml(maps_v, maps_i)
-            cross = shared * (self.scale_cml[:, None, None] * rms_gain(shared)).to(shared.dtype)
-        return GeneratorParts(intra, cross)
+            own_v, own_i = self.iml_visible(maps_v), self.iml_infrared(maps_i)
+            mixed = 0.5 * (own_v + own_i) if weight is None else weight * own_v + (1 - weight) * own_i
+            intra = scaled_branch(mixed, self.scale_iml, None if factors is None else factors[:, 0])
+        if shared is not None and self.scale_cml is not None and weight is None:
+            cross = scaled_branch(shared, self.scale_cml, None if factors is None else factors[:, 1])
+        return GeneratorParts(intra, cross, weight, base)
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
+    def gate(self, maps: Tensor, shared: Tensor | None, factors: Tensor | None) -> Tensor:
+        """Turn the pyramid's maps into the weight of the visible image, `(N, 1, h, w)`; ½ without them."""
+        if shared is None or self.scale_cml is None:
+            return torch.full_like(maps[:, :1], 0.5)
+        height = (shared * self.scale_cml[:, None, None].to(shared.dtype)).sum(dim=1, keepdim=True)
+        if factors is not None:
+            height = height * factors[:, 1, None, None, None].to(height)
+        return torch.sigmoid(height)
+
+    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
         """Generate from pairs in [0, 1], `(N, 3, H, W)`; one image of that shape, nominally [0, 1], not clipped."""
-        parts = self.parts(visible, infrared)
-        return (self.render(parts.total(), visible.shape[-2:]),)
+        factors = self.factors(len(visible), draws) if self.training and draws is not None and self.random else None
+        parts = self.parts(visible, infrared, factors)
+        return (self.render(parts.total(), visible.shape[-2:], parts.base),)
 
     def shrink(self, images: Tensor) -> Tensor:
         """Centre images and average them down to the generator's resolution."""
         smaller = F.avg_pool2d(images, self.resolution) if self.resolution > 1 else images
         return (smaller - MIDDLE) / SPREAD
 
-    def render(self, maps: Tensor, size: torch.Size) -> Tensor:
-        """Turn generator maps into an image of `size`."""
+    def render(self, maps: Tensor, size: torch.Size, base: Tensor | None = None) -> Tensor:
+        """Turn generator maps into an image of `size`, added to `base` where the form has one."""
         image: Tensor = self.output(self.fused(maps))
         if image.shape[-2:] != size:
             image = F.interpolate(image, size=size, mode="bilinear", align_corners=False)
-        return MIDDLE + SPREAD * image
+        return (MIDDLE if base is None else base) + SPREAD * image
 
     @torch.no_grad()
     def diagnostics(self, visible: Tensor, infrared: Tensor) -> dict[str, float]:
         """Report the share of IML in the layer scale and the energy of each branch in the output, fractions and rms.
 
         `iml_share` is ‖g_iml‖₁ / (‖g_iml‖₁ + ‖g_cml‖₁); energies are the root mean square of each branch after the
-        output convolution, without its bias.
+        output convolution, without its bias. `cml_pattern` is the part of the cross-modality learner's that differs
+        from place to place (0: a flat colour); of a gate, whose map has no energy, `gate_mean` and `gate_pattern` are
+        its mean and its standard deviation over places.
         """
         parts = self.parts(visible, infrared)
         size = {
@@ -216,7 +264,24 @@ class AuxiliaryGenerator(Auxiliary):
             if branch is not None:
                 shown = F.conv2d(branch.float(), self.output.weight.float())
                 report[f"{name}_energy"] = float(shown.square().mean().sqrt())
+                if name == "cml":
+                    report["cml_pattern"] = pattern(shown)
+        if parts.weight is not None:
+            report |= {"gate_mean": float(parts.weight.mean()), "gate_pattern": pattern(parts.weight)}
         return report
+
+
+def pattern(maps: Tensor) -> float:
+    """Measure what differs from place to place within each image's maps, `(N, C, h, w)`: root mean square."""
+    return float((maps - maps.mean(dim=(2, 3), keepdim=True)).square().mean().sqrt())
+
+
+def scaled_branch(maps: Tensor, scale: Tensor, factor: Tensor | None) -> Tensor:
+    """Multiply unit-rms maps, `(N, C, h, w)`, by a layer scale, `(C,)`, and by a factor per image, `(N,)`."""
+    gain = scale[:, None, None] * rms_gain(maps)
+    if factor is not None:
+        gain = gain * factor.to(gain)[:, None, None, None]
+    return maps * gain.to(maps.dtype)
 
 
 def input_dependence(generator: nn.Module, visible: Tensor, infrared: Tensor, seed: int = 0) -> float:

@@ -111,11 +111,11 @@ class ShuffledPartners(AuxiliaryGenerator):
         """Generate from each visible image and a random infrared one; without draws partners stay as they are."""
         if draws is not None:
             infrared = infrared[torch.randperm(len(infrared), generator=draws).to(infrared.device)]
-        return super().forward(visible, infrared)
+        return super().forward(visible, infrared, draws)
 
 
 class FrozenGenerator(AuxiliaryGenerator):
-    """MUN's generator as it was drawn at random, never trained: a control.
+    """MUN's generator as it was drawn at random, never trained: a control, for every form of the generator.
 
     Source: a control of this project. Departs from `AuxiliaryGenerator` in: no weight learns; batch normalisation
     follows the batches all the same.

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from mun.progress import Progress
-from mun.synvi import CAMERAS, LEVELS, Knobs, Plan, level_of, write
+from mun.synvi import LEVELS, Knobs, Plan, level_of, write
 
 __all__ = ["add_arguments", "run"]
 
@@ -35,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-ids", type=int, default=20, metavar="N", help="test identities (default: 20)")
     parser.add_argument(
         "--images", type=int, default=4, metavar="N", help="images per identity and camera (default: 4)"
+    )
+    parser.add_argument(
+        "--held-images",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the same of validation and test identities, 0 for as many (default: 0)",
     )
     parser.add_argument("--size", default="128x64", metavar="HxW", help="pixels, 32 to 512 each (default: 128x64)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed makes other people (default: 0)")
@@ -59,20 +66,20 @@ def run(options: argparse.Namespace) -> None:
         val_ids=options.val_ids,
         test_ids=options.test_ids,
         images=options.images,
+        held_images=options.held_images,
         size=_size(options.size),
         seed=options.seed,
         truth=options.truth,
     )
     workers = (os.cpu_count() or 1) if options.workers is None else options.workers
-    total = sum(plan.counts.values()) * len(CAMERAS) * plan.images
     steps = write(plan, options.out, workers)
-    with _terminate_as_interrupt(), Progress(total, "synvi", "image") as progress:
+    with _terminate_as_interrupt(), Progress(plan.total, "synvi", "image") as progress:
         try:
             for count in steps:
                 progress.update(count)
         finally:
             steps.close()
-    print(f"{options.out}: {total} images of {sum(plan.counts.values())} identities")
+    print(f"{options.out}: {plan.total} images of {sum(plan.counts.values())} identities")
 
 
 def _knob(text: str) -> tuple[str, float]:

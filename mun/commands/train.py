@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pretrained",
         type=Path,
         metavar="FILE",
-        help="begin with the weights of a ResNet with torchvision's names, as .safetensors; for --width 1",
+        help="begin with the weights of a ResNet with torchvision's names, as .safetensors, or with a checkpoint's"
+        " model.safetensors, of the same --backbone and --width",
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--until", type=int, metavar="STEP", help="stop after this step; --resume goes on")

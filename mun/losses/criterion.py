@@ -64,11 +64,10 @@ class Criterion(nn.Module):
         """
         config = self.config
         all_labels = torch.cat([labels[modality] for modality in features])
-        all_logits = torch.cat([logits[modality] for modality in features]).float()
         points = self.metric_space(features, embeddings)
         weight = ramp(progress, config.ramp_start, config.ramp_end)
         weighted = {
-            "identity": (1.0, F.cross_entropy(all_logits, all_labels, label_smoothing=config.label_smoothing)),
+            "identity": (1.0, self.identity(logits, labels)),
             "identity_alignment": (
                 weight * config.identity_alignment,
                 identity_alignment(points, labels, config.margin),
@@ -81,6 +80,20 @@ class Criterion(nn.Module):
         # A factor of 0 still lets NaN through, so a term that is off is left out of the sum.
         total = torch.stack([factor * loss for factor, loss in weighted.values() if factor > 0]).sum()
         return total, {name: loss.detach() for name, (_, loss) in weighted.items()}
+
+    def identity(self, logits: Groups, labels: Groups) -> Tensor:
+        """Compute the identity loss over all modalities of `logits`, a scalar; it has the weight 1 in the total."""
+        every = torch.cat(list(logits.values())).float()
+        known = torch.cat([labels[modality] for modality in logits])
+        return F.cross_entropy(every, known, label_smoothing=self.config.label_smoothing)
+
+    @torch.no_grad()
+    def identity_by_modality(self, logits: Groups, labels: Groups) -> dict[str, float]:
+        """Report the identity loss of each modality's images: a generator that is paid for it makes easy ones."""
+        return {
+            f"identity_{modality.value}": float(self.identity({modality: values}, labels))
+            for modality, values in logits.items()
+        }
 
     @torch.no_grad()
     def diagnostics(self, features: Groups, embeddings: Groups, labels: Groups) -> dict[str, float]:

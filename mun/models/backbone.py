@@ -131,10 +131,10 @@ def initialise(module: nn.Module) -> None:
 
 
 def load_torchvision(stems: Mapping[str, nn.Module], trunk: Trunk, state: Mapping[str, torch.Tensor]) -> None:
-    """Load torchvision's ResNet weights into every stem and the trunk; its classifier `fc` is left out.
+    """Load ResNet weights of torchvision's names into every stem and the trunk; a classifier `fc` is left out.
 
     Raises:
-        ValueError: A tensor is missing or has another shape, as with another depth or a width other than 1.
+        ValueError: A tensor is missing or has another shape, as with another depth or width.
     """
     parts = [*((stem, ("conv1.", "bn1.")) for stem in stems.values()), (trunk, ("layer",))]
     for part, prefixes in parts:
@@ -142,7 +142,7 @@ def load_torchvision(stems: Mapping[str, nn.Module], trunk: Trunk, state: Mappin
         for name in sorted(wanted.keys() | found.keys()):
             if wanted.get(name) != found.get(name):
                 raise ValueError(
-                    f"expected torchvision weights of this depth at width 1, with {name} of shape"
+                    f"expected pretrained weights of this depth and width, with {name} of shape"
                     f" {wanted.get(name, 'none')}, got {found.get(name, 'none')}"
                 )
     for part, prefixes in parts:

@@ -57,6 +57,8 @@ class Plan:
     size: tuple[int, int] = (128, 64)  # rows and columns
     seed: int = 0
     truth: bool = False  # whether the truth of every image is written too
+    held_images: int = 0  # like `images`, of validation and test identities; 0: as many
+    cameras: tuple[int, ...] = tuple(CAMERAS)  # who took pictures
 
     def __post_init__(self) -> None:
         for split, count in self.counts.items():
@@ -67,6 +69,10 @@ class Plan:
             raise ValueError(f"expected 1 to {MOST_IDS} identities in all splits together, got {total}")
         if not 1 <= self.images <= MOST_IMAGES:
             raise ValueError(f"expected 1 to {MOST_IMAGES} images per identity and camera, got {self.images}")
+        if not 0 <= self.held_images <= MOST_IMAGES:
+            raise ValueError(f"expected 0 to {MOST_IMAGES} images of those held out, got {self.held_images}")
+        if not self.cameras or list(self.cameras) != sorted(set(self.cameras) & CAMERAS.keys()):
+            raise ValueError(f"expected cameras from 1 to {len(CAMERAS)}, ascending, got {self.cameras}")
         if not all(32 <= length <= 512 for length in self.size):
             raise ValueError(f"expected a height and a width from 32 to 512, got {self.size[0]}x{self.size[1]}")
         if not 0 <= self.seed < 2**63:
@@ -77,12 +83,23 @@ class Plan:
         """The number of identities of each split, in the order of their folders."""
         return {Split.TRAIN: self.train_ids, Split.VAL: self.val_ids, Split.TEST: self.test_ids}
 
+    def images_of(self, split: Split) -> int:
+        """Return the number of images that each camera takes of each identity of a split."""
+        return self.images if split is Split.TRAIN else self.held_images or self.images
+
+    @property
+    def total(self) -> int:
+        """The number of all images."""
+        return len(self.cameras) * sum(count * self.images_of(split) for split, count in self.counts.items())
+
     @property
     def command(self) -> str:
         """The command line that writes this plan to OUT."""
         counts = f"--train-ids {self.train_ids} --val-ids {self.val_ids} --test-ids {self.test_ids}"
         size = f"{self.size[0]}x{self.size[1]}"
         rest = f"--images {self.images} --size {size} --seed {self.seed}"
+        rest += f" --held-images {self.held_images}" if self.held_images else ""
+        rest += f" --cameras {','.join(map(str, self.cameras))}" if self.cameras != tuple(CAMERAS) else ""
         if self.level.name == CUSTOM:
             level = " ".join(f"--knob {name}={value!r}" for name, value in asdict(self.level.knobs).items())
         else:
@@ -112,8 +129,8 @@ class Plan:
     def recipes(self, split: Split, number: int) -> Iterator[Recipe]:
         """Draw what all images of a person are made from, by camera and index."""
         person = draw_identity(self.seed, split, number, self.level.knobs)
-        for camid in CAMERAS:
-            for index in range(self.images):
+        for camid in self.cameras:
+            for index in range(self.images_of(split)):
                 yield self._recipe(person, Key(self.seed, split, number, camid, index))
 
     def _recipe(self, person: Identity, key: Key) -> Recipe:
@@ -130,7 +147,7 @@ class Plan:
         if match is not None:
             camid, pid, index = (int(word) for word in match.groups())
             for split, pids in self.pids().items():
-                if pid in pids and 1 <= index <= self.images:
+                if pid in pids and camid in self.cameras and 1 <= index <= self.images_of(split):
                     return self.recipe(split, pids.index(pid), camid, index - 1)
         people = sum(self.counts.values())
         raise ValueError(
@@ -153,8 +170,19 @@ class Plan:
             rows, columns = (typed(int, length) for length in manifest["size"])
             images, seed = typed(int, manifest["images_per_camera"]), typed(int, manifest["seed"])
             truth = typed(bool, manifest.get("truth", False))
+            held = typed(int, manifest.get("held_images_per_camera", 0))  # came later, like the cameras
+            cameras = tuple(typed(int, camid) for camid in manifest.get("cameras", CAMERAS))
             level = Level(name, version, Knobs(**manifest["knobs"]))
-            plan = cls(level, **counts, images=images, size=(rows, columns), seed=seed, truth=truth)
+            plan = cls(
+                level,
+                **counts,
+                images=images,
+                size=(rows, columns),
+                seed=seed,
+                truth=truth,
+                held_images=held,
+                cameras=cameras,
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"expected a whole manifest of SynVI, got a broken one: {error}") from None
         if name != CUSTOM and plan.level != LEVELS.get(name):

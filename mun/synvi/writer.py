@@ -90,6 +90,8 @@ def _write_lists(plan: Plan, root: Path) -> None:
         "val_ids": plan.val_ids,
         "test_ids": plan.test_ids,
         "images_per_camera": plan.images,
+        **({"held_images_per_camera": plan.held_images} if plan.held_images else {}),
+        **({"cameras": list(plan.cameras)} if plan.cameras != tuple(CAMERAS) else {}),
         "size": list(plan.size),
         "truth": plan.truth,
         "command": plan.command,
@@ -158,7 +160,7 @@ def _write_person(task: Task) -> int:
             path.write_bytes(jpeg(recipe.image(), recipe.camera.quality))
             if leaf is not None:
                 leaf.add(image, truth_of(recipe))
-    return plan.images * len(CAMERAS)
+    return plan.images_of(task.split) * len(plan.cameras)
 
 
 def jpeg(image: NDArray[np.uint8], quality: int) -> bytes:

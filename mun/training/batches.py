@@ -61,6 +61,7 @@ class Batches:
         size = (config.model.height, config.model.image_width)
         self.pixels: NDArray[np.uint8] = cached_images(samples, *size, progress=progress)
         self.fresh = FreshPeople(source, self.pixels, train.fresh) if train.fresh else None
+        self.modalities = PAIRED[:1] if train.modalities == "visible" else PAIRED
 
     def draws(self, step: int) -> torch.Generator:
         """Begin the random numbers of a step."""
@@ -91,14 +92,15 @@ class Batches:
         if train.shared_geometry:
             share_geometry(uniform[Modality.VISIBLE], uniform[Modality.INFRARED])
         return {
-            modality: augment(self.images(rows[modality], step), settings, uniform[modality]) for modality in PAIRED
+            modality: augment(self.images(rows[modality], step), settings, uniform[modality])
+            for modality in self.modalities
         }
 
     def plain(self) -> Iterator[dict[Modality, Tensor]]:
         """Yield the fixed batches without augmentation that recalibrate the batch statistics."""
         for index in range(self.config.train.recalibration):
             rows, _ = self.sampler.batch(PLAIN_STEPS + index)
-            yield {modality: self.images(rows[modality]) for modality in PAIRED}
+            yield {modality: self.images(rows[modality]) for modality in self.modalities}
 
     def close(self) -> None:
         """Stop what renders beside the training."""

@@ -35,7 +35,8 @@ class RecordedPasses:
 
     def generate(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
         """Make the auxiliary images of pairs; see `Network.generate`."""
-        if type(self.network.auxiliary) is not AuxiliaryGenerator:
+        auxiliary = self.network.auxiliary
+        if type(auxiliary) is not AuxiliaryGenerator or auxiliary.random:
             return self.network.generate(visible, infrared, draws)
         if self._generate is None:
             self._generate = recorded(_Generate(self.network), (visible, infrared))

@@ -1,10 +1,13 @@
-"""Weights that a run begins with: a ResNet with torchvision's names, as safetensors."""
+"""Weights that a run begins with: a ResNet with torchvision's names, or a checkpoint of ours, as safetensors."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from mun.checkpoint import build_network, load_tensors
 from mun.models.backbone import load_torchvision
@@ -18,8 +21,9 @@ def load_pretrained(network: Network, path: Path, sha256: str = "") -> str:
     """Fill every stem and the trunk, and return the file's SHA-256.
 
     Args:
-        network: At width 1.
-        path: The file.
+        network: Of the depth and the width of the weights.
+        path: The file: torchvision's names, or the `model.safetensors` of a checkpoint, whose stems fill those of the
+            same modality, and the visible one the others.
         sha256: What it has to be; empty for any.
 
     Raises:
@@ -36,8 +40,22 @@ def load_pretrained(network: Network, path: Path, sha256: str = "") -> str:
         real = tensor.is_floating_point() and bool(tensor.isfinite().all())
         if not (real or name.endswith("num_batches_tracked")):
             raise ValueError(f"expected finite real weights in {path}, {name} is not")
-    load_torchvision(dict(network.stems.items()), network.trunk, state)
+    for name, stem in network.stems.items():
+        load_torchvision({name: stem}, network.trunk, torchvision_names(state, name))
     return digest
+
+
+def torchvision_names(state: Mapping[str, Tensor], stem: str) -> dict[str, Tensor]:
+    """Rename the trunk and one stem of a checkpoint of ours; weights with torchvision's names stay as they are."""
+    if not any(name.startswith("trunk.") for name in state):
+        return dict(state)
+    own = f"stems.{stem}." if f"stems.{stem}.conv1.weight" in state else "stems.visible."
+    return {
+        name.removeprefix(prefix): tensor
+        for prefix in (own, "trunk.")
+        for name, tensor in state.items()
+        if name.startswith(prefix)
+    }
 
 
 def with_pretrained(settings: RunSettings) -> RunSettings:
@@ -45,11 +63,9 @@ def with_pretrained(settings: RunSettings) -> RunSettings:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The weights or the width do not fit.
+        ValueError: The weights do not fit the network.
     """
     if not settings.pretrained:
         return settings
-    if (width := settings.config.model.width) != 1:
-        raise ValueError(f"expected width 1 for pretrained weights, got {width:g}")
     network = build_network(settings.config, num_classes=0)
     return dataclasses.replace(settings, pretrained_sha256=load_pretrained(network, Path(settings.pretrained)))

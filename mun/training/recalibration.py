@@ -48,7 +48,7 @@ def recalibrated(network: Network, batches: Iterable[Mapping[Modality, Tensor]])
                 norm.momentum = None  # a cumulative mean instead of a moving one
                 norm.train()
             first = False
-            network({modality: batch[modality] for modality in (Modality.VISIBLE, Modality.INFRARED)})
+            network(batch)
     for norm in norms:
         norm.momentum = 0.1
     return network.eval()

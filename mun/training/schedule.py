@@ -48,18 +48,18 @@ def build_optimizer(network: Network, config: TrainConfig, pretrained: bool = Fa
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     fused = all(parameter.is_cuda for parameter in trained)
-    filled = {id(p) for part in (network.stems, network.trunk) for p in part.parameters() if pretrained}
+    rates = {id(p): config.generator_rate for p in network.auxiliary.parameters()}
+    if pretrained:
+        rates |= {id(p): config.pretrained_rate for part in (network.stems, network.trunk) for p in part.parameters()}
+    factors = [rates.get(id(p), 1.0) for p in trained]
     groups = [
         {"params": params, "weight_decay": decay, "factor": factor}
-        for factor, chosen in (
-            (1.0, [p for p in trained if id(p) not in filled]),
-            (config.pretrained_rate, [p for p in trained if id(p) in filled]),
-        )
+        for factor in sorted(set(factors), key=lambda factor: (factor != 1.0, factor))
+        for chosen in [[p for p, own in zip(trained, factors, strict=True) if own == factor]]
         for decay, params in (
             (config.weight_decay, [p for p in chosen if p.ndim > 1]),
             (0.0, [p for p in chosen if p.ndim <= 1]),
         )
-        if chosen
     ]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True, fused=fused)

@@ -25,6 +25,7 @@ from mun.structures import Modality, Split
 from mun.training.batches import PAIRED, Batches, build_sampler
 from mun.training.card import make_card, resolved_precision
 from mun.training.graphs import RecordedPasses
+from mun.training.payment import backward_sharing
 from mun.training.pretrained import load_pretrained, with_pretrained
 from mun.training.recalibration import recalibrated
 from mun.training.renewal import forget_labels
@@ -57,7 +58,9 @@ class Trainer:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         criterion = Criterion(self.config.loss, network.num_features).to(device)
         self.network: Network = network
-        self.passes = RecordedPasses(network) if device.type == "cuda" else network
+        # Recorded passes go backward once; keeping a share of a gradient from the generator takes two.
+        once = self.config.loss.generator_identity == 1
+        self.passes = RecordedPasses(network) if device.type == "cuda" and once else network
         self.criterion = criterion
         pretrained = self.settings.pretrained
         optimizer = build_optimizer(network, self.config.train, bool(pretrained))
@@ -111,9 +114,12 @@ class Trainer:
         self.criterion.train()
         with self.mixed_precision():
             generated = self.generate(images, step)
-            labels = dict.fromkeys(PAIRED, pair_labels)
+            labels = dict.fromkeys(images, pair_labels)
+            share, made = self.config.loss.generator_identity, None
             if generated:
-                images = {**images, Modality.AUXILIARY: torch.cat([image.float() for image in generated])}
+                made = torch.cat([image.float() for image in generated])
+                seen = made.detach().requires_grad_() if share != 1 and made.requires_grad else made
+                images = {**images, Modality.AUXILIARY: seen}
                 labels = {**labels, Modality.AUXILIARY: pair_labels.repeat(len(generated))}
             outputs = self.passes(images)
         total, parts = self.criterion(
@@ -124,7 +130,11 @@ class Trainer:
                 f"expected a finite loss, got {float(total.detach())} at step {step}; a lower --lr may help"
             )
         self.state.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        if made is not None and images[Modality.AUXILIARY] is not made:
+            identity = self.criterion.identity(outputs.logits, labels)
+            backward_sharing(total, identity, made, images[Modality.AUXILIARY], share)
+        else:
+            total.backward()
         self.state.optimizer.step()
         self.state.step = step + 1
         seconds = time.perf_counter() - began  # of the step alone, without what is measured about it below
@@ -133,6 +143,7 @@ class Trainer:
         line = {name: float(value) for name, value in parts.items()}
         line |= {
             "total": float(total.detach()),
+            **self.criterion.identity_by_modality(outputs.logits, labels),
             **self.criterion.diagnostics(outputs.features, outputs.embeddings, labels),
         }
         line |= self.generator_diagnostics(images)
@@ -151,11 +162,12 @@ class Trainer:
         generator.train()
         return report
 
-    def validate(self) -> dict[str, float]:
-        """Score the present weights on the validation identities; empty where there are none."""
-        if not self.source.val:
+    def validate(self) -> dict[str, dict[str, float]]:
+        """Score the present weights on the validation identities; empty where there are none, or one modality alone."""
+        train = self.config.train
+        if not self.source.val or train.modalities == "visible":
             return {}
-        return validate(self.network, self.source, self.batches.plain(), self.progress)
+        return validate(self.network, self.source, self.batches.plain(), self.progress, train.score_training)
 
     def advance(self) -> dict[str, float]:
         """Do one step with all that falls due after it: metrics, validation, saving."""
@@ -166,9 +178,9 @@ class Trainer:
         due = step % (train.evaluate_every * self.steps_per_epoch) == 0 or step == self.steps
         if line:
             self.metrics.write({"step": step, "epoch": step / self.steps_per_epoch, **line})
-        if due and (scores := self.validate()):
-            self.metrics.write({"step": step, "epoch": step / self.steps_per_epoch, "validation": scores})
-            best = self.state.best.get("scores", {})
+        if due and (scored := self.validate()):
+            self.metrics.write({"step": step, "epoch": step / self.steps_per_epoch, **scored})
+            scores, best = scored["validation"], self.state.best.get("scores", {})
             if scores["mean_ap"] > best.get("mean_ap", -1.0):
                 self.state.keep_best(self.folder, scores)
         if due or step % train.save_every == 0:
@@ -199,6 +211,8 @@ class Trainer:
                 "scores": self.state.best["scores"],
             }
         network: Network = recalibrated(self.network, self.batches.plain()).cpu()
+        if self.config.train.modalities == "visible":  # what was learnt begins both
+            network.stems["infrared"].load_state_dict(network.stems["visible"].state_dict())
         card = make_card(self.folder, self.settings, self.source, step, selection, self.device)
         save_checkpoint(self.folder, network, card)
         return self.folder

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from mun.embedding import embed_samples
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.protocols import get_protocol
 from mun.models.network import Network
-from mun.structures import Modality
+from mun.structures import Modality, Sample
 from mun.training.recalibration import recalibrated
 
 __all__ = ["validate", "validation_protocol"]
@@ -26,8 +27,12 @@ def validation_protocol(source: Source) -> str:
 
 
 def validate(
-    network: Network, source: Source, batches: Iterable[Mapping[Modality, Tensor]], progress: bool
-) -> dict[str, float]:
+    network: Network,
+    source: Source,
+    batches: Iterable[Mapping[Modality, Tensor]],
+    progress: bool,
+    score_training: bool = False,
+) -> dict[str, dict[str, float]]:
     """Score a network on the validation identities; it stays as it is.
 
     Args:
@@ -35,10 +40,28 @@ def validate(
         source: With validation samples.
         batches: Plain images that recalibrate the batch statistics of a copy.
         progress: Show a progress bar on stderr.
+        score_training: Score as many training identities too, with as many images by each camera.
 
     Returns:
-        `rank1`, `mean_ap`, `mean_inp`, fractions, means over the trials.
+        Under `validation`, and under `training` where it was asked for: `rank1`, `mean_ap`, `mean_inp`, fractions,
+        means over the trials.
     """
-    embeddings = embed_samples(recalibrated(network, batches), source.val, progress=progress)
-    result = benchmark(get_protocol(PROTOCOL), source.val, embeddings, data=source.name, trials=TRIALS)
-    return {name: result.mean()[name] for name in ("rank1", "mean_ap", "mean_inp")}
+    ready, scored = recalibrated(network, batches), {}
+    groups = {"validation": source.val, **({"training": like_validation(source)} if score_training else {})}
+    for name, samples in groups.items():
+        embeddings = embed_samples(ready, samples, progress=progress)
+        means = benchmark(get_protocol(PROTOCOL), samples, embeddings, data=source.name, trials=TRIALS).mean()
+        scored[name] = {metric: means[metric] for metric in ("rank1", "mean_ap", "mean_inp")}
+    return scored
+
+
+def like_validation(source: Source) -> Sequence[Sample]:
+    """Pick training samples as validation has them: at most as many identities, and images of each by each camera."""
+    most = max(Counter((sample.pid, sample.camid) for sample in source.val).values())
+    pids = sorted({sample.pid for sample in source.train})[: len({sample.pid for sample in source.val})]
+    chosen, seen = [], Counter[tuple[int, int]]()
+    for sample in source.train:
+        seen[sample.pid, sample.camid] += 1
+        if sample.pid <= pids[-1] and seen[sample.pid, sample.camid] <= most:
+            chosen.append(sample)
+    return chosen
