@@ -73,6 +73,7 @@ class Experiment:
         changes: Config fields for every row, on top of the command line's.
         contrasts: Pairs of rows whose differences are asked for beside those from the reference, the main one first.
         protocol: By which test is read.
+        reads_test: Whether test is read at all; else every seed of every row is looked at on validation identities.
     """
 
     title: str
@@ -82,6 +83,7 @@ class Experiment:
     changes: Changes = field(default_factory=dict)
     contrasts: tuple[tuple[str, str], ...] = ()
     protocol: Protocol = PROTOCOLS["synvi-all"]
+    reads_test: bool = True
 
     def row(self, name: str) -> Row:
         """Find a row by its name.
@@ -138,6 +140,39 @@ FUSION = ("mun", "pixel-mean")  # is a generated modality worth more than pixels
 WEIGHTED = ("copy", "pixel-mean", "syncretic", "mun")
 FIGURE = ("none", "copy", "channel-exchange", "pixel-mean", "syncretic", "mun")
 
+# The generator, looked at again where people are few. One stem and one weight of modality alignment, that of the pilot.
+FEW = {"auxiliary_stem": "visible", "modality_alignment": 0.1, "score_training": True}
+RESIDUAL, GATE = ({"auxiliary": "mun", "form": form, "scale_init": 0.01} for form in ("residual", "gate"))
+UNPAID = {"generator_identity": 0.0}
+
+
+def form(name: str, label: str, changes: Changes, **more: Any) -> Row:
+    """Make the row of one form of the generator."""
+    return Row(name, f"MUN, {label}", {**changes, **more})
+
+
+FORMS = (
+    *(Row(name, LABELS[name], {"auxiliary": name}) for name in ("none", "copy", "pixel-mean", "mixup", "cutmix")),
+    form("sum", "sum, paid by all losses (as it was)", {"auxiliary": "mun"}),
+    form("sum-unpaid", "sum, paid by alignment alone", {"auxiliary": "mun"}, **UNPAID),
+    form("residual", "residual, paid by all losses", RESIDUAL),
+    form("residual-unpaid", "residual, paid by alignment alone", RESIDUAL, **UNPAID),
+    form("residual-reversed", "residual, identity loss reversed by 0.1", RESIDUAL, generator_identity=-0.1),
+    form("residual-frozen", "residual, frozen at its start", {**RESIDUAL, "auxiliary": "mun-frozen"}),
+    form("gate", "gate, paid by all losses", GATE),
+    form("gate-unpaid", "gate, paid by alignment alone", GATE, **UNPAID),
+    form("gate-constant", "constant gate, paid by alignment alone", GATE, cml=False, **UNPAID),
+    form("gate-frozen", "gate, frozen at its start", {**GATE, "auxiliary": "mun-frozen"}),
+    form("dropout", "residual, unpaid, branch dropout 0.3", RESIDUAL, branch_dropout=0.3, **UNPAID),
+    form("ratio", "residual, unpaid, random ratio of the branches", RESIDUAL, scale_jitter=1.0, **UNPAID),
+    form("full", "residual, unpaid, full resolution", RESIDUAL, resolution=1, **UNPAID),
+    form("own-stem", "residual, unpaid, own stem", RESIDUAL, auxiliary_stem="own", **UNPAID),
+    form("weight-0.5", "residual, unpaid, modality alignment 0.5", RESIDUAL, modality_alignment=0.5, **UNPAID),
+    form("weight-0", "residual, unpaid, modality alignment 0", RESIDUAL, modality_alignment=0.0, **UNPAID),
+    form("slow", "residual, unpaid, a third of the learning rate", RESIDUAL, generator_rate=0.3, **UNPAID),
+    form("fast", "residual, unpaid, three times the learning rate", RESIDUAL, generator_rate=3.0, **UNPAID),
+)
+
 EXPERIMENTS = {
     "rivals": Experiment(
         "MUN against other auxiliary modalities",
@@ -174,6 +209,14 @@ EXPERIMENTS = {
             *(Row(name, LABELS[name], {"auxiliary": name, "auxiliary_stem": "visible"}, WEIGHTS) for name in WEIGHTED),
         ),
         contrasts=(FUSION,),
+    ),
+    "forms": Experiment(
+        "Forms of the generator where people are few, on validation identities",
+        "none",
+        FORMS,
+        changes=FEW,
+        contrasts=(("residual-unpaid", "residual-frozen"), ("gate-unpaid", "gate-constant")),
+        reads_test=False,
     ),
     "misalignment": Experiment(
         "mAP against misalignment and colour-infrared correlation",
