@@ -14,7 +14,7 @@ from mun.experiments.tables import EXPERIMENTS
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "assets" / "results"
 SCORES = {"rank-1": "rank1", "mAP": "mean_ap", "mINP": "mean_inp"}
-ALONE = [name for name in EXPERIMENTS if len(EXPERIMENTS[name].settings) == 1]
+ALONE = [name for name, made in EXPERIMENTS.items() if len(made.settings) == 1 and made.reads_test]
 
 Line = dict[str, str]
 

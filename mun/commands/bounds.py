@@ -219,7 +219,7 @@ def _record(result: BenchmarkResult, protocol: Protocol, samples: Sequence[Sampl
 def _caption(plan: Plan, trials: int) -> str:
     """Say what was measured."""
     level = f"{plan.level.name} {plan.level.version}".removesuffix(" 0")  # knobs turned by hand have no version
-    people = f"{plan.test_ids} test identities, {plan.images} images per camera"
+    people = f"{plan.test_ids} test identities, {plan.images_of(Split.TEST)} images per camera"
     return f"SynVI {level}, seed {plan.seed}, {people}, single-shot; percent, mean ± sd over {trials} galleries"
 
 
@@ -260,7 +260,7 @@ def _report(plan: Plan, rows: Sequence[Row], options: argparse.Namespace) -> dic
         "level_hash": plan.level.hash,
         "seed": plan.seed,
         "identities": plan.test_ids,
-        "images_per_camera": plan.images,
+        "images_per_camera": plan.images_of(Split.TEST),
         "commands": [plan.command, words],
         "rows": [{"bound": row.bound, "knows": row.knows, **row.record} for row in rows],
     }

@@ -12,11 +12,21 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from mun.progress import Progress
-from mun.synvi import LEVELS, Knobs, Plan, level_of, write
+from mun.synvi import LEVELS, SHAPES, Knobs, Plan, level_of, write
 
 __all__ = ["add_arguments", "run"]
+
+
+COUNTS = {  # fields of the plan: default, and what they count
+    "train_ids": (100, "training identities"),
+    "val_ids": (20, "validation identities"),
+    "test_ids": (20, "test identities"),
+    "images": (4, "images per identity and camera"),
+    "held_images": (0, "the same of validation and test identities, 0 for as many"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,19 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help=f"turn one knob of the level, may be repeated: {', '.join(field.name for field in fields(Knobs))}",
     )
-    parser.add_argument("--train-ids", type=int, default=100, metavar="N", help="training identities (default: 100)")
-    parser.add_argument("--val-ids", type=int, default=20, metavar="N", help="validation identities (default: 20)")
-    parser.add_argument("--test-ids", type=int, default=20, metavar="N", help="test identities (default: 20)")
+    shapes = "; ".join(f"{shape.name}: {shape.text}" for shape in SHAPES.values())
     parser.add_argument(
-        "--images", type=int, default=4, metavar="N", help="images per identity and camera (default: 4)"
+        "--shape",
+        choices=list(SHAPES),
+        help=f"counts of people, images and cameras, where no flag says another; {shapes}",
     )
-    parser.add_argument(
-        "--held-images",
-        type=int,
-        default=0,
-        metavar="N",
-        help="the same of validation and test identities, 0 for as many (default: 0)",
-    )
+    for name, (default, text) in COUNTS.items():
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=int, metavar="N", help=f"{text} (default: {default})")
+    parser.add_argument("--cameras", type=_cameras, metavar="A,B", help="who takes pictures (default: 1,2,3,4,5,6)")
     parser.add_argument("--size", default="128x64", metavar="HxW", help="pixels, 32 to 512 each (default: 128x64)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed makes other people (default: 0)")
     parser.add_argument(
@@ -60,16 +67,17 @@ def run(options: argparse.Namespace) -> None:
         ValueError: An argument is out of bounds, or there is something at OUT.
         OSError: OUT cannot be written, or the disk is full.
     """
+    shape = SHAPES.get(options.shape)
+    given = {name: getattr(options, name) for name in (*COUNTS, "cameras")}
+    counts: dict[str, Any] = {name: default for name, (default, _) in COUNTS.items()}
+    counts |= {} if shape is None else shape.counts
+    counts |= {name: value for name, value in given.items() if value is not None}
     plan = Plan(
-        level=level_of(options.level, dict(map(_knob, options.knob))),
-        train_ids=options.train_ids,
-        val_ids=options.val_ids,
-        test_ids=options.test_ids,
-        images=options.images,
-        held_images=options.held_images,
+        level=level_of(options.level, {**(shape.knobs if shape else {}), **dict(map(_knob, options.knob))}),
         size=_size(options.size),
         seed=options.seed,
         truth=options.truth,
+        **counts,
     )
     workers = (os.cpu_count() or 1) if options.workers is None else options.workers
     steps = write(plan, options.out, workers)
@@ -93,6 +101,13 @@ def _knob(text: str) -> tuple[str, float]:
         return name, float(value)
     except ValueError:
         raise ValueError(f"expected --knob as NAME=VALUE, for example noise=2, got {text[:60]!r}") from None
+
+
+def _cameras(text: str) -> tuple[int, ...]:
+    """Read numbers of cameras."""
+    if re.fullmatch(r"\d(,\d)*", text, re.ASCII) is None:
+        raise argparse.ArgumentTypeError(f"expected A,B, for example 1,3, got {text[:60]!r}")
+    return tuple(int(word) for word in text.split(","))
 
 
 def _size(text: str) -> tuple[int, int]:

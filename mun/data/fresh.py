@@ -18,7 +18,6 @@ from mun.data.sources import Source
 from mun.files import sync
 from mun.images import decode, resize
 from mun.structures import Split
-from mun.synvi.camera import CAMERAS
 from mun.synvi.plan import Plan
 from mun.synvi.writer import jpeg
 
@@ -34,7 +33,7 @@ def check_fresh(source: Source, per_epoch: int) -> Plan:
     if source.name != "synvi" or source.manifest is None:
         raise ValueError(f"expected SynVI for fresh identities, got {source.name}, whose people are given")
     plan = replace(Plan.from_manifest(source.manifest), truth=False)
-    complete = plan.train_ids * len(CAMERAS) * plan.images
+    complete = plan.train_ids * len(plan.cameras) * plan.images
     if len(source.train) != complete:
         raise ValueError(f"expected all {complete} training images of the manifest, got {len(source.train)}")
     if not 1 <= per_epoch <= plan.train_ids:
@@ -69,7 +68,7 @@ class FreshPeople:
         workers: int | None = None,
     ) -> None:
         self.plan = check_fresh(source, per_epoch)
-        self.places, self.images_each = self.plan.train_ids, len(CAMERAS) * self.plan.images
+        self.places, self.images_each = self.plan.train_ids, len(self.plan.cameras) * self.plan.images
         if len(pixels) != self.places * self.images_each:
             raise ValueError(f"expected {self.places * self.images_each} training images, got {len(pixels)}")
         self.per_epoch, self.pixels = per_epoch, pixels
@@ -169,7 +168,7 @@ class FreshPeople:
 def _render(plan: Plan, first: int, start: int, step: int, path: Path) -> None:
     """Render every `step`-th person of a generation into its rows; ends with the process that started it."""
     images = np.load(path, mmap_mode="r+")
-    each = len(CAMERAS) * plan.images
+    each = len(plan.cameras) * plan.images
     parent = multiprocessing.parent_process()
     for turn in range(start, len(images) // each, step):
         if parent is not None and not parent.is_alive():

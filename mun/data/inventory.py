@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mun.data.sources import check_disjoint, list_samples, read_ids
+from mun.data.sources import CAMERAS, check_disjoint, list_samples, read_ids
 from mun.files import read_json
 from mun.images import read_image
 from mun.structures import Modality, Sample, Split
@@ -16,7 +16,6 @@ from mun.structures import Modality, Sample, Split
 __all__ = ["DATASETS", "PERMUTATION_FILE", "Finding", "broken_images", "inventory"]
 
 DATASETS = ("sysu", "synvi")
-NUM_CAMERAS = 6
 PERMUTATION_FILE = "exp/rand_perm_cam.mat"  # SYSU-MM01's official galleries
 
 # Wu et al., ICCV 2017: 296 + 99 identities with 22,258 visible and 11,909 infrared images to train and validate with;
@@ -72,7 +71,7 @@ def inventory(root: Path, dataset: str) -> tuple[list[Finding], list[Sample]]:
         raise ValueError(f"expected one of the data sets {', '.join(DATASETS)}; got {dataset!r}")
     if not root.is_dir():
         raise FileNotFoundError(f"expected a folder with the data set at {root}, found none")
-    cameras = [camid for camid in range(1, NUM_CAMERAS + 1) if (root / f"cam{camid}").is_dir()]
+    cameras = [camid for camid in CAMERAS if (root / f"cam{camid}").is_dir()]
     if not cameras and not (root / "exp").is_dir():
         raise FileNotFoundError(f"expected folders cam1 … cam6 and exp in {root}, found none of them")
     manifest = read_manifest(root, dataset)
@@ -80,7 +79,7 @@ def inventory(root: Path, dataset: str) -> tuple[list[Finding], list[Sample]]:
     pids = {split: read_ids(path) if path.is_file() else [] for split, path in lists.items()}
     check_disjoint(pids, root)
     samples = {split: list(list_samples(root, pids[split])) for split in Split}
-    findings = [Finding("camera folders", len(cameras), NUM_CAMERAS)]
+    findings = [Finding("camera folders", len(cameras), len(cameras_of(manifest or {}, root)))]
     findings.append(Finding("identity lists in exp", sum(path.is_file() for path in lists.values()), len(lists)))
     if dataset == "sysu":
         findings += compare(count(pids, samples), SYSU)
@@ -123,27 +122,43 @@ def compare(found: Mapping[str, int], expected: Mapping[str, int]) -> list[Findi
     return [Finding(what, number, expected.get(what)) for what, number in found.items()]
 
 
+def cameras_of(manifest: Mapping[str, Any], root: Path) -> list[int]:
+    """Name the cameras of a data set: those of SynVI's manifest, all where it does not say.
+
+    Raises:
+        ValueError: The manifest names something else.
+    """
+    cameras = manifest.get("cameras", list(CAMERAS))
+    if not isinstance(cameras, list) or not all(type(camid) is int and camid in CAMERAS for camid in cameras):
+        raise ValueError(f"expected cameras in {root / 'manifest.json'} to be numbers from 1 to 6, got {cameras!r}")
+    return cameras
+
+
 def promised(manifest: Mapping[str, Any], root: Path) -> dict[str, int]:
-    """Work out the counts from SynVI's manifest: every identity is seen as often by each of six cameras, two infrared.
+    """Work out the counts from SynVI's manifest: each camera sees every identity of a split as often.
 
     Raises:
         ValueError: The manifest lacks a count.
     """
     numbers = {}
-    for name in ("train_ids", "val_ids", "test_ids", "images_per_camera"):
-        value = manifest.get(name)
+    for name in ("train_ids", "val_ids", "test_ids", "images_per_camera", "held_images_per_camera"):
+        value = manifest.get(name, 0 if name.startswith("held") else None)  # which came later
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ValueError(f"expected {name} in {root / 'manifest.json'} to be a whole number, got {value!r}")
         numbers[name] = value
-    each, learned = numbers["images_per_camera"], numbers["train_ids"] + numbers["val_ids"]
+    each = numbers["images_per_camera"]
+    held = numbers["held_images_per_camera"] or each
+    modalities = [CAMERAS[camid] for camid in cameras_of(manifest, root)]
+    visible, infrared = (modalities.count(modality) for modality in (Modality.VISIBLE, Modality.INFRARED))
+    learned = each * numbers["train_ids"] + held * numbers["val_ids"]
     return {
         "train identities": numbers["train_ids"],
         "val identities": numbers["val_ids"],
         "test identities": numbers["test_ids"],
-        "train and val visible images": 4 * each * learned,
-        "train and val infrared images": 2 * each * learned,
-        "test visible images": 4 * each * numbers["test_ids"],
-        "test infrared images": 2 * each * numbers["test_ids"],
+        "train and val visible images": visible * learned,
+        "train and val infrared images": infrared * learned,
+        "test visible images": visible * held * numbers["test_ids"],
+        "test infrared images": infrared * held * numbers["test_ids"],
     }
 
 

@@ -7,6 +7,7 @@ from mun.synvi.people import draw_identity
 from mun.synvi.plan import Plan, Recipe
 from mun.synvi.render import Rendering, render, render_image
 from mun.synvi.scene import Key, Scene, draw_scene
+from mun.synvi.shapes import SHAPES, Shape
 from mun.synvi.solids import Part
 from mun.synvi.truth import Truth, corresponding, read_truth, truth_of
 from mun.synvi.wardrobe import Identity, Pattern
@@ -16,6 +17,7 @@ __all__ = [
     "CAMERAS",
     "LEVELS",
     "REMOVABLE",
+    "SHAPES",
     "Camera",
     "Change",
     "Counterfactual",
@@ -29,6 +31,7 @@ __all__ = [
     "Recipe",
     "Rendering",
     "Scene",
+    "Shape",
     "Truth",
     "corresponding",
     "counterfactual",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from mun.auxiliary.generator import (
     pyramid,
     rms_gain,
 )
-from mun.config import GeneratorConfig
+from mun.auxiliary.pixel import PixelMean
+from mun.auxiliary.registry import build_auxiliary
+from mun.config import Config, GeneratorConfig, ModelConfig
 
 
 def pair(size: tuple[int, int] = (32, 16), dtype=torch.float32) -> tuple[torch.Tensor, torch.Tensor]:
@@ -169,3 +172,98 @@ def test_layer_scale_can_stay_as_it_is() -> None:
     assert generator.scale_iml.grad is None
     assert generator.scale_cml.grad is None
     assert generator.output.weight.grad is not None
+
+
+@pytest.mark.parametrize("form", ["residual", "gate"])
+def test_without_layer_scale_the_other_forms_are_the_pixel_mean(form) -> None:
+    """At any size; the residual form exactly, the gate but for the rounding of its upsampling."""
+    pairs = pair((37, 19))
+    for cml in (True, False):
+        generator = AuxiliaryGenerator(GeneratorConfig(form=form, scale_init=0.0, cml=cml))
+        image, mean = generator(*pairs)[0], PixelMean()(*pairs)[0]
+        assert torch.equal(image, mean) if form == "residual" else torch.allclose(image, mean, atol=1e-6)
+
+
+def test_a_small_layer_scale_starts_near_the_pixel_mean() -> None:
+    pairs = pair((96, 48))
+    for form in ("residual", "gate"):
+        image = AuxiliaryGenerator(GeneratorConfig(form=form, scale_init=0.01)).eval()(*pairs)[0]
+        assert 0 < float((image - PixelMean()(*pairs)[0]).detach().abs().mean()) < 0.02
+
+
+def test_a_constant_pyramid_is_a_plain_mix() -> None:
+    generator = AuxiliaryGenerator(GeneratorConfig(form="gate", scale_init=1.0)).double().eval()
+    with torch.no_grad():
+        generator.scale_iml.zero_()
+        for fuse in generator.cml.fuse:
+            fuse.weight.zero_()
+            fuse.bias.fill_(0.03)
+    visible, infrared = pair((32, 16), torch.float64)
+    share = 1 / (1 + math.exp(-4 * 16 * 0.03))  # the sum over four levels of the pyramid and 16 channels
+    expected = share * visible + (1 - share) * infrared
+    np.testing.assert_allclose(generator(visible, infrared)[0].detach(), expected, atol=1e-10)
+    assert generator.diagnostics(visible, infrared)["gate_pattern"] == pytest.approx(0.0, abs=1e-10)
+
+
+@pytest.mark.parametrize("form", ["residual", "gate"])
+def test_the_other_forms_equal_their_formulas(form) -> None:
+    """From the learners, which the formula of the sum checks, by arrays alone."""
+    generator = AuxiliaryGenerator(GeneratorConfig(form=form, scale_init=0.4, resolution=1)).double().eval()
+    visible, infrared = pair((12, 8), torch.float64)
+    with torch.no_grad():
+        generator.scale_cml.copy_(torch.linspace(-1, 1, 16))
+        maps_v, maps_i = (
+            stem((image - 0.5) / 0.25)
+            for stem, image in ((generator.stem_visible, visible), (generator.stem_infrared, infrared))
+        )
+        own = [generator.iml_visible(maps_v).numpy(), generator.iml_infrared(maps_i).numpy()]
+        shared = generator.cml(maps_v, maps_i).numpy()
+    scale = np.linspace(-1, 1, 16)[:, None, None]
+
+    def unit(maps: np.ndarray) -> np.ndarray:
+        return maps / np.sqrt((maps**2).mean(axis=(1, 2, 3), keepdims=True) + 1e-6)
+
+    if form == "residual":
+        base, maps = (visible.numpy() + infrared.numpy()) / 2, 0.4 * unit((own[0] + own[1]) / 2) + scale * unit(shared)
+    else:
+        weight = 1 / (1 + np.exp(-(scale * shared).sum(axis=1, keepdims=True)))
+        base = weight * visible.numpy() + (1 - weight) * infrared.numpy()
+        maps = 0.4 * unit(weight * own[0] + (1 - weight) * own[1])
+        assert np.std(weight) > 0.01
+    output = generator.state_dict()["output.weight"][:, :, 0, 0].numpy()
+    expected = base + 0.25 * np.einsum("oc,nchw->nohw", output, maps)
+    np.testing.assert_allclose(generator(visible, infrared)[0].detach(), expected, atol=1e-6)
+
+
+def test_branch_dropout_leaves_out_one_branch_of_an_image() -> None:
+    generator = AuxiliaryGenerator(GeneratorConfig(branch_dropout=1.0))
+    factors = generator.factors(64, torch.Generator().manual_seed(0))
+    assert set(map(tuple, factors.tolist())) == {(0.0, 1.0), (1.0, 0.0)}
+    some = AuxiliaryGenerator(GeneratorConfig(branch_dropout=0.25)).factors(4000, torch.Generator().manual_seed(0))
+    assert float((some == 0).any(dim=1).float().mean()) == pytest.approx(0.25, abs=0.03)
+    with pytest.raises(ValueError, match="expected iml and cml to be on for branch_dropout"):
+        replace(Config(), model=ModelConfig(generator=GeneratorConfig(cml=False, branch_dropout=0.1)))
+
+
+def test_a_random_ratio_keeps_the_sum_of_the_scales() -> None:
+    factors = AuxiliaryGenerator(GeneratorConfig(scale_jitter=0.5)).factors(1000, torch.Generator().manual_seed(0))
+    assert torch.allclose(factors.sum(dim=1), torch.full((1000,), 2.0))
+    assert 0.5 <= float(factors.min()) < 0.52
+    assert 1.48 < float(factors.max()) <= 1.5
+
+
+@pytest.mark.parametrize("form", ["sum", "residual", "gate"])
+def test_randomness_is_for_training_and_from_the_draws_alone(form) -> None:
+    generator = AuxiliaryGenerator(GeneratorConfig(form=form, branch_dropout=0.5, scale_jitter=1.0))
+    pairs = pair()
+    first, again = (generator(*pairs, torch.Generator().manual_seed(3))[0] for _ in range(2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, generator(*pairs)[0])
+    generator.eval()
+    assert torch.equal(generator(*pairs, torch.Generator().manual_seed(3))[0], generator(*pairs)[0])
+
+
+@pytest.mark.parametrize("form", ["residual", "gate"])
+def test_frozen_at_its_start_learns_nothing(form) -> None:
+    frozen = build_auxiliary("mun-frozen", GeneratorConfig(form=form, scale_init=0.01))
+    assert not frozen(*pair())[0].requires_grad

@@ -74,6 +74,40 @@ def test_the_manifest_names_everything(written: Path) -> None:
     assert manifest["command"] == f"python -m mun synth OUT --level standard {' '.join(SMALL)} --seed 0"
 
 
+def test_people_who_are_held_out_may_have_fewer_images(written: Path, tmp_path: Path) -> None:
+    """The training images stay the same to the byte; the manifest, the recipes and the doctor know of it."""
+    assert main(["synth", str(tmp_path / "out"), *SMALL, "--held-images", "1", "--cameras", "1,3"]) == 0
+    fewer, whole = contents(tmp_path / "out"), contents(written)
+    images = {name for name in fewer if name.endswith(".jpg")}
+    assert images == {
+        f"cam{camera}/{pid:04d}/{index:04d}.jpg"
+        for camera in (1, 3)
+        for pid in range(1, 5)
+        for index in ((1, 2) if pid <= 2 else (1,))
+    }
+    assert all(fewer[name] == whole[name] for name in images)
+    plan = Plan.from_manifest(json.loads((tmp_path / "out/manifest.json").read_text()))
+    assert plan.command.endswith("--seed 0 --held-images 1 --cameras 1,3")
+    assert plan.total == len(images)
+    for gone in ("cam1/0003/0002.jpg", "cam2/0001/0001.jpg"):
+        with pytest.raises(ValueError, match="expected an image as"):
+            plan.recipe_of(gone)
+    assert main(["doctor", str(tmp_path / "out"), "--dataset", "synvi"]) == 0
+
+
+def test_shapes_of_the_real_data_sets(tmp_path: Path) -> None:
+    """A flag beats the shape, the shape beats the default."""
+    few = ["--shape", "few", "--train-ids", "2", "--val-ids", "1", "--size", "32x32"]
+    assert main(["synth", str(tmp_path / "few"), *few]) == 0
+    plan = Plan.from_manifest(json.loads((tmp_path / "few/manifest.json").read_text()))
+    assert (plan.train_ids, plan.val_ids, plan.test_ids, plan.images, plan.held_images) == (2, 1, 0, 8, 2)
+    assert plan.level.name == "standard"
+    pairs = ["--shape", "pairs", "--train-ids", "1", "--val-ids", "0", "--test-ids", "1", "--size", "32x32"]
+    assert main(["synth", str(tmp_path / "pairs"), *pairs, "--knob", "noise=2"]) == 0
+    plan = Plan.from_manifest(json.loads((tmp_path / "pairs/manifest.json").read_text()))
+    assert (plan.images, plan.cameras, plan.level.knobs.misalignment, plan.level.knobs.noise) == (10, (1, 3), 0.0, 2.0)
+
+
 def test_workers_and_runs_do_not_change_a_byte(written: Path, tmp_path: Path) -> None:
     assert main(["synth", str(tmp_path / "two"), *SMALL, "--workers", "2"]) == 0
     assert contents(tmp_path / "two") == contents(written)

@@ -55,7 +55,9 @@ def test_torchvision_weights_of_another_shape_get_one_sentence() -> None:
     old = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
     load_torchvision({"visible": Stem(1.0)}, Trunk("resnet18", 1.0), old)
     narrow, deep, stem = Trunk("resnet18", 0.5), Trunk("resnet34", 1.0), Stem(1.0)
-    with pytest.raises(ValueError, match=r"at width 1, with layer1\.0\.bn1\.bias of shape \(32,\), got \(64,\)$"):
+    with pytest.raises(
+        ValueError, match=r"of this depth and width, with layer1\.0\.bn1\.bias of shape \(32,\), got \(64,\)$"
+    ):
         load_torchvision({}, narrow, state)
     with pytest.raises(ValueError, match=r"with layer1\.2\.bn1\.bias of shape \(64,\), got none$"):
         load_torchvision({}, deep, state)

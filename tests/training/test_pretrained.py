@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from mun.__main__ import main
 from mun.config import Config, ModelConfig, TrainConfig
 from mun.models.backbone import Stem, Trunk
-from mun.training.run import FORMAT, RunSettings, read_settings
+from mun.models.network import Network
+from mun.training.run import FORMAT, MetricsFile, RunSettings, read_settings
 from mun.training.trainer import Trainer, start_run, train
 
 CPU = torch.device("cpu")
@@ -84,9 +85,9 @@ def test_bad_weights_are_one_sentence_and_leave_nothing(tiny_synvi, tmp_path, fi
         (ValueError, tmp_path / "pickle.safetensors", MODEL, "got a pickle, which is never opened"),
         (ValueError, infinite, MODEL, r"expected finite real weights in .*, bn1\.bias is not"),
         (ValueError, whole, MODEL, r"expected finite real weights in .*, bn1\.bias is not"),
-        (ValueError, deeper, MODEL, r"of this depth at width 1, with layer1\.2\.bn1\.bias of shape none, got"),
-        (ValueError, file, replace(MODEL, backbone="resnet50"), "of this depth at width 1"),
-        (ValueError, file, narrow, r"expected width 1 for pretrained weights, got 0\.5"),
+        (ValueError, deeper, MODEL, r"of this depth and width, with layer1\.2\.bn1\.bias of shape none, got"),
+        (ValueError, file, replace(MODEL, backbone="resnet50"), "of this depth and width"),
+        (ValueError, file, narrow, r"of this depth and width, with bn1\.bias of shape \(32,\), got \(64,\)"),
     ):
         with pytest.raises(kind, match=message):
             start_run(tmp_path / "run", settings(tiny_synvi, path, model))
@@ -96,7 +97,7 @@ def test_bad_weights_are_one_sentence_and_leave_nothing(tiny_synvi, tmp_path, fi
 def test_the_command(tiny_synvi, tmp_path, file, capsys) -> None:
     words = ["train", "--out", str(tmp_path / "run"), "--pretrained", str(file)]
     assert main([*words, "--data", str(tiny_synvi)]) == 2
-    assert "expected width 1 for pretrained weights, got 0.5" in capsys.readouterr().err
+    assert "expected pretrained weights of this depth and width, with bn1.bias" in capsys.readouterr().err
     assert main([*words, "--resume"]) == 2
     assert "expected --resume without --pretrained" in capsys.readouterr().err
     small = ["--height", "32", "--image-width", "16", "--ids-per-batch", "2", "--instances-per-id", "1", "--quiet"]
@@ -110,3 +111,35 @@ def test_older_runs_have_none(tiny_synvi, tmp_path) -> None:
     del value["pretrained"], value["pretrained_sha256"], value["config"]["train"]["pretrained_rate"]
     (tmp_path / "run" / "config.json").write_text(json.dumps(value))
     assert read_settings(tmp_path / "run").pretrained == ""
+
+
+def test_visible_people_first_then_both(tiny_synvi, tmp_path) -> None:
+    """A narrow backbone that has seen visible images alone begins every stem of another run."""
+    first, second = tmp_path / "visible", tmp_path / "both"
+    model = replace(MODEL, width=0.25, auxiliary="none")
+    alone = Config(model, train=replace(SHORT, modalities="visible", evaluate_every=1, log_every=1))
+    start_run(first, RunSettings(FORMAT, alone, "synvi", str(tiny_synvi), 5))
+    assert train(first, progress=False)
+    lines = list(MetricsFile.lines(first / "metrics.jsonl"))
+    assert all("identity_visible" in line and "identity_infrared" not in line for line in lines)
+    assert json.loads((first / "card.json").read_text())["selection"] == {"by": "last step"}
+    learnt = load_file(first / "model.safetensors")
+    model = replace(model, auxiliary="mun")
+    start_run(second, settings(tiny_synvi, first / "model.safetensors", model))
+    state = Trainer(second, CPU, progress=False).network.state_dict()
+    for stem in ("visible", "infrared", "auxiliary"):
+        assert torch.equal(state[f"stems.{stem}.conv1.weight"], learnt["stems.visible.conv1.weight"])
+    assert torch.equal(state["trunk.layer4.1.conv2.weight"], learnt["trunk.layer4.1.conv2.weight"])
+    assert train(second, progress=False)
+
+
+def test_own_stems_of_a_checkpoint_stay_with_their_modality(tiny_synvi, tmp_path) -> None:
+    torch.manual_seed(3)
+    model = replace(MODEL, width=0.25)
+    weights_of_ours = Network(model, 0).state_dict()
+    save_file(weights_of_ours, tmp_path / "model.safetensors")
+    start_run(tmp_path / "run", settings(tiny_synvi, tmp_path / "model.safetensors", model))
+    state = Trainer(tmp_path / "run", CPU, progress=False).network.state_dict()
+    for stem in ("visible", "infrared", "auxiliary"):
+        name = f"stems.{stem}.conv1.weight"
+        assert torch.equal(state[name], weights_of_ours[name])

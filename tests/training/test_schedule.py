@@ -47,3 +47,15 @@ def test_pretrained_layers_learn_more_slowly(name) -> None:
         assert (decays[id(value)] > 0) == (value.ndim > 1)
     assert len(rates) == sum(len(group["params"]) for group in optimizer.param_groups)
     assert len(rates) == sum(p.requires_grad for p in network.parameters())
+
+
+def test_the_generator_may_have_a_pace_of_its_own() -> None:
+    network = build_network(Config(ModelConfig(width=0.125)), 3)
+    optimizer = build_optimizer(network, TrainConfig(generator_rate=3.0, pretrained_rate=0.2), pretrained=True)
+    set_learning_rate(optimizer, 0.5)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert rates[id(network.auxiliary.scale_iml)] == pytest.approx(1.5)
+    assert rates[id(network.trunk.layer1[0].conv1.weight)] == pytest.approx(0.1)
+    assert rates[id(network.neck.bn.weight)] == pytest.approx(0.5)
+    plain = build_optimizer(network, TrainConfig())
+    assert len(plain.param_groups) == 2, "as before the generator could have a pace: older states resume"

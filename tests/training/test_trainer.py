@@ -26,6 +26,7 @@ from mun.structures import Modality, Split
 from mun.training.card import make_card
 from mun.training.run import FORMAT, MetricsFile, RunSettings, read_settings, write_settings
 from mun.training.trainer import Trainer, train
+from mun.training.validation import like_validation
 
 CPU = torch.device("cpu")
 MODEL = ModelConfig(width=0.125, height=64, image_width=32)
@@ -136,6 +137,24 @@ def test_metrics_say_what_to_watch(whole) -> None:
     assert set(validations[0]["validation"]) == {"rank1", "mean_ap", "mean_inp"}
 
 
+def test_the_identity_loss_is_told_by_modality(whole) -> None:
+    for line in MetricsFile.lines(whole / "metrics.jsonl"):
+        if "total" in line:
+            parts = [line[f"identity_{modality}"] for modality in ("visible", "infrared", "auxiliary")]
+            assert sum(parts) / 3 == pytest.approx(line["identity"], rel=1e-4)
+
+
+def test_training_people_are_scored_beside_validation(tiny_synvi, tmp_path) -> None:
+    train(start(tmp_path / "run", tiny_synvi, replace(SHORT, score_training=True)), progress=False)
+    lines = [line for line in MetricsFile.lines(tmp_path / "run" / "metrics.jsonl") if "validation" in line]
+    assert len(lines) == 2
+    assert all(line["training"].keys() == line["validation"].keys() for line in lines)
+    source = read_source("synvi", tiny_synvi)
+    chosen = like_validation(source)
+    assert {sample.pid for sample in chosen} <= {sample.pid for sample in source.train}
+    assert len(chosen) == len(source.val)
+
+
 def test_selection_is_the_best_validation(whole) -> None:
     card = json.loads((whole / "card.json").read_text())
     validations = [line for line in MetricsFile.lines(whole / "metrics.jsonl") if "validation" in line]
@@ -185,7 +204,7 @@ def test_validation_leaves_training_untouched(tiny_synvi, tmp_path) -> None:
     trainer = Trainer(start(tmp_path / "run", tiny_synvi), CPU, progress=False)
     trainer.train_step()
     before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
-    scores = trainer.validate()
+    scores = trainer.validate()["validation"]
     assert 0.0 <= scores["rank1"] <= 1.0
     assert all(torch.equal(before[name], value) for name, value in trainer.network.state_dict().items())
 

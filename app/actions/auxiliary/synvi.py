@@ -15,7 +15,6 @@ from app.collection import Collection
 from app.library import Library
 from mun.images import resize
 from mun.structures import Modality, Sample, Split
-from mun.synvi.camera import CAMERAS
 from mun.synvi.levels import CUSTOM, Level
 from mun.synvi.plan import Plan, Recipe
 
@@ -66,7 +65,9 @@ def choose_opening(collection: Collection, plan: Plan | None) -> tuple[Sample, S
 
 def keys_of(plan: Plan, pid: int) -> list[str]:
     """Name all images of a person in the order of `Plan.recipes`."""
-    return [f"cam{camid}/{pid:04d}/{index + 1:04d}.jpg" for camid in CAMERAS for index in range(plan.images)]
+    split = next(split for split, pids in plan.pids().items() if pid in pids)
+    numbers = range(1, plan.images_of(split) + 1)
+    return [f"cam{camid}/{pid:04d}/{number:04d}.jpg" for camid in plan.cameras for number in numbers]
 
 
 def unlike(visible: Recipe, infrared: Recipe) -> float:
