@@ -11,8 +11,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.actions.retrieval import compare, evaluate, retrieve
-from app.collection import Direction
-from app.library import Preparation
+from app.library.collection import Direction
+from app.library.preparing import Preparation
 
 __all__ = [
     "Frame",

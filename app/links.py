@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from app.actions.checks import shown, text
 from app.actions.retrieval import retrieve
 from app.actions.retrieval.compare import MAX_OTHERS, known_others
-from app.collection import SEVERITY, Direction
 from app.library import Library
+from app.library.collection import SEVERITY, Direction
 from app.visit import Visit
 from mun.evaluation.corrupted import MIXED
 

@@ -11,9 +11,9 @@ from app.actions.retrieval.browse import Order
 from app.actions.retrieval.compare import known_others
 from app.actions.retrieval.retrieve import MAX_TOP_K, MAX_TRIAL
 from app.actions.terms import switch
-from app.checkpoints import by_budget
-from app.collection import CORRUPTION_NAMES, SHOTS, Direction
 from app.library import Library
+from app.library.checkpoints import by_budget
+from app.library.collection import CORRUPTION_NAMES, SHOTS, Direction
 from app.visit import Visit
 from mun.data.corruptions import SEVERITIES
 from mun.evaluation.corrupted import MIXED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.collection import SEVERITY, Direction, Terms, corruption_of
+from app.library.collection import SEVERITY, Direction, Terms, corruption_of
 
 __all__ = ["Step", "Visit"]
 

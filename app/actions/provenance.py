@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from app.actions.retrieval import retrieve
-from app.collection import Direction
 from app.library import Library
+from app.library.collection import Direction
 from mun.files import read_json
 
 __all__ = [

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from app.checkpoints import CheckpointEntry
 from app.library import Library
+from app.library.checkpoints import CheckpointEntry
 from mun import __version__
 
 __all__ = ["CheckpointStatus", "DataStatus", "Result", "run"]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from app.actions.checks import known, whole_number
 from app.library import Library
-from app.thumbnails import encoded
+from app.library.thumbnails import encoded
 from mun.synvi.camera import CAMERAS
 from mun.synvi.levels import LEVELS
 from mun.synvi.sheet import CAMERA_ORDER, knob_pictures, people_by_camera

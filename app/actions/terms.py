@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.actions.checks import known, shown, text, whole_number
-from app.collection import CORRUPTION_NAMES, SEVERITY, Collection, Direction, Terms, corruption_of
+from app.library.collection import CORRUPTION_NAMES, SEVERITY, Collection, Direction, Terms, corruption_of
 
 __all__ = ["MAX_TRIAL", "checked_terms", "corruption_note", "switch"]
 

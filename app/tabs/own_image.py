@@ -12,11 +12,11 @@ from app.actions.retrieval import own_gallery, retrieve_image
 from app.actions.retrieval.own_images import OwnImage, look_at, other_modality, own_modality
 from app.actions.retrieval.retrieve import MAX_TOP_K
 from app.cards import sentence
-from app.checkpoints import by_budget
 from app.library import Library
+from app.library.checkpoints import by_budget
+from app.library.thumbnails import CARD_HEIGHT
 from app.server.uploads import Allowance, take_uploads, uploaded_names
 from app.tabs.events import erase
-from app.thumbnails import CARD_HEIGHT
 from app.views import own_images as own_views
 
 __all__ = ["Held", "OwnHandlers", "build_own_image"]

@@ -11,9 +11,9 @@ from typing import Any
 import gradio as gr
 
 from app.actions.checks import known, text, whole_number
-from app.collection import Direction
 from app.errors import plain_errors
 from app.library import Library
+from app.library.collection import Direction
 from app.menus import Menu, choose, menus
 from app.tabs.events import sent
 from app.tabs.retrieval_controls import named, updates

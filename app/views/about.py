@@ -10,8 +10,8 @@ from app.actions.about.about import Request
 from app.actions.about.method import choices, pictures
 from app.actions.about.versions import BIBTEX, licence_text, versions
 from app.cards import render, sentence
-from app.checkpoints import budget_note
 from app.library import Library
+from app.library.checkpoints import budget_note
 
 __all__ = ["AboutVisit", "choices_html", "drawing_html", "end_html", "first_visit", "intro_html", "menu_of"]
 __all__ += ["passed_over_html", "read_link", "statement_html"]

@@ -13,9 +13,9 @@ from app.actions.auxiliary.pairs import partners
 from app.actions.auxiliary.request import OWN, Request, idle
 from app.actions.checks import shown, text
 from app.cards import render
-from app.collection import Collection
 from app.library import Library
-from app.thumbnails import STRIP_HEIGHT, encoded
+from app.library.collection import Collection
+from app.library.thumbnails import STRIP_HEIGHT, encoded
 from mun.evaluation.bridge import Found
 from mun.structures import Sample
 

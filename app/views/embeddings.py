@@ -16,7 +16,7 @@ from app.actions.embeddings.words import METHODS
 from app.cards import render
 from app.figures.embedding_palette import MODALITIES, NEUTRAL, legend_of
 from app.library import Library
-from app.thumbnails import CARD_HEIGHT, STRIP_HEIGHT, encoded
+from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT, encoded
 from app.views.embeddings_visit import EmbeddingVisit, write
 from mun.images import read_image, resize
 

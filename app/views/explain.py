@@ -19,8 +19,9 @@ from app.actions.explain.request import CHANGES, LAYERS, MAX_SEED, METHODS, Requ
 from app.actions.explain.result import LayerMap, Result
 from app.actions.explain.scale import SCALES, fit_scale, palette, veil
 from app.cards import Frame, preparing_html, render
-from app.library import Library, Preparation
-from app.thumbnails import STRIP_HEIGHT, encoded
+from app.library import Library
+from app.library.preparing import Preparation
+from app.library.thumbnails import STRIP_HEIGHT, encoded
 from mun.explain.cams import GENERATOR_LAYERS, Method
 
 __all__ = ["TAB", "ExplainVisit", "cascade_html", "curves_html", "images_html", "message_html", "read_link", "row_html"]

@@ -9,8 +9,8 @@ from app.actions.retrieval import own_gallery, retrieve_image
 from app.actions.retrieval.own_images import OwnImage
 from app.cards import render
 from app.library import Library
+from app.library.thumbnails import CARD_HEIGHT
 from app.tables import csv_address
-from app.thumbnails import CARD_HEIGHT
 
 __all__ = ["Card", "broken_html", "gallery_html", "image_html", "message_html", "own_html"]
 

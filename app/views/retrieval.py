@@ -8,7 +8,7 @@ from dataclasses import replace
 from app import cards, links
 from app.actions.retrieval import browse, compare, evaluate, retrieve
 from app.library import Library
-from app.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
+from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.visit import Visit
 
 __all__ = [

@@ -19,7 +19,7 @@ from app.cards import render
 from app.jobs.limits import Limits
 from app.jobs.watching import read_frames, read_pair
 from app.library import Library
-from app.thumbnails import encoded
+from app.library.thumbnails import encoded
 from app.views.training_charts import charts_html
 from mun.images import read_image
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.checkpoints import CheckpointEntry, list_checkpoints
 from app.library import Library, open_library
+from app.library.checkpoints import CheckpointEntry, list_checkpoints
 from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
 
 MakeSysu = Callable[[dict[int, tuple[int, ...]]], Path]

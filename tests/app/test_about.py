@@ -17,8 +17,8 @@ import torch
 from app.actions.about import about
 from app.actions.about import versions as about_versions
 from app.actions.about.method import choices
-from app.checkpoints import list_checkpoints
 from app.library import Library, open_library
+from app.library.checkpoints import list_checkpoints
 from app.tabs.about import AboutHandlers
 from app.views import about as views
 from app.views.about_card import card_html, write_link

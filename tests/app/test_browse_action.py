@@ -6,8 +6,8 @@ import pytest
 
 from app.actions.retrieval import browse, retrieve
 from app.actions.retrieval.browse import Item, Order
-from app.collection import Terms
 from app.library import Library, open_library
+from app.library.collection import Terms
 from mun.structures import Modality, Sample
 
 TERMS = Terms("synvi-all")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.collection import Direction, search
 from app.library import Library
+from app.library.collection import Direction, search
 from mun.structures import Modality
 
 I2V, V2I = Direction.INFRARED_TO_VISIBLE, Direction.VISIBLE_TO_INFRARED

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from serving import serve
 
-import app.collection as collection_module
+import app.library.collection as collection_module
 from app.actions.provenance import provenance
 from app.actions.retrieval import evaluate, export, export_scores, retrieve
 from app.library import Library, open_library

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import app.library as library_module
-from app.checkpoints import CheckpointEntry, budget_note, by_budget
-from app.collection import Terms
-from app.library import Library, Preparation, StoppedError, open_library
-from app.thumbnails import fitted
+from app.library import Library, open_library
+from app.library import library as library_module
+from app.library.checkpoints import CheckpointEntry, budget_note, by_budget
+from app.library.collection import Terms
+from app.library.preparing import Preparation, StoppedError
+from app.library.thumbnails import fitted
 from mun.__main__ import main
 from mun.checkpoint import load_checkpoint
 from mun.embedding import embed_samples
@@ -225,7 +226,7 @@ def test_a_stop_also_ends_the_wait_of_others(
 
 
 def test_thumbnails_are_small_and_survive_a_broken_file(library: Library, tmp_path: Path) -> None:
-    from app.thumbnails import data_uri
+    from app.library.thumbnails import data_uri
 
     sample = library.collections["synvi"].samples[0]
     assert library.thumbnail("synvi", sample, 32).startswith("data:image/jpeg;base64,")

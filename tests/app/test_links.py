@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from app import links
-from app.collection import Direction
 from app.library import Library
+from app.library.collection import Direction
 from app.views import retrieval as views
 from app.visit import Visit
 

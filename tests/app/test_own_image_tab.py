@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from broken_images import broken_images, whole_image
 
-from app.checkpoints import CheckpointEntry
-from app.library import Library, Preparation, open_library
+from app.library import Library, open_library
+from app.library.checkpoints import CheckpointEntry
+from app.library.preparing import Preparation
 from app.server.uploads import Allowance
 from app.tabs.own_image import BUNDLED, MY_IMAGE, Held, OwnHandlers
 

@@ -16,8 +16,9 @@ from app.actions.embeddings.made import generated
 from app.actions.embeddings.points import Watch, gather, neighbors, points, with_untrained_generator
 from app.actions.embeddings.project import Request
 from app.actions.embeddings.request import select
-from app.collection import Terms
-from app.library import Library, StoppedError
+from app.library import Library
+from app.library.collection import Terms
+from app.library.preparing import StoppedError
 from mun.data.pairing import pair_samples
 from mun.embedding import Space, embed_pairs, embed_samples
 from mun.evaluation.separation import BANDWIDTH

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.cache import Cache
+from app.library.cache import Cache
 
 
 def test_a_result_is_computed_once_however_many_ask() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from app.actions import status
 from app.actions.retrieval import evaluate, retrieve
-from app.collection import Direction
 from app.library import Library, open_library
+from app.library.collection import Direction
 from mun.evaluation.corrupted import Corruption
 from mun.evaluation.reranking import rerank
 

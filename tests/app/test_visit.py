@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.collection import Direction
+from app.library.collection import Direction
 from app.visit import MAX_STEPS, Visit
 
 START = Visit("model", "data", "protocol", "a")

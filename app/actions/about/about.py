@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.actions.checks import known
-from app.checkpoints import CheckpointEntry
 from app.library import Library
+from app.library.checkpoints import CheckpointEntry
 from mun.checkpoint import WEIGHTS
 from mun.config import Config
 from mun.training.card import flag_text

@@ -10,7 +10,7 @@ from typing import Any
 from app.actions.auxiliary.eye import Eye
 from app.actions.auxiliary.request import Request, pair_of
 from app.library import Library
-from app.thumbnails import encoded
+from app.library.thumbnails import encoded
 from mun.config import Config, GeneratorConfig
 from mun.training.card import flag_text
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.actions.retrieval.own_images import OwnImage
-from app.collection import Collection
 from app.library import Library
+from app.library.collection import Collection
 from mun.data.cache import decode_samples
 from mun.structures import Modality, Sample
 

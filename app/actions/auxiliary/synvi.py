@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from app.actions.auxiliary.pairs import ImagePair, Side, partners
 from app.actions.plans import plan_of
-from app.collection import Collection
 from app.library import Library
+from app.library.collection import Collection
 from mun.images import resize
 from mun.structures import Modality, Sample, Split
 from mun.synvi.levels import CUSTOM, Level

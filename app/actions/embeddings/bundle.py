@@ -13,9 +13,9 @@ from typing import Any
 from app.actions.embeddings import project
 from app.actions.embeddings.project import Mark, Point, Request, Result
 from app.actions.embeddings.words import sentence
-from app.checkpoints import CheckpointEntry
-from app.collection import Collection
 from app.library import Library
+from app.library.checkpoints import CheckpointEntry
+from app.library.collection import Collection
 from mun.checkpoint import WEIGHTS
 from mun.config import to_json
 from mun.evaluation.separation import Histograms, Separation

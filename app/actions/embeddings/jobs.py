@@ -12,7 +12,8 @@ from app.actions.embeddings import project
 from app.actions.embeddings.bundle import find
 from app.actions.embeddings.points import Watch
 from app.actions.embeddings.project import Request, Result
-from app.library import Library, StoppedError
+from app.library import Library
+from app.library.preparing import StoppedError
 from app.projector import Cancelled
 
 __all__ = ["Jobs", "Status"]

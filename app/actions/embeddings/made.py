@@ -7,7 +7,7 @@ import numpy as np
 from app.actions.embeddings.points import points, with_untrained_generator
 from app.actions.embeddings.request import Request, auxiliary_count
 from app.library import Library
-from app.thumbnails import encoded
+from app.library.thumbnails import encoded
 from mun.embedding import auxiliary_images
 
 __all__ = ["generated"]

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.actions.embeddings.request import Request, auxiliary_count, select
-from app.library import Library, StoppedError
+from app.library import Library
+from app.library.preparing import StoppedError
 from mun.checkpoint import build_network
 from mun.config import Config
 from mun.data.pairing import Pair, pair_samples

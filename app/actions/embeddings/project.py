@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from app.actions.embeddings.points import PointSet, Watch, numbers, points
 from app.actions.embeddings.request import Request
 from app.actions.embeddings.words import sentence
-from app.collection import Direction, Terms
 from app.library import Library
+from app.library.collection import Direction, Terms
 from app.projector import shared_projector
 from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, Separation, centers
 from mun.projection import unit_length

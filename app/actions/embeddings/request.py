@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from app.actions.checks import known, shown, text, whole_number
 from app.actions.terms import switch
-from app.collection import Collection
 from app.library import Library
+from app.library.collection import Collection
 from mun.data.pairing import Pairing
 from mun.embedding import Space
 from mun.projection import Method, Metric, Settings, check_count

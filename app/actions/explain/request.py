@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from app.actions import checks
 from app.actions.checks import known, text, whole_number
-from app.collection import Collection
 from app.library import Library
+from app.library.collection import Collection
 from mun.explain.cams import GENERATOR_LAYERS, STAGES, Method
 from mun.explain.truth import Thing
 from mun.structures import Sample

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from app.actions.explain.request import Request, image_of
 from app.actions.plans import plan_of
 from app.actions.retrieval import browse, retrieve
-from app.collection import Collection, Direction, Terms
 from app.library import Library
+from app.library.collection import Collection, Direction, Terms
 from mun.data.pairing import Pair, pair_samples
 from mun.explain.cams import GENERATOR_LAYERS, Method
 from mun.explain.truth import Thing, find_evidence

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.actions.checks import known
-from app.collection import Terms
 from app.library import Library
+from app.library.collection import Terms
 from mun.structures import Sample
 
 __all__ = ["Item", "Order", "Request", "Result", "opening", "ordered", "run"]

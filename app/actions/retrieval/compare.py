@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from app.actions.checks import known, shown
 from app.actions.retrieval import retrieve
-from app.checkpoints import budget_note
 from app.library import Library
+from app.library.checkpoints import budget_note
 
 __all__ = ["MAX_OTHERS", "Move", "Result", "Side", "known_others", "moves", "run"]
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from app.actions.checks import known
 from app.actions.terms import checked_terms, corruption_note
-from app.collection import SEVERITY, Direction
 from app.library import Library
+from app.library.collection import SEVERITY, Direction
 
 __all__ = ["Request", "Result", "run"]
 

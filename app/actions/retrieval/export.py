@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from app.actions.checks import known
 from app.actions.provenance import LOCAL, Provenance, describe_score, provenance
 from app.actions.retrieval import retrieve
-from app.checkpoints import budget_note
-from app.collection import SEVERITY, corruption_of
 from app.library import Library
+from app.library.checkpoints import budget_note
+from app.library.collection import SEVERITY, corruption_of
 from app.tables import described_csv
 from mun.evaluation.corrupted import Corruption
 from mun.images import resize

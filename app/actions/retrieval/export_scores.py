@@ -10,9 +10,9 @@ from app.actions.checks import known
 from app.actions.provenance import DIRECTIONS, LOCAL, checkpoint_words, describe_data, shots_words
 from app.actions.retrieval import evaluate
 from app.actions.retrieval.export import safe_stem
-from app.checkpoints import budget_note
-from app.collection import Direction
 from app.library import Library
+from app.library.checkpoints import budget_note
+from app.library.collection import Direction
 
 __all__ = ["KINDS", "caption", "cmc_figure", "file_stem"]
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.actions.checks import shown
-from app.collection import TITLES
 from app.library import Library
-from app.thumbnails import encoded
+from app.library.collection import TITLES
+from app.library.thumbnails import encoded
 from mun.embedding import embed_pixels
 from mun.images import decode, resize
 from mun.structures import Modality

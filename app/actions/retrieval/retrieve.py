@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from app.actions import checks
 from app.actions.checks import known, text, whole_number
 from app.actions.terms import MAX_TRIAL, checked_terms, corruption_note, switch
-from app.collection import SEVERITY, Direction, Terms, corruption_of, search
-from app.distances import Table
 from app.library import Library
+from app.library.collection import SEVERITY, Direction, Terms, corruption_of, search
+from app.library.distances import Table
 from mun.evaluation.metrics import rank_metrics, ranking
 from mun.evaluation.protocols import dropped
 from mun.structures import Sample

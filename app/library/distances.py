@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.collection import Collection, Terms, search
+from app.library.collection import Collection, Terms, search
 from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics
 from mun.evaluation.protocols import dropped
 from mun.evaluation.reranking import rerank

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.cache import Cache
-from app.checkpoints import CheckpointEntry, Entries, default_first, list_checkpoints, load_network, open_entry
-from app.collection import Collection, Terms, open_collection, search
-from app.distances import Table, judge, measure
 from app.jobs.queue import Jobs
-from app.preparing import Job, Preparation, Preparations, StoppedError
-from app.thumbnails import data_uri, encoded, fitted
+from app.library.cache import Cache
+from app.library.checkpoints import CheckpointEntry, Entries, default_first, list_checkpoints, load_network, open_entry
+from app.library.collection import Collection, Terms, open_collection, search
+from app.library.distances import Table, judge, measure
+from app.library.preparing import Job, Preparation, Preparations
+from app.library.thumbnails import data_uri, encoded, fitted
 from mun.embedding import embed_pixels, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.corrupted import Corruption
@@ -26,7 +26,7 @@ from mun.evaluation.metrics import RankingMetrics
 from mun.models.network import Network
 from mun.structures import Modality, Sample
 
-__all__ = ["Library", "Preparation", "StoppedError", "open_library"]
+__all__ = ["Library", "open_library"]
 
 CACHE_BYTES = 1_000_000_000
 EMBED_CHUNK = 64  # images between two reports of progress, and between two looks at the stop

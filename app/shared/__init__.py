@@ -1,0 +1,1 @@
+"""What every tab shares: requests, HTTP names, pieces of the page, exports."""

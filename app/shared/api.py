@@ -1,0 +1,54 @@
+"""Make the HTTP names of requests: parameters, types, defaults and texts come from the fields."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import gradio as gr
+from gradio.events import api
+
+from app.library import Library
+from app.shared.request import Request
+
+__all__ = ["expose"]
+
+Asked = TypeVar("Asked", bound=Request)
+
+
+def expose(
+    name: str, kind: type[Asked], run: Callable[[Library, Asked], dict[str, Any]], library: Library, **options: Any
+) -> None:
+    """Offer a request as an HTTP function with keyword parameters, all defaulted; a refusal is one sentence.
+
+    Args:
+        name: Of the function.
+        kind: The request; its docstring is the function's, and names what comes back.
+        run: The computation, from a checked request to a JSON object.
+        library: What all visitors share.
+        options: For Gradio, as `concurrency_limit`.
+    """
+
+    def function(*values: Any) -> Any:
+        try:
+            return run(library, kind.read(dict(zip(kind.model_fields, values, strict=True)), library))
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    fields = kind.model_fields
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=one.default, annotation=one.annotation)
+        for name, one in fields.items()
+    ]
+    function.__name__ = name
+    function.__signature__ = inspect.Signature(parameters, return_annotation=dict[str, Any])  # type: ignore[attr-defined]
+    function.__annotations__ = {**{name: one.annotation for name, one in fields.items()}, "return": dict[str, Any]}
+    function.__doc__ = inspect.getdoc(kind)
+    options.setdefault("concurrency_id", name)
+    offered = api(function, api_name=name, **options)
+    blocks = gr.context.Context.root_block
+    inputs = blocks.fns[offered.dep_index].inputs if blocks is not None else []  # Gradio names them "1st", "2nd", …
+    for (parameter, field), component in zip(fields.items(), inputs, strict=True):
+        component.label = field.title or parameter
+        component._api_info = {**component._api_info, "description": field.description or ""}

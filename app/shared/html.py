@@ -1,0 +1,121 @@
+"""Pieces of the page as HTML; every value is escaped by the templates' autoescaping."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.library import Library
+from app.shared.request import Choice, Request, bounds
+
+__all__ = ["Chip", "chips", "controls", "form", "html"]
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """Open the templates once; a name that a template misspells is an error instead of an empty string."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
+    environment.filters["percent"] = lambda value, digits=1: f"{100 * value:.{digits}f} %"
+    return environment
+
+
+def html(template: str, /, **values: Any) -> str:
+    """Fill one template."""
+    return templates().get_template(template).render(**values)
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control of a form, as its template draws it.
+
+    Attributes:
+        name: Of the field.
+        kind: `select`, `radio`, `many`, `checkbox`, `range`, `number` or `text`.
+        title: Its label.
+        text: What it means.
+        value: What it shows.
+        choices: Where it has choices.
+        low: Least value of a number.
+        high: Largest value of a number.
+        idle: Why it has no effect now; empty where it has.
+        numeric: Whether its value is a number.
+    """
+
+    name: str
+    kind: str
+    title: str
+    text: str
+    value: Any
+    choices: Sequence[Choice]
+    low: float | None
+    high: float | None
+    idle: str
+    numeric: bool
+
+
+def controls(request: Request, library: Library, names: Sequence[str]) -> list[Control]:
+    """Describe the controls of some fields."""
+    values = request.model_dump()
+    made = []
+    for name in names:
+        field, choices = type(request).model_fields[name], request.choices(name, library, values)
+        extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        usual = "checkbox" if field.annotation is bool else "number" if field.annotation in (int, float) else "text"
+        kind = str(extra.get("control") or ("select" if choices else usual))
+        idle = extra["idle"](request) if callable(extra.get("idle")) else ""
+        title, text, numeric = field.title or name, field.description or "", field.annotation in (int, float)
+        made.append(Control(name, kind, title, text, values[name], choices, *bounds(field), idle, numeric))
+    return made
+
+
+def form(tab: str, request: Request, library: Library, groups: Mapping[str, Sequence[str]]) -> str:
+    """Draw a form that changes a request.
+
+    Args:
+        tab: Of which tab; begins the ids of its controls.
+        request: What the controls show.
+        library: What choices depend on.
+        groups: Names of fields by the heading that they stand under; an empty heading is left out.
+    """
+    drawn = [(title, controls(request, library, names)) for title, names in groups.items()]
+    return html("form.html", tab=tab, groups=drawn)
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A setting that is not as it is by default, and the value that puts it back."""
+
+    name: str
+    words: str
+    default: Any
+
+
+def chips(request: Request, library: Library, names: Sequence[str]) -> list[Chip]:
+    """List the settings among some fields that are not as they are by default."""
+    said, fields = request.said(library), type(request).model_fields
+    made = []
+    for control in controls(request, library, [name for name in names if name in said]):
+        labels = {choice.value: choice.label for choice in control.choices}
+        if isinstance(control.value, bool):
+            words = control.title if control.value else f"{control.title}: off"
+        elif isinstance(control.value, tuple):
+            words = f"{control.title}: {', '.join(labels.get(one, str(one)) for one in control.value) or 'none'}"
+        else:
+            words = f"{control.title}: {labels.get(control.value, control.value)}"
+        made.append(Chip(control.name, words, fields[control.name].default))
+    return made

@@ -1,0 +1,286 @@
+"""A request, declared once: its fields make the HTTP function, the control, the link, the recipe line and the refusal.
+
+The one place that checks what comes from outside. A field is an `option`; its type is one of `Text`, `Whole`, `Number`,
+`Switch`, or one of these with `one_of`, which asks the library for what can be chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, ValidationInfo
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, core_schema
+
+from app.library import Library
+
+__all__ = [
+    "Checkpoint",
+    "Choice",
+    "Data",
+    "Number",
+    "Request",
+    "Switch",
+    "Text",
+    "Whole",
+    "one_of",
+    "option",
+    "shown",
+]
+
+MAX_TEXT = 200  # characters of a text
+MAX_ADDRESS = 4000  # characters of an address
+SHOWN = 60  # characters of a bad value that a message repeats
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value that can be chosen, and how the page names it."""
+
+    value: Any
+    label: str
+
+
+Offer = Callable[[Library, Mapping[str, Any]], Iterable[Any]]  # from the fields declared before to values or choices
+
+
+def shown(value: object) -> str:
+    """Repeat a value in a message: short, on one line; still to be escaped where it is shown."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**18:
+        return "a very large number"
+    words = repr(value) if isinstance(value, (str, int, float, bool)) or value is None else f"a {type(value).__name__}"
+    return words if len(words) <= SHOWN else f"{words[:SHOWN]}…"
+
+
+def option(default: Any, title: str = "", text: str = "", **more: Any) -> Any:
+    """Declare a field.
+
+    Args:
+        default: Its value where none is given; of a field with choices, empty for the first.
+        title: Its label on the page.
+        text: What it means, for the page and for whoever calls the HTTP function.
+        more: `ge` and `le` bound numbers, `max_length` texts. `control` names another control than the type suggests
+            (`radio`, `range`, `text`, `many`). `idle` is a function of the request that says why the field has no
+            effect, or nothing where it has.
+    """
+    extra = {name: more.pop(name) for name in ("control", "idle") if name in more}
+    return Field(default, title=title or None, description=text or None, json_schema_extra=extra, **more)
+
+
+def _whole(value: object, info: ValidationInfo) -> int:
+    """Accept 10 and 10.0, which JSON does not tell apart, but not true and not "10"."""
+    number = int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError
+    return number
+
+
+def _number(value: object, info: ValidationInfo) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
+        raise TypeError
+    return float(value)
+
+
+def _switch(value: object, info: ValidationInfo) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _text(value: object, info: ValidationInfo) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def typed(check: Callable[[object, ValidationInfo], Any]) -> BeforeValidator:
+    """Make a validator of a check that raises a `TypeError`; `refusal` writes the sentence."""
+
+    def validate(value: object, info: ValidationInfo) -> Any:
+        try:
+            return check(value, info)
+        except TypeError:
+            raise ValueError("") from None
+
+    return BeforeValidator(validate)
+
+
+Whole = Annotated[int, typed(_whole)]
+Number = Annotated[float, typed(_number)]
+Switch = Annotated[bool, typed(_switch)]
+Text = Annotated[str, typed(_text), Field(max_length=MAX_TEXT)]
+
+
+class one_of:  # noqa: N801 — reads as the part of a type
+    """Part of a field's type: accept what an offer lists; an empty value stands for the first.
+
+    Args:
+        offer: The values, in order, or a function of the library and the fields declared before. A value may come as
+            `Choice`, with its label.
+        why: Words behind the list in a refusal.
+    """
+
+    def __init__(self, offer: Offer | Sequence[Any], why: str = "") -> None:
+        self.offer, self.why = offer, why
+
+    def choices(self, library: Library, values: Mapping[str, Any]) -> list[Choice]:
+        """List what can be chosen, given the fields declared before."""
+        offered = self.offer(library, values) if callable(self.offer) else self.offer
+        return [one if isinstance(one, Choice) else Choice(one, str(one)) for one in offered]
+
+    def check(self, value: Any, info: ValidationInfo) -> Any:
+        """Return the value, or the first one for an empty one."""
+        try:
+            offered = [choice.value for choice in self.choices(info.context, info.data)]
+        except KeyError:  # a field that it depends on was refused: that one is reported
+            return value
+        if not offered:
+            raise ValueError(f"expected a {info.field_name}, but there is none to choose from")
+        if value == "" and "" not in offered:
+            return offered[0]
+        if value not in offered:
+            listed = ", ".join(map(str, offered[:8])) + (", …" if len(offered) > 8 else "")
+            raise ValueError(f"expected {info.field_name} to be one of {listed}{self.why}; got {shown(value)}")
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self.check, handler(source))
+
+
+Checkpoint = Annotated[
+    Text,
+    one_of(lambda library, _: [Choice(name, library.checkpoints[name].title) for name in library.usable]),
+]
+Data = Annotated[
+    Text,
+    one_of(lambda library, _: [Choice(name, one.title) for name, one in library.collections.items()]),
+]
+
+
+class Request(BaseModel):
+    """What is asked, checked once against the library; a field that depends on another one is declared after it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @classmethod
+    def read(cls, values: Mapping[str, object], library: Library) -> Self:
+        """Check values by name and fill in what is missing.
+
+        Raises:
+            ValueError: A name is unknown, or a value is of another type, out of bounds or not offered; one sentence.
+        """
+        try:
+            return cls.model_validate(dict(values), context=library)
+        except ValidationError as error:
+            raise ValueError(cls.refusal(error)) from None
+
+    @classmethod
+    def repair(cls, values: Mapping[str, object], library: Library) -> tuple[Self, dict[str, str]]:
+        """Read what is right, leave the rest at its default, and say what was wrong.
+
+        Returns:
+            The request, and a sentence for each field that was refused, by name. Unknown names are passed over.
+        """
+        kept = {name: value for name, value in values.items() if name in cls.model_fields}
+        wrong: dict[str, str] = {}
+        while True:
+            try:
+                return cls.model_validate(kept, context=library), wrong
+            except ValidationError as error:
+                name = str(error.errors()[0]["loc"][0])
+                if name not in kept:
+                    raise ValueError(cls.refusal(error)) from None
+                wrong[name] = cls.refusal(error)
+                del kept[name]
+
+    @classmethod
+    def of_address(cls, address: str) -> dict[str, object]:
+        """Read an address, `?query=…&top_k=5`, into values for `repair`; numbers and switches come as words there."""
+        words = dict(parse_qsl(address.lstrip("?")[:MAX_ADDRESS]))
+        return {name: spelled(cls.model_fields[name], word) for name, word in words.items() if name in cls.model_fields}
+
+    @classmethod
+    def refusal(cls, error: ValidationError) -> str:
+        """Write the first error as one sentence: what was expected, what came."""
+        first = error.errors()[0]
+        name, kind, value = str(first["loc"][0]) if first["loc"] else "", first["type"], first["input"]
+        if kind == "extra_forbidden":
+            return f"expected the names {', '.join(cls.model_fields)}; got {shown(name)}"
+        if kind == "value_error" and (words := str(first["ctx"]["error"])):
+            return words
+        if kind in ("string_too_long", "too_long"):
+            most, what = first["ctx"]["max_length"], "characters" if isinstance(value, str) else "parts"
+            return f"expected {name} to have at most {most} {what}, got {len(value)}"
+        came = f"{value:g}" if isinstance(value, float) and math.isfinite(value) else shown(value)
+        return f"expected {name} to be {expected(cls.model_fields[name])}, got {came}"
+
+    @classmethod
+    def choices(cls, name: str, library: Library, values: Mapping[str, Any]) -> list[Choice]:
+        """List what can be chosen for a field; nothing where it is free."""
+        offer = next((part for part in cls.model_fields[name].metadata if isinstance(part, one_of)), None)
+        return offer.choices(library, values) if offer else []
+
+    def said(self, library: Library) -> dict[str, Any]:
+        """Return the fields that are not as they are by default, by name."""
+        values = self.model_dump()
+        said = {}
+        for name, field in type(self).model_fields.items():
+            default = field.default
+            if default == "" and (choices := self.choices(name, library, values)):
+                default = choices[0].value
+            if values[name] != default:
+                said[name] = values[name]
+        return said
+
+    def link(self, library: Library, tab: str) -> str:
+        """Write the request as an address; what is as by default is left out."""
+        words = {name: written(value) for name, value in self.said(library).items()}
+        return "?" + urlencode({"tab": tab, **words}, safe="/,")
+
+    def call(self, library: Library, name: str, url: str) -> str:
+        """Write the line of Python that asks a running app for the same."""
+        words = "".join(f"{field}={value!r}, " for field, value in self.said(library).items())
+        return f"from gradio_client import Client; print(Client({url!r}).predict({words}api_name='/{name}'))"
+
+
+def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
+    """Return the least and the largest value of a number; `None` where it is unbounded."""
+    low = next((part.ge for part in field.metadata if hasattr(part, "ge")), None)
+    high = next((part.le for part in field.metadata if hasattr(part, "le")), None)
+    return low, high
+
+
+def expected(field: FieldInfo) -> str:
+    """Say what a field's value has to be."""
+    if field.annotation is bool:
+        return "true or false"
+    if field.annotation not in (int, float):
+        return "text" if field.annotation is str else "a list"
+    low, high = bounds(field)
+    words = "a whole number" if field.annotation is int else "a number"
+    if low is not None and high is not None:
+        return f"{words} from {low:g} to {high:g}"
+    return words if low is None else f"{words} from {low:g}"
+
+
+def spelled(field: FieldInfo, word: str) -> object:
+    """Read a word of an address as the field's type; what cannot be read is returned for `repair` to refuse."""
+    if field.annotation is bool:
+        return {"1": True, "0": False, "true": True, "false": False}.get(word.lower(), word)
+    if field.annotation in (int, float):
+        try:
+            return field.annotation(word) if word.isascii() and "_" not in word and len(word) <= 18 else word
+        except ValueError:
+            return word
+    return word if field.annotation is str else tuple(part for part in word.split(",") if part)
+
+
+def written(value: Any) -> str:
+    """Write a value as a word of an address."""
+    if isinstance(value, bool):
+        return str(int(value))
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,283 @@
+// The page's half of `app/shared/tab.py`. The browser holds what each tab asks, as names and values; every press sends all
+// of it, and the answer says what is shown now. Gradio sends one press of a tab at a time and keeps the last one that came
+// meanwhile by reference, so all presses of a tab share one object, and what the kept one changed is not lost.
+window.mun = (() => {
+  const tabs = {}; // by name: what is said, what is shown
+  const shared = {}; // checkpoint, data, chosen image: the same for all tabs
+  const parameters = () => new URLSearchParams(location.search);
+  let current = parameters().get("tab") || "retrieval";
+  let focus = null; // what had the focus when something was pressed
+  let clock = 0;
+  let timer = 0;
+
+  const page = () => location.origin + location.pathname;
+  const make = (name, properties) => Object.assign(document.createElement(name), properties);
+  const tabOf = (name) => (tabs[name] ??= { values: {}, later: {}, drawn: {}, link: "", turn: 0, chosen: "", said: {} });
+
+  // --- words: a live region and a short message -----------------------------------------------------------------------
+  const region = (id, role) => {
+    const found = document.getElementById(id);
+    if (found) return found;
+    const made = make("div", { id });
+    made.setAttribute("role", role);
+    (document.querySelector("main") ?? document.body).append(made);
+    return made;
+  };
+  const announce = (words) => {
+    const live = region("mun-live", "status");
+    if (live.textContent !== words) live.textContent = words;
+  };
+  const toast = (words) => {
+    const shown = region("mun-toast", "status");
+    shown.textContent = words;
+    shown.hidden = false;
+    clearTimeout(shown.timer);
+    shown.timer = setTimeout(() => (shown.hidden = true), 6000);
+  };
+
+  // --- the address bar: names of Gradio's own (they begin with two underscores) stay ---------------------------------
+  const remember = (link, push) => {
+    if (!link) return;
+    const kept = [...parameters()].filter(([name]) => name.startsWith("__"));
+    const address = location.pathname + link + (kept.length ? "&" + new URLSearchParams(kept) : "") + location.hash;
+    if (address === location.pathname + location.search + location.hash) return;
+    history[push ? "pushState" : "replaceState"](history.state, "", address);
+  };
+
+  // --- a press -----------------------------------------------------------------------------------------------------------
+  const press = (name, { set = {}, act = "", detail = {}, address = "", quiet = false } = {}) => {
+    const tab = tabOf(name);
+    if (!tab.trigger) return;
+    clock += 1;
+    for (const [field, value] of Object.entries(set)) tab.later[field] = { value, turn: clock };
+    const common = Object.fromEntries(["checkpoint", "data"].filter((one) => shared[one]).map((one) => [one, shared[one]]));
+    const later = Object.fromEntries(Object.entries(tab.later).map(([field, one]) => [field, one.value]));
+    const before = tab.answered ? {} : tab.said;
+    Object.assign(tab.said, {
+      values: { ...tab.values, ...common, ...later },
+      changed: Object.keys(tab.later),
+      act: undefined,
+      do: act || (quiet ? before.do : "") || "",
+      detail: { ...(before.detail ?? {}), ...detail },
+      address: address || before.address || "",
+      chosen: shared.chosen ?? "",
+      drawn: { ...tab.drawn, strip: shared.strip ?? "" },
+      url: page(),
+      turn: clock,
+    });
+    tab.answered = false;
+    tab.push ||= !quiet;
+    clearTimeout(timer);
+    document.body.dataset.busy = name;
+    tab.trigger("select", tab.said);
+  };
+
+  const adopt = (name, element) => {
+    const head = element.querySelector("[data-view]");
+    if (!head) return;
+    const tab = tabOf(name);
+    const view = JSON.parse(head.dataset.view);
+    for (const [field, one] of Object.entries(tab.later)) if (one.turn <= view.turn) delete tab.later[field];
+    tab.answered = view.turn >= tab.said.turn;
+    Object.assign(tab.drawn, view.drawn);
+    Object.assign(tab, { values: view.values, link: view.link, turn: view.turn });
+    if (!tab.answered) {
+      const later = Object.fromEntries(Object.entries(tab.later).map(([field, one]) => [field, one.value]));
+      Object.assign(tab.said, { values: { ...tab.values, ...later }, drawn: { ...tab.said.drawn, ...view.drawn } });
+    } else {
+      delete document.body.dataset.busy;
+    }
+    if (view.chosen) shared.chosen = view.chosen;
+    if (view.strip) shared.strip = view.strip;
+    tab.chosen = shared.chosen ?? "";
+    if (name !== current) return;
+    for (const one of ["checkpoint", "data"]) {
+      if (view.values[one] === undefined) continue;
+      if (tab.answered) shared[one] = view.values[one];
+      const menu = document.querySelector(`#header select[name="${one}"]`);
+      if (menu && shared[one]) menu.value = shared[one];
+    }
+    tab.common = JSON.stringify([shared.checkpoint, shared.data]);
+    remember(view.link, tab.push);
+    tab.push = false;
+    if (view.say) announce(view.say);
+    if (view.again && tab.answered) timer = setTimeout(() => press(name, { act: "again", quiet: true }), view.again);
+  };
+
+  // --- tabs -------------------------------------------------------------------------------------------------------------
+  const show = (name) => {
+    current = name;
+    document.body.dataset.tab = name;
+    for (const one of document.querySelectorAll("#drawer [data-settings]")) one.hidden = one.dataset.settings !== name;
+  };
+  const open = (name) => {
+    show(name);
+    const tab = tabOf(name);
+    if (tab.restoring || !tab.trigger) return;
+    const stale = !tab.turn || tab.chosen !== (shared.chosen ?? "") || tab.common !== JSON.stringify([shared.checkpoint, shared.data]);
+    if (stale) press(name, { act: "open" });
+    else remember(tab.link, true);
+  };
+  const turn = (name, address = "") => {
+    const button = document.getElementById(`tab-${name}-button`) ?? [...document.querySelectorAll("#tabs [role=tab]")].find((one) => one.id.includes(name));
+    const tab = tabOf(name);
+    tab.restoring = Boolean(address);
+    if (name !== current) button?.click();
+    show(name);
+    if (address) press(name, { address });
+    setTimeout(() => (tab.restoring = false), 300);
+  };
+
+  // --- files, pictures, drawer ---------------------------------------------------------------------------------------
+  const save = (element) => {
+    const file = element.querySelector("[data-file], [data-error]");
+    delete document.body.dataset.busy;
+    if (!file) return;
+    if (file.dataset.error) return toast(file.dataset.error);
+    const [head, body] = file.dataset.file.split(",");
+    const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
+    const link = make("a", { href: URL.createObjectURL(new Blob([bytes], { type: head.slice(5, -7) })), download: file.dataset.name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    file.remove();
+  };
+  const enlarge = (button) => {
+    const picture = button.querySelector("img") ?? button;
+    const dialog = make("dialog", { className: "mun-large" });
+    dialog.append(make("img", { src: picture.dataset.full ?? picture.src, alt: picture.alt }), make("p", { textContent: button.dataset.large || picture.alt }));
+    const close = make("button", { type: "button", className: "mun-button", textContent: "Close" });
+    close.onclick = () => dialog.close();
+    dialog.append(close);
+    dialog.onclick = (event) => event.target === dialog && dialog.close();
+    dialog.onclose = () => (dialog.remove(), button.focus());
+    document.body.append(dialog);
+    dialog.showModal();
+  };
+  const drawer = (open, field) => {
+    const side = document.getElementById("drawer");
+    document.body.classList.toggle("mun-drawer-open", open);
+    side.inert = !open;
+    for (const one of document.querySelectorAll("[data-drawer]")) one.setAttribute("aria-expanded", String(open));
+    if (open) (side.querySelector(`[data-settings]:not([hidden]) [name="${field}"]`) ?? side.querySelector("button"))?.focus();
+    else document.querySelector("[data-drawer]")?.focus();
+  };
+
+  // --- what is clicked, chosen, typed ---------------------------------------------------------------------------------
+  const value = (input) => {
+    if (input.type === "checkbox" && !("many" in input.dataset)) return input.checked;
+    if ("many" in input.dataset) return [...input.form.querySelectorAll(`[name="${input.name}"]:checked`)].map((one) => one.value);
+    return "number" in input.dataset && input.value.trim() !== "" ? Number(input.value) : input.value;
+  };
+  const mark = (element) => {
+    const { set, do: act, key } = element.dataset;
+    focus = { piece: element.closest("[data-piece]")?.dataset.piece, name: element.name, set, act, key };
+  };
+  const refocus = (element, name) => {
+    if (focus?.piece !== name || ![document.body, null].includes(document.activeElement)) return;
+    const same = [...element.querySelectorAll("button, input, select, summary, a")].filter((one) => !one.disabled);
+    const found =
+      same.find((one) => (focus.key ? one.dataset.key === focus.key : focus.name ? one.name === focus.name : focus.act ? one.dataset.do === focus.act : one.dataset.set === focus.set)) ??
+      element.querySelector("[data-focus]");
+    found?.focus({ preventScroll: true });
+  };
+  const clicked = (tab, event) => {
+    const target = event.target.closest("button, a[href], [data-large]");
+    if (!target || target.disabled) return;
+    const data = target.dataset;
+    const name = tab || current;
+    if (target.matches('a[href^="?"]')) {
+      event.preventDefault();
+      turn(new URLSearchParams(target.getAttribute("href")).get("tab") ?? "retrieval", target.getAttribute("href"));
+    } else if ("drawer" in data) drawer(!document.body.classList.contains("mun-drawer-open"), data.drawer);
+    else if ("large" in data) enlarge(target);
+    else if ("copy" in data) {
+      const words = data.copy || page() + tabOf(name).link;
+      navigator.clipboard?.writeText(words).then(() => toast("Copied."), () => toast(words)) ?? toast(words);
+    } else if (data.export) {
+      const options = {};
+      for (const one of target.closest("form").elements) if (one.name && (one.type !== "radio" || one.checked)) options[one.name] = value(one);
+      const { values, later } = tabOf(name);
+      for (const [field, one] of Object.entries(later)) values[field] = one.value;
+      document.body.dataset.busy = name;
+      target.closest("details").open = false;
+      tabOf(name).trigger("submit", { values, detail: { ...options, what: data.what, kind: data.export }, url: page() });
+    } else if (data.set || data.do) {
+      if (data.sure && !confirm(data.sure)) return;
+      mark(target);
+      press(name, { set: JSON.parse(data.set ?? "{}"), act: data.do ?? "", detail: JSON.parse(data.detail ?? "{}") });
+    }
+  };
+  const changed = (tab, event) => {
+    const input = event.target;
+    if (!input.name || !input.closest("form[data-form]")) return;
+    mark(input);
+    const set = { [input.name]: value(input) };
+    if (input.closest("#header")) Object.assign(shared, set);
+    press(tab || current, { set });
+  };
+  const slid = (event) => {
+    if (event.target.type !== "range") return;
+    const twin = event.target.parentElement.querySelector(`input[type="number"][name="${event.target.name}"]`);
+    if (twin) twin.value = event.target.value;
+  };
+  // Arrow keys walk through the buttons of a list, Home and End to either end; Tab enters it at one place and leaves it.
+  const walked = (event) => {
+    const list = event.target.closest("[data-walk]");
+    if (!list || !event.target.matches(list.dataset.walk)) return;
+    const buttons = [...list.querySelectorAll(list.dataset.walk)];
+    const top = (button) => button.getBoundingClientRect().top;
+    const here = buttons.indexOf(event.target);
+    const row = buttons.filter((button) => top(button) === top(buttons[0])).length;
+    const steps = { ArrowRight: here + 1, ArrowLeft: here - 1, ArrowDown: here + row, ArrowUp: here - row, Home: 0, End: buttons.length - 1 };
+    const next = buttons[steps[event.key]];
+    if (!next) return;
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+    event.preventDefault();
+  };
+
+  // Every piece of the page calls this when Gradio mounts it.
+  const piece = (element, trigger, watch, tab, name) => {
+    element.dataset.piece = name;
+    if (name === `${tab}-settings`) {
+      element.dataset.settings = tab;
+      element.hidden = tab !== current;
+    }
+    element.addEventListener("click", (event) => clicked(tab, event));
+    element.addEventListener("change", (event) => changed(tab, event));
+    element.addEventListener("input", slid);
+    element.addEventListener("keydown", walked);
+    element.addEventListener("submit", (event) => event.preventDefault());
+    if (name === "drawer-head") drawer(false);
+    watch("value", () => {
+      if (name === "file") save(element);
+      else if (name === `${tab}-head`) adopt(tab, element);
+      refocus(element, name);
+    });
+    if (name !== `${tab}-head`) return;
+    tabOf(tab).trigger = trigger;
+    show(current);
+    if (tab !== current) return;
+    const said = parameters();
+    if ([...said.keys()].some((one) => !one.startsWith("__"))) press(tab, { address: location.search, quiet: true });
+    else press(tab, { act: "open", quiet: true });
+  };
+
+  addEventListener("popstate", () => {
+    const name = parameters().get("tab") || "retrieval";
+    turn(name, location.search || "?tab=retrieval");
+    tabOf(name).push = false;
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && document.body.classList.contains("mun-drawer-open")) drawer(false);
+    const steps = { ArrowRight: 1, ArrowLeft: -1 };
+    if (!event.target.matches?.("#tabs [role=tab]") || !steps[event.key]) return;
+    const all = [...event.target.parentElement.querySelectorAll("[role=tab]")];
+    const next = all[(all.indexOf(event.target) + steps[event.key] + all.length) % all.length];
+    next.click();
+    next.focus();
+    event.preventDefault();
+  });
+  return { announce, open, piece, press, shared, tabs, toast, turn, enlarge };
+})();
