@@ -14,6 +14,6 @@ __all__ = ["build_demo"]
 
 def build_demo(library: Library) -> gr.Blocks:
     """Build the page and the HTTP functions over a library."""
-    from app.interface import build  # here, so that `app.library` and `app.actions` stay free of Gradio
+    from app.page import build  # here, so that `app.library` and `app.actions` stay free of Gradio
 
     return build(library)

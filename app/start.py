@@ -76,7 +76,7 @@ def launch_options() -> dict[str, Any]:
 
     from app.server.guard import Guard, PackedPage
     from app.server.limits import Ceiling, ceiling_for, read_caps
-    from app.theme import build_theme, stylesheet
+    from app.theme import build_theme, script, stylesheet
 
     folder = Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")  # as Gradio chooses it
     caps = read_caps()
@@ -85,6 +85,7 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": build_theme(),
         "css": stylesheet(),
+        "head": f"<script>{script('page.js')}</script>",
         "max_file_size": "16mb",
         "strict_cors": True,
         "state_session_capacity": caps.visits,
@@ -112,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     zerogpu.lent()  # a lent GPU must be asked for before torch is imported
     from app import build_demo
     from app.library import open_library
+    from app.library.checkpoints import fair_partner
 
     try:
         launching = launch_options()
@@ -124,6 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if entry.reason:
             sys.stderr.write(f"app: passed over the checkpoint {entry.name}: {entry.reason}\n")
     library.prepare(library.default_checkpoint, library.default_data)
+    if partner := fair_partner(library.checkpoints.values(), library.default_checkpoint):
+        library.prepare(partner, library.default_data)  # the first view compares both
     demo = build_demo(library)
     try:
         demo.launch(**launching)

@@ -38,8 +38,10 @@ def build_theme() -> Base:
 
 
 def stylesheet() -> str:
-    """Read the page's own style."""
-    return (STATIC / "app.css").read_text(encoding="utf-8")
+    """Read the page's own style: what all tabs share, then each tab's."""
+    first = STATIC / "page.css"
+    files = [first, *sorted(path for path in STATIC.glob("*.css") if path != first)]
+    return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 
 def script(*names: str) -> str:

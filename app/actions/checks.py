@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-__all__ = ["MAX_TEXT", "known", "shown", "spelled", "text", "whole_number"]
+__all__ = ["MAX_TEXT", "known", "shown", "spelled", "switch", "text", "whole_number"]
 
 MAX_TEXT = 200
 MAX_DIGITS = 18  # of a number in an address
@@ -65,3 +65,14 @@ def known(name: str, value: object, names: Iterable[str]) -> str:
         listed = ", ".join(choices[:8]) + (", …" if len(choices) > 8 else "")
         raise ValueError(f"expected {name} to be one of {listed}; got {shown(word)}")
     return word
+
+
+def switch(name: str, value: object) -> bool:
+    """Return a switch's position.
+
+    Raises:
+        ValueError: It is neither true nor false.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"expected {name} to be true or false, got {shown(value)}")
+    return value

@@ -35,7 +35,7 @@ def knob_figure(grid: ResultGrid, kind: str) -> bytes:
         ValueError: Another kind, or more rows than can be told apart.
     """
     from app.figures.knob_curves import KnobPanel, draw_knob_curves  # here: Matplotlib is slow to load
-    from app.figures.style import figure_bytes
+    from app.shared.figure import figure_bytes
 
     score = "mAP, percent"
     panels = [

@@ -10,9 +10,9 @@ from app.actions.auxiliary import auxiliary as auxiliary_action
 from app.actions.auxiliary.request import OWN
 from app.actions.embeddings import project as project_action
 from app.actions.explain import explain as explain_action
-from app.actions.retrieval.own_images import from_base64, look_at
 from app.errors import plain_errors
 from app.library import Library
+from app.library.own_images import from_base64, look_at
 
 __all__ = ["add_auxiliary", "add_explain", "add_project"]
 

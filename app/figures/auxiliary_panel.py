@@ -13,9 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from app.figures.ranked_list import draw_image
-from app.figures.style import COLOURS, GREY, INK, MONO, WIDTHS, styled
-from app.figures.words import width_of, wrap_pieces, wrap_words
+from app.shared.figure import COLOURS, GREY, INK, MONO, WIDTHS, draw_image, styled, width_of, wrap_pieces, wrap_words
 
 __all__ = ["MAX_TILES", "PanelTile", "draw_auxiliary_panel"]
 

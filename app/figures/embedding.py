@@ -12,8 +12,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from app.figures.embedding_palette import CORRECT, MODALITIES, NEUTRAL, SYMBOLS
-from app.figures.style import GREY, INK, MONO, WIDTHS, styled
-from app.figures.words import wrap_pieces, wrap_words
+from app.shared.figure import GREY, INK, MONO, WIDTHS, styled, wrap_pieces, wrap_words
 
 __all__ = ["MAX_PANELS", "Bins", "Dot", "Panel", "draw_embedding"]
 

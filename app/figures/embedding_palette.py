@@ -19,7 +19,7 @@ __all__ = [
     "people_colours",
 ]
 
-# Okabe and Ito, 2008, as in `app.figures.style`, which would load Matplotlib at start-up.
+# Okabe and Ito, 2008, as in `app.shared.figure`, which would load Matplotlib at start-up.
 BASE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 NEUTRAL = "#8a8a8a"  # on white 3.5:1, on the dark page 5:1
 MODALITIES = {"visible": "#d55e00", "auxiliary": "#009e73", "infrared": "#0072b2"}

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 
-from app.figures.style import GREY, INK, MONO, WIDTHS, styled
-from app.figures.words import wrap_pieces, wrap_words
+from app.shared.figure import GREY, INK, MONO, WIDTHS, styled, wrap_pieces, wrap_words
 
 __all__ = ["OPACITY", "MapTile", "PictureTile", "draw_explain_row"]
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from app.figures.style import COLOURS, INK, LINES, WIDTHS, styled
-from app.figures.words import text_below
+from app.shared.figure import COLOURS, INK, LINES, WIDTHS, styled, text_below
 
 __all__ = ["MAX_LINES", "MAX_PANELS", "KnobLine", "KnobPanel", "draw_knob_curves"]
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from app.figures.style import COLOURS, LINES, WIDTHS, styled
-from app.figures.words import text_below
+from app.shared.figure import COLOURS, LINES, WIDTHS, styled, text_below
 
 __all__ = ["MAX_PANELS", "CurvePanel", "draw_curves"]
 

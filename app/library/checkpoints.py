@@ -19,6 +19,7 @@ __all__ = [
     "budget_note",
     "by_budget",
     "default_first",
+    "fair_partner",
     "list_checkpoints",
     "load_network",
     "open_entry",
@@ -53,6 +54,13 @@ class CheckpointEntry:
         if self.card is None:
             return self.name
         return f"{self.name} (auxiliary: {self.card.config.model.auxiliary}) · {self.steps:,} steps"
+
+    @property
+    def label(self) -> str:
+        """What it is, in a word or two."""
+        kind = "" if self.card is None else self.card.config.model.auxiliary
+        names = {"mun": "MUN", "none": "Two modalities"}
+        return names.get(kind, f"{kind.replace('-', ' ').capitalize()} (auxiliary)" if kind else self.name)
 
     @property
     def short_title(self) -> str:
@@ -91,6 +99,14 @@ class CheckpointEntry:
         words = [f"{backbone} x{model.width:g}", f"{model.height}x{model.image_width}", trained]
         return ", ".join(words if self.identities is None else [*words, f"{self.identities:,} identities"])
 
+    def against(self, other: CheckpointEntry) -> str:
+        """Say why this checkpoint is no fair match for another one; nothing where it is one."""
+        if self.budget == other.budget:
+            return ""
+        if self.steps != other.steps:
+            return f" · not comparable: {self.steps:,} against {other.steps:,} steps"
+        return " · not comparable: another network, image size or number of people"
+
 
 class Entries(dict[str, CheckpointEntry]):
     """Checkpoints by name; asking for one that is gone is bad input, because runs can be deleted."""
@@ -120,6 +136,20 @@ def by_budget(entries: Iterable[CheckpointEntry]) -> list[CheckpointEntry]:
         return False, *size, entry.card.steps * entry.pairs, entry.identities or 0, entry.name
 
     return sorted(entries, key=key)
+
+
+def fair_partner(entries: Iterable[CheckpointEntry], name: str) -> str:
+    """Name the checkpoint that another one is fairly compared with; empty where there is none.
+
+    It has the same budget and two modalities only; the partner of such a checkpoint is MUN.
+    """
+    known = {entry.name: entry for entry in entries if entry.card is not None}
+    mine = known.get(name)
+    if mine is None or mine.card is None:
+        return ""
+    wanted = "mun" if mine.card.config.model.auxiliary == "none" else "none"
+    same = (entry for entry in known.values() if entry.budget == mine.budget and entry.card is not None)
+    return next((entry.name for entry in same if entry.card and entry.card.config.model.auxiliary == wanted), "")
 
 
 def budget_note(entries: Iterable[CheckpointEntry]) -> str:

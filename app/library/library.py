@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from app.jobs.queue import Jobs
+from app.library.background import Job, Preparation, Preparations
 from app.library.cache import Cache
 from app.library.checkpoints import CheckpointEntry, Entries, default_first, list_checkpoints, load_network, open_entry
 from app.library.collection import Collection, Terms, open_collection, search
-from app.library.distances import Table, judge, measure
-from app.library.preparing import Job, Preparation, Preparations
+from app.library.ranking import Ranking, Table, judge, measure, rank
 from app.library.thumbnails import data_uri, encoded, fitted
 from mun.embedding import embed_pixels, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
@@ -124,6 +124,14 @@ class Library:
             lambda table: table.distances.nbytes,
         )
 
+    def rank(self, checkpoint: str, data: str, terms: Terms, query: str) -> Ranking:
+        """Rank the whole gallery for one query.
+
+        Raises:
+            ValueError: As `embeddings`.
+        """
+        return rank(self.collections[data], self.table(checkpoint, data, terms), terms, query)
+
     def metrics(self, checkpoint: str, data: str, terms: Terms) -> RankingMetrics:
         """Return how well every query is ranked in one gallery; queries in the order of the collection.
 
@@ -149,9 +157,8 @@ class Library:
             return BenchmarkResult(
                 collection.name, protocol.name, "seeded", terms.shots, False, (once,), rerank=True, distance="re-ranked"
             )
-        key = ("scores", *self._embeddings_key(checkpoint, data, terms.corruption)[1:], replace(terms, trial=0))
         return self.cache.get(
-            key,
+            self._scores_key(checkpoint, data, terms),
             lambda: benchmark(
                 search(terms.protocol, terms.direction),
                 collection.samples,
@@ -162,6 +169,15 @@ class Library:
             ),
             lambda result: sum(24 * len(metrics.first_hit) for metrics in result.per_trial),
         )
+
+    def scored(self, checkpoint: str, data: str, terms: Terms) -> bool:
+        """Say whether scores can be had at once."""
+        if terms.rerank:
+            return self.ready(checkpoint, data, terms.corruption)
+        return self._scores_key(checkpoint, data, terms) in self.cache
+
+    def _scores_key(self, checkpoint: str, data: str, terms: Terms) -> tuple[object, ...]:
+        return ("scores", *self._embeddings_key(checkpoint, data, terms.corruption)[1:], replace(terms, trial=0))
 
     def thumbnail(self, data: str, sample: Sample, height: int, corruption: Corruption | None = None) -> str:
         """Return an image as a data URI, at most `height` pixels tall; empty where the file cannot be read."""

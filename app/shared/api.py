@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.components.api_component import Api
 from gradio.events import api
 
 from app.library import Library
@@ -46,9 +47,10 @@ def expose(
     function.__annotations__ = {**{name: one.annotation for name, one in fields.items()}, "return": dict[str, Any]}
     function.__doc__ = inspect.getdoc(kind)
     options.setdefault("concurrency_id", name)
-    offered = api(function, api_name=name, **options)
+    api(function, api_name=name, **options)
     blocks = gr.context.Context.root_block
-    inputs = blocks.fns[offered.dep_index].inputs if blocks is not None else []  # Gradio names them "1st", "2nd", …
+    inputs = blocks.fns[max(blocks.fns)].inputs if blocks is not None else []  # Gradio names them "1st", "2nd", …
     for (parameter, field), component in zip(fields.items(), inputs, strict=True):
-        component.label = field.title or parameter
-        component._api_info = {**component._api_info, "description": field.description or ""}
+        if isinstance(component, Api):
+            component.label = field.title or parameter
+            component._api_info = {**component._api_info, "description": field.description or ""}

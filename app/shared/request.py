@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 from urllib.parse import parse_qsl, urlencode
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
@@ -22,7 +30,9 @@ __all__ = [
     "Checkpoint",
     "Choice",
     "Data",
+    "File",
     "Number",
+    "RefusalError",
     "Request",
     "Switch",
     "Text",
@@ -30,6 +40,7 @@ __all__ = [
     "one_of",
     "option",
     "shown",
+    "some_of",
 ]
 
 MAX_TEXT = 200  # characters of a text
@@ -67,11 +78,11 @@ def option(default: Any, title: str = "", text: str = "", **more: Any) -> Any:
             (`radio`, `range`, `text`, `many`). `idle` is a function of the request that says why the field has no
             effect, or nothing where it has.
     """
-    extra = {name: more.pop(name) for name in ("control", "idle") if name in more}
+    extra: Any = {name: more.pop(name) for name in ("control", "idle") if name in more}
     return Field(default, title=title or None, description=text or None, json_schema_extra=extra, **more)
 
 
-def _whole(value: object, info: ValidationInfo) -> int:
+def _whole(value: object) -> int:
     """Accept 10 and 10.0, which JSON does not tell apart, but not true and not "10"."""
     number = int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value
     if not isinstance(number, int) or isinstance(number, bool):
@@ -79,30 +90,30 @@ def _whole(value: object, info: ValidationInfo) -> int:
     return number
 
 
-def _number(value: object, info: ValidationInfo) -> float:
+def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
         raise TypeError
     return float(value)
 
 
-def _switch(value: object, info: ValidationInfo) -> bool:
+def _switch(value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError
     return value
 
 
-def _text(value: object, info: ValidationInfo) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
 
 
-def typed(check: Callable[[object, ValidationInfo], Any]) -> BeforeValidator:
+def typed(check: Callable[[object], Any]) -> BeforeValidator:
     """Make a validator of a check that raises a `TypeError`; `refusal` writes the sentence."""
 
-    def validate(value: object, info: ValidationInfo) -> Any:
+    def validate(value: object) -> Any:
         try:
-            return check(value, info)
+            return check(value)
         except TypeError:
             raise ValueError("") from None
 
@@ -113,6 +124,7 @@ Whole = Annotated[int, typed(_whole)]
 Number = Annotated[float, typed(_number)]
 Switch = Annotated[bool, typed(_switch)]
 Text = Annotated[str, typed(_text), Field(max_length=MAX_TEXT)]
+File = Annotated[str, typed(_text)]  # base64; its bound is the decoder's
 
 
 class one_of:  # noqa: N801 — reads as the part of a type
@@ -132,7 +144,7 @@ class one_of:  # noqa: N801 — reads as the part of a type
         offered = self.offer(library, values) if callable(self.offer) else self.offer
         return [one if isinstance(one, Choice) else Choice(one, str(one)) for one in offered]
 
-    def check(self, value: Any, info: ValidationInfo) -> Any:
+    def check(self, value: Any, info: ValidationInfo[Any]) -> Any:
         """Return the value, or the first one for an empty one."""
         try:
             offered = [choice.value for choice in self.choices(info.context, info.data)]
@@ -149,6 +161,39 @@ class one_of:  # noqa: N801 — reads as the part of a type
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(self.check, handler(source))
+
+
+class some_of(one_of):  # noqa: N801 — reads as the part of a type
+    """Part of the type of a tuple: accept what an offer lists, each once, up to a number.
+
+    Args:
+        offer: As for `one_of`.
+        most: How many at most.
+    """
+
+    def __init__(self, offer: Offer | Sequence[Any], most: int) -> None:
+        super().__init__(offer)
+        self.most = most
+
+    def check(self, value: Any, info: ValidationInfo[Any]) -> Any:
+        """Return the values without repetition."""
+        values = tuple(dict.fromkeys(super(some_of, self).check(one, info) for one in value))
+        if len(values) > self.most:
+            raise ValueError(f"expected at most {self.most} in {info.field_name}, got {len(values)}")
+        return values
+
+
+class RefusalError(ValueError):
+    """A field cannot be had together with the others.
+
+    Args:
+        name: Of the field.
+        words: The sentence.
+    """
+
+    def __init__(self, name: str, words: str) -> None:
+        super().__init__(words)
+        self.name = name
 
 
 Checkpoint = Annotated[
@@ -174,9 +219,17 @@ class Request(BaseModel):
             ValueError: A name is unknown, or a value is of another type, out of bounds or not offered; one sentence.
         """
         try:
-            return cls.model_validate(dict(values), context=library)
+            return cls.model_validate(dict(values), context=library).settle(library)
         except ValidationError as error:
             raise ValueError(cls.refusal(error)) from None
+
+    def settle(self, library: Library) -> Self:  # noqa: ARG002
+        """Return the request with what depends on several fields checked and filled in.
+
+        Raises:
+            RefusalError: A field cannot be had together with the others.
+        """
+        return self
 
     @classmethod
     def repair(cls, values: Mapping[str, object], library: Library) -> tuple[Self, dict[str, str]]:
@@ -189,13 +242,15 @@ class Request(BaseModel):
         wrong: dict[str, str] = {}
         while True:
             try:
-                return cls.model_validate(kept, context=library), wrong
+                return cls.model_validate(kept, context=library).settle(library), wrong
             except ValidationError as error:
-                name = str(error.errors()[0]["loc"][0])
-                if name not in kept:
-                    raise ValueError(cls.refusal(error)) from None
-                wrong[name] = cls.refusal(error)
-                del kept[name]
+                name, words = str(error.errors()[0]["loc"][0]), cls.refusal(error)
+            except RefusalError as error:
+                name, words = error.name, str(error)
+            if name not in kept:
+                raise ValueError(words)
+            wrong[name] = words
+            del kept[name]
 
     @classmethod
     def of_address(cls, address: str) -> dict[str, object]:
@@ -241,9 +296,18 @@ class Request(BaseModel):
         words = {name: written(value) for name, value in self.said(library).items()}
         return "?" + urlencode({"tab": tab, **words}, safe="/,")
 
-    def call(self, library: Library, name: str, url: str) -> str:
-        """Write the line of Python that asks a running app for the same."""
-        words = "".join(f"{field}={value!r}, " for field, value in self.said(library).items())
+    def call(self, library: Library, name: str, url: str, always: Sequence[str] = ()) -> str:
+        """Write the line of Python that asks a running app for the same.
+
+        Args:
+            library: Whose defaults are left out.
+            name: Of the HTTP function.
+            url: Of the app.
+            always: Fields that are named also where they are as by default.
+        """
+        said = self.said(library)
+        values = {field: getattr(self, field) for field in type(self).model_fields if field in said or field in always}
+        words = "".join(f"{field}={value!r}, " for field, value in values.items())
         return f"from gradio_client import Client; print(Client({url!r}).predict({words}api_name='/{name}'))"
 
 

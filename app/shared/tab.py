@@ -12,21 +12,21 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import gradio as gr
 
 from app.library import Library
-from app.shared.html import chips, html
+from app.shared.export import LOCAL, MIMES
+from app.shared.html import chips, controls, html
 from app.shared.request import Request
 
 __all__ = ["Answer", "Export", "File", "Menu", "Page", "Piece", "Press", "Tab"]
 
-MAX_NAMES, MAX_ADDRESS = 40, 4000
+MAX_NAMES, MAX_ADDRESS, MAX_TURN = 40, 4000, 2**31
 EVENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 EXPORTS_AT_ONCE = 2
-LOCAL = "http://127.0.0.1:7860/"  # where `python app.py` answers unless it is told otherwise
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Press:
         drawn: What pieces show now: their keys by name.
         detail: What else is said, by name.
         url: Address of the page, for calls and captions.
+        turn: Number of the press, which the answer repeats.
         visitor: Who asks: a number of the page's session.
     """
 
@@ -53,13 +54,14 @@ class Press:
     drawn: Mapping[str, str] = field(default_factory=dict)
     detail: Mapping[str, object] = field(default_factory=dict)
     url: str = LOCAL
+    turn: int = 0
     visitor: str = ""
 
     @classmethod
     def of(cls, said: object, visitor: str = "") -> Press:
         """Read what came with an event; parts that are nonsense count as not said."""
         parts = said if isinstance(said, Mapping) else {}
-        changed = parts.get("changed")
+        changed, turn = parts.get("changed"), parts.get("turn")
         return cls(
             _named(parts.get("values")),
             _words(parts.get("address")),
@@ -69,6 +71,7 @@ class Press:
             {name: _words(key) for name, key in _named(parts.get("drawn")).items()},
             _named(parts.get("detail")),
             _address(parts.get("url")),
+            turn if isinstance(turn, int) and 0 <= turn < MAX_TURN else 0,
             visitor,
         )
 
@@ -130,6 +133,11 @@ class File:
     name: str
     mime: str
     data: bytes
+
+    @classmethod
+    def of(cls, stem: str, kind: str, data: bytes) -> File:
+        """Name a file by its format."""
+        return cls(f"{stem}.{'tex' if kind == 'latex' else kind}", MIMES[kind], data)
 
 
 @dataclass(frozen=True)
@@ -212,17 +220,19 @@ class Tab:
             news = {name: one for name, one in answered.pieces.items() if not shows(press, name, one)}
             changes = {pieces[name]: one.draw() if isinstance(one, Piece) else one for name, one in news.items()}
             keys = {name: one.digest for name, one in answered.pieces.items() if isinstance(one, Piece)}
-            notice = " ".join([*notices, answered.notice]).strip()
-            changes[self.head] = draw_head(self, library, answered, notice, keys, settings, export)
             if answered.chosen:
                 strip = page.strip_of(answered)
+                keys["strip"] = strip.digest
                 if not shows(press, "strip", strip):
                     changes[page.strip] = strip.draw()
+            notice = " ".join([*notices, answered.notice]).strip()
+            changes[self.head] = draw_head(
+                self, library, press, replace(answered, notice=notice), keys, settings, export
+            )
             return changes
 
-        triggers = [self.head.select, *(one.select for one in pieces.values() if isinstance(one, gr.HTML))]
         outputs = [self.head, page.strip, *pieces.values()]
-        gr.on(triggers, pressed, None, outputs, trigger_mode="always_last", show_progress_on=[], **EVENT)
+        self.head.select(pressed, None, outputs, trigger_mode="always_last", show_progress_on=[], **EVENT)
         if export is None:
             return
         offered = export
@@ -253,8 +263,8 @@ def shows(press: Press, name: str, piece: str | Piece) -> bool:
 def draw_head(
     tab: Tab,
     library: Library,
+    press: Press,
     answered: Answer,
-    notice: str,
     keys: Mapping[str, str],
     settings: Sequence[str],
     export: Export | None,
@@ -268,18 +278,17 @@ def draw_head(
         "chosen": answered.chosen,
         "again": answered.again,
         "drawn": keys,
+        "turn": press.turn,
     }
     options = None
     if export and export.options:
-        from app.shared.html import controls
-
         default = export.options.read({}, library)
         options = controls(default, library, list(export.options.model_fields))
     return html(
         "head.html",
         tab=tab.name,
         view=view,
-        notice=notice,
+        notice=answered.notice,
         chips=chips(request, library, settings),
         menus=export.menus if export else (),
         options=options or (),

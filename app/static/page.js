@@ -52,12 +52,11 @@ window.mun = (() => {
     for (const [field, value] of Object.entries(set)) tab.later[field] = { value, turn: clock };
     const common = Object.fromEntries(["checkpoint", "data"].filter((one) => shared[one]).map((one) => [one, shared[one]]));
     const later = Object.fromEntries(Object.entries(tab.later).map(([field, one]) => [field, one.value]));
-    const before = tab.answered ? {} : tab.said;
+    const before = tab.queued ? tab.said : {}; // kept by Gradio, not sent yet
     Object.assign(tab.said, {
       values: { ...tab.values, ...common, ...later },
       changed: Object.keys(tab.later),
-      act: undefined,
-      do: act || (quiet ? before.do : "") || "",
+      do: act || before.do || "",
       detail: { ...(before.detail ?? {}), ...detail },
       address: address || before.address || "",
       chosen: shared.chosen ?? "",
@@ -65,7 +64,8 @@ window.mun = (() => {
       url: page(),
       turn: clock,
     });
-    tab.answered = false;
+    tab.queued = tab.busy;
+    tab.busy = true;
     tab.push ||= !quiet;
     clearTimeout(timer);
     document.body.dataset.busy = name;
@@ -78,22 +78,23 @@ window.mun = (() => {
     const tab = tabOf(name);
     const view = JSON.parse(head.dataset.view);
     for (const [field, one] of Object.entries(tab.later)) if (one.turn <= view.turn) delete tab.later[field];
-    tab.answered = view.turn >= tab.said.turn;
+    tab.queued = false;
+    tab.busy = view.turn < tab.said.turn; // then the press that was kept is sent now
     Object.assign(tab.drawn, view.drawn);
     Object.assign(tab, { values: view.values, link: view.link, turn: view.turn });
-    if (!tab.answered) {
+    if (tab.busy) {
       const later = Object.fromEntries(Object.entries(tab.later).map(([field, one]) => [field, one.value]));
       Object.assign(tab.said, { values: { ...tab.values, ...later }, drawn: { ...tab.said.drawn, ...view.drawn } });
     } else {
       delete document.body.dataset.busy;
     }
     if (view.chosen) shared.chosen = view.chosen;
-    if (view.strip) shared.strip = view.strip;
+    if (view.drawn.strip) shared.strip = view.drawn.strip;
     tab.chosen = shared.chosen ?? "";
     if (name !== current) return;
     for (const one of ["checkpoint", "data"]) {
       if (view.values[one] === undefined) continue;
-      if (tab.answered) shared[one] = view.values[one];
+      if (!tab.busy) shared[one] = view.values[one];
       const menu = document.querySelector(`#header select[name="${one}"]`);
       if (menu && shared[one]) menu.value = shared[one];
     }
@@ -101,7 +102,7 @@ window.mun = (() => {
     remember(view.link, tab.push);
     tab.push = false;
     if (view.say) announce(view.say);
-    if (view.again && tab.answered) timer = setTimeout(() => press(name, { act: "again", quiet: true }), view.again);
+    if (view.again && !tab.busy) timer = setTimeout(() => press(name, { act: "again", quiet: true }), view.again);
   };
 
   // --- tabs -------------------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ import gradio as gr
 from app.actions.auxiliary.bench import Bench
 from app.actions.auxiliary.pictures import generator_names
 from app.actions.auxiliary.request import COLLECTION, OWN, RENDERED, Request
-from app.actions.retrieval.own_images import OwnImage
 from app.library import Library
+from app.library.own_images import OwnImage
 from app.views.auxiliary import AuxiliaryVisit
 
 __all__ = ["CONTROLS", "Answer", "Held", "controls_for", "share_control"]

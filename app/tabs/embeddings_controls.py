@@ -8,10 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.actions.checks import known
+from app.actions.checks import known, switch
 from app.actions.embeddings.project import Request
 from app.actions.embeddings.request import MAX_IMAGES
-from app.actions.terms import switch
 from app.library import Library
 from app.views.embeddings_visit import COLOURINGS, EmbeddingVisit
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field, replace
 
 import gradio as gr
 
-from app.actions.checks import known, text, whole_number
+from app.actions.checks import known, switch, text, whole_number
 from app.actions.embeddings import project
 from app.actions.embeddings.jobs import Jobs, Status
 from app.actions.embeddings.made import generated
 from app.actions.embeddings.points import neighbors, points
 from app.actions.embeddings.project import Request, Result
 from app.actions.embeddings.request import select
-from app.actions.terms import switch
 from app.library import Library
 from app.projector import shared_projector
 from app.tabs.embeddings_answer import Answer, plainly

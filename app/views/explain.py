@@ -20,7 +20,7 @@ from app.actions.explain.result import LayerMap, Result
 from app.actions.explain.scale import SCALES, fit_scale, palette, veil
 from app.cards import Frame, preparing_html, render
 from app.library import Library
-from app.library.preparing import Preparation
+from app.library.background import Preparation
 from app.library.thumbnails import STRIP_HEIGHT, encoded
 from mun.explain.cams import GENERATOR_LAYERS, Method
 

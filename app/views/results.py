@@ -8,7 +8,7 @@ from typing import Any
 
 from app.cards import render
 from app.results import ResultGrid, ResultRow, ResultTable, grids_of
-from app.tables import csv_address
+from app.shared.export import csv_address
 from mun.experiments.statistics import Paired
 
 __all__ = ["figure_html", "results_tab_html"]

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from app.figures.auxiliary_panel import INFRARED, MAX_TILES, VISIBLE, PanelTile, draw_auxiliary_panel
-from app.figures.style import DPI, WIDTHS, figure_bytes, styled
+from app.shared.figure import DPI, WIDTHS, figure_bytes, styled
 
 REMAKE = ("from gradio_client import Client; ", "print(", "Client('http://127.0.0.1:7860').predict(", "seed=3))")
 CAPTION = "A pair with $ and _ and a name that is <b>odd</b>. " * 3

@@ -7,7 +7,7 @@ import pytest
 from app import cards
 from app.actions.retrieval import compare, evaluate, retrieve
 from app.library import Library
-from app.library.preparing import Preparation
+from app.library.background import Preparation
 from app.views import retrieval as views
 
 EVIL = '"><script>alert(1)</script>{{ value }}'

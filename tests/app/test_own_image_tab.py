@@ -11,7 +11,7 @@ from broken_images import broken_images, whole_image
 
 from app.library import Library, open_library
 from app.library.checkpoints import CheckpointEntry
-from app.library.preparing import Preparation
+from app.library.background import Preparation
 from app.server.uploads import Allowance
 from app.tabs.own_image import BUNDLED, MY_IMAGE, Held, OwnHandlers
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.library import preparing
-from app.library.preparing import AbandonedError, Job, Preparation, Preparations, StoppedError
+from app.library import background as preparing
+from app.library.background import AbandonedError, Job, Preparation, Preparations, StoppedError
 
 
 def until(holds: Callable[[], object], seconds: float = 20) -> None:

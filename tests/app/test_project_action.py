@@ -18,7 +18,7 @@ from app.actions.embeddings.project import Request
 from app.actions.embeddings.request import select
 from app.library import Library
 from app.library.collection import Terms
-from app.library.preparing import StoppedError
+from app.library.background import StoppedError
 from mun.data.pairing import pair_samples
 from mun.embedding import Space, embed_pairs, embed_samples
 from mun.evaluation.separation import BANDWIDTH

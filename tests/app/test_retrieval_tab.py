@@ -12,7 +12,7 @@ import pytest
 from app.actions.retrieval import compare, retrieve
 from app.library import Library, open_library
 from app.library.collection import Direction
-from app.library.preparing import Preparation
+from app.library.background import Preparation
 from app.menus import menus
 from app.tabs import retrieval_take_home as take_home
 from app.tabs.retrieval_controls import NAMES, updates

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from app.tables import csv_text
+from app.shared.export import csv_text
 
 
 def read(text: str) -> list[list[str]]:

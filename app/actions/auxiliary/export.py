@@ -9,10 +9,8 @@ from app.actions.auxiliary.bench import FINAL, LEARNED
 from app.actions.auxiliary.eye import DISPLAY_PAIRS, DISPLAY_SEED, Picture
 from app.actions.auxiliary.request import OWN, RENDERED, Request, idle
 from app.actions.checks import known
-from app.actions.provenance import LOCAL, checkpoint_words, describe_data
-from app.actions.retrieval.export import WIDTH_NAMES, safe_stem
 from app.library import Library
-from app.tables import described_csv
+from app.shared.export import LOCAL, WIDTH_NAMES, checkpoint_words, describe_data, described_csv, safe_stem
 from mun.evaluation.bridge import Found
 
 __all__ = ["KINDS", "call_pieces", "caption", "panel_csv", "panel_figure", "stem_of"]
@@ -89,7 +87,7 @@ def panel_figure(library: Library, result: Result, kind: str, *, width: str = "t
         ValueError: Another kind or width.
     """
     from app.figures.auxiliary_panel import PanelTile, draw_auxiliary_panel  # Matplotlib takes a second to load
-    from app.figures.style import figure_bytes
+    from app.shared.figure import figure_bytes
 
     width = known("width", width, WIDTH_NAMES)
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.actions.auxiliary.pairs import ImagePair
-from app.actions.retrieval.own_images import too_new
 from app.library import Library
+from app.library.own_images import too_new
 from mun.auxiliary.generator import input_dependence
 from mun.data.augment import to_images
 from mun.data.pairing import pair_samples

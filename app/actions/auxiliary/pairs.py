@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from app.actions.retrieval.own_images import OwnImage
 from app.library import Library
 from app.library.collection import Collection
+from app.library.own_images import OwnImage
 from mun.data.cache import decode_samples
 from mun.structures import Modality, Sample
 

@@ -9,8 +9,8 @@ from app.actions.auxiliary.pairs import ImagePair, collection_pair, own_pair, pa
 from app.actions.auxiliary.pictures import generator_names
 from app.actions.auxiliary.synvi import opening_pair, rendered_pair
 from app.actions.checks import known, shown, text, whole_number
-from app.actions.retrieval.own_images import OwnImage
 from app.library import Library
+from app.library.own_images import OwnImage
 from mun.structures import Modality, Sample
 
 __all__ = ["COLLECTION", "MAX_SEED", "OWN", "RENDERED", "SOURCES", "OwnPair", "Request", "fraction", "idle", "pair_of"]

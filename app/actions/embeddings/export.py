@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from app.actions.checks import known
 from app.actions.embeddings.project import Point, Result
 from app.actions.embeddings.words import METHODS, call_pieces
-from app.actions.provenance import LOCAL, checkpoint_words, describe_data
-from app.actions.retrieval.export import safe_stem
 from app.figures.embedding_palette import MODALITIES, colours_of, legend_of
 from app.library import Library
-from app.tables import described_csv
+from app.shared.export import LOCAL, checkpoint_words, describe_data, described_csv, safe_stem
 from mun.evaluation.separation import MAX_DISTANCE
 
 __all__ = ["KINDS", "figure_file", "file_stem", "lines_of", "points_csv"]
@@ -58,7 +56,7 @@ def figure_file(
     """
     kind = known("kind", kind, KINDS[:3])
     from app.figures.embedding import Bins, Dot, Panel, draw_embedding  # here: Matplotlib is slow to load
-    from app.figures.style import figure_bytes
+    from app.shared.figure import figure_bytes
 
     panels = []
     for result in results:

@@ -13,7 +13,7 @@ from app.actions.embeddings.bundle import find
 from app.actions.embeddings.points import Watch
 from app.actions.embeddings.project import Request, Result
 from app.library import Library
-from app.library.preparing import StoppedError
+from app.library.background import StoppedError
 from app.projector import Cancelled
 
 __all__ = ["Jobs", "Status"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.actions.embeddings.request import Request, auxiliary_count, select
 from app.library import Library
-from app.library.preparing import StoppedError
+from app.library.background import StoppedError
 from mun.checkpoint import build_network
 from mun.config import Config
 from mun.data.pairing import Pair, pair_samples

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.actions.checks import known, shown, text, whole_number
-from app.actions.terms import switch
+from app.actions.checks import known, shown, switch, text, whole_number
 from app.library import Library
 from app.library.collection import Collection
 from mun.data.pairing import Pairing

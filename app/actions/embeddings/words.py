@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from app.actions.embeddings.request import Request
-from app.actions.provenance import LOCAL, checkpoint_words, describe_data
 from app.library import Library
+from app.shared.export import LOCAL, checkpoint_words, describe_data
 from mun.structures import Modality
 
 __all__ = ["METHODS", "SPACES", "call_pieces", "method_words", "sentence"]

@@ -11,8 +11,8 @@ from app.actions.explain.request import BY_LAYER, Request
 from app.actions.explain.result import LayerMap, Result
 from app.actions.explain.subject import Subject, ranked, subject_of
 from app.actions.explain.truth import find_truth
-from app.actions.retrieval.retrieve import ImageFacts
 from app.library import Library
+from app.library.ranking import ImageFacts
 from mun.explain.cams import GENERATOR_LAYERS, STAGES, Look, Method, activation_maps, default_method
 from mun.explain.targets import Similarity, center
 from mun.models.network import Network

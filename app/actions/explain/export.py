@@ -13,9 +13,8 @@ from app.actions.checks import known
 from app.actions.explain.request import Request
 from app.actions.explain.result import Result
 from app.actions.explain.scale import fit_scale, veil
-from app.actions.provenance import LOCAL, checkpoint_words, describe_data
-from app.actions.retrieval.export import pixels_of, safe_stem
 from app.library import Library
+from app.shared.export import LOCAL, checkpoint_words, describe_data, pixels_of, safe_stem
 from mun.explain.cams import upsampled
 
 __all__ = ["KINDS", "call_pieces", "caption", "maps_npz", "row_figure", "stem_of"]
@@ -76,7 +75,7 @@ def row_figure(library: Library, result: Result, kind: str, scale: object = "rel
         ValueError: Another kind of file or of scale.
     """
     from app.figures.explain_row import MapTile, PictureTile, draw_explain_row  # here: Matplotlib takes long to load
-    from app.figures.style import figure_bytes
+    from app.shared.figure import figure_bytes
 
     known("kind of file", kind, KINDS[1:])
     size = next(iter(result.pictures.values())).shape[:2]

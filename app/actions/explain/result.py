@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.actions.explain.request import Request
-from app.actions.retrieval.retrieve import ImageFacts, Ranked
+from app.library.ranking import ImageFacts, Ranked
 from mun.explain.cams import Method
 from mun.explain.truth import Evidence
 from mun.structures import Modality

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from app.actions.explain.request import Request, image_of
 from app.actions.plans import plan_of
-from app.actions.retrieval import browse, retrieve
 from app.library import Library
 from app.library.collection import Collection, Direction, Terms
+from app.library.queries import list_queries, opening
+from app.library.ranking import Ranked
 from mun.data.pairing import Pair, pair_samples
 from mun.explain.cams import GENERATOR_LAYERS, Method
 from mun.explain.truth import Thing, find_evidence
@@ -76,7 +77,7 @@ def first_target(library: Library, request: Request, sample: Sample) -> str:
     return found[0].image
 
 
-def ranked(library: Library, checkpoint: str, data: str, sample: Sample) -> tuple[retrieve.Ranked, ...]:
+def ranked(library: Library, checkpoint: str, data: str, sample: Sample) -> tuple[Ranked, ...]:
     """Rank the other modality's images as the Retrieval tab does by default; nothing where the image is no query.
 
     Raises:
@@ -86,8 +87,8 @@ def ranked(library: Library, checkpoint: str, data: str, sample: Sample) -> tupl
     collection = library.collections[data]
     for protocol in collection.protocols:
         if sample.key in collection.asked(protocol, way).rows:
-            request = retrieve.Request(checkpoint, data, sample.key, RANKED, protocol, direction=way.value)
-            return retrieve.run(library, request).results
+            ranking = library.rank(checkpoint, data, Terms(protocol, direction=way), sample.key)
+            return ranking.top(RANKED)
     return ()
 
 
@@ -175,7 +176,7 @@ def first_image(library: Library, checkpoint: str, data: str) -> str:
 
     def choose() -> str:
         library.embeddings(checkpoint, data)
-        items = browse.run(library, browse.Request(checkpoint, data, terms)).items
+        items = list_queries(library, checkpoint, data, terms)
         plan = plan_of(library, data)
         carrying = []
         if plan is not None:
@@ -184,7 +185,7 @@ def first_image(library: Library, checkpoint: str, data: str) -> str:
         for key in carrying:
             if plan is not None and find_evidence(plan.recipe_of(key), plan.size, (Thing.BAG,), PLAIN_SHARE):
                 return key
-        return browse.opening(items)
+        return opening(items)
 
     key = ("explain-first", library.checkpoints[checkpoint].content, collection.content)
     return library.cache.get(key, choose, lambda _: 100)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.actions.checks import known
 from app.actions.training.panels import overlay_panels, run_panels
 from app.actions.training.status import Status
-from app.tables import csv_text
+from app.shared.export import csv_text
 
 __all__ = ["KINDS", "caption", "curves"]
 
@@ -34,8 +34,8 @@ def curves(runs: Sequence[Status], kind: str) -> tuple[str, bytes]:
     name = f"{runs[0].run}-curves.{kind}" if len(runs) == 1 else f"{len(runs)}-runs-curves.{kind}"
     if kind == "csv":
         return name, table(runs).encode()
-    from app.figures.style import figure_bytes  # here: Matplotlib takes a second to load
     from app.figures.training_curves import CurvePanel, draw_curves
+    from app.shared.figure import figure_bytes  # here: Matplotlib takes a second to load
 
     panels = [
         CurvePanel(

@@ -1,9 +1,10 @@
-"""The ranked list of one query, as a figure for a paper."""
+"""The figures of the Retrieval tab for a paper: ranked lists of one query, CMC curves of the whole set."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,10 +13,33 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from app.figures.style import GREY, INK, MATCH, MONO, WIDTHS, styled
-from app.figures.words import wrap_pieces, wrap_words
+from app.shared.figure import (
+    COLOURS,
+    GREY,
+    INK,
+    LINES,
+    MATCH,
+    MONO,
+    SMALL,
+    WIDTHS,
+    draw_image,
+    styled,
+    text_below,
+    wrap_pieces,
+    wrap_words,
+)
 
-__all__ = ["MAX_LISTS", "MAX_RANKED", "Layout", "NamedList", "RankedTile", "Tile", "draw_ranked_list"]
+__all__ = [
+    "MAX_LISTS",
+    "MAX_RANKED",
+    "CmcCurve",
+    "Layout",
+    "NamedList",
+    "RankedTile",
+    "Tile",
+    "draw_cmc",
+    "draw_ranked_list",
+]
 
 MAX_RANKED, MAX_LISTS = 100, 4
 PER_ROW = {"two-column": 10, "one-column": 5}
@@ -24,7 +48,11 @@ HEAD, FOOT, ROW_GAP = 0.17, 0.27, 0.08  # inches above and below an image, and b
 NAME, LIST_GAP = 0.16, 0.1  # inches for the name of a list, and between lists
 ASPECT = 2.0  # height of an image's place per width
 LINE, CAPTION_GAP, CODE_GAP = 0.118, 0.1, 0.04  # inches
-SMALL, CAPTION_SIZE, MONO_SIZE = 5.6, 6.6, 5.4  # points
+CAPTION_SIZE, MONO_SIZE = 6.6, 5.4  # points
+MAX_CURVES = len(COLOURS)
+PLOT_HEIGHT, EDGE = 2.1, 0.05  # inches, of a plot and around it
+LEFT, RIGHT, BOTTOM = 0.46, 0.12, 0.36  # inches that the labels of the axes take
+MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +66,10 @@ class Tile:
 
 @dataclass(frozen=True, eq=False)
 class RankedTile(Tile):
-    """A ranked image; `match` says whether it shows the person asked for, `distance` is shown as it is."""
+    """A ranked image; `match` says whether it shows the person asked for, `distance` is shown where there is one."""
 
     rank: int
-    distance: float
+    distance: float | None
     match: bool
 
 
@@ -195,18 +223,76 @@ def draw_ranked(axes: Axes, box: tuple[float, float, float, float], tile: Ranked
     axes.text(left + width, top - 0.03, mark, size=8, weight="bold", color=colour, va="bottom", ha="right")
     center, below = left + width / 2, top + height + 0.045
     axes.text(center, below, f"id {tile.pid} · c{tile.camid}", size=SMALL, va="top", ha="center")
-    axes.text(center, below + 0.1, f"d {tile.distance:.3f}", size=SMALL, va="top", ha="center", color=GREY)
+    if tile.distance is not None:
+        axes.text(center, below + 0.1, f"d {tile.distance:.3f}", size=SMALL, va="top", ha="center", color=GREY)
 
 
-def draw_image(axes: Axes, box: tuple[float, float, float, float], pixels: NDArray[np.uint8] | None) -> None:
-    """Draw an image as large as its place allows, in its own proportions."""
-    left, top, width, height = box
-    if pixels is None:
-        axes.text(
-            left + width / 2, top + height / 2, "cannot\nbe read", size=SMALL, color=GREY, va="center", ha="center"
+@dataclass(frozen=True, eq=False)
+class CmcCurve:
+    """One curve.
+
+    Attributes:
+        name: Of the checkpoint.
+        cmc: Fraction of queries found within the first 1 … R places, float, `(R,)`.
+        mean_ap: Mean average precision, in [0, 1].
+        rank1_sd: Standard deviation of rank-1 over the trials, a fraction; `None` where there is one trial.
+        mean_ap_sd: Likewise of the mean average precision.
+    """
+
+    name: str
+    cmc: NDArray[np.float64]
+    mean_ap: float
+    rank1_sd: float | None = None
+    mean_ap_sd: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Name and scores, for the legend."""
+        return (
+            f"{self.name}: rank-1 {percent(self.cmc[0], self.rank1_sd)}, mAP {percent(self.mean_ap, self.mean_ap_sd)}"
         )
-        return
-    factor = min(width / pixels.shape[1], height / pixels.shape[0])
-    wide, tall = factor * pixels.shape[1], factor * pixels.shape[0]
-    x, y = left + (width - wide) / 2, top + (height - tall) / 2
-    axes.imshow(pixels, extent=(x, x + wide, y + tall, y), aspect="auto", interpolation="auto")
+
+
+def percent(mean: float, sd: float | None) -> str:
+    """Write a fraction in percent, with its spread where there is one."""
+    return f"{100 * mean:.1f} %" if sd is None else f"{100 * mean:.1f} ± {100 * sd:.1f} %"
+
+
+def draw_cmc(curves: Sequence[CmcCurve], caption: str, *, width: str = "one-column") -> Figure:
+    """Draw CMC curves; they differ by colour, by line and by marker.
+
+    Args:
+        curves: 1 to 6 of them.
+        caption: Sentences below the plot.
+        width: `two-column` (6.875 inches) or `one-column` (3.25 inches).
+
+    Raises:
+        ValueError: Another width, not 1 to 6 curves, or a curve that is no vector of fractions.
+    """
+    if width not in WIDTHS:
+        raise ValueError(f"expected width to be one of {', '.join(WIDTHS)}, got {width!r}")
+    if not 1 <= len(curves) <= MAX_CURVES:
+        raise ValueError(f"expected 1 to {MAX_CURVES} curves, got {len(curves)}")
+    for curve in curves:
+        if curve.cmc.ndim != 1 or not curve.cmc.size or not np.all((curve.cmc >= 0) & (curve.cmc <= 1)):
+            raise ValueError(f"expected the curve of {curve.name} as fractions of shape (R,), got {curve.cmc.shape}")
+    with styled():
+        wide = WIDTHS[width]
+        below = text_below(caption, (), wide)
+        legend = LINE * len(curves) + 2 * EDGE
+        height = EDGE + legend + PLOT_HEIGHT + BOTTOM + below.height
+        figure = Figure(figsize=(wide, height))
+        bottom = (BOTTOM + below.height) / height
+        axes = figure.add_axes((LEFT / wide, bottom, 1 - (LEFT + RIGHT) / wide, PLOT_HEIGHT / height))
+        for number, curve in enumerate(curves):
+            ranks = np.arange(1, len(curve.cmc) + 1)
+            style: Any = {"color": COLOURS[number], "linestyle": LINES[number], "marker": MARKERS[number]}
+            axes.plot(ranks, 100 * curve.cmc, linewidth=1.1, markersize=2.6, label=curve.label, clip_on=False, **style)
+        axes.set(xlabel="rank", ylim=(0, 100))
+        axes.set_ylabel("queries found, %", labelpad=1)
+        last = max(2, *(len(curve.cmc) for curve in curves))
+        axes.set(xlim=(1, last), xticks=[1, *range(5, last + 1, 5)])
+        axes.grid(color="#d9d9d9", linewidth=0.4)
+        figure.legend(loc="upper left", bbox_to_anchor=(0, 1), fontsize=6.2, handlelength=3, labelspacing=0.25)
+        below.draw(figure)
+    return figure

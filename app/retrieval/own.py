@@ -2,61 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
 import numpy as np
 
-from app.actions.checks import known, whole_number
-from app.actions.provenance import checkpoint_words, describe_data
-from app.actions.retrieval.own_images import OwnImage, embed_own, look_at, other_modality, own_modality, warning
-from app.actions.retrieval.retrieve import MAX_TOP_K, MAX_TRIAL
 from app.library import Library
-from app.tables import described_csv
+from app.library.own_images import OwnImage, embed_own, from_base64, look_at, other_modality, own_modality, warning
+from app.retrieval.rank import protocols
+from app.shared.export import checkpoint_words, describe_data, described_csv
+from app.shared.request import Checkpoint, Choice, Data, File, Request, Text, Whole, one_of, option
 from mun.evaluation.metrics import cosine_distances, ranking
 from mun.structures import Modality, Sample
 
-__all__ = ["RankedImage", "Request", "Result", "rank", "ranked_csv", "run"]
+__all__ = ["RankedImage", "Result", "RetrieveImage", "answer", "rank", "ranked_csv"]
+
+MODALITIES = (Choice("infrared", "infrared"), Choice("visible", "visible light"))
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is asked; an empty name stands for the first there is, but the modality has to be said.
+class RetrieveImage(Request):
+    """Rank the images of the other modality for an image of your own; nothing of it is kept.
 
-    Attributes:
-        checkpoint: Name of the checkpoint.
-        data: Name of the data set whose images are ranked.
-        image: The image file, at most 16 MB.
-        modality: What the image was made of: `infrared` or `visible`.
-        top_k: How many ranked images to return, 1 … 100.
-        protocol: Name of a protocol that the data allow; it says which visible images an infrared photo is ranked with.
-        trial: Number of that protocol's gallery, 0 … 9.
+    Returns the names used, the ranked images with their cosine distance 1 - cos, the gallery's size, what the gallery
+    is, and a warning about what such a ranking is worth. A visible image is ranked against all infrared ones.
     """
 
-    checkpoint: str = ""
-    data: str = ""
-    image: bytes = b""
-    modality: str = ""
-    top_k: int = 10
-    protocol: str = ""
-    trial: int = 0
+    checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
+    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
+    image: File = option("", "Image", "The image file in base64, or as a data URI, at most 16 MB.")
+    modality: Text = option("", "Modality", "What the image was made of, infrared or visible.")
+    top_k: Whole = option(10, "Top k", "How many ranked images to return.", ge=1, le=100)
+    protocol: Annotated[Text, one_of(protocols)] = option(
+        "", "Protocol", "For an infrared image, whose visible gallery is ranked; empty for the first."
+    )
+    trial: Whole = option(0, "Gallery", "Number of that gallery.", ge=0, le=9)
 
-    def checked(self, library: Library) -> Request:
-        """Return the request with every default filled in; the image itself is looked at later.
+    @property
+    def made_of(self) -> Modality:
+        """The modality that the visitor stated; there is no default, because a guess would rank nonsense.
 
         Raises:
-            ValueError: A value is out of bounds or names nothing; the message says what was expected and what came.
+            ValueError: It is neither `visible` nor `infrared`.
         """
-        data = known("data", self.data, library.collections)
-        return replace(
-            self,
-            checkpoint=known("checkpoint", self.checkpoint, library.usable),
-            data=data,
-            modality=str(own_modality("modality", self.modality)),
-            top_k=whole_number("top_k", self.top_k, 1, MAX_TOP_K),
-            protocol=known("protocol", self.protocol, library.collections[data].protocols),
-            trial=whole_number("trial", self.trial, 0, MAX_TRIAL),
-        )
+        return own_modality("modality", self.modality)
+
+
+def answer(library: Library, request: RetrieveImage) -> dict[str, Any]:
+    """Answer `/retrieve_image`."""
+    request.made_of  # noqa: B018 — refused before the image is decoded
+    return rank(library, request, look_at(library, from_base64("image", request.image))).to_json()
 
 
 @dataclass(frozen=True)
@@ -103,24 +97,13 @@ class Result:
         return {**asdict(self), "results": [asdict(ranked) for ranked in self.results]}
 
 
-def run(library: Library, request: Request) -> Result:
-    """Look at the image and rank the gallery by (distance, gallery index), the distances in float64.
+def rank(library: Library, request: RetrieveImage, image: OwnImage) -> Result:
+    """Rank the gallery for an image by (distance, gallery index), the distances in float64.
 
     Raises:
-        ValueError: The request is not valid, the image cannot be read, or the data set cannot be embedded.
+        ValueError: The data set cannot be embedded.
     """
-    request = request.checked(library)
-    return rank(library, request, look_at(library, request.image))
-
-
-def rank(library: Library, request: Request, image: OwnImage) -> Result:
-    """Rank the gallery for an image that was looked at before; `request.image` is not used.
-
-    Raises:
-        ValueError: As `run`, but for the image.
-    """
-    request = request.checked(library)
-    collection, modality = library.collections[request.data], Modality(request.modality)
+    collection, modality = library.collections[request.data], request.made_of
     gallery, note = gallery_for(library, request)
     rows = np.asarray(library.embeddings(request.checkpoint, request.data), dtype=np.float64)
     query = embed_own(library, request.checkpoint, [image], modality)
@@ -145,7 +128,7 @@ def rank(library: Library, request: Request, image: OwnImage) -> Result:
     )
 
 
-def gallery_for(library: Library, request: Request) -> tuple[list[Sample], str]:
+def gallery_for(library: Library, request: RetrieveImage) -> tuple[list[Sample], str]:
     """Return the images of the other modality, and a sentence that says which they are."""
     collection = library.collections[request.data]
     if request.modality == Modality.INFRARED:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.actions.checks import shown
-from app.library import Library
 from app.library.collection import TITLES
+from app.library.library import Library
 from app.library.thumbnails import encoded
 from mun.embedding import embed_pixels
 from mun.images import decode, resize
@@ -68,7 +67,7 @@ def own_modality(name: str, value: object) -> Modality:
         return Modality.VISIBLE
     if value == Modality.INFRARED:
         return Modality.INFRARED
-    raise ValueError(f"expected {name} to be visible or infrared, got {shown(value)}")
+    raise ValueError(f"expected {name} to be visible or infrared, got {type(value).__name__}")
 
 
 def other_modality(modality: Modality) -> Modality:
@@ -83,7 +82,7 @@ def from_base64(name: str, value: object) -> bytes:
         ValueError: It is no text, not base64, empty, or holds more than 16 MB.
     """
     if not isinstance(value, str):
-        raise ValueError(f"expected {name} to be an image file in base64 or a data URI, got {shown(value)}")
+        raise ValueError(f"expected {name} to be an image file in base64 or a data URI, got {type(value).__name__}")
     head, comma, body = value.partition(",") if value[:5].lower() == "data:" else ("", "", value)
     if comma and not head.lower().endswith(";base64"):
         raise ValueError(f"expected the data URI of {name} to be in base64, got another encoding")
@@ -111,7 +110,7 @@ def look_at(library: Library, data: object, name: str = "", what: str = "the ima
         ValueError: No bytes, or not an image file that the decoder accepts.
     """
     if not isinstance(data, bytes):
-        raise ValueError(f"expected {what} as bytes, got {shown(data)}")
+        raise ValueError(f"expected {what} as bytes, got {type(data).__name__}")
     image = decode(data, what)
     cards = (library.checkpoints[checkpoint].card for checkpoint in library.usable)
     models = [card.config.model for card in cards if card is not None]

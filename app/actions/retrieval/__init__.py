@@ -1,1 +1,0 @@
-"""Rank, compare, browse and score, with bundled images or one's own."""

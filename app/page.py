@@ -1,0 +1,98 @@
+"""The page: header, settings drawer, tabs, HTTP functions."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from app.actions import status
+from app.api import add_api
+from app.library import Library
+from app.library.thumbnails import STRIP_HEIGHT
+from app.retrieval import own, rank, scores
+from app.retrieval.tab import build as build_retrieval
+from app.server.limits import KEEP_SECONDS
+from app.server.sessions import keep_sessions_light
+from app.shared.api import expose
+from app.shared.html import html
+from app.shared.request import Request
+from app.shared.tab import Page
+from app.tabs.about import build_about
+from app.tabs.auxiliary import build_auxiliary_tab
+from app.tabs.data import build_data
+from app.tabs.doors import Door, connect
+from app.tabs.embeddings import build_embeddings
+from app.tabs.explain import build_explain
+from app.tabs.results import build_results
+from app.tabs.training import build_training
+
+__all__ = ["build"]
+
+CLEAN_SECONDS = 300  # between two looks for temporary files that are old
+
+
+class Nothing(Request):
+    """Say which version runs on what device, and which checkpoints and data sets are loaded."""
+
+
+def build(library: Library) -> gr.Blocks:
+    """Build the page over a library."""
+    keep_sessions_light()
+    demo: gr.Blocks = gr.Blocks(
+        title="MUN: visible-infrared person re-identification",
+        fill_width=True,
+        delete_cache=(CLEAN_SECONDS, KEEP_SECONDS - CLEAN_SECONDS),
+    )
+    with demo:
+        page = Page(library, header(library), follow)
+        build_retrieval(page)
+        build_old_tabs(demo, page)
+        expose("status", Nothing, lambda library, _: status.run(library).to_json(), library, concurrency_limit=4)
+        expose("retrieve", rank.Retrieve, rank.answer, library, concurrency_limit=4)
+        expose("evaluate", scores.Evaluate, scores.answer, library, concurrency_limit=2)
+        expose("retrieve_image", own.RetrieveImage, own.answer, library, concurrency_limit=2)
+        add_api(library)
+    return demo
+
+
+def build_old_tabs(demo: gr.Blocks, page: Page) -> None:
+    """Build the tabs that have not moved to folders of their own."""
+    library, doors = page.library, dict[str, Door]()
+    with page.tabs:
+        with gr.Tab("Embeddings", id="embeddings"):
+            doors["embeddings"] = build_embeddings(demo, library)
+        with gr.Tab("Auxiliary", id="auxiliary"):
+            doors["auxiliary"] = build_auxiliary_tab(demo, library)
+        with gr.Tab("Explain", id="explain"):
+            doors["explain"] = build_explain(demo, library)
+        with gr.Tab("Train", id="train"):
+            build_training(demo, library)
+        with gr.Tab("Results", id="results") as tab:
+            build_results(library, tab)
+        with gr.Tab("About the data", id="data") as tab:
+            build_data(library, tab)
+        with gr.Tab("About", id="about") as tab:
+            build_about(demo, library, tab)
+    connect(page.tabs, doors)
+
+
+def header(library: Library) -> str:
+    """Draw the header with the switchers of checkpoint and data for all tabs."""
+    return html(
+        "header.html",
+        checkpoints=[(name, library.checkpoints[name].title) for name in library.usable],
+        data=[
+            (name, f"{one.title} · {one.num_identities} people · {len(one.queries)} queries")
+            for name, one in library.collections.items()
+        ],
+        synthetic=any(one.synthetic for one in library.collections.values()),
+    )
+
+
+def follow(library: Library, data: str, key: str) -> str:
+    """Draw the image that the visitor has chosen, for every tab."""
+    collection = library.collections.get(data)
+    if collection is None or key not in collection.rows:
+        return ""
+    sample = collection.samples[collection.rows[key]]
+    words = f"Person {sample.pid}, {sample.modality} camera {sample.camid}"
+    return html("strip.html", uris=[library.thumbnail(data, sample, STRIP_HEIGHT)], words=words)

@@ -1,0 +1,1 @@
+"""The Retrieval tab: a query, the other modality ranked for it."""

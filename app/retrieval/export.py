@@ -1,0 +1,210 @@
+"""What leaves the Retrieval tab: the ranked list and the CMC curves as figures, both as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+
+from app.library import Library
+from app.library.checkpoints import budget_note
+from app.retrieval.browse import Browse
+from app.retrieval.rank import WAYS, Result, retrieve
+from app.retrieval.scores import Scores, score
+from app.shared.export import (
+    WIDTH_NAMES,
+    checkpoint_words,
+    describe_data,
+    described_csv,
+    latex_table,
+    pixels_of,
+    safe_stem,
+    shots_words,
+)
+from app.shared.request import Request, Switch, Text, Whole, one_of, option
+from app.shared.tab import File, Menu, Press
+
+__all__ = ["MENUS", "Options", "write"]
+
+MENUS = (
+    Menu("Ranked list", "list", ("png", "pdf", "svg", "csv", "latex")),
+    Menu("CMC curves", "cmc", ("png", "pdf", "svg", "csv", "latex")),
+)
+COLUMNS = ("checkpoint", "rank", "image", "pid", "camid", "distance", "match")
+LONG = 60  # letters of a legend's entry that fit into one column
+
+
+class Options(Request):
+    """How a figure of this tab looks."""
+
+    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
+    ranks: Whole = option(0, "Ranks (0: as shown)", ge=0, le=100)
+    distances: Switch = option(True, "Distances")
+
+
+def write(library: Library, request: Browse, options: Options, what: str, kind: str, press: Press) -> File:
+    """Write a file of the export menu.
+
+    Raises:
+        ValueError: The images are not embedded yet, or the data set cannot be embedded.
+    """
+    names = (request.checkpoint, *request.others(library))
+    if not all(library.ready(name, request.data, request.terms.corruption) for name in names):
+        raise ValueError("expected every image to be embedded before an export; wait until the ranking is there")
+    if what == "cmc":
+        scores = [score(library, name, request.data, request.terms) for name in names]
+        link = f"{press.url}{request.link(library, 'retrieval')}"
+        stem = f"cmc-{request.protocol}-{names[0] if len(names) == 1 else f'{len(names)}-checkpoints'}"
+        return File.of(safe_stem(stem), kind, write_scores(library, scores, options, kind, link))
+    if options.ranks:
+        request = request.model_copy(update={"top_k": options.ranks})
+    results = [retrieve(library, request.model_copy(update={"checkpoint": name})) for name in names]
+    return File.of(stem_of(results), kind, write_list(library, results, options, kind, press.url))
+
+
+def facts_of(library: Library, results: Sequence[Result], url: str) -> list[tuple[str, str]]:
+    """Say where rankings of one query come from: what made them, and how to get them again."""
+    first, asked = results[0], results[0].request
+    note = budget_note(library.checkpoints[one.request.checkpoint] for one in results)
+    scores = [(checkpoint_words(library, one.request.checkpoint), describe_score(one)) for one in results]
+    calls = [one.request for one in results]
+    return [
+        *(("checkpoint", f"{name}: {words}") for name, words in scores),
+        *([("budgets", note)] if note else []),
+        ("data", describe_data(library, asked.data)),
+        ("protocol", f"{asked.protocol}, {shots_words(asked.shots)}, trial {asked.trial}"),
+        ("direction", next(way.label for way in WAYS if way.value == asked.direction)),
+        ("query", f"{first.query.image} (person {first.query.pid}, camera {first.query.camid})"),
+        ("gallery", f"{first.gallery_size} images ranked, {first.left_out} left out"),
+        ("distance", "k-reciprocal re-ranked distance" if asked.rerank else "cosine distance, 1 - cos"),
+        *([("corruption", first.note)] if first.note else []),
+        *(("remade by", one.retrieve_call(library, url)) for one in calls if isinstance(one, Browse)),
+    ]
+
+
+def describe_score(result: Result) -> str:
+    """Say how well the query was ranked, over its whole gallery."""
+    if result.average_precision is None or result.first_hit is None:
+        return "not scored: nobody in the gallery is the person asked for"
+    return f"AP {100 * result.average_precision:.1f} %, first match at rank {result.first_hit}"
+
+
+def write_list(library: Library, results: Sequence[Result], options: Options, kind: str, url: str) -> bytes:
+    """Write rankings of one query, below one another."""
+    facts = facts_of(library, results, url)
+    if kind in ("csv", "latex"):
+        rows = [
+            (
+                one.request.checkpoint,
+                each.rank,
+                each.image,
+                each.pid,
+                each.camid,
+                round(each.distance, 6),
+                int(each.match),
+            )
+            for one in results
+            for each in one.results
+        ]
+        return (described_csv if kind == "csv" else latex_table)(facts, COLUMNS, rows).encode()
+    from app.retrieval.figure import NamedList, RankedTile, Tile, draw_ranked_list  # Matplotlib takes a second to load
+    from app.shared.figure import figure_bytes
+
+    first = results[0]
+    keys = {first.query.image, *(each.image for one in results for each in one.results)}
+    corruption = first.request.terms.corruption
+    images = {key: pixels_of(library, first.request.data, key, corruption) for key in keys}
+    lists = [
+        NamedList(
+            f"{one.request.checkpoint}: {describe_score(one)}",
+            [
+                RankedTile(
+                    images[each.image],
+                    each.pid,
+                    each.camid,
+                    each.rank,
+                    each.distance if options.distances else None,
+                    each.match,
+                )
+                for each in one.results
+            ],
+        )
+        for one in results
+    ]
+    query = Tile(images[first.query.image], first.query.pid, first.query.camid)
+    calls = [words for name, words in facts if name == "remade by"]
+    figure = draw_ranked_list(query, lists, caption(library, first, facts), pieces_of(calls[0]), width=options.width)
+    return figure_bytes(figure, kind)
+
+
+def caption(library: Library, first: Result, facts: Sequence[tuple[str, str]]) -> str:
+    """Write the sentences below the figure of a ranked list."""
+    words = {name: text for name, text in facts if name != "remade by"}
+    names = "; ".join(text for name, text in facts if name == "checkpoint")
+    synthetic = library.collections[first.request.data].synthetic
+    return (
+        f"Query {words['query']} and the closest {len(first.results)} of {first.gallery_size} gallery images,"
+        f" {words['direction']}. Checkpoint: {names}. {words.get('budgets', '')} Data: {words['data']}. Protocol:"
+        f" {words['protocol']}; {first.left_out} images from the query's site are left out. {first.note}"
+        f" Solid frame and ✓: the person in the query; dashed frame and ✗: another person; id: person, c: camera, d:"
+        f" {words['distance']}.{' SynVI is synthetic: no evidence about real streets.' if synthetic else ''} The first"
+        " list is remade by, where the app runs:"
+    )
+
+
+def pieces_of(call: str) -> list[str]:
+    """Cut a line of Python at places where a line may break."""
+    return call.replace("; ", "; \0").replace(", ", ", \0").replace("print(", "print(\0").split("\0")
+
+
+def stem_of(results: Sequence[Result]) -> str:
+    """Name the files of a ranked list in letters that every system allows."""
+    first, asked = results[0], results[0].request
+    query = first.query.image.rpartition(".")[0].replace("/", "-")
+    corrupted = f"-{asked.corruption}{asked.severity}" if asked.corruption else ""
+    who = f"{len(results)}-checkpoints" if len(results) > 1 else asked.checkpoint
+    return safe_stem(f"ranked-{query}-{asked.protocol}-trial{asked.trial}{corrupted}-{who}")
+
+
+def write_scores(library: Library, scores: Sequence[Scores], options: Options, kind: str, link: str) -> bytes:
+    """Write the scores of the whole set by one checkpoint or more."""
+    one, terms = scores[0], scores[0].terms
+    note = budget_note(library.checkpoints[each.checkpoint] for each in scores)
+    way = next(way.label for way in WAYS if way.value == terms.direction)
+    galleries = f"mean ± sd over {one.trials} galleries" if one.trials > 1 else f"gallery {terms.trial} alone"
+    facts = [
+        *(("checkpoint", checkpoint_words(library, each.checkpoint)) for each in scores),
+        *([("budgets", note)] if note else []),
+        ("data", describe_data(library, one.data)),
+        ("protocol", f"{terms.protocol}, {shots_words(terms.shots)}, {way}, {galleries}"),
+        ("queries", f"{one.result.num_valid} against {one.gallery_size} gallery images"),
+        *([("corruption", terms.corruption.words)] if terms.corruption else []),
+        ("shown at", link),
+    ]
+    if kind in ("csv", "latex"):
+        measures = ("rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp")
+        header = ("checkpoint", *(f"{name}{end}" for name in measures for end in ("", "_sd")))
+        rows = [
+            (
+                each.checkpoint,
+                *(round(value[name], 4) for name in measures for value in (each.result.mean(), each.result.sd())),
+            )
+            for each in scores
+        ]
+        return (described_csv if kind == "csv" else latex_table)(facts, header, rows).encode()
+    from app.retrieval.figure import CmcCurve, draw_cmc  # here: Matplotlib takes a second to load
+    from app.shared.figure import figure_bytes
+
+    curves = [
+        CmcCurve(
+            each.checkpoint,
+            np.array(each.cmc),
+            each.result.mean()["mean_ap"],
+            *((each.result.sd()["rank1"], each.result.sd()["mean_ap"]) if each.trials > 1 else ()),
+        )
+        for each in scores
+    ]
+    width = "two-column" if any(len(curve.label) > LONG for curve in curves) else options.width
+    words = "CMC. " + " ".join(f"{name.capitalize()}: {text}." for name, text in facts)
+    return figure_bytes(draw_cmc(curves, words, width=width), kind)

@@ -1,0 +1,226 @@
+"""The Retrieval tab: what a press draws, and the pieces it is drawn in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app.library import Library
+from app.library.background import Preparation
+from app.library.collection import Direction
+from app.library.queries import Order
+from app.library.ranking import Ranked
+from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
+from app.retrieval.browse import Browse, listed, pick
+from app.retrieval.export import MENUS, Options, write
+from app.retrieval.rank import LeftOut, Result, compare, retrieve
+from app.retrieval.scores import Scores, score
+from app.shared.html import form, html
+from app.shared.tab import Answer, Export, Page, Piece, Press
+
+__all__ = ["answer", "build"]
+
+PAGE_SIZE = 48  # thumbnails at once; SYSU-MM01 has 3,803 queries
+POLL, SOON = 500, 30  # milliseconds
+SETTINGS = {
+    "Ranking": ("compare", "top_k", "protocol", "direction"),
+    "Queries": ("order", "pid", "camid"),
+    "Corruption": ("corruption", "severity"),
+    "Gallery": ("shots", "trial", "rerank", "left_out"),
+}
+CHIPS = tuple(name for names in SETTINGS.values() for name in names)
+PICKS = ("random", "hard", "disagree")
+
+
+def build(page: Page) -> None:
+    """Build the tab."""
+    with page.tab("retrieval", "Retrieval") as tab:
+        pieces = {name: tab.piece(name) for name in ("ranking", "query-browser", "scores")}
+        pieces["settings"] = tab.settings()
+        tab.wire(Browse, answer, pieces, CHIPS, Export(MENUS, Options, write))
+
+
+def answer(library: Library, request: Browse, press: Press) -> Answer:
+    """Draw what a press asks for.
+
+    Raises:
+        ValueError: A checkpoint or an image is gone.
+    """
+    corruption, names = request.terms.corruption, (request.checkpoint, *request.others(library))
+    chosen = bool(press.values.get("query")) or "query=" in press.address
+    if press.do == "stop":
+        for name in names:
+            library.stop(name, request.data, corruption)
+    for name in names:
+        preparation = library.prepare(name, request.data, retry=press.do == "start", corruption=corruption)
+        if not preparation.ready:
+            waiting = not (preparation.problem or preparation.stopped)
+            waited = request if chosen else request.model_copy(update={"query": ""})  # chosen when scores are there
+            return Answer(waited, {"ranking": prepared(preparation, name)}, again=POLL if waiting else 0)
+    notice = ""
+    if press.do in PICKS:
+        request = request.model_copy(update={"query": pick(library, request, press.do)})
+    elif press.do == "open" and press.chosen and press.chosen != request.query:
+        request = handed(library, request, press.chosen)
+    elif "direction" in press.changed and "query" in press.changed and not request.terms.direction.published:
+        notice = "You search with a visible image now, and infrared images are ranked: no published protocol."
+    items = listed(library, request)
+    keys = [item.sample.key for item in items]
+    shown = keys.index(request.query) // PAGE_SIZE if request.query in keys else 0
+    if press.do == "page":
+        wanted = press.detail.get("page")
+        shown = min(max(wanted, 0), (len(keys) - 1) // PAGE_SIZE) if isinstance(wanted, int) else shown
+        return Answer(request, {"query-browser": queries(library, request, shown)})
+    asked = request.model_dump(exclude={"query"})
+    scored = all(library.scored(name, request.data, request.terms) for name in names)
+    scores = (
+        [score(library, name, request.data, request.terms) for name in names] if scored or press.do == "again" else []
+    )
+    result, sides, note = compare(library, request, names[1:], with_left_out=request.left_out)
+    clean = request.model_copy(update={"corruption": ""}) if request.corruption else None
+    drawn = html(
+        "ranking.html",
+        result=result,
+        query=result.query,
+        first=row_of(result),
+        sides=[(side, row_of(side.result)) for side in sides],
+        direction=request.terms.direction,
+        other=request.terms.direction.other.value,
+        names={name: library.checkpoints[name].label for name in names},
+        uris=thumbnails(library, request, [result, *(side.result for side in sides)]),
+        outcome=outcome(library, scores),
+        note=note,
+        clean=retrieve(library, clean) if clean else None,
+    )
+    return Answer(
+        request,
+        {
+            "ranking": drawn,
+            "query-browser": Piece((asked, shown), lambda: queries(library, request, shown)),
+            "scores": Piece((asked, bool(scores)), lambda: whole_set(library, request, scores)),
+            "settings": Piece(asked, lambda: form("retrieval", request, library, SETTINGS)),
+        },
+        say=summary(result),
+        chosen=request.query,
+        notice=notice,
+        again=0 if scores else SOON,
+    )
+
+
+def handed(library: Library, request: Browse, key: str) -> Browse:
+    """Ask with an image that another tab looks at, in the direction that its modality allows.
+
+    Raises:
+        ValueError: It is no image that a protocol of these data asks with.
+    """
+    collection = library.collections[request.data]
+    for name in dict.fromkeys((request.protocol, *collection.protocols)):
+        for way in Direction:
+            if key in collection.asked(name, way).rows:
+                changes = {"query": key, "direction": way.value, "protocol": name, "pid": 0, "camid": 0}
+                return Browse.repair({**request.model_dump(), **changes}, library)[0]
+    return request
+
+
+def prepared(preparation: Preparation, checkpoint: str) -> str:
+    """Say how far the embedding of the images by a checkpoint is, or that it was stopped or failed."""
+    seen = f"{preparation.done:,} of {preparation.total:,}"
+    state, action, heading = "loading", "stop", "Embedding the images"
+    words = f"The network {checkpoint} embeds {preparation.what} once: {seen} so far. The ranking appears by itself."
+    if preparation.problem:
+        state, action, heading, words = "error", "start", "The images cannot be embedded", preparation.problem
+    elif preparation.stopped:
+        state, action, heading = "stopped", "start", "Embedding was stopped"
+        words = f"The network {checkpoint} had embedded {seen} images. Nothing of it is kept; it can start again."
+    progress = {"done": preparation.done, "total": 0 if preparation.problem else preparation.total}
+    return html("message.html", state=state, heading=heading, words=words, action=action, **progress)
+
+
+def queries(library: Library, request: Browse, page: int) -> str:
+    """Draw one page of the query browser."""
+    items, order = listed(library, request), Order(request.order)
+    shown = items[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]
+    corruption = request.terms.corruption
+    return html(
+        "queries.html",
+        items=shown,
+        uris={
+            item.sample.key: library.thumbnail(request.data, item.sample, STRIP_HEIGHT, corruption) for item in shown
+        },
+        page=page,
+        first=page * PAGE_SIZE,
+        total=len(items),
+        selected=request.query,
+        here=any(item.sample.key == request.query for item in shown),
+        modality=request.terms.direction.query_modality.value,
+        scored=order.by_score,
+        waiting=order.by_score and not library.ready(request.checkpoint, request.data, corruption),
+    )
+
+
+def thumbnails(library: Library, request: Browse, results: Iterable[Result]) -> dict[str, str]:
+    """Make the pictures of everything that some results show, by key."""
+    collection, keys = library.collections[request.data], set[str]()
+    for result in results:
+        keys |= {one.image for one in (result.query, *result.results, *result.left_out_images)}
+    samples = (collection.samples[collection.rows[key]] for key in keys)
+    corruption = request.terms.corruption
+    return {one.key: library.thumbnail(request.data, one, CARD_HEIGHT, corruption) for one in samples}
+
+
+def row_of(result: Result) -> list[Ranked | LeftOut]:
+    """Put the images that were left out where they would stand among the ranked ones."""
+    before: dict[int, list[LeftOut]] = {}
+    for image in result.left_out_images:
+        before.setdefault(image.after, []).append(image)
+    row: list[Ranked | LeftOut] = [*before.get(0, [])]
+    for ranked in result.results:
+        row += [ranked, *before.get(ranked.rank, [])]
+    return row
+
+
+def summary(result: Result) -> str:
+    """Say a ranking in a sentence, for a screen reader."""
+    note = f"{result.note} " if result.note else ""
+    if result.first_hit is None or result.average_precision is None:
+        return f"{note}The gallery holds no image of person {result.query.pid}."
+    return (
+        f"{note}Ranked for person {result.query.pid}: first match at rank {result.first_hit},"
+        f" average precision {100 * result.average_precision:.1f} percent."
+    )
+
+
+def outcome(library: Library, scores: list[Scores]) -> str:
+    """Say in a line how the checkpoints score on the whole set; nothing where that is not known yet."""
+    if not scores:
+        return ""
+    words = "; ".join(
+        f"{library.checkpoints[one.checkpoint].label} rank-1 {100 * one.result.mean()['rank1']:.1f} %, "
+        f"mAP {100 * one.result.mean()['mean_ap']:.1f} %"
+        for one in scores
+    )
+    return f"All {scores[0].result.num_valid} queries: {words}."
+
+
+CMC_BOX = (40, 12, 372, 168)  # left, top, right, bottom of the curve's field in the drawing
+
+
+def cmc_points(cmc: list[float]) -> list[tuple[float, float]]:
+    """Place a CMC curve's values in the drawing: rank 1 … R from left to right, 0 … 1 from bottom to top."""
+    left, top, right, bottom = CMC_BOX
+    step = (right - left) / max(1, len(cmc) - 1)
+    return [(round(left + step * k, 2), round(bottom - (bottom - top) * value, 2)) for k, value in enumerate(cmc)]
+
+
+def whole_set(library: Library, request: Browse, scores: list[Scores]) -> str:
+    """Draw the scores of the whole set by each checkpoint, and on clean images where these are corrupted."""
+    terms = Browse.model_copy(request, update={"corruption": ""}).terms
+    clean = [score(library, one.checkpoint, one.data, terms) for one in scores if request.corruption]
+    return html(
+        "scores.html",
+        scores=scores,
+        curves=[cmc_points(one.cmc) for one in scores],
+        box=CMC_BOX,
+        synthetic=library.collections[request.data].synthetic,
+        words="The scores are being computed.",
+        clean=clean,
+    )

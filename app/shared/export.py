@@ -1,0 +1,153 @@
+"""What every export has in common: where it comes from, names of files, CSV that a spreadsheet opens as data."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.library import Library
+from mun.evaluation.corrupted import Corruption
+from mun.files import read_json
+from mun.images import resize
+
+__all__ = [
+    "LOCAL",
+    "MIMES",
+    "WIDTH_NAMES",
+    "checkpoint_words",
+    "csv_address",
+    "csv_text",
+    "describe_data",
+    "described_csv",
+    "latex_table",
+    "pixels_of",
+    "safe_stem",
+    "shots_words",
+]
+
+WIDTH_NAMES = ("two-column", "one-column")  # as in `app.shared.figure`, which would load Matplotlib at start-up
+MIMES = {
+    "png": "image/png",
+    "pdf": "application/pdf",
+    "svg": "image/svg+xml",
+    "csv": "text/csv",
+    "latex": "text/x-tex",
+    "json": "application/json",
+    "txt": "text/plain",
+}
+LOCAL = "http://127.0.0.1:7860"  # where `python app.py` answers unless it is told otherwise
+SHOWN_HASH = 12  # hexadecimal digits
+MAX_HEIGHT = 700  # pixels; 600 dots per inch where a figure is widest
+MAX_STEM = 80  # characters of a file name before its ending
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+CONTROL = {code: None for code in range(32) if chr(code) not in "\t\r\n"}
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    r"""Write a table as CSV: UTF-8 text, commas, quotes where needed, `\r\n` after each line (RFC 4180).
+
+    Text that a spreadsheet would take for a formula (it begins with `=`, `+`, `-`, `@`, tab or a line break, also after
+    spaces) gets an apostrophe before it, as the OWASP Foundation's page "CSV Injection" advises; control characters are
+    dropped. Values of type `int` and `float` stay numbers, negative ones too; `None` is an empty cell.
+
+    Args:
+        header: Names of the C columns.
+        rows: Rows of C values each.
+
+    Raises:
+        ValueError: A row has another number of values than the header.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow([safe_cell(name) for name in header])
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise ValueError(f"expected {len(header)} values in row {number}, got {len(row)}")
+        writer.writerow([safe_cell(value) for value in row])
+    return file.getvalue()
+
+
+def described_csv(facts: Iterable[tuple[str, str]], header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a table below lines that begin with # and say where it comes from, each a name and its words."""
+    first, *others = ((f"# {name}", " ".join(words.split())) for name, words in facts)
+    return csv_text(first, others) + csv_text(header, rows)
+
+
+def csv_address(text: str) -> str:
+    """Write a CSV file as an address that a browser can save, so that no file is made."""
+    return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
+
+
+def safe_cell(value: object) -> object:
+    """Return a value that a spreadsheet takes for a number or for text."""
+    if value is None:
+        return ""
+    if isinstance(value, int | float):
+        return value
+    text = str(value).translate(CONTROL)
+    return f"'{text}" if text.lstrip(" \xa0\ufeff").startswith(FORMULA_STARTS) else text
+
+
+def checkpoint_words(library: Library, name: str) -> str:
+    """Name a checkpoint with the first digits of the hash over card and weights."""
+    return f"{name} ({library.checkpoints[name].content[:SHOWN_HASH]})"
+
+
+def describe_data(library: Library, data: str) -> str:
+    """Say what the images are; a manifest that is gone or odd leaves its part out."""
+    collection = library.collections[data]
+    if not collection.synthetic:
+        return f"{collection.title}, test split"
+    try:
+        manifest = read_json(collection.samples[0].path.parents[2] / "manifest.json")
+    except (ValueError, OSError):
+        manifest = {}
+    known = [f"{name} {manifest[name]}" for name in ("level", "seed") if isinstance(manifest.get(name), str | int)]
+    return ", ".join([f"{collection.title} (synthetic)", *known])
+
+
+def shots_words(shots: int) -> str:
+    """Write how many gallery images there are per identity and camera."""
+    return "single-shot" if shots == 1 else f"{shots}-shot"
+
+
+def safe_stem(words: str) -> str:
+    """Keep ASCII letters, digits, dots and hyphens of a file name, at most 80, none of them a leading dot."""
+    return re.sub(r"[^A-Za-z0-9.]+|\.{2,}", "-", words).strip("-.")[:MAX_STEM].strip("-.") or "ranked"
+
+
+def pixels_of(library: Library, data: str, key: str, corruption: Corruption | None = None) -> NDArray[np.uint8] | None:
+    """Read an image as it was ranked, at most 700 pixels tall; `None` where the file is broken or gone."""
+    collection = library.collections[data]
+    try:
+        image = library.view(data, corruption).image(collection.samples[collection.rows[key]])
+    except (ValueError, OSError):
+        return None
+    factor = MAX_HEIGHT / image.shape[0]
+    if factor >= 1:
+        return image
+    return resize(image, MAX_HEIGHT, max(1, round(factor * image.shape[1])))
+
+
+LATEX = str.maketrans(
+    {
+        **{one: f"\\{one}" for one in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+    }
+)
+
+
+def latex_table(facts: Iterable[tuple[str, str]], header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a table for a paper, with rules of the package booktabs, below comments that say where it comes from."""
+    comments = [f"% {name}: {' '.join(words.split())}" for name, words in facts]
+    lines = [" & ".join(str("" if cell is None else cell).translate(LATEX) for cell in row) for row in (header, *rows)]
+    table = [rf"\begin{{tabular}}{{{'l' * len(header)}}}", r"\toprule", rf"{lines[0]} \\", r"\midrule"]
+    return "\n".join([*comments, *table, *(rf"{line} \\" for line in lines[1:]), r"\bottomrule", r"\end{tabular}", ""])

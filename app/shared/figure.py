@@ -1,0 +1,202 @@
+"""One look for all figures: style, words that are broken into lines by the width of the font, bytes."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
+from numpy.typing import NDArray
+
+__all__ = [
+    "COLOURS",
+    "DPI",
+    "GREY",
+    "INK",
+    "LINES",
+    "MATCH",
+    "MONO",
+    "WIDTHS",
+    "TextBelow",
+    "draw_image",
+    "figure_bytes",
+    "styled",
+    "text_below",
+    "width_of",
+    "wrap_pieces",
+    "wrap_words",
+]
+
+DPI = 300
+WIDTHS = {"two-column": 6.875, "one-column": 3.25}  # inches, of the text block and a column in CVPR's format
+INK, GREY, MATCH = "#1a1a1a", "#767676", "#00735c"  # on white 17:1, 4.5:1 and 5.8:1
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito, 2008
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)))  # curves differ in grey print too
+MONO = "DejaVu Sans Mono"
+STYLE: Any = {
+    "font.family": "DejaVu Sans",  # comes with Matplotlib: the same on every machine, and has the marks ✓ and ✗
+    "font.size": 7.0,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "path.simplify": False,
+    "image.composite_image": False,  # each image stays one of its own in a PDF
+    "pdf.fonttype": 42,  # TrueType, which publishers ask for
+    "pdf.compression": 9,
+}
+LOCK = threading.RLock()  # Matplotlib's settings are global: one figure at a time
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw within the project's style; others who draw wait."""
+    with LOCK, mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        yield
+
+
+def figure_bytes(figure: Figure, kind: str) -> bytes:
+    """Write a figure without time or version, so that the same figure gives the same bytes.
+
+    Args:
+        figure: Drawn within `styled()`.
+        kind: `png`, at 300 dots per inch, `pdf`, with embedded TrueType fonts, or `svg`, with words as words.
+
+    Raises:
+        ValueError: Another kind.
+    """
+    if kind not in ("png", "pdf", "svg"):
+        raise ValueError(f"expected the kind of file to be png, pdf or svg, got {kind!r}")
+    file = io.BytesIO()
+    with styled():
+        if kind == "png":
+            FigureCanvasAgg(figure)
+            for image in (image for axes in figure.axes for image in axes.images):
+                image.set_interpolation("auto")
+            figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
+        elif kind == "svg":
+            mpl.rcParams.update({"svg.hashsalt": "mun", "svg.fonttype": "none"})
+            FigureCanvasSVG(figure)
+            figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+        else:
+            FigureCanvasPdf(figure)
+            for image in (image for axes in figure.axes for image in axes.images):
+                image.set_interpolation("none")  # its own pixels, which the reader's program makes smooth
+            nothing = dict.fromkeys(("Creator", "Producer", "CreationDate"))
+            figure.savefig(file, format="pdf", dpi=DPI, metadata=nothing)
+    return file.getvalue()
+
+
+POINTS = 72.0  # per inch
+LINE, MARGIN = 0.115, 0.06  # inches
+CAPTION_SIZE, COMMAND_SIZE = 6.6, 5.2  # points
+
+
+def width_of(words: str, font: FontProperties) -> float:
+    """Measure a line, in inches."""
+    width, _, _ = TextToPath().get_text_width_height_descent(words, font, False)
+    return float(width) / POINTS
+
+
+def wrap_words(words: str, width: float, font: FontProperties) -> list[str]:
+    """Break text at its spaces into lines of at most `width` inches; a longer word is cut."""
+    return wrap_pieces((f"{word} " for word in words.split()), width, font)
+
+
+def wrap_pieces(pieces: Iterable[str], width: float, font: FontProperties) -> list[str]:
+    """Join pieces into lines of at most `width` inches, breaking only between pieces; a longer piece is cut.
+
+    Args:
+        pieces: With the spaces that belong between them; spaces at the end of a line go.
+        width: Inches.
+        font: Family and size.
+    """
+    lines, line = [], ""
+    for piece in (part for whole in pieces for part in cut(whole, width, font)):
+        if line and width_of((line + piece).rstrip(), font) > width:
+            lines.append(line.rstrip())
+            line = ""
+        line += piece
+    return [*lines, line.rstrip()] if line.strip() else lines
+
+
+def cut(piece: str, width: float, font: FontProperties) -> Sequence[str]:
+    """Cut a piece that no line can hold."""
+    parts = []
+    while width_of(piece.rstrip(), font) > width and len(piece) > 1:
+        size = next(size for size in range(len(piece) - 1, 0, -1) if size == 1 or width_of(piece[:size], font) <= width)
+        parts.append(piece[:size])
+        piece = piece[size:]
+    return [*parts, piece]
+
+
+@dataclass(frozen=True)
+class TextBelow:
+    """Caption and command lines under the plots of a figure.
+
+    Attributes:
+        lines: Each with its font.
+        height: What they take up, inches.
+    """
+
+    lines: tuple[tuple[str, FontProperties], ...]
+    height: float
+
+    def draw(self, figure: Figure) -> None:
+        """Write the lines at the foot of a figure."""
+        wide, high = figure.get_size_inches()
+        for number, (line, font) in enumerate(self.lines):
+            y = (self.height - MARGIN - LINE * number) / high
+            figure.text(MARGIN / wide, y, line, fontproperties=font, va="top")
+
+
+def text_below(caption: str, commands: Sequence[str], wide: float) -> TextBelow:
+    """Break caption and commands into the lines that stand under the plots of a figure.
+
+    Args:
+        caption: Sentences.
+        commands: Command lines, written in a font of fixed width.
+        wide: Width of the figure, inches.
+    """
+    words, mono = FontProperties(size=CAPTION_SIZE), FontProperties(family=MONO, size=COMMAND_SIZE)
+    room = wide - 2 * MARGIN
+    lines = [(line, words) for line in wrap_words(caption, room, words)]
+    lines += [(line, mono) for command in commands for line in wrap_words(command, room, mono)]
+    return TextBelow(tuple(lines), LINE * len(lines) + 2 * MARGIN)
+
+
+SMALL = 5.6  # points
+
+
+def draw_image(axes: Axes, box: tuple[float, float, float, float], pixels: NDArray[np.uint8] | None) -> None:
+    """Draw an image as large as its place allows, in its own proportions."""
+    left, top, width, height = box
+    if pixels is None:
+        axes.text(
+            left + width / 2, top + height / 2, "cannot\nbe read", size=SMALL, color=GREY, va="center", ha="center"
+        )
+        return
+    factor = min(width / pixels.shape[1], height / pixels.shape[0])
+    wide, tall = factor * pixels.shape[1], factor * pixels.shape[0]
+    x, y = left + (width - wide) / 2, top + (height - tall) / 2
+    axes.imshow(pixels, extent=(x, x + wide, y + tall, y), aspect="auto", interpolation="auto")
