@@ -39,9 +39,11 @@ LIBRARY: dict[str, set[str]] = {
 FEATURES = {"retrieval", "embeddings", "auxiliary", "explain", "analysis", "train", "about"}
 OLD = {"actions", "views", "tabs", "figures", "api", "jobs"}
 APP: dict[str, set[str]] = {
-    **{part: set() for part in ("shared", "library", "server")},
-    **{part: {"shared", "library"} for part in FEATURES},
-    "page": FEATURES,
+    "server": set(),
+    "library": set(),
+    "shared": {"library"},
+    **{part: {"shared"} for part in FEATURES},
+    "page": FEATURES | {"server"},
     "start": {"page", "server"},
 }
 # Where Gradio may be imported: the page, its wiring and what stands before it. `start` imports it when it is asked.

@@ -61,7 +61,7 @@ def ordered(items: Iterable[Item], order: Order) -> list[Item]:
 
 
 def opening(items: Sequence[Item]) -> str:
-    """Choose a query of middling difficulty: the one with the median average precision; the first where none is scored."""
+    """Choose a query of middling difficulty, with the median average precision; the first where none is scored."""
     scored = ordered([item for item in items if item.average_precision is not None], Order.EASIEST)
     return scored[len(scored) // 2].sample.key if scored else items[0].sample.key
 

@@ -22,9 +22,9 @@ from app.actions.auxiliary.eye import Eye
 from app.actions.auxiliary.pictures import ORDER
 from app.actions.auxiliary.request import pair_of
 from app.actions.auxiliary.synvi import opening_pair
-from app.library.own_images import look_at
 from app.library import Library, open_library
 from app.library.background import Preparation
+from app.library.own_images import look_at
 from mun.auxiliary.generator import input_dependence
 from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
 from mun.data.augment import to_images

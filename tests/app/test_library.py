@@ -14,9 +14,9 @@ import pytest
 
 from app.library import Library, open_library
 from app.library import library as library_module
+from app.library.background import Preparation, StoppedError
 from app.library.checkpoints import CheckpointEntry, budget_note, by_budget
 from app.library.collection import Terms
-from app.library.background import Preparation, StoppedError
 from app.library.thumbnails import fitted
 from mun.__main__ import main
 from mun.checkpoint import load_checkpoint

@@ -17,8 +17,8 @@ from app.actions.embeddings.points import Watch, gather, neighbors, points, with
 from app.actions.embeddings.project import Request
 from app.actions.embeddings.request import select
 from app.library import Library
-from app.library.collection import Terms
 from app.library.background import StoppedError
+from app.library.collection import Terms
 from mun.data.pairing import pair_samples
 from mun.embedding import Space, embed_pairs, embed_samples
 from mun.evaluation.separation import BANDWIDTH

@@ -9,10 +9,8 @@ from matplotlib import rcParams
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from PIL import Image
 
-from app.retrieval.figure import CmcCurve, draw_cmc
-from app.retrieval.figure import PER_ROW, Layout, RankedTile, Tile, draw_ranked_list
-from app.shared.figure import COLOURS, DPI, GREY, LINES, MATCH, WIDTHS, figure_bytes
-from app.shared.figure import width_of, wrap_pieces, wrap_words
+from app.retrieval.figure import PER_ROW, CmcCurve, Layout, RankedTile, Tile, draw_cmc, draw_ranked_list
+from app.shared.figure import COLOURS, DPI, GREY, LINES, MATCH, WIDTHS, figure_bytes, width_of, wrap_pieces, wrap_words
 
 CAPTION = "The query and the closest images of a gallery, with $ and _ and a name that is <b>odd</b>."
 REMAKE = ("from gradio_client import Client; ", "print(", "Client('http://127.0.0.1:7860').predict(", "top_k=3))")

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.library.collection import Direction
 from app.visit import MAX_STEPS, Visit
+
+from app.library.collection import Direction
 
 START = Visit("model", "data", "protocol", "a")
 
