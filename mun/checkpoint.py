@@ -7,6 +7,7 @@ its card (names, shapes, types, sizes) before memory is given to it; nothing pic
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from collections.abc import Mapping
@@ -65,6 +66,34 @@ class Card:
     command: list[str]
     versions: dict[str, str]
 
+    def check(self) -> None:
+        """Check what the types of the fields do not say, so that no reader of a loaded card has to.
+
+        Raises:
+            ValueError: The generator has too many parts, a number is not finite, or `data` or a score has another form
+                than `train` and `evaluate` write.
+        """
+        parts = max(len(self.config.model.generator.kernels), len(self.config.model.generator.bins))
+        if parts > MAX_PARTS:
+            raise ValueError(f"expected at most {MAX_PARTS} kernels and bins, got {parts}")
+        try:
+            json.dumps([self.data, self.selection, self.scores], allow_nan=False)
+        except ValueError:
+            raise ValueError("expected finite numbers in card, got NaN or infinity") from None
+        if not isinstance(self.data.get("name", ""), str):
+            raise ValueError("expected card.data.name to be text")
+        splits = self.data.get("splits", {})
+        if not isinstance(splits, dict) or not all(map(_is_numbers, splits.values())):
+            raise ValueError("expected card.data.splits to be the numbers of identities and images of each split")
+        for place, score in enumerate(self.scores):
+            if not all(_is_numbers(score.get(name, {})) for name in ("mean", "sd")):
+                raise ValueError(f"expected card.scores[{place}] to have mean and sd as numbers by name")
+
+
+def _is_numbers(value: object) -> bool:
+    """Whether a JSON value is an object of numbers."""
+    return isinstance(value, dict) and all(type(number) in (int, float) for number in value.values())
+
 
 def build_network(config: Config, num_classes: int, seed: int = 0) -> Network:
     """Build a network whose first weights depend on the seed alone; the global generator is left as it was."""
@@ -90,11 +119,9 @@ def read_card(folder: Path) -> Card:
         raise ValueError(f"expected {folder / CARD} of format {FORMAT}, got {repr(value.get('format'))[:40]}")
     try:
         card = from_json(Card, value, "card")
+        card.check()
     except ValueError as error:
         raise ValueError(f"{folder / CARD}: {str(error)[:MAX_WORDS]}") from None
-    parts = max(len(card.config.model.generator.kernels), len(card.config.model.generator.bins))
-    if parts > MAX_PARTS:
-        raise ValueError(f"{folder / CARD}: expected at most {MAX_PARTS} kernels and bins, got {parts}")
     return card
 
 

@@ -293,24 +293,35 @@ def from_json(kind: type[T], value: Any, where: str = "config") -> T:
 
 
 def convert(hint: Any, value: Any, where: str) -> Any:
-    """Check one JSON value against a type hint, and turn lists into tuples."""
+    """Check one JSON value against a type hint, and turn lists into tuples where the hint says so."""
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint):
         return from_json(typing.cast(type[Any], hint), value, where)
-    if get_origin(hint) is tuple:
-        if not isinstance(value, list):
-            raise ValueError(f"expected {where} to be a list, got {value!r}")
-        kinds = get_args(hint)
-        if kinds[-1] is Ellipsis:
-            kinds = (kinds[0],) * len(value)
-        if len(kinds) != len(value):
-            raise ValueError(f"expected {where} to have {len(kinds)} parts, got {value!r}")
-        return tuple(convert(kind, part, where) for kind, part in zip(kinds, value, strict=True))
-    hint = get_origin(hint) or hint
+    if get_origin(hint) is not None:
+        return convert_items(hint, value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         try:
             return float(value)
         except OverflowError:
             raise ValueError(f"expected {where} within the range of a float, got {shown(value)}") from None
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ValueError(f"expected {where} to be of type {getattr(hint, '__name__', hint)}, got {value!r}")
+        raise ValueError(f"expected {where} to be of type {hint.__name__}, got {value!r}")
     return value
+
+
+def convert_items(hint: Any, value: Any, where: str) -> Any:
+    """Check every item of a list or a tuple, or every value of an object, against a type hint."""
+    kind, kinds = get_origin(hint), get_args(hint)
+    if kind is dict:
+        if not isinstance(value, dict):
+            raise ValueError(f"expected {where} to be an object, got {value!r}")
+        return {name: convert(kinds[1], part, f"{where}[{name!r}]") for name, part in value.items()}
+    if not isinstance(value, list):
+        raise ValueError(f"expected {where} to be a list, got {value!r}")
+    if kind is list or kinds[-1] is Ellipsis:
+        kinds = (kinds[0],) * len(value)
+    if len(kinds) != len(value):
+        raise ValueError(f"expected {where} to have {len(kinds)} parts, got {value!r}")
+    parts = zip(kinds, value, strict=True)
+    return kind(convert(inner, part, f"{where}[{place}]") for place, (inner, part) in enumerate(parts))

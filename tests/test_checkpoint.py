@@ -154,6 +154,28 @@ BROKEN = {
         ValueError,
         "within the range of a float, got 100000000000000…",
     ),
+    "a score of another form": (
+        edit_card(lambda c: c.update(scores=[7])),
+        ValueError,
+        r"card.scores\[0\] to be an",
+    ),
+    "a mean in words": (
+        edit_card(lambda c: c.update(scores=[{"mean": {"rank1": "high"}}])),
+        ValueError,
+        r"card.scores\[0\] to have mean and sd as numbers by name",
+    ),
+    "a score of NaN": (
+        edit_card(lambda c: c.update(scores=[{"mean": {"rank1": float("nan")}}])),
+        ValueError,
+        "finite numbers in card",
+    ),
+    "splits that are no object": (
+        edit_card(lambda c: c.update(data={"splits": [1]})),
+        ValueError,
+        "data.splits to",
+    ),
+    "a data set without a name": (edit_card(lambda c: c.update(data={"name": 3})), ValueError, "data.name to be text"),
+    "a version that is a number": (edit_card(lambda c: c["versions"].update(mun=1)), ValueError, "of type str, got 1"),
     "a million kernels": (
         edit_card(lambda c: c["config"]["model"]["generator"].update(kernels=[1] * 10**5)),
         ValueError,

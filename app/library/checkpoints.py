@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -186,7 +185,6 @@ def open_entry(folder: Path) -> CheckpointEntry:
     """Try a checkpoint once, so that a broken one is known before a visitor chooses it."""
     try:
         network, card = load_checkpoint(folder)
-        json.dumps(card.scores, allow_nan=False)
         parameters = sum(parameter.numel() for parameter in network.parameters())
         return CheckpointEntry(folder.name, folder, content_hash(folder), card, parameters)
     except Exception as error:  # whatever is wrong with one folder must not stop the others

@@ -17,7 +17,7 @@ from mun.config import Config
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
 from mun.structures import Modality
-from mun.training.graphs import RecordedPasses
+from mun.training.step import backward, forward, training_passes
 
 __all__ = ["Cost", "measure"]
 
@@ -82,22 +82,23 @@ def _measure(config: Config, num_classes: int, device: str, threads: int) -> Cos
     size = config.train.ids_per_batch * config.train.instances_per_id
     visible, infrared = torch.rand(2, size, 3, config.model.height, config.model.image_width, device=place)
     pids = torch.arange(config.train.ids_per_batch, device=place).repeat_interleave(config.train.instances_per_id)
-    chosen = config.train.precision
-    mixed = chosen == "bfloat16" or (chosen == "auto" and device == "cuda")
-    passes = RecordedPasses(network) if device == "cuda" else network
+    batch = {Modality.VISIBLE: visible, Modality.INFRARED: infrared}
+    passes = training_passes(network, criterion)
     images = 2 * size + size * network.auxiliary.num_images
 
     def step(number: int) -> float:
+        draws = torch.Generator().manual_seed(number)
         began = time.perf_counter()
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=mixed):
-            generated = passes.generate(visible, infrared, torch.Generator().manual_seed(number))
-            batch = {Modality.VISIBLE: visible, Modality.INFRARED: infrared}
-            labels = dict.fromkeys(batch, pids)
-            if generated:
-                batch[Modality.AUXILIARY] = torch.cat(generated)
-                labels[Modality.AUXILIARY] = pids.repeat(len(generated))
-            outputs = passes(batch)
-        criterion(outputs.features, outputs.embeddings, outputs.logits, labels, progress=1.0)[0].backward()
+        done = forward(
+            passes,
+            criterion,
+            config.train,
+            batch,
+            pids,
+            lambda: passes.generate(visible, infrared, draws),
+            progress=1.0,
+        )
+        backward(done, criterion)
         if device == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter() - began

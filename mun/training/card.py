@@ -12,12 +12,12 @@ import torch
 
 from mun import __version__
 from mun.checkpoint import FORMAT, Card
-from mun.config import TrainConfig
 from mun.data.sources import Source
 from mun.structures import Split
 from mun.training.run import RunSettings
+from mun.training.step import resolved_precision
 
-__all__ = ["changed_values", "describe_data", "flag_text", "make_card", "resolved_precision", "train_command"]
+__all__ = ["changed_values", "describe_data", "flag_text", "make_card", "train_command"]
 
 
 def make_card(
@@ -54,13 +54,6 @@ def make_card(
         command=[*made, train_command(here)],
         versions={"python": platform.python_version(), "torch": torch.__version__, "mun": __version__, **made_on},
     )
-
-
-def resolved_precision(config: TrainConfig, device: torch.device) -> str:
-    """Name the precision of a run on a device: `auto` is bfloat16 on a GPU and float32 on a CPU."""
-    if config.precision != "auto":
-        return config.precision
-    return "bfloat16" if device.type == "cuda" else "float32"
 
 
 def device_name(device: torch.device) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -23,14 +22,13 @@ from mun.progress import Progress
 from mun.snapshots import read_snapshots, write_snapshots
 from mun.structures import Modality, Split
 from mun.training.batches import PAIRED, Batches, build_sampler
-from mun.training.card import make_card, resolved_precision
-from mun.training.graphs import RecordedPasses
-from mun.training.payment import backward_sharing
+from mun.training.card import make_card
 from mun.training.pretrained import load_pretrained, with_pretrained
 from mun.training.recalibration import recalibrated
 from mun.training.renewal import forget_labels
 from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings, sweep, write_settings
 from mun.training.schedule import build_optimizer, learning_rate, set_learning_rate, snapshot_steps
+from mun.training.step import backward, forward, training_passes
 from mun.training.validation import validate, validation_protocol
 
 __all__ = ["Trainer", "start_run", "train"]
@@ -58,9 +56,7 @@ class Trainer:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         criterion = Criterion(self.config.loss, network.num_features).to(device)
         self.network: Network = network
-        # Recorded passes go backward once; keeping a share of a gradient from the generator takes two.
-        once = self.config.loss.generator_identity == 1
-        self.passes = RecordedPasses(network) if device.type == "cuda" and once else network
+        self.passes = training_passes(network, criterion)
         self.criterion = criterion
         pretrained = self.settings.pretrained
         optimizer = build_optimizer(network, self.config.train, bool(pretrained))
@@ -93,11 +89,6 @@ class Trainer:
         if epoch:
             forget_labels(self.network.neck, self.state.optimizer, fresh.replaced(epoch), self.batches.draws(step))
 
-    def mixed_precision(self) -> contextlib.AbstractContextManager[Any]:
-        """Open the precision of the run: bfloat16 where asked for, by default on a GPU."""
-        on = resolved_precision(self.config.train, self.device) == "bfloat16"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=on)
-
     def train_step(self) -> dict[str, float]:
         """Do one optimiser step and return its metrics where they are due, else nothing.
 
@@ -112,42 +103,30 @@ class Trainer:
         images, pair_labels = self.batches.at(step)
         self.network.train()
         self.criterion.train()
-        with self.mixed_precision():
-            generated = self.generate(images, step)
-            labels = dict.fromkeys(images, pair_labels)
-            share, made = self.config.loss.generator_identity, None
-            if generated:
-                made = torch.cat([image.float() for image in generated])
-                seen = made.detach().requires_grad_() if share != 1 and made.requires_grad else made
-                images = {**images, Modality.AUXILIARY: seen}
-                labels = {**labels, Modality.AUXILIARY: pair_labels.repeat(len(generated))}
-            outputs = self.passes(images)
-        total, parts = self.criterion(
-            outputs.features, outputs.embeddings, outputs.logits, labels, progress=step / self.steps
+        done = forward(
+            self.passes,
+            self.criterion,
+            self.config.train,
+            images,
+            pair_labels,
+            lambda: self.generate(images, step),
+            step / self.steps,
         )
-        if not math.isfinite(float(total.detach())):
-            raise ValueError(
-                f"expected a finite loss, got {float(total.detach())} at step {step}; a lower --lr may help"
-            )
+        loss = float(done.total.detach())
+        if not math.isfinite(loss):
+            raise ValueError(f"expected a finite loss, got {loss} at step {step}; a lower --lr may help")
         self.state.optimizer.zero_grad(set_to_none=True)
-        if made is not None and images[Modality.AUXILIARY] is not made:
-            identity = self.criterion.identity(outputs.logits, labels)
-            backward_sharing(total, identity, made, images[Modality.AUXILIARY], share)
-        else:
-            total.backward()
+        backward(done, self.criterion)
         self.state.optimizer.step()
         self.state.step = step + 1
         seconds = time.perf_counter() - began  # of the step alone, without what is measured about it below
         if self.state.step % self.config.train.log_every and self.state.step != self.steps:
             return {}
-        line = {name: float(value) for name, value in parts.items()}
-        line |= {
-            "total": float(total.detach()),
-            **self.criterion.identity_by_modality(outputs.logits, labels),
-            **self.criterion.diagnostics(outputs.features, outputs.embeddings, labels),
-        }
+        line = {name: float(value) for name, value in done.parts.items()} | {"total": loss}
+        line |= self.criterion.identity_by_modality(done.outputs.logits, done.labels)
+        line |= self.criterion.diagnostics(done.outputs.features, done.outputs.embeddings, done.labels)
         line |= self.generator_diagnostics(images)
-        count = sum(len(values) for values in images.values())
+        count = sum(len(values) for values in done.images.values())
         return {**line, "lr": rate, "seconds": seconds, "images_per_second": count / seconds}
 
     def generator_diagnostics(self, images: Mapping[Modality, Tensor]) -> dict[str, float]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from app.actions.retrieval import compare, retrieve
 from app.menus import menus
 from app.tabs.retrieval_controls import NAMES, updates
 from app.tabs.retrieval_events import Answer, Handlers
 from app.visit import Visit
 
-from app.actions.retrieval import compare, retrieve
 from app.library import Library, open_library
 from app.library.background import Preparation
 from app.library.collection import Direction

@@ -1,0 +1,98 @@
+"""One training step's passes and losses: what the trainer minimises, and what a method's cost is measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mun.config import TrainConfig
+from mun.losses.criterion import Criterion
+from mun.models.network import Network, Outputs
+from mun.structures import Modality
+from mun.training.graphs import RecordedPasses
+from mun.training.payment import backward_sharing
+
+__all__ = ["Forward", "Passes", "backward", "forward", "resolved_precision", "training_passes"]
+
+Passes = Network | RecordedPasses
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What a batch gives.
+
+    Attributes:
+        total: The loss to minimise, with its graph.
+        parts: Its terms by name.
+        outputs: Of the network.
+        images: By modality, the auxiliary ones included.
+        labels: Training labels of those images by modality.
+        generated: The auxiliary images with the generator's graph; `images` holds them without it where the generator
+            gets a share of the identity loss's gradient alone. `None` without an auxiliary modality.
+    """
+
+    total: Tensor
+    parts: Mapping[str, Tensor]
+    outputs: Outputs
+    images: Mapping[Modality, Tensor]
+    labels: Mapping[Modality, Tensor]
+    generated: Tensor | None
+
+
+def resolved_precision(config: TrainConfig, device: torch.device) -> str:
+    """Return the precision of a run on a device: `auto` is bfloat16 on a GPU and float32 on a CPU."""
+    if config.precision != "auto":
+        return config.precision
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
+def training_passes(network: Network, criterion: Criterion) -> Passes:
+    """Return the network, or on a GPU its passes recorded as CUDA graphs where each goes backward once."""
+    once = criterion.config.generator_identity == 1
+    return RecordedPasses(network) if network.mean.is_cuda and once else network
+
+
+def forward(
+    passes: Passes,
+    criterion: Criterion,
+    config: TrainConfig,
+    images: Mapping[Modality, Tensor],
+    labels: Tensor,
+    generate: Callable[[], tuple[Tensor, ...]],
+    progress: float,
+) -> Forward:
+    """Generate the auxiliary images of a batch, run the network on all images, and compute the losses.
+
+    Args:
+        passes: The network in training, see `training_passes`.
+        criterion: The losses; their prototypes are updated.
+        config: Decides the precision.
+        images: Visible and infrared, `(N, 3, H, W)` each, in pairs of one identity.
+        labels: Training labels of the pairs, int64, `(N,)`.
+        generate: Makes the auxiliary images of the pairs, `(N, 3, H, W)` each; none without an auxiliary modality.
+        progress: The fraction of the run that is done, in [0, 1].
+    """
+    device, of_each, made = labels.device, dict.fromkeys(images, labels), None
+    mixed = resolved_precision(config, device) == "bfloat16"
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed):
+        if generated := generate():
+            made = torch.cat([image.float() for image in generated])
+            apart = made.requires_grad and criterion.config.generator_identity != 1
+            images = {**images, Modality.AUXILIARY: made.detach().requires_grad_() if apart else made}
+            of_each[Modality.AUXILIARY] = labels.repeat(len(generated))
+        outputs = passes(images)
+    total, parts = criterion(outputs.features, outputs.embeddings, outputs.logits, of_each, progress=progress)
+    return Forward(total, parts, outputs, images, of_each, made)
+
+
+def backward(done: Forward, criterion: Criterion) -> None:
+    """Fill the gradients of a forward pass; of the identity loss's the generator gets its configured share."""
+    seen, made = done.images.get(Modality.AUXILIARY), done.generated
+    if made is None or seen is None or seen is made:
+        done.total.backward()  # type: ignore[no-untyped-call]
+        return
+    identity = criterion.identity(done.outputs.logits, done.labels)
+    backward_sharing(done.total, identity, made, seen, criterion.config.generator_identity)
