@@ -9,6 +9,7 @@ from pathlib import Path
 from mun.config import Config
 from mun.device import choose_device
 from mun.experiments.pipeline import conduct
+from mun.experiments.runs import keep_records
 from mun.experiments.study import Study
 from mun.experiments.tables import EXPERIMENTS
 from mun.parser import add_config_flags, config_from
@@ -23,8 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", type=Path, metavar="DIR", help="SynVI with test identities (default: that of --data)")
     parser.add_argument("--out", type=Path, required=True, metavar="OUT", help="folder of runs, ledger and tables")
     parser.add_argument("--rows", metavar="A,B", help="rows to run; the others are shown as not run (default: all)")
+    parser.add_argument("--settings", metavar="A,B", help="settings to run, of a table with several (default: all)")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N-1 of each row (default: 5)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs side by side (default: 1)")
+    parser.add_argument("--records", action="store_true", help="keep of finished runs their records, not their weights")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     add_config_flags(parser, Config)
 
@@ -36,11 +39,14 @@ def run(options: argparse.Namespace) -> None:
         FileNotFoundError: The data are not there.
         ValueError: A flag, the data or what is in `--out` cannot be used, or a run has failed.
     """
-    rows = None if options.rows is None else tuple(options.rows.split(","))
+    rows, settings = (None if given is None else tuple(given.split(",")) for given in (options.rows, options.settings))
     base = config_from(options)
-    study = Study(options.name, rows, base, options.seeds, options.data, options.test, options.out)
+    study = Study(options.name, rows, settings, base, options.seeds, options.data, options.test, options.out)
     for table in conduct(study, choose_device(options.device), options.jobs, _report):
         print(table)
+    if options.records:
+        for folder in sorted((options.out / "runs").iterdir()):
+            keep_records(folder)
 
 
 def _report(line: str) -> None:

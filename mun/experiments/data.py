@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
 from mun.data.sources import read_source
 from mun.experiments.tables import Setting
 from mun.progress import Progress
+from mun.structures import Split
 from mun.synvi import Plan, level_of, write
 
 __all__ = ["render_setting"]
@@ -18,7 +20,7 @@ def render_setting(setting: Setting, source: Path, target: Path) -> None:
     """Render the data of a setting, unless they are there.
 
     Args:
-        setting: Which knobs differ.
+        setting: Which knobs and counts differ.
         source: A SynVI folder with the people.
         target: Where to render; a complete folder of the same plan is left as it is.
 
@@ -32,7 +34,10 @@ def render_setting(setting: Setting, source: Path, target: Path) -> None:
         )
     original = Plan.from_manifest(manifest)
     knobs = dataclasses.asdict(original.level.knobs) | dict(setting.knobs)
-    plan = dataclasses.replace(original, level=level_of("standard", knobs))
+    level = level_of("standard", knobs) if setting.knobs else original.level
+    held = original.images_of(Split.VAL) if setting.counts else original.held_images
+    counts: dict[str, Any] = {"held_images": held, **setting.counts}
+    plan = dataclasses.replace(original, level=level, **counts)
     if target.exists():
         there = read_source("synvi", target).manifest
         if there is None or Plan.from_manifest(there) != plan:

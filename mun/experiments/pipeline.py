@@ -12,6 +12,7 @@ import torch
 
 from mun.data.sampler import training_labels
 from mun.data.sources import read_source
+from mun.experiments.claims import answer_claims, claims_to_markdown
 from mun.experiments.cost import Cost, measure
 from mun.experiments.provenance import claim_folder, commit_of_code, describe_table, versions_of
 from mun.experiments.report import sentences, to_csv, to_latex, to_markdown
@@ -19,6 +20,7 @@ from mun.experiments.results import choose_variants, differences, ledger, row_re
 from mun.experiments.runs import PlannedRun, config_of, make_runs
 from mun.experiments.study import Study
 from mun.experiments.tables import Setting
+from mun.experiments.validations import validations_to_csv, validations_to_markdown
 from mun.files import read_json, write_json, write_text
 from mun.structures import Split
 
@@ -29,6 +31,8 @@ Choice = dict[str, dict[str, Any]]
 
 def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str], None]) -> Iterator[str]:
     """Search, freeze the choice, make the runs, read test, write the tables; what is there already is used.
+
+    An experiment that reads no test makes every seed of every row and writes what validation identities say of them.
 
     Args:
         study: The experiment.
@@ -47,6 +51,9 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
         raise ValueError(f"expected 1 to 64 jobs, got {jobs}")
     claim_folder(study)
     study.render()
+    if not study.experiment.reads_test:
+        yield from look_at_validation(study, device, jobs, report)
+        return
     search = study.runs()
     make_runs(search, device.type, jobs, report)
     choice = freeze_choice(study, search)
@@ -58,8 +65,26 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
     places = [(study.test_folder(run.setting), study.test_file(run)) for run in unread]
     test_runs(unread, study.experiment.protocol, places, device, jobs, report)
     costs = measure_costs(study, choice, device.type, report)
-    for setting in study.experiment.settings:
+    for setting in study.settings:
         yield write_table(study, setting, search, table, choice, costs)
+    if study.experiment.claims:
+        read = {setting.name: study.tests(table, setting) for setting in study.settings}
+        answers = answer_claims(study.experiment.claims, read)
+        write_json(study.out / f"{study.name}-claims.json", {"claims": answers})
+        yield claims_to_markdown(answers)
+
+
+def look_at_validation(study: Study, device: torch.device, jobs: int, report: Callable[[str], None]) -> Iterator[str]:
+    """Make every seed of every row, and write the ledger and the table of their validations."""
+    runs = study.runs({row.name: row.variants[0].name for row in study.rows})
+    make_runs(runs, device.type, jobs, report)
+    write_text(study.out / "ledger.jsonl", "".join(json.dumps(line) + "\n" for line in ledger(runs)))
+    shown = (study.experiment.rows, runs, study.experiment.reference)
+    write_text(study.out / f"{study.name}.csv", validations_to_csv(*shown))
+    write_text(study.out / f"{study.name}.md", validations_to_markdown(*shown))
+    made_with = {"versions": versions_of(runs), "commit": commit_of_code()}
+    write_json(study.out / f"{study.name}.json", {**describe_table(study, study.settings[0], {}), **made_with})
+    yield f"{study.experiment.title}\n\n{validations_to_markdown(*shown)}"
 
 
 def freeze_choice(study: Study, search: Sequence[PlannedRun]) -> Choice:
@@ -80,12 +105,12 @@ def measure_costs(study: Study, choice: Choice, device: str, report: Callable[[s
     """Measure the cost of every row, or read what was measured before."""
     path = study.out / "costs.json"
     kept: Choice = read_json(path) if path.is_file() else {}
-    samples = read_source("synvi", study.train_folder(study.experiment.settings[0])).require(Split.TRAIN)
+    samples = read_source("synvi", study.train_folder(study.settings[0])).require(Split.TRAIN)
     missing = {}
     for row in study.rows:
         if row.name not in kept:
             variant = next(variant for variant in row.variants if variant.name == choice[row.name]["variant"])
-            missing[row.name] = config_of(study.experiment, row, variant, study.base)
+            missing[row.name] = config_of(study.experiment, row, variant, study.base, study.settings[0])
     for name, cost in measure(missing, len(training_labels(samples)), device, os.cpu_count() or 1):
         report(f"cost: {name}")
         kept[name] = cost.to_json()

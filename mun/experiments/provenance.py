@@ -73,6 +73,7 @@ def describe_table(study: Study, setting: Setting, choice: Mapping[str, Any]) ->
     train = describe_data(read_source("synvi", study.train_folder(setting)))
     test = describe_data(read_source("synvi", study.test_folder(setting)))
     rows = [] if study.chosen_rows is None else [f"--rows {','.join(study.chosen_rows)}"]
+    rows += [] if study.chosen_settings is None else [f"--settings {','.join(study.chosen_settings)}"]
     flags = [f"--{flag} {value}" for flag, value in changed_values(study.base)]
     given = study.sources[: 1 if study.test is None else 2]
     synth = [describe_data(source).get("command", "") for source in given]
@@ -87,7 +88,7 @@ def describe_table(study: Study, setting: Setting, choice: Mapping[str, Any]) ->
         "test": test,
         "config": to_json(study.base),
         "rows": {row.name: row.label for row in experiment.rows},
-        "choice": {row.name: choice[row.name] for row in study.rows},
+        "choice": {row.name: choice[row.name] for row in study.rows if row.name in choice},
         "commands": [
             *(line.replace("OUT", name) for line, name in zip(synth, ("DATA", "TEST"), strict=False) if line),
             " ".join([command, *rows, *flags]),

@@ -34,6 +34,7 @@ __all__ = [
     "contrast",
     "differences",
     "ledger",
+    "read_tests",
     "row_results",
     "test_run",
     "test_runs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from mun.checkpoint import CARD
-from mun.config import Config
-from mun.experiments.tables import Experiment, Row, Setting, Variant
+from mun.config import Config, to_json
+from mun.experiments.tables import PLAIN, Experiment, Row, Setting, Variant
+from mun.files import write_json
 from mun.training.run import FORMAT, MetricsFile, RunSettings, read_settings
 from mun.training.trainer import start_run
 
-__all__ = ["PlannedRun", "config_of", "finished", "make_runs", "plan", "validation_trials"]
+__all__ = ["PlannedRun", "config_of", "finished", "keep_records", "make_runs", "plan", "validation_trials"]
 
 POLL_SECONDS = 0.5
+RECORDS = (CARD, "config.json", "metrics.jsonl")
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,21 @@ class PlannedRun:
     settings: RunSettings
 
 
-def config_of(experiment: Experiment, row: Row, variant: Variant, base: Config) -> Config:
+def config_of(experiment: Experiment, row: Row, variant: Variant, base: Config, setting: Setting = PLAIN) -> Config:
     """Set up a run: what experiment, row and variant change in the config of the command line; later changes win.
+
+    The factors of the variant and of the setting both count.
 
     Raises:
         ValueError: There is no such field, a factor gives no whole number, or the values together are not a valid
             config.
     """
     wanted: dict[str, Any] = {**experiment.changes, **row.changes, **variant.changes}
-    left = {*wanted, *variant.factors}
+    factors = {
+        name: variant.factors.get(name, 1) * setting.factors.get(name, 1)
+        for name in (*variant.factors, *setting.factors)
+    }
+    left = {*wanted, *factors}
 
     def rebuilt(group: Any) -> Any:
         values = {}
@@ -62,8 +71,8 @@ def config_of(experiment: Experiment, row: Row, variant: Variant, base: Config) 
                 values[item.name] = rebuilt(value)
             elif item.name in left:
                 values[item.name] = wanted.get(item.name, value)
-                if item.name in variant.factors:
-                    values[item.name] = multiplied(item.name, values[item.name], variant.factors[item.name])
+                if item.name in factors:
+                    values[item.name] = multiplied(item.name, values[item.name], factors[item.name])
                 left.discard(item.name)
         return dataclasses.replace(group, **values)
 
@@ -79,10 +88,12 @@ def multiplied(name: str, value: int, factor: float) -> int:
     Raises:
         ValueError: The product is no whole number; rounded, it would give one variant more steps than the others.
     """
-    product = value * factor
+    product = float(value * factor)
     if not product.is_integer():
         flag = name.replace("_", "-")
-        raise ValueError(f"expected --{flag} to stay a whole number times {factor:g}, as a variant asks, got {value}")
+        raise ValueError(
+            f"expected --{flag} to stay a whole number times {factor:g}, as a variant or a setting asks, got {value}"
+        )
     return int(product)
 
 
@@ -94,6 +105,7 @@ def plan(
     seeds: Sequence[int],
     rows: Sequence[Row],
     chosen: Mapping[str, str] | None = None,
+    settings: Sequence[Setting] | None = None,
 ) -> list[PlannedRun]:
     """List runs: with `chosen`, the chosen variant of each row for every seed; without, every variant at the first.
 
@@ -105,19 +117,20 @@ def plan(
         seeds: Of the runs.
         rows: Which rows are run.
         chosen: Name of the variant by the name of the row.
+        settings: Which settings are run; all by default.
     """
     runs = []
-    for setting in experiment.settings:
+    for setting in experiment.settings if settings is None else settings:
         for seed in seeds if chosen is not None else seeds[:1]:
             for row in rows:
                 for variant in row.variants:
                     if chosen is not None and variant.name != chosen[row.name]:
                         continue
-                    config = config_of(experiment, row, variant, base)
+                    config = config_of(experiment, row, variant, base, setting)
                     words = [row.name, variant.name, f"s{seed}"]
                     words += [setting.name] if len(experiment.settings) > 1 else []
-                    settings = RunSettings(FORMAT, config, "synvi", str(data[setting.name].resolve()), seed)
-                    runs.append(PlannedRun(out / "runs" / "-".join(words), setting, row, variant, seed, settings))
+                    started = RunSettings(FORMAT, config, "synvi", str(data[setting.name].resolve()), seed)
+                    runs.append(PlannedRun(out / "runs" / "-".join(words), setting, row, variant, seed, started))
     return runs
 
 
@@ -136,6 +149,21 @@ def finished(run: PlannedRun) -> bool:
             " choose another --out, or the same flags as before"
         )
     return (run.folder / CARD).is_file()
+
+
+def keep_records(folder: Path) -> None:
+    """Remove all of a finished run but what tables need: settings, card, metrics, a few kilobytes.
+
+    The run stays finished, and names no folder of this machine, so that a table can go on elsewhere.
+    """
+    if not (folder / CARD).is_file():
+        return
+    write_json(folder / "config.json", to_json(dataclasses.replace(read_settings(folder), data="")))
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in RECORDS:
+            path.unlink()
 
 
 def validation_trials(run: PlannedRun) -> list[dict[str, Any]]:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtr
 
-__all__ = ["METRICS", "Paired", "Summary", "identity_means", "paired_difference", "scores_of_queries", "summarise"]
+__all__ = [
+    "METRICS",
+    "Paired",
+    "Summary",
+    "holm",
+    "identity_means",
+    "paired_change",
+    "paired_difference",
+    "scores_of_queries",
+    "summarise",
+]
 
 Floats = NDArray[np.float64]
 METRICS = ("rank1", "mean_ap", "mean_inp")
@@ -41,12 +52,15 @@ class Paired:
         high: Upper end.
         seed_sd: Sample standard deviation over seeds of the difference of two runs of one seed, which the interval
             does not hold; NaN with one seed, or with other numbers of them.
+        p_value: Of Student's t over those differences, two-sided: how often seeds alone would do as much; NaN likewise,
+            and where seeds differ by nothing.
     """
 
     mean: float
     low: float
     high: float
     seed_sd: float = math.nan
+    p_value: float = math.nan
 
     def __str__(self) -> str:
         """Write it in points: mean, ± standard deviation over seeds, the interval over people."""
@@ -120,15 +134,51 @@ def paired_difference(first: ArrayLike, second: ArrayLike, pids: ArrayLike, seed
         seed: Decides the draws.
 
     Returns:
-        Mean of `first − second`, the 2.5 and 97.5 percentiles over 10,000 draws, and the spread over seeds.
+        Mean of `first − second`, the 2.5 and 97.5 percentiles over 10,000 draws, the spread over seeds and its p-value.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993; the percentile interval.
     """
     differences = identity_means(first, pids) - identity_means(second, pids)
+    return bootstrapped(differences, seed_differences(first, second, pids), seed)
+
+
+def paired_change(
+    after: tuple[ArrayLike, ArrayLike], before: tuple[ArrayLike, ArrayLike], pids: ArrayLike, seed: int = 0
+) -> Paired:
+    """Compare the differences of two rows in two settings on the same queries: that of `after` minus that of `before`.
+
+    Args:
+        after: Both rows in one setting, as in `paired_difference`.
+        before: Both rows in the other.
+        pids: Identity of each query, `(Q,)`.
+        seed: Decides the draws.
+    """
+    own, other = (identity_means(first, pids) - identity_means(second, pids) for first, second in (after, before))
+    seeds, others = (seed_differences(first, second, pids) for first, second in (after, before))
+    return bootstrapped(own - other, seeds - others if len(seeds) == len(others) else np.zeros(0), seed)
+
+
+def bootstrapped(of_people: Floats, of_seeds: Floats, seed: int) -> Paired:
+    """Say what differences of people, `(I,)`, and of seeds, `(S,)`, amount to."""
     generator = np.random.default_rng(seed)
-    drawn = generator.integers(len(differences), size=(DRAWS, len(differences)))
-    low, high = np.percentile(differences[drawn].mean(axis=1), [2.5, 97.5])
-    return Paired(float(differences.mean()), float(low), float(high), sample_sd(seed_differences(first, second, pids)))
+    drawn = generator.integers(len(of_people), size=(DRAWS, len(of_people)))
+    low, high = np.percentile(of_people[drawn].mean(axis=1), [2.5, 97.5])
+    spread, count = sample_sd(of_seeds), len(of_seeds)
+    chance = 2 * stdtr(count - 1, -abs(of_seeds.mean()) / spread * math.sqrt(count)) if spread > 0 else math.nan
+    return Paired(float(of_people.mean()), float(low), float(high), spread, float(chance))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for their number, in their order; NaN stays and counts for nothing.
+
+    Source: Holm, Scandinavian Journal of Statistics 1979, the step-down method. Departs from it in: nothing.
+    """
+    corrected, highest = [math.nan] * len(p_values), 0.0
+    known = sorted((value, place) for place, value in enumerate(p_values) if not math.isnan(value))
+    for rank, (value, place) in enumerate(known):
+        highest = max(highest, min(1.0, (len(known) - rank) * value))
+        corrected[place] = highest
+    return corrected
 
 
 def scores_of_queries(tests: Mapping[str, ArrayLike]) -> dict[str, Floats]:

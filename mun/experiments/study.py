@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -24,6 +24,7 @@ class Study:
     Attributes:
         name: A name of `EXPERIMENTS`.
         chosen_rows: Names of the rows to run; all where `None`.
+        chosen_settings: Names of the settings to run; all where `None`.
         base: The config that experiment, row and variant change.
         seeds: Number of seeds of each row, from 0.
         data: SynVI with training and validation identities.
@@ -31,11 +32,12 @@ class Study:
         out: Folder of runs, ledger and tables.
 
     Raises:
-        ValueError: A row is unknown, the number of seeds is out of range, or a row has no valid config.
+        ValueError: A row or a setting is unknown, the number of seeds is out of range, or a row has no valid config.
     """
 
     name: str
     chosen_rows: tuple[str, ...] | None
+    chosen_settings: tuple[str, ...] | None
     base: Config
     seeds: int
     data: Path
@@ -48,7 +50,8 @@ class Study:
             raise ValueError(f"expected 1 to 100 seeds, got {self.seeds}")
         for row in self.rows:
             for variant in row.variants:
-                config_of(self.experiment, row, variant, self.base)
+                for setting in self.settings:
+                    config_of(self.experiment, row, variant, self.base, setting)
 
     @property
     def experiment(self) -> Experiment:
@@ -65,6 +68,17 @@ class Study:
         return tuple(row for row in rows if row.name in chosen)
 
     @cached_property
+    def settings(self) -> tuple[Setting, ...]:
+        """The settings to run, in their order."""
+        settings = self.experiment.settings
+        if self.chosen_settings is None:
+            return settings
+        known = [setting.name for setting in settings]
+        if unknown := [name for name in self.chosen_settings if name not in known]:
+            raise ValueError(f"expected settings among {', '.join(known)}; got {unknown[0]!r}")
+        return tuple(setting for setting in settings if setting.name in self.chosen_settings)
+
+    @cached_property
     def sources(self) -> tuple[Source, Source]:
         """The given data for training and for test.
 
@@ -74,12 +88,13 @@ class Study:
         """
         sources = read_source("synvi", self.data), read_source("synvi", self.test or self.data)
         sources[0].require(Split.VAL)
-        sources[1].require(Split.TEST)
+        if self.experiment.reads_test:
+            sources[1].require(Split.TEST)
         return sources
 
     def train_folder(self, setting: Setting) -> Path:
         """Return the folder with the training data of a setting."""
-        return self.out / "data" / setting.name if setting.knobs else self.data
+        return self.out / "data" / setting.name if setting.knobs or setting.counts else self.data
 
     def test_folder(self, setting: Setting) -> Path:
         """Return the folder with the test data of a setting."""
@@ -88,21 +103,22 @@ class Study:
         return self.out / "test-data" / setting.name if setting.knobs else self.test
 
     def render(self) -> None:
-        """Render the data of every setting with other knobs, unless they are there.
+        """Render the data of every setting with other knobs or counts, unless they are there.
 
         Raises:
             ValueError: The given data are no SynVI, or there is something else where they should be.
         """
-        for setting in self.experiment.settings:
-            if setting.knobs:
+        for setting in self.settings:
+            if setting.knobs or setting.counts:
                 render_setting(setting, self.data, self.train_folder(setting))
-                if self.test is not None:
-                    render_setting(setting, self.test, self.test_folder(setting))
+            if setting.knobs and self.test is not None:
+                render_setting(replace(setting, counts={}), self.test, self.test_folder(setting))
 
     def runs(self, chosen: dict[str, str] | None = None) -> list[PlannedRun]:
         """List the runs of the search, or with the name of each row's chosen variant those of the table."""
-        data = {setting.name: self.train_folder(setting) for setting in self.experiment.settings}
-        return plan(self.experiment, self.base, data, self.out, tuple(range(self.seeds)), self.rows, chosen)
+        data = {setting.name: self.train_folder(setting) for setting in self.settings}
+        seeds = tuple(range(self.seeds))
+        return plan(self.experiment, self.base, data, self.out, seeds, self.rows, chosen, self.settings)
 
     def test_file(self, run: PlannedRun) -> Path:
         """Return the file that keeps the test of a run."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from mun.evaluation.protocols import OTHER_INSTANTS, PROTOCOLS, Protocol
 
-__all__ = ["EXPERIMENTS", "PLAIN", "Experiment", "Row", "Setting", "Variant"]
+__all__ = ["EXPERIMENTS", "PLAIN", "Claim", "Experiment", "Row", "Setting", "Variant"]
 
 Changes = Mapping[str, Any]
 
@@ -52,13 +52,36 @@ class Setting:
     Attributes:
         name: Part of the folders.
         knobs: SynVI's knobs that differ from the level; none for the data of the command line.
+        counts: Fields of SynVI's plan that differ for training; the identities held out stay as they are.
+        factors: Whole-numbered config fields and what multiplies them, so that all settings have as many steps.
     """
 
     name: str
     knobs: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    factors: Mapping[str, float] = field(default_factory=dict)
 
 
 PLAIN = Setting("given")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A difference of two rows that is asked for before test is read.
+
+    Attributes:
+        role: `primary` or `secondary`, which stand alone, or `other`, which are corrected for their number.
+        first: Name of a row.
+        second: Name of the row that is taken away from it.
+        setting: Where.
+        minus: A setting whose same difference is taken away again: how the difference changes; empty for none.
+    """
+
+    role: str
+    first: str
+    second: str
+    setting: str
+    minus: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +97,7 @@ class Experiment:
         contrasts: Pairs of rows whose differences are asked for beside those from the reference, the main one first.
         protocol: By which test is read.
         reads_test: Whether test is read at all; else every seed of every row is looked at on validation identities.
+        claims: What is asked for over the settings, written down before test is read.
     """
 
     title: str
@@ -84,6 +108,7 @@ class Experiment:
     contrasts: tuple[tuple[str, str], ...] = ()
     protocol: Protocol = PROTOCOLS["synvi-all"]
     reads_test: bool = True
+    claims: tuple[Claim, ...] = ()
 
     def row(self, name: str) -> Row:
         """Find a row by its name.
@@ -173,6 +198,36 @@ FORMS = (
     form("fast", "residual, unpaid, three times the learning rate", RESIDUAL, generator_rate=3.0, **UNPAID),
 )
 
+# When does a third modality pay? Four points of as many steps: three of as many images, of ever more people, and one
+# that tells people from images. Each row has three trials: the weight of modality alignment, or what the baseline has
+# instead, decay and label smoothing.
+POINTS = (
+    Setting("100x144", counts={"train_ids": 100, "images": 24}),
+    Setting("300x48", counts={"train_ids": 300, "images": 8}),
+    Setting("1200x12", counts={"train_ids": 1200, "images": 2}),
+    Setting("1200x48", counts={"train_ids": 1200, "images": 8}, factors={"epochs": 0.25, "evaluate_every": 0.25}),
+)
+SHARES = tuple(Variant(f"weight-{weight:g}", {"modality_alignment": weight}) for weight in (0.1, 0.5, 0.0))
+MORE = {"ids_per_batch": 1.5, "epochs": 1.5, "evaluate_every": 1.5}
+CHOSEN = {**RESIDUAL, **UNPAID}
+FROZEN = {**CHOSEN, "auxiliary": "mun-frozen"}
+
+
+def baselines(**factors: float) -> tuple[Variant, ...]:
+    """Make the trials of two modalities."""
+    changes = {"given": {}, "decay": {"weight_decay": 0.2}, "smoothing": {"label_smoothing": 0.2}}
+    return tuple(Variant(name, change, factors) for name, change in changes.items())
+
+
+PEOPLE = (
+    Row("none", LABELS["none"], {"auxiliary": "none"}, baselines()),
+    Row("none-more", "none, as many images per step", {"auxiliary": "none"}, baselines(**MORE)),
+    *(Row(name, LABELS[name], {"auxiliary": name}, SHARES) for name in ("copy", "pixel-mean")),
+    Row("mun", "MUN as it was", {"auxiliary": "mun"}, SHARES),
+    Row("chosen", "MUN as chosen", CHOSEN, SHARES),
+    Row("frozen", "MUN as chosen, frozen at its start", FROZEN, SHARES),
+)
+
 EXPERIMENTS = {
     "rivals": Experiment(
         "MUN against other auxiliary modalities",
@@ -232,5 +287,19 @@ EXPERIMENTS = {
         {"shared_geometry": True, "same_instant": True},
         (FUSION,),
         OTHER_INSTANTS,
+    ),
+    "people": Experiment(
+        "When a third modality pays: people against images",
+        "none",
+        PEOPLE,
+        POINTS,
+        FEW,
+        (("chosen", "pixel-mean"), ("chosen", "frozen"), ("chosen", "mun")),
+        claims=(
+            Claim("primary", "chosen", "none", "1200x12", minus="100x144"),
+            Claim("secondary", "chosen", "pixel-mean", "300x48"),
+            *(Claim("other", row.name, "none", point.name) for point in POINTS for row in PEOPLE[1:]),
+            *(Claim("other", "chosen", name, "300x48") for name in ("frozen", "mun")),
+        ),
     ),
 }

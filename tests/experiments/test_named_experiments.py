@@ -62,7 +62,7 @@ def test_the_baseline_may_have_the_images_of_the_others() -> None:
 
 def test_a_variant_that_could_not_have_as_many_steps_is_refused() -> None:
     experiment = EXPERIMENTS["rivals"]
-    message = r"expected --evaluate-every to stay a whole number times 1\.5, as a variant asks, got 1"
+    message = r"expected --evaluate-every to stay a whole number times 1\.5, as a variant or a setting asks, got 1"
     with pytest.raises(ValueError, match=message):
         plan(experiment, Config(), {"given": Path()}, Path(), (0,), experiment.rows)
 
@@ -70,6 +70,51 @@ def test_a_variant_that_could_not_have_as_many_steps_is_refused() -> None:
 def test_at_misalignment_zero_the_querys_own_instant_is_no_answer() -> None:
     assert EXPERIMENTS["misalignment"].protocol.other_instants
     assert not any(EXPERIMENTS[name].protocol.other_instants for name in EXPERIMENTS if name != "misalignment")
+
+
+def test_every_point_of_people_has_as_many_steps_and_equal_images_where_it_says_so() -> None:
+    experiment = EXPERIMENTS["people"]
+    base = replace(Config(), train=replace(Config().train, epochs=8, evaluate_every=8, ids_per_batch=16))
+    steps, validations, images = set(), set(), {}
+    for setting in experiment.settings:
+        people, each = setting.counts["train_ids"], setting.counts["images"]
+        images[setting.name] = 6 * people * each
+        for name in ("none", "chosen"):
+            row = experiment.row(name)
+            train = config_of(experiment, row, row.variants[0], base, setting).train
+            steps.add(train.epochs * 4 * people * each // (train.ids_per_batch * train.instances_per_id))
+            validations.add(train.epochs // train.evaluate_every)
+        more = experiment.row("none-more")
+        for variant in more.variants:
+            assert config_of(experiment, more, variant, base, setting).train.ids_per_batch == 24
+    assert len(steps) == len(validations) == 1
+    assert len({images[name] for name in ("100x144", "300x48", "1200x12")}) == 1
+
+
+def test_what_people_asks_is_written_down() -> None:
+    """The first claim is the primary one: how the gain over two modalities changes from few people to many."""
+    experiment = EXPERIMENTS["people"]
+    first, second, *others = experiment.claims
+    assert (first.role, first.first, first.second, first.setting, first.minus) == (
+        "primary", "chosen", "none", "1200x12", "100x144",
+    )  # fmt: skip
+    assert (second.role, second.first, second.second, second.setting) == ("secondary", "chosen", "pixel-mean", "300x48")
+    assert {claim.role for claim in others} == {"other"}
+    places = {setting.name for setting in experiment.settings}
+    for claim in experiment.claims:
+        assert experiment.row(claim.first) != experiment.row(claim.second)
+        assert {claim.setting, claim.minus} <= places | {""}
+
+
+def test_every_form_has_its_control() -> None:
+    forms = {
+        row.name: config_of(EXPERIMENTS["forms"], row, row.variants[0], Config()) for row in EXPERIMENTS["forms"].rows
+    }
+    for form in ("residual", "gate"):
+        frozen, free = forms[f"{form}-frozen"].model, forms[form].model
+        assert replace(frozen, auxiliary="mun") == free
+    assert not forms["gate-constant"].model.generator.cml
+    assert forms["gate-constant"].loss == forms["gate-unpaid"].loss
 
 
 def test_unknown_field_and_row() -> None:

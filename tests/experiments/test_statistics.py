@@ -6,8 +6,16 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
-from mun.experiments.statistics import identity_means, paired_difference, scores_of_queries, summarise
+from mun.experiments.statistics import (
+    holm,
+    identity_means,
+    paired_change,
+    paired_difference,
+    scores_of_queries,
+    summarise,
+)
 
 
 def scores(seed: int, shape=(3, 4, 12)) -> np.ndarray:
@@ -99,3 +107,31 @@ def test_scores_of_queries() -> None:
     scored = scores_of_queries(kept)
     np.testing.assert_array_equal(scored["rank1"], [[1.0, 0.0, np.nan]])
     np.testing.assert_array_equal(scored["mean_ap"], kept["average_precision"])
+
+
+def test_the_p_value_is_that_of_students_t_over_seeds() -> None:
+    first, second = scores(5), scores(6)
+    each = [np.mean(identity_means(first[s : s + 1], PIDS) - identity_means(second[s : s + 1], PIDS)) for s in range(3)]
+    assert paired_difference(first, second, PIDS).p_value == pytest.approx(ttest_1samp(each, 0).pvalue)
+    assert math.isnan(paired_difference(first[:1], second[:1], PIDS).p_value)
+
+
+def test_a_change_is_the_difference_of_differences() -> None:
+    after, before = (scores(1), scores(2)), (scores(3), scores(4))
+    made = paired_change(after, before, PIDS)
+    people = [identity_means(rows[0], PIDS) - identity_means(rows[1], PIDS) for rows in (after, before)]
+    assert made.mean == pytest.approx(np.mean(people[0] - people[1]))
+    per_seed = [[identity_means(row[s : s + 1], PIDS).mean() for s in range(3)] for row in (*after, *before)]
+    seeds = np.array(per_seed).T @ [1, -1, -1, 1]
+    assert made.seed_sd == pytest.approx(np.std(seeds, ddof=1))
+    assert made.low <= made.mean <= made.high
+    same = paired_change(after, after, PIDS)
+    assert (same.mean, same.low, same.high) == (0.0, 0.0, 0.0)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    corrected = holm([0.5, math.nan, 0.6])
+    assert corrected[::2] == [1.0, 1.0]
+    assert math.isnan(corrected[1])
+    assert holm([]) == []
