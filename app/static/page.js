@@ -5,7 +5,19 @@ window.mun = (() => {
   const tabs = {}; // by name: what is said, what is shown
   const shared = {}; // checkpoint, data, chosen image: the same for all tabs
   const parameters = () => new URLSearchParams(location.search);
+
+  // Links of tabs that are gone lead to where their content is now.
+  const retired = { results: "tab=about&section=findings", data: "tab=about&section=data", "own-image": "tab=retrieval" };
+  const lead = (address) => {
+    const said = new URLSearchParams(address);
+    for (const [name, value] of new URLSearchParams(retired[said.get("tab")])) said.set(name, value);
+    return "?" + said;
+  };
+  if (retired[parameters().get("tab")]) history.replaceState(history.state, "", location.pathname + lead(location.search) + location.hash);
+
   let current = parameters().get("tab") || "retrieval";
+  let landing = current; // the tab that the address names, until it is open
+  let entry = parameters().size ? location.search : ""; // the address that was opened, until a tab has read it
   let focus = null; // what had the focus when something was pressed
   let clock = 0;
   let timer = 0;
@@ -111,7 +123,15 @@ window.mun = (() => {
     document.body.dataset.tab = name;
     for (const one of document.querySelectorAll("#drawer [data-settings]")) one.hidden = one.dataset.settings !== name;
   };
+  const buttonOf = (name) => document.querySelector(`#tabs [role=tab][data-tab-id="${CSS.escape(name)}"]`);
   const open = (name) => {
+    const wanted = landing;
+    landing = "";
+    if (wanted && wanted !== name) { // Gradio opens the first tab
+      if (buttonOf(wanted)) return buttonOf(wanted).click();
+      entry = "";
+      toast(`There is no tab named ${wanted.slice(0, 40)}.`);
+    }
     show(name);
     const tab = tabOf(name);
     if (tab.restoring || !tab.trigger) return;
@@ -120,10 +140,11 @@ window.mun = (() => {
     else remember(tab.link, true);
   };
   const turn = (name, address = "") => {
-    const button = document.getElementById(`tab-${name}-button`) ?? [...document.querySelectorAll("#tabs [role=tab]")].find((one) => one.id.includes(name));
+    if (retired[name]) return turn(new URLSearchParams(retired[name]).get("tab"), lead(address || `?tab=${name}`));
     const tab = tabOf(name);
     tab.restoring = Boolean(address);
-    if (name !== current) button?.click();
+    tab.wanted = address; // read when the tab is drawn for the first time
+    if (name !== current) buttonOf(name)?.click();
     show(name);
     if (address) press(name, { address });
     setTimeout(() => (tab.restoring = false), 300);
@@ -260,8 +281,9 @@ window.mun = (() => {
     tabOf(tab).trigger = trigger;
     show(current);
     if (tab !== current) return;
-    const said = parameters();
-    if ([...said.keys()].some((one) => !one.startsWith("__"))) press(tab, { address: location.search, quiet: true });
+    const address = tabOf(tab).wanted || entry;
+    entry = "";
+    if ([...new URLSearchParams(address).keys()].some((one) => !one.startsWith("__"))) press(tab, { address, quiet: true });
     else press(tab, { act: "open", quiet: true });
   };
 
