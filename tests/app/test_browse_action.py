@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from app.actions.retrieval import browse, retrieve
 from app.actions.retrieval.browse import Item, Order
-
 from app.library import Library, open_library
 from app.library.collection import Terms
 from mun.structures import Modality, Sample

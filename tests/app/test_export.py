@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from app.actions.provenance import provenance
-from app.actions.retrieval import evaluate, export, export_scores, retrieve
 from PIL import Image
 from serving import serve
 
 import app.library.collection as collection_module
+from app.actions.provenance import provenance
+from app.actions.retrieval import evaluate, export, export_scores, retrieve
 from app.library import Library, open_library
 from mun.evaluation.corrupted import Corruption
 

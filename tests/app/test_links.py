@@ -5,12 +5,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from app.visit import Visit
 
 from app import links
 from app.library import Library
 from app.library.collection import Direction
 from app.views import retrieval as views
+from app.visit import Visit
 
 QUERY = "cam3/{:04d}/0002.jpg"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app.tabs.own_image import BUNDLED, MY_IMAGE, Held, OwnHandlers
 from broken_images import broken_images, whole_image
 
 from app.library import Library, open_library
 from app.library.background import Preparation
 from app.library.checkpoints import CheckpointEntry
 from app.server.uploads import Allowance
+from app.tabs.own_image import BUNDLED, MY_IMAGE, Held, OwnHandlers
 
 
 @pytest.fixture

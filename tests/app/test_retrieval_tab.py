@@ -8,17 +8,17 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from app.actions.retrieval import compare, retrieve
-from app.menus import menus
-from app.tabs.retrieval_controls import NAMES, updates
-from app.tabs.retrieval_events import Answer, Handlers
-from app.visit import Visit
 
+from app.actions.retrieval import compare, retrieve
 from app.library import Library, open_library
 from app.library.background import Preparation
 from app.library.collection import Direction
+from app.menus import menus
 from app.tabs import retrieval_take_home as take_home
+from app.tabs.retrieval_controls import NAMES, updates
+from app.tabs.retrieval_events import Answer, Handlers
 from app.views import retrieval as views
+from app.visit import Visit
 from mun.evaluation.corrupted import Corruption
 
 CONTROLS: dict[str, Any] = {

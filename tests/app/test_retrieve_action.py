@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app.actions.retrieval import evaluate, retrieve
 
 from app.actions import status
+from app.actions.retrieval import evaluate, retrieve
 from app.library import Library, open_library
 from app.library.collection import Direction
 from mun.evaluation.corrupted import Corruption

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.visit import MAX_STEPS, Visit
-
 from app.library.collection import Direction
+from app.visit import MAX_STEPS, Visit
 
 START = Visit("model", "data", "protocol", "a")
 
