@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.library.background import Preparation
+from app.library.background import Progress
 from app.shared.html import html
 
 __all__ = ["Frame", "error_html", "hint_html", "preparing_html", "render", "sentence"]
@@ -27,7 +27,7 @@ def hint_html(name: str, words: str) -> str:
     return html("hint.html", name=name, words=words)
 
 
-def preparing_html(preparation: Preparation, frame: Frame, checkpoint: str) -> str:
+def preparing_html(preparation: Progress, frame: Frame, checkpoint: str) -> str:
     """Say how far the embedding of the images by a checkpoint is, or that it was stopped or failed."""
     if preparation.problem:
         return error_html(preparation.problem, frame, again=True)
@@ -35,7 +35,7 @@ def preparing_html(preparation: Preparation, frame: Frame, checkpoint: str) -> s
     return message(
         "stopped" if preparation.stopped else "loading",
         "Embedding was stopped" if preparation.stopped else "Embedding the images",
-        f"The network {checkpoint} embeds {preparation.what} once: {seen} so far.",
+        f"The network {checkpoint} embeds {preparation.words} once: {seen} so far.",
         action="start" if preparation.stopped else "stop",
         done=preparation.done,
         total=preparation.total,

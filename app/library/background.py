@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
-__all__ = ["AbandonedError", "Job", "Preparation", "Preparations", "StoppedError"]
+__all__ = ["AbandonedError", "Background", "Job", "Progress", "StoppedError"]
 
 PATIENCE = 8.0  # seconds; a page asks about every second
 LOOK_SECONDS = 0.1
+MAX_JOBS = 12  # of one kind that wait or are done; further ones are asked to come again
+MAX_ENDED = 200  # failures and stops that are remembered
 
 
 class StoppedError(ValueError):
-    """Somebody has stopped the embedding."""
+    """Somebody has stopped the job."""
 
 
 class AbandonedError(StoppedError):
@@ -25,24 +28,31 @@ class AbandonedError(StoppedError):
 
 
 @dataclass(frozen=True)
-class Preparation:
-    """How far the embedding of a data set by a checkpoint has come.
+class Progress:
+    """How far a job is.
 
     Attributes:
-        done: Images embedded.
-        total: Images to embed.
-        ready: Whether the embeddings can be used at once.
-        problem: Why they cannot be made, or an empty string.
+        done: Steps done.
+        total: Steps to do; 0 where that is not known.
+        ready: Whether its result can be had at once.
+        problem: Why there is none, in a sentence, or an empty string.
         stopped: Whether somebody has stopped it.
-        what: What is embedded, in words.
+        words: What is being done.
+        made: What is there so far, for a page that shows it; `None` for nothing.
     """
 
-    done: int
-    total: int
+    done: int = 0
+    total: int = 0
     ready: bool = False
     problem: str = ""
     stopped: bool = False
-    what: str = "every image"
+    words: str = ""
+    made: Any = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing to wait for: it is ready, has failed or was stopped."""
+        return self.ready or self.stopped or bool(self.problem)
 
 
 @dataclass(frozen=True)
@@ -51,68 +61,92 @@ class Job:
 
     Attributes:
         begun: How it stands before anything is done.
-        work: Does it; it calls `Preparations.report` now and then.
+        work: Does it and keeps its result, as in the cache; it calls `Background.report` now and then.
         ready: Says whether its result is there.
-        fleeting: Whether it is worth nothing once no page asks for it; such jobs are done one at a time.
+        kind: Jobs of one kind are done one at a time; those without a kind beside all others.
+        fleeting: Whether it is worth nothing once no page asks for it.
     """
 
-    begun: Preparation
+    begun: Progress
     work: Callable[[], object]
     ready: Callable[[], bool]
+    kind: str = ""
     fleeting: bool = False
 
 
-class Preparations:
+class Background:
     """The jobs under way by a key, and those that have failed or were stopped; safe to use from many threads."""
 
     def __init__(self) -> None:
-        self._lock, self._turn = threading.Lock(), threading.Lock()
-        self._progress: dict[Hashable, Preparation] = {}
+        self._lock = threading.Lock()
+        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._running: dict[Hashable, Job] = {}  # those that wait for their turn, too
+        self._progress: dict[Hashable, Progress] = {}
         self._stopping: set[Hashable] = set()
-        self._asked: dict[Hashable, float] = {}  # when a page asked last; of fleeting jobs alone
+        self._asked: dict[Hashable, dict[str, float]] = {}  # when each visitor asked last; of fleeting jobs alone
         self._wanted: Counter[Hashable] = Counter()
 
-    def ask(self, key: Hashable, job: Job, *, retry: bool = False) -> Preparation:
-        """Begin a job, unless it is under way, and say how far it is.
+    def ask(self, key: Hashable, job: Job, *, who: str = "", retry: bool = False) -> Progress:
+        """Begin a job, unless it is there or under way, and say how far it is.
 
         Args:
             key: Names the result.
             job: What is to be done.
+            who: The visitor who asks; `stop` leaves a job to the other visitors who do.
             retry: Begin anew where it has failed or was stopped; otherwise that is reported again.
         """
+        if job.ready():
+            return replace(job.begun, done=job.begun.total, ready=True)
         with self._lock:
-            if job.fleeting:
-                self._asked[key] = time.monotonic()
             reported = self._progress.get(key)
-            if reported is not None and not (retry and (reported.problem or reported.stopped)):
+            ended = reported is not None and reported.ended
+            if job.fleeting and not (ended and not retry):
+                self._asked.setdefault(key, {})[who] = time.monotonic()
+            if reported is not None and not (retry and ended):
                 return reported
-            self._progress[key] = job.begun
+            if job.kind and sum(one.kind == job.kind for one in self._running.values()) >= MAX_JOBS:
+                self._asked.pop(key, None)
+                return replace(job.begun, problem="many visitors are asking for this just now; try again in a minute")
+            self._progress[key], self._running[key] = job.begun, job
             self._stopping.discard(key)
-        threading.Thread(target=self._run, args=(key, job), name="prepare", daemon=True).start()
+        threading.Thread(target=self._run, args=(key, job), name="background", daemon=True).start()
         return job.begun
 
-    def stop(self, key: Hashable) -> None:
-        """Stop a job for everybody, after what is in hand; do nothing where there is none."""
+    def stop(self, key: Hashable, who: str = "") -> None:
+        """Stop a job after the step in hand; do nothing where there is none.
+
+        Args:
+            key: Names the result.
+            who: Only for this visitor: the job goes on where others wait for it. Empty for everybody.
+        """
         with self._lock:
             reported = self._progress.get(key)
-            if reported is not None and not (reported.problem or reported.stopped):
+            if reported is None or reported.ended:
+                return
+            asked = self._asked.get(key, {})
+            asked.pop(who, None)
+            if not who or self._abandoned(key):
                 self._stopping.add(key)
                 self._progress[key] = replace(reported, stopped=True)
 
-    def report(self, key: Hashable, done: int) -> None:
-        """Note how far a job is.
+    def report(
+        self, key: Hashable, done: int = 0, *, total: int | None = None, words: str | None = None, made: Any = None
+    ) -> None:
+        """Note how far a job is; what is not named stays. A key without a job is passed over.
 
         Raises:
             StoppedError: Somebody has stopped it, or nobody waits for it any more.
         """
         with self._lock:
             if key in self._stopping:
-                raise StoppedError("the embedding of the images was stopped; start it again on the page")
+                raise StoppedError("this was stopped; start it again on the page")
             if (reported := self._progress.get(key)) is None:
                 return
-            if not self._wanted[key] and time.monotonic() - self._asked.get(key, time.monotonic()) > PATIENCE:
-                raise AbandonedError("nobody waited for the embedding of the images any more; start it again")
-            self._progress[key] = replace(reported, done=done)
+            if key in self._asked and self._abandoned(key):
+                raise AbandonedError("nobody waited for this any more; start it again")
+            changes = {"total": total, "words": words, "made": made}
+            said = {name: value for name, value in changes.items() if value is not None}
+            self._progress[key] = replace(reported, done=done, **said)
 
     @contextmanager
     def wanted(self, key: Hashable) -> Iterator[None]:
@@ -127,19 +161,25 @@ class Preparations:
                 if not self._wanted[key]:
                     del self._wanted[key]
 
+    def _abandoned(self, key: Hashable) -> bool:
+        """Say whether no visitor has asked lately and nobody waits; the lock is held."""
+        now = time.monotonic()
+        asked = self._asked.get(key, {}).values()
+        return not self._wanted[key] and all(now - moment > PATIENCE for moment in asked)
+
     @contextmanager
     def _in_turn(self, key: Hashable, job: Job) -> Iterator[None]:
-        """Wait until no other fleeting job is under way."""
-        if not job.fleeting:
+        """Wait until no other job of the kind is under way."""
+        if not job.kind:
             yield
             return
-        while not self._turn.acquire(timeout=LOOK_SECONDS):
-            self.report(key, 0)
+        while not self._turns[job.kind].acquire(timeout=LOOK_SECONDS):
+            self.report(key)
         try:
-            self.report(key, 0)  # nothing is begun that was given up or stopped while it waited
+            self.report(key)  # nothing is begun that was given up or stopped while it waited
             yield
         finally:
-            self._turn.release()
+            self._turns[job.kind].release()
 
     def _run(self, key: Hashable, job: Job) -> None:
         """Do a job; a failure is kept for the page and never ends the app."""
@@ -151,18 +191,23 @@ class Preparations:
             pass
         except StoppedError:
             with self._lock:
-                stopped = key in self._stopping
-            if not stopped:  # somebody has started it again while it was coming to its end
+                stopped, current = key in self._stopping, self._running.get(key) is job
+            if current and not stopped:  # it shares work with one that was stopped
                 self._run(key, job)
                 return
         except ValueError as error:
             problem = str(error)
         except Exception as error:
-            logging.getLogger(__name__).exception("embedding %s failed", job.begun.what)
+            logging.getLogger(__name__).exception("%s failed", job.begun.words or job.kind)
             problem = f"an unexpected error ({type(error).__name__}); the log of the app says more"
         with self._lock:
-            reported = self._progress.pop(key, job.begun)
+            if self._running.get(key) is not job:  # it was started again while it came to its end
+                return
+            del self._running[key]
+            reported = self._progress.pop(key)
             self._stopping.discard(key)
             self._asked.pop(key, None)
             if (problem or stopped) and not job.ready():
                 self._progress[key] = replace(reported, problem=problem, stopped=stopped)
+                for one in [one for one in self._progress if one not in self._running][:-MAX_ENDED]:
+                    del self._progress[one]

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from app.jobs.queue import Jobs
-from app.library.background import Job, Preparation, Preparations
+from app.library.background import Background, Job, Progress
 from app.library.cache import Cache
 from app.library.checkpoints import CheckpointEntry, Entries, default_first, list_checkpoints, load_network, open_entry
 from app.library.collection import Collection, Terms, open_collection, search
@@ -52,7 +52,7 @@ class Library:
     ) -> None:
         self.checkpoints, self.collections, self.device = Entries(checkpoints), dict(collections), device
         self.cache = Cache(max_bytes)
-        self._preparations = Preparations()
+        self.background = Background()
         self._lock = threading.Lock()
         self.jobs = Jobs()
         self.jobs.finished = lambda folder: self.add_checkpoint(open_entry(folder))
@@ -108,7 +108,7 @@ class Library:
             ValueError: An image is broken or gone, or the checkpoint has changed or gives values that are not finite.
         """
         key = self._embeddings_key(checkpoint, data, corruption)
-        with self._preparations.wanted(key) if corruption else nullcontext():
+        with self.background.wanted(key) if corruption else nullcontext():
             return self._embeddings(checkpoint, data, corruption)
 
     def table(self, checkpoint: str, data: str, terms: Terms) -> Table:
@@ -193,7 +193,7 @@ class Library:
 
     def prepare(
         self, checkpoint: str, data: str, *, retry: bool = False, corruption: Corruption | None = None
-    ) -> Preparation:
+    ) -> Progress:
         """Start embedding in the background, unless that is done or under way, and say how far it is.
 
         Corrupted images come after the clean ones, one kind at a time, and only as long as somebody asks.
@@ -209,11 +209,8 @@ class Library:
             if not clean.ready:
                 return clean
         key, samples = self._embeddings_key(checkpoint, data, corruption), self._embedded(data, corruption)
-        begun = Preparation(0, len(samples))
-        if corruption is not None:
-            begun = replace(begun, what=f"every visible image, corrupted ({corruption.words}),")
-        if key in self.cache:
-            return replace(begun, done=begun.total, ready=True)
+        words = f"every visible image, corrupted ({corruption.words})," if corruption else "every image"
+        begun = Progress(0, len(samples), words=words)
 
         def work() -> None:
             """Compute what a first visitor will ask for."""
@@ -222,13 +219,14 @@ class Library:
             self.metrics(checkpoint, data, terms)
             self.scores(checkpoint, data, terms)
 
-        job = Job(begun, work, lambda: key in self.cache, fleeting=corruption is not None)
-        return self._preparations.ask(key, job, retry=retry)
+        kind, fleeting = "corrupted" if corruption else "", corruption is not None
+        job = Job(begun, work, lambda: key in self.cache, kind, fleeting)
+        return self.background.ask(key, job, retry=retry)
 
     def stop(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> None:
         """Stop the embedding that `prepare` has started, for everybody, after the images in hand; else do nothing."""
         for what in {None, corruption}:
-            self._preparations.stop(self._embeddings_key(checkpoint, data, what))
+            self.background.stop(self._embeddings_key(checkpoint, data, what))
 
     def _embeddings_key(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> tuple[str, str, str]:
         return ("embeddings", self.checkpoints[checkpoint].content, self.view(data, corruption).content)
@@ -250,7 +248,7 @@ class Library:
         else:
             embeddings = np.array(self._embeddings(checkpoint, data, None))
         for start in range(0, len(rows), EMBED_CHUNK):
-            self._preparations.report(key, start)
+            self.background.report(key, start)
             part = rows[start : start + EMBED_CHUNK]
             try:
                 embeddings[part] = embed_view(network, view, [view.samples[row] for row in part])

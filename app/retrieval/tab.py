@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.library import Library
-from app.library.background import Preparation
+from app.library.background import Progress
 from app.library.collection import Direction
 from app.library.queries import Order
 from app.library.ranking import Ranked
@@ -121,11 +121,11 @@ def handed(library: Library, request: Browse, key: str) -> Browse:
     return request
 
 
-def prepared(preparation: Preparation, checkpoint: str) -> str:
+def prepared(preparation: Progress, checkpoint: str) -> str:
     """Say how far the embedding of the images by a checkpoint is, or that it was stopped or failed."""
     seen = f"{preparation.done:,} of {preparation.total:,}"
     state, action, heading = "loading", "stop", "Embedding the images"
-    words = f"The network {checkpoint} embeds {preparation.what} once: {seen} so far. The ranking appears by itself."
+    words = f"The network {checkpoint} embeds {preparation.words} once: {seen} so far. The ranking appears by itself."
     if preparation.problem:
         state, action, heading, words = "error", "start", "The images cannot be embedded", preparation.problem
     elif preparation.stopped:

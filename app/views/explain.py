@@ -20,7 +20,7 @@ from app.actions.explain.result import LayerMap, Result
 from app.actions.explain.scale import SCALES, fit_scale, palette, veil
 from app.cards import Frame, preparing_html, render
 from app.library import Library
-from app.library.background import Preparation
+from app.library.background import Progress
 from app.library.thumbnails import STRIP_HEIGHT, encoded
 from mun.explain.cams import GENERATOR_LAYERS, Method
 
@@ -219,7 +219,7 @@ def message_html(words: str, visit: ExplainVisit) -> str:
     return render("explain_message.html", words=words, visit=visit, link=write_link(visit))
 
 
-def waiting_html(preparation: Preparation, visit: ExplainVisit) -> str:
+def waiting_html(preparation: Progress, visit: ExplainVisit) -> str:
     """Say how far the embedding of the images is."""
     return preparing_html(preparation, Frame(visit.turn), visit.request.checkpoint)
 

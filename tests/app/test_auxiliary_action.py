@@ -23,7 +23,7 @@ from app.actions.auxiliary.pictures import ORDER
 from app.actions.auxiliary.request import pair_of
 from app.actions.auxiliary.synvi import opening_pair
 from app.library import Library, open_library
-from app.library.background import Preparation
+from app.library.background import Progress
 from app.library.own_images import look_at
 from mun.auxiliary.generator import input_dependence
 from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
@@ -272,9 +272,9 @@ def test_ranks_are_not_waited_for_where_nobody_wants_to_wait(
     library = open_library(tiny_synvi, tiny_checkpoint)
     request = Request(**PAIR).checked(library)
     for state, words, soon in (
-        (Preparation(3, 12), "mun-tiny has looked at 3 of 12 images", True),
-        (Preparation(0, 12, problem="an image is gone"), "cannot be had: an image is gone", False),
-        (Preparation(0, 12, stopped=True), "was stopped", False),
+        (Progress(3, 12), "mun-tiny has looked at 3 of 12 images", True),
+        (Progress(0, 12, problem="an image is gone"), "cannot be had: an image is gone", False),
+        (Progress(0, 12, stopped=True), "was stopped", False),
     ):
         monkeypatch.setattr(library, "prepare", lambda *_, state=state, **__: state)
         made = auxiliary.panel(library, request, pair_of(library, request), wait=False)

@@ -3,11 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from app.actions.retrieval import compare, evaluate, retrieve
 
 from app import cards
-from app.actions.retrieval import compare, evaluate, retrieve
 from app.library import Library
-from app.library.background import Preparation
+from app.library.background import Progress
 from app.views import retrieval as views
 
 EVIL = '"><script>alert(1)</script>{{ value }}'
@@ -43,7 +43,7 @@ def test_names_are_escaped_everywhere(library: Library) -> None:
         cards.queries_html([item], page=0, first=0, total=1, selected=EVIL, turn=0, modality=EVIL),
         cards.header_html(EVIL, EVIL, 1, 1, True, compare=EVIL),
         cards.error_html(EVIL, frame),
-        cards.preparing_html(Preparation(1, 2), frame, EVIL),
+        cards.preparing_html(Progress(1, 2), frame, EVIL),
         cards.hint_html(EVIL, EVIL),
         cards.scores_html([scores, scores], synthetic=True),
         cards.scores_html([], synthetic=True, words=EVIL),
@@ -147,12 +147,12 @@ def test_an_empty_page_of_queries_explains_itself() -> None:
 @pytest.mark.parametrize(
     ("preparation", "state", "button"),
     [
-        (Preparation(3, 12), "loading", ">Stop<"),
-        (Preparation(3, 12, stopped=True), "stopped", ">Start again<"),
-        (Preparation(3, 12, problem="no luck"), "error", ">Start again<"),
+        (Progress(3, 12), "loading", ">Stop<"),
+        (Progress(3, 12, stopped=True), "stopped", ">Start again<"),
+        (Progress(3, 12, problem="no luck"), "error", ">Start again<"),
     ],
 )
-def test_work_under_way_can_be_stopped_and_begun_again(preparation: Preparation, state: str, button: str) -> None:
+def test_work_under_way_can_be_stopped_and_begun_again(preparation: Progress, state: str, button: str) -> None:
     html = cards.preparing_html(preparation, FRAME, "mun-tiny")
     assert f'data-state="{state}"' in html
     assert button in html

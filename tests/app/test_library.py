@@ -14,7 +14,7 @@ import pytest
 
 from app.library import Library, open_library
 from app.library import library as library_module
-from app.library.background import Preparation, StoppedError
+from app.library.background import Progress, StoppedError
 from app.library.checkpoints import CheckpointEntry, budget_note, by_budget
 from app.library.collection import Terms
 from app.library.thumbnails import fitted
@@ -28,7 +28,7 @@ from mun.models.network import Network
 from mun.structures import Modality, Sample
 
 
-def wait(library: Library, checkpoint: str, data: str) -> Preparation:
+def wait(library: Library, checkpoint: str, data: str) -> Progress:
     """Wait until the background work has ended, well or badly."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -191,7 +191,7 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(
     assert library.prepare("mun-tiny", "synvi").stopped
     go.set()
     deadline = time.monotonic() + 30
-    while library._preparations._stopping and time.monotonic() < deadline:
+    while library.background._stopping and time.monotonic() < deadline:
         time.sleep(0.01)
     stopped = library.prepare("mun-tiny", "synvi")
     assert stopped.stopped
@@ -274,9 +274,9 @@ def test_corrupted_images_are_embedded_after_the_clean_ones(tiny_synvi: Path, ti
         seen.append(library.prepare("mun-tiny", "synvi", corruption=corruption))
         assert not library.ready("mun-tiny", "synvi", corruption) or library.ready("mun-tiny", "synvi")
         time.sleep(0.01)
-    assert (seen[0].what, seen[0].total) == ("every image", 72)
+    assert (seen[0].words, seen[0].total) == ("every image", 72)
     assert seen[-1].total == 48
-    assert "snow, severity 2, seed 0" in seen[-1].what
+    assert "snow, severity 2, seed 0" in seen[-1].words
     assert library.prepare("mun-tiny", "synvi").ready
 
 
@@ -293,7 +293,7 @@ def test_corrupted_images_can_be_stopped(
     library.stop("mun-tiny", "synvi", corruption)
     go.set()
     deadline = time.monotonic() + 30
-    while library._preparations._stopping and time.monotonic() < deadline:
+    while library.background._stopping and time.monotonic() < deadline:
         time.sleep(0.01)
     stopped = library.prepare("mun-tiny", "synvi", corruption=corruption)
     assert stopped.stopped

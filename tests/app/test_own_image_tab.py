@@ -10,7 +10,7 @@ import pytest
 from broken_images import broken_images, whole_image
 
 from app.library import Library, open_library
-from app.library.background import Preparation
+from app.library.background import Progress
 from app.library.checkpoints import CheckpointEntry
 from app.server.uploads import Allowance
 from app.tabs.own_image import BUNDLED, MY_IMAGE, Held, OwnHandlers
@@ -134,11 +134,11 @@ def test_before_the_embeddings_are_there_the_page_says_how_far_they_are(
     handlers: OwnHandlers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, *_ = handlers.take_image(Held(), put(tmp_path, "me.png", whole_image()))
-    monkeypatch.setattr(handlers.library, "prepare", lambda *_, **__: Preparation(3, 12))
+    monkeypatch.setattr(handlers.library, "prepare", lambda *_, **__: Progress(3, 12))
     _, ranking = handlers.rank_image(held, "infrared", "mun-tiny", 10)
     assert "3 of 12" in ranking
     assert 'data-state="waiting"' in ranking
-    monkeypatch.setattr(handlers.library, "prepare", lambda *_, **__: Preparation(0, 12, problem="an image is gone"))
+    monkeypatch.setattr(handlers.library, "prepare", lambda *_, **__: Progress(0, 12, problem="an image is gone"))
     assert "An image is gone." in handlers.rank_image(held, "infrared", "mun-tiny", 10)[1]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from app.actions.retrieval import compare, retrieve
 from app.library import Library, open_library
-from app.library.background import Preparation
+from app.library.background import Progress
 from app.library.collection import Direction
 from app.menus import menus
 from app.tabs import retrieval_take_home as take_home
@@ -258,7 +258,7 @@ def test_before_the_embeddings_are_there_the_page_shows_progress(
 ) -> None:
     library = open_library(tiny_synvi, tiny_checkpoint)
     handlers = Handlers(library)
-    monkeypatch.setattr(library, "prepare", lambda *_, **__: Preparation(3, 12))
+    monkeypatch.setattr(library, "prepare", lambda *_, **__: Progress(3, 12))
     answer = handlers.open({})
     assert answer.visit.query == ""
     assert "3 of 12" in str(answer.results)
@@ -269,7 +269,7 @@ def test_before_the_embeddings_are_there_the_page_shows_progress(
         take_home.write(library, answer.visit, "png")
     with pytest.raises(gr.Error, match="not embedded yet"):
         take_home.write_scores(library, answer.visit, "png")
-    monkeypatch.setattr(library, "prepare", lambda *_, **__: Preparation(0, 12, problem="<b>no</b> luck"))
+    monkeypatch.setattr(library, "prepare", lambda *_, **__: Progress(0, 12, problem="<b>no</b> luck"))
     answer = handlers.poll(answer.visit)
     assert 'data-state="error"' in str(answer.results)
     assert "&lt;b&gt;no" in str(answer.results)
@@ -302,7 +302,7 @@ def test_stop_and_start_reach_the_library(handlers: Handlers, visit: Visit, monk
     library = handlers.library
     monkeypatch.setattr(library, "stop", lambda *names: calls.append(("stop", *names)))
     monkeypatch.setattr(
-        library, "prepare", lambda *_, retry=False, **__: calls.append(retry) or Preparation(3, 12, stopped=not retry)
+        library, "prepare", lambda *_, retry=False, **__: calls.append(retry) or Progress(3, 12, stopped=not retry)
     )
     answer = handlers.act(visit, event({"action": "stop"}))
     assert calls == [("stop", "mun-tiny", "synvi", None), False]
@@ -349,7 +349,7 @@ def test_corrupted_images_are_prepared_then_ranked_and_named(
 ) -> None:
     library = handlers.library
     with monkeypatch.context() as patch:
-        patch.setattr(library, "prepare", lambda *_, **__: Preparation(3, 48, what="every visible image, corrupted,"))
+        patch.setattr(library, "prepare", lambda *_, **__: Progress(3, 48, words="every visible image, corrupted,"))
         answer = change(handlers, visit, corruption="contrast", severity="4")
         assert "looks at every visible image, corrupted, once: 3 of 48" in str(answer.results)
         assert answer.polling
