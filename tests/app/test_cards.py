@@ -3,9 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from app.actions.retrieval import compare, evaluate, retrieve
 
 from app import cards
+from app.actions.retrieval import compare, evaluate, retrieve
 from app.library import Library
 from app.library.background import Progress
 from app.views import retrieval as views
