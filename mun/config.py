@@ -16,22 +16,16 @@ __all__ = ["Config", "GeneratorConfig", "LossConfig", "ModelConfig", "TrainConfi
 T = TypeVar("T")
 
 
-def option(
-    default: Any,
-    text: str,
-    choices: tuple[str, ...] | None = None,
-    bounds: tuple[float, float] | None = None,
-    later: bool = False,
-) -> Any:
+def option(default: Any, text: str, allowed: tuple[Any, ...] = (), later: bool = False) -> Any:
     """Declare a field with the text that explains it, here and in `--help`.
 
     Args:
         default: The value of a run that sets none.
         text: One line.
-        choices: The allowed values of a string.
-        bounds: The least and the greatest value of a number.
+        allowed: The choices of a string, or the least and the greatest value of a number.
         later: Whether checkpoints are older than the field; in their configs it is absent and means the default.
     """
+    choices, bounds = (allowed, ()) if isinstance(default, str) else ((), allowed)
     return field(default=default, metadata={"text": text, "choices": choices, "bounds": bounds, "later": later})
 
 
@@ -39,16 +33,14 @@ def option(
 class GeneratorConfig:
     """The auxiliary generator of MUN."""
 
-    channels: int = option(
-        16, "width C of the generator; not stated: 16 keeps it at about 5 k parameters", bounds=(1, 512)
-    )
+    channels: int = option(16, "width C of the generator; not stated: 16 keeps it at about 5 k parameters", (1, 512))
     kernels: tuple[int, ...] = option((3, 5, 7), "sizes of the depth-wise kernels, odd; the paper says several")
     bins: tuple[tuple[int, int], ...] = option(
         ((1, 1), (2, 1), (4, 2), (8, 4)),
         "pyramid bins (rows, columns); not stated: taller than wide, as people are; none finer than a body part",
     )
     resolution: int = option(
-        2, "divide height and width by this inside the generator; 1 costs four times as much", bounds=(1, 8)
+        2, "divide height and width by this inside the generator; 1 costs four times as much", (1, 8)
     )
     iml: bool = option(True, "use the intra-modality learners")
     cml: bool = option(True, "use the cross-modality learner")
@@ -62,19 +54,19 @@ class GeneratorConfig:
     scale_init: float = option(
         0.5,
         "layer scale at the start; not stated: both branches begin alike; 0.01 suits residual and gate",
-        bounds=(-100, 100),
+        (-100, 100),
     )
     scale_learned: bool = option(True, "learn the layer scale; off keeps it as it starts, for the ablation", later=True)
     branch_dropout: float = option(
         0.0,
         "probability, in training, that one branch of an image is left out; against images of one kind",
-        bounds=(0, 1),
+        (0, 1),
         later=True,
     )
     scale_jitter: float = option(
         0.0,
         "largest relative change, in training, of an image's ratio of the branches; as random as Mixup",
-        bounds=(0, 1),
+        (0, 1),
         later=True,
     )
 
@@ -85,13 +77,11 @@ class ModelConfig:
 
     auxiliary: str = option("mun", "the third modality of training, a name of the registry")
     backbone: str = option("resnet18", "depth of the shared trunk", ("resnet18", "resnet34", "resnet50"))
-    width: float = option(
-        0.5, "multiplies every channel count of the backbone; 1 fits pretrained weights", bounds=(0.0625, 4)
-    )
-    height: int = option(128, "image height in pixels", bounds=(32, 1024))
-    image_width: int = option(64, "image width in pixels", bounds=(16, 1024))
+    width: float = option(0.5, "multiplies every channel count of the backbone; 1 fits pretrained weights", (0.0625, 4))
+    height: int = option(128, "image height in pixels", (32, 1024))
+    image_width: int = option(64, "image width in pixels", (16, 1024))
     auxiliary_stem: str = option("own", "stem of the auxiliary image; not stated: its own", ("own", "visible"))
-    gem_power: float = option(3.0, "power of the generalised-mean pooling; 3 is the field's habit", bounds=(1, 100))
+    gem_power: float = option(3.0, "power of the generalised-mean pooling; 3 is the field's habit", (1, 100))
     generator: GeneratorConfig = GeneratorConfig()
 
 
@@ -100,17 +90,15 @@ class LossConfig:
     """What is minimised: identity + weights × (identity alignment, modality alignment, triplet)."""
 
     identity_alignment: float = option(
-        1.0, "weight of L_ia; not stated: 1, as triplets are weighted in the field", bounds=(0, 1e3)
+        1.0, "weight of L_ia; not stated: 1, as triplets are weighted in the field", (0, 1e3)
     )
     modality_alignment: float = option(
-        0.5, "weight of L_ma; not stated: 0.5, below the terms that see identities", bounds=(0, 1e3)
+        0.5, "weight of L_ma; not stated: 0.5, below the terms that see identities", (0, 1e3)
     )
-    triplet: float = option(
-        0.0, "weight of a batch-hard triplet over all images; not in MUN, for baselines", bounds=(0, 1e3)
-    )
-    margin: float = option(0.3, "margin of L_ia and the triplet; not stated: 0.3, the field's habit", bounds=(0, 1e3))
+    triplet: float = option(0.0, "weight of a batch-hard triplet over all images; not in MUN, for baselines", (0, 1e3))
+    margin: float = option(0.3, "margin of L_ia and the triplet; not stated: 0.3, the field's habit", (0, 1e3))
     momentum: float = option(
-        0.8, "momentum of the accumulated prototypes; not stated: about five steps of memory", bounds=(0, 0.9999)
+        0.8, "momentum of the accumulated prototypes; not stated: about five steps of memory", (0, 0.9999)
     )
     alignment: str = option(
         "bridge",
@@ -127,43 +115,43 @@ class LossConfig:
         1.0,
         "share of the identity loss's gradient that reaches the generator: 1 all, 0 none, so that alignment alone pays"
         " it, below 0 reversed; paid for easy images it makes easy ones",
-        bounds=(-1, 1),
+        (-1, 1),
         later=True,
     )
     label_smoothing: float = option(
-        0.1, "label smoothing of the identity loss; not stated: 0.1, as in strong baselines", bounds=(0, 0.9)
+        0.1, "label smoothing of the identity loss; not stated: 0.1, as in strong baselines", (0, 0.9)
     )
     ramp_start: float = option(
-        0.05, "fraction of the run before the metric losses begin; from scratch they collapse", bounds=(0, 1)
+        0.05, "fraction of the run before the metric losses begin; from scratch they collapse", (0, 1)
     )
-    ramp_end: float = option(0.2, "fraction of the run when the metric losses reach their weights", bounds=(0, 1))
+    ramp_end: float = option(0.2, "fraction of the run when the metric losses reach their weights", (0, 1))
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """How long, how fast, on what batches."""
 
-    epochs: int = option(20, "passes over the larger modality's images", bounds=(1, 100_000))
-    ids_per_batch: int = option(8, "P: identities per batch", bounds=(2, 1024))
-    instances_per_id: int = option(4, "K: images per identity and modality", bounds=(1, 1024))
+    epochs: int = option(20, "passes over the larger modality's images", (1, 100_000))
+    ids_per_batch: int = option(8, "P: identities per batch", (2, 1024))
+    instances_per_id: int = option(4, "K: images per identity and modality", (1, 1024))
     optimizer: str = option("adamw", "adamw for small nets from scratch, sgd for pretrained", ("adamw", "sgd"))
-    lr: float = option(1e-3, "highest learning rate; about 0.1 for sgd", bounds=(1e-8, 10))
+    lr: float = option(1e-3, "highest learning rate; about 0.1 for sgd", (1e-8, 10))
     pretrained_rate: float = option(
-        0.1, "factor on the learning rate of what --pretrained has filled; without it unused", bounds=(0, 1), later=True
+        0.1, "factor on the learning rate of what --pretrained has filled; without it unused", (0, 1), later=True
     )
     generator_rate: float = option(
         1.0,
         "factor on the learning rate of the auxiliary generator; its few numbers may want another pace",
-        bounds=(0, 100),
+        (0, 100),
         later=True,
     )
-    weight_decay: float = option(5e-4, "weight decay; none on biases, normalisation and the layer scale", bounds=(0, 1))
-    warmup: float = option(0.05, "fraction of the run with rising learning rate, before the cosine", bounds=(0, 1))
-    flip: float = option(0.5, "probability of a mirror image", bounds=(0, 1))
-    pad: int = option(6, "pixels of padding before the random crop", bounds=(0, 256))
-    erase: float = option(0.5, "probability of erasing a rectangle", bounds=(0, 1))
-    erase_area: float = option(0.25, "largest erased share of the image", bounds=(0.02, 0.9))
-    jitter: float = option(0.2, "largest relative change of brightness and contrast, per image", bounds=(0, 0.9))
+    weight_decay: float = option(5e-4, "weight decay; none on biases, normalisation and the layer scale", (0, 1))
+    warmup: float = option(0.05, "fraction of the run with rising learning rate, before the cosine", (0, 1))
+    flip: float = option(0.5, "probability of a mirror image", (0, 1))
+    pad: int = option(6, "pixels of padding before the random crop", (0, 256))
+    erase: float = option(0.5, "probability of erasing a rectangle", (0, 1))
+    erase_area: float = option(0.25, "largest erased share of the image", (0.02, 0.9))
+    jitter: float = option(0.2, "largest relative change of brightness and contrast, per image", (0, 0.9))
     shared_geometry: bool = option(
         False, "mirror and shift both images of a pair alike, so that aligned pairs stay so", later=True
     )
@@ -179,27 +167,23 @@ class TrainConfig:
     score_training: bool = option(
         False, "score training people too at each validation: the gap is what was learnt by heart", later=True
     )
-    snapshots: int = option(
-        0, "states of the generator to keep, from the first step to the last", bounds=(0, 100), later=True
-    )
+    snapshots: int = option(0, "states of the generator to keep, from the first step to the last", (0, 100), later=True)
     precision: str = option(
         "auto",
         "auto: bfloat16 on a GPU, float32 on a CPU; metric losses always in float32",
         ("auto", "float32", "bfloat16"),
     )
-    evaluate_every: int = option(1, "epochs between validations", bounds=(1, 100_000))
-    save_every: int = option(200, "steps between saved states", bounds=(1, 10_000_000))
-    log_every: int = option(20, "steps between lines of metrics", bounds=(1, 10_000_000))
+    evaluate_every: int = option(1, "epochs between validations", (1, 100_000))
+    save_every: int = option(200, "steps between saved states", (1, 10_000_000))
+    log_every: int = option(20, "steps between lines of metrics", (1, 10_000_000))
     recalibration: int = option(
-        40, "batches of visible and infrared images that reset batch statistics, 0: keep", bounds=(0, 10_000)
+        40, "batches of visible and infrared images that reset batch statistics, 0: keep", (0, 10_000)
     )
     select: str = option(
         "best", "keep the weights that were best on validation identities, or the last", ("best", "last")
     )
     fresh: int = option(
-        0,
-        "training identities that new ones replace after each epoch; SynVI only, which has no end",
-        bounds=(0, 100_000),
+        0, "training identities that new ones replace after each epoch; SynVI only, which has no end", (0, 100_000)
     )
 
 

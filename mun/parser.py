@@ -37,8 +37,8 @@ def add_config_flags(parser: argparse.ArgumentParser, kind: type) -> None:
         parser.add_argument(
             f"--{item.name.replace('_', '-')}",
             type=PARSERS[str(hints[item.name])],
-            choices=item.metadata["choices"],
-            metavar=item.name.upper() if item.metadata["choices"] is None else None,
+            choices=item.metadata["choices"] or None,
+            metavar=item.name.upper() if not item.metadata["choices"] else None,
             help=text,
         )
 

@@ -9,17 +9,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "Method",
-    "Metric",
-    "Projection",
-    "Settings",
-    "check_count",
-    "check_points",
-    "neighbors_kept",
-    "project",
-    "unit_length",
-]
+__all__ = ["Method", "Metric", "Projection", "Settings", "check_count", "check_points", "neighbors_kept", "project"]
+__all__ += ["unit_length"]
 
 Floats = NDArray[np.float64]
 MIN_POINTS = 4

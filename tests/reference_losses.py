@@ -37,15 +37,3 @@ def batch_hard_triplet(features, labels, margin):
         negative = min(np.linalg.norm(fa - fb) for fb, lb in zip(features, labels, strict=True) if la != lb)
         losses.append(max(0.0, margin + positive - negative))
     return float(np.mean(losses))
-
-
-def weighted_regularised_triplet(features, labels):
-    """The weighted regularised triplet by loops, weights a softmax over the positives and over the negatives."""
-    losses = []
-    for fa, la in zip(features, labels, strict=True):
-        distances = [np.linalg.norm(fa - fb) for fb in features]
-        positives = np.array([d for d, lb in zip(distances, labels, strict=True) if la == lb])
-        negatives = np.array([d for d, lb in zip(distances, labels, strict=True) if la != lb])
-        wp, wn = np.exp(positives), np.exp(-negatives)
-        losses.append(np.log1p(np.exp((wp / wp.sum() * positives).sum() - (wn / wn.sum() * negatives).sum())))
-    return float(np.mean(losses))

@@ -10,16 +10,7 @@ from torch import Tensor
 from mun.auxiliary.interface import Auxiliary, check_pairs
 from mun.pixels import channel_exchange, cut_mix, grayscale, mix, random_pixels
 
-__all__ = [
-    "ChannelExchange",
-    "Copy",
-    "CutMix",
-    "Grayscale",
-    "Mixup",
-    "NoAuxiliary",
-    "PixelMean",
-    "RandomPixel",
-]
+__all__ = ["ChannelExchange", "Copy", "CutMix", "Grayscale", "Mixup", "NoAuxiliary", "PixelMean", "RandomPixel"]
 
 
 def generator_of(draws: torch.Generator | None) -> torch.Generator:

@@ -10,16 +10,7 @@ from collections.abc import Callable
 from mun.auxiliary.generator import AuxiliaryGenerator
 from mun.auxiliary.interface import Auxiliary
 from mun.auxiliary.learned import FrozenGenerator, MiddleGenerator, ShuffledPartners, SyncreticGenerator, XGenerator
-from mun.auxiliary.pixel import (
-    ChannelExchange,
-    Copy,
-    CutMix,
-    Grayscale,
-    Mixup,
-    NoAuxiliary,
-    PixelMean,
-    RandomPixel,
-)
+from mun.auxiliary.pixel import ChannelExchange, Copy, CutMix, Grayscale, Mixup, NoAuxiliary, PixelMean, RandomPixel
 from mun.config import GeneratorConfig
 
 __all__ = ["AUXILIARIES", "build_auxiliary"]

@@ -26,11 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", help="which image, as cam3/0007/0001.jpg")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; new or empty")
     parser.add_argument(
-        "--without",
-        action="append",
-        default=[],
-        metavar="THING",
-        help=f"take away: {', '.join(REMOVABLE)}",
+        "--without", action="append", default=[], metavar="THING", help=f"take away: {', '.join(REMOVABLE)}"
     )
     for name in ("upper", "lower"):
         parser.add_argument(f"--{name}-pattern", metavar="NAME", help=f"one of {PATTERNS}")

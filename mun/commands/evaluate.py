@@ -16,7 +16,7 @@ from mun.device import choose_device
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.corrupted import CorruptedTest, Corruption, Order, embed_corrupted
-from mun.evaluation.galleries import GallerySampler, check_draws, read_permutations
+from mun.evaluation.galleries import GallerySampler, draw_trials, read_permutations
 from mun.evaluation.protocols import get_protocol
 from mun.files import write_json
 from mun.structures import Split
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
     samples = source.require(Split(options.split))
     permutations = read_permutations(source.root) if options.gallery == "official" else None
     device = choose_device(options.device)
-    check_draws(protocol, samples, options.shots, options.trials, options.gallery, permutations)
+    draw_trials(protocol, samples, options.shots, options.trials, options.gallery, permutations)  # before the work
     network = network.to(device)
     embeddings = embed_samples(network, samples, flip=options.flip, progress=not options.quiet)
 

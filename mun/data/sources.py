@@ -13,14 +13,7 @@ from mun.structures import Modality, Sample, Split
 
 __all__ = ["SOURCES", "Source", "check_disjoint", "list_samples", "read_ids", "read_source", "read_sysu"]
 
-CAMERAS = {
-    1: Modality.VISIBLE,
-    2: Modality.VISIBLE,
-    3: Modality.INFRARED,
-    4: Modality.VISIBLE,
-    5: Modality.VISIBLE,
-    6: Modality.INFRARED,
-}
+CAMERAS = {camid: Modality.INFRARED if camid in (3, 6) else Modality.VISIBLE for camid in range(1, 7)}
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 

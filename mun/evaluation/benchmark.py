@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mun.evaluation.galleries import GallerySampler, Permutations, some_gallery, some_queries
+from mun.evaluation.galleries import GallerySampler, Permutations, draw_trials, uncounted
 from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics
-from mun.evaluation.protocols import Protocol, dropped
+from mun.evaluation.protocols import Protocol
 from mun.features import unit_rows
 from mun.structures import Sample
 
-__all__ = ["BenchmarkResult", "benchmark"]
+__all__ = ["BenchmarkResult", "Distances", "benchmark", "score_trials"]
+
+Distances = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.floating[Any]]]
 
 
 @dataclass(frozen=True)
@@ -112,37 +114,44 @@ def benchmark(
             is below 1; there is no query, no gallery, or no query with a match; or `sample_gallery` refuses the draw.
     """
     rows = np.asarray(unit_rows("embeddings", embeddings), dtype=np.float64)
-    row_of = {sample: row for row, sample in enumerate(samples)}
-    if len(rows) != len(samples) or len(row_of) != len(samples):
+    if len(rows) != len(samples) or len(set(samples)) != len(samples):
         raise ValueError(
             f"expected `embeddings` of shape ({len(samples)}, D) and no sample twice,"
-            f" got {rows.shape} for {len(row_of)} different samples"
+            f" got {rows.shape} for {len(set(samples))} different samples"
         )
-    if trials < 1:
-        raise ValueError(f"expected at least one trial, got {trials}")
-    asked = some_queries(protocol, samples)
-    per_trial = []
-    for trial in range(trials):
-        gallery = some_gallery(protocol, samples, shots, trial, sampler, permutations)
-        per_trial.append(_trial(protocol, asked, gallery, rows, row_of))
-    return BenchmarkResult(data, protocol.name, str(sampler), shots, flip, tuple(per_trial))
+    drawn = draw_trials(protocol, samples, shots, trials, sampler, permutations)
+    metrics = score_trials(protocol, samples, *drawn, lambda asked, shown: cosine_distances(rows[asked], rows[shown]))
+    return BenchmarkResult(data, protocol.name, str(sampler), shots, flip, metrics)
 
 
-def _trial(
+def score_trials(
     protocol: Protocol,
+    samples: Sequence[Sample],
     asked: Sequence[Sample],
-    gallery: Sequence[Sample],
-    embeddings: NDArray[np.float64],
-    row_of: dict[Sample, int],
-) -> RankingMetrics:
-    """Score one gallery."""
-    query_pids, gallery_pids = [sample.pid for sample in asked], [sample.pid for sample in gallery]
-    query_camids, gallery_camids = [sample.camid for sample in asked], [sample.camid for sample in gallery]
-    distances = cosine_distances(
-        embeddings[[row_of[sample] for sample in asked]], embeddings[[row_of[sample] for sample in gallery]]
+    galleries: Sequence[Sequence[Sample]],
+    distances: Distances,
+) -> tuple[RankingMetrics, ...]:
+    """Score every gallery.
+
+    Args:
+        protocol: Which gallery images count, and how CMC counts.
+        samples: All samples of the split.
+        asked: The queries, Q of the samples.
+        galleries: Of each trial, G of the samples.
+        distances: From the rows of the queries and of a gallery in `samples` to their distances, `(Q, G)`.
+
+    Raises:
+        ValueError: As `rank_metrics`.
+    """
+    row_of = {sample: row for row, sample in enumerate(samples)}
+    query_rows, query_pids = np.array([row_of[sample] for sample in asked]), [sample.pid for sample in asked]
+    return tuple(
+        rank_metrics(
+            distances(query_rows, np.array([row_of[sample] for sample in gallery])),
+            query_pids,
+            [sample.pid for sample in gallery],
+            uncounted(protocol, asked, gallery),
+            protocol.distinct_identities,
+        )
+        for gallery in galleries
     )
-    mask = dropped(protocol, query_pids, query_camids, gallery_pids, gallery_camids)
-    if protocol.other_instants:
-        own, others = (np.array([f"{sample.pid} {sample.path.name}" for sample in side]) for side in (asked, gallery))
-        mask |= own[:, None] == others
-    return rank_metrics(distances, query_pids, gallery_pids, mask, protocol.distinct_identities)

@@ -6,17 +6,16 @@ and attributes come in, features or distances go out. All features are compared 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mun.evaluation.benchmark import BenchmarkResult
-from mun.evaluation.galleries import GallerySampler, queries, sample_gallery
-from mun.evaluation.metrics import rank_metrics
-from mun.evaluation.protocols import Protocol, dropped
+from mun.evaluation.benchmark import BenchmarkResult, Distances, score_trials
+from mun.evaluation.galleries import GallerySampler, draw_trials, queries, sample_gallery, uncounted
+from mun.evaluation.protocols import Protocol
 from mun.pixels import LUMA
 from mun.structures import Sample
 from mun.synvi import Part
@@ -31,9 +30,6 @@ SLEEVE_STEP = 1 / 3  # of the arm: none, short, three-quarter, long
 UNSEEN = -1
 GARMENTS = ("upper", "upper_pattern", "upper_hem", "sleeve", "lower", "lower_pattern", "lower_hem")
 ATTRIBUTES = (*GARMENTS, "hair", "hat", "beard", "bag", "boots")
-
-Floats = NDArray[np.floating[Any]]
-Distances = Callable[[NDArray[np.int64], NDArray[np.int64]], Floats]  # rows of queries and of a gallery → (Q, G)
 
 
 def grey_feature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -166,23 +162,10 @@ def benchmark_distances(
         trials: Number of galleries.
 
     Raises:
-        ValueError: As `sample_gallery` and `rank_metrics`.
+        ValueError: As `draw_trials` and `rank_metrics`.
     """
-    row_of = {sample: row for row, sample in enumerate(samples)}
-    asked = queries(protocol, samples)
-    query_rows, query_pids = [row_of[sample] for sample in asked], [sample.pid for sample in asked]
-    per_trial = []
-    for trial in range(trials):
-        gallery = sample_gallery(protocol, samples, 1, trial)
-        table = distances(np.array(query_rows, np.int64), np.array([row_of[sample] for sample in gallery], np.int64))
-        mask, pids = _left_out(protocol, asked, gallery), [sample.pid for sample in gallery]
-        per_trial.append(rank_metrics(table, query_pids, pids, mask, protocol.distinct_identities))
-    return BenchmarkResult(data, protocol.name, GallerySampler.SEEDED, 1, False, tuple(per_trial), distance=name)
-
-
-def _left_out(protocol: Protocol, asked: Sequence[Sample], gallery: Sequence[Sample]) -> NDArray[np.bool_]:
-    names = [[getattr(sample, key) for sample in side] for side in (asked, gallery) for key in ("pid", "camid")]
-    return dropped(protocol, *names)
+    metrics = score_trials(protocol, samples, *draw_trials(protocol, samples, 1, trials), distances)
+    return BenchmarkResult(data, protocol.name, GallerySampler.SEEDED, 1, False, metrics, distance=name)
 
 
 def chance(protocol: Protocol, samples: Sequence[Sample]) -> dict[str, float]:
@@ -196,7 +179,7 @@ def chance(protocol: Protocol, samples: Sequence[Sample]) -> dict[str, float]:
         ValueError: As `sample_gallery`, or no query has a match.
     """
     asked, gallery = queries(protocol, samples), sample_gallery(protocol, samples, 1, 0)
-    kept = ~_left_out(protocol, asked, gallery)
+    kept = ~uncounted(protocol, asked, gallery)
     match = np.equal.outer([sample.pid for sample in asked], [sample.pid for sample in gallery]) & kept
     n, m = kept.sum(1), match.sum(1)
     n, m = n[m > 0], m[m > 0]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mun.evaluation.galleries import uncounted
 from mun.evaluation.metrics import rank_metrics
-from mun.evaluation.protocols import Protocol, dropped
+from mun.evaluation.protocols import Protocol
 from mun.features import unit_rows
 from mun.structures import Sample
 
@@ -104,12 +105,5 @@ def left_out(sources: Sequence[Sample], gallery: Sequence[Sample], rule: Protoco
     same = np.array([sample.key in keys for sample in gallery], dtype=np.bool_)
     if not len(sources) or not len(gallery):
         return same
-    sites = dropped(
-        rule,
-        [sample.pid for sample in sources],
-        [sample.camid for sample in sources],
-        [sample.pid for sample in gallery],
-        [sample.camid for sample in gallery],
-    )
-    marked: NDArray[np.bool_] = same | sites.any(axis=0)
+    marked: NDArray[np.bool_] = same | uncounted(rule, sources, gallery).any(axis=0)
     return marked

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mun.data.inventory import PERMUTATION_FILE
-from mun.evaluation.protocols import PROTOCOLS, Protocol
+from mun.evaluation.protocols import PROTOCOLS, Protocol, dropped
 from mun.structures import Modality, Sample
 
-__all__ = ["GallerySampler", "Permutations", "check_draws", "queries", "read_permutations", "sample_gallery"]
-__all__ += ["some_gallery", "some_queries"]
+__all__ = ["GallerySampler", "Permutations", "draw_trials", "queries", "read_permutations", "sample_gallery"]
+__all__ += ["uncounted"]
 
 Permutations = Mapping[tuple[int, int], NDArray[np.int64]]  # (camid, pid) → image numbers from 1, (trials, n)
 
@@ -39,66 +39,47 @@ def queries(protocol: Protocol, samples: Sequence[Sample]) -> list[Sample]:
     return _pick(samples, protocol.query_modality, protocol.query_cameras)
 
 
-def check_draws(
+def draw_trials(
     protocol: Protocol,
     samples: Sequence[Sample],
-    shots: int,
-    trials: int,
+    shots: int = 1,
+    trials: int = 10,
     sampler: GallerySampler | str = GallerySampler.SEEDED,
     permutations: Permutations | None = None,
-) -> None:
-    """Refuse a protocol that these samples cannot serve, before any of them is embedded.
-
-    Args:
-        protocol: Who asks, who answers.
-        samples: All samples of the split.
-        shots: As in `sample_gallery`.
-        trials: Galleries to draw, from trial 0.
-        sampler: As in `sample_gallery`.
-        permutations: As in `sample_gallery`.
+) -> tuple[list[Sample], list[list[Sample]]]:
+    """Pick the queries and draw the gallery of every trial, as `queries` and `sample_gallery` do.
 
     Raises:
-        ValueError: There is no query or no gallery image, or `sample_gallery` refuses the draw of a trial.
+        ValueError: As there; or `trials` is below 1, or there is no query or no gallery image.
     """
-    some_queries(protocol, samples)
-    for trial in range(trials):
-        some_gallery(protocol, samples, shots, trial, sampler, permutations)
-
-
-def some_queries(protocol: Protocol, samples: Sequence[Sample]) -> list[Sample]:
-    """Pick the queries as `queries` does; none at all are refused.
-
-    Raises:
-        ValueError: As there, or there is no query.
-    """
+    if trials < 1:
+        raise ValueError(f"expected at least one trial, got {trials}")
     asked = queries(protocol, samples)
     if not asked:
         raise ValueError(
             f"expected {protocol.query_modality} queries for {protocol.name}, got none in {len(samples)} samples"
         )
-    return asked
-
-
-def some_gallery(
-    protocol: Protocol,
-    samples: Sequence[Sample],
-    shots: int,
-    trial: int,
-    sampler: GallerySampler | str,
-    permutations: Permutations | None,
-) -> list[Sample]:
-    """Draw a gallery as `sample_gallery` does; an empty one is refused.
-
-    Raises:
-        ValueError: As there, or there is no image to draw.
-    """
-    gallery = sample_gallery(protocol, samples, shots, trial, sampler, permutations)
-    if not gallery:
+    galleries = [sample_gallery(protocol, samples, shots, trial, sampler, permutations) for trial in range(trials)]
+    if not galleries[0]:
         raise ValueError(
             f"expected {protocol.gallery_modality} images by cameras {protocol.gallery_cameras} for {protocol.name}"
             f" in the gallery, got none in {len(samples)} samples"
         )
-    return gallery
+    return asked, galleries
+
+
+def uncounted(protocol: Protocol, asked: Sequence[Sample], gallery: Sequence[Sample]) -> NDArray[np.bool_]:
+    """Mark the gallery images that do not count for a query, bool, `(Q, G)`.
+
+    Raises:
+        ValueError: The protocol knows no site of a camera.
+    """
+    numbers = [[getattr(sample, name) for sample in side] for side in (asked, gallery) for name in ("pid", "camid")]
+    mask = dropped(protocol, *numbers)
+    if protocol.other_instants:
+        own, others = (np.array([f"{sample.pid} {sample.path.name}" for sample in side]) for side in (asked, gallery))
+        mask |= own[:, None] == others
+    return mask
 
 
 def sample_gallery(

@@ -26,19 +26,8 @@ from mun.experiments.tables import Experiment, Row
 from mun.files import whole_file
 from mun.structures import Split
 
-__all__ = [
-    "TRIALS",
-    "RowResult",
-    "best_score",
-    "choose_variants",
-    "contrast",
-    "differences",
-    "ledger",
-    "read_tests",
-    "row_results",
-    "test_run",
-    "test_runs",
-]
+__all__ = ["TRIALS", "RowResult", "best_score", "choose_variants", "contrast", "differences", "ledger", "read_tests"]
+__all__ += ["row_results", "test_run", "test_runs"]
 
 TRIALS = 10
 Floats = NDArray[np.float64]

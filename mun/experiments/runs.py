@@ -182,12 +182,7 @@ def start(run: PlannedRun, device: str, threads: int) -> subprocess.Popen[bytes]
         return subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
-def make_runs(
-    runs: Sequence[PlannedRun],
-    device: str,
-    jobs: int,
-    report: Callable[[str], None],
-) -> None:
+def make_runs(runs: Sequence[PlannedRun], device: str, jobs: int, report: Callable[[str], None]) -> None:
     """Make the runs that are not finished, several side by side; what is interrupted goes on the next time.
 
     Args:

@@ -25,26 +25,11 @@ from mun.models.network import Network
 from mun.structures import Modality
 from mun.torchvision_compat import import_grad_cam
 
-__all__ = [
-    "GENERATOR_LAYERS",
-    "STAGES",
-    "Look",
-    "LookingNetwork",
-    "Method",
-    "activation_maps",
-    "default_method",
-    "upsampled",
-]
+__all__ = ["GENERATOR_LAYERS", "STAGES", "Look", "LookingNetwork", "Method", "activation_maps", "default_method"]
+__all__ += ["upsampled"]
 
 GENERATOR_LAYERS = ("iml_visible", "iml_infrared", "cml", "fused")
 STAGES = ("layer1", "layer2", "layer3", "layer4")
-LABELS = {
-    "grad-cam": "Grad-CAM",
-    "grad-cam++": "Grad-CAM++",
-    "layer-cam": "LayerCAM",
-    "eigen-cam": "Eigen-CAM",
-    "score-cam": "Score-CAM",
-}
 MAX_SCORED = 2**23  # channels × pixels of an image that Score-CAM may put through the network
 LOCK = threading.Lock()
 
@@ -68,15 +53,15 @@ class Method(StrEnum):
     @property
     def label(self) -> str:
         """The name as its authors write it."""
-        return LABELS[self.value]
+        return NAMES[self][0]
 
 
-CLASSES = {
-    Method.GRAD_CAM: "GradCAM",
-    Method.GRAD_CAM_PLUS_PLUS: "GradCAMPlusPlus",
-    Method.LAYER_CAM: "LayerCAM",
-    Method.EIGEN_CAM: "EigenCAM",
-    Method.SCORE_CAM: "ScoreCAM",
+NAMES = {  # as its authors write it, and the class of the package
+    Method.GRAD_CAM: ("Grad-CAM", "GradCAM"),
+    Method.GRAD_CAM_PLUS_PLUS: ("Grad-CAM++", "GradCAMPlusPlus"),
+    Method.LAYER_CAM: ("LayerCAM", "LayerCAM"),
+    Method.EIGEN_CAM: ("Eigen-CAM", "EigenCAM"),
+    Method.SCORE_CAM: ("Score-CAM", "ScoreCAM"),
 }
 
 
@@ -209,7 +194,7 @@ def one_map(
     images = images.detach().clone().to(model.network.mean.device).requires_grad_()
     kept: list[Any] = []
     with LOCK:
-        cam = getattr(package, CLASSES[method])(model=model, target_layers=[layer])
+        cam = getattr(package, NAMES[method][1])(model=model, target_layers=[layer])
         try:
             make = thin_projection if method is Method.EIGEN_CAM else cam.get_cam_image
 

@@ -14,16 +14,8 @@ from torch.nn import functional as F
 
 from mun.structures import Modality
 
-__all__ = [
-    "alignment_triplets",
-    "batch_hard_triplet",
-    "euclidean_distances",
-    "identity_alignment",
-    "identity_centers",
-    "kernel_discrepancy",
-    "modality_prototype",
-    "weighted_regularised_triplet",
-]
+__all__ = ["alignment_triplets", "batch_hard_triplet", "euclidean_distances", "identity_alignment"]
+__all__ += ["identity_centers", "kernel_discrepancy", "modality_prototype"]
 
 
 def check_features(features: Tensor, labels: Tensor) -> None:
@@ -132,10 +124,7 @@ def kernel_discrepancy(first: Tensor, second: Tensor, bandwidth: float = 1.0) ->
 
 def hardest(distances: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
     """Find each row's farthest positive and closest negative."""
-    return (
-        distances.masked_fill(~same, -torch.inf).amax(dim=1),
-        distances.masked_fill(same, torch.inf).amin(dim=1),
-    )
+    return (distances.masked_fill(~same, -torch.inf).amax(dim=1), distances.masked_fill(same, torch.inf).amin(dim=1))
 
 
 def batch_hard_triplet(features: Tensor, labels: Tensor, margin: float) -> Tensor:
@@ -157,25 +146,3 @@ def batch_hard_triplet(features: Tensor, labels: Tensor, margin: float) -> Tenso
         raise ValueError("expected at least two identities in a batch, got one")
     positive, negative = hardest(euclidean_distances(features, features), same)
     return (margin + positive - negative).relu().mean()
-
-
-def weighted_regularised_triplet(features: Tensor, labels: Tensor) -> Tensor:
-    """Compute the weighted regularised triplet loss, a scalar, without a margin.
-
-    Softmax weights over positive distances and over negative ones, then `softplus(Σ w⁺d − Σ w⁻d)`, averaged.
-
-    Raises:
-        ValueError: Shapes do not fit, or there is one identity only.
-
-    Source: Ye et al., TPAMI 2021 (AGW), arXiv:2001.04193. Departs from it in: the softmax runs over the mask, so that
-    weights sum to 1; the public code subtracts a maximum outside the mask and its weights do not.
-    """
-    check_features(features, labels)
-    same = labels[:, None] == labels[None, :]
-    if bool(same.all()):
-        raise ValueError("expected at least two identities in a batch, got one")
-    distances = euclidean_distances(features, features)
-    positive_weights = distances.masked_fill(~same, -torch.inf).softmax(dim=1)
-    negative_weights = (-distances).masked_fill(same, -torch.inf).softmax(dim=1)
-    gap = (positive_weights * distances).sum(dim=1) - (negative_weights * distances).sum(dim=1)
-    return F.softplus(gap).mean()

@@ -13,34 +13,7 @@ from mun.synvi.truth import Truth, corresponding, read_truth, truth_of
 from mun.synvi.wardrobe import Identity, Pattern
 from mun.synvi.writer import write
 
-__all__ = [
-    "CAMERAS",
-    "LEVELS",
-    "REMOVABLE",
-    "SHAPES",
-    "Camera",
-    "Change",
-    "Counterfactual",
-    "Identity",
-    "Key",
-    "Knobs",
-    "Level",
-    "Part",
-    "Pattern",
-    "Plan",
-    "Recipe",
-    "Rendering",
-    "Scene",
-    "Shape",
-    "Truth",
-    "corresponding",
-    "counterfactual",
-    "draw_identity",
-    "draw_scene",
-    "level_of",
-    "read_truth",
-    "render",
-    "render_image",
-    "truth_of",
-    "write",
-]
+__all__ = ["CAMERAS", "LEVELS", "REMOVABLE", "SHAPES", "Camera", "Change", "Counterfactual", "Identity", "Key"]
+__all__ += ["Knobs", "Level", "Part", "Pattern", "Plan", "Recipe", "Rendering", "Scene", "Shape", "Truth"]
+__all__ += ["corresponding", "counterfactual", "draw_identity", "draw_scene", "level_of", "read_truth", "render"]
+__all__ += ["render_image", "truth_of", "write"]

@@ -15,26 +15,12 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from mun.data.corruptions.fields import Floats, stretched
 
-__all__ = [
-    "brightness",
-    "contrast",
-    "elastic_transform",
-    "jpeg_compression",
-    "pixelate",
-    "saturate",
-    "spatter",
-]
+__all__ = ["brightness", "contrast", "elastic_transform", "jpeg_compression", "pixelate", "saturate", "spatter"]
 
 BRIGHTNESS = (0.1, 0.2, 0.3, 0.4, 0.5)  # added to the value of hue, saturation, value
 CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)  # what is left of it
 SATURATE = ((0.6, 0.0), (0.2, 0.0), (3.0, 0.0), (6.0, 0.1), (20.0, 0.2))  # factor and addend
-ELASTIC = (
-    (0.007, 0.055),
-    (0.010, 0.048),
-    (0.013, 0.041),
-    (0.016, 0.034),
-    (0.019, 0.028),
-)  # shift and smoothness, of H
+ELASTIC = ((0.007, 0.055), (0.010, 0.048), (0.013, 0.041), (0.016, 0.034), (0.019, 0.028))  # shift and smoothness, of H
 PIXELATE = (0.6, 0.5, 0.4, 0.3, 0.25)  # of the height
 JPEG = (25, 18, 15, 10, 7)  # quality; blocks have 8 pixels whatever the size of the image
 SPATTER = ((0.12, 0.6), (0.2, 0.65), (0.28, 0.7), (0.3, 0.9), (0.4, 0.95))  # share of area, opacity
