@@ -80,6 +80,12 @@ class Library:
         return self.usable[0]
 
     @property
+    def input_sizes(self) -> set[tuple[int, int]]:
+        """Sizes (H, W) of what the usable checkpoints look at."""
+        cards = (self.checkpoints[name].card for name in self.usable)
+        return {(card.config.model.height, card.config.model.image_width) for card in cards if card is not None}
+
+    @property
     def default_data(self) -> str:
         """Name of the data set for who does not choose."""
         return next(iter(self.collections))

@@ -112,10 +112,7 @@ def look_at(library: Library, data: object, name: str = "", what: str = "the ima
     if not isinstance(data, bytes):
         raise ValueError(f"expected {what} as bytes, got {type(data).__name__}")
     image = decode(data, what)
-    cards = (library.checkpoints[checkpoint].card for checkpoint in library.usable)
-    models = [card.config.model for card in cards if card is not None]
-    sizes = {(model.height, model.image_width) for model in models}
-    pixels = {size: resize(image, *size).copy() for size in sorted(sizes)}
+    pixels = {size: resize(image, *size).copy() for size in sorted(library.input_sizes)}
     return OwnImage(short_name(name), image.shape[0], image.shape[1], preview_uri(image), pixels)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from app.actions.auxiliary.pictures import generator_names
 from app.actions.auxiliary.request import COLLECTION, OWN, RENDERED
 from app.cards import hint_html
 from app.library import Library
+from app.library.eye import generator_names
 from app.tabs.auxiliary_answer import Held
 from app.tabs.auxiliary_events import AuxiliaryHandlers
 from app.tabs.auxiliary_take_home import build_take_home

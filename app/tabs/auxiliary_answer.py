@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from app.actions.auxiliary.bench import Bench
-from app.actions.auxiliary.pictures import generator_names
 from app.actions.auxiliary.request import COLLECTION, OWN, RENDERED, Request
 from app.library import Library
+from app.library.eye import generator_names
 from app.library.own_images import OwnImage
 from app.views.auxiliary import AuxiliaryVisit
 

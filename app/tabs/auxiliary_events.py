@@ -8,15 +8,14 @@ from dataclasses import dataclass, field, replace
 
 from app.actions.auxiliary.auxiliary import Panel, panel
 from app.actions.auxiliary.bench import FINAL, LEARNED, Bench, bench, kept_steps
-from app.actions.auxiliary.eye import Eye
-from app.actions.auxiliary.pairs import ImagePair
-from app.actions.auxiliary.pictures import generator_names
 from app.actions.auxiliary.request import COLLECTION, MAX_SEED, OWN, RENDERED, SOURCES, Request, fraction, pair_of
 from app.actions.checks import known, shown, text, whole_number
 from app.cards import sentence
 from app.errors import plain_errors
 from app.library import Library
+from app.library.eye import Eye, generator_names
 from app.library.own_images import look_at
+from app.library.pairs import ImagePair
 from app.server.uploads import Allowance, take_uploads
 from app.tabs.auxiliary_answer import Answer, Held, controls_for, share_control
 from app.views import auxiliary as pages

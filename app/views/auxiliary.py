@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 
 from app.actions.auxiliary.auxiliary import Panel
 from app.actions.auxiliary.bench import FINAL, LEARNED, Bench
-from app.actions.auxiliary.eye import DISPLAY_PAIRS, DISPLAY_SEED, Picture
-from app.actions.auxiliary.pairs import partners
+from app.actions.auxiliary.pictures import Picture
 from app.actions.auxiliary.request import OWN, Request, idle
 from app.actions.checks import shown, text
 from app.cards import render
 from app.library import Library
 from app.library.collection import Collection
+from app.library.eye import DISPLAY_PAIRS, DISPLAY_SEED
+from app.library.pairs import partners
 from app.library.thumbnails import STRIP_HEIGHT, encoded
 from mun.evaluation.bridge import Found
 from mun.structures import Sample

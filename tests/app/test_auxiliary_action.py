@@ -18,13 +18,13 @@ from app.actions.auxiliary import auxiliary
 from app.actions.auxiliary.auxiliary import Request, Result
 from app.actions.auxiliary.bench import bench
 from app.actions.auxiliary.export import call_pieces, caption, panel_csv, panel_figure, stem_of
-from app.actions.auxiliary.eye import Eye
 from app.actions.auxiliary.pictures import ORDER
 from app.actions.auxiliary.request import pair_of
-from app.actions.auxiliary.synvi import opening_pair
 from app.library import Library, open_library
 from app.library.background import Progress
+from app.library.eye import Eye
 from app.library.own_images import look_at
+from app.library.pairs import opening_pair
 from mun.auxiliary.generator import input_dependence
 from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
 from mun.data.augment import to_images

@@ -9,10 +9,10 @@ import gradio as gr
 import pytest
 from broken_images import broken_images, whole_image
 
-from app.actions.auxiliary.pairs import own_pair
 from app.actions.auxiliary.request import Request
 from app.library import Library, open_library
 from app.library.checkpoints import CheckpointEntry
+from app.library.pairs import own_pair
 from app.server.uploads import Allowance
 from app.tabs.auxiliary_answer import Answer, Held
 from app.tabs.auxiliary_events import AuxiliaryHandlers

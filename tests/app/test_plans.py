@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.actions.plans import plan_of
 from app.library import Library, open_library
+from app.library.plans import plan_of
 
 
 def test_the_plan_of_the_data_renders_their_images_again(library: Library) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.actions.auxiliary.eye import Eye
-from app.actions.auxiliary.request import Request, pair_of
 from app.library import Library
+from app.library.eye import Eye, generator_names
+from app.library.pairs import collection_pair, opening_pair
 from app.library.thumbnails import encoded
 from mun.config import Config, GeneratorConfig
 from mun.training.card import flag_text
@@ -109,14 +109,16 @@ def pictures(library: Library) -> Pictures:
         ValueError: No checkpoint with MUN's generator is loaded, nobody is seen in both modalities, an image is gone,
             or the checkpoint has changed on the disk.
     """
-    request = Request().checked(library)
-    pair = pair_of(library, request)
-    eye = Eye(library, request.checkpoint, request.data, pair)
+    names, data = generator_names(library), library.default_data
+    if not names:
+        raise ValueError("expected a checkpoint with MUN's generator, none is loaded; train one by --auxiliary mun")
+    pair = collection_pair(library, data, *opening_pair(library, data))
+    eye = Eye(library, names[0], data, pair)
     visible, infrared = pair.pixels[eye.network.config.height, eye.network.config.image_width]
     (auxiliary,) = eye.generated()
     return Pictures(
         encoded(visible),
         encoded(infrared),
         encoded(eye.display.pixels(auxiliary[0])),
-        f"{pair.words} The third image is what {request.checkpoint} makes of the two.",
+        f"{pair.words} The third image is what {eye.checkpoint} makes of the two.",
     )

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.actions.auxiliary.bench import Bench, bench
-from app.actions.auxiliary.eye import Eye, Picture
-from app.actions.auxiliary.pairs import ImagePair
-from app.actions.auxiliary.pictures import ORDER, RIVALS, groups_of, preparing, with_ranks
+from app.actions.auxiliary.pictures import ORDER, RIVALS, Picture, groups_of, preparing, with_ranks
 from app.actions.auxiliary.request import OwnPair, Request, pair_of
 from app.library import Library
+from app.library.eye import Eye
+from app.library.pairs import ImagePair
 from mun.evaluation.bridge import Found
 
 __all__ = ["Missing", "Panel", "Request", "Result", "panel", "run"]

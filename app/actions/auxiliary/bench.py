@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from app.actions.auxiliary.eye import Eye, Picture
-from app.actions.auxiliary.pictures import Draft, measured, with_ranks
+from app.actions.auxiliary.pictures import Draft, Picture, measured, with_ranks
 from app.actions.checks import shown
 from app.library import Library
+from app.library.eye import Eye
 from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
 from mun.panel import at_share, branch_images, iml_share, with_state
 from mun.snapshots import SNAPSHOTS, read_snapshots

@@ -6,10 +6,11 @@ from dataclasses import fields
 
 from app.actions.auxiliary.auxiliary import Result
 from app.actions.auxiliary.bench import FINAL, LEARNED
-from app.actions.auxiliary.eye import DISPLAY_PAIRS, DISPLAY_SEED, Picture
+from app.actions.auxiliary.pictures import Picture
 from app.actions.auxiliary.request import OWN, RENDERED, Request, idle
 from app.actions.checks import known
 from app.library import Library
+from app.library.eye import DISPLAY_PAIRS, DISPLAY_SEED
 from app.shared.export import LOCAL, WIDTH_NAMES, checkpoint_words, describe_data, described_csv, safe_stem
 from mun.evaluation.bridge import Found
 

@@ -10,11 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.actions.auxiliary.eye import Eye, Picture
 from app.library import Library
+from app.library.eye import GENERATORS, Eye
 from mun.auxiliary.pixel import CutMix
+from mun.evaluation.bridge import Found, Place, find, place
+from mun.evaluation.protocols import PROTOCOLS
 from mun.panel import UNIT, Display
 from mun.pixels import channel_exchange, grayscale, mix
+from mun.structures import Modality
 
 __all__ = [
     "GENERATORS",
@@ -22,15 +25,15 @@ __all__ = [
     "RIVALS",
     "Draft",
     "Measured",
-    "generator_names",
+    "Picture",
     "groups_of",
     "measured",
     "preparing",
 ]
 __all__ += ["with_ranks"]
 
-Measured = tuple[Picture, NDArray[np.float64]]  # a picture and its point, (1, D)
-GENERATORS = {"mun": "MUN", "mun-shuffled": "MUN, shuffled partners", "mun-frozen": "MUN, never trained"}
+Ranks = tuple[Found | None, Found | None]
+Measured = tuple["Picture", NDArray[np.float64]]  # a picture and its point, (1, D)
 OWN_WORDS = "Patterns of each image (IML) and what both share at coarse scale (CML), fused."
 CHANNELS = ("red", "green", "blue")
 # Auxiliary modality: title, what it does, and name and title of each image.
@@ -53,11 +56,33 @@ ORDER = (
 )
 
 
-def generator_names(library: Library) -> list[str]:
-    """Name the usable checkpoints with MUN's generator, the trained ones first."""
-    cards = {name: library.checkpoints[name].card for name in library.usable}
-    kinds = {name: card.config.model.auxiliary for name, card in cards.items() if card is not None}
-    return [name for wanted in GENERATORS for name, kind in kinds.items() if kind == wanted]
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One image of the panel.
+
+    Attributes:
+        name: As `mun`, `middle-2`, `mixup`, `visible`.
+        title: What people call it.
+        checkpoint: Whose network embeds it.
+        words: What it is, and who embeds it, in a sentence or two.
+        pixels: As shown, RGB, uint8, `(H, W, 3)`.
+        display: From the image's values to `pixels`.
+        clipped: Share of the values that the mapping clips, in [0, 1].
+        place: Its distances.
+        found: The person's rank in the visible and in the infrared gallery; `None` where it is not known (yet).
+        dependence: Share of the visible input in what it depends on, in [0, 1]; `None` where nothing is learned.
+    """
+
+    name: str
+    title: str
+    checkpoint: str
+    words: str
+    pixels: NDArray[np.uint8]
+    display: Display
+    clipped: float
+    place: Place
+    found: Ranks = (None, None)
+    dependence: float | None = None
 
 
 def checkpoint_for(library: Library, auxiliary: str) -> str | None:
@@ -108,17 +133,44 @@ class Draft:
     dependence: float | None = None
 
 
+def ranks(eye: Eye, points: NDArray[np.float64]) -> list[Ranks]:
+    """Look for the person in both galleries by some points, `(A, D)`; the embeddings must be there or are made.
+
+    Raises:
+        ValueError: The data set cannot be embedded.
+    """
+    if eye.pair.pid is None:
+        return [(None, None)] * len(points)
+    collection = eye.library.collections[eye.data]
+    rows = np.asarray(eye.library.embeddings(eye.checkpoint, eye.data), dtype=np.float64)
+    rule = PROTOCOLS[collection.protocols[0]]
+    columns = []
+    for modality in (Modality.VISIBLE, Modality.INFRARED):
+        gallery = [sample for sample in collection.samples if sample.modality is modality]
+        theirs = rows[[collection.rows[sample.key] for sample in gallery]]
+        columns.append(find(points, eye.pair.pid, eye.pair.sources, gallery, theirs, rule))
+    return list(zip(*columns, strict=True))
+
+
+def picture(eye: Eye, draft: Draft, point: NDArray[np.float64]) -> Picture:
+    """Describe a draft at its point, `(1, D)`; ranks are added later."""
+    return Picture(
+        draft.name,
+        draft.title,
+        eye.checkpoint,
+        draft.words,
+        draft.display.pixels(draft.image[0]),
+        draft.display,
+        draft.display.clipped(draft.image[0]),
+        place(point[0], *eye.sides),
+        dependence=draft.dependence,
+    )
+
+
 def measured(eye: Eye, drafts: Sequence[Draft]) -> list[Measured]:
     """Embed drafts, all new ones at once, and describe them."""
     points = eye.points({draft.what: draft.image for draft in drafts})
-    return [
-        (
-            eye.picture(draft.name, draft.title, draft.words, draft.image, point, draft.display, draft.dependence),
-            point,
-        )
-        for draft in drafts
-        for point in (points[draft.what],)
-    ]
+    return [(picture(eye, draft, points[draft.what]), points[draft.what]) for draft in drafts]
 
 
 def ends(eye: Eye) -> list[Measured]:
@@ -126,7 +178,8 @@ def ends(eye: Eye) -> list[Measured]:
     made = []
     for row, (name, side) in enumerate((("visible", eye.pair.visible), ("infrared", eye.pair.infrared))):
         point = eye.sides[row : row + 1]
-        made.append((eye.picture(name, name.capitalize(), side.name, eye.inputs[row], point), point))
+        draft = Draft(name, name.capitalize(), side.name, name, eye.inputs[row])
+        made.append((picture(eye, draft, point), point))
     return made
 
 
@@ -200,5 +253,5 @@ def with_ranks(library: Library, eye: Eye, pictures: list[Measured], *, wait: bo
     """
     if not (wait or library.ready(eye.checkpoint, eye.data)):
         return [picture for picture, _ in pictures]
-    ranks = eye.ranks(np.concatenate([point for _, point in pictures]))
-    return [replace(picture, found=found) for (picture, _), found in zip(pictures, ranks, strict=True)]
+    found = ranks(eye, np.concatenate([point for _, point in pictures]))
+    return [replace(one, found=both) for (one, _), both in zip(pictures, found, strict=True)]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.actions.auxiliary.bench import FINAL, LEARNED
-from app.actions.auxiliary.pairs import ImagePair, collection_pair, own_pair, partners
-from app.actions.auxiliary.pictures import generator_names
-from app.actions.auxiliary.synvi import opening_pair, rendered_pair
 from app.actions.checks import known, shown, text, whole_number
 from app.library import Library
+from app.library.eye import generator_names
 from app.library.own_images import OwnImage
-from mun.structures import Modality, Sample
+from app.library.pairs import ImagePair, chosen_samples, collection_pair, opening_pair, own_pair
+from app.library.rendered import rendered_pair
 
 __all__ = ["COLLECTION", "MAX_SEED", "OWN", "RENDERED", "SOURCES", "OwnPair", "Request", "fraction", "idle", "pair_of"]
 
@@ -95,12 +94,6 @@ def fraction(name: str, value: object) -> float:
     return float(value)
 
 
-def sizes_of(library: Library) -> set[tuple[int, int]]:
-    """List the input sizes (H, W) of the usable checkpoints."""
-    cards = (library.checkpoints[name].card for name in library.usable)
-    return {(card.config.model.height, card.config.model.image_width) for card in cards if card is not None}
-
-
 def pair_of(library: Library, request: Request, own: OwnPair = (None, None)) -> ImagePair:
     """Find, render or take the two images that a checked request is about.
 
@@ -116,37 +109,6 @@ def pair_of(library: Library, request: Request, own: OwnPair = (None, None)) -> 
         return own_pair(*own)
     if request.source == RENDERED:
         pid = request.person or opening_pair(library, request.data)[0].pid
-        return rendered_pair(library, request.data, pid, request.misalignment, sizes_of(library))
+        return rendered_pair(library, request.data, pid, request.misalignment)
     chosen = chosen_samples(library, request.data, request.visible, request.infrared, request.person)
-    return collection_pair(library, request.data, *chosen, sizes_of(library))
-
-
-def chosen_samples(library: Library, data: str, visible: str, infrared: str, person: int) -> tuple[Sample, Sample]:
-    """Find both images of the data set; what is left open is chosen.
-
-    Args:
-        library: What all visitors share.
-        data: Name of the data set.
-        visible: Key of a visible image, or empty.
-        infrared: Key of an infrared image, or empty.
-        person: Who is meant where no key says it; 0 for the pair that a first visitor sees.
-
-    Raises:
-        ValueError: A key names no image of that modality, or the person is seen in one modality only.
-    """
-    collection, named = library.collections[data], []
-    for modality, key in ((Modality.VISIBLE, visible), (Modality.INFRARED, infrared)):
-        sample = collection.samples[collection.rows[key]] if key in collection.rows else None
-        if key and (sample is None or sample.modality is not modality):
-            article = "a visible" if modality is Modality.VISIBLE else "an infrared"
-            raise ValueError(
-                f"expected {modality} to be the key of {article} image of {collection.title}, got {shown(key)}"
-            )
-        named.append(sample)
-    one, other = named
-    if one is not None and other is not None:
-        return one, other
-    pid = one.pid if one else other.pid if other else person
-    opening = opening_pair(library, data)
-    theirs = tuple(opening) if pid in (0, opening[0].pid) else tuple(side[0] for side in partners(collection, pid))
-    return one or theirs[0], other or theirs[1]
+    return collection_pair(library, request.data, *chosen)

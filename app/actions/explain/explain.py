@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from app.actions.auxiliary.eye import fitted_display
 from app.actions.explain.look import Views, pictures_of, views_of
 from app.actions.explain.request import BY_LAYER, Request
 from app.actions.explain.result import LayerMap, Result
 from app.actions.explain.subject import Subject, ranked, subject_of
 from app.actions.explain.truth import find_truth
 from app.library import Library
+from app.library.eye import fitted_display
 from app.library.ranking import ImageFacts
 from mun.explain.cams import GENERATOR_LAYERS, STAGES, Look, Method, activation_maps, default_method
 from mun.explain.targets import Similarity, center

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.actions.explain.request import Request, image_of
-from app.actions.plans import plan_of
 from app.library import Library
 from app.library.collection import Collection, Direction, Terms
+from app.library.plans import plan_of
 from app.library.queries import list_queries, opening
 from app.library.ranking import Ranked
 from mun.data.pairing import Pair, pair_samples

@@ -13,8 +13,8 @@ from app.actions.explain.look import Views
 from app.actions.explain.request import AUTOMATIC, NOTHING, Request
 from app.actions.explain.result import LayerMap, Share, Truth
 from app.actions.explain.subject import Subject
-from app.actions.plans import plan_of
 from app.library import Library
+from app.library.plans import plan_of
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
 from mun.embedding import embed_pixels

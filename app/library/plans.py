@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.library import Library
+from app.library.library import Library
 from mun.files import read_json
 from mun.structures import Split
 from mun.synvi.plan import Plan

@@ -1,9 +1,8 @@
-"""How one checkpoint sees a pair: its auxiliary images, their embeddings, whom they find, and how they are shown."""
+"""How one checkpoint sees a pair of images: its auxiliary images, their embeddings, and how they are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property, partial
 from typing import TypeVar
 
@@ -12,24 +11,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.actions.auxiliary.pairs import ImagePair
-from app.library import Library
+from app.library.library import Library
 from app.library.own_images import too_new
+from app.library.pairs import ImagePair
 from mun.auxiliary.generator import input_dependence
 from mun.data.augment import to_images
 from mun.data.pairing import pair_samples
 from mun.embedding import auxiliary_images, embed_images
-from mun.evaluation.bridge import Found, Place, find, place
-from mun.evaluation.protocols import PROTOCOLS
 from mun.models.network import Network
 from mun.panel import UNIT, Display, fit_display
-from mun.structures import Modality, Sample
+from mun.structures import Modality
 
-__all__ = ["DISPLAY_PAIRS", "DISPLAY_SEED", "Eye", "Picture", "fitted_display"]
+__all__ = ["DISPLAY_PAIRS", "DISPLAY_SEED", "GENERATORS", "Eye", "fitted_display", "generator_names"]
 
+GENERATORS = {"mun": "MUN", "mun-shuffled": "MUN, shuffled partners", "mun-frozen": "MUN, never trained"}
 DISPLAY_PAIRS, DISPLAY_SEED = 16, 0  # pairs that the display mapping of a checkpoint is fitted to
-Ranks = tuple[Found | None, Found | None]
 T = TypeVar("T")
+
+
+def generator_names(library: Library) -> list[str]:
+    """Name the usable checkpoints with MUN's generator, the trained ones first."""
+    cards = {name: library.checkpoints[name].card for name in library.usable}
+    kinds = {name: card.config.model.auxiliary for name, card in cards.items() if card is not None}
+    return [name for wanted in GENERATORS for name, kind in kinds.items() if kind == wanted]
 
 
 def fitted_display(library: Library, checkpoint: str, data: str) -> Display:
@@ -46,35 +50,6 @@ def fitted_display(library: Library, checkpoint: str, data: str) -> Display:
 
     key = ("auxiliary-display", library.checkpoints[checkpoint].content, collection.content)
     return library.cache.get(key, fit, lambda _: 100)
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One image of the panel.
-
-    Attributes:
-        name: As `mun`, `middle-2`, `mixup`, `visible`.
-        title: What people call it.
-        checkpoint: Whose network embeds it.
-        words: What it is, and who embeds it, in a sentence or two.
-        pixels: As shown, RGB, uint8, `(H, W, 3)`.
-        display: From the image's values to `pixels`.
-        clipped: Share of the values that the mapping clips, in [0, 1].
-        place: Its distances.
-        found: The person's rank in the visible and in the infrared gallery; `None` where it is not known (yet).
-        dependence: Share of the visible input in what it depends on, in [0, 1]; `None` where nothing is learned.
-    """
-
-    name: str
-    title: str
-    checkpoint: str
-    words: str
-    pixels: NDArray[np.uint8]
-    display: Display
-    clipped: float
-    place: Place
-    found: Ranks = (None, None)
-    dependence: float | None = None
 
 
 class Eye:
@@ -170,52 +145,6 @@ class Eye:
     def display(self) -> Display:
         """The one mapping from this checkpoint's auxiliary images to pixels; the same for every pair and every step."""
         return fitted_display(self.library, self.checkpoint, self.data)
-
-    def ranks(self, points: NDArray[np.float64]) -> list[Ranks]:
-        """Look for the person in both galleries by some points, `(A, D)`; the embeddings must be there or are made.
-
-        Raises:
-            ValueError: The data set cannot be embedded.
-        """
-        if self.pair.pid is None:
-            return [(None, None)] * len(points)
-        collection = self.library.collections[self.data]
-        rows = np.asarray(self.library.embeddings(self.checkpoint, self.data), dtype=np.float64)
-        columns = []
-        for modality in (Modality.VISIBLE, Modality.INFRARED):
-            gallery = [sample for sample in collection.samples if sample.modality is modality]
-            columns.append(self._find(points, gallery, rows[[collection.rows[sample.key] for sample in gallery]]))
-        return list(zip(*columns, strict=True))
-
-    def _find(
-        self, points: NDArray[np.float64], gallery: Sequence[Sample], rows: NDArray[np.float64]
-    ) -> Sequence[Found | None]:
-        assert self.pair.pid is not None  # `ranks` has seen to that
-        rule = PROTOCOLS[self.library.collections[self.data].protocols[0]]
-        return find(points, self.pair.pid, self.pair.sources, gallery, rows, rule)
-
-    def picture(
-        self,
-        name: str,
-        title: str,
-        words: str,
-        image: Tensor,
-        point: NDArray[np.float64],
-        display: Display = UNIT,
-        dependence: float | None = None,
-    ) -> Picture:
-        """Describe one image, `(1, 3, H, W)`, at its point, `(1, D)`; ranks are added later."""
-        return Picture(
-            name,
-            title,
-            self.checkpoint,
-            words,
-            display.pixels(image[0]),
-            display,
-            display.clipped(image[0]),
-            place(point[0], *self.sides),
-            dependence=dependence,
-        )
 
 
 def weigh(value: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -9,16 +10,19 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from app.library import Library
 from app.library.collection import Collection
+from app.library.library import Library
 from app.library.own_images import OwnImage
+from app.library.plans import plan_of
 from mun.data.cache import decode_samples
-from mun.structures import Modality, Sample
+from mun.structures import Modality, Sample, Split
+from mun.synvi.plan import Plan, Recipe
 
-__all__ = ["ImagePair", "Side", "collection_pair", "own_pair", "partners"]
+__all__ = ["ImagePair", "Side", "chosen_samples", "collection_pair", "opening_pair", "own_pair", "partners"]
 
 Pixels = NDArray[np.uint8]
 SMALLEST = 8  # pixels of an own image, each way
+LOOKED_AT = 50  # identities among which the first pair is chosen
 RATIO = 1.5  # an own image that is stretched by more than this is said to be
 
 
@@ -76,9 +80,92 @@ def partners(collection: Collection, pid: int) -> tuple[list[Sample], list[Sampl
     return visible, infrared
 
 
-def collection_pair(
-    library: Library, data: str, visible: Sample, infrared: Sample, sizes: set[tuple[int, int]]
-) -> ImagePair:
+def opening_pair(library: Library, data: str) -> tuple[Sample, Sample]:
+    """Choose the pair that a first visitor sees.
+
+    On SynVI it is the one whose two headings agree best while the person faces the cameras unhidden, with a pattern
+    that infrared shows too where there is one; elsewhere the first images of the first person seen in both modalities.
+
+    Raises:
+        ValueError: Nobody is seen in both modalities.
+    """
+    key = ("auxiliary-opening", library.collections[data].content)
+    return library.cache.get(
+        key, lambda: choose_opening(library.collections[data], plan_of(library, data)), lambda _: 500
+    )
+
+
+def choose_opening(collection: Collection, plan: Plan | None) -> tuple[Sample, Sample]:
+    """Choose the pair; see `opening_pair`."""
+    by_person: dict[int, set[Modality]] = {}
+    for sample in collection.samples:
+        by_person.setdefault(sample.pid, set()).add(sample.modality)
+    both = [pid for pid, seen in sorted(by_person.items()) if len(seen) == 2]
+    if not both:
+        raise ValueError(f"expected somebody with images of both modalities in {collection.title}, found nobody")
+    if plan is None:
+        visible, infrared = partners(collection, both[0])
+        return visible[0], infrared[0]
+    ranked = []
+    for pid in both[:LOOKED_AT]:
+        recipes = dict(
+            zip(keys_of(plan, pid), plan.recipes(Split.TEST, plan.pids()[Split.TEST].index(pid)), strict=True)
+        )
+        visible, infrared = partners(collection, pid)
+        ranked += [(unlike(recipes[v.key], recipes[i.key]), v.key, i.key) for v in visible for i in infrared]
+    _, one, other = min(ranked)
+    return collection.samples[collection.rows[one]], collection.samples[collection.rows[other]]
+
+
+def keys_of(plan: Plan, pid: int) -> list[str]:
+    """Name all images of a person in the order of `Plan.recipes`."""
+    split = next(split for split, pids in plan.pids().items() if pid in pids)
+    numbers = range(1, plan.images_of(split) + 1)
+    return [f"cam{camid}/{pid:04d}/{number:04d}.jpg" for camid in plan.cameras for number in numbers]
+
+
+def unlike(visible: Recipe, infrared: Recipe) -> float:
+    """Say how little two images of one person suit a first look: differing headings, turned away, hidden, plain."""
+    apart, away = (
+        abs(math.remainder(angle, 2 * math.pi)) for angle in (visible.scene.yaw - infrared.scene.yaw, visible.scene.yaw)
+    )
+    hidden = sum(one.scene.occluder is not None or one.scene.passer is not None for one in (visible, infrared))
+    upper = visible.identity.upper
+    return apart + 0.5 * away + 9.0 * hidden - 0.4 * (upper.pattern != "plain" and upper.survives)
+
+
+def chosen_samples(library: Library, data: str, visible: str, infrared: str, person: int) -> tuple[Sample, Sample]:
+    """Find both images of the data set; what is left open is chosen.
+
+    Args:
+        library: What all visitors share.
+        data: Name of the data set.
+        visible: Key of a visible image, or empty.
+        infrared: Key of an infrared image, or empty.
+        person: Who is meant where no key says it; 0 for the pair that a first visitor sees.
+
+    Raises:
+        ValueError: A key names no image of that modality, or the person is seen in one modality only.
+    """
+    collection, named = library.collections[data], []
+    for modality, key in ((Modality.VISIBLE, visible), (Modality.INFRARED, infrared)):
+        sample = collection.samples[collection.rows[key]] if key in collection.rows else None
+        if key and (sample is None or sample.modality is not modality):
+            article = "a visible" if modality is Modality.VISIBLE else "an infrared"
+            raise ValueError(
+                f"expected {modality} to be the key of {article} image of {collection.title}, got {key!r:.60}"
+            )
+        named.append(sample)
+    one, other = named
+    if one is not None and other is not None:
+        return one, other
+    pid = one.pid if one else other.pid if other else person
+    opening = opening_pair(library, data)
+    theirs = tuple(opening) if pid in (0, opening[0].pid) else tuple(side[0] for side in partners(collection, pid))
+    return one or theirs[0], other or theirs[1]
+
+
+def collection_pair(library: Library, data: str, visible: Sample, infrared: Sample) -> ImagePair:
     """Read two images of one person.
 
     Raises:
@@ -90,7 +177,7 @@ def collection_pair(
             f" {infrared.pid}; a generator is trained on pairs of one person"
         )
     collection = library.collections[data]
-    content = (collection.content, visible.key, infrared.key)
+    content, sizes = (collection.content, visible.key, infrared.key), library.input_sizes
     pixels = library.cache.get(
         ("auxiliary-pixels", content, tuple(sorted(sizes))),
         partial(read_pixels, collection, visible, infrared, sizes),
