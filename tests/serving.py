@@ -45,11 +45,13 @@ class Served:
         url: Its address, with `/` at the end.
         client: Keeps its connections.
         temporary: Its folder of temporary files.
+        routes: What Gradio itself offers.
     """
 
     url: str
     client: httpx.Client
     temporary: Path
+    routes: tuple[Any, ...] = ()
 
     def call(self, name: str, data: Any) -> Outcome:
         """Call a public function: post, then read the events."""
@@ -100,10 +102,10 @@ def serve(library: Library, folder: Path) -> Iterator[Served]:
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
         demo = build_demo(library)
-        _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        app, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         try:
             with httpx.Client(timeout=60) as client:
-                yield Served(address, client, folder)
+                yield Served(address, client, folder, tuple(app.routes))
         finally:
             demo.close(verbose=False)
 

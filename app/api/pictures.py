@@ -13,6 +13,7 @@ from app.actions.explain import explain as explain_action
 from app.errors import plain_errors
 from app.library import Library
 from app.library.own_images import from_base64, look_at
+from app.shared.api import takes_images
 
 __all__ = ["add_auxiliary", "add_explain", "add_project"]
 
@@ -20,6 +21,7 @@ __all__ = ["add_auxiliary", "add_explain", "add_project"]
 def add_auxiliary(library: Library) -> None:
     """Add the public function about auxiliary images."""
 
+    @takes_images(2)
     def auxiliary(
         checkpoint: str = "",
         data: str = "",

@@ -1,21 +1,21 @@
-"""What stands before Gradio's routes: requests of a bearable size, no route that is not used, a packed page."""
+"""What stands before Gradio's routes: no route that is not used, requests of a bounded size, a packed page."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
+from app.server.calls import CALL, NOTHING, Refusal, checked
 from app.server.limits import Caps, Ceiling
 from app.server.uploads import Arrivals
 
@@ -26,16 +26,19 @@ __all__ = ["MAX_CALL_BYTES", "Guard", "PackedPage"]
 
 MAX_CALL_BYTES = 24_000_000  # an image of 16 MB in base64, and its fellow arguments
 
-# Routes of Gradio that fetch an address, keep what they are sent, or serve other features than ours. Letters may come
-# percent-encoded, but by then the server has decoded them.
-CLOSED = re.compile(
-    r"/(?:gradio_api/)?(?:"
-    r"file[=/]\s*https?:|proxy=|process_recording|vibe-|undo-vibe|run-history|"
-    r"runs|monitoring|dev/|profiling|custom_component|deep_link|stream/"
-    r")",
-    re.IGNORECASE,
+# What the page, its scripts and `gradio_client` read; whatever else Gradio offers is not there. Among that are routes
+# that fetch an address for anybody, keep what they are sent, or serve features that this app does not have.
+READ = re.compile(
+    r"|".join(
+        (
+            r"/?|/config/?|/theme\.css|/favicon\.ico|/(?:assets|static)/.+",
+            r"/gradio_api/(?:info/?|app_id|startup-events|queue/data|upload_progress|heartbeat/[^/]+)",
+            r"/gradio_api/call/(?:v2/)?[A-Za-z0-9_]+/[0-9a-f]+",
+            r"/gradio_api/file=(?:/(?!/)|[A-Za-z]:[\\/]).+",
+        )
+    )
 )
-NAMED = re.compile(r"/gradio_api/(?:call|run|api)/(?P<name>[^/]+)/?")
+UPLOAD = "/gradio_api/upload"
 
 
 class PackedPage:
@@ -52,21 +55,19 @@ class PackedPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        page = scope["type"] == "http" and scope["path"] in ("/", "/config")
+        page = scope["type"] == "http" and get_route_path(scope) in ("", "/", "/config")
         await (self.packing if page else self.app)(scope, receive, send)
 
 
 class Guard:
     """An ASGI middleware in front of Gradio.
 
-    - Routes that the page does not use are not there: among them those that fetch any address for anybody, and the one
-      that keeps recordings.
+    - Routes are those of a list, below the root path, as the router itself reads them; all others are not there.
     - A body has at most 24 MB, an upload at most 256 MB, or as the caps say, and no more than the temporary folder may
       hold; older temporary files make room for it.
     - Each uploaded file gets a place of its own, so that two visitors may bring the same.
-    - A call whose arguments name a file that is not below the folder of uploads is refused before anything looks for
-      it, and so is an address, which Gradio would fetch. Arguments that a call of a public function leaves out at the
-      end get their defaults; an event of the page with too few is refused, which Gradio would do without a word.
+    - A call has 64 kB besides the images of those functions that take some, and is checked whole by `app.server.calls`:
+      it is for a function that is there, names no file that nobody uploaded, and has all its arguments.
 
     Args:
         app: What comes behind.
@@ -98,18 +99,21 @@ class Guard:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await send({"type": "websocket.close"})  # nothing here speaks over one
             return
-        if CLOSED.match(scope["path"]):
-            await refuse(404, "There is nothing at this address.", scope, receive, send)
-            return
-        if scope["method"] != "POST":
+        path, method = get_route_path(scope), scope["method"]
+        if method in ("GET", "HEAD") and READ.fullmatch(path):
             await self.app(scope, receive, send)
-        elif scope["path"].rstrip("/").endswith("/upload"):
+        elif method == "POST" and path == UPLOAD:
             await self._upload(scope, receive, send)
+        elif method == "POST" and (route := CALL.fullmatch(path)):
+            await self._call(route, scope, receive, send)
         else:
-            await self._call(scope, receive, send)
+            await refuse(404, NOTHING, scope, receive, send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an upload on, once there is room for it."""
@@ -139,8 +143,11 @@ class Guard:
                 answer.body = await run_in_threadpool(self.arrivals.own_places, answer.body, tracked)
             await answer.send(send)
 
-    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read a call whole and pass it on, unless it is too large or names an address."""
+    async def _call(self, route: re.Match[str], scope: Scope, receive: Receive, send: Send) -> None:
+        """Read a call whole and pass it on, unless it is refused."""
+        if not header(scope, b"content-type").lower().startswith("application/json"):
+            await refuse(415, "expected a call of the type application/json, got another", scope, receive, send)
+            return
         if declared(scope, 0) > MAX_CALL_BYTES:
             await too_large(MAX_CALL_BYTES, scope, receive, send)
             return
@@ -155,9 +162,10 @@ class Guard:
             return
         await run_in_threadpool(self.ceiling.tend)
         try:
-            whole = await run_in_threadpool(checked, b"".join(parts), scope["path"], scope["app"], self.folder)
-        except ValueError as error:
-            await refuse(400, str(error), scope, receive, send)
+            functions = scope["app"].get_blocks().fns
+            whole = await run_in_threadpool(checked, b"".join(parts), route, functions, self.folder)
+        except Refusal as refusal:
+            await refuse(refusal.status, str(refusal), scope, receive, send)
             return
         await self.app(scope, Replay(whole, receive), send)
 
@@ -217,9 +225,15 @@ class Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
+def header(scope: Scope, name: bytes) -> str:
+    """Read a header; empty where there is none."""
+    value: bytes = dict(scope["headers"]).get(name, b"")
+    return value.decode("ascii", "replace")
+
+
 def declared(scope: Scope, default: int) -> int:
     """Read the length that a request declares; `default` where it declares none that is a number."""
-    words = dict(scope["headers"]).get(b"content-length", b"").decode("ascii", "replace")
+    words = header(scope, b"content-length")
     return int(words) if words.isdecimal() and len(words) < 19 else default
 
 
@@ -231,67 +245,3 @@ async def refuse(status: int, words: str, scope: Scope, receive: Receive, send: 
 async def too_large(most: int, scope: Scope, receive: Receive, send: Send) -> None:
     """Say that a body is too large."""
     await refuse(413, f"expected at most {most // 1_000_000} MB, got more", scope, receive, send)
-
-
-def checked(body: bytes, path: str, app: Any, folder: Path) -> bytes:
-    """Check a call and complete its arguments.
-
-    Bodies that are no JSON, and arguments that are no list, are left for Gradio to refuse.
-
-    Args:
-        body: The call, as it came.
-        path: Where to.
-        app: Gradio's application.
-        folder: Of uploads.
-
-    Returns:
-        The call; where arguments of a public function are missing at the end, with their defaults.
-
-    Raises:
-        ValueError: It names a file that nobody uploaded, or an argument without a default is missing.
-    """
-    try:
-        call = json.loads(body)
-    except (ValueError, RecursionError):
-        return body
-    if any(not is_uploaded(name, folder) for name in file_paths(call)):
-        raise ValueError("expected an uploaded file, got a path or an address")
-    function = called(call, path, app)
-    data = call.get("data") if isinstance(call, dict) else None
-    if function is None or not isinstance(data, list):
-        return body
-    inputs = [block for block in function.inputs if not block.skip_api]
-    if len(data) >= len(inputs):
-        return body
-    if function.api_visibility != "public":
-        raise ValueError(f"expected {len(inputs)} arguments, got {len(data)}")
-    call["data"] = data + [block.value for block in inputs[len(data) :]]
-    return json.dumps(call).encode()
-
-
-def file_paths(call: object) -> Iterator[str]:
-    """List the paths of all file objects in a JSON value, at any depth: Gradio takes any object with a path for one."""
-    todo = [call]
-    while todo:
-        value = todo.pop()
-        if isinstance(value, dict):
-            if isinstance(value.get("path"), str):
-                yield value["path"]
-            todo.extend(value.values())
-        elif isinstance(value, list):
-            todo.extend(value)
-
-
-def is_uploaded(path: str, folder: Path) -> bool:
-    """Say whether a path is below the folder of uploads, as words alone: nothing is looked up on the disk."""
-    whole = os.path.normpath(path)
-    return "\0" not in path and os.path.isabs(whole) and Path(whole).is_relative_to(folder)
-
-
-def called(call: object, path: str, app: Any) -> Any:
-    """Find the function of the page that a call is for, by the name in the path or by the number; `None` if unknown."""
-    functions = app.get_blocks().fns
-    if named := NAMED.fullmatch(path):
-        return next((function for function in functions.values() if function.api_name == named["name"]), None)
-    number = call.get("fn_index") if isinstance(call, dict) else None
-    return functions.get(number) if isinstance(number, int) and not isinstance(number, bool) else None

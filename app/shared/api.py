@@ -11,11 +11,25 @@ from gradio.components.api_component import Api
 from gradio.events import api
 
 from app.library import Library
-from app.shared.request import Request
+from app.shared.request import FILE, Request
 
-__all__ = ["expose"]
+__all__ = ["expose", "takes_images"]
 
 Asked = TypeVar("Asked", bound=Request)
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+def takes_images(count: int) -> Callable[[Handler], Handler]:
+    """Say of a handler of the page or an HTTP function that a call to it may hold so many images as text in base64.
+
+    The guard lets no long text through to any other.
+    """
+
+    def mark(handler: Handler) -> Handler:
+        handler.takes_images = count  # type: ignore[attr-defined]
+        return handler
+
+    return mark
 
 
 def expose(
@@ -31,6 +45,7 @@ def expose(
         options: For Gradio, as `concurrency_limit`.
     """
 
+    @takes_images(sum(FILE in field.metadata for field in kind.model_fields.values()))
     def function(*values: Any) -> Any:
         try:
             return run(library, kind.read(dict(zip(kind.model_fields, values, strict=True)), library))

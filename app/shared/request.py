@@ -27,6 +27,7 @@ from pydantic_core import CoreSchema, core_schema
 from app.library import Library
 
 __all__ = [
+    "FILE",
     "Checkpoint",
     "Choice",
     "Data",
@@ -45,6 +46,7 @@ __all__ = [
 
 MAX_TEXT = 200  # characters of a text
 MAX_ADDRESS = 4000  # characters of an address
+FILE = "holds a file"  # marks the type of such a field
 SHOWN = 60  # characters of a bad value that a message repeats
 
 
@@ -124,7 +126,7 @@ Whole = Annotated[int, typed(_whole)]
 Number = Annotated[float, typed(_number)]
 Switch = Annotated[bool, typed(_switch)]
 Text = Annotated[str, typed(_text), Field(max_length=MAX_TEXT)]
-File = Annotated[str, typed(_text)]  # base64; its bound is the decoder's
+File = Annotated[str, typed(_text), FILE]  # base64; its bound is the decoder's
 
 
 class one_of:  # noqa: N801 — reads as the part of a type

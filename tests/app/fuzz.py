@@ -17,7 +17,7 @@ from typing import Any
 from broken_images import broken_images, image_bomb, whole_image
 from serving import Outcome, Served
 
-__all__ = ["NAMES", "Name", "bodies", "fuzz_event", "fuzz_name", "is_clean", "right_answer"]
+__all__ = ["NAMES", "Name", "addresses", "bodies", "fuzz_event", "fuzz_name", "is_clean", "right_answer"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 400  # characters of one plain sentence
@@ -133,6 +133,28 @@ TEXTS = [
 ]
 
 
+ROUTES = (
+    *("upload", "queue/join", "run/predict", "run/retrieve", "run/upload", "api/retrieve", "api/upload/", "reset"),
+    *("call/retrieve", "call/v2/retrieve", "call/upload", "component_server", "cancel", "stream/1", "login"),
+    *("process_recording", "vibe-edit", "proxy=http://a.hf.space/", "file=http://a/b"),
+)
+ROOTS = ("", "gradio_api/", "gradio_api/", "gradio_api//", "gradio_api/./", "demo/gradio_api/")
+TRICKS: list[Callable[[str], str]] = [
+    lambda words: words + "/",
+    lambda words: words + "/upload",
+    lambda words: words + "/../upload",
+    lambda words: words + "%2fupload",
+    lambda words: words + ";upload",
+    lambda words: words + "?upload_id=/upload",
+    lambda words: words + "%00",
+    lambda words: words + "%0a",
+    lambda words: words.replace("/", "//"),
+    lambda words: words.replace("/", "%2f"),
+    lambda words: words.upper(),
+    lambda words: "x/../" + words,
+]
+
+
 def file_object(path: str, whole: bool) -> dict[str, Any]:
     """A file as Gradio's own script sends it."""
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
@@ -159,6 +181,19 @@ def bodies(draw: random.Random) -> Iterator[bytes]:
     yield b'{"data": [' + b"9" * 100_000 + b"]}"
     yield b'{"data": {"a": 1}}' + b" " * 1000
     yield bytes(draw.randrange(256) for _ in range(5000))
+    for part in (b"[],", b'{"a":1},', b'"a",', b'"' + b"\\n" * 20_000 + b'",', b'"' + b"A" * 20_000 + b'",'):
+        yield b'{"data": [' + part * (2_000_000 // len(part)) + b"1]}"  # little text, much structure
+
+
+def addresses(draw: random.Random, count: int) -> Iterator[str]:
+    """Draw addresses that are nearly those of routes: below other roots, with endings, doubled, in other letters."""
+    for _ in range(count):
+        words = draw.choice(ROUTES)
+        for trick in draw.sample(TRICKS, draw.randint(0, 2)):
+            words = trick(words)
+        yield (
+            draw.choice(("", "gradio_api/", "gradio_api/", "gradio_api//", "gradio_api/./", "demo/gradio_api/")) + words
+        )
 
 
 def secrets() -> list[str]:

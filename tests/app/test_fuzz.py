@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from broken_images import broken_images, image_bomb, whole_image
-from fuzz import NAMES, bodies, fuzz_event, fuzz_name, is_clean, right_answer
+from fuzz import NAMES, addresses, bodies, fuzz_event, fuzz_name, is_clean, right_answer
 from serving import Served, serve
 
 from app.library import Library
@@ -58,6 +58,16 @@ def test_bodies_that_are_no_call_are_refused(served: Served, name: str) -> None:
         assert not is_clean(served, outcome), body[:50]
         assert outcome.event in ("refused", "error") or name == "status", body[:50]
     assert right_answer(served, name) == expected
+
+
+def test_no_address_but_its_own_runs_a_function(served: Served) -> None:
+    """The call is none for its own address: it names a function that waits in the queue, and no session."""
+    config = served.client.get(f"{served.url}config").json()["dependencies"]
+    number = next(entry["id"] for entry in config if entry["api_name"] == "retrieve")
+    for address in addresses(random.Random(2), 600):
+        answer = served.client.post(served.url + address, json={"fn_index": number, "data": []})
+        assert answer.status_code in (400, 404), address
+        assert "Traceback" not in answer.text, address
 
 
 @pytest.mark.timeout(900)

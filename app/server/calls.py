@@ -1,0 +1,210 @@
+"""A call before Gradio sees it: how large it is, whose it is, whether its arguments are whole, which files it names."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["CALL", "FILES_BYTES", "NOTHING", "PLAIN_BYTES", "Refusal", "checked"]
+
+PLAIN_BYTES = 64_000  # of a call, its images not counted
+FILES_BYTES = 400_000  # where one component takes many files: 200 of them, each named three times
+MAX_IMAGES = 2  # of any call
+MAX_DEPTH = 32  # lists and objects within one another
+# Text that can be nothing but an image: long, and without anything that a decoder of JSON would make an object of.
+IMAGE = re.compile(rb'"(?:data:[^"\\,]{0,100},)?[A-Za-z0-9+/=]{10000,}+"')
+
+# The addresses that run a function, and the fields of a call to each: those that it needs, those that it may have.
+CALL = re.compile(r"/gradio_api/(?P<route>queue/join|cancel|(?:run|call|call/v2)/(?P<name>[A-Za-z0-9_]+))/?")
+FIELDS: dict[str, tuple[set[str], set[str]]] = {
+    "queue/join": ({"data", "fn_index", "session_hash"}, {"event_data", "trigger_id"}),
+    "run": ({"data"}, {"fn_index", "session_hash", "event_data", "trigger_id"}),
+    "call": ({"data"}, {"session_hash"}),
+    "cancel": ({"fn_index", "session_hash", "event_id"}, set()),
+}
+KINDS: dict[str, tuple[type, str]] = {
+    "data": (list, "a list"),
+    "fn_index": (int, "a whole number"),
+    "trigger_id": (int, "a whole number"),
+    "session_hash": (str, "text"),
+    "event_id": (str, "text"),
+}
+NOTHING = "There is nothing at this address."
+
+
+class Refusal(Exception):  # noqa: N818 it is no error of this program
+    """Why a request goes no further: an HTTP status and one sentence."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+def checked(body: bytes, route: re.Match[str], functions: Mapping[int, Any], folder: Path) -> bytes:
+    """Check a call and complete its arguments.
+
+    Args:
+        body: The call, as it came.
+        route: A match of `CALL`.
+        functions: Those of the page, by number, as Gradio describes them.
+        folder: Of uploads.
+
+    Returns:
+        The call; where arguments of a public function are missing at the end, with their defaults.
+
+    Raises:
+        Refusal: It is too large or too deep, no call, for no function, lacks arguments, or names a file that nobody
+            uploaded.
+    """
+    plain, images = measured(body)
+    call = parsed(body)
+    path, name = route["route"], route["name"]
+    if path == "cancel":
+        check_room(plain, images, None)
+        check_fields(call, *FIELDS["cancel"])
+        return body
+    by_keyword = path.startswith("call/v2/")
+    if not by_keyword:
+        check_fields(call, *FIELDS[path.removesuffix(f"/{name}")])
+    function = called(functions, name, call.get("fn_index") if not by_keyword else None)
+    if function is None or (path.startswith("run/") and function.queue):
+        raise Refusal(404, NOTHING)
+    check_room(plain, images, function)
+    if any(not is_uploaded(file, folder) for file in file_paths(call)):
+        raise Refusal(400, "expected an uploaded file, got a path or an address")
+    if by_keyword:
+        check_keywords(call, function)
+        return body
+    return completed(body, call, function)
+
+
+def measured(body: bytes) -> tuple[int, int]:
+    """Count the bytes of a call without its images, and the images where it is a large one; nothing is decoded.
+
+    Raises:
+        Refusal: There is more of it than any function takes.
+    """
+    if body.count(b'"') > FILES_BYTES:  # no image brings that many, and each would be looked at
+        raise too_large(FILES_BYTES)
+    plain, images = (body, 0) if len(body) <= PLAIN_BYTES else IMAGE.subn(b"", body, MAX_IMAGES)
+    if len(plain) > FILES_BYTES:
+        raise too_large(FILES_BYTES)
+    return len(plain), images
+
+
+def check_room(plain: int, images: int, function: Any) -> None:
+    """Check how large a call is against what its function takes.
+
+    Raises:
+        Refusal: It is larger.
+    """
+    inputs = () if function is None else function.inputs
+    most = FILES_BYTES if any(getattr(one, "file_count", "single") != "single" for one in inputs) else PLAIN_BYTES
+    if plain > most or images > getattr(getattr(function, "fn", None), "takes_images", 0):  # as `app.shared.api` says
+        raise too_large(most)
+
+
+def too_large(most: int) -> Refusal:
+    """Make the refusal of a call that is too large."""
+    return Refusal(413, f"expected a call of at most {most // 1000} kB besides an image where one belongs, got more")
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """Read a call.
+
+    Raises:
+        Refusal: It is no JSON object, nested too deeply, or holds text that is no Unicode.
+    """
+    try:
+        call = json.loads(body.decode())
+        if b"\\ud" in body or b"\\uD" in body:
+            json.dumps(call, ensure_ascii=False).encode()  # half a surrogate pair cannot be sent back
+    except (ValueError, RecursionError):
+        raise Refusal(400, "expected a call as a JSON object, got something else") from None
+    if not isinstance(call, dict):
+        raise Refusal(400, "expected a call as a JSON object, got another value")
+    if any(depth > MAX_DEPTH for _, depth in values_of(call)):
+        raise Refusal(400, f"expected at most {MAX_DEPTH} lists and objects within one another, got more")
+    return call
+
+
+def values_of(value: object) -> Iterator[tuple[Any, int]]:
+    """List all lists and objects in a JSON value, itself included, and how deep they lie."""
+    todo = [(value, 1)]
+    while todo:
+        value, depth = todo.pop()
+        if isinstance(value, dict | list):
+            yield value, depth
+            inner = value.values() if isinstance(value, dict) else value
+            todo.extend((one, depth + 1) for one in inner)
+
+
+def check_fields(call: Mapping[str, Any], needed: set[str], allowed: set[str]) -> None:
+    """Check that a call has the fields of its route, each of its kind; `null` counts as left out.
+
+    Raises:
+        Refusal: A field is missing, unknown, or of another kind.
+    """
+    given = {name for name, value in call.items() if value is not None}
+    if not needed <= given <= needed | allowed:
+        words = ", ".join(sorted(needed)) + (f" and perhaps {', '.join(sorted(allowed))}" if allowed else "")
+        raise Refusal(400, f"expected a call with {words}, got others")
+    for name in sorted(given & KINDS.keys()):
+        kind, words = KINDS[name]
+        if type(call[name]) is not kind:  # a truth value is no number here
+            raise Refusal(400, f"expected {name} to be {words}, got another value")
+
+
+def called(functions: Mapping[int, Any], name: str | None, number: int | None) -> Any:
+    """Find the function that a call is for, by its number or else by its public name; `None` where there is none."""
+    if number is not None:
+        found = functions.get(number)
+    else:
+        found = next((one for one in functions.values() if one.api_name == name), None)
+        if found is not None and found.api_visibility != "public":
+            return None
+    return found if found is not None and found.fn is not None else None
+
+
+def check_keywords(call: Mapping[str, Any], function: Any) -> None:
+    """Check the names of arguments.
+
+    Raises:
+        Refusal: The function has no such argument.
+    """
+    known = list(inspect.signature(function.fn).parameters)
+    if not call.keys() <= set(known):
+        raise Refusal(400, f"expected arguments among {', '.join(known) or 'none'}, got others")
+
+
+def completed(body: bytes, call: dict[str, Any], function: Any) -> bytes:
+    """Return a call with the arguments that it leaves out at the end.
+
+    Raises:
+        Refusal: An event of the page lacks some, which Gradio would pass over.
+    """
+    inputs = [block for block in function.inputs if not block.skip_api]
+    data = call["data"]
+    if len(data) >= len(inputs):
+        return body
+    if function.api_visibility != "public":
+        raise Refusal(400, f"expected {len(inputs)} arguments, got {len(data)}")
+    return json.dumps({**call, "data": data + [block.value for block in inputs[len(data) :]]}).encode()
+
+
+def file_paths(call: object) -> Iterator[str]:
+    """List the paths of all file objects in a JSON value, at any depth: Gradio takes any object with a path for one."""
+    for value, _ in values_of(call):
+        if isinstance(value, dict) and isinstance(value.get("path"), str):
+            yield value["path"]
+
+
+def is_uploaded(path: str, folder: Path) -> bool:
+    """Say whether a path is below the folder of uploads, as words alone: nothing is looked up on the disk."""
+    whole = os.path.normpath(path)
+    return "\0" not in path and os.path.isabs(whole) and Path(whole).is_relative_to(folder)

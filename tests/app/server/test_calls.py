@@ -1,0 +1,178 @@
+"""What of a call is refused before Gradio sees it, and before anything of it is decoded where it is too large."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.server import calls
+from app.server.calls import CALL, FILES_BYTES, PLAIN_BYTES, Refusal, checked, file_paths, is_uploaded
+from app.shared.api import takes_images
+
+FOLDER = Path("/tmp/uploads")
+JOIN, CALLED = "/gradio_api/queue/join", "/gradio_api/call/f"
+IMAGE = base64.b64encode(bytes(3_000_000)).decode()
+
+
+def function(visibility: str = "private", *, queue: bool = True, images: int = 0, files: bool = False) -> Any:
+    """The part of a function that is looked at; it takes a state and two values, the first with a default of 7."""
+    value = SimpleNamespace(skip_api=False, value=7, file_count="multiple" if files else "single")
+    state = SimpleNamespace(skip_api=True, value=None)
+    handler = takes_images(images)(lambda a, b: None)
+    return SimpleNamespace(
+        inputs=[state, value, value], api_name="f", api_visibility=visibility, queue=queue, fn=handler
+    )
+
+
+def check(value: Any, path: str = JOIN, one: Any = None) -> Any:
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    route = CALL.fullmatch(path)
+    assert route
+    return json.loads(checked(body, route, {3: one or function()}, FOLDER))
+
+
+def refusal(value: Any, path: str = JOIN, one: Any = None) -> tuple[int, str]:
+    with pytest.raises(Refusal) as caught:
+        check(value, path, one)
+    return caught.value.status, str(caught.value)
+
+
+def event(*data: Any, **more: Any) -> dict[str, Any]:
+    return {"data": list(data), "fn_index": 3, "session_hash": "a", **more}
+
+
+def test_calls_pass_or_are_completed() -> None:
+    sent = event(1, 2, event_data={"a": 1}, trigger_id=None)
+    assert check(sent) == sent
+    assert check(event(1), one=function("public"))["data"] == [1, 7]
+    assert check({"data": []}, CALLED, function("public"))["data"] == [7, 7]
+    assert check(sent, "/gradio_api/run/predict", function(queue=False)) == sent
+    assert check({"a": 1}, "/gradio_api/call/v2/f", function("public")) == {"a": 1}
+    cancel = {"fn_index": 3, "session_hash": "a", "event_id": "b"}
+    assert check(cancel, "/gradio_api/cancel") == cancel
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "one"),
+    [
+        (JOIN, event(1, 2, fn_index=4), None),
+        (CALLED, {"data": [1, 2]}, function("private")),
+        ("/gradio_api/call/g", {"data": [1, 2]}, function("public")),
+        ("/gradio_api/call/v2/g", {}, function("public")),
+        ("/gradio_api/run/predict", event(1, 2), function(queue=True)),
+        ("/gradio_api/run/upload", event(1, 2), function(queue=True)),
+        ("/gradio_api/run/f", {"data": [1, 2]}, function("private", queue=False)),
+        ("/gradio_api/run/f", {"data": [1, 2]}, function("public", queue=True)),
+    ],
+)
+def test_functions_that_are_not_there_or_wait_in_the_queue_have_no_address(path, sent, one) -> None:
+    assert refusal(sent, path, one) == (404, "There is nothing at this address.")
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (event(1), "expected 2 arguments, got 1"),
+        ({"data": [1, 2], "fn_index": 3}, "expected a call with data, fn_index, session_hash and perhaps "),
+        (event(1, 2, batched=True), "expected a call with "),
+        (event(1, 2, simple_format=True), "expected a call with "),
+        (event(1, 2, fn_index="3"), "expected fn_index to be a whole number, got "),
+        (event(1, 2, fn_index=True), "expected fn_index to be a whole number, got "),
+        (event(1, 2, fn_index=3.0), "expected fn_index to be a whole number, got "),
+        (event(1, 2, session_hash=["a"]), "expected session_hash to be text, got "),
+        (event(1, 2, session_hash=float("nan")), "expected session_hash to be text, got "),
+        (event(data=float("nan")), "expected data to be a list, got "),
+        (event(data={"a": 1}), "expected data to be a list, got "),
+        (b"{", "expected a call as a JSON object, got something else"),
+        (b"", "expected a call as a JSON object, got something else"),
+        (b"[1]", "expected a call as a JSON object, got another value"),
+        (b"NaN", "expected a call as a JSON object, got another value"),
+        ('{"data": [1, 2]}'.encode("utf-16"), "expected a call as a JSON object, got something else"),
+        (event(1, "\ud800"), "expected a call as a JSON object, got something else"),
+        (b'{"data": [' + b"9" * 5000 + b"]}", "expected a call as a JSON object, got something else"),
+        (b'{"data": ' + b"[" * 30_000 + b"]" * 30_000 + b"}", "expected "),
+        (b'{"data": ' + b"[" * 40 + b"]" * 40 + b"}", "expected at most 32 lists and objects within one another"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_no_call_gets_one_sentence(sent, words) -> None:
+    status, said = refusal(sent)
+    assert status == 400
+    assert said.startswith(words)
+    assert "\n" not in said
+
+
+def test_text_of_whole_characters_passes() -> None:
+    sent = event(1, "\U0001f600 \\ud800")
+    assert check(sent) == sent
+
+
+def test_arguments_by_name_are_those_of_the_function() -> None:
+    path, one = "/gradio_api/call/v2/f", function("public")
+    assert refusal({"c": 1}, path, one) == (400, "expected arguments among a, b, got others")
+    assert refusal({"a": {"path": "/etc/passwd"}}, path, one)[0] == 400
+
+
+STRUCTURES = {
+    "lists": b"[],",
+    "objects": b'{"a":{}},',
+    "numbers": b"1,",
+    "texts": b'"a",',
+    "escapes": b'"' + b"\\n" * 50_000 + b'",',
+    "spaces": b" " * 10_000,
+    "letters and lists": b'"' + b"A" * 9_000 + b'",[],',
+    "lists between texts": b'"a",' + b"[]," * 30_000,
+}
+
+
+@pytest.mark.parametrize("images", [0, 2])
+@pytest.mark.parametrize("kind", STRUCTURES)
+def test_structure_is_refused_before_it_is_decoded(kind, images, monkeypatch) -> None:
+    part = STRUCTURES[kind]
+    body = b'{"data": [' + part * (22_000_000 // len(part)) + b'1], "fn_index": 3, "session_hash": "a"}'
+    monkeypatch.setattr(calls.json, "loads", lambda _: pytest.fail("it was decoded"))
+    status, words = refusal(body, one=function(images=images))
+    assert (status, words) == (413, "expected a call of at most 400 kB besides an image where one belongs, got more")
+
+
+def test_only_functions_that_take_images_get_large_calls() -> None:
+    large = "the large call of an image"
+    assert check(event(large, IMAGE), one=function(images=1))["data"] == [large, IMAGE]
+    assert check(event(f"data:image/png;base64,{IMAGE}", IMAGE), one=function(images=2))
+    assert refusal(event(large, IMAGE))[0] == 413
+    assert refusal(event(IMAGE, IMAGE), one=function(images=1))[0] == 413
+    assert refusal(event(IMAGE, IMAGE, IMAGE), one=function(images=2))[0] == 413
+    assert refusal(event(IMAGE, ["a"] * PLAIN_BYTES), one=function(images=1))[0] == 413
+    assert refusal({"fn_index": 3, "session_hash": "a", "event_id": IMAGE}, "/gradio_api/cancel")[0] == 413
+
+
+def test_where_a_component_takes_many_files_a_call_may_name_them() -> None:
+    place = {"path": "/tmp/uploads/a/" + "n" * 300, "orig_name": "n" * 300, "url": "u" * 400, "size": 10**7}
+    files = [place] * 200
+    assert PLAIN_BYTES < len(json.dumps(event(1, files))) < FILES_BYTES
+    assert check(event(1, files), one=function(files=True)) == event(1, files)
+    assert refusal(event(1, files))[0] == 413
+    assert refusal(event(1, files * 2), one=function(files=True))[0] == 413
+
+
+def test_a_small_call_may_hold_any_text() -> None:
+    assert check(event(1, "A" * 50_000)) == event(1, "A" * 50_000)
+
+
+def test_paths_are_found_at_any_depth() -> None:
+    assert sorted(file_paths({"path": "a", "b": [{"path": "c"}, [[{"path": 1, "d": {"path": "e"}}]]]})) == [
+        "a",
+        "c",
+        "e",
+    ]
+
+
+def test_only_paths_below_the_folder_count_as_uploaded(tmp_path: Path) -> None:
+    assert is_uploaded(f"{tmp_path}/a/b.png", tmp_path)
+    assert not is_uploaded(f"{tmp_path}x/b.png", tmp_path)
+    assert not is_uploaded(f"{tmp_path}/a/../../b.png", tmp_path)
