@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 
@@ -50,6 +50,8 @@ def query_cameras(library: Library, values: Mapping[str, Any]) -> list[Choice]:
 
 class Browse(Retrieve):
     """A ranking on the page: what `Retrieve` asks, by whom else, and how the queries are listed."""
+
+    follows: ClassVar[tuple[str, ...]] = ("query",)
 
     top_k: Whole = option(5, "Top k", "How many ranked images to show.", ge=1, le=100, control="range")
     left_out: Switch = option(False, "Show images left out by the protocol")

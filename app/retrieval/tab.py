@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from app.library import Library
 from app.library.background import Progress
@@ -87,8 +87,10 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
         other=request.terms.direction.other.value,
         names={name: library.checkpoints[name].label for name in names},
         uris=thumbnails(library, request, [result, *(side.result for side in sides)]),
-        outcome=outcome(library, scores),
+        scores=scores,
+        verdict=verdict(library, scores),
         note=note,
+        synthetic=library.collections[request.data].synthetic,
         clean=retrieve(library, clean) if clean else None,
     )
     return Answer(
@@ -189,16 +191,13 @@ def summary(result: Result) -> str:
     )
 
 
-def outcome(library: Library, scores: list[Scores]) -> str:
-    """Say in a line how the checkpoints score on the whole set; nothing where that is not known yet."""
-    if not scores:
+def verdict(library: Library, scores: Sequence[Scores]) -> str:
+    """Say which of two checkpoints is ahead on the whole set, and by how much; nothing for other numbers of them."""
+    if len(scores) != 2:
         return ""
-    words = "; ".join(
-        f"{library.checkpoints[one.checkpoint].label} rank-1 {100 * one.result.mean()['rank1']:.1f} %, "
-        f"mAP {100 * one.result.mean()['mean_ap']:.1f} %"
-        for one in scores
-    )
-    return f"All {scores[0].result.num_valid} queries: {words}."
+    first, second = (100 * one.result.mean()["mean_ap"] for one in scores)
+    ahead = scores[0] if first >= second else scores[1]
+    return f"{library.checkpoints[ahead.checkpoint].label} is ahead by {abs(first - second):.1f} points of mAP."
 
 
 CMC_BOX = (40, 12, 372, 168)  # left, top, right, bottom of the curve's field in the drawing

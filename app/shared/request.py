@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import (
@@ -212,6 +212,8 @@ class Request(BaseModel):
     """What is asked, checked once against the library; a field that depends on another one is declared after it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    follows: ClassVar[tuple[str, ...]] = ()  # fields that the page replaces without a word when others change
 
     @classmethod
     def read(cls, values: Mapping[str, object], library: Library) -> Self:

@@ -212,7 +212,8 @@ class Tab:
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
             press = Press.of(getattr(event, "_data", None), str(client.session_hash))
             request, wrong = kind.repair(kind.of_address(press.address) if press.address else press.values, library)
-            notices = [words for name, words in wrong.items() if press.address or name in press.changed]
+            named = press.changed or kind.model_fields if press.address else press.changed
+            notices = [words for name, words in wrong.items() if name not in kind.follows or name in named]
             try:
                 answered = answer(library, request, press)
             except ValueError as error:
