@@ -10,7 +10,7 @@ import gradio as gr
 if TYPE_CHECKING:
     from gradio.themes import Base
 
-__all__ = ["build_theme", "script", "stylesheet"]
+__all__ = ["build_theme", "page_head", "script", "stylesheet"]
 
 STATIC = Path(__file__).with_name("static")
 
@@ -47,3 +47,8 @@ def stylesheet() -> str:
 def script(*names: str) -> str:
     """Read some of the page's own scripts, one after another."""
     return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)
+
+
+def page_head() -> str:
+    """Return what stands in the head of the page: its style and its script."""
+    return f"<style>{stylesheet()}</style><script>{script('page.js')}</script>"

@@ -34,7 +34,7 @@ PICKS = ("random", "hard", "disagree")
 def build(page: Page) -> None:
     """Build the tab."""
     with page.tab("retrieval", "Retrieval") as tab:
-        pieces = {name: tab.piece(name) for name in ("ranking", "query-browser", "scores")}
+        pieces = {name: tab.piece(name) for name in ("ranking", "query-browser")}
         pieces["settings"] = tab.settings()
         tab.wire(Browse, answer, pieces, CHIPS, Export(MENUS, Options, write))
 
@@ -77,6 +77,7 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
     )
     result, sides, note = compare(library, request, names[1:], with_left_out=request.left_out)
     clean = request.model_copy(update={"corruption": ""}) if request.corruption else None
+    clean_scores = [score(library, one.checkpoint, one.data, clean.terms) for one in scores] if clean else []
     drawn = html(
         "ranking.html",
         result=result,
@@ -91,14 +92,16 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
         verdict=verdict(library, scores),
         note=note,
         synthetic=library.collections[request.data].synthetic,
-        clean=retrieve(library, clean) if clean else None,
+        clean_result=retrieve(library, clean) if clean else None,
+        clean=clean_scores,
+        curves=[cmc_points(one.cmc) for one in scores],
+        box=CMC_BOX,
     )
     return Answer(
         request,
         {
             "ranking": drawn,
             "query-browser": Piece((asked, shown), lambda: queries(library, request, shown)),
-            "scores": Piece((asked, bool(scores)), lambda: whole_set(library, request, scores)),
             "settings": Piece(asked, lambda: form("retrieval", request, library, SETTINGS)),
         },
         say=summary(result),
@@ -208,18 +211,3 @@ def cmc_points(cmc: list[float]) -> list[tuple[float, float]]:
     left, top, right, bottom = CMC_BOX
     step = (right - left) / max(1, len(cmc) - 1)
     return [(round(left + step * k, 2), round(bottom - (bottom - top) * value, 2)) for k, value in enumerate(cmc)]
-
-
-def whole_set(library: Library, request: Browse, scores: list[Scores]) -> str:
-    """Draw the scores of the whole set by each checkpoint, and on clean images where these are corrupted."""
-    terms = Browse.model_copy(request, update={"corruption": ""}).terms
-    clean = [score(library, one.checkpoint, one.data, terms) for one in scores if request.corruption]
-    return html(
-        "scores.html",
-        scores=scores,
-        curves=[cmc_points(one.cmc) for one in scores],
-        box=CMC_BOX,
-        synthetic=library.collections[request.data].synthetic,
-        words="The scores are being computed.",
-        clean=clean,
-    )

@@ -100,6 +100,7 @@ window.mun = (() => {
     } else {
       delete document.body.dataset.busy;
     }
+    choose(name, view.values);
     if (view.chosen) shared.chosen = view.chosen;
     if (view.drawn.strip) shared.strip = view.drawn.strip;
     tab.chosen = shared.chosen ?? "";
@@ -115,6 +116,19 @@ window.mun = (() => {
     tab.push = false;
     if (view.say) announce(view.say);
     if (view.again && !tab.busy) timer = setTimeout(() => press(name, { act: "again", quiet: true }), view.again);
+  };
+
+  // Buttons that stand for a choice show which one is made; the chosen one is scrolled into its list's view.
+  const choose = (name, values) => {
+    for (const one of document.querySelectorAll(`[data-of="${name}"] [aria-pressed][data-set]`)) {
+      const made = Object.entries(JSON.parse(one.dataset.set)).every(([field, value]) => values[field] === value);
+      one.setAttribute("aria-pressed", String(made));
+      const list = one.closest("[data-walk]");
+      if (!list) continue;
+      one.tabIndex = made || (one.tabIndex === 0 && !list.querySelector('[aria-pressed="true"]')) ? 0 : -1;
+      const [inner, outer] = [one.getBoundingClientRect(), list.getBoundingClientRect()];
+      if (made) list.scrollLeft += Math.min(0, inner.left - outer.left - 4) + Math.max(0, inner.right - outer.right + 4);
+    }
   };
 
   // --- tabs -------------------------------------------------------------------------------------------------------------
@@ -262,6 +276,7 @@ window.mun = (() => {
   // Every piece of the page calls this when Gradio mounts it.
   const piece = (element, trigger, watch, tab, name) => {
     element.dataset.piece = name;
+    element.dataset.of = tab;
     if (name === `${tab}-settings`) {
       element.dataset.settings = tab;
       element.hidden = tab !== current;
@@ -275,6 +290,7 @@ window.mun = (() => {
     watch("value", () => {
       if (name === "file") save(element);
       else if (name === `${tab}-head`) adopt(tab, element);
+      if (name !== `${tab}-head`) choose(tab, tabOf(tab).values);
       refocus(element, name);
     });
     if (name !== `${tab}-head`) return;
