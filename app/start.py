@@ -76,7 +76,7 @@ def launch_options() -> dict[str, Any]:
 
     from app.server.guard import Guard, PackedPage
     from app.server.limits import Ceiling, ceiling_for, read_caps
-    from app.theme import build_theme, page_head
+    from app.theme import build_theme, page_head, stylesheet
 
     folder = Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")  # as Gradio chooses it
     caps = read_caps()
@@ -84,7 +84,8 @@ def launch_options() -> dict[str, Any]:
     guard = Middleware(Guard, ceiling=ceiling, upload_bytes=caps.upload_bytes)
     return {
         "theme": build_theme(),
-        "head": page_head(),  # not as `css`: Gradio would confine each rule to its own boxes
+        "css": stylesheet(),
+        "head": page_head(),
         "max_file_size": "16mb",
         "strict_cors": True,
         "state_session_capacity": caps.visits,

@@ -39,8 +39,8 @@ def build_theme() -> Base:
 
 def stylesheet() -> str:
     """Read the page's own style: what all tabs share, then each tab's."""
-    first = STATIC / "page.css"
-    files = [first, *sorted(path for path in STATIC.glob("*.css") if path != first)]
+    first, outside = STATIC / "page.css", STATIC / "outside.css"
+    files = [first, *sorted(path for path in STATIC.glob("*.css") if path not in (first, outside))]
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 
@@ -50,5 +50,6 @@ def script(*names: str) -> str:
 
 
 def page_head() -> str:
-    """Return what stands in the head of the page: its style and its script."""
-    return f"<style>{stylesheet()}</style><script>{script('page.js')}</script>"
+    """Return what stands in the head of the page: its script, and the rules that Gradio would confine to its boxes."""
+    outside = (STATIC / "outside.css").read_text(encoding="utf-8")
+    return f"<style>{outside}</style><script>{script('page.js')}</script>"

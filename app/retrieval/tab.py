@@ -34,7 +34,7 @@ PICKS = ("random", "hard", "disagree")
 def build(page: Page) -> None:
     """Build the tab."""
     with page.tab("retrieval", "Retrieval") as tab:
-        pieces = {name: tab.piece(name) for name in ("ranking", "query-browser")}
+        pieces = {name: tab.piece(name) for name in ("retrieval-progress", "ranking", "query-browser")}
         pieces["settings"] = tab.settings()
         tab.wire(Browse, answer, pieces, CHIPS, Export(MENUS, Options, write))
 
@@ -55,7 +55,7 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
         if not preparation.ready:
             waiting = not (preparation.problem or preparation.stopped)
             waited = request if chosen else request.model_copy(update={"query": ""})  # chosen when scores are there
-            return Answer(waited, {"ranking": prepared(preparation, name)}, again=POLL if waiting else 0)
+            return Answer(waited, {"retrieval-progress": prepared(preparation, name)}, again=POLL if waiting else 0)
     notice = ""
     if press.do in PICKS:
         request = request.model_copy(update={"query": pick(library, request, press.do)})
@@ -100,6 +100,7 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
     return Answer(
         request,
         {
+            "retrieval-progress": Piece("", str),
             "ranking": drawn,
             "query-browser": Piece((asked, shown), lambda: queries(library, request, shown)),
             "settings": Piece(asked, lambda: form("retrieval", request, library, SETTINGS)),

@@ -220,7 +220,7 @@ class Tab:
                 answered = Answer(request, {}, notice=str(error))
             news = {name: one for name, one in answered.pieces.items() if not shows(press, name, one)}
             changes = {pieces[name]: one.draw() if isinstance(one, Piece) else one for name, one in news.items()}
-            keys = {name: one.digest for name, one in answered.pieces.items() if isinstance(one, Piece)}
+            keys = {name: one.digest if isinstance(one, Piece) else "" for name, one in answered.pieces.items()}
             if answered.chosen:
                 strip = page.strip_of(answered)
                 keys["strip"] = strip.digest
