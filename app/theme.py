@@ -50,6 +50,6 @@ def script(*names: str) -> str:
 
 
 def page_head() -> str:
-    """Return what stands in the head of the page: its script, and the rules that Gradio would confine to its boxes."""
+    """Return what stands in the head of the page: its scripts, and the rules that Gradio would confine to its boxes."""
     outside = (STATIC / "outside.css").read_text(encoding="utf-8")
-    return f"<style>{outside}</style><script>{script('page.js')}</script>"
+    return f"<style>{outside}</style><script>{script('page.js', 'own.js')}</script>"

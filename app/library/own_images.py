@@ -1,29 +1,54 @@
-"""Images that a visitor brings: decoded once, shrunk to what the networks look at, never written anywhere."""
+"""Images that a visitor brings: decoded once, shrunk to what the networks look at, kept nowhere but in the browser.
+
+A page's field of the type `File` holds the chosen file as a data URI (`static/own.js`). `brought` reads it; `small`
+makes the lossless copy that the answer puts into the field instead, so that later presses send some kilobytes.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import io
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from app.library.collection import TITLES
 from app.library.library import Library
-from app.library.thumbnails import encoded
 from mun.embedding import embed_pixels
-from mun.images import decode, resize
+from mun.images import FORMATS, decode, resize
 from mun.structures import Modality
 
-__all__ = ["OwnImage", "embed_own", "from_base64", "look_at", "other_modality", "own_modality", "short_name"]
-__all__ += ["too_new", "warning"]
+__all__ = [
+    "OwnImage",
+    "brought",
+    "embed_own",
+    "from_base64",
+    "look_at",
+    "oddities",
+    "other_modality",
+    "own_modality",
+    "short_name",
+    "small",
+    "too_new",
+    "warning",
+]
 
 MAX_BYTES = 16_000_000  # of one file, as in `mun.images`
 MAX_NAME = 48  # characters of a file name that are repeated
-PREVIEW_HEIGHT, PREVIEW_WIDTH = 256, 256  # pixels at most
+RATIO = 1.5  # an image that is stretched by more than this is said to be
+SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
+# Kinds of ISO base media files, by the brand that follows `ftyp`, of which phones write pictures.
+BRANDS = {
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,20 +59,18 @@ class OwnImage:
         name: The file's name, shortened; still to be escaped where it is shown.
         height: Pixels of the uploaded image.
         width: Likewise.
-        preview: A small JPEG data URI.
         pixels: RGB, uint8, `(H, W, 3)`, for each input size (H, W) of the checkpoints that were usable then.
     """
 
     name: str
     height: int
     width: int
-    preview: str
     pixels: Mapping[tuple[int, int], NDArray[np.uint8]]
 
     @property
     def num_bytes(self) -> int:
         """What it weighs in memory."""
-        return len(self.preview) + sum(array.nbytes for array in self.pixels.values())
+        return sum(array.nbytes for array in self.pixels.values())
 
 
 def short_name(name: object) -> str:
@@ -111,17 +134,53 @@ def look_at(library: Library, data: object, name: str = "", what: str = "the ima
     """
     if not isinstance(data, bytes):
         raise ValueError(f"expected {what} as bytes, got {type(data).__name__}")
+    if data[4:8] == b"ftyp" and (kind := BRANDS.get(data[8:12])):
+        raise ValueError(f"expected {what} to be one of {', '.join(FORMATS)}, got {kind}; save it as JPEG first")
     image = decode(data, what)
     pixels = {size: resize(image, *size).copy() for size in sorted(library.input_sizes)}
-    return OwnImage(short_name(name), image.shape[0], image.shape[1], preview_uri(image), pixels)
+    return OwnImage(short_name(name), image.shape[0], image.shape[1], pixels)
 
 
-def preview_uri(image: NDArray[np.uint8]) -> str:
-    """Return RGB pixels, `(H, W, 3)`, as a JPEG data URI of at most 256×256; smaller images keep their size."""
-    factor = min(1.0, PREVIEW_HEIGHT / image.shape[0], PREVIEW_WIDTH / image.shape[1])
-    if factor < 1.0:
-        image = resize(image, max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor)))
-    return encoded(image)
+def brought(library: Library, name: str, value: str, what: str = "the image") -> OwnImage:
+    """Read an image of a request: the file that the visitor chose, or the small copy of it.
+
+    Args:
+        library: Whose checkpoints say which sizes are needed.
+        name: Of the request's field.
+        value: A data URI. Its head may say the file's name, and of a small copy the file's size in pixels.
+        what: What to call the image in an error.
+
+    Raises:
+        ValueError: As `from_base64` and `look_at`.
+    """
+    said = dict(part.partition("=")[::2] for part in value[:2000].partition(",")[0].split(";")[1:])
+    image = look_at(library, from_base64(name, value), unquote(said.get("name", "")), what)
+    size = SIZE.fullmatch(said.get("size", ""))
+    return replace(image, height=int(size[1]), width=int(size[2])) if size else image
+
+
+def small(image: OwnImage) -> str:
+    """Write what the networks look at as a PNG data URI, lossless, at the largest of their sizes."""
+    file = io.BytesIO()
+    Image.fromarray(image.pixels[max(image.pixels)]).save(file, "PNG")
+    head = f"data:image/png;name={quote(image.name, safe='')};size={image.height}x{image.width};base64,"
+    return head + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def oddities(name: str, image: OwnImage, size: tuple[int, int]) -> list[str]:
+    """Say what an image is not that a network expects, each a sentence.
+
+    Args:
+        name: What the sentences call it, as `visible image`.
+        image: The image.
+        size: Height and width of what the network looks at.
+    """
+    notes, wanted, shape = [], size[0] / size[1], image.height / image.width
+    if max(shape / wanted, wanted / shape) > RATIO:
+        notes.append(f"Your {name} has other proportions than a standing person's crop, so it is stretched.")
+    if image.height < size[0] / 2:
+        notes.append(f"Your {name} is small and was enlarged.")
+    return notes
 
 
 def embed_own(library: Library, checkpoint: str, images: Sequence[OwnImage], modality: Modality) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.library.collection import Collection
 from app.library.library import Library
-from app.library.own_images import OwnImage
+from app.library.own_images import OwnImage, oddities
 from app.library.plans import plan_of
 from mun.data.cache import decode_samples
 from mun.structures import Modality, Sample, Split
@@ -23,7 +23,6 @@ __all__ = ["ImagePair", "Side", "chosen_samples", "collection_pair", "opening_pa
 Pixels = NDArray[np.uint8]
 SMALLEST = 8  # pixels of an own image, each way
 LOOKED_AT = 50  # identities among which the first pair is chosen
-RATIO = 1.5  # an own image that is stretched by more than this is said to be
 
 
 @dataclass(frozen=True)
@@ -246,11 +245,5 @@ def own_notes(visible: OwnImage, infrared: OwnImage, size: tuple[int, int]) -> t
             f"They differ in size ({visible.width}×{visible.height} and {infrared.width}×{infrared.height} pixels);"  # noqa: RUF001
             f" both were resized to the network's {size[1]}×{size[0]}."  # noqa: RUF001
         )
-    wanted = size[0] / size[1]
-    for name, image in (("visible", visible), ("infrared", infrared)):
-        shape = image.height / image.width
-        if max(shape / wanted, wanted / shape) > RATIO:
-            notes.append(f"Your {name} image has other proportions than a standing person's crop, so it is stretched.")
-        if image.height < size[0] / 2:
-            notes.append(f"Your {name} image is small and was enlarged.")
+    notes += oddities("visible image", visible, size) + oddities("infrared image", infrared, size)
     return tuple(notes)

@@ -17,7 +17,7 @@ FILES_BYTES = 400_000  # where one component takes many files: 200 of them, each
 MAX_IMAGES = 2  # of any call
 MAX_DEPTH = 32  # lists and objects within one another
 # Text that can be nothing but an image: long, and without anything that a decoder of JSON would make an object of.
-IMAGE = re.compile(rb'"(?:data:[^"\\,]{0,100},)?[A-Za-z0-9+/=]{10000,}+"')
+IMAGE = re.compile(rb'"(?:data:[^"\\,]{0,600},)?[A-Za-z0-9+/=]{10000,}+"')
 
 # The addresses that run a function, and the fields of a call to each: those that it needs, those that it may have.
 CALL = re.compile(r"/gradio_api/(?P<route>queue/join|cancel|(?:run|call|call/v2)/(?P<name>[A-Za-z0-9_]+))/?")

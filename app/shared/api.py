@@ -11,7 +11,7 @@ from gradio.components.api_component import Api
 from gradio.events import api
 
 from app.library import Library
-from app.shared.request import FILE, Request
+from app.shared.request import Request, is_file
 
 __all__ = ["expose", "takes_images"]
 
@@ -45,7 +45,7 @@ def expose(
         options: For Gradio, as `concurrency_limit`.
     """
 
-    @takes_images(sum(FILE in field.metadata for field in kind.model_fields.values()))
+    @takes_images(sum(map(is_file, kind.model_fields.values())))
     def function(*values: Any) -> Any:
         try:
             return run(library, kind.read(dict(zip(kind.model_fields, values, strict=True)), library))

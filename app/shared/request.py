@@ -27,7 +27,6 @@ from pydantic_core import CoreSchema, core_schema
 from app.library import Library
 
 __all__ = [
-    "FILE",
     "Checkpoint",
     "Choice",
     "Data",
@@ -38,6 +37,7 @@ __all__ = [
     "Switch",
     "Text",
     "Whole",
+    "is_file",
     "one_of",
     "option",
     "shown",
@@ -283,12 +283,19 @@ class Request(BaseModel):
         offer = next((part for part in cls.model_fields[name].metadata if isinstance(part, one_of)), None)
         return offer.choices(library, values) if offer else []
 
+    @classmethod
+    def files(cls, values: Mapping[str, object]) -> dict[str, object]:
+        """Return the files among some values: an address has none, so that the page's own stay."""
+        return {name: values[name] for name, one in cls.model_fields.items() if name in values and is_file(one)}
+
     def said(self, library: Library) -> dict[str, Any]:
-        """Return the fields that are not as they are by default, by name."""
+        """Return the fields that are not as they are by default, by name; files are left out."""
         values = self.model_dump()
         said = {}
         for name, field in type(self).model_fields.items():
             default = field.default
+            if is_file(field):
+                continue
             if default == "" and (choices := self.choices(name, library, values)):
                 default = choices[0].value
             if values[name] != default:
@@ -311,8 +318,14 @@ class Request(BaseModel):
         """
         said = self.said(library)
         values = {field: getattr(self, field) for field in type(self).model_fields if field in said or field in always}
+        values |= dict.fromkeys(self.files({one: value for one, value in self if value}), "<base64>")
         words = "".join(f"{field}={value!r}, " for field, value in values.items())
         return f"from gradio_client import Client; print(Client({url!r}).predict({words}api_name='/{name}'))"
+
+
+def is_file(field: FieldInfo) -> bool:
+    """Say whether a field holds a file."""
+    return FILE in field.metadata
 
 
 def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
@@ -329,10 +342,10 @@ def expected(field: FieldInfo) -> str:
     if field.annotation not in (int, float):
         return "text" if field.annotation is str else "a list"
     low, high = bounds(field)
-    words = "a whole number" if field.annotation is int else "a number"
+    words, form = ("a whole number", "d") if field.annotation is int else ("a number", "g")
     if low is not None and high is not None:
-        return f"{words} from {low:g} to {high:g}"
-    return words if low is None else f"{words} from {low:g}"
+        return f"{words} from {low:{form}} to {high:{form}}"
+    return words if low is None else f"{words} from {low:{form}}"
 
 
 def spelled(field: FieldInfo, word: str) -> object:

@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from app.library import Library
+from app.shared.api import takes_images
 from app.shared.export import LOCAL, MIMES
 from app.shared.html import chips, controls, html
-from app.shared.request import Request
+from app.shared.request import Request, is_file
 
 __all__ = ["Answer", "Export", "File", "Menu", "Page", "Piece", "Press", "Tab"]
 
@@ -208,18 +209,21 @@ class Tab:
             export: The export menu.
         """
         page, library = self.page, self.page.library
+        images = takes_images(sum(map(is_file, kind.model_fields.values())))
 
+        @images
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
             press = Press.of(getattr(event, "_data", None), str(client.session_hash))
-            request, wrong = kind.repair(kind.of_address(press.address) if press.address else press.values, library)
+            opened = {**kind.files(press.values), **kind.of_address(press.address)} if press.address else press.values
+            request, wrong = kind.repair(opened, library)
             named = press.changed or kind.model_fields if press.address else press.changed
             notices = [words for name, words in wrong.items() if name not in kind.follows or name in named]
             try:
                 answered = answer(library, request, press)
+                news = {name: one for name, one in answered.pieces.items() if not shows(press, name, one)}
+                changes = {pieces[name]: one.draw() if isinstance(one, Piece) else one for name, one in news.items()}
             except ValueError as error:
-                answered = Answer(request, {}, notice=str(error))
-            news = {name: one for name, one in answered.pieces.items() if not shows(press, name, one)}
-            changes = {pieces[name]: one.draw() if isinstance(one, Piece) else one for name, one in news.items()}
+                answered, changes = Answer(request, {}, notice=str(error)), {}
             keys = {name: one.digest if isinstance(one, Piece) else "" for name, one in answered.pieces.items()}
             if answered.chosen:
                 strip = page.strip_of(answered)
@@ -238,6 +242,7 @@ class Tab:
             return
         offered = export
 
+        @images
         def exported(event: gr.EventData) -> str:
             press = Press.of(getattr(event, "_data", None))
             try:
