@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from flags import flags
 
 from mun.__main__ import main
 from mun.checkpoint import FORMAT, Card, build_network, load_checkpoint, save_checkpoint
@@ -37,22 +38,7 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 def tiny_synvi(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SynVI of 8 + 4 + 6 identities, two images per camera, 64×32."""
     folder = tmp_path_factory.mktemp("synvi") / "data"
-    words = [
-        "--train-ids",
-        "8",
-        "--val-ids",
-        "4",
-        "--test-ids",
-        "6",
-        "--images",
-        "2",
-        "--size",
-        "64x32",
-        "--seed",
-        "7",
-        "--workers",
-        "1",
-    ]
+    words = flags(train_ids=8, val_ids=4, test_ids=6, images=2, size="64x32", seed=7, workers=1)
     assert main(["synth", str(folder), *words]) == 0
     return folder
 

@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -5,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from parity import PARITY
 
 from benchmarks.metrics import features, regdb_layout, sysu_layout
 from mun.__main__ import main
@@ -31,25 +33,24 @@ def score(tmp_path, content, protocol="sysu-all"):
     return code, target
 
 
-def refused(tmp_path, capsys, content, protocol="sysu-all"):
-    """The one line that a refusal prints; nothing may be written."""
-    code, target = score(tmp_path, content, protocol)
-    captured = capsys.readouterr()
-    assert code == 2
-    assert not target.parent.exists()
-    assert captured.out == ""
-    assert captured.err.startswith("mun: error: ")
-    assert captured.err.count("\n") == 1
-    return captured.err
+@pytest.fixture
+def refusal(tmp_path, refused):
+    """The one line that a refusal prints; nothing is written."""
+
+    def of(content, protocol="sysu-all"):
+        if isinstance(content, dict):
+            np.savez(tmp_path / "features.npz", **content)
+        elif content is not None:
+            (tmp_path / "features.npz").write_bytes(content)
+        words = ["--protocol", protocol, "--json", tmp_path / "out" / "scores.json"]
+        return refused("score", tmp_path / "features.npz", *words)
+
+    return of
 
 
 @pytest.mark.parametrize("protocol", ["sysu-all", "sysu-indoor", "regdb-v2i", "regdb-i2v"])
 def test_parity_through_the_command(tmp_path, protocol):
-    expected = {
-        "sysu-all": ([0.237906, 0.546920, 0.707639, 0.849590], 0.231894819815, 0.105846674822, 3783),
-        "sysu-indoor": ([0.267786, 0.593460, 0.740610, 0.893504], 0.357021486669, 0.298252429649, 2263),
-        "regdb": ([0.215049, 0.496602, 0.641748, 0.767476], 0.108717469219, 0.015849931182, 2060),
-    }[protocol.removesuffix("-v2i").removesuffix("-i2v")]
+    cmc, mean_ap, mean_inp, _, num_valid = PARITY[protocol.replace("i2v", "v2i")]
     layout = regdb_layout() if protocol.startswith("regdb") else sysu_layout(protocol)
     query, gallery = features(layout)
     content = {
@@ -66,7 +67,6 @@ def test_parity_through_the_command(tmp_path, protocol):
     assert list(record) == [
         *("protocol", "distance", "rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp", "num_valid")
     ]
-    cmc, mean_ap, mean_inp, num_valid = expected
     assert (record["protocol"], record["distance"], record["num_valid"]) == (protocol, "cosine", num_valid)
     assert [record[f"rank{k}"] for k in (1, 5, 10, 20)] == pytest.approx(cmc, abs=1e-6)
     assert record["mean_ap"] == pytest.approx(mean_ap, abs=1e-12)
@@ -133,55 +133,43 @@ def test_cameras_that_the_protocol_does_not_search_are_noted(tmp_path, capsys):
         ({"query_features": np.full((6, 3), {}, dtype=object)}, "expected `query_features` in"),
     ],
 )
-def test_bad_arrays_are_refused(tmp_path, capsys, change, message):
-    assert message in refused(tmp_path, capsys, {**arrays(), **change})
+def test_bad_arrays_are_refused(refusal, change, message):
+    assert message in refusal({**arrays(), **change})
 
 
-def test_missing_arrays_are_named(tmp_path, capsys):
+def test_missing_arrays_and_unknown_protocols_are_named(refusal):
     content = arrays()
+    assert "expected one of the protocols synvi-all" in refusal(content, "market")
     del content["query_camids"], content["gallery_pids"]
-    assert "missing: query_camids, gallery_pids" in refused(tmp_path, capsys, content)
-
-
-def test_an_unknown_protocol_is_refused(tmp_path, capsys):
-    assert "expected one of the protocols synvi-all" in refused(tmp_path, capsys, arrays(), "market")
+    assert "missing: query_camids, gallery_pids" in refusal(content)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text", b"PK\x03\x04 and no more", "single"])
-def test_other_files_are_refused(tmp_path, capsys, content):
-    path = tmp_path / "features.npz"
+def test_other_files_are_refused(refusal, content):
     if content == "single":
-        with path.open("wb") as file:
-            np.save(file, EYE)
-    elif content is not None:
-        path.write_bytes(content)
-    assert main(["score", str(path), "--protocol", "sysu-all"]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("mun: error: expected an .npz file")
-    assert error.count("\n") == 1
+        file = io.BytesIO()
+        np.save(file, EYE)
+        content = file.getvalue()
+    assert refusal(content).startswith("mun: error: expected an .npz file")
 
 
-def test_a_damaged_archive_is_refused(tmp_path, capsys):
-    np.savez_compressed(tmp_path / "features.npz", **arrays())
-    data = bytearray((tmp_path / "features.npz").read_bytes())
+def test_a_damaged_archive_is_refused(refusal):
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays())
+    data = bytearray(file.getvalue())
     data[60:120] = bytes(60)
-    (tmp_path / "features.npz").write_bytes(data)
-    assert main(["score", str(tmp_path / "features.npz"), "--protocol", "sysu-all"]) == 2
-    assert capsys.readouterr().err.startswith("mun: error: expected `query_features` in")
+    assert refusal(bytes(data)).startswith("mun: error: expected `query_features` in")
 
 
 @pytest.mark.parametrize(
     "header", ["{'descr': '<f8', 'fortran_order': False, 'shape': (6,", "{'descr': '<f8',\n  '", "a:\n    b\n  c"]
 )
-def test_a_cut_header_inside_the_archive_is_refused(tmp_path, capsys, header):
-    np.savez(tmp_path / "features.npz", **{name: value for name, value in arrays().items() if name != "query_pids"})
-    text = header.encode("latin1")
-    with zipfile.ZipFile(tmp_path / "features.npz", "a") as archive:
+def test_a_cut_header_inside_the_archive_is_refused(refusal, header):
+    file, text = io.BytesIO(), header.encode("latin1")
+    np.savez(file, **{name: value for name, value in arrays().items() if name != "query_pids"})
+    with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("query_pids.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
-    assert main(["score", str(tmp_path / "features.npz"), "--protocol", "sysu-all"]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("mun: error: expected `query_pids` in")
-    assert error.count("\n") == 1
+    assert refusal(file.getvalue()).startswith("mun: error: expected `query_pids` in")
 
 
 def test_score_needs_no_torch(tmp_path):

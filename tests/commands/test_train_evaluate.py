@@ -9,26 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from flags import flags
 from scipy.io import savemat
 
 from mun.__main__ import main
 from mun.commands import SUMMARIES
 
-FLAGS = [
-    "--width",
-    "0.125",
-    "--height",
-    "64",
-    "--image-width",
-    "32",
-    "--epochs",
-    "1",
-    "--ids-per-batch",
-    "4",
-    "--instances-per-id",
-    "2",
-    "--quiet",
-]
+FLAGS = [*flags(width=0.125, height=64, image_width=32, epochs=1, ids_per_batch=4, instances_per_id=2), "--quiet"]
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +23,6 @@ def run(tiny_synvi: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("command") / "mun-run"
     assert main(["train", "--data", str(tiny_synvi), "--out", str(folder), "--recalibration", "2", *FLAGS]) == 0
     return folder
-
-
-def one_line(capsys) -> str:
-    captured = capsys.readouterr()
-    assert captured.err.startswith("mun: error: ")
-    assert captured.err.count("\n") == 1
-    assert "Traceback" not in captured.err
-    return captured.err
 
 
 def test_train_then_evaluate(run, tiny_synvi, tmp_path, capsys) -> None:
@@ -72,11 +51,6 @@ def test_card_takes_scores_once(run, tiny_synvi, tmp_path) -> None:
     assert str(tiny_synvi) not in text
 
 
-def test_multi_shot_needs_enough_images(run, tiny_synvi, capsys) -> None:
-    assert main(["evaluate", str(run), "--data", str(tiny_synvi), "--shots", "10", "--quiet"]) == 2
-    assert "10" in one_line(capsys)
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -84,32 +58,27 @@ def test_multi_shot_needs_enough_images(run, tiny_synvi, capsys) -> None:
         (["--protocol", "regdb-v2i"], "can be sampled"),
         (["--data", "WITHOUT3AND6"], "expected infrared queries for synvi-all, got none in"),
         (["--data", "ONLY3AND6"], "expected visible images by cameras (1, 2, 4, 5) for synvi-all in the gallery, got"),
-        (
-            ["--gallery", "official", "--data", "OFFICIAL", "--trials", "3"],
-            "for trial 2 in exp/rand_perm_cam.mat, found",
-        ),
+        (["--gallery", "official", "--data", "OFFICIAL", "--trials", "3"], "for trial 2 in exp/rand_perm_cam.mat, fou"),
         (["--device", "tpu"], "auto, cpu or cuda"),
     ],
 )
 def test_impossible_requests_are_refused_before_anything_is_embedded(
-    words, message, run, tiny_synvi, tmp_path, monkeypatch, capsys
+    words, message, run, tiny_synvi, tmp_path, monkeypatch, refused
 ) -> None:
     monkeypatch.setattr("mun.commands.evaluate.embed_samples", lambda *_, **__: pytest.fail("embedded"))
-    chosen = tiny_synvi
-    for name, removed in (("WITHOUT3AND6", (3, 6)), ("ONLY3AND6", (1, 2, 4, 5)), ("OFFICIAL", ())):
-        if name in words:
-            chosen = Path(shutil.copytree(tiny_synvi, tmp_path / name))
-            for camera in removed:
-                shutil.rmtree(chosen / f"cam{camera}")
-    if "OFFICIAL" in words:
-        cells = np.empty((6, 1), object)
-        for camera in range(6):
-            cells[camera, 0] = np.empty((20, 1), object)
-            cells[camera, 0][:, 0] = [np.array([[1, 2], [2, 1]])] * 20
-        savemat(chosen / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": cells})
-    words = [str(chosen) if word in {"WITHOUT3AND6", "ONLY3AND6", "OFFICIAL"} else word for word in words]
-    assert main(["evaluate", str(run), "--data", str(tiny_synvi), "--quiet", *words]) == 2
-    assert message in one_line(capsys)
+    removed = {"WITHOUT3AND6": (3, 6), "ONLY3AND6": (1, 2, 4, 5), "OFFICIAL": ()}
+    if (name := next((word for word in words if word in removed), None)) is not None:
+        chosen = Path(shutil.copytree(tiny_synvi, tmp_path / name))
+        for camera in removed[name]:
+            shutil.rmtree(chosen / f"cam{camera}")
+        if name == "OFFICIAL":
+            cells = np.empty((6, 1), object)
+            for camera in range(6):
+                cells[camera, 0] = np.empty((20, 1), object)
+                cells[camera, 0][:, 0] = [np.array([[1, 2], [2, 1]])] * 20
+            savemat(chosen / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": cells})
+        words = [chosen if word == name else word for word in words]
+    assert message in refused("evaluate", run, "--data", tiny_synvi, "--quiet", *words)
 
 
 def test_resume_of_a_finished_run_changes_nothing(run, tiny_synvi, tmp_path) -> None:
@@ -154,19 +123,12 @@ def test_resume_of_a_finished_run_changes_nothing(run, tiny_synvi, tmp_path) -> 
         (["fly"], "one of the commands"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(words, message, run, tiny_synvi, tmp_path, capsys) -> None:
-    places = {"RUN": str(run), "DATA": str(tiny_synvi), "X": str(tmp_path / "X"), "nowhere": str(tmp_path / "nowhere")}
-    try:
-        code = main([places.get(word, word) for word in words])
-    except SystemExit as stopped:  # argparse leaves this way
-        code = stopped.code
-    assert code == 2
-    assert message in one_line(capsys)
-    assert not (tmp_path / "X" / "card.json").exists()
-    assert list(tmp_path.iterdir()) == [], "nothing half-written is left behind"
+def test_bad_input_is_one_line_and_leaves_nothing(words, message, run, tiny_synvi, tmp_path, refused) -> None:
+    places = {"RUN": run, "DATA": tiny_synvi, "X": tmp_path / "X", "nowhere": tmp_path / "nowhere"}
+    assert message in refused(*(places.get(word, word) for word in words))
 
 
-def test_a_full_gpu_is_one_line_and_other_errors_of_torch_are_not_hidden(run, monkeypatch, capsys) -> None:
+def test_a_full_gpu_is_one_line_and_other_errors_of_torch_are_not_hidden(run, monkeypatch, refused) -> None:
     def fail(error: Exception) -> None:
         def raise_it(*_: object, **__: object) -> None:
             raise error
@@ -175,8 +137,7 @@ def test_a_full_gpu_is_one_line_and_other_errors_of_torch_are_not_hidden(run, mo
 
     words = ["train", "--resume", "--out", str(run)]
     fail(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
-    assert main(words) == 2
-    assert "a smaller batch may help" in one_line(capsys)
+    assert "a smaller batch may help" in refused(*words)
     fail(RuntimeError("an error of our own"))
     with pytest.raises(RuntimeError, match="an error of our own"):
         main(words)

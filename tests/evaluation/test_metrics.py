@@ -3,6 +3,7 @@ import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parity import PARITY
 
 from benchmarks.metrics import evaluate, features, regdb_layout, sysu_layout
 from mun.evaluation import metrics as module
@@ -10,14 +11,6 @@ from mun.evaluation.metrics import cosine_distances, integer_vector, rank_metric
 
 HAND = np.array([[0.1, 0.2, 0.3, 0.4, 0.5], [0.5, 0.4, 0.3, 0.2, 0.1]])
 HAND_PIDS = [1, 2, 1, 3, 2]
-
-# Printed by the evaluation functions of AGW and its successors on the inputs of `benchmarks/metrics.py`. The number of
-# valid queries is counted from the layout: no gallery image shows id 96 (20 queries), indoors none shows ids above 56.
-PARITY = {
-    "sysu-all": ([0.237906, 0.546920, 0.707639, 0.849590], 0.231894819815, 0.105846674822, (3803, 301), 3783),
-    "sysu-indoor": ([0.267786, 0.593460, 0.740610, 0.893504], 0.357021486669, 0.298252429649, (3803, 112), 2263),
-    "regdb-v2i": ([0.215049, 0.496602, 0.641748, 0.767476], 0.108717469219, 0.015849931182, (2060, 2060), 2060),
-}
 
 
 def layout_of(name):
