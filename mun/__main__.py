@@ -21,12 +21,12 @@ def overview() -> str:
 
 
 def is_full_gpu(error: RuntimeError) -> bool:
-    """Say whether an error is a GPU's lack of memory; torch, whose error it is, is not imported here."""
+    """Return whether an error means that the GPU's memory is full; torch, which raises it, is not imported here."""
     return type(error).__module__ == "torch" and type(error).__name__ == "OutOfMemoryError"
 
 
 def complain(error: Exception, words: str) -> int:
-    """Say in one line why a command failed, and return its exit code; under `MUN_DEBUG=1` raise the error again."""
+    """Print in one line why a command failed, and return its exit code; under `MUN_DEBUG=1` raise the error again."""
     if os.environ.get("MUN_DEBUG") == "1":
         raise error
     print(f"mun: error: {' '.join(words.split())}", file=sys.stderr)

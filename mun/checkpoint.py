@@ -91,7 +91,7 @@ class Card:
 
 
 def _is_numbers(value: object) -> bool:
-    """Whether a JSON value is an object of numbers."""
+    """Return whether a JSON value is an object of numbers."""
     return isinstance(value, dict) and all(type(number) in (int, float) for number in value.values())
 
 

@@ -87,7 +87,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """What is minimised: identity + weights × (identity alignment, modality alignment, triplet)."""
+    """The total loss: identity + weights × (identity alignment, modality alignment, triplet)."""
 
     identity_alignment: float = option(
         1.0, "weight of L_ia; not stated: 1, as triplets are weighted in the field", (0, 1e3)
@@ -129,7 +129,7 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How long, how fast, on what batches."""
+    """Schedule, optimiser, batches and augmentation of a run."""
 
     epochs: int = option(20, "passes over the larger modality's images", (1, 100_000))
     ids_per_batch: int = option(8, "P: identities per batch", (2, 1024))

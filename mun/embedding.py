@@ -25,7 +25,7 @@ PAIR_CHUNK = 64
 
 
 class Space(StrEnum):
-    """Where points are taken: pooled features before the BN neck, or unit-length embeddings after it."""
+    """The space of points: pooled features before the BN neck, or unit-length embeddings after it."""
 
     FEATURES = "features"
     EMBEDDING = "embedding"
@@ -81,7 +81,7 @@ def embed_images(
         space: As `embed_pixels`.
 
     Returns:
-        Float32, `(N, D)`; embeddings are of unit length, so that nobody after this has to check it.
+        Float32, `(N, D)`; embeddings are of unit length, which no later code checks again.
 
     Raises:
         ValueError: The network gives values that are not finite.
@@ -164,7 +164,7 @@ def auxiliary_images(network: Network, pairs: Sequence[Pair]) -> Floats:
 def embed_pairs(network: Network, pairs: Sequence[Pair], *, space: Space = Space.EMBEDDING) -> Floats:
     """Embed the auxiliary images of pairs by the network's auxiliary stem.
 
-    At test time nobody needs them; they show where the third modality lies. A matched pair uses the identity label.
+    They are not used at test time; they show where the third modality lies. A matched pair uses the identity label.
 
     Args:
         network: In evaluation mode.

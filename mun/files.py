@@ -16,7 +16,7 @@ MAX_JSON_BYTES = 16_000_000  # a card with a thousand scores has less than one
 
 
 def sync(path: Path) -> None:
-    """Ask the operating system to put a file or folder on the disk now."""
+    """Flush a file or folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,6 @@
 """The one guarded decoder: every image file of the project is read here.
 
-The header is read first; a file is decoded only if its format is on the allow-list and its size is bearable.
+The header is read first; a file is decoded only if its format is on the allow-list and its size is within the limits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a panel of auxiliary images is made of: MUN's branches, their ratio turned by hand, one mapping to pixels."""
+"""Panels of auxiliary images: the branches of MUN, a chosen ratio of them, one mapping from values to pixels."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Display:
         return shown
 
     def clipped(self, image: Tensor) -> float:
-        """Tell which share of an image's values lies beyond either end, in [0, 1]."""
+        """Return the share of an image's values outside [low, high], in [0, 1]."""
         slack = 1e-6 * (self.high - self.low)  # rounding of float32 is no clipping
         return float(((image < self.low - slack) | (image > self.high + slack)).float().mean())
 
@@ -46,7 +46,7 @@ UNIT = Display(0.0, 1.0)  # of cameras' images, and of formulas that stay betwee
 
 
 def fit_display(images: NDArray[np.float32]) -> Display:
-    """Fit one mapping to many auxiliary images, so that no image is flattered by one of its own.
+    """Fit one mapping to many auxiliary images, so that their brightness can be compared.
 
     Args:
         images: Float, of any shape, finite.

@@ -13,7 +13,7 @@ __all__ = ["OneLineParser", "add_config_flags", "config_from", "given_flags"]
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line: `mun: error: …`.
+    """An argument parser whose errors are one line: `mun: error: …`.
 
     Attributes:
         speaker: The first word of the line.
@@ -90,7 +90,7 @@ def config_from(options: argparse.Namespace, kind: type = Config) -> Any:
 
 
 def given_flags(options: argparse.Namespace, kind: type = Config) -> Iterator[str]:
-    """Name the fields of a config that have flags among the parsed ones, at any depth."""
+    """Yield the flags of a config that were given on the command line."""
     hints = get_type_hints(kind)
     for item in dataclasses.fields(kind):
         if dataclasses.is_dataclass(hints[item.name]):

@@ -34,7 +34,7 @@ class Progress:
         self.bar = tqdm(total=total, initial=done, desc=name, unit=unit, leave=False, disable=not (shown and terminal))
 
     def update(self, count: int = 1, **values: str) -> None:
-        """Add finished units, with values to show after them."""
+        """Add finished units, with values to show."""
         self.done += count
         if values:
             self.values = values
@@ -57,7 +57,7 @@ class Progress:
 
 
 def tracked(items: Sequence[T], name: str, unit: str, shown: bool = True) -> Iterator[T]:
-    """Yield each item, and count it when the next is asked for."""
+    """Yield each item, and count it when the next one is requested."""
     with Progress(len(items), name, unit, shown) as progress:
         for item in items:
             yield item

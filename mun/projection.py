@@ -19,7 +19,7 @@ ROWS = 512  # rows of a distance matrix at once
 
 
 class Method(StrEnum):
-    """How points are laid out in the plane."""
+    """The method of projection."""
 
     PCA = "pca"
     TSNE = "tsne"
@@ -27,7 +27,7 @@ class Method(StrEnum):
 
 
 class Metric(StrEnum):
-    """What is near: by the angle (rows are scaled to unit length first), or by the Euclidean distance."""
+    """The distance between points: by angle (rows are scaled to unit length first), or Euclidean."""
 
     COSINE = "cosine"
     EUCLIDEAN = "euclidean"
@@ -71,7 +71,7 @@ class Projection:
 
 
 def project(points: NDArray[np.floating], settings: Settings) -> Projection:
-    """Lay points out in the plane; the same points and settings give the same picture on the same machine.
+    """Project points to the plane; the same points and settings give the same picture on the same machine.
 
     t-SNE and UMAP start from the first two principal components, so that what lies far apart tends to stay apart.
 
@@ -127,7 +127,7 @@ def check_count(count: int, settings: Settings) -> None:
 
 
 def check_perplexity(count: int, perplexity: float) -> None:
-    """Ask for three neighbours per unit of perplexity, as the authors' own program does."""
+    """Check that there are three neighbours per unit of perplexity, as the authors' own program does."""
     if not perplexity > 0:
         raise ValueError(f"expected a perplexity above 0, got {perplexity:g}")
     if 3 * perplexity > count - 1:
@@ -138,7 +138,7 @@ def check_perplexity(count: int, perplexity: float) -> None:
 
 
 def check_neighbors(count: int, settings: Settings) -> None:
-    """Ask for more points than a neighbourhood has."""
+    """Check that there are more points than a neighbourhood has."""
     if not 2 <= settings.neighbors < count:
         raise ValueError(
             f"expected 2 to {count - 1} neighbors for {count} points, got {settings.neighbors}; "

@@ -1,4 +1,4 @@
-"""How a generator looked while it was trained: some of its states in one file beside a checkpoint."""
+"""States of a generator during training, in one file next to a checkpoint."""
 
 from __future__ import annotations
 

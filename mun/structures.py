@@ -10,7 +10,7 @@ __all__ = ["Modality", "Sample", "Split"]
 
 
 class Modality(StrEnum):
-    """What an image was made of: visible light, infrared light, or a generator's output."""
+    """The modality of an image: visible light, infrared light, or a generator's output."""
 
     VISIBLE = "visible"
     INFRARED = "infrared"
@@ -43,5 +43,5 @@ class Sample:
 
     @property
     def key(self) -> str:
-        """Name the image without its root folder, as `cam3/0007/0001.jpg`."""
+        """The image's path below the root folder, as `cam3/0007/0001.jpg`."""
         return "/".join(self.path.parts[-3:])

@@ -94,11 +94,11 @@ class CrossModalityLearner(nn.Module):
         return (spread @ torch.cat(fused, dim=1)).transpose(1, 2).reshape(visible.shape)
 
 
-@torch.inference_mode(mode=False)  # what is kept must serve training as well
+@torch.inference_mode(mode=False)  # the cached tensors are used in training too
 def pyramid(
     bins: tuple[tuple[int, int], ...], size: torch.Size, device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Say which pixels of `size` lie in each bin, how many, and what each bin adds to each pixel when upsampled.
+    """Compute the pixels of `size` in each bin, their number, and the weight of each bin in each upsampled pixel.
 
     Bins are those of adaptive average pooling; upsampling is bilinear.
 

@@ -1,4 +1,4 @@
-"""What every auxiliary modality is: a module from pairs of images to images."""
+"""The interface of auxiliary modalities: a module from pairs of images to images."""
 
 from __future__ import annotations
 

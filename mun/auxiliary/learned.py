@@ -100,7 +100,7 @@ class SyncreticGenerator(Auxiliary):
 
 
 class ShuffledPartners(AuxiliaryGenerator):
-    """MUN's generator with the infrared partners dealt anew over the batch: a control.
+    """MUN's generator with the infrared partners shuffled over the batch: a control.
 
     The image inherits the label of its visible input. If it serves as well as MUN, what counts is not the pair.
 

@@ -34,7 +34,7 @@ class NoAuxiliary(Auxiliary):
 
 
 class Copy(Auxiliary):
-    """The visible image once more, under an augmentation of its own: the placebo.
+    """A second augmentation of the visible image: the placebo.
 
     What a method gains over it is not merely a third stream of images.
 

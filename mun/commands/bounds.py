@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="DIR",
-        help="checkpoints to score beside the bounds: across modalities, within them, and on backgrounds alone",
+        help="checkpoints to score with the bounds: across modalities, within them, and on backgrounds alone",
     )
     parser.add_argument("--trials", type=int, default=10, metavar="N", help="galleries drawn (default: 10)")
     parser.add_argument("--device", default="auto", help="for the checkpoints: cpu, cuda or auto (default: auto)")
@@ -217,8 +217,8 @@ def _record(result: BenchmarkResult, protocol: Protocol, samples: Sequence[Sampl
 
 
 def _caption(plan: Plan, trials: int) -> str:
-    """Say what was measured."""
-    level = f"{plan.level.name} {plan.level.version}".removesuffix(" 0")  # knobs turned by hand have no version
+    """Return the caption of the table: data, seed, number of people."""
+    level = f"{plan.level.name} {plan.level.version}".removesuffix(" 0")  # a custom level has no version
     people = f"{plan.test_ids} test identities, {plan.images_of(Split.TEST)} images per camera"
     return f"SynVI {level}, seed {plan.seed}, {people}, single-shot; percent, mean ± sd over {trials} galleries"
 
@@ -240,7 +240,7 @@ def _text(table: Sequence[Sequence[str]]) -> str:
 
 
 def _verdict(row: Row, chance: dict[str, float]) -> str:
-    """Say how far a background-only row is from chance."""
+    """Return how far a background-only row is from chance, in standard errors."""
     mean, error = row.record["mean"], row.record["standard_error"]
     away = (
         f"{label} {(mean[key] - chance[key]) / max(error[key], 1e-12):+.1f}"

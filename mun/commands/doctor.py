@@ -1,4 +1,4 @@
-"""Say what a data set has on disk and what it lacks, against the published counts or its own manifest."""
+"""Check what a data set has on disk against the published counts or its own manifest."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def report(dataset: str, findings: Sequence[Finding]) -> str:
-    """Lay the findings out as a table, and say last whether all is fine."""
+    """Format the findings as a table; its last line is the verdict."""
     width = max(len(finding.what) for finding in findings)
     lines = [f"{dataset:<{width}}  expected     found"]
     for finding in findings:

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--modality",
         choices=(Modality.VISIBLE.value, Modality.INFRARED.value),
         required=True,
-        help="what all these images were made of",
+        help="modality of all these images",
     )
     parser.add_argument(
         "--out",
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
     network, card = load_checkpoint(options.checkpoint)
     with (options.checkpoint / WEIGHTS).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    samples = [Sample(path, 0, 0, Modality(options.modality)) for path in paths]  # who it is plays no part here
+    samples = [Sample(path, 0, 0, Modality(options.modality)) for path in paths]  # the identity plays no part here
     network = network.to(choose_device(options.device))
     embeddings = embed_samples(network, samples, flip=options.flip, progress=not options.quiet)
     with whole_file(options.out) as partial, partial.open("wb") as stream:
@@ -93,7 +93,7 @@ def find_images(places: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """
     found: set[Path] = set()
     for place in places:
-        root = Path(os.path.abspath(place))  # `resolve` would follow a linked image to a folder that nobody named
+        root = Path(os.path.abspath(place))  # `resolve` would follow a linked image to a folder that was not given
         if root.is_dir():
             found |= {path for path in root.rglob("*") if path.is_file() and is_image(path.relative_to(root))}
         elif not root.is_file():
@@ -111,5 +111,5 @@ def find_images(places: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 
 def is_image(path: Path) -> bool:
-    """Say whether a relative path is one of an image that is not hidden."""
+    """Return whether a relative path names an image that is not hidden."""
     return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)

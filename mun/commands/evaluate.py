@@ -120,7 +120,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def corrupted_test(options: argparse.Namespace) -> CorruptedTest | None:
-    """Read the flags about corrupted images; `None` where none are asked for."""
+    """Read the flags about corrupted images; `None` where there are none."""
     if options.corrupt is not None:
         return CorruptedTest(
             Order(options.corrupt), options.passes, options.severity, options.corrupt_seed, options.per_corruption
@@ -131,7 +131,7 @@ def corrupted_test(options: argparse.Namespace) -> CorruptedTest | None:
 
 
 def commands(options: argparse.Namespace, manifest: Any) -> list[str]:
-    """Write the commands that remake the scores, without folders of this machine."""
+    """Write the commands that reproduce the scores, without folders of this machine."""
     words = [f"python -m mun evaluate CHECKPOINT --data OUT --dataset {options.dataset} --protocol {options.protocol}"]
     words += [f"--trials {options.trials} --shots {options.shots} --gallery {options.gallery} --split {options.split}"]
     words += ["--flip"] if options.flip else []
@@ -140,14 +140,14 @@ def commands(options: argparse.Namespace, manifest: Any) -> list[str]:
 
 
 def corrupted_command(clean: str, test: CorruptedTest) -> str:
-    """Write the command that remakes corrupted scores beside the clean ones."""
+    """Write the command that reproduces the corrupted scores with the clean ones."""
     words = [clean, f"--corrupt {test.order} --passes {test.passes} --corrupt-seed {test.seed}"]
     words += [] if test.severity is None else [f"--severity {test.severity}"]
     return " ".join([*words, *(["--per-corruption"] if test.each else [])])
 
 
 def summary(result: dict[str, Any]) -> str:
-    """Say the scores in one line, percent, mean ± sd."""
+    """Format the scores as one line, percent, mean ± sd."""
     return (
         f"{result['data']} {result['protocol']}, {result['shots']}-shot, {result['trials']} trials "
         f"({result['sampler']}), {result['num_valid']} queries: {percentages(result)}"
@@ -155,7 +155,7 @@ def summary(result: dict[str, Any]) -> str:
 
 
 def corrupted_summary(corrupted: dict[str, Any]) -> list[str]:
-    """Say the corrupted scores in a line, and in one more for each corruption that was tested alone."""
+    """Format the corrupted scores as one line, and one more for each corruption that was tested alone."""
     height, width = corrupted["size"]
     steps = {"peer": f"resized to {height}x{width}, then corrupted", "native": "corrupted, then resized"}
     first = (
@@ -166,7 +166,7 @@ def corrupted_summary(corrupted: dict[str, Any]) -> list[str]:
 
 
 def percentages(spread: dict[str, Any]) -> str:
-    """Say scores in percent, mean ± sd."""
+    """Format scores in percent, mean ± sd."""
     mean, sd = spread["mean"], spread["sd"]
     parts = [
         f"{label} {100 * mean[key]:.1f} ± {100 * sd[key]:.1f}"

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def warn_of_cameras(protocol: Protocol, arrays: dict[str, NDArray[Any]]) -> None:
-    """Say on stderr which cameras of the arrays the protocol does not search; they are counted all the same."""
+    """Warn on stderr of cameras that the protocol does not search; their images are scored all the same."""
     for side, cameras in (("query", protocol.query_cameras), ("gallery", protocol.gallery_cameras)):
         others = sorted(set(np.ravel(arrays[f"{side}_camids"]).tolist()) - set(cameras))
         if cameras and others:

@@ -17,7 +17,7 @@ FILL = (0.485, 0.456, 0.406)
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly to augment; see `TrainConfig` for units and ranges."""
+    """Strengths of the augmentations; see `TrainConfig` for units and ranges."""
 
     flip: float = 0.5
     pad: int = 6
@@ -78,7 +78,7 @@ def augment(images: Tensor, settings: Augmentation, uniform: Tensor) -> Tensor:
 
 
 def each(values: Tensor, images: Tensor) -> Tensor:
-    """Lay one value per image, `(N,)`, beside images, `(N, C, H, W)`, on their device."""
+    """Reshape one value per image, `(N,)`, to broadcast with `(N, C, H, W)`, on the device of the images."""
     return values.to(images.device)[:, None, None, None]
 
 
@@ -107,7 +107,7 @@ def rectangles(uniform: Tensor, settings: Augmentation, height: int, width: int)
 
 
 def inside(boxes: Tensor, height: int, width: int) -> Tensor:
-    """Say which pixels lie in the rectangle of their image, `(N, 4)`: bool, `(N, H, W)`."""
+    """Mark the pixels inside the rectangle of their image, `(N, 4)`: bool, `(N, H, W)`."""
     top, bottom, left, right = boxes.t()[..., None]
     down, across = torch.arange(height, device=boxes.device), torch.arange(width, device=boxes.device)
     rows, columns = (down >= top) & (down < bottom), (across >= left) & (across < right)

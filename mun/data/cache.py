@@ -27,7 +27,7 @@ MOST_SECONDS = 24 * 60 * 60  # that a file may stay half-written
 
 
 def cache_folder() -> Path:
-    """Name the folder of caches: `$MUN_CACHE`, or `mun` below the user's cache folder."""
+    """Return the folder of caches: `$MUN_CACHE`, or `mun` below the user's cache folder."""
     if chosen := os.environ.get("MUN_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mun"
@@ -36,8 +36,8 @@ def cache_folder() -> Path:
 def make_room(folder: Path, needed: int) -> None:
     """Remove the caches that were used longest ago, until `needed` more bytes stay within the bound.
 
-    The bound is 20 GB, or `$MUN_CACHE_GB`. A removed file stays readable to whoever has it open. Half-written files
-    (`.tmp`) count too; those that nobody will finish are removed first. Other jobs may do the same at the same moment.
+    The bound is 20 GB, or `$MUN_CACHE_GB`. A process that has a removed file open can still read it. Half-written files
+    (`.tmp`) count too; abandoned ones are removed first. Other jobs may do the same at the same moment.
 
     Raises:
         ValueError: `needed` alone is above the bound, or the bound is no positive number.
@@ -76,7 +76,7 @@ def status_of(path: Path) -> os.stat_result | None:
 
 
 def is_abandoned(path: Path) -> bool:
-    """Say whether nobody will finish a half-written file: the process in its name is gone, or it is a day old."""
+    """Return whether a half-written file is abandoned: the process in its name has ended, or it is a day old."""
     status, number = status_of(path), re.search(r"\.(\d{1,9})\.tmp$", path.name)
     if status is None or time.time() - status.st_mtime > MOST_SECONDS:
         return True
@@ -84,14 +84,14 @@ def is_abandoned(path: Path) -> bool:
 
 
 def is_running(pid: int) -> bool:
-    """Say whether there is a process of this number on this machine; on Windows, which cannot tell so, always True."""
+    """Return whether a process with this number runs here; on Windows, where this is unknown, always True."""
     if sys.platform == "win32":
         return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # of another user
         return True
     return True
 

@@ -46,7 +46,7 @@ class FreshPeople:
 
     At the start of epoch e ≥ 1 the next `per_epoch` places, in turn, get people that no split has seen; the seed and
     the level of the data set decide who they are. Each generation is rendered by processes of its own during the epoch
-    before, into one file of the cache; the files of people who are gone are removed.
+    before, into one file of the cache; the files of replaced people are removed.
 
     Args:
         source: The data set; its manifest says how to go on.
@@ -78,18 +78,18 @@ class FreshPeople:
         self._open: dict[int, NDArray[np.uint8]] = {0: pixels}
 
     def replaced(self, epoch: int) -> NDArray[np.int64]:
-        """Name the places that change at the start of an epoch ≥ 1, `(per_epoch,)`."""
+        """Return the places that change at the start of an epoch ≥ 1, `(per_epoch,)`."""
         return ((epoch - 1) * self.per_epoch + np.arange(self.per_epoch)) % self.places
 
     def born(self, epoch: int) -> NDArray[np.int64]:
-        """Say for each place in which epoch its person of this epoch came, `(C,)`; 0 for who was there first."""
+        """Return for each place the epoch in which its present person came, `(C,)`; 0 for the first one."""
         out = np.zeros(self.places, np.int64)
         for earlier in range(max(1, epoch - self._lifetime() + 1), epoch + 1):
             out[self.replaced(earlier)] = earlier
         return out
 
     def images(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
-        """Fetch the images of some rows as they are in an epoch, uint8, `(N, H, W, 3)`.
+        """Return the images of some rows as they are in an epoch, uint8, `(N, H, W, 3)`.
 
         Raises:
             OSError: A process that rendered them died, or the disk is full.
@@ -105,7 +105,7 @@ class FreshPeople:
         return out
 
     def prepare(self, epoch: int) -> None:
-        """Start rendering the people who come at the start of an epoch, unless they are there or under way."""
+        """Start rendering the new people of an epoch, unless they are rendered or being rendered."""
         if epoch in self._making or self._path(epoch).exists():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -132,7 +132,7 @@ class FreshPeople:
         self._making.clear()
 
     def _opened(self, epoch: int) -> NDArray[np.uint8]:
-        """Open a generation, waiting for it where it is not there yet; close and remove those who are gone."""
+        """Open a generation, waiting until it is rendered; close and remove the ones that are not used any more."""
         while epoch not in self._open:
             self.prepare(epoch)
             processes = self._making.pop(epoch, [])

@@ -37,8 +37,8 @@ class Finding:
     Attributes:
         what: Its name.
         found: How many there are, or whether it is there.
-        expected: How many there should be; `None` where nobody says.
-        note: What it means, where that is not obvious.
+        expected: The right number; `None` where it is unknown.
+        note: An explanation, where one is needed.
     """
 
     what: str
@@ -48,12 +48,12 @@ class Finding:
 
     @property
     def fine(self) -> bool:
-        """Whether it is as expected."""
+        """Whether the count is the expected one."""
         return self.expected is None or self.found == self.expected
 
 
 def inventory(root: Path, dataset: str) -> tuple[list[Finding], list[Sample]]:
-    """Look for everything that a data set should have; what is missing is a finding and no error.
+    """Count everything that a data set should have; what is missing is a finding, not an error.
 
     Args:
         root: The folder of the data set.
@@ -118,12 +118,12 @@ def count(pids: Mapping[Split, list[int]], samples: Mapping[Split, list[Sample]]
 
 
 def compare(found: Mapping[str, int], expected: Mapping[str, int]) -> list[Finding]:
-    """Lay what was found beside what was expected."""
+    """Pair every count with the expected one."""
     return [Finding(what, number, expected.get(what)) for what, number in found.items()]
 
 
 def cameras_of(manifest: Mapping[str, Any], root: Path) -> list[int]:
-    """Name the cameras of a data set: those of SynVI's manifest, all where it does not say.
+    """Return the cameras of a data set: those in SynVI's manifest, all six where it has no list.
 
     Raises:
         ValueError: The manifest names something else.

@@ -1,4 +1,4 @@
-"""Which visible and infrared images are handed to a generator together, outside training."""
+"""Pairs of visible and infrared images for a generator, outside training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images make up the batch of a step: a pure function of the seed and the step."""
+"""The images of a step's batch: a pure function of the seed and the step."""
 
 from __future__ import annotations
 

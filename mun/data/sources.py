@@ -109,7 +109,7 @@ def read_source(dataset: str, root: Path) -> Source:
 
     Raises:
         FileNotFoundError: Something that the layout needs is missing.
-        ValueError: The name is unknown (the message lists them), or what is there contradicts itself.
+        ValueError: The name is unknown (the message lists them), or the data set contradicts itself.
     """
     if dataset not in SOURCES:
         raise ValueError(f"expected one of the data sets {', '.join(SOURCES)}; got {dataset!r}")
@@ -159,7 +159,7 @@ def list_samples(root: Path, pids: list[int]) -> tuple[Sample, ...]:
 
 
 def _image_names(folder: Path) -> list[str]:
-    """List a folder's images by name; none where there is no such folder, since not every camera saw everybody."""
+    """List a folder's images by name; none where there is no folder, since a camera may not have seen the person."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in entries if _is_image(entry))

@@ -98,7 +98,7 @@ def benchmark(
     """Score embeddings by a protocol: the same queries against the gallery of each trial.
 
     Args:
-        protocol: Who asks, who answers, what is left out.
+        protocol: Queries, gallery, and the images that do not count.
         samples: All samples of the split, N of them.
         embeddings: Of those samples, in their order, real, `(N, D)`; normalised unless of unit length. Distances are in
             float64.

@@ -1,4 +1,4 @@
-"""What a ranking gets without a trained network: features and distances that each may know one thing, and chance.
+"""Scores without a trained network: features and distances that each use one kind of information, and chance.
 
 A bound says how much of a score is in the data already. Nothing here renders or reads anything: pixels, masks of parts
 and attributes come in, features or distances go out. All features are compared by the cosine distance.
@@ -154,7 +154,7 @@ def benchmark_distances(
     """Score distances as `benchmark` scores embeddings: single-shot, seeded galleries, trial t with seed t.
 
     Args:
-        protocol: Who asks, who answers, what is left out.
+        protocol: Queries, gallery, and the images that do not count.
         samples: All samples of the split, N of them.
         distances: From the rows of queries and of a gallery in `samples` to their distances.
         data: What the images are, for the record.
@@ -191,7 +191,7 @@ def chance(protocol: Protocol, samples: Sequence[Sample]) -> dict[str, float]:
 
 
 def standard_errors(result: BenchmarkResult, pids: Sequence[int]) -> dict[str, float]:
-    """Say how far `rank1` and `mean_ap` would move with other people: the standard error over identities, fractions.
+    """Return the standard errors of `rank1` and `mean_ap` over identities, fractions.
 
     The ten galleries show the same people, so their spread says nothing about that. Of each identity the mean over its
     queries and all galleries is taken; the error is the standard deviation of those means over √identities.

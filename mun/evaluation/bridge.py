@@ -1,4 +1,4 @@
-"""Where one auxiliary image lies between its two source images, and whom it finds."""
+"""The position of an auxiliary image between its two sources, and the rank of the person it retrieves."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Found:
-    """Who was found in one gallery.
+    """The outcome of a search in one gallery.
 
     Attributes:
         rank: Of the first image of the person, from 1; `None` where the gallery holds none.

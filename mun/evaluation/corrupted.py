@@ -35,7 +35,7 @@ CHUNK = 256  # images in memory at once
 
 
 class Order(StrEnum):
-    """What comes first."""
+    """Whether an image is resized or corrupted first."""
 
     PEER = "peer"  # resize to the network's size, then corrupt
     NATIVE = "native"  # corrupt the file's own pixels, then resize
@@ -43,7 +43,7 @@ class Order(StrEnum):
 
 @dataclass(frozen=True)
 class Draw:
-    """What happens to one image: one of `CORRUPTIONS`, a severity from 1 to 5, and the seed of its randomness."""
+    """The corruption of one image: one of `CORRUPTIONS`, a severity from 1 to 5, and the seed of its randomness."""
 
     name: str
     severity: int
@@ -56,11 +56,11 @@ class Draw:
 
 @dataclass(frozen=True)
 class Corruption:
-    """How the visible images of a data set are corrupted.
+    """The corruption of the visible images of a data set.
 
     Attributes:
         name: One of `CORRUPTIONS` for every image, or `mixed`: one of the 20 drawn for each.
-        severity: 1 to 5 for every image; `None`: drawn for each, all alike likely.
+        severity: 1 to 5 for every image; `None`: drawn uniformly for each.
         seed: Of all draws, from 0.
         number: Of the pass, from 0.
 
@@ -82,7 +82,7 @@ class Corruption:
             raise ValueError(f"expected seed and pass from 0, got {self.seed} and {self.number}")
 
     def of(self, key: str) -> Draw:
-        """Say what happens to the image of a key; seed, pass and key alone decide, so that no order matters."""
+        """Draw the corruption of the image with a key; it depends on seed, pass and key alone, not on any order."""
         digest = hashlib.sha256(f"{self.seed} {self.number} {key}".encode()).digest()
         draws = np.random.default_rng(int.from_bytes(digest[:16], "little"))
         names = list(CORRUPTIONS)
@@ -91,7 +91,7 @@ class Corruption:
 
     @property
     def words(self) -> str:
-        """Say it in words: `fog, severity 3, seed 0`."""
+        """Describe it: `fog, severity 3, seed 0`."""
         name = self.name.replace("_", " ").replace("jpeg", "JPEG")
         what = f"{MIXED}, one of {len(CORRUPTIONS)} for every image" if self.name == MIXED else name
         strength = "severity drawn from 1 to 5" if self.severity is None else f"severity {self.severity}"
@@ -126,8 +126,8 @@ def embed_corrupted(
         network: In evaluation mode.
         samples: N images on disk.
         clean: Embeddings of the same samples without corruption, `(N, D)`; those of infrared images are kept.
-        corruption: What happens to the visible ones.
-        order: What comes first.
+        corruption: Of the visible images.
+        order: Whether images are resized or corrupted first.
         flip: Average the embeddings of the corrupted image and its mirror.
         progress: Show a progress bar on stderr.
 
@@ -155,11 +155,11 @@ def embed_corrupted(
 
 @dataclass(frozen=True)
 class CorruptedTest:
-    """What is tested.
+    """The settings of a test on corrupted images.
 
     Attributes:
-        order: What comes first.
-        passes: How often every image is drawn a corruption, at least 1.
+        order: Whether images are resized or corrupted first.
+        passes: Number of corruptions drawn for every image, at least 1.
         severity: Of every image; `None`: drawn from 1 to 5.
         seed: Of all draws.
         each: Whether each corruption is also tested alone, in as many passes.

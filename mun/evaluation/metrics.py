@@ -20,7 +20,7 @@ Booleans = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class RankingMetrics:
-    """How good a ranking is; every mean is over the valid queries, those with a match in their kept gallery.
+    """Scores of a ranking; every mean is over the valid queries, those with a match in their kept gallery.
 
     Attributes:
         cmc: Fraction of valid queries found within the first 1 … R places, float64, `(R,)`.
@@ -61,12 +61,12 @@ class RankingMetrics:
 
 
 def integer_vector(name: str, values: ArrayLike, length: int | None = None) -> Integers:
-    """Return `values` as an integer vector, or say what is wrong with them.
+    """Return `values` as an integer vector, checked.
 
     Args:
-        name: What the message calls the values.
+        name: The name of the values in a message.
         values: Integers, `(length,)`.
-        length: The length asked for; `None` for any.
+        length: The length they must have; `None` for any.
 
     Raises:
         ValueError: `values` is not a vector of this length, or not of an integer type.
@@ -80,7 +80,7 @@ def integer_vector(name: str, values: ArrayLike, length: int | None = None) -> I
 
 
 def _floats(name: str, values: ArrayLike) -> Floats:
-    """Return real numbers in float32 where they are, else in float64."""
+    """Return real numbers as an array: float32 stays float32, every other type becomes float64."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"expected `{name}` of a real numeric type, got {array.dtype}")

@@ -1,4 +1,4 @@
-"""Who asks, who answers, and what is left out: the published protocols as values."""
+"""The published protocols: cameras and modality of query and gallery, and the images that do not count."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ PROTOCOLS: dict[str, Protocol] = {
     )
 }
 
-# No published protocols but bounds: how far the same people are told apart where no modality has to be bridged. Each
+# No published protocols but bounds: how well the same people are found within one modality. Each
 # image of a modality asks the gallery of the cameras of that modality at other sites: 1, 2, 4 and 5 the other three
 # each, 3 the images of 6, and 6 those of 3. `get_protocol` does not know them, so that nothing offers them as the
 # field's.
@@ -93,7 +93,7 @@ SAME_MODALITY: dict[str, Protocol] = {
     for name, modality, cameras in (("synvi-v2v", _VISIBLE, (1, 2, 4, 5)), ("synvi-i2i", _INFRARED, (3, 6)))
 }
 
-# No published protocol either. Where misalignment is 0, whoever finds the query's instant has found the person.
+# No published protocol either. Where misalignment is 0, the query's own instant would be the easiest match.
 OTHER_INSTANTS = replace(PROTOCOLS["synvi-all"], name="synvi-all, other instants", other_instants=True)
 
 

@@ -65,7 +65,7 @@ def rerank(query: ArrayLike, gallery: ArrayLike, *, k1: int = 20, k2: int = 6, o
 
 
 def _distances(rows: Floats, count: int) -> Iterator[tuple[slice, Floats]]:
-    """Give d of the first `count` images to all N, some rows at a time, each `(chunk, N)`."""
+    """Yield d of the first `count` images to all N, some rows at a time, each `(chunk, N)`."""
     chunk = max(1, CHUNK_ELEMENTS // len(rows))
     for start in range(0, count, chunk):
         part = slice(start, min(start + chunk, count))

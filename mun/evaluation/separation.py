@@ -1,4 +1,4 @@
-"""How far apart the modalities and the people lie: the numbers behind a picture of embeddings."""
+"""Distances between modalities and between people: the numbers behind a picture of embeddings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Histograms:
 
 @dataclass(frozen=True)
 class Separation:
-    """The numbers; all of points scaled to unit length, so that checkpoints can be compared. `None`: not to be had.
+    """The numbers; all of points scaled to unit length, so that checkpoints can be compared. `None`: undefined.
 
     Attributes:
         visible_infrared: Mean over identities of the distance between the visible and the infrared center.
@@ -71,7 +71,7 @@ def separation(points: Mapping[Modality, NDArray[np.floating]], pids: Mapping[Mo
     Args:
         points: By modality, finite, `(N_m, D)`, in features before or embeddings after the BN neck; rows are scaled to
             unit length here. The auxiliary modality may be missing.
-        pids: Whom each point shows, `(N_m,)`.
+        pids: Identity of each point, `(N_m,)`.
 
     Raises:
         ValueError: Visible or infrared points are missing, no identity has both, a row has length zero, or shapes do

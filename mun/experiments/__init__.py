@@ -1,1 +1,1 @@
-"""Tables of many runs: what is compared, how the runs are made, and what may be said of them."""
+"""Tables of many runs: their definition, the runs, the choice, the statistics, the report."""

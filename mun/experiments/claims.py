@@ -1,4 +1,4 @@
-"""What an experiment said it would ask, answered: each claim with its interval, its seeds and its corrected p-value."""
+"""The claims of an experiment, tested: each with its interval, its seeds and its corrected p-value."""
 
 from __future__ import annotations
 

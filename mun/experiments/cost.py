@@ -1,4 +1,4 @@
-"""What a method costs: learned numbers, time and memory of a training step, measured alone on random images."""
+"""The cost of a method: parameters, time and memory of a training step, measured on random images."""
 
 from __future__ import annotations
 

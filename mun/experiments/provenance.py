@@ -1,4 +1,4 @@
-"""What a table was made from: the code, the data, the flags, the versions of libraries."""
+"""Provenance of a table: code, data, flags, versions of libraries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["claim_folder", "commit_of_code", "describe_table", "versions_of"]
 
 
 def commit_of_code() -> str:
-    """Name the commit of the code that runs, with `+` where files differ from it; `unknown` outside a git checkout.
+    """Return the commit of the code that runs, with `+` where files differ from it; `unknown` outside a git checkout.
 
     Code that was copied to another machine without its history is named by `$MUN_COMMIT`.
     """
@@ -47,7 +47,7 @@ def versions_of(runs: Sequence[PlannedRun]) -> list[dict[str, str]]:
 
 
 def claim_folder(study: Study) -> None:
-    """Write down what the folder of a study is for, or check that it is for this: table, flags, and the data.
+    """Record table, flags and data of a study in its folder, or check them against the record there.
 
     Raises:
         ValueError: The folder belongs to something else.

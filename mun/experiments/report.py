@@ -135,7 +135,7 @@ def plain(value: float) -> float | str:
 
 
 def sentences(experiment: Experiment, asked: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Say each difference in words."""
+    """Yield each difference as a sentence."""
     for made in asked:
         first, second = (experiment.row(made[name]).label for name in ("row", "against"))
         yield f"{first} minus {second}, mAP: {Paired(**made['mean_ap'])} points"

@@ -110,7 +110,7 @@ def plan(
     """List runs: with `chosen`, the chosen variant of each row for every seed; without, every variant at the first.
 
     Args:
-        experiment: What is compared.
+        experiment: The experiment.
         base: The config of the command line.
         data: Folder of the training data by the name of the setting.
         out: Folder of the experiment.
@@ -135,7 +135,7 @@ def plan(
 
 
 def finished(run: PlannedRun) -> bool:
-    """Say whether a run has its checkpoint.
+    """Return whether a run has its checkpoint.
 
     Raises:
         ValueError: The folder holds a run with other settings.
@@ -183,7 +183,7 @@ def start(run: PlannedRun, device: str, threads: int) -> subprocess.Popen[bytes]
 
 
 def make_runs(runs: Sequence[PlannedRun], device: str, jobs: int, report: Callable[[str], None]) -> None:
-    """Make the runs that are not finished, several side by side; what is interrupted goes on the next time.
+    """Make the runs that are not finished, several side by side; interrupted runs continue the next time.
 
     Args:
         runs: In the order of their start.
@@ -192,7 +192,7 @@ def make_runs(runs: Sequence[PlannedRun], device: str, jobs: int, report: Callab
         report: Told of each start and end, one line.
 
     Raises:
-        ValueError: A run has failed; the others are ended, and go on the next time.
+        ValueError: A run has failed; the others are stopped, and continue the next time.
     """
     waiting = [run for run in runs if not finished(run)]
     total, running = len(waiting), dict[str, tuple[PlannedRun, subprocess.Popen[bytes]]]()
@@ -218,6 +218,6 @@ def make_runs(runs: Sequence[PlannedRun], device: str, jobs: int, report: Callab
 
 
 def last_line(folder: Path) -> str:
-    """Return what a run said last."""
+    """Return the last line of a run's log."""
     lines = (folder / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1][:300] if lines else "no message"

@@ -1,4 +1,4 @@
-"""What may be said of scores that come from a few seeds, a few galleries and a few people: pure functions on arrays."""
+"""Statistics of scores over few seeds, galleries and people: pure functions on arrays."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def paired_change(
 
 
 def bootstrapped(of_people: Floats, of_seeds: Floats, seed: int) -> Paired:
-    """Say what differences of people, `(I,)`, and of seeds, `(S,)`, amount to."""
+    """Summarise differences over people, `(I,)`, and over seeds, `(S,)`, by a bootstrap over people."""
     generator = np.random.default_rng(seed)
     drawn = generator.integers(len(of_people), size=(DRAWS, len(of_people)))
     low, high = np.percentile(of_people[drawn].mean(axis=1), [2.5, 97.5])

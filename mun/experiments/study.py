@@ -55,7 +55,7 @@ class Study:
 
     @property
     def experiment(self) -> Experiment:
-        """What is compared."""
+        """The experiment of this name."""
         return EXPERIMENTS[self.name]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What each named experiment compares: rows, the variants tried for each, and the data they are trained on."""
+"""The named experiments: rows, the variants tried for each, and the data they are trained on."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Experiment:
         rows: In the order of the table.
         settings: Data; more than one makes a figure over them.
         changes: Config fields for every row, on top of the command line's.
-        contrasts: Pairs of rows whose differences are asked for beside those from the reference, the main one first.
+        contrasts: Pairs of rows whose differences are reported with those from the reference, the main one first.
         protocol: By which test is read.
         reads_test: Whether test is read at all; else every seed of every row is looked at on validation identities.
         claims: What is asked for over the settings, written down before test is read.

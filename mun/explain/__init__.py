@@ -1,1 +1,1 @@
-"""Where a network looks: class-activation maps, and how far they can be believed."""
+"""Class-activation maps, and tests of their faithfulness."""

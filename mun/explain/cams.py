@@ -72,12 +72,12 @@ def default_method(layer: str) -> Method:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What the network looks at.
+    """The images that a map explains.
 
     Attributes:
         images: RGB, float, [0, 1], `(N, 3, H, W)`; `(N, 6, H, W)`, visible before infrared, for the auxiliary images
             that the network makes of pairs.
-        modality: Whose stem the images take; `AUXILIARY` for pairs.
+        modality: The modality, and so the stem, of the images; `AUXILIARY` for pairs.
         number: Which of the auxiliary images of a pair, from 0.
 
     Raises:
@@ -137,7 +137,7 @@ def activation_maps(
 
     Returns:
         By layer and method the positive part of the map at the layer's resolution, float32, `(N, h, w)`. Not scaled: a
-        number of one layer has a meaning beside another image's, hardly beside another layer's.
+        value can be compared between images of one layer, hardly between layers.
 
     Raises:
         ValueError: A layer does not exist, has no spatial map or does not take part; there is no such auxiliary image
@@ -159,12 +159,12 @@ def activation_maps(
 
 
 def check_targets(network: Network, look: Look, targets: Sequence[Target]) -> bool:
-    """Return whether logits are asked for."""
+    """Check the targets, and return whether they are logits."""
     if len(targets) != len(look.images):
         raise ValueError(f"expected one target per image, got {len(targets)} for {len(look.images)} images")
     logits = [isinstance(target, Logit) for target in targets]
     if any(logits) and not all(logits):
-        raise ValueError("expected targets of one kind, got logits beside similarities")
+        raise ValueError("expected targets of one kind, got logits and similarities")
     count = network.num_classes
     for target in targets:
         if isinstance(target, Logit) and not 0 <= target.label < count:

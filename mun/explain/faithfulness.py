@@ -1,4 +1,4 @@
-"""How far a map can be believed: controls, cascading randomisation, deletion and insertion."""
+"""Faithfulness of maps: controls, cascading randomisation, deletion and insertion."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def energy_share(values: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> 
 
 
 def center_prior(size: tuple[int, int]) -> Floats:
-    """Draw the map of who always looks at the middle: a Gaussian, a quarter of the (height, width) wide."""
+    """Return the map of a constant look at the centre: a Gaussian, a quarter of the (height, width) wide."""
     axes = [(np.arange(length) - (length - 1) / 2) / (PRIOR_SPREAD * length) for length in size]
     prior = np.exp(-0.5 * (axes[0][:, None] ** 2 + axes[1][None, :] ** 2))
     return prior.astype(np.float32)
@@ -59,7 +59,7 @@ def randomised(network: Network, seed: int) -> Network:
 
 
 def cascade_names(network: Network) -> tuple[str, ...]:
-    """Name the parts in the order in which `cascade` randomises them, from the embedding down to the pixels."""
+    """List the parts in the order in which `cascade` randomises them, from the embedding down to the pixels."""
     generator = ("auxiliary",) if next(network.auxiliary.parameters(), None) is not None else ()
     return ("neck", "layer4", "layer3", "layer2", "layer1", "stems", *generator)
 

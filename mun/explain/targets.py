@@ -1,4 +1,4 @@
-"""What a map explains: a number that the network says of an image, to be differentiated."""
+"""Targets of a map: an output of the network for an image, to be differentiated."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ LEAST_SHARE = 0.01  # of the image's pixels that a change must reach to count as
 
 
 class Thing(StrEnum):
-    """What is changed about a person."""
+    """The part of a person that is changed."""
 
     BAG = "bag"
     UPPER_PATTERN = "upper pattern"

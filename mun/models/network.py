@@ -24,7 +24,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the network says of a batch, by modality.
+    """Outputs of the network for a batch, by modality.
 
     Attributes:
         features: Pooled, before the BN neck, float32, `(N_m, D)`.
@@ -86,7 +86,7 @@ class Network(nn.Module):
         return embeddings
 
     def explainable_layers(self) -> dict[str, nn.Module]:
-        """Name the modules whose output is a map, `(N, C, h, w)`: of MUN's generator, then of the trunk.
+        """Return the modules whose output is a map, `(N, C, h, w)`: of MUN's generator, then of the trunk.
 
         A part that is switched off, and the whole generator of another auxiliary modality, are left out.
         """

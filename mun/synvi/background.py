@@ -1,4 +1,4 @@
-"""The background: what is behind, beside and below the person, and what may stand before."""
+"""The background around the person, and occluders before the person."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _nearest(site: Site, scene: Scene, view: View) -> tuple[Floats, Floats, Floa
 
 
 def background(site: Site, camera: Camera, scene: Scene, view: View, feet: Floats) -> Floats:
-    """Render what is around the person.
+    """Render the background.
 
     Args:
         site: The place.
@@ -129,7 +129,7 @@ def background(site: Site, camera: Camera, scene: Scene, view: View, feet: Float
 
 
 def _shadow(camera: Camera, scene: Scene, x: Floats, z: Floats, feet: Floats) -> Floats:
-    """How much light reaches the floor beside the feet, [0, 1]."""
+    """Return the light that reaches the floor around the feet, [0, 1]."""
     lit: Floats = np.ones_like(x)
     for foot in feet:
         lit = lit * (1 - 0.6 * exact(np.exp, -((x - foot[0]) ** 2 + (z - foot[2]) ** 2) / 0.022))
@@ -184,7 +184,7 @@ def _passer(scene: Scene, colour: Floats) -> Floats:
 
 
 def occlusion(occluder: Occluder, size: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Draw what stands before the person.
+    """Draw an occluder.
 
     Args:
         occluder: What it is.

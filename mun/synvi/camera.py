@@ -60,7 +60,7 @@ CAMERAS: dict[int, Camera] = {
 
 
 def turned(vector: Floats, angle: float) -> Floats:
-    """Turn a vector about the vertical, to the left of who looks along z, radians."""
+    """Turn a vector about the vertical, to the left of an observer who looks along z, radians."""
     sine, cosine = np.sin(angle), np.cos(angle)
     return np.array([cosine * vector[0] + sine * vector[2], vector[1], cosine * vector[2] - sine * vector[0]])
 

@@ -21,7 +21,7 @@ REMOVABLE = ("bag", "hat", "beard", "boots", "hood", "passer", "occluder")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is different; a field that is `None`, or empty, changes nothing.
+    """A change of an image; a field that is `None`, or empty, changes nothing.
 
     Attributes:
         without: What is taken away, of `REMOVABLE`.
@@ -128,7 +128,7 @@ def counterfactual(recipe: Recipe, change: Change) -> Counterfactual:
 
     Args:
         recipe: What the image is made from.
-        change: What is different.
+        change: The change.
 
     Returns:
         Both images and the pixels where they may differ. The mask holds what the change does to the light, widened by

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 
 __all__ = ["CUSTOM", "LEVELS", "Knobs", "Level", "level_of"]
 
-CUSTOM = "custom"  # the name of a level whose knobs were turned by hand
+CUSTOM = "custom"  # the name of a level whose knobs were set one by one
 
 
 @dataclass(frozen=True, slots=True)
 class Knobs:
-    """What makes SynVI easier or harder; all of it goes into the manifest. The defaults are those of *standard*.
+    """The knobs of SynVI's difficulty; all of them go into the manifest. The defaults are those of *standard*.
 
     Raises:
         ValueError: A knob is outside its range.
@@ -46,7 +46,7 @@ class Level:
 
     @property
     def hash(self) -> str:
-        """Name the level by its content: the first 16 hex digits of the SHA-256 of its JSON."""
+        """The first 16 hex digits of the SHA-256 of the level's JSON."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -63,7 +63,7 @@ LEVELS = {
 
 
 def level_of(name: str, knobs: Mapping[str, float] | None = None) -> Level:
-    """Find a level by its name; with knobs turned by hand it is a level called `custom`, of no version.
+    """Find a level by its name; with other values of knobs it is a level called `custom`, version 0.
 
     Args:
         name: One of `LEVELS`.

@@ -1,4 +1,4 @@
-"""What a data set of SynVI holds, and what each of its images is made from."""
+"""The plan of a SynVI data set, and the recipe of each of its images."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to write.
+    """The contents of a data set.
 
     Raises:
         ValueError: A count or the size is out of bounds, or there would be no identity or too many.

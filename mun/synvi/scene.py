@@ -17,7 +17,7 @@ NEAR_HEADING = 0.6  # share of a person's images by one camera within 30° of on
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Which image: everything random in it is drawn from this key alone."""
+    """The key of an image: everything random in it is drawn from this key alone."""
 
     seed: int
     split: Split

@@ -108,7 +108,7 @@ def _daylight(camera: Camera, scene: Scene, normal: Floats) -> Floats:
 
 
 def _infrared(camera: Camera, normal: Floats, rays: Floats, far: Floats) -> Floats:
-    """Light from beside the lens: it falls off with the square of the distance and towards the edges, `(N,)`."""
+    """Light from a lamp at the lens: it falls off with the square of the distance and towards the edges, `(N,)`."""
     facing = -(normal * rays).sum(0) / np.sqrt((rays * rays).sum(0))
     away = np.float32(camera.distance) / far
     lit: Floats = np.float32(camera.key) * exact(np.power, np.clip(facing, 0, 1), 0.8) * away * away

@@ -80,14 +80,14 @@ def knob_pictures(
 
 
 def contact_sheet(level: Level, people: int = 8, seed: int = 0, size: tuple[int, int] = (192, 96)) -> Image.Image:
-    """Lay people out by cameras, with the names of the cameras beside them."""
+    """Draw a sheet of people by cameras, with the names of the cameras on the left."""
     rows = people_by_camera(level, people, seed=seed, size=size)
     labels = [f"{CAMERAS[camid].modality}\ncamera {camid}\n{CAMERAS[camid].site}" for camid in CAMERA_ORDER]
     return _lay_out([(label, row) for label, row in zip(labels, rows, strict=True)])
 
 
 def knob_sheet(number: int = 0, seed: int = 0, size: tuple[int, int] = (192, 96)) -> Image.Image:
-    """Lay one person out under each knob, a row each, with the values below the pictures."""
+    """Draw a sheet of one person under each knob, a row each, with the values of the knob."""
     rows = []
     for name in KNOB_VALUES:
         pictures = knob_pictures(name, number, seed, size)

@@ -1,4 +1,4 @@
-"""What the rays of an image meet: the figure before any light falls on it."""
+"""The surfaces that an image's rays hit, before shading."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FINER = 2  # rays per pixel and axis
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What the rays of an image meet, `FINER` to a pixel and axis.
+    """The surfaces that an image's rays hit, `FINER` rays per pixel and axis.
 
     Attributes:
         bones: The skeleton.

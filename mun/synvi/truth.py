@@ -38,7 +38,7 @@ LINES, DATE = "images.jsonl", (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is known of one image.
+    """The ground truth of one image.
 
     Attributes:
         parts: Values of `Part`, uint8, `(H, W)`.
@@ -109,7 +109,7 @@ def _at_rest(posed: list[Solid], rest: list[Solid], which: NDArray[np.int16], po
 
 
 def _attributes(identity: Identity, modality: Modality, parts: NDArray[np.uint8], spots: Spots) -> dict[str, Any]:
-    """Say what an image shows of a person; spots are the points of its pixels."""
+    """Return the attributes that an image shows of a person; spots are the points of its pixels."""
     enough = max(4, parts.size // SEEN)
     shown = {part for part in Part if (parts == part).sum() >= enough}
     head = bool(shown & {Part.FACE, Part.HAIR, Part.HAT})

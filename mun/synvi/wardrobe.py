@@ -69,7 +69,7 @@ class Hair:
 
 @dataclass(frozen=True, slots=True)
 class Bag:
-    """What is carried."""
+    """The bag that a person carries."""
 
     kind: str  # none, backpack, shoulder, handbag, tote
     fabric: Fabric

@@ -38,7 +38,7 @@ class Task:
 
     @property
     def leaf(self) -> Path:
-        """Where a worker leaves the truth of this person."""
+        """The file into which a worker writes the truth of this person."""
         return self.root / "truth" / f"{self.pid:04d}.zip"
 
 

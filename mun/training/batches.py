@@ -1,4 +1,4 @@
-"""The batches of a run: which images at which step, how augmented, and who they are."""
+"""The batches of a run: images, augmentation and labels of each step."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Batches:
     Attributes:
         sampler: Chooses people and images.
         pixels: Decoded training images, uint8, `(N, H, W, 3)`.
-        fresh: People who come and go; `None` where they all stay.
+        fresh: The people that replace others during training; `None` where all stay.
         steps_per_epoch: As its name says.
 
     Raises:
@@ -68,7 +68,7 @@ class Batches:
         return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
 
     def images(self, rows: NDArray[np.int64], step: int = 0) -> Tensor:
-        """Fetch training images as they are at a step, as RGB, float32, [0, 1], `(N, 3, H, W)`."""
+        """Return training images as they are at a step, as RGB, float32, [0, 1], `(N, 3, H, W)`."""
         epoch = step // self.steps_per_epoch
         pixels = self.pixels[rows] if self.fresh is None else self.fresh.images(rows, epoch)
         return to_images(torch.from_numpy(pixels).to(self.device))
@@ -79,13 +79,13 @@ class Batches:
         return self.augmented(rows, step, self.draws(step)), torch.from_numpy(labels).to(self.device)
 
     def second_view(self, step: int, draws: torch.Generator) -> dict[Modality, Tensor]:
-        """Augment the images of a step once more, with other random numbers."""
+        """Augment the images of a step a second time, with other random numbers."""
         return self.augmented(self.sampler.batch(step)[0], step, draws)
 
     def augmented(
         self, rows: Mapping[Modality, NDArray[np.int64]], step: int, draws: torch.Generator
     ) -> dict[Modality, Tensor]:
-        """Fetch and augment the rows of both modalities."""
+        """Read and augment the rows of both modalities."""
         train = self.config.train
         settings = Augmentation(train.flip, train.pad, train.erase, train.erase_area, train.jitter)
         uniform = {modality: draw_uniform(len(rows[modality]), draws) for modality in PAIRED}
@@ -103,6 +103,6 @@ class Batches:
             yield {modality: self.images(rows[modality]) for modality in self.modalities}
 
     def close(self) -> None:
-        """Stop what renders beside the training."""
+        """Stop the processes that render new people."""
         if self.fresh is not None:
             self.fresh.close()

@@ -57,7 +57,7 @@ def make_card(
 
 
 def device_name(device: torch.device) -> str:
-    """Name a device without naming the machine: a GPU by its model, any processor as `CPU`."""
+    """Return the name of a device without the machine's: a GPU's model, or `CPU`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 

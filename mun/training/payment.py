@@ -1,4 +1,4 @@
-"""Who pays the generator: how much of the identity loss's gradient reaches the auxiliary images."""
+"""The share of the identity loss's gradient that reaches the generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Let new identities take the places of old ones in the classifier."""
+"""Replace identities in the classifier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["forget_labels"]
 def forget_labels(
     neck: BnNeck, optimizer: torch.optim.Optimizer, labels: NDArray[np.int64], draws: torch.Generator
 ) -> None:
-    """Start the classifier's rows of some labels anew, the optimiser's memory of them too.
+    """Reset the classifier's rows of some labels, and the optimiser's state of these rows.
 
     Args:
         neck: Whose classifier changes.

@@ -31,7 +31,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run was started with.
+    """The settings of a run.
 
     Attributes:
         format: Version of the folder's layout.
@@ -64,7 +64,7 @@ def write_settings(folder: Path, settings: RunSettings) -> None:
 
 
 def read_settings(folder: Path) -> RunSettings:
-    """Read what a run was started with.
+    """Read the settings of a run.
 
     Raises:
         FileNotFoundError: There is no run in the folder.
@@ -133,12 +133,12 @@ class TrainState:
 
 
 def is_best(value: Mapping[str, Any]) -> bool:
-    """Say whether an object is a best validation: `{"step", "scores"}`."""
+    """Return whether an object is a best validation: `{"step", "scores"}`."""
     return type(value.get("step")) is int and isinstance(value.get("scores"), dict)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
-    """Name the optimiser's tensors `parameter.quantity`."""
+    """Yield the optimiser's tensors as `parameter.quantity`."""
     for index, quantities in optimizer.state_dict()["state"].items():
         for name, value in quantities.items():
             if value is not None:

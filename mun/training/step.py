@@ -22,7 +22,7 @@ Passes = Network | RecordedPasses
 
 @dataclass(frozen=True)
 class Forward:
-    """What a batch gives.
+    """Losses and outputs of a batch.
 
     Attributes:
         total: The loss to minimise, with its graph.

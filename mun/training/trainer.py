@@ -1,4 +1,4 @@
-"""Train a run up to a step: the one unit that a laptop, a GPU and a chunked host all call."""
+"""Train a run up to a step; a run may be cut into any number of calls."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Trainer:
         return self.passes.generate(images[Modality.VISIBLE], images[Modality.INFRARED], draws)
 
     def begin_epoch(self, step: int) -> None:
-        """Where an epoch begins, let fresh people in, and start to render the next ones."""
+        """At the start of an epoch, replace the fresh people, and start to render the next ones."""
         fresh = self.batches.fresh
         if fresh is None or step % self.steps_per_epoch:
             return
@@ -90,7 +90,7 @@ class Trainer:
             forget_labels(self.network.neck, self.state.optimizer, fresh.replaced(epoch), self.batches.draws(step))
 
     def train_step(self) -> dict[str, float]:
-        """Do one optimiser step and return its metrics where they are due, else nothing.
+        """Do one optimiser step; return its metrics where they are due, otherwise nothing.
 
         Raises:
             ValueError: The loss is not finite; the last saved state is left as it was.
@@ -149,7 +149,7 @@ class Trainer:
         return validate(self.network, self.source, self.batches.plain(), self.progress, train.score_training)
 
     def advance(self) -> dict[str, float]:
-        """Do one step with all that falls due after it: metrics, validation, saving."""
+        """Do one step, and the metrics, validation and saving that are due after it."""
         train = self.config.train
         self.keep_snapshot()
         line = self.train_step()
@@ -167,7 +167,7 @@ class Trainer:
         return line
 
     def keep_snapshot(self) -> None:
-        """Where one is due, keep the generator as it is now."""
+        """Store the generator's state where a snapshot is due."""
         state = self.network.auxiliary.state_dict()
         if self.state.step in self.snapshot_steps and state:
             now = {name: tensor.detach().cpu() for name, tensor in state.items()}
@@ -224,7 +224,7 @@ def train(
 ) -> bool:
     """Train a run up to a step, or to its end; however it is cut into calls, the end is the same to the bit on a CPU.
 
-    A run whose checkpoint is there is left as it is, with the scores that its card has been given since.
+    A finished run is left as it is, with the scores that its card has received since.
 
     Args:
         folder: A run started with `start_run`.

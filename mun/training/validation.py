@@ -22,7 +22,7 @@ PROTOCOL, TRIALS = "sysu-all", 5
 
 
 def validation_protocol(source: Source) -> str:
-    """Say in words by what protocol weights are chosen."""
+    """Describe the protocol by which weights are chosen."""
     return f"{source.name}-all, single-shot, {TRIALS} trials"
 
 
@@ -43,7 +43,7 @@ def validate(
         score_training: Score as many training identities too, with as many images by each camera.
 
     Returns:
-        Under `validation`, and under `training` where it was asked for: `rank1`, `mean_ap`, `mean_inp`, fractions,
+        Under `validation`, and under `training` where the config says so: `rank1`, `mean_ap`, `mean_inp`, fractions,
         means over the trials.
     """
     ready, scored = recalibrated(network, batches), {}

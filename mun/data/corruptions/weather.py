@@ -24,7 +24,7 @@ def tint(field: Floats, colour: tuple[float, float, float]) -> Floats:
 
 
 def area(image: Floats) -> float:
-    """Say how many squares of half the height the image has: 1 for the usual 2:1."""
+    """Return the image's area in units of half the squared height: 1 for the usual 2:1."""
     return 2 * float(image.shape[1]) / float(image.shape[0])
 
 
