@@ -77,9 +77,10 @@ def describe_table(study: Study, setting: Setting, choice: Mapping[str, Any]) ->
     flags = [f"--{flag} {value}" for flag, value in changed_values(study.base)]
     given = study.sources[: 1 if study.test is None else 2]
     synth = [describe_data(source).get("command", "") for source in given]
-    command = f"python -m mun experiment {study.name} --data DATA --test TEST --out OUT --seeds {study.seeds}"
+    test_flag = "--test TEST " if experiment.reads_test else ""
+    command = f"python -m mun experiment {study.name} --data DATA {test_flag}--out OUT --seeds {study.seeds}"
     return {
-        "title": experiment.title,
+        "title": f"{experiment.title}: {setting.name}" if setting.counts else experiment.title,
         "reference": experiment.row(experiment.reference).label,
         "setting": setting.name,
         "knobs": dict(setting.knobs),
