@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from mun.checkpoint import CARD
 from mun.config import Config, to_json
 from mun.experiments.tables import PLAIN, Experiment, Row, Setting, Variant
 from mun.files import write_json
-from mun.training.run import FORMAT, MetricsFile, RunSettings, read_settings
+from mun.training.run import MetricsFile, RunSettings, read_settings
 from mun.training.trainer import start_run
 
-__all__ = ["PlannedRun", "config_of", "finished", "keep_records", "make_runs", "plan", "validation_trials"]
+__all__ = ["PlannedRun", "config_of", "finished", "keep_records", "make_runs", "validation_trials"]
 
 POLL_SECONDS = 0.5
 RECORDS = (CARD, "config.json", "metrics.jsonl")
@@ -95,43 +95,6 @@ def multiplied(name: str, value: int, factor: float) -> int:
             f"expected --{flag} to stay a whole number times {factor:g}, as a variant or a setting asks, got {value}"
         )
     return int(product)
-
-
-def plan(
-    experiment: Experiment,
-    base: Config,
-    data: Mapping[str, Path],
-    out: Path,
-    seeds: Sequence[int],
-    rows: Sequence[Row],
-    chosen: Mapping[str, str] | None = None,
-    settings: Sequence[Setting] | None = None,
-) -> list[PlannedRun]:
-    """List runs: with `chosen`, the chosen variant of each row for every seed; without, every variant at the first.
-
-    Args:
-        experiment: The experiment.
-        base: The config of the command line.
-        data: Folder of the training data by the name of the setting.
-        out: Folder of the experiment.
-        seeds: Of the runs.
-        rows: Which rows are run.
-        chosen: Name of the variant by the name of the row.
-        settings: Which settings are run; all by default.
-    """
-    runs = []
-    for setting in experiment.settings if settings is None else settings:
-        for seed in seeds if chosen is not None else seeds[:1]:
-            for row in rows:
-                for variant in row.variants:
-                    if chosen is not None and variant.name != chosen[row.name]:
-                        continue
-                    config = config_of(experiment, row, variant, base, setting)
-                    words = [row.name, variant.name, f"s{seed}"]
-                    words += [setting.name] if len(experiment.settings) > 1 else []
-                    started = RunSettings(FORMAT, config, "synvi", str(data[setting.name].resolve()), seed)
-                    runs.append(PlannedRun(out / "runs" / "-".join(words), setting, row, variant, seed, started))
-    return runs
 
 
 def finished(run: PlannedRun) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +10,10 @@ from pathlib import Path
 from mun.config import Config
 from mun.data.sources import Source, read_source
 from mun.experiments.data import render_setting
-from mun.experiments.runs import PlannedRun, config_of, plan
+from mun.experiments.runs import PlannedRun, config_of
 from mun.experiments.tables import EXPERIMENTS, Experiment, Row, Setting
 from mun.structures import Split
+from mun.training.run import FORMAT, RunSettings
 
 __all__ = ["Study"]
 
@@ -114,11 +115,27 @@ class Study:
             if setting.knobs and self.test is not None:
                 render_setting(replace(setting, counts={}), self.test, self.test_folder(setting))
 
-    def runs(self, chosen: dict[str, str] | None = None) -> list[PlannedRun]:
-        """List the runs of the search, or with the name of each row's chosen variant those of the table."""
-        data = {setting.name: self.train_folder(setting) for setting in self.settings}
-        seeds = tuple(range(self.seeds))
-        return plan(self.experiment, self.base, data, self.out, seeds, self.rows, chosen, self.settings)
+    def runs(self, chosen: Mapping[str, str] | None = None) -> list[PlannedRun]:
+        """List the runs: of the search, every variant at the first seed; of the table, one variant at every seed.
+
+        Args:
+            chosen: Name of the variant of each row, for the table; the search without it.
+        """
+        runs = []
+        for setting in self.settings:
+            data = str(self.train_folder(setting).resolve())
+            for seed in range(1 if chosen is None else self.seeds):
+                for row in self.rows:
+                    for variant in row.variants:
+                        if chosen is not None and variant.name != chosen[row.name]:
+                            continue
+                        config = config_of(self.experiment, row, variant, self.base, setting)
+                        words = [row.name, variant.name, f"s{seed}"]
+                        words += [setting.name] if len(self.experiment.settings) > 1 else []
+                        started = RunSettings(FORMAT, config, "synvi", data, seed)
+                        folder = self.out / "runs" / "-".join(words)
+                        runs.append(PlannedRun(folder, setting, row, variant, seed, started))
+        return runs
 
     def test_file(self, run: PlannedRun) -> Path:
         """Return the file that keeps the test of a run."""

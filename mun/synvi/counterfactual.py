@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -16,7 +17,15 @@ from mun.synvi.wardrobe import Colour, Garment, Identity, Pattern
 
 __all__ = ["REMOVABLE", "Change", "Counterfactual", "changed", "counterfactual"]
 
-REMOVABLE = ("bag", "hat", "beard", "boots", "hood", "passer", "occluder")
+# What an identity is without a thing; the other two belong to the scene.
+WITHOUT: dict[str, Callable[[Identity], Identity]] = {
+    "bag": lambda identity: replace(identity, bag=replace(identity.bag, kind="none")),
+    "hat": lambda identity: replace(identity, hair=replace(identity.hair, hat="none")),
+    "beard": lambda identity: replace(identity, hair=replace(identity.hair, beard=False)),
+    "boots": lambda identity: replace(identity, boots=False),
+    "hood": lambda identity: replace(identity, upper=replace(identity.upper, hood=False)),
+}
+REMOVABLE = (*WITHOUT, "passer", "occluder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +91,12 @@ class Counterfactual:
 
 def changed(recipe: Recipe, change: Change) -> Recipe:
     """Change what an image is made from; everything else, sensor noise included, stays."""
-    identity, scene = _without(recipe.identity, change.without), recipe.scene
-    if "passer" in change.without:
-        scene = replace(scene, passer=None)
-    if "occluder" in change.without:
-        scene = replace(scene, occluder=None)
+    identity, scene = recipe.identity, recipe.scene
+    for thing in change.without:
+        if thing in WITHOUT:
+            identity = WITHOUT[thing](identity)
+        else:
+            scene = replace(scene, passer=None) if thing == "passer" else replace(scene, occluder=None)
     if change.yaw is not None:
         scene = replace(scene, yaw=change.yaw)
     upper = _garment(identity.upper, change.upper_pattern, change.upper_colour, change.upper_infrared)
@@ -97,20 +107,6 @@ def changed(recipe: Recipe, change: Change) -> Recipe:
     if change.bag_infrared is not None:
         bag = replace(bag, fabric=replace(bag.fabric, infrared=change.bag_infrared))
     return replace(recipe, identity=replace(identity, upper=upper, lower=lower, bag=bag), scene=scene)
-
-
-def _without(identity: Identity, things: tuple[str, ...]) -> Identity:
-    if "bag" in things:
-        identity = replace(identity, bag=replace(identity.bag, kind="none"))
-    if "hat" in things:
-        identity = replace(identity, hair=replace(identity.hair, hat="none"))
-    if "beard" in things:
-        identity = replace(identity, hair=replace(identity.hair, beard=False))
-    if "boots" in things:
-        identity = replace(identity, boots=False)
-    if "hood" in things:
-        identity = replace(identity, upper=replace(identity.upper, hood=False))
-    return identity
 
 
 def _garment(garment: Garment, pattern: Pattern | None, colour: Colour | None, infrared: float | None) -> Garment:

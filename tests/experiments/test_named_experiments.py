@@ -9,7 +9,8 @@ import pytest
 
 from mun.auxiliary.registry import AUXILIARIES
 from mun.config import Config
-from mun.experiments.runs import config_of, plan
+from mun.experiments.runs import config_of
+from mun.experiments.study import Study
 from mun.experiments.tables import EXPERIMENTS, Row, Variant
 
 
@@ -39,12 +40,10 @@ def test_misalignment_keeps_pairs_aligned() -> None:
 
 
 def test_plan_searches_at_the_first_seed_and_reports_the_choice_at_all(tmp_path) -> None:
-    experiment = EXPERIMENTS["rivals"]
-    rows = (experiment.row("none"), experiment.row("mun"))
-    data = {"given": tmp_path}
-    search = plan(experiment, BASE, data, tmp_path, (0, 1, 2), rows)
+    study = Study("rivals", ("none", "mun"), None, BASE, 3, tmp_path, None, tmp_path / "out")
+    search = study.runs()
     assert [run.folder.name for run in search] == ["none-own-s0", "none-more-s0", "mun-own-s0", "mun-visible-s0"]
-    table = plan(experiment, BASE, data, tmp_path, (0, 1, 2), rows, {"none": "more", "mun": "visible"})
+    table = study.runs({"none": "more", "mun": "visible"})
     assert [run.folder.name for run in table] == [
         f"{row}-s{s}" for s in range(3) for row in ("none-more", "mun-visible")
     ]
@@ -61,10 +60,9 @@ def test_the_baseline_may_have_the_images_of_the_others() -> None:
 
 
 def test_a_variant_that_could_not_have_as_many_steps_is_refused() -> None:
-    experiment = EXPERIMENTS["rivals"]
     message = r"expected --evaluate-every to stay a whole number times 1\.5, as a variant or a setting asks, got 1"
     with pytest.raises(ValueError, match=message):
-        plan(experiment, Config(), {"given": Path()}, Path(), (0,), experiment.rows)
+        Study("rivals", None, None, Config(), 1, Path(), None, Path())
 
 
 def test_at_misalignment_zero_the_querys_own_instant_is_no_answer() -> None:
