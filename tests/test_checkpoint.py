@@ -61,13 +61,22 @@ def break_weights(change):
     return apply
 
 
-def edit_card(change):
+def edit_card(*keys: str, **changes: object):
+    """Change fields of the card, or of an object in it."""
+
     def apply(folder: Path) -> None:
         card = json.loads((folder / CARD).read_text())
-        change(card)
+        part = card
+        for key in keys:
+            part = part[key]
+        part.update(changes)
         (folder / CARD).write_text(json.dumps(card))
 
     return apply
+
+
+def write_weights(content: bytes):
+    return lambda folder: (folder / WEIGHTS).write_bytes(content)
 
 
 def as_pickle(folder: Path) -> None:
@@ -103,115 +112,78 @@ def link(path: Path) -> None:
 
 
 NAME = "trunk.layer1.0.conv1.weight"
+MODEL, GENERATOR, HUGE = ("config", "model"), ("config", "model", "generator"), 10**400
+# What is broken in the weights, in the card, and what is no file: the change, and words of the sentence about it.
 BROKEN = {
-    "no card": (lambda f: (f / CARD).unlink(), FileNotFoundError, "expected a file at"),
-    "no weights": (lambda f: (f / WEIGHTS).unlink(), FileNotFoundError, "expected weights at"),
-    "half-written": (cut, ValueError, "broken or half-written"),
-    "empty": (lambda f: (f / WEIGHTS).write_bytes(b""), ValueError, "broken or half-written"),
-    "pickle": (as_pickle, ValueError, "pickle, which is never opened"),
-    "torch.save": (as_torch_file, ValueError, "pickle, which is never opened"),
-    "missing tensor": (break_weights(lambda s: s.pop(NAME)), ValueError, f"lacks {NAME}"),
-    "extra tensor": (break_weights(lambda s: s.update(x=torch.zeros(1))), ValueError, "unknown tensor x"),
-    "other shape": (break_weights(lambda s: s.update({NAME: torch.zeros(3)})), ValueError, r"of shape \(8, 8, 3, 3\)"),
-    "other type": (
-        break_weights(lambda s: s.update({NAME: torch.zeros(8, 8, 3, 3, dtype=torch.int64)})),
-        ValueError,
-        "got I64",
+    "half-written": (cut, "broken or half-written"),
+    "empty": (write_weights(b""), "broken or half-written"),
+    "pickle": (as_pickle, "pickle, which is never opened"),
+    "torch.save": (as_torch_file, "pickle, which is never opened"),
+    "missing tensor": (break_weights(lambda s: s.pop(NAME)), f"lacks {NAME}"),
+    "extra tensor": (break_weights(lambda s: s.update(x=torch.zeros(1))), "unknown tensor x"),
+    "other shape": (break_weights(lambda s: s.update({NAME: torch.zeros(3)})), r"of shape \(8, 8, 3, 3\)"),
+    "other type": (break_weights(lambda s: s.update({NAME: s[NAME].long()})), "got I64"),
+    "double precision": (break_weights(lambda s: s.update({NAME: s[NAME].double()})), "got F64"),
+    "NaN": (break_weights(lambda s: s[NAME].fill_(float("nan"))), "finite weights"),
+    "infinite": (break_weights(lambda s: s[NAME].fill_(float("inf"))), "finite weights"),
+    "header bomb": (write_weights(header_bomb()), "header of at most 4 MB"),
+    "header beyond the file": (write_weights((2**62).to_bytes(8, "little") + b"{}"), "broken or half-written"),
+    "tensor beyond the file": (
+        write_weights(one_tensor("F16", [10**6, 10**6], [0, 2 * 10**12])),
+        "broken or half-written",
     ),
-    "NaN": (break_weights(lambda s: s[NAME].fill_(float("nan"))), ValueError, "finite weights"),
-    "card of another format": (edit_card(lambda c: c.update(format=9)), ValueError, "of format 1, got 9"),
-    "config of another version": (
-        edit_card(lambda c: c["config"]["model"].update(x=1)),
-        ValueError,
-        "unknown field 'x'",
-    ),
-    "card without a field": (edit_card(lambda c: c.pop("seed")), ValueError, "'seed' is missing"),
-    "unknown auxiliary": (edit_card(lambda c: c["config"]["model"].update(auxiliary="z")), ValueError, "none, copy"),
-    "wider than its weights": (edit_card(lambda c: c["config"]["model"].update(width=4.0)), ValueError, "of shape"),
-    "a format of many words": (edit_card(lambda c: c.update(format="x" * 10**6)), ValueError, "of format 1, got 'xxx"),
-    "a name beyond all bounds": (
-        edit_card(lambda c: c.update(seed="y" * 10**6)),
-        ValueError,
-        "card.seed to be of type",
-    ),
-    "a width beyond all bounds": (
-        edit_card(lambda c: c["config"]["model"].update(width=1e9)),
-        ValueError,
-        "width between 0.0625 and 4, got 1e\\+09",
-    ),
-    "a width that is no number": (
-        edit_card(lambda c: c["config"]["model"].update(width=float("nan"))),
-        ValueError,
-        "width between",
-    ),
+    "tensors that overlap": (write_weights(one_tensor("F16", [2], [2, 6], b"123456")), "broken or half-written"),
+    "card of another format": (edit_card(format=9), "of format 1, got 9"),
+    "config of another version": (edit_card(*MODEL, x=1), "unknown field 'x'"),
+    "card without a field": (lambda f: drop_field(f, "seed"), "'seed' is missing"),
+    "unknown auxiliary": (edit_card(*MODEL, auxiliary="z"), "none, copy"),
+    "wider than its weights": (edit_card(*MODEL, width=4.0), "of shape"),
+    "a format of many words": (edit_card(format="x" * 10**6), "of format 1, got 'xxx"),
+    "a name beyond all bounds": (edit_card(seed="y" * 10**6), "card.seed to be of type"),
+    "a width beyond all bounds": (edit_card(*MODEL, width=1e9), r"width between 0.0625 and 4, got 1e\+09"),
+    "a width that is no number": (edit_card(*MODEL, width=float("nan")), "width between"),
     "channels of 400 digits": (
-        edit_card(lambda c: c["config"]["model"]["generator"].update(channels=10**400)),
-        ValueError,
-        "expected channels between 1 and 512, got 100000000000000…",
+        edit_card(*GENERATOR, channels=HUGE),
+        "between 1 and 512, got 100000000000000…",
     ),
     "a real number of 400 digits": (
-        edit_card(lambda c: c["config"]["model"].update(gem_power=10**400)),
-        ValueError,
-        "within the range of a float, got 100000000000000…",
+        edit_card(*MODEL, gem_power=HUGE),
+        "range of a float, got 100000000000000…",
     ),
-    "a score of another form": (
-        edit_card(lambda c: c.update(scores=[7])),
-        ValueError,
-        r"card.scores\[0\] to be an",
-    ),
+    "a million kernels": (edit_card(*GENERATOR, kernels=[1] * 10**5), "at most 64 kernels and bins, got 100000"),
+    "a score of another form": (edit_card(scores=[7]), r"card.scores\[0\] to be an"),
     "a mean in words": (
-        edit_card(lambda c: c.update(scores=[{"mean": {"rank1": "high"}}])),
-        ValueError,
-        r"card.scores\[0\] to have mean and sd as numbers by name",
+        edit_card(scores=[{"mean": {"rank1": "high"}}]),
+        r"card.scores\[0\] to have mean and sd",
     ),
-    "a score of NaN": (
-        edit_card(lambda c: c.update(scores=[{"mean": {"rank1": float("nan")}}])),
-        ValueError,
-        "finite numbers in card",
-    ),
-    "splits that are no object": (
-        edit_card(lambda c: c.update(data={"splits": [1]})),
-        ValueError,
-        "data.splits to",
-    ),
-    "a data set without a name": (edit_card(lambda c: c.update(data={"name": 3})), ValueError, "data.name to be text"),
-    "a version that is a number": (edit_card(lambda c: c["versions"].update(mun=1)), ValueError, "of type str, got 1"),
-    "a million kernels": (
-        edit_card(lambda c: c["config"]["model"]["generator"].update(kernels=[1] * 10**5)),
-        ValueError,
-        "at most 64 kernels and bins, got 100000",
-    ),
-    "a card of 17 MB": (lambda f: (f / CARD).write_text(" " * 17_000_000), ValueError, "at most 16 MB"),
-    "brackets without end": (lambda f: (f / CARD).write_text("[" * 10**6), ValueError, "brackets within brackets"),
-    "a number of 10,000 digits": (lambda f: (f / CARD).write_text("9" * 10_000), ValueError, "expected JSON"),
-    "header bomb": (lambda f: (f / WEIGHTS).write_bytes(header_bomb()), ValueError, "header of at most 4 MB"),
-    "header beyond the file": (
-        lambda f: (f / WEIGHTS).write_bytes((2**62).to_bytes(8, "little") + b"{}"),
-        ValueError,
-        "broken or half-written",
-    ),
-    "tensor beyond the file": (
-        lambda f: (f / WEIGHTS).write_bytes(one_tensor("F16", [10**6, 10**6], [0, 2 * 10**12])),
-        ValueError,
-        "broken or half-written",
-    ),
-    "tensors that overlap": (
-        lambda f: (f / WEIGHTS).write_bytes(one_tensor("F16", [2], [2, 6], b"123456")),
-        ValueError,
-        "broken or half-written",
-    ),
-    "double precision": (break_weights(lambda s: s.update({NAME: s[NAME].double()})), ValueError, "got F64"),
-    "infinite": (break_weights(lambda s: s[NAME].fill_(float("inf"))), ValueError, "finite weights"),
-    "linked card": (lambda f: link(f / CARD), ValueError, "got a link"),
-    "linked weights": (lambda f: link(f / WEIGHTS), ValueError, "got a link"),
-    "a folder for a card": (lambda f: [(f / CARD).unlink(), (f / CARD).mkdir()], FileNotFoundError, "expected a file"),
-    "not JSON": (lambda f: (f / CARD).write_text("{"), ValueError, "expected JSON"),
+    "a score of NaN": (edit_card(scores=[{"mean": {"rank1": float("nan")}}]), "finite numbers in card"),
+    "splits that are no object": (edit_card(data={"splits": [1]}), "data.splits to"),
+    "a data set without a name": (edit_card(data={"name": 3}), "data.name to be text"),
+    "a version that is a number": (edit_card("versions", mun=1), "of type str, got 1"),
+    "a card of 17 MB": (lambda f: (f / CARD).write_text(" " * 17_000_000), "at most 16 MB"),
+    "brackets without end": (lambda f: (f / CARD).write_text("[" * 10**6), "brackets within brackets"),
+    "a number of 10,000 digits": (lambda f: (f / CARD).write_text("9" * 10_000), "expected JSON"),
+    "not JSON": (lambda f: (f / CARD).write_text("{"), "expected JSON"),
+    "linked card": (lambda f: link(f / CARD), "got a link"),
+    "linked weights": (lambda f: link(f / WEIGHTS), "got a link"),
+}
+MISSING = {
+    "no card": (lambda f: (f / CARD).unlink(), "expected a file at"),
+    "no weights": (lambda f: (f / WEIGHTS).unlink(), "expected weights at"),
+    "a folder for a card": (lambda f: [(f / CARD).unlink(), (f / CARD).mkdir()], "expected a file"),
 }
 
 
-@pytest.mark.parametrize("case", BROKEN)
+def drop_field(folder: Path, name: str) -> None:
+    card = json.loads((folder / CARD).read_text())
+    del card[name]
+    (folder / CARD).write_text(json.dumps(card))
+
+
+@pytest.mark.parametrize("case", [*BROKEN, *MISSING])
 def test_broken_checkpoints_get_one_sentence(case, folder) -> None:
-    change, kind, message = BROKEN[case]
+    change, message = {**BROKEN, **MISSING}[case]
+    kind = FileNotFoundError if case in MISSING else ValueError
     change(folder)
     with pytest.raises(kind, match=message) as caught:
         load_checkpoint(folder)
@@ -221,8 +193,7 @@ def test_broken_checkpoints_get_one_sentence(case, folder) -> None:
 
 def test_a_lying_card_costs_no_memory(folder) -> None:
     """The widest network that a card may name is refused by the weights' header, before anything is built."""
-    change = edit_card(lambda c: c["config"]["model"].update(width=4.0, backbone="resnet50"))
-    change(folder)
+    edit_card(*MODEL, width=4.0, backbone="resnet50")(folder)
     script = (
         "import resource, sys; from pathlib import Path; from mun.checkpoint import load_checkpoint\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"

@@ -26,41 +26,30 @@ def by_pixel(visible, infrared, rule) -> torch.Tensor:
     return result
 
 
-def test_grayscale() -> None:
-    visible, infrared = pair()
-    expected = by_pixel(visible, infrared, lambda n, y, x, v, i: [0.299 * v[0] + 0.587 * v[1] + 0.114 * v[2]] * 3)
-    torch.testing.assert_close(grayscale(visible), expected)
+CHANNELS, SHARES, BOX = [2, 0], [0.25, 1.0], (1, 2, 4, 4)
+MASK = torch.rand(2, 6, 4, generator=torch.Generator().manual_seed(3)) < 0.5
+FORMULAS = {
+    "grayscale": (lambda v, i: grayscale(v), lambda n, y, x, v, i: [0.299 * v[0] + 0.587 * v[1] + 0.114 * v[2]] * 3),
+    "channel exchange": (
+        lambda v, i: channel_exchange(v, torch.tensor(CHANNELS)),
+        lambda n, y, x, v, i: [v[CHANNELS[n]]] * 3,
+    ),
+    "mix": (
+        lambda v, i: mix(v, i, torch.tensor(SHARES)),
+        lambda n, y, x, v, i: [SHARES[n] * a + (1 - SHARES[n]) * b for a, b in zip(v, i, strict=True)],
+    ),
+    "cut mix": (lambda v, i: cut_mix(v, i, BOX), lambda n, y, x, v, i: i if 1 <= y < 4 and 2 <= x < 4 else v),
+    "cut nothing": (lambda v, i: cut_mix(v, i, (0, 0, 0, 0)), lambda n, y, x, v, i: v),
+    "cut all": (lambda v, i: cut_mix(v, i, (0, 0, 6, 4)), lambda n, y, x, v, i: i),
+    "random pixels": (lambda v, i: random_pixels(v, i, MASK), lambda n, y, x, v, i: v if MASK[n, y, x] else i),
+}
 
 
-def test_channel_exchange() -> None:
-    visible, infrared = pair()
-    chosen = [2, 0]
-    expected = by_pixel(visible, infrared, lambda n, y, x, v, i: [v[chosen[n]]] * 3)
-    torch.testing.assert_close(channel_exchange(visible, torch.tensor(chosen)), expected)
-
-
-def test_mix() -> None:
-    visible, infrared = pair()
-    share = [0.25, 1.0]
-    expected = by_pixel(
-        visible, infrared, lambda n, y, x, v, i: [share[n] * a + (1 - share[n]) * b for a, b in zip(v, i, strict=True)]
-    )
-    torch.testing.assert_close(mix(visible, infrared, torch.tensor(share)), expected)
-
-
-def test_cut_mix() -> None:
-    visible, infrared = pair()
-    expected = by_pixel(visible, infrared, lambda n, y, x, v, i: i if 1 <= y < 4 and 2 <= x < 4 else v)
-    assert torch.equal(cut_mix(visible, infrared, (1, 2, 4, 4)), expected)
-    assert torch.equal(cut_mix(visible, infrared, (0, 0, 0, 0)), visible)
-    assert torch.equal(cut_mix(visible, infrared, (0, 0, 6, 4)), infrared)
-
-
-def test_random_pixels() -> None:
-    visible, infrared = pair()
-    mask = torch.rand(2, 6, 4, generator=torch.Generator().manual_seed(3)) < 0.5
-    expected = by_pixel(visible, infrared, lambda n, y, x, v, i: v if mask[n, y, x] else i)
-    assert torch.equal(random_pixels(visible, infrared, mask), expected)
+@pytest.mark.parametrize("name", FORMULAS)
+def test_every_formula_is_its_rule_at_each_pixel(name) -> None:
+    call, rule = FORMULAS[name]
+    tolerance = 1e-6 if name in {"grayscale", "mix"} else 0.0
+    torch.testing.assert_close(call(*pair()), by_pixel(*pair(), rule), atol=tolerance, rtol=tolerance)
 
 
 def test_gradients() -> None:

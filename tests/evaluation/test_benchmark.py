@@ -1,16 +1,16 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import reference
+from samples import samples as samples_of
 
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.galleries import queries, sample_gallery
 from mun.evaluation.protocols import OTHER_INSTANTS, dropped, get_protocol
-from mun.structures import Modality, Sample
+from mun.structures import Modality
 
 SCORES = ["rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp"]
 
@@ -18,17 +18,7 @@ SCORES = ["rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp"]
 def scene(seed=0, num_ids=6, count=4, dimension=8):
     """Samples of six cameras, and embeddings that tell the identities apart a little."""
     generator = np.random.default_rng(seed)
-    samples = [
-        Sample(
-            Path(f"/data/cam{camid}/{pid:04d}/{number:04d}.jpg"),
-            pid,
-            camid,
-            Modality.INFRARED if camid in (3, 6) else Modality.VISIBLE,
-        )
-        for pid in range(1, num_ids + 1)
-        for camid in range(1, 7)
-        for number in range(1, count + 1)
-    ]
+    samples = samples_of(range(1, num_ids + 1), count=count)
     centers = generator.standard_normal((num_ids + 1, dimension))
     rows = centers[[sample.pid for sample in samples]] + generator.standard_normal((len(samples), dimension))
     return samples, rows / np.linalg.norm(rows, axis=1, keepdims=True)

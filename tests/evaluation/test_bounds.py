@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import samples as samples_of
 
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.bounds import (
@@ -25,7 +25,7 @@ from mun.evaluation.bounds import (
 from mun.evaluation.galleries import queries, sample_gallery
 from mun.evaluation.metrics import rank_metrics
 from mun.evaluation.protocols import PROTOCOLS, SAME_MODALITY, dropped, get_protocol
-from mun.structures import Modality, Sample, Split
+from mun.structures import Modality, Split
 from mun.synvi import LEVELS, Part, Plan
 from mun.synvi.render import render_background
 
@@ -35,17 +35,7 @@ READ |= {"lower_pattern": "checks", "lower_hem": 0.06, "hair": "bob", "beard": F
 
 
 def images(num_ids=4, count=2, cameras=range(1, 7)):
-    return [
-        Sample(
-            Path(f"/data/cam{camid}/{pid:04d}/{number:04d}.jpg"),
-            pid,
-            camid,
-            Modality.INFRARED if camid in (3, 6) else Modality.VISIBLE,
-        )
-        for pid in range(1, num_ids + 1)
-        for camid in cameras
-        for number in range(1, count + 1)
-    ]
+    return samples_of(range(1, num_ids + 1), cameras, count)
 
 
 def picture(seed=0):

@@ -1,21 +1,14 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from samples import sample
 
 from mun.evaluation.bridge import find, place
 from mun.evaluation.protocols import PROTOCOLS
 from mun.features import unit_rows
-from mun.structures import Modality, Sample
 
 RULE = PROTOCOLS["synvi-all"]
-
-
-def sample(pid: int, camid: int, number: int = 1) -> Sample:
-    modality = Modality.INFRARED if camid in (3, 6) else Modality.VISIBLE
-    return Sample(Path(f"cam{camid}/{pid:04d}/{number:04d}.jpg"), pid, camid, modality)
 
 
 def test_distances_are_euclidean_between_unit_vectors() -> None:

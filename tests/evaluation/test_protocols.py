@@ -1,27 +1,21 @@
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import sample as image
+from samples import samples
 from scipy.io import savemat
 
 from mun.evaluation.galleries import queries, read_permutations, sample_gallery
 from mun.evaluation.protocols import PROTOCOLS, DropRule, dropped, get_protocol
-from mun.structures import Modality, Sample
-
-INFRARED_CAMERAS = (3, 6)
-
-
-def image(pid, camid, number):
-    modality = Modality.INFRARED if camid in INFRARED_CAMERAS else Modality.VISIBLE
-    return Sample(Path(f"/data/cam{camid}/{pid:04d}/{number:04d}.jpg"), pid, camid, modality)
+from mun.structures import Modality
 
 
 def images(pids=(2, 7, 31), cameras=(1, 2, 3, 4, 5, 6), count=12):
     """All images, in a shuffled order that no result may depend on."""
-    samples = [image(pid, camid, number) for pid in pids for camid in cameras for number in range(1, count + 1)]
-    random.Random(5).shuffle(samples)
-    return samples
+    made = samples(pids, cameras, count)
+    random.Random(5).shuffle(made)
+    return made
 
 
 def write_permutations(root, entries, pids=40):
@@ -149,18 +143,20 @@ def test_a_single_image_in_the_permutation_file(tmp_path):
     assert gallery == [image(2, 1, 1)]
 
 
-def test_permutations_that_do_not_fit_are_refused():
-    protocol, samples = get_protocol("sysu-all"), [image(2, 1, 1), image(2, 1, 2)]
-    with pytest.raises(ValueError, match=r"expected 1 images of identity 2 by camera 1 for trial 0 .* found 0 trials"):
-        sample_gallery(protocol, samples, 1, 0, "official", {})
-    with pytest.raises(ValueError, match=r"for trial 1 in exp/rand_perm_cam.mat, found 1 trials of 2 images"):
-        sample_gallery(protocol, samples, 1, 1, "official", {(1, 2): np.array([[1, 2]])})
-    with pytest.raises(ValueError, match=r"expected 2 images .* found 1 trials of 1 images"):
-        sample_gallery(protocol, samples, 2, 0, "official", {(1, 2): np.array([[1]])})
-    with pytest.raises(ValueError, match=r"expected image 0009 in .*cam1.0002, named by exp/rand_perm_cam.mat"):
-        sample_gallery(protocol, samples, 1, 0, "official", {(1, 2): np.array([[9, 1]])})
-    with pytest.raises(ValueError, match=r"expected the content of exp/rand_perm_cam.mat"):
-        sample_gallery(protocol, samples, 1, 0, "official")
+@pytest.mark.parametrize(
+    ("shots", "trial", "permutations", "message"),
+    [
+        (1, 0, {}, r"expected 1 images of identity 2 by camera 1 for trial 0 .* found 0 trials"),
+        (1, 1, {(1, 2): [[1, 2]]}, r"for trial 1 in exp/rand_perm_cam.mat, found 1 trials of 2 images"),
+        (2, 0, {(1, 2): [[1]]}, r"expected 2 images .* found 1 trials of 1 images"),
+        (1, 0, {(1, 2): [[9, 1]]}, r"expected image 0009 in .*cam1.0002, named by exp/rand_perm_cam.mat"),
+        (1, 0, None, r"expected the content of exp/rand_perm_cam.mat"),
+    ],
+)
+def test_permutations_that_do_not_fit_are_refused(shots, trial, permutations, message):
+    known = None if permutations is None else {key: np.array(rows) for key, rows in permutations.items()}
+    with pytest.raises(ValueError, match=message):
+        sample_gallery(get_protocol("sysu-all"), [image(2, 1, 1), image(2, 1, 2)], shots, trial, "official", known)
 
 
 def test_a_missing_permutation_file_is_explained(tmp_path):

@@ -12,6 +12,7 @@ from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, separation
 from mun.structures import Modality
 
 V, I, A = Modality.VISIBLE, Modality.INFRARED, Modality.AUXILIARY
+PAIRS = [(V, I, "visible_infrared"), (V, A, "visible_auxiliary"), (I, A, "infrared_auxiliary")]
 
 
 def sample(people: int = 5, counts: tuple[int, int, int] = (4, 3, 2), gap: float = 0.8) -> tuple[dict, dict]:
@@ -36,9 +37,7 @@ def center(points: dict, pids: dict, modality: Modality, pid: int) -> np.ndarray
     return np.mean([row for row, who in zip(unit(points[modality]), pids[modality], strict=True) if who == pid], axis=0)
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "name"), [(V, I, "visible_infrared"), (V, A, "visible_auxiliary"), (I, A, "infrared_auxiliary")]
-)
+@pytest.mark.parametrize(("first", "second", "name"), PAIRS)
 def test_center_distances(first: Modality, second: Modality, name: str) -> None:
     points, pids = sample()
     shared = set(pids[first].tolist()) & set(pids[second].tolist())
@@ -53,9 +52,7 @@ def test_the_distance_between_people() -> None:
     assert separation(points, pids).between_identities == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "name"), [(V, I, "visible_infrared"), (V, A, "visible_auxiliary"), (I, A, "infrared_auxiliary")]
-)
+@pytest.mark.parametrize(("first", "second", "name"), PAIRS)
 def test_maximum_mean_discrepancy(first: Modality, second: Modality, name: str) -> None:
     points, pids = sample()
 

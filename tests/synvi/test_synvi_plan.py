@@ -113,11 +113,7 @@ def test_an_unknown_knob_is_refused() -> None:
 
 
 # Frozen: where one of these changes, the version of the level has to rise, and with it checkpoints and tables.
-FROZEN = {
-    "easy": (1, "a270ac676e48b26b"),
-    "standard": (1, "03b105f3d40bd4fb"),
-    "hard": (1, "b689206ef37959c8"),
-}
+FROZEN = {"easy": (1, "a270ac676e48b26b"), "standard": (1, "03b105f3d40bd4fb"), "hard": (1, "b689206ef37959c8")}
 
 
 @pytest.mark.parametrize("name", LEVELS)
