@@ -1,11 +1,13 @@
 """The one guarded decoder: every image file of the project is read here.
 
-The header is read first; a file is decoded only if its format is on the allow-list and its size is within the limits.
+The header is read first; a file is decoded only if its format is on the allow-list and its size within the limits.
+That does not bound the decoder's work: what strangers bring goes through `mun.decoding`.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,8 @@ FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 MAX_PIXELS = 25_000_000
 MAX_BYTES = 16_000_000
 MAX_WORDS = 80  # of a decoder's own complaint
+BAND_PIXELS = 1_000_000  # converted at a time
+NO_MEMORY = ("error -9", "out of memory")  # how Pillow says that a decoder got none
 
 
 def decode(data: bytes, name: str = "the image") -> NDArray[np.uint8]:
@@ -32,6 +36,7 @@ def decode(data: bytes, name: str = "the image") -> NDArray[np.uint8]:
 
     Raises:
         ValueError: Too large a file or image, a format outside the allow-list, or broken data.
+        MemoryError: The decoder asks for more than there is.
     """
     if len(data) > MAX_BYTES:
         raise ValueError(f"expected {name} to have at most {MAX_BYTES // 1_000_000} MB, got {len(data) / 1e6:.1f} MB")
@@ -39,13 +44,18 @@ def decode(data: bytes, name: str = "the image") -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
             if 0 < width * height <= MAX_PIXELS:
-                return to_rgb(ImageOps.exif_transpose(image))
+                ImageOps.exif_transpose(image, in_place=True)
+                return to_rgb(image)
     except UnidentifiedImageError:
         raise ValueError(f"expected {name} to be one of {', '.join(FORMATS)}, got something else") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError(f"expected {name} to have at most {MAX_PIXELS // 1_000_000} million pixels") from None
+    except MemoryError:
+        raise
     except Exception as error:  # the decoders behind Pillow raise almost any kind for broken data
         words = " ".join(str(error).split())[:MAX_WORDS]
+        if any(mark in words for mark in NO_MEMORY):
+            raise MemoryError(words) from None
         raise ValueError(f"expected {name} to be a whole image file, got broken data ({words})") from None
     raise ValueError(
         f"expected {name} to have at most {MAX_PIXELS // 1_000_000} million pixels, got {width} x {height}"
@@ -53,25 +63,50 @@ def decode(data: bytes, name: str = "the image") -> NDArray[np.uint8]:
 
 
 def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """Convert a decoded image of any mode to RGB, uint8, `(H, W, 3)`."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return np.repeat(scaled(np.array(image, dtype=np.float64))[:, :, None], 3, axis=2)
+    """Convert a decoded image of any mode to RGB, uint8, `(H, W, 3)`, some rows at a time to save memory."""
+    width, height = image.size
+    rows = max(1, BAND_PIXELS // width)
+    bands = [(top, min(top + rows, height)) for top in range(0, height, rows)]
+    pixels = np.empty((height, width, 3), dtype=np.uint8)
+    deep = image.mode.startswith("I") or image.mode == "F"
+    low, high = extremes(deep_band(image, *band) for band in bands) if deep else (0.0, 0.0)
+    for top, bottom in bands:
+        if deep:
+            pixels[top:bottom] = scaled(deep_band(image, top, bottom), low, high)[:, :, None]
+        else:
+            pixels[top:bottom] = np.asarray(on_black(image.crop((0, top, width, bottom))), dtype=np.uint8)
+    return pixels
+
+
+def deep_band(image: Image.Image, top: int, bottom: int) -> NDArray[np.float64]:
+    """Copy some rows of an image with one channel of many bits, float64, `(bottom - top, W)`."""
+    return np.array(image.crop((0, top, image.width, bottom)), dtype=np.float64)
+
+
+def on_black(image: Image.Image) -> Image.Image:
+    """Lay an image with transparency on black, and convert it to RGB."""
     if image.has_transparency_data:
         ground = Image.new("RGBA", image.size, (0, 0, 0, 255))
         ground.alpha_composite(image.convert("RGBA"))
         image = ground
-    return np.asarray(image.convert("RGB"), dtype=np.uint8)
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def scaled(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Scale values, `(H, W)`, from their own minimum and maximum to [0, 255].
+def extremes(bands: Iterable[NDArray[np.float64]]) -> tuple[float, float]:
+    """Return the least and the greatest finite value; infinity and its negative where there is none."""
+    low, high = np.inf, -np.inf
+    for values in bands:
+        finite = np.isfinite(values)
+        low = min(low, float(values.min(where=finite, initial=np.inf)))
+        high = max(high, float(values.max(where=finite, initial=-np.inf)))
+    return low, high
 
-    What is not finite counts as the nearest of the two, NaN as the minimum. Works in place: 25 million pixels are
-    200 MB.
+
+def scaled(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
+    """Scale values in place from [low, high] to [0, 255]; all of them to 0 where that range is empty.
+
+    What is not finite counts as the nearest of the two, NaN as the minimum.
     """
-    finite = np.isfinite(values)
-    low = float(values.min(where=finite, initial=np.inf))
-    high = float(values.max(where=finite, initial=-np.inf))
     if not low < high:
         return np.zeros(values.shape, dtype=np.uint8)
     np.nan_to_num(values, copy=False, nan=low, posinf=high, neginf=low)

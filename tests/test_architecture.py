@@ -18,6 +18,7 @@ LIBRARY: dict[str, set[str]] = {
     "__init__": set(),
     **{part: set() for part in LEAVES},
     "parser": {"config"},
+    "decoding": {"images"},
     "synvi": {"structures", "files"},
     "auxiliary": LEAVES,
     "losses": LEAVES,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mun import images
 from mun.images import decode, read_image, resize
 
 
@@ -124,6 +125,18 @@ def test_no_warning_filter_is_changed() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: decode(encoded(Image.fromarray(PIXELS))), range(200)))
     assert warnings.filters == before
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "F", "I;16"])
+def test_pixels_do_not_depend_on_how_many_rows_are_converted_at_a_time(mode, monkeypatch) -> None:
+    if mode == "I;16":
+        image = Image.fromarray(np.random.default_rng(1).integers(0, 60_000, (23, 17), dtype=np.uint16))
+    else:
+        image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (23, 17, 3), dtype=np.uint8)).convert(mode)
+    kind = "PNG" if mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else "TIFF"
+    whole = decode(encoded(image, kind))
+    monkeypatch.setattr(images, "BAND_PIXELS", 70)
+    assert np.array_equal(decode(encoded(image, kind)), whole)
 
 
 def test_missing_file(tmp_path) -> None:

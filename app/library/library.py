@@ -19,6 +19,7 @@ from app.library.checkpoints import CheckpointEntry, Entries, default_first, lis
 from app.library.collection import Collection, Terms, open_collection, search
 from app.library.ranking import Ranking, Table, judge, measure, rank
 from app.library.thumbnails import data_uri, encoded, fitted
+from mun.decoding import Decoders
 from mun.embedding import embed_pixels, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.corrupted import Corruption
@@ -53,6 +54,7 @@ class Library:
         self.checkpoints, self.collections, self.device = Entries(checkpoints), dict(collections), device
         self.cache = Cache(max_bytes)
         self.background = Background()
+        self.decoders = Decoders()  # for what visitors bring; the data are the owner's own
         self._lock = threading.Lock()
         self.jobs = Jobs()
         self.jobs.finished = lambda folder: self.add_checkpoint(open_entry(folder))

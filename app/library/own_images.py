@@ -22,7 +22,7 @@ from PIL import Image
 from app.library.collection import TITLES
 from app.library.library import Library
 from mun.embedding import embed_pixels
-from mun.images import FORMATS, decode, resize
+from mun.images import FORMATS, resize
 from mun.structures import Modality
 
 __all__ = [
@@ -121,7 +121,7 @@ def from_base64(name: str, value: object) -> bytes:
 
 
 def look_at(library: Library, data: object, name: str = "", what: str = "the image") -> OwnImage:
-    """Decode a file by the one guarded decoder and keep no more of it than networks and page need.
+    """Decode a file in a bounded process and keep no more of it than networks and page need.
 
     Args:
         library: Whose checkpoints say which sizes are needed.
@@ -136,7 +136,7 @@ def look_at(library: Library, data: object, name: str = "", what: str = "the ima
         raise ValueError(f"expected {what} as bytes, got {type(data).__name__}")
     if data[4:8] == b"ftyp" and (kind := BRANDS.get(data[8:12])):
         raise ValueError(f"expected {what} to be one of {', '.join(FORMATS)}, got {kind}; save it as JPEG first")
-    image = decode(data, what)
+    image = library.decoders.decode(data, what)
     pixels = {size: resize(image, *size).copy() for size in sorted(library.input_sizes)}
     return OwnImage(short_name(name), image.shape[0], image.shape[1], pixels)
 

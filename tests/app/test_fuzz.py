@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from broken_images import broken_images, image_bomb, whole_image
 from fuzz import NAMES, addresses, bodies, fuzz_event, fuzz_name, is_clean, right_answer
+from greedy_images import greedy_images
 from serving import Served, serve
 
 from app.library import Library
@@ -43,7 +44,7 @@ def test_malformed_calls_get_clean_errors(served: Served, name: str) -> None:
 
 def test_every_broken_image_gets_a_sentence(served: Served) -> None:
     expected = right_answer(served, "retrieve_image")
-    for kind, data in {**broken_images(), "bomb": image_bomb()}.items():
+    for kind, data in {**broken_images(), "bomb": image_bomb(), **greedy_images()}.items():
         outcome = served.call("retrieve_image", ["", "", base64.b64encode(data).decode(), "infrared", 10, "", 0])
         assert outcome.event == "error", kind
         assert not is_clean(served, outcome), kind

@@ -1,0 +1,267 @@
+"""Decode images that strangers bring in processes of their own, with bounds on memory and time, whatever the format.
+
+The size of a file and of its picture say nothing about its decoder's work: a BMP of a kilobyte can ask for gigabytes, a
+JPEG of a megabyte for half a minute. Here such a file costs the process that decodes it; the next one gets another.
+
+A question is the lengths of name and file, then both; an answer is height, width and the number of bytes that follow:
+the pixels, or where height and width are 0 the sentence that says what is wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import LifoQueue
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mun.images import MAX_PIXELS, decode
+
+__all__ = ["CPU_SECONDS", "MEMORY_BYTES", "Decoders"]
+
+CPU_SECONDS = 5.0  # of one image
+MEMORY_BYTES = 400_000_000  # that one image may take on top of what an idle process has
+PROCESSES = 2
+WAITING = 32  # images at most that wait for a process
+WALL_SECONDS = 30.0  # until an image is given up on a machine so busy that it never gets its processor time
+LOOK_SECONDS = 0.02
+PIPE_BYTES = 1 << 20  # where it can be chosen; both sides would take turns more often
+QUESTION = struct.Struct(">HQ")
+ANSWER = struct.Struct(">IIQ")
+LEAN = {  # threads that reserve memory, and freed blocks that are kept, would count against the bound
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": "1000000",
+}
+
+Process = subprocess.Popen[bytes]
+
+
+class Decoders:
+    """A few processes that decode images, started with the first one; safe to use from many threads.
+
+    Linux bounds the processes itself. Elsewhere they are watched, which takes `psutil`, and ended from here. They also
+    end with the program, however it ends.
+
+    Args:
+        processes: How many images are decoded at a time.
+        waiting: How many more may wait.
+        watched: Watch the processes from here.
+    """
+
+    def __init__(
+        self, processes: int = PROCESSES, waiting: int = WAITING, *, watched: bool = sys.platform != "linux"
+    ) -> None:
+        self.watched = watched
+        self._places = threading.Semaphore(processes + waiting)
+        self._free: LifoQueue[Process | None] = LifoQueue()  # the one that was used last comes first
+        for _ in range(processes):
+            self._free.put(None)
+        self._running: set[Process] = set()
+        self.close = weakref.finalize(self, end_all, self._running)  # for good
+
+    def decode(self, data: bytes, name: str = "the image") -> NDArray[np.uint8]:
+        """Decode an image file's bytes to RGB, uint8, [0, 255], `(H, W, 3)`; as `mun.images.decode`.
+
+        Args:
+            data: The file, at most 16 MB.
+            name: What to call it in an error.
+
+        Raises:
+            ValueError: As `mun.images.decode`, its decoder needs more than 5 s or 400 MB, or too many images wait.
+        """
+        if not self._places.acquire(blocking=False):
+            raise ValueError("too many images are waiting to be decoded just now; try again in a moment")
+        try:
+            with self._lent() as process:
+                height, width, answer = ask(process, data, name, watched=self.watched)
+        except OSError:
+            raise ValueError("images cannot be decoded just now; try again in a moment") from None
+        except EOFError:
+            raise ValueError(
+                f"expected {name} to be an image that can be decoded within {CPU_SECONDS:g} s and"
+                f" {MEMORY_BYTES // 1_000_000} MB, got one that needs more"
+            ) from None
+        finally:
+            self._places.release()
+        if not height:
+            raise ValueError(answer.decode())
+        return np.frombuffer(answer, dtype=np.uint8).reshape(height, width, 3)
+
+    @contextmanager
+    def _lent(self) -> Iterator[Process]:
+        """Lend a process that nobody else talks to; one that has ended is replaced."""
+        process = self._free.get()
+        try:
+            if process is None or process.poll() is not None:
+                self._end(process)
+                process = start(watched=self.watched)
+                self._running.add(process)
+            yield process
+        except BaseException:
+            self._end(process)
+            process = None
+            raise
+        finally:
+            self._free.put(process)
+
+    def _end(self, process: Process | None) -> None:
+        if process is not None:
+            self._running.discard(process)
+            end(process)
+
+
+def start(*, watched: bool) -> Process:
+    """Start a process; it ends when the pipe to it is closed, at the latest with this program."""
+    command = [sys.executable, "-m", "mun.decoding", *(["watched"] if watched else [])]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pipesize=PIPE_BYTES,
+        env={**os.environ, **LEAN, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+
+def end(process: Process) -> None:
+    """End a process at once."""
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):  # what could not be sent any more
+            if pipe is not None:
+                pipe.close()
+    process.wait()
+
+
+def end_all(processes: set[Process]) -> None:
+    """End processes at once."""
+    while processes:
+        end(processes.pop())
+
+
+def ask(process: Process, data: bytes, name: str, *, watched: bool) -> tuple[int, int, bytearray]:
+    """Have a file decoded.
+
+    Returns:
+        Height, width and the pixels; or 0, 0 and the sentence that says what is wrong, in UTF-8.
+
+    Raises:
+        EOFError: The process came to an end.
+    """
+    assert process.stdin is not None
+    assert process.stdout is not None
+    words = name.encode()
+    with ended_in_time(process, watched=watched):
+        try:
+            process.stdin.write(QUESTION.pack(len(words), len(data)) + words)
+            process.stdin.write(data)
+            process.stdin.flush()
+        except OSError:
+            raise EOFError from None
+        height, width, length = ANSWER.unpack(read(process.stdout, ANSWER.size))
+        if length > 3 * MAX_PIXELS:
+            raise EOFError
+        return height, width, read(process.stdout, length)
+
+
+def read(pipe: IO[bytes], length: int) -> bytearray:
+    """Read so many bytes.
+
+    Raises:
+        EOFError: There are fewer.
+    """
+    got = bytearray(length)
+    if pipe.readinto(got) < length:  # type: ignore[attr-defined]
+        raise EOFError
+    return got
+
+
+@contextmanager
+def ended_in_time(process: Process, *, watched: bool) -> Iterator[None]:
+    """End a process that takes too long meanwhile or, where it is watched, too much memory."""
+    done, begun = threading.Event(), time.monotonic()
+    most, limit = resident(process) + MEMORY_BYTES if watched else 0, CPU_SECONDS if watched else WALL_SECONDS
+
+    def look() -> None:
+        while not done.wait(LOOK_SECONDS if watched else limit):
+            if time.monotonic() - begun >= limit or (watched and resident(process) > most):
+                process.kill()
+                return
+
+    threading.Thread(target=look, name="decoding", daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def resident(process: Process) -> int:
+    """Measure how much memory a process takes, in bytes; 0 where it has ended."""
+    import psutil
+
+    try:
+        return int(psutil.Process(process.pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def bound_memory() -> None:
+    """Bound what this process may take from now on, and write no memory to the disk where it comes to grief."""
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def bound_time(seconds: float) -> None:
+    """End this process once it has used so much processor time from now on; 0 for no bound."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def answer(data: bytes, name: str) -> tuple[bytes, memoryview]:
+    """Decode a file and return the head of the answer and what follows."""
+    try:
+        pixels = decode(data, name)
+    except ValueError as error:
+        words = str(error).encode()
+        return ANSWER.pack(0, 0, len(words)), memoryview(words)
+    height, width, _ = pixels.shape
+    return ANSWER.pack(height, width, pixels.nbytes), pixels.data.cast("B")
+
+
+def main() -> None:
+    """Answer questions until nobody can ask any more; what runs in the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, with which this process ends
+    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a decoder prints is no answer
+    bounded = sys.argv[1:] != ["watched"]
+    if bounded:
+        bound_memory()
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    while head := questions.read(QUESTION.size):
+        for_name, for_data = QUESTION.unpack(head)
+        name = questions.read(for_name).decode()
+        if bounded:
+            bound_time(CPU_SECONDS)
+        answers.writelines(answer(questions.read(for_data), name))
+        answers.flush()
+        if bounded:
+            bound_time(0)
+
+
+if __name__ == "__main__":
+    main()
