@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
-from app.actions import status
+from app.about import status
+from app.about.tab import build as build_about
 from app.api import add_api
 from app.library import Library
 from app.library.thumbnails import STRIP_HEIGHT
@@ -14,24 +15,16 @@ from app.server.limits import KEEP_SECONDS
 from app.server.sessions import keep_sessions_light
 from app.shared.api import expose
 from app.shared.html import html
-from app.shared.request import Request
 from app.shared.tab import Page
-from app.tabs.about import build_about
 from app.tabs.auxiliary import build_auxiliary_tab
-from app.tabs.data import build_data
 from app.tabs.doors import Door, connect
 from app.tabs.embeddings import build_embeddings
 from app.tabs.explain import build_explain
-from app.tabs.results import build_results
 from app.tabs.training import build_training
 
 __all__ = ["build"]
 
 CLEAN_SECONDS = 300  # between two looks for temporary files that are old
-
-
-class Nothing(Request):
-    """Say which version runs on what device, and which checkpoints and data sets are loaded."""
 
 
 def build(library: Library) -> gr.Blocks:
@@ -46,7 +39,8 @@ def build(library: Library) -> gr.Blocks:
         page = Page(library, header(library), follow)
         build_retrieval(page)
         build_old_tabs(demo, page)
-        expose("status", Nothing, lambda library, _: status.run(library).to_json(), library, concurrency_limit=4)
+        build_about(page)
+        expose("status", status.Nothing, status.answer, library, concurrency_limit=4)
         expose("retrieve", rank.Retrieve, rank.answer, library, concurrency_limit=4)
         expose("evaluate", scores.Evaluate, scores.answer, library, concurrency_limit=2)
         expose("retrieve_image", own.RetrieveImage, own.answer, library, concurrency_limit=2)
@@ -66,12 +60,6 @@ def build_old_tabs(demo: gr.Blocks, page: Page) -> None:
             doors["explain"] = build_explain(demo, library)
         with gr.Tab("Train", id="train"):
             build_training(demo, library)
-        with gr.Tab("Results", id="results") as tab:
-            build_results(library, tab)
-        with gr.Tab("About the data", id="data") as tab:
-            build_data(library, tab)
-        with gr.Tab("About", id="about") as tab:
-            build_about(demo, library, tab)
     connect(page.tabs, doors)
 
 

@@ -140,6 +140,11 @@ class File:
         """Name a file by its format."""
         return cls(f"{stem}.{'tex' if kind == 'latex' else kind}", MIMES[kind], data)
 
+    @property
+    def address(self) -> str:
+        """The file as an address that a browser can show or save."""
+        return f"data:{self.mime};base64,{base64.b64encode(self.data).decode()}"
+
 
 @dataclass(frozen=True)
 class Menu:
@@ -255,8 +260,7 @@ class Tab:
                     file = offered.write(library, request, options, what, form, press)
             except ValueError as error:
                 return html("file.html", error=str(error), file=None, address="")
-            address = f"data:{file.mime};base64,{base64.b64encode(file.data).decode()}"
-            return html("file.html", error="", file=file, address=address)
+            return html("file.html", error="", file=file, address=file.address)
 
         self.head.submit(exported, None, [page.file], trigger_mode="always_last", show_progress_on=[], **EVENT)
 

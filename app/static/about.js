@@ -1,39 +1,20 @@
-// The About tab: a button that copies what it names, and a card that an address has asked for comes into view. The
-// address bar follows only while this tab is looked at (`address.js` goes before this).
-const shown = (button, state, words) => {
-  button.dataset.state = state;
-  button.textContent = words;
-  announce(words);
-};
-
-// Without the clipboard (an old browser, a page that is not secure) the text is marked, and a key copies it.
-const mark = (source) => {
-  const range = document.createRange();
-  range.selectNodeContents(source);
-  getSelection().removeAllRanges();
-  getSelection().addRange(range);
-};
-
-element.addEventListener("click", async (event) => {
-  const button = event.target.closest("button[data-copy]");
-  if (!button) return;
-  const source = document.getElementById(button.dataset.copy);
-  try {
-    await navigator.clipboard.writeText(source.textContent);
-    shown(button, "copied", "Copied");
-  } catch {
-    mark(source);
-    shown(button, "marked", "Marked: copy it with your keyboard");
-  }
+// A click on a heading sorts its table by that column; again, the other way round; empty cells stay at the end. Arrow
+// keys walk through the tour.
+element.addEventListener("click", (event) => {
+  const heading = event.target.closest("button[data-sort]")?.closest("th");
+  if (!heading) return;
+  const body = heading.closest("table").tBodies[0], down = heading.getAttribute("aria-sort") !== "descending";
+  const value = (row) => row.cells[heading.cellIndex].dataset.value;
+  const numbers = [...body.rows].every((row) => !Number.isNaN(Number(value(row))));
+  const compare = (a, b) => (numbers ? Number(a) - Number(b) : a.localeCompare(b));
+  body.append(...[...body.rows].sort((a, b) => {
+    if (!value(a) || !value(b)) return !value(a) - !value(b);
+    return down ? compare(value(b), value(a)) : compare(value(a), value(b));
+  }));
+  for (const other of heading.parentElement.cells) other.setAttribute("aria-sort", "none");
+  heading.setAttribute("aria-sort", down ? "descending" : "ascending");
 });
-
-const follow = () => {
-  const card = element.querySelector("[data-turn]");
-  if (!card || element.offsetParent === null) return;
-  if (card.dataset.link && card.dataset.turn !== "0") {
-    remember(card.dataset.link);
-    announce(card.dataset.say);
-  }
-  if (card.dataset.opened) (document.getElementById("mun-about-cards") ?? card).scrollIntoView({ block: "start" });
-};
-watch("value", follow);
+element.addEventListener("keydown", (event) => {
+  const way = { ArrowRight: "next", ArrowLeft: "previous" }[event.key];
+  if (way && event.target.closest("[data-tour]")) element.querySelector(`[data-key="${way}"]:not(:disabled)`)?.click();
+});

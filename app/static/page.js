@@ -137,7 +137,9 @@ window.mun = (() => {
     document.body.dataset.tab = name;
     for (const one of document.querySelectorAll("#drawer [data-settings]")) one.hidden = one.dataset.settings !== name;
   };
-  const buttonOf = (name) => document.querySelector(`#tabs [role=tab][data-tab-id="${CSS.escape(name)}"]`);
+  const buttonOf = (name) => // on a narrow page Gradio puts some into a menu, where they have their title alone
+    document.querySelector(`#tabs [role=tab][data-tab-id="${CSS.escape(name)}"]`) ??
+    [...document.querySelectorAll("#tabs .overflow-dropdown button")].find((one) => one.textContent.trim().toLowerCase() === name);
   const open = (name) => {
     const wanted = landing;
     landing = "";

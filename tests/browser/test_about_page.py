@@ -1,93 +1,162 @@
-"""The tab "About" in a real browser: drawing, model cards and their addresses, the copy button, phone, both themes."""
+"""The About tab in a real browser: findings, SynVI, the tour, model cards, old addresses, phone, both themes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import serious, turn_scheme
+from browsing import serious
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Any]
-OURS = ("#about-drawing", "#about-card", "#about-end", ".mun-about-section", "#header")
-DRAWN = '.mun-about-panels[data-state="ready"]'
+FINDINGS = '.mun-findings[data-state="ready"]'
+TOUR = '.mun-tour[data-state="ready"]'
+SHEET = '#about-sheet [data-state="ready"]'
 
 # The least size of a drawn letter on the screen, in pixels.
-SMALLEST = """() => Math.min(...[...document.querySelectorAll('.mun-about-panel svg')].map(svg =>
+SMALLEST = """() => Math.min(...[...document.querySelectorAll('.mun-tour-panel svg')].map(svg =>
   12 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width))"""
 
 
-def choose(page: Any, name: str) -> None:
-    page.locator("#about-checkpoint input").click()
-    page.get_by_role("option", name=name).click()
+def open_at(visit: Visit, address: str, selector: str, *size: int, **options: Any) -> Any:
+    """Open an address and wait until its section stands."""
+    page = visit(*size, address=address, **options).page
+    page.wait_for_selector(selector)
+    return page
 
 
-def test_from_the_question_in_the_header_to_another_card(visit: Visit) -> None:
-    visitor = visit()
-    page = visitor.page
-    assert page.locator(".mun-about-panels image").count() == 0  # nothing is computed for who does not look
+def section(page: Any, name: str) -> None:
+    page.locator(".mun-sections").get_by_role("button", name=name).click()
+
+
+def test_findings_are_sorted_and_exported(visit: Visit, tmp_path: Path) -> None:
+    page = open_at(visit, "?tab=results", FINDINGS)  # a tab of old
+    page.wait_for_url("**tab=about&section=findings**")
+    assert page.locator(".mun-forest li").count() == 13
+    assert page.locator(".mun-forest .is-ours").count() == 1
+    page.get_by_role("button", name="mAP against misalignment").click()
+    image = page.locator(".mun-curves img")
+    image.wait_for()
+    assert image.evaluate("one => one.decode().then(() => one.naturalWidth)") > 400
+    heading = page.locator('[data-table="grid"] thead th').nth(1)
+    heading.click(position={"x": 4, "y": 4})  # the whole cell is the button
+    expect(heading).not_to_have_attribute("aria-sort", "none")
+    cells = page.locator('[data-table="grid"] tbody tr td:nth-child(2)')
+    values = [float(value) for value in cells.evaluate_all("all => all.map((one) => one.dataset.value)")]
+    assert len(values) == 7
+    assert values in (sorted(values), sorted(values, reverse=True))
+    for what, kind, start in (
+        ("Forest plot", "PNG", b"\x89PNG"),
+        ("mAP over settings", "PDF", b"%PDF-1."),
+        ("Forest plot", "SVG", b"<?xml"),
+        ("Table", "CSV", b"# table"),
+        ("Table", "LATEX", b"% table"),
+    ):
+        page.locator("#about-head [data-export-menu] summary").click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"{what} as {kind}").click()
+        download.value.save_as(tmp_path / "file")
+        assert (tmp_path / "file").read_bytes().startswith(start), (what, kind)
+
+
+def test_sheets_knobs_and_changes_follow_their_controls(visit: Visit) -> None:
+    page = open_at(visit, "?tab=data", SHEET)  # a tab of old
+    assert page.locator("#about-sheet .mun-sheet-row").count() == 6
+    page.get_by_label("Level", exact=True).select_option("hard")
+    page.wait_for_selector('#about-sheet [data-state="ready"][data-level="hard"]')
+    page.get_by_label("Camera", exact=True).select_option("6")
+    page.wait_for_selector("#about-sheet .mun-sheet-many")
+    first = page.locator("#about-sheet img").first
+    before = first.get_attribute("src")
+    page.locator("#other-people").click()
+    page.wait_for_function(
+        "before => ![before, undefined].includes(document.querySelector('#about-sheet img')?.src)", arg=before
+    )
+    assert first.evaluate("image => image.naturalHeight") == 160
+    page.get_by_label("Knob", exact=True).select_option("noise")
+    page.wait_for_selector('#about-knob [data-knob="noise"]')
+    assert page.locator("#about-knob figure").count() == 3
+    page.get_by_label("Change", exact=True).select_option("infrared")
+    expect(page.locator("#about-change figcaption").first).to_contain_text("nothing differs")
+    page.wait_for_url("**knob=noise&change=infrared**")
+    people = first.get_attribute("src")
+    address = page.evaluate("location.search")
+    other = open_at(visit, address, '#about-sheet [data-state="ready"][data-level="hard"]')
+    assert other.locator("#about-sheet img").first.get_attribute("src") == people
+    other.wait_for_selector('#about-knob [data-knob="noise"]')
+    other.evaluate("history.pushState({}, '', '?tab=about&section=use')")
+    other.go_back()
+    other.wait_for_selector('#about-sheet [data-level="hard"]')
+
+
+def test_the_tour_is_walked_by_buttons_and_keys(visit: Visit) -> None:
+    page = open_at(visit, "", '.mun-results[data-state="ready"]')
+    assert page.locator(".mun-tour").count() == 0  # nothing is computed for who does not look
     page.get_by_role("link", name="What is this?").click()
-    page.wait_for_selector(DRAWN)
-    visitor.problems.clear()  # the link loads the page anew, which breaks off what was still on its way
-    uris = page.locator(".mun-about-panels image").evaluate_all("all => all.map(one => one.getAttribute('href'))")
-    assert len(set(uris)) == 3
-    page.wait_for_selector('.mun-about-card[data-checkpoint="mun-tiny"]')
-    choose(page, "other-tiny")
-    page.wait_for_selector('.mun-about-card[data-checkpoint="other-tiny"]')
-    page.wait_for_function("() => location.search === '?tab=about&checkpoint=other-tiny'")
-    assert page.locator("#mun-about-name").inner_text() == "other-tiny"
+    page.wait_for_selector(TOUR)
+    assert (
+        len(set(page.locator(".mun-tour image").evaluate_all("all => all.map(one => one.getAttribute('href'))"))) == 3
+    )
+    page.get_by_role("button", name="Next").click()
+    page.wait_for_selector('.mun-tour[data-step="2"]')
+    expect(page.get_by_role("button", name="Next")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector('.mun-tour[data-step="3"]')
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector('.mun-tour[data-step="4"]')
+    expect(page.get_by_role("button", name="Next")).to_be_disabled()
+    page.get_by_role("button", name="Step 1").click()
+    page.wait_for_selector('.mun-tour[data-step="1"]')
+    page.get_by_role("button", name="whether it helps").click()
+    page.wait_for_selector(FINDINGS)
+    page.go_back()
+    page.wait_for_selector('.mun-tour[data-step="1"]')
 
 
 def test_an_address_opens_its_card_and_a_wrong_one_says_so(visit: Visit) -> None:
-    page = visit(address="?tab=about&checkpoint=other-tiny").page
-    card = page.wait_for_selector('.mun-about-card[data-checkpoint="other-tiny"]')
-    page.wait_for_function("() => scrollY > 0")  # the card is far below
-    card.wait_for_element_state("visible")
-    assert page.locator("#about-checkpoint input").input_value().startswith("other-tiny")
-    page = visit(address="?tab=about&checkpoint=%3Cimg%20src%3Dx%3E").page
-    page.wait_for_selector('.mun-about-card[data-checkpoint="mun-tiny"] .mun-notice')
-    assert "got '<img src=x>'" in page.locator(".mun-about-card .mun-notice").inner_text()
+    page = open_at(visit, "?tab=about&checkpoint=other-tiny", '.mun-about-card[data-checkpoint="other-tiny"]')
+    assert page.locator('#header select[name="checkpoint"]').input_value() == "other-tiny"
+    page.get_by_role("button", name="mun-tiny").click()
+    page.wait_for_selector('.mun-about-card[data-checkpoint="mun-tiny"]')
+    page.wait_for_url("**?tab=about&section=models")
+    page = open_at(visit, "?tab=about&checkpoint=%3Cimg%20src%3Dx%3E", '.mun-about-card[data-checkpoint="mun-tiny"]')
+    assert "got '<img src=x>'" in page.locator("#about-head [data-notice]").inner_text()
 
 
-def test_the_citation_is_copied_or_marked(visit: Visit) -> None:
-    page = visit(address="?tab=about", permissions=["clipboard-read", "clipboard-write"]).page
-    page.wait_for_selector(DRAWN)
-    button = page.locator("button[data-copy]")
-    button.click()
-    page.wait_for_selector('button[data-copy][data-state="copied"]')
-    entry = page.locator("#mun-about-bibtex").inner_text()
-    assert page.evaluate("() => navigator.clipboard.readText()") == entry
-    assert entry.startswith("@inproceedings{")
-    page.evaluate("() => Object.defineProperty(navigator, 'clipboard', {value: undefined})")
-    button.click()
-    page.wait_for_selector('button[data-copy][data-state="marked"]')
-    assert page.evaluate("() => String(getSelection())").strip() == entry.strip()
+def test_the_citation_is_copied(visit: Visit) -> None:
+    page = open_at(
+        visit, "?tab=about&section=use", "#mun-about-bibtex", permissions=["clipboard-read", "clipboard-write"]
+    )
+    page.get_by_role("button", name="Copy BibTeX").click()
+    expect(page.locator("#mun-toast")).to_contain_text("Copied")
+    assert page.evaluate("() => navigator.clipboard.readText()") == page.locator("#mun-about-bibtex").inner_text()
 
 
-def test_it_fits_a_phone_and_can_be_read_there(visit: Visit) -> None:
-    page = visit(390, 844, color_scheme="dark").page
-    page.get_by_role("button", name="More tabs").click()
-    page.get_by_text("About", exact=True).last.click()
-    page.wait_for_selector(DRAWN)
+def test_an_unknown_tab_is_said(visit: Visit) -> None:
+    page = open_at(visit, "?tab=foo", '.mun-results[data-state="ready"]')
+    expect(page.locator("#mun-toast")).to_contain_text("There is no tab named foo")
+
+
+@pytest.mark.parametrize(
+    ("address", "selector"),
+    [
+        ("?tab=about&section=findings&table=misalignment-m1-c0.5", ".mun-curves img"),
+        ("?tab=about&section=data&camera=3", '#about-change [data-state="ready"]'),
+        ("?tab=about&section=method", TOUR),
+        ("?tab=about&section=models", '.mun-about-card[data-state="ready"]'),
+        ("?tab=about&section=use", "#mun-about-bibtex"),
+    ],
+)
+def test_every_section_fits_a_phone_and_has_no_serious_violation(visit: Visit, address: str, selector: str) -> None:
+    page = open_at(visit, address, selector, 390, 844)
+    page.locator("#tab-about summary").evaluate_all("all => all.forEach(one => one.click())")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate(SMALLEST) > 9.5
-    page.get_by_text("Every choice of the run").click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def test_our_markup_has_no_serious_violation(visit: Visit) -> None:
-    page = visit(address="?tab=about&checkpoint=mun-tiny").page
-    page.wait_for_selector(DRAWN)
-    page.wait_for_selector('.mun-about-card[data-opened="1"]')
-    page.locator(".mun-about-card summary, #about-end summary").evaluate_all("all => all.forEach(one => one.click())")
-    for scheme in ("light", "dark"):
-        turn_scheme(page, scheme)
-        ink, ground = page.evaluate(
-            "() => [getComputedStyle(document.querySelector('.mun-about-panel text')).fill,"
-            " getComputedStyle(document.querySelector('.mun-about-panel')).backgroundColor]"
-        )
-        light = [sum(map(float, colour.removeprefix("rgb(").removesuffix(")").split(","))) for colour in (ink, ground)]
-        assert (light[0] < light[1]) == (scheme == "light")
-    assert not serious(page, OURS)
+    if selector == TOUR:
+        assert page.evaluate(SMALLEST) > 9.5
+    assert not serious(
+        page, ("#about-head", "#about-nav", "#about-body", "#about-sheet", "#about-knob", "#about-change")
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-
 import gradio as gr
 from gradio.state_holder import StateHolder
 
@@ -11,8 +9,6 @@ from app import build_demo
 from app.library import Library
 from app.server.limits import KEEP_SECONDS
 from app.server.sessions import LightSession, keep_sessions_light
-from app.tabs import auxiliary, own_image
-from app.views.about import statement_html
 
 
 def test_states_are_kept_apart_and_the_page_is_not_copied(monkeypatch) -> None:
@@ -36,23 +32,6 @@ def test_states_are_kept_apart_and_the_page_is_not_copied(monkeypatch) -> None:
     assert first.config_values == second.config_values == {}
     assert demo.blocks[shown._id].visible is True
     assert [value for _, value, _ in first.state_components] == [{"turn": 1}]
-
-
-def test_an_image_of_a_visitor_stays_until_an_hour_after_the_last_answer(library: Library) -> None:
-    """Each answer writes the state anew, and from then on Gradio counts."""
-    with gr.Blocks() as demo:
-        state = gr.State(0, time_to_live=own_image.HELD_SECONDS)
-    holder = StateHolder()
-    holder.set_blocks(demo)
-    session = holder["visit"]
-    session[state._id] = 1
-    hour_ago = datetime.datetime.now() - datetime.timedelta(hours=1)
-    session._state_ttl[state._id] = (own_image.HELD_SECONDS, hour_ago)
-    assert [expired for *_, expired in session.state_components] == [True]
-    session[state._id] = 2
-    assert [expired for *_, expired in session.state_components] == [False]
-    for words in (own_image.HINT, auxiliary.OWN_NOTE, statement_html(library)):
-        assert "stays in memory until an hour after the last answer" in " ".join(words.split())
 
 
 def test_a_temporary_file_lies_an_hour_at_most(library: Library) -> None:

@@ -1,0 +1,366 @@
+"""What was found: the tables that the project ships, what they say in sentences, and how they are drawn."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scipy.special import stdtrit
+
+from mun.experiments.statistics import Paired
+from mun.experiments.tables import EXPERIMENTS
+from mun.experiments.validations import COLUMNS as VALIDATED
+from mun.files import read_json
+from mun.synvi.levels import Knobs
+
+__all__ = [
+    "COLUMNS",
+    "FOLDER",
+    "Claim",
+    "Line",
+    "Row",
+    "Table",
+    "forest",
+    "grid",
+    "main_of",
+    "points",
+    "read_tables",
+    "siblings",
+]
+
+FOLDER = Path(__file__).parents[2] / "assets" / "results"
+DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+LABELS = {"none (two modalities)": "two modalities (baseline)"}  # as the page says it
+OURS = ("mun", "all", "chosen")  # rows that are MUN itself
+STEPS = (0.5, 1, 2, 5, 10, 20)  # points between two ticks
+MAX_TICKS = 8
+
+# Heading, meaning and form of each column that a table may have, by the name of the CSV's column.
+COLUMNS: dict[str, tuple[str, str, str]] = {
+    "rank1": ("rank-1", "percent, mean ± sd over seeds", "score"),
+    "mean_ap": ("mAP", "percent, mean ± sd over seeds", "score"),
+    "mean_inp": ("mINP", "percent, mean ± sd over seeds", "score"),
+    "mean_ap_difference": ("Δ mAP", "points against the reference, ± sd over seeds [95 % over people]", "difference"),
+    "validation": ("validation mAP", "percent, mean ± sd over seeds", "score"),
+    "difference": ("Δ validation mAP", "points against the reference, ± sd over seeds", "difference"),
+    "seeds": ("seeds", "runs that differ by their seed alone", "count"),
+    "mean_ap_gallery_sd": ("galleries", "sd of mAP over galleries, points", "percent"),
+    "validation_mean_ap": ("validation", "mAP of the chosen variant on validation people, percent", "percent"),
+    **{
+        name: (title, "at the end of training", "number" if name.startswith("identity") else "percent")
+        for name, title in list(VALIDATED.items())[1:]
+    },
+    "parameters": ("learned", "numbers learned, without the classifier", "count"),
+    "step_seconds": ("ms/step", "forward and backward, alone on the machine", "milliseconds"),
+    "peak_bytes": ("memory, MB", "most at once while training a step", "megabytes"),
+}
+SPREADS = {"validation": "validation_sd"}  # else the name with `_seed_sd` behind it
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table.
+
+    Attributes:
+        name: Of the row.
+        label: As the table says it.
+        values: Numbers by the names of the CSV's columns, fractions; empty where nothing was run.
+        variant: Which variant was chosen on validation identities.
+    """
+
+    name: str
+    label: str
+    values: Mapping[str, float]
+    variant: str = ""
+
+    @property
+    def score(self) -> float | None:
+        """mAP, of test or else of validation people; `None` where nothing was run."""
+        return self.values.get("mean_ap", self.values.get("validation"))
+
+    @property
+    def difference(self) -> Paired | None:
+        """The difference in that score from the reference; the interval is NaN where it was not measured."""
+        for name, spread in (("mean_ap", "mean_ap_difference_seed_sd"), ("", "difference_sd")):
+            if (mean := self.values.get(f"{name}_difference".lstrip("_"))) is not None:
+                low, high, sd = (self.values.get(one, math.nan) for one in (f"{name}_low", f"{name}_high", spread))
+                return Paired(mean, low, high, sd)
+        return None
+
+    @property
+    def clear(self) -> bool:
+        """Whether neither the people who were tested nor other seeds explain the difference (95 %, Student's t)."""
+        made, seeds = self.difference, int(self.values.get("seeds", 0))
+        if made is None or seeds < 2 or math.isnan(made.seed_sd) or made.low <= 0 <= made.high:
+            return False
+        return abs(made.mean) > float(stdtrit(seeds - 1, 0.975)) / math.sqrt(seeds) * made.seed_sd
+
+    def cell(self, name: str) -> str:
+        """Write one number."""
+        value, form = self.values.get(name), COLUMNS[name][2]
+        if value is None:
+            return DASH
+        if form == "difference" and self.difference is not None:
+            return points(self.difference)
+        if form == "score":
+            spread = self.values.get(SPREADS.get(name, f"{name}_seed_sd"))
+            return f"{100 * value:.1f}" + ("" if spread is None else f" ± {100 * spread:.1f}")
+        if form in ("count", "number"):
+            return f"{value:,.0f}" if form == "count" else f"{value:.2f}"
+        factor = {"milliseconds": 1e3, "megabytes": 1e-6}.get(form)
+        return f"{100 * value:.1f}" if factor is None else f"{factor * value:.0f}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A difference that was asked for, and what it came to; `words` is its role or p-value."""
+
+    label: str
+    paired: Paired | None
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table.
+
+    Attributes:
+        name: Of its files.
+        about: What it is, as `experiment` writes it.
+        rows: In the order of the file.
+        text: The CSV file.
+        claims: What the experiment asks for besides the differences from the reference.
+    """
+
+    name: str
+    about: Mapping[str, Any]
+    rows: Sequence[Row]
+    text: str
+    claims: Sequence[Claim]
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment that the table belongs to."""
+        return self.name.partition("-")[0]
+
+    @property
+    def title(self) -> str:
+        """The headline, with the setting where there are several."""
+        return f"{self.about['title']}{f' ({self.setting})' if self.setting else ''}"
+
+    @property
+    def setting(self) -> str:
+        """What tells it from the other tables of its experiment; empty where there are none."""
+        knobs = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in self.about["knobs"].items())
+        return knobs or self.name.partition("-")[2]
+
+    @property
+    def reference(self) -> str:
+        """Label of the row that the others are compared with."""
+        return LABELS.get(self.about["reference"], str(self.about["reference"]))
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that any row has a number for."""
+        return [name for name in COLUMNS if any(name in row.values for row in self.rows)]
+
+    @property
+    def run(self) -> list[Row]:
+        """The rows that were run."""
+        return [row for row in self.rows if row.score is not None]
+
+    def best(self, name: str) -> str:
+        """Name of the row with the highest score of a column; empty where the column is no score."""
+        scored = [row for row in self.run if name in row.values and COLUMNS[name][2] == "score"]
+        return max(scored, key=lambda row: row.values[name]).name if scored else ""
+
+    def sentences(self) -> list[str]:
+        """Say in three sentences what was found."""
+        compared = [row for row in self.run if row.difference is not None]
+        base = next((row for row in self.run if row.label == self.reference), None)
+        ours = next((row for name in reversed(OURS) for row in compared if row.name == name), None)
+        ahead = [row.label for row in compared if row.clear and row.values[self.key] > 0]
+        behind = [row.label for row in compared if row.clear and row.values[self.key] < 0]
+        said = []
+        if ours is not None and base is not None and ours.score is not None and base.score is not None:
+            made = ours.values[self.key]
+            way = "more" if made > 0 else "less"
+            why = "more than other people or other seeds explain" if ours.clear else "no more than other seeds may give"
+            said.append(
+                f"{ours.label} has {100 * ours.score:.1f} % mAP, {100 * abs(made):.1f} points {way} than"
+                f" {self.reference} with {100 * base.score:.1f} %: {why}."
+            )
+        elif self.claims and (asked := self.claims[0].paired) is not None:
+            said.append(f"{self.claims[0].label}: {points(asked)} points of mAP.")
+        said.append(
+            f"Clearly ahead of {quoted(self.reference)}: {'; '.join(ahead) or 'nobody'}."
+            f" Clearly behind: {'; '.join(behind) or 'nobody'}."
+            + (" The others are not told from it." if len(ahead) + len(behind) < len(compared) else "")
+        )
+        return [*said, self.scope()]
+
+    @property
+    def key(self) -> str:
+        """Name of the column that holds the difference from the reference."""
+        return "mean_ap_difference" if "mean_ap_difference" in self.columns else "difference"
+
+    def scope(self) -> str:
+        """Say what it was measured on, and what it is not about."""
+        splits = {part: self.about[part]["splits"] for part in ("train", "test")}
+        seeds = int(max((row.values.get("seeds", 1) for row in self.run), default=1))
+        tested = splits["test"].get("test") if "mean_ap" in self.columns else splits["train"]["val"]
+        return (
+            f"{seeds} seeds, trained on {splits['train']['train']['identities']:,} synthetic people, scored on"
+            f" {tested['identities']:,} others: nothing here is about the paper's network or real streets."
+        )
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a forest plot; positions in percent of its width."""
+
+    row: Row
+    words: str
+    at: float
+    low: float
+    high: float
+    left: float
+    right: float
+
+
+def forest(table: Table) -> tuple[list[Line], list[tuple[float, str]]]:
+    """Lay out the differences from the reference, the largest first.
+
+    Returns:
+        The lines, and the ticks: where, and points as words. Nothing where no row has a difference.
+    """
+    made = [(row, row.difference) for row in table.run]
+    compared = [(row, one) for row, one in made if one is not None]
+    if not compared:
+        return [], []
+    ends = [spread(one) for _, one in compared]
+    low, high = min(0.0, *(end[0] for end in ends)), max(0.0, *(end[1] for end in ends))
+    pad = 0.04 * (high - low or 0.01)
+    low, high = low - pad, high + pad
+
+    def place(value: float) -> float:
+        return round(100 * (value - low) / (high - low), 2)
+
+    step = next((one for one in STEPS if 100 * (high - low) / one <= MAX_TICKS), STEPS[-1])
+    first, last = math.ceil(100 * low / step), math.floor(100 * high / step)
+    ticks = [(place(number * step / 100), signed(number * step)) for number in range(first, last + 1)]
+    lines = []
+    for row, one in sorted(compared, key=lambda pair: -pair[1].mean):
+        sd = 0.0 if math.isnan(one.seed_sd) else one.seed_sd
+        interval = (one.mean, one.mean) if math.isnan(one.low) else (one.low, one.high)
+        edges = (one.mean, *interval, one.mean - sd, one.mean + sd)
+        lines.append(Line(row, points(one), *map(place, edges)))
+    return lines, ticks
+
+
+def spread(made: Paired) -> tuple[float, float]:
+    """Say how far a difference reaches, with interval and standard deviation over seeds."""
+    sd = 0.0 if math.isnan(made.seed_sd) else made.seed_sd
+    known = [value for value in (made.mean - sd, made.mean + sd, made.low, made.high) if not math.isnan(value)]
+    return min(known), max(known)
+
+
+def signed(value: float) -> str:
+    """Write a number of points with its sign."""
+    return f"{value:+g}".replace("-", MINUS) if value else "0"
+
+
+def points(made: Paired) -> str:
+    """Write a difference in points, with its spread over seeds and its interval over people, as far as known."""
+    words = str(made).partition(" [nan")[0]
+    return words.replace("-", MINUS)
+
+
+def quoted(label: str) -> str:
+    """Put a row's label in quotation marks where it could not be told from what stands around it."""
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{label}\N{RIGHT DOUBLE QUOTATION MARK}" if {*",+:"} & {*label} else label
+
+
+def siblings(tables: Sequence[Table], table: Table) -> list[Table]:
+    """List the tables of one experiment, which differ by their data, with itself."""
+    return [other for other in tables if other.experiment == table.experiment]
+
+
+def main_of(tables: Sequence[Table]) -> Table:
+    """Choose the table of an experiment to show first: where no knob is turned, or else the first."""
+    usual = asdict(Knobs())
+    plain = [table for table in tables if all(usual[knob] == value for knob, value in table.about["knobs"].items())]
+    return (plain or list(tables))[0]
+
+
+def grid(tables: Sequence[Table]) -> list[tuple[str, list[tuple[str, float | None]]]]:
+    """Set mAP of every row side by side over settings, then the first difference that the experiment asks for."""
+    lines: list[tuple[str, list[tuple[str, float | None]]]] = []
+    for first in tables[0].rows:
+        found = [next((row for row in table.rows if row.name == first.name), first) for table in tables]
+        if any(row.score is not None for row in found):
+            name = "mean_ap" if "mean_ap" in tables[0].columns else "validation"
+            lines.append((first.label, [(row.cell(name), row.values.get(name)) for row in found]))
+    asked = [table.claims[0] for table in tables if table.claims and table.claims[0].paired is not None]
+    if len(asked) == len(tables):
+        made = [one.paired for one in asked if one.paired is not None]
+        lines.append((asked[0].label, [(points(one), one.mean) for one in made]))
+    return lines
+
+
+def read_tables(folder: Path = FOLDER) -> list[Table]:
+    """Read every table of a folder, in the order of `EXPERIMENTS`; none where there is no folder.
+
+    Raises:
+        ValueError: A file is broken.
+    """
+    tables = []
+    for path in sorted(folder.glob("*.json"), key=place):
+        if path.stem.endswith("-claims"):
+            continue
+        about = read_json(path)
+        try:
+            text = path.with_suffix(".csv").read_text(encoding="utf-8")
+            rows = [read_row(about["rows"], line) for line in csv.DictReader(text.splitlines())]
+            claims = read_claims(about, folder / f"{path.stem.partition('-')[0]}-claims.json")
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"expected a table of results in {path.stem}.csv, got: {error}") from None
+        tables.append(Table(path.stem, about, rows, text, claims))
+    return tables
+
+
+def place(path: Path) -> tuple[int, int, str]:
+    """Say where a table stands: by its experiment, then by its setting, then by name."""
+    experiment, _, setting = path.stem.partition("-")
+    if experiment not in EXPERIMENTS:
+        return len(EXPERIMENTS), 0, path.stem
+    settings = [one.name for one in sorted(EXPERIMENTS[experiment].settings, key=lambda one: [*one.knobs.values()])]
+    return [*EXPERIMENTS].index(experiment), settings.index(setting) if setting in settings else 0, path.stem
+
+
+def read_row(labels: Mapping[str, str], line: Mapping[str, str]) -> Row:
+    """Read one line of the CSV file."""
+    words, label = {"row", "variant", "device"}, labels[line["row"]]
+    values = {name: float(value) for name, value in line.items() if name not in words and value}
+    return Row(line["row"], LABELS.get(label, label), values, line.get("variant", ""))
+
+
+def read_claims(about: Mapping[str, Any], path: Path) -> list[Claim]:
+    """Read what an experiment asks for: the differences of two rows in a table, and the claims over all its tables."""
+    rows = {name: quoted(LABELS.get(label, label)) for name, label in about["rows"].items()}
+    names = Paired.__dataclass_fields__
+    claims = [
+        Claim(f"{rows[made['row']]} {MINUS} {rows[made['against']]}", Paired(**made["mean_ap"]))
+        for made in about.get("contrasts", ())
+    ]
+    for made in read_json(path)["claims"] if path.is_file() else ():
+        where = made["setting"] + (f" {MINUS} {made['minus']}" if made["minus"] else "")
+        paired = Paired(**{name: made[name] for name in names if name in made}) if made["ran"] else None
+        chance = made.get("corrected", made.get("p_value"))
+        words = made["role"] if chance is None else f"{made['role']}, p {chance:.3f}"
+        claims.append(Claim(f"{rows[made['first']]} {MINUS} {rows[made['second']]}, {where}", paired, words))
+    return claims

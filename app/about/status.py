@@ -1,0 +1,134 @@
+"""What answers here: what is loaded, on what it runs, the libraries and their licences."""
+
+from __future__ import annotations
+
+import platform
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from app.library import Library
+from app.library.checkpoints import CheckpointEntry
+from app.shared.request import Request
+from mun import __version__
+
+__all__ = ["BIBTEX", "LIBRARIES", "Nothing", "answer", "libraries_in_use", "licence_text", "running_on"]
+
+LICENCE = Path(__file__).parents[2] / "LICENSE"
+LONGEST = 90  # characters of a licence's name; some packages put the whole text there
+# What requirements.txt names.
+LIBRARIES = (
+    *("torch", "torchvision", "gradio", "pydantic", "numpy", "scipy", "pillow", "safetensors", "tqdm", "jinja2"),
+    *("matplotlib", "scikit-learn", "umap-learn", "grad-cam", "plotly"),
+)
+BIBTEX = """@inproceedings{yu2023modality,
+  title         = {Modality Unifying Network for Visible-Infrared Person Re-Identification},
+  author        = {Yu, Hao and Cheng, Xu and Peng, Wei and Liu, Weihao and Zhao, Guoying},
+  booktitle     = {Proceedings of the IEEE/CVF International Conference on Computer Vision (ICCV)},
+  year          = {2023},
+  eprint        = {2309.06262},
+  archivePrefix = {arXiv}
+}"""
+
+
+class Nothing(Request):
+    """Say which version runs on what device, and which checkpoints and data sets are loaded."""
+
+
+def answer(library: Library, request: Nothing) -> dict[str, Any]:  # noqa: ARG001
+    """Answer `/status`."""
+    return {
+        "version": __version__,
+        "device": device_of(library),
+        "checkpoints": [describe(entry) for entry in library.checkpoints.values()],
+        "data": [
+            {
+                "name": name,
+                "title": collection.title,
+                "synthetic": collection.synthetic,
+                "protocols": list(collection.protocols),
+                "identities": collection.num_identities,
+                "images": len(collection.samples),
+                "queries": len(collection.queries),
+            }
+            for name, collection in library.collections.items()
+        ],
+    }
+
+
+def describe(entry: CheckpointEntry) -> dict[str, Any]:
+    """Describe one checkpoint; what only a usable one can tell is `None` for others, and `reason` says why."""
+    card = entry.card
+    known = dict.fromkeys(("auxiliary", "backbone", "width", "parameters", "trained_on"))
+    described: dict[str, Any] = {
+        "name": entry.name,
+        "title": entry.title,
+        "usable": card is not None,
+        "reason": entry.reason if card is None else None,
+        **known,
+        "scores": [],
+    }
+    if card is not None:
+        model, trained_on = card.config.model, card.data.get("name")
+        described |= {"auxiliary": model.auxiliary, "backbone": model.backbone, "width": model.width}
+        described |= {"parameters": entry.parameters, "scores": card.scores}
+        described["trained_on"] = trained_on if isinstance(trained_on, str) else None
+    return described
+
+
+def device_of(library: Library) -> str:
+    """Name the GPU that networks run on, or `cpu`."""
+    return torch.cuda.get_device_name(library.device) if library.device.type == "cuda" else library.device.type
+
+
+def running_on(library: Library) -> list[tuple[str, str]]:
+    """List what answers here, as label and words."""
+    device = device_of(library)
+    return [
+        ("This project", __version__),
+        ("Python", platform.python_version()),
+        ("Networks run on", "CPU" if device == "cpu" else device),
+        ("Threads", str(torch.get_num_threads())),
+    ]
+
+
+@lru_cache(maxsize=1)
+def libraries_in_use() -> tuple[tuple[str, str, str], ...]:
+    """List name, version and licence of each library that is installed, as its own metadata says; none is imported."""
+    found = []
+    for name in LIBRARIES:
+        try:
+            package = metadata.metadata(name)
+        except metadata.PackageNotFoundError:
+            continue
+        found.append((name, metadata.version(name), licence_of(package)))
+    return tuple(found)
+
+
+def licence_of(package: metadata.PackageMetadata) -> str:
+    """Read the name of a licence: the expression, else a classifier, else the old field where that is short."""
+    expression = field_of(package, "License-Expression")
+    classified = [
+        str(value).rpartition(" :: ")[2]
+        for value in package.get_all("Classifier") or []
+        if str(value).startswith("License :: ") and str(value).count(" :: ") > 1
+    ]
+    field = field_of(package, "License")
+    short = field if "\n" not in field and len(field) <= LONGEST else ""
+    return expression or ", ".join(classified) or short or "see the package"
+
+
+def field_of(package: metadata.PackageMetadata, name: str) -> str:
+    """Read one field; empty where the package does not have it."""
+    return str(package[name]).strip() if name in package else ""
+
+
+def licence_text() -> str:
+    """Read this project's licence; where the file is missing, say its name."""
+    try:
+        return LICENCE.read_text(encoding="utf-8").strip()
+    except OSError:
+        return "MIT License"

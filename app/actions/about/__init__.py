@@ -1,1 +1,0 @@
-"""What the page says about itself: the method, a checkpoint, versions."""

@@ -1,0 +1,211 @@
+"""Model cards tell what stands in the file; nothing of a card is markup; versions and citation are true."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from app.about import status
+from app.about.cards import SHOWN, model_card
+from app.about.tab import Look, answer
+from app.library import Library, open_library
+from app.library.checkpoints import list_checkpoints
+from app.shared.tab import Press
+from mun.checkpoint import CARD, WEIGHTS
+from mun.config import Config
+
+ROOT = Path(__file__).resolve().parents[3]
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def bundled(library: Library) -> Library:
+    """The checkpoints of this project over the tiny data set."""
+    entries = list_checkpoints(ROOT / "checkpoints")
+    return Library({entry.name: entry for entry in entries}, library.collections, library.device)
+
+
+def drawn(library: Library, section: str, **values: Any) -> str:
+    """Draw a section that is one piece."""
+    body = answer(library, Look.read({"section": section, **values}, library), Press()).pieces["about-body"]
+    return body if isinstance(body, str) else body.draw()
+
+
+def with_card(library: Library, **values: Any) -> Library:
+    """Return a library whose one checkpoint has another card."""
+    entry = library.checkpoints["mun-tiny"]
+    assert entry.card is not None
+    changed = replace(entry, card=replace(entry.card, **values))
+    return Library({entry.name: changed}, library.collections, library.device)
+
+
+def score(**values: Any) -> dict[str, Any]:
+    """A record as `evaluate` writes it, in short."""
+    record = {
+        "data": "synvi", "protocol": "synvi-all", "sampler": "seeded", "shots": 1, "trials": 10, "flip": False,
+        "rerank": False, "num_valid": 24, "mean": {"rank1": 0.1234, "mean_ap": 0.25}, "sd": {"rank1": 0.0123},
+        "split": "test", "identities": 6, "commands": ["python -m mun evaluate CHECKPOINT"],
+    }  # fmt: skip
+    return {**record, **values}
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(card.parent for card in (ROOT / "checkpoints").glob(f"*/{CARD}")), ids=lambda folder: folder.name
+)
+def test_a_card_shows_the_numbers_of_its_file(bundled: Library, folder: Path) -> None:
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    made, html = model_card(bundled, folder.name), drawn(bundled, "models", checkpoint=folder.name)
+    assert len(made.scores) == len(card["scores"])
+    assert not made.unreadable
+    for words in (
+        f"{(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB",
+        f"{card['steps']:,} steps",
+        f"{card['data']['splits']['train']['identities']:,} to train on",
+        card["data"]["level_hash"],
+        f"{card['seed']}, one run",
+        *card["command"],
+    ):
+        assert words in html, words
+    rows = re.findall(r'<tr><th scope="row">(?:(?!</tr>).)*</tr>', html, re.DOTALL)
+    for record, row in zip(card["scores"], rows, strict=False):
+        assert record["protocol"] in row
+        for name in SHOWN:
+            assert f"{100 * record['mean'][name]:.1f} ± {100 * record['sd'][name]:.1f}" in row, name
+        assert record["commands"][-1] in html
+
+
+def test_every_choice_of_the_run_is_listed_with_its_default(bundled: Library) -> None:
+    def names(group: Any) -> Iterator[str]:
+        for item in fields(group):
+            value = getattr(group, item.name)
+            yield from names(value) if is_dataclass(value) else [item.name]
+
+    settings = model_card(bundled, "mun-resnet18-w0.5").settings
+    assert [one.name for one in settings] == list(names(Config()))
+    changed = {one.name: (one.value, one.default) for one in settings if one.changed}
+    assert changed["epochs"] == ("64", "20")
+    assert changed["weight_decay"] == ("0.05", "0.0005")
+    assert "width" not in changed
+
+
+def test_all_checkpoints_are_offered_the_default_is_shown_and_budgets_are_told(bundled: Library) -> None:
+    html = drawn(bundled, "models")
+    assert 'data-checkpoint="mun-resnet18-w0.5"' in html
+    assert html.count('class="mun-pick mun-pick-small"') == len(bundled.checkpoints)
+    assert "different budgets and are no comparison of methods" in html
+
+
+@pytest.mark.parametrize("name", ["nothing", HOSTILE, "x" * 500, 3, None])
+def test_a_checkpoint_that_is_not_there_is_refused_in_a_sentence(library: Library, name: Any) -> None:
+    with pytest.raises(ValueError, match="expected checkpoint to"):
+        Look.read({"checkpoint": name}, library)
+    request, wrong = Look.repair({"section": "models", "checkpoint": name}, library)
+    assert (request.checkpoint, list(wrong)) == ("mun-tiny", ["checkpoint"])
+
+
+def test_a_broken_checkpoint_is_named_with_its_reason(library: Library) -> None:
+    entry = library.checkpoints["mun-tiny"]
+    broken = replace(entry, name="<b>broken", card=None, reason="expected <i>weights</i>, found none")
+    both = Library({"mun-tiny": entry, broken.name: broken}, library.collections, library.device)
+    html = drawn(both, "models")
+    assert "&lt;b&gt;broken" in html
+    assert "expected &lt;i&gt;weights&lt;/i&gt;, found none" in html
+    with pytest.raises(ValueError, match="expected a checkpoint that can be used"):
+        model_card(both, broken.name)
+    assert "Passed over" not in drawn(library, "models")
+
+
+def test_a_checkpoint_that_is_deleted_meanwhile_is_said(library: Library) -> None:
+    own = Library(dict(library.checkpoints), library.collections, library.device)
+    own.add_checkpoint(replace(own.checkpoints["mun-tiny"], name="run-1"))
+    request = Look.read({"section": "models", "checkpoint": "run-1"}, own)
+    assert "run-1" in answer(own, request, Press()).pieces["about-body"]
+    own.remove_checkpoint("run-1")
+    with pytest.raises(ValueError, match="this one is not there any more"):
+        answer(own, request, Press())
+
+
+def test_a_card_without_scores_says_so(library: Library) -> None:
+    html = drawn(library, "models")
+    assert "Its card holds no test scores" in html
+    assert "never trained" in html  # its card says 0 steps
+    assert "± " not in html
+
+
+def test_scores_in_another_form_are_counted_and_harm_nothing(library: Library) -> None:
+    odd: list[Any] = [score(mean="high"), score(mean={"rank1": "many"}), score(mean={"rank1": True}), 7, score()]
+    made = model_card(with_card(library, scores=odd), "mun-tiny")
+    assert (len(made.scores), made.unreadable) == (1, 4)
+    odd = [score(sd=None, shots="one", trials=None, identities=None, num_valid=1.5, commands="ls", sampler=[])]
+    assert re.search(r"<td[^>]*>12.3</td>", drawn(with_card(library, scores=odd), "models"))
+    odd_card = with_card(library, data={"splits": [1]}, selection={"by": 3, "scores": "good"})
+    assert "not said" in drawn(odd_card, "models")
+
+
+def test_corrupted_scores_have_a_line_of_their_own(library: Library) -> None:
+    corrupted = {"order": "peer", "passes": 5, "severity": None, "mean": {"rank1": 0.05}, "sd": {"rank1": 0.02}}
+    record = score(corrupted={**corrupted, "command": "python -m mun evaluate CHECKPOINT --corrupt peer"})
+    clean, harmed = model_card(with_card(library, scores=[record]), "mun-tiny").scores
+    assert (clean.name, clean.cells[:4]) == ("synvi-all, 1-shot", ("6", "24", "10 seeded", "12.3 ± 1.2"))
+    assert harmed.name.endswith("visible images corrupted (peer), severity drawn from 1 to 5")
+    assert harmed.cells[2:4] == ("5 seeded", "5.0 ± 2.0")
+    assert harmed.commands == ("python -m mun evaluate CHECKPOINT --corrupt peer",)
+
+
+def test_what_a_card_says_is_never_markup(library: Library) -> None:
+    hostile = with_card(
+        library,
+        name=HOSTILE,
+        data={"name": HOSTILE, "level": HOSTILE, "splits": HOSTILE},
+        selection={"by": HOSTILE, "protocol": HOSTILE},
+        scores=[score(protocol=HOSTILE, sampler=HOSTILE, commands=[HOSTILE])],
+        command=[HOSTILE],
+        versions={HOSTILE: HOSTILE},
+    )
+    renamed = replace(library.checkpoints["mun-tiny"], name=HOSTILE)
+    named = Library({HOSTILE: renamed}, library.collections, library.device)
+    for html in (drawn(hostile, "models"), drawn(named, "models"), drawn(named, "method")):
+        assert "&lt;img src=x onerror=alert(1)&gt;" in html
+        assert "<img src=x" not in html
+
+
+def test_the_statement_says_whose_images_these_are(library: Library, make_sysu, tiny_checkpoint: Path) -> None:
+    words = drawn(library, "use")
+    assert "surveillance" in words
+    assert "No image of a real person comes with this project" in words
+    assert "whoever started this page brought" not in words
+    real = open_library(make_sysu({1: (1, 3), 2: (2, 3, 6), 3: (4, 6)}), tiny_checkpoint)
+    assert "whoever started this page brought SYSU-MM01" in drawn(real, "use")
+
+
+def test_versions_licence_and_citation(library: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = status.libraries_in_use()
+    assert {name: version for name, version, _ in found}["torch"] == torch.__version__
+    assert all(licence and len(licence) < 200 for *_, licence in found)
+    assert dict(status.running_on(library))["Threads"] == str(torch.get_num_threads())
+    html = drawn(library, "use")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    title, eprint, authors = (
+        re.search(rf"{name} += \{{(.*?)\}}", status.BIBTEX).group(1) for name in ("title", "eprint", "author")
+    )
+    assert title in html
+    assert title in readme
+    assert f"arXiv:{eprint}" in readme
+    for name in authors.split(" and "):
+        last, first = name.split(", ")
+        assert f"{first} {last}" in readme
+    assert "MIT License" in html
+    monkeypatch.setattr(status, "LICENCE", tmp_path / "none")
+    assert status.licence_text() == "MIT License"
+
+
+def test_the_libraries_are_those_that_the_project_asks_for() -> None:
+    wanted = re.findall(r"^([a-z][a-z0-9-]*)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(status.LIBRARIES) == set(wanted)

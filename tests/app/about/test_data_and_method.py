@@ -1,0 +1,202 @@
+"""SynVI's pictures are its own, the tour is whole, values are checked, links lead back, retired ones too."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.about import method, synvi
+from app.about.tab import Look, Options, answer, write
+from app.library import Library, open_library
+from app.shared.tab import Press
+from mun.checkpoint import Card, build_network, save_checkpoint
+from mun.config import Config
+from mun.synvi import LEVELS, Knobs
+from mun.synvi.sheet import CAMERA_ORDER, KNOB_VALUES, people_by_camera
+
+SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
+
+
+def pixels(uri: str) -> np.ndarray:
+    data = base64.b64decode(uri.removeprefix("data:image/jpeg;base64,"))
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image, dtype=float)
+
+
+def drawn(library: Library, name: str, press: Press | None = None, **values: Any) -> str:
+    """Draw one piece of the tab."""
+    made = answer(library, Look.read(values, library), press or Press(do="again")).pieces[name]
+    return made if isinstance(made, str) else made.draw()
+
+
+def test_a_sheet_shows_the_people_of_its_level_and_seed(library: Library) -> None:
+    (row,) = synvi.sheet(library, "hard", "3", 5)
+    assert (row.camid, row.modality, row.site) == (3, "infrared", "hall")
+    assert len(row.uris) == synvi.MORE_PEOPLE
+    expected = people_by_camera(LEVELS["hard"], 2, (3,), seed=5, size=synvi.SIZE)[0]
+    for uri, image in zip(row.uris, expected, strict=False):
+        assert np.abs(pixels(uri) - image).mean() < 4  # a JPEG of it
+    assert synvi.sheet(library, "hard", "3", 5)[0] is row
+
+
+def test_the_people_come_after_the_page_and_the_rest_after_them(library: Library) -> None:
+    request = Look.read({"section": "data", "seed": 3}, library)
+    first = answer(library, request, Press())
+    assert first.again
+    assert 'data-state="loading"' in first.pieces["about-sheet"].draw()
+    assert first.pieces["about-knob"].draw() == ""
+    second = answer(library, request, Press(do="again"))
+    assert not second.again
+    html = second.pieces["about-sheet"].draw()
+    assert re.findall(r'data-camera="(\d)"', html) == list(map(str, CAMERA_ORDER))
+    assert html.count("<img") == 6 * synvi.PEOPLE
+    assert LEVELS["standard"].hash in html
+    assert 'data-knob="colour_infrared_correlation"' in second.pieces["about-knob"].draw()
+
+
+def test_every_knob_is_explained_and_shown(library: Library) -> None:
+    assert set(synvi.KNOBS) == set(KNOB_VALUES) == set(Knobs.__dataclass_fields__)
+    for name in synvi.KNOBS:
+        assert [value for value, _, _ in synvi.knob(library, name, 3)] == list(KNOB_VALUES[name])
+    assert "the person before, lookalikes at 1" in drawn(
+        library, "about-knob", section="data", knob="lookalikes", person=2, camera="1"
+    )
+
+
+@pytest.mark.parametrize("name", synvi.CHANGES)
+def test_a_change_differs_where_it_should(library: Library, name: str) -> None:
+    visible, infrared = synvi.changed(library, name, 9)
+    if name == "colour":
+        assert visible.share > 0.02
+        assert infrared.share == 0
+    elif name == "infrared":
+        assert visible.share == 0
+        assert infrared.share > 0.02
+    white = (pixels(visible.mask) > 128).any(2).mean()
+    assert white == pytest.approx(visible.share, abs=0.01)
+
+
+def test_other_people_have_another_seed(library: Library) -> None:
+    request = Look.read({"section": "data", "camera": "6"}, library)
+    made = answer(library, request, Press(do="others"))
+    assert 0 <= made.request.seed <= 9999
+    assert f"seed {made.request.seed}." in made.pieces["about-sheet"].draw()
+
+
+def test_levels_and_bounds_are_shown_as_they_were_measured(library: Library) -> None:
+    html = drawn(library, "about-change", section="data", camera="1")
+    for level in LEVELS.values():
+        assert level.hash in html
+    head, *lines = csv.reader(synvi.BOUNDS.read_text(encoding="utf-8").splitlines())
+    assert head[2:] == ["easy", "standard", "hard"]
+    assert len(lines) == 12
+    for cell in (cell for line in lines for cell in line):
+        assert cell in html
+
+
+def test_a_contact_sheet_is_exported(library: Library) -> None:
+    request = Look.read({"level": "easy"}, library)
+    file = write(library, request, Options.read({}, library), "sheet", "png", Press())
+    assert (file.name, file.data[:4]) == ("synvi-easy-7.png", b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("section", "news", "expected section to be one of findings, data, method, models, use; got 'news'"),
+        ("table", "odd", "expected table to be one of rivals"),
+        ("step", 5, "expected step to be a whole number from 1 to 4, got 5"),
+        ("level", "odd", "expected level to be one of standard, easy, hard; got 'odd'"),
+        ("camera", "7", "expected camera to be one of all"),
+        ("camera", 3, "expected camera to be text"),
+        ("seed", -1, "expected seed to be a whole number from 0 to 9999"),
+        ("seed", float("nan"), "expected seed to be a whole number"),
+        ("knob", "glitter", "expected knob to be one of colour_infrared_correlation"),
+        ("person", 0, "expected person to be a whole number from 1 to 99"),
+        ("person", 10**30, "got a very large number"),
+        ("change", "face", "expected change to be one of colour"),
+    ],
+)
+def test_what_came_from_outside_is_checked(library: Library, name: str, value: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Look.read({name: value}, library)
+
+
+def test_a_link_leads_back(library: Library) -> None:
+    values = {"section": "data", "level": "hard", "camera": "6", "seed": 12, "knob": "noise", "person": 31}
+    request = Look.read(values, library)
+    link = request.link(library, "about")
+    assert link == "?tab=about&section=data&level=hard&camera=6&seed=12&knob=noise&person=31"
+    assert Look.repair(Look.of_address(link), library) == (request, {})
+    assert Look.read({}, library).link(library, "about") == "?tab=about&section=findings"
+    card, _ = Look.repair(Look.of_address("?tab=about&checkpoint=mun-tiny"), library)
+    assert (card.section, card.checkpoint) == ("models", "mun-tiny")
+
+
+def test_the_data_say_whose_people_these_are(library: Library, make_sysu, tiny_checkpoint: Path) -> None:
+    assert "whoever started" not in drawn(library, "about-change", section="data", camera="1")
+    real = open_library(make_sysu({1: (1, 3), 2: (2, 3, 6), 3: (4, 6)}), tiny_checkpoint)
+    assert "whoever started this page brought SYSU-MM01" in drawn(real, "about-change", section="data", camera="1")
+
+
+@pytest.mark.parametrize("step", range(1, method.STEPS + 1))
+def test_a_drawing_is_well_formed_and_says_what_it_shows(library: Library, step: int) -> None:
+    html = drawn(library, "about-body", section="method", step=step)
+    assert f'data-state="ready" data-step="{step}"' in html
+    (drawing,) = [ElementTree.fromstring(text) for text in SVG.findall(html)]
+    space = "{http://www.w3.org/2000/svg}"
+    ids = [one.get("id") for one in drawing.iter() if one.get("id")]
+    assert len(ids) == len(set(ids))
+    named = (drawing.get("aria-labelledby") or "").split()
+    assert [drawing.find(f"{space}{kind}").get("id") for kind in ("title", "desc")] == named
+    assert all((drawing.find(f"{space}{kind}").text or "").strip() for kind in ("title", "desc"))
+    _, _, width, height = map(float, (drawing.get("viewBox") or "").split())
+    for box in drawing.iter(f"{space}rect"):
+        assert 0 <= float(box.get("x")) <= float(box.get("x")) + float(box.get("width")) <= width
+        assert 0 <= float(box.get("y")) <= float(box.get("y")) + float(box.get("height")) <= height
+    pictures = {one.get("href") for one in drawing.iter(f"{space}image")}
+    assert len(pictures) == {1: 3, 2: 3, 3: 0, 4: 1}[step]
+    assert all(uri.startswith("data:image/jpeg;base64,") for uri in pictures)
+    back, on = (re.search(rf'data-key="{key}"[^>]*?( disabled)?>', html).group(1) for key in ("previous", "next"))
+    assert (bool(back), bool(on)) == (step == 1, step == method.STEPS)
+
+
+def test_without_a_generator_the_drawing_says_so(library: Library, tmp_path: Path, tiny_synvi: Path) -> None:
+    card = library.checkpoints["mun-tiny"].card
+    assert card is not None
+    config = replace(card.config, model=replace(card.config.model, auxiliary="none"))
+    network = build_network(config, num_classes=3).eval()
+    save_checkpoint(tmp_path / "none-tiny", network, Card(1, "none-tiny", config, 0, 5, {}, {}, [], [], {}))
+    html = drawn(open_library(tiny_synvi, tmp_path), "about-body", section="method")
+    assert "no pair can be shown: expected a checkpoint with MUN&#39;s generator" in html
+    assert len(SVG.findall(html)) == 1
+
+
+def test_the_table_lists_every_option_that_the_sources_leave_open(library: Library) -> None:
+    def left_open(group: Any) -> Iterator[str]:
+        for item in fields(group):
+            value = getattr(group, item.name)
+            if is_dataclass(value):
+                yield from left_open(value)
+            elif "not stated" in item.metadata["text"]:
+                yield item.name
+
+    listed = {one.option: one for one in method.open_options(Config())}
+    assert set(listed) == set(left_open(Config()))
+    assert listed["momentum"].here.startswith("0.8")
+    assert listed["bins"].here.startswith("1x1,2x1,4x2,8x4: ")
+    html = drawn(library, "about-body", section="method")
+    assert html.count("not stated in our sources") == len(listed)
+    for words in ("--identity-alignment", "sizes 3, 5, 7;", "bins, fused bin by bin"):
+        assert words in html

@@ -1,0 +1,271 @@
+"""The shipped tables: read as `experiment` writes them, said in sentences, drawn and exported; broken files refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.about import findings, tab
+from app.about.figure import Curve, Panel, draw_curves, draw_forest, panels_of
+from app.about.findings import DASH, FOLDER, MINUS, forest, grid, main_of, points, read_tables, siblings
+from app.about.tab import Look, Options, answer, tables_of, write
+from app.library import Library
+from app.shared.tab import Press
+
+HEADER = (
+    "row,variant,seeds,validation_mean_ap,rank1,rank1_seed_sd,mean_ap,mean_ap_difference,mean_ap_low,mean_ap_high,"
+    "mean_ap_difference_seed_sd"
+)
+NONE, MUN, X = (
+    "none,own,2,0.31,0.25,0.01,0.3,,,,",
+    "mun,visible,2,0.33,0.28,0.02,0.33,0.03,0.011,0.049,0.002",
+    "x" + "," * 10,
+)
+
+
+def put(folder: Path, text: str, **changes: object) -> Path:
+    about = {
+        "title": "A <table>",
+        "reference": "none (two modalities)",
+        "knobs": {},
+        "protocol": "synvi-all",
+        "train": {"level": "standard", "splits": {"train": {"identities": 1000}, "val": {"identities": 100}}},
+        "test": {"seed": 4242, "splits": {"test": {"identities": 400}}},
+        "rows": {"none": "none (two modalities)", "mun": "MUN", "x": "X"},
+        "commands": ["python -m mun experiment rivals --data DATA"],
+        "contrasts": [],
+        **changes,
+    }
+    (folder / "rivals.json").write_text(json.dumps(about), encoding="utf-8")
+    (folder / "rivals.csv").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def at(library: Library, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that draws the findings of a folder."""
+
+    def draw(folder: Path, *, later: bool = True, **values: object) -> str:
+        monkeypatch.setattr(tab, "FOLDER", folder)
+        request = Look.read({"section": "findings", **values}, library)
+        body = answer(library, request, Press(do="again" if later else "")).pieces["about-body"]
+        return body if isinstance(body, str) else body.draw()
+
+    return draw
+
+
+def test_numbers_are_read_said_and_drawn(tmp_path, at) -> None:
+    (table,) = read_tables(put(tmp_path, "\n".join([HEADER, NONE, MUN, X])))
+    assert [row.score for row in table.rows] == [0.3, 0.33, None]
+    assert table.rows[1].difference.low == 0.011
+    first, second, third = table.sentences()
+    assert first == (
+        "MUN has 33.0 % mAP, 3.0 points more than two modalities (baseline) with 30.0 %:"
+        " more than other people or other seeds explain."
+    )
+    assert second.startswith("Clearly ahead of two modalities (baseline): MUN. Clearly behind: nobody.")
+    assert third.startswith("2 seeds, trained on 1,000 synthetic people, scored on 400 others")
+    drawn = at(tmp_path)
+    for words in (
+        "28.0 ± 2.0",
+        "+3.0 ± 0.2 [+1.1, +4.9]",
+        "Not run: X.",
+        "A &lt;table&gt;",
+        "python -m mun experiment",
+    ):
+        assert words in drawn, words
+    assert re.search(r'is-best" data-value="0.33">33.0', drawn)
+    assert "reference</span>" in drawn
+
+
+@pytest.mark.parametrize(
+    ("seeds", "difference", "low", "sd", "clear"),
+    [(2, 0.03, 0.011, 0.002, True), (2, 0.03, 0.011, 0.004, False), (5, 0.03, 0.011, 0.02, True),
+     (5, 0.03, -0.001, 0.002, False), (1, 0.03, 0.011, "", False)],
+)  # fmt: skip
+def test_a_difference_is_clear_where_neither_people_nor_seeds_explain_it(tmp_path, seeds, difference, low, sd, clear):
+    line = f"mun,own,{seeds},0.3,0.28,0.02,0.33,{difference},{low},0.049,{sd}"
+    (table,) = read_tables(put(tmp_path, "\n".join([HEADER, NONE, line])))
+    assert table.rows[1].clear is clear
+
+
+def test_the_forest_plot_places_every_difference(tmp_path) -> None:
+    for table in read_tables(FOLDER):
+        lines, ticks = forest(table)
+        assert [line.row.difference.mean for line in lines] == sorted(
+            (row.difference.mean for row in table.rows if row.difference), reverse=True
+        )
+        zero = next(place for place, words in ticks if words == "0")
+        for line in lines:
+            assert 0 <= min(line.low, line.left) <= line.at <= max(line.high, line.right) <= 100
+            assert (line.at > zero) == (line.row.difference.mean > 0)
+    assert forest(read_tables(put(tmp_path, "\n".join([HEADER, NONE])))[0]) == ([], [])
+
+
+def test_the_first_picture_is_that_of_the_rivals_with_mun_marked(library: Library) -> None:
+    body = answer(library, Look.read({}, library), Press()).pieces["about-body"].draw()
+    assert 'data-table="rivals"' in body
+    rows = re.findall(r'<li( class="is-ours")? data-row="([a-z-]+)"', body)
+    assert {name for ours, name in rows if ours} == {"mun"}
+    assert len(rows) == 13
+
+
+def test_validation_tables_and_claims_are_shown_where_they_are(tmp_path, at) -> None:
+    text = "row,seeds,validation,validation_sd,difference,difference_sd,gap\nnone,3,0.3,0.01,,,0.1\n"
+    text += "mun,3,0.2,0.01,-0.1,0.01,0.2"
+    put(tmp_path, text)
+    claims = [
+        {"role": "primary", "first": "mun", "second": "none", "setting": "many", "minus": "few", "ran": True,
+         "mean": 0.01, "low": 0.0, "high": 0.02, "seed_sd": 0.01, "p_value": 0.04},
+        {"role": "other", "first": "x", "second": "none", "setting": "few", "minus": "", "ran": False},
+    ]  # fmt: skip
+    (tmp_path / "rivals-claims.json").write_text(json.dumps({"claims": claims}), encoding="utf-8")
+    (table,) = read_tables(tmp_path)
+    assert table.columns == ["validation", "difference", "seeds", "gap"]
+    assert "10.0 points less" in table.sentences()[0]
+    assert "scored on 100 others" in table.sentences()[2]
+    drawn = at(tmp_path)
+    for words in (f"{MINUS}10.0 ± 1.0", "lead of training people", "primary, p 0.040", "not run"):
+        assert words in drawn, words
+
+
+def over_knobs(folder: Path) -> Path:
+    """Write a grid of tables; mAP falls with misalignment, and X was run in one of them only."""
+    for misalignment, correlation in ((0.0, 0.5), (1.0, 0.5), (1.0, 0.0)):
+        knobs = {"misalignment": misalignment, "colour_infrared_correlation": correlation}
+        mean = {"mean": 0.02 * misalignment, "low": -0.01, "high": 0.05}
+        asked = [{"row": "mun", "against": "none", "mean_ap": mean}]
+        last = "x,own,2,0.3,0.2,0.01,0.3,0.02,0.02" if misalignment == 0 else "x,,,,,,,,"
+        text = f"""row,variant,seeds,validation_mean_ap,rank1,rank1_seed_sd,mean_ap,mean_ap_seed_sd,mean_ap_difference
+none,own,2,0.3,0.2,0.01,{0.4 - 0.1 * misalignment},0.01,
+mun,own,2,0.3,0.2,0.01,{0.4 - 0.08 * misalignment},0.01,0.02
+{last}"""
+        made = put(folder, text, knobs=knobs, contrasts=asked)
+        for path in sorted(made.glob("rivals.*")):
+            path.rename(folder / f"misalignment-m{misalignment:g}-c{correlation:g}{path.suffix}")
+    return folder
+
+
+def test_tables_of_one_experiment_stand_side_by_side(tmp_path, at) -> None:
+    tables = read_tables(over_knobs(tmp_path))
+    assert siblings(tables, tables[0]) == tables
+    assert main_of(tables).about["knobs"] == {"misalignment": 1.0, "colour_infrared_correlation": 0.5}
+    assert [tuple(table.about["knobs"].values()) for table in tables] == [(0.0, 0.5), (1.0, 0.0), (1.0, 0.5)]
+    lines = dict(grid(tables))
+    assert [words for words, _ in lines["MUN"]] == ["40.0 ± 1.0", "32.0 ± 1.0", "32.0 ± 1.0"]
+    assert [words for words, _ in lines["X"]] == ["30.0 ± 2.0", DASH, DASH]
+    assert list(lines)[-1] == f"MUN {MINUS} two modalities (baseline)"
+    along, across, contrast = panels_of(tables)
+    assert along.curves[0].points == tuple(
+        pytest.approx(one) for one in ((0.0, 0.4, 0.39, 0.41), (1.0, 0.3, 0.29, 0.31))
+    )
+    assert [point[0] for point in along.curves[2].points] == [0.0]
+    assert [point[0] for point in across.curves[1].points] == [0.0, 0.5]
+    assert contrast.curves[0].points == ((0.0, 0.0, -0.01, 0.05), (1.0, 0.02, -0.01, 0.05))
+    drawn = at(tmp_path, table=tables[0].name)
+    assert "misalignment 0, colour infrared correlation 0.5" in drawn
+    assert "data:image/svg+xml;base64," in drawn
+    assert drawn.count("<table>") == 2
+
+
+def test_settings_without_knobs_are_told_by_their_names(tmp_path) -> None:
+    for setting in ("100x144", "300x48"):
+        for path in put(tmp_path, "\n".join([HEADER, NONE, MUN, X])).glob("rivals.*"):
+            path.rename(tmp_path / f"people-{setting}{path.suffix}")
+    tables = read_tables(tmp_path)
+    assert [table.setting for table in tables] == ["100x144", "300x48"]
+    (panel,) = panels_of(tables)
+    assert panel.names == ("100x144", "300x48")
+
+
+@pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF-1."), ("svg", b"<?xml")])
+@pytest.mark.parametrize("what", ["forest", "curves"])
+def test_a_figure_says_what_made_it(library: Library, what, kind, start) -> None:
+    request = Look.read({"table": "misalignment-m1-c0.5"}, library)
+    press = Press(url="http://127.0.0.1:9999/")
+    file = write(library, request, Options.read({}, library), what, kind, press)
+    assert file.data.startswith(start)
+    assert write(library, request, Options.read({}, library), what, kind, press).data == file.data
+    if kind == "svg":
+        words = " ".join(re.sub("<[^>]*>", " ", file.data.decode()).split())
+        for said in ("python -m mun experiment misalignment", "real streets", "http://127.0.0.1:9999/?tab=about"):
+            assert said in words.replace(" &amp; ", "&"), said
+
+
+def test_a_table_is_exported_with_where_it_comes_from(library: Library) -> None:
+    request, press = Look.read({"table": "rivals"}, library), Press(url="http://127.0.0.1:9999/")
+    csv, latex = (write(library, request, Options.read({}, library), "table", kind, press) for kind in ("csv", "latex"))
+    assert (csv.name, latex.name) == ("rivals.csv", "rivals.tex")
+    shipped = (FOLDER / "rivals.csv").read_text(encoding="utf-8")
+    assert csv.data.decode().endswith(shipped)
+    assert csv.data.decode().startswith("# table,MUN against other auxiliary modalities\r\n")
+    text = latex.data.decode()
+    assert r"MUN & 23.0 ± 1.0 & 24.4 ± 1.0" in text
+    assert "% made by: python -m mun experiment rivals" in text
+
+
+def test_what_cannot_be_drawn_is_refused(library: Library, tmp_path) -> None:
+    (alone,) = read_tables(put(tmp_path, "\n".join([HEADER, NONE])))
+    with pytest.raises(ValueError, match="expected rows with a difference"):
+        draw_forest(alone, "", "two-column")
+    with pytest.raises(ValueError, match="expected an experiment over several settings"):
+        write(library, Look.read({"table": "rivals"}, library), Options.read({}, library), "curves", "png", Press())
+    with pytest.raises(ValueError, match="expected 1 to 3 plots, got 0"):
+        draw_curves([], "", [])
+    curves = tuple(Curve(str(number), ((0.0, 0.1, 0.1, 0.1),)) for number in range(7))
+    with pytest.raises(ValueError, match="at most 6 lines"):
+        draw_curves([Panel("t", "k", "s", curves)], "", [])
+
+
+def test_without_tables_the_page_says_how_to_make_one(library: Library, tmp_path, at) -> None:
+    assert read_tables(tmp_path / "nothing") == []
+    assert "python -m mun experiment rivals --help" in at(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="expected a table of results, found none"):
+        write(library, Look.read({}, library), Options.read({}, library), "table", "csv", Press())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["row,variant,rank1\nnone,own,many", "row,variant,rank1\nmagic,own,0.1", "row,variant\nx,own,1,2", "nothing"],
+)
+def test_broken_tables_are_refused_and_said_on_the_page(tmp_path, text, at) -> None:
+    put(tmp_path, HEADER if text == "nothing" else text)
+    if text == "nothing":
+        (tmp_path / "rivals.csv").unlink()
+    with pytest.raises(ValueError, match=r"expected a table of results in rivals.csv"):
+        read_tables(tmp_path)
+    drawn = at(tmp_path)
+    assert "The tables cannot be read: expected a table of results in rivals.csv" in drawn
+    assert 'role="alert"' in drawn
+
+
+def test_the_shipped_tables_can_be_read_and_made_again(library: Library) -> None:
+    names = [table.experiment for table in tables_of(library)]
+    order = [name for name in findings.EXPERIMENTS if name in names]
+    assert list(dict.fromkeys(names)) == order
+    for table in read_tables(FOLDER):
+        assert table.run
+        assert len(table.sentences()) == 3
+        assert table.about["commands"][-1].startswith("python -m mun experiment ")
+        assert table.about["commands"][0].startswith("python -m mun synth DATA")
+        assert {row.name for row in table.rows} == set(table.about["rows"])
+        for claim in table.claims:
+            assert claim.paired is None or points(claim.paired)
+
+
+def test_tables_are_read_once(library: Library, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(tab, "FOLDER", put(tmp_path, "\n".join([HEADER, NONE])))
+    counted = SimpleNamespace(calls=0)
+
+    def read(folder: Path) -> Any:
+        counted.calls += 1
+        return read_tables(folder)
+
+    monkeypatch.setattr(tab, "read_tables", read)
+    assert tables_of(library) is tables_of(library)
+    assert counted.calls == 1
