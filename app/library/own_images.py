@@ -90,7 +90,7 @@ def own_modality(name: str, value: object) -> Modality:
         return Modality.VISIBLE
     if value == Modality.INFRARED:
         return Modality.INFRARED
-    raise ValueError(f"expected {name} to be visible or infrared, got {type(value).__name__}")
+    raise ValueError(f"expected {name} to be visible or infrared, got {value!r:.60}")
 
 
 def other_modality(modality: Modality) -> Modality:

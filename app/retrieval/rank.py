@@ -51,6 +51,11 @@ def shot_counts(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     return [Choice(count, f"{count} ({'single' if count == 1 else 'multi'}-shot)") for count in allowed]
 
 
+def shots_why(library: Library, values: Mapping[str, Any]) -> str:
+    """Say why there are no other numbers."""
+    return f", as many as {collection_of(library, values).title} allows"
+
+
 def corruptions(library: Library, values: Mapping[str, Any]) -> list[Choice]:  # noqa: ARG001
     """List what can be done to the visible images."""
     count = len(CORRUPTION_NAMES) - 1
@@ -82,7 +87,7 @@ class Retrieve(Request):
     direction: Annotated[Text, one_of(WAYS)] = option(
         "i2v", "Direction", "Who asks whom; visible to infrared is no published protocol."
     )
-    shots: Annotated[Whole, one_of(shot_counts, ", as many as the data allow")] = option(
+    shots: Annotated[Whole, one_of(shot_counts, shots_why)] = option(
         1, "Gallery images per person and camera", "As many as the data allow.", ge=1, le=100
     )
     rerank: Switch = option(

@@ -135,10 +135,12 @@ class one_of:  # noqa: N801 — reads as the part of a type
     Args:
         offer: The values, in order, or a function of the library and the fields declared before. A value may come as
             `Choice`, with its label.
-        why: Words behind the list in a refusal.
+        why: Words behind the list in a refusal, or a function of the library and the fields declared before.
     """
 
-    def __init__(self, offer: Offer | Sequence[Any], why: str = "") -> None:
+    def __init__(
+        self, offer: Offer | Sequence[Any], why: str | Callable[[Library, Mapping[str, Any]], str] = ""
+    ) -> None:
         self.offer, self.why = offer, why
 
     def choices(self, library: Library, values: Mapping[str, Any]) -> list[Choice]:
@@ -157,8 +159,10 @@ class one_of:  # noqa: N801 — reads as the part of a type
         if value == "" and "" not in offered:
             return offered[0]
         if value not in offered:
-            listed = ", ".join(map(str, offered[:8])) + (", …" if len(offered) > 8 else "")
-            raise ValueError(f"expected {info.field_name} to be one of {listed}{self.why}; got {shown(value)}")
+            names = [str(one) for one in offered if one != ""]
+            listed = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+            why = self.why(info.context, info.data) if callable(self.why) else self.why
+            raise ValueError(f"expected {info.field_name} to be one of {listed}{why}; got {shown(value)}")
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 from broken_images import broken_images, image_bomb, whole_image
 
-from app.actions.retrieval import own_images, retrieve, retrieve_image
-from app.library import Library
+from app.library import Library, own_images
+from app.retrieval import own
+from app.retrieval.rank import Retrieve, retrieve
 from mun.structures import Modality
+
+
+def ask(library: Library, image: Any = None, **values: Any) -> own.Result:
+    words = base64.b64encode(image).decode() if isinstance(image, bytes) else image
+    request = own.RetrieveImage.read({"image": words, **values}, library)
+    request.made_of  # noqa: B018 — checks it
+    return own.rank(library, request, own_images.look_at(library, own_images.from_base64("image", request.image)))
 
 
 def file_of(library: Library, camid: int, row: int = 0) -> tuple[str, bytes]:
@@ -23,9 +31,10 @@ def file_of(library: Library, camid: int, row: int = 0) -> tuple[str, bytes]:
 def test_an_image_of_the_data_set_is_ranked_as_the_query_it_is(library: Library, protocol: str, trial: int) -> None:
     """Camera 6 shares its site with no visible camera, so the protocol leaves nothing out for it either."""
     key, data = file_of(library, 6, 3)
-    expected = retrieve.run(library, retrieve.Request(query=key, top_k=100, protocol=protocol, trial=trial))
-    request = retrieve_image.Request(image=data, modality="infrared", top_k=100, protocol=protocol, trial=trial)
-    result = retrieve_image.run(library, request)
+    expected = retrieve(
+        library, Retrieve.read({"query": key, "top_k": 100, "protocol": protocol, "trial": trial}, library)
+    )
+    result = ask(library, data, modality="infrared", top_k=100, protocol=protocol, trial=trial)
     assert [one.image for one in result.results] == [one.image for one in expected.results]
     assert [one.distance for one in result.results] == pytest.approx(
         [one.distance for one in expected.results], abs=1e-5
@@ -38,7 +47,7 @@ def test_a_visible_image_is_ranked_with_every_infrared_one_which_no_protocol_doe
     collection = library.collections["synvi"]
     rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
     key, data = file_of(library, 1)
-    result = retrieve_image.run(library, retrieve_image.Request(image=data, modality="visible", top_k=100))
+    result = ask(library, data, modality="visible", top_k=100)
     infrared = [sample for sample in collection.queries if sample.modality is Modality.INFRARED]
     cosines = [float(rows[collection.rows[key]] @ rows[collection.rows[sample.key]]) for sample in infrared]
     order = sorted(range(len(infrared)), key=lambda index: (-cosines[index], index))
@@ -57,7 +66,7 @@ def test_the_modality_matters(library: Library) -> None:
 
 
 def test_the_answer_says_what_it_is_worth(library: Library) -> None:
-    result = retrieve_image.run(library, retrieve_image.Request(image=whole_image(), modality="infrared"))
+    result = ask(library, whole_image(), modality="infrared")
     assert "never saw a real person" in result.warning
     answer = result.to_json()
     assert answer["warning"] == result.warning
@@ -70,7 +79,7 @@ def test_nothing_of_the_image_is_kept(library: Library, tmp_path: Path, monkeypa
     library.embeddings("mun-tiny", "synvi")
     library.network("mun-tiny")
     before, weight = set(library.cache._kept), library.cache.num_bytes
-    retrieve_image.run(library, retrieve_image.Request(image=whole_image(), modality="infrared"))
+    ask(library, whole_image(), modality="infrared")
     assert set(library.cache._kept) == before
     assert library.cache.num_bytes == weight
     assert not list(tmp_path.iterdir())
@@ -80,7 +89,7 @@ def test_nothing_of_the_image_is_kept(library: Library, tmp_path: Path, monkeypa
 def test_a_broken_image_gets_one_plain_sentence(library: Library, kind: str) -> None:
     data = {"bomb": image_bomb, "too many bytes": lambda: bytes(16_000_001)}.get(kind, lambda: broken_images()[kind])()
     with pytest.raises(ValueError, match="expected the image to") as caught:
-        retrieve_image.run(library, retrieve_image.Request(image=data, modality="infrared"))
+        own.rank(library, own.RetrieveImage.read({"modality": "infrared"}, library), own_images.look_at(library, data))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 250
     assert "0x" not in str(caught.value)
@@ -92,7 +101,7 @@ def test_a_broken_image_gets_one_plain_sentence(library: Library, kind: str) -> 
         ({"modality": ""}, "expected modality to be visible or infrared, got ''"),
         ({"modality": "thermal"}, "got 'thermal'"),
         ({"modality": "auxiliary"}, "got 'auxiliary'"),
-        ({"modality": None}, "got None"),
+        ({"modality": None}, "expected modality to be text, got None"),
         ({"modality": ["visible"]}, "got a list"),
         ({"top_k": 0}, "top_k"),
         ({"top_k": float("nan")}, "top_k"),
@@ -100,13 +109,13 @@ def test_a_broken_image_gets_one_plain_sentence(library: Library, kind: str) -> 
         ({"protocol": "sysu-all"}, "protocol"),
         ({"checkpoint": "../mun-tiny"}, "checkpoint"),
         ({"data": "elsewhere"}, "data"),
-        ({"image": "/etc/passwd"}, "expected the image as bytes, got '/etc/passwd'"),
-        ({"image": None}, "got None"),
+        ({"image": "/etc/passwd"}, "got other text"),
+        ({"image": 7}, "expected image to be text, got 7"),
     ],
 )
 def test_bad_values_are_refused_in_one_sentence(library: Library, values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match="expected") as caught:
-        retrieve_image.run(library, retrieve_image.Request(**{"image": whole_image(), "modality": "visible", **values}))
+        ask(library, **{"image": whole_image(), "modality": "visible", **values})
     assert message in str(caught.value)
 
 
@@ -120,8 +129,8 @@ def test_base64_comes_bare_or_as_a_data_uri() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, "got None"),
-        (b"bytes", "got a bytes"),
+        (None, "got NoneType"),
+        (b"bytes", "got bytes"),
         ("", "got none"),
         ("data:image/png;base64,", "got none"),
         ("data:image/png,abc", "another encoding"),

@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.actions import status
+from app.library import Library, open_library
+from app.library.checkpoints import fair_partner
+from app.library.collection import Direction, Terms
+from app.library.queries import Item, Order, list_queries, opening, ordered
+from app.retrieval.browse import Browse, disagreement, listed, pick
+from app.retrieval.rank import Result, Retrieve, answer, compare, retrieve
+from app.retrieval.scores import Evaluate, Scores, score
+from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
+from mun.evaluation.corrupted import Corruption
+from mun.evaluation.reranking import rerank
+from mun.structures import Modality, Sample
+
+
+def ask(library: Library, with_left_out: bool = False, **values: Any) -> Result:
+    return retrieve(library, Retrieve.read(values, library), with_left_out=with_left_out)
+
+
+def scored(library: Library, **values: Any) -> Scores:
+    request = Retrieve.read(values, library)
+    return score(library, request.checkpoint, request.data, request.terms)
+
+
+SITES = {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6}
+
+
+@pytest.mark.parametrize("protocol", ["synvi-all", "synvi-indoor"])
+@pytest.mark.parametrize("trial", [0, 7])
+def test_ranking_is_by_cosine_then_index_without_the_querys_site(library: Library, protocol: str, trial: int) -> None:
+    collection = library.collections["synvi"]
+    rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
+    gallery = collection.gallery(protocol, trial)
+    for query in collection.queries:
+        result = ask(library, query=query.key, top_k=100, protocol=protocol, trial=trial)
+        cosines = [float(rows[collection.rows[query.key]] @ rows[collection.rows[image.key]]) for image in gallery]
+        kept = [index for index, image in enumerate(gallery) if SITES[image.camid] != SITES[query.camid]]
+        expected = [gallery[index] for index in sorted(kept, key=lambda index: (-cosines[index], index))]
+        assert [ranked.image for ranked in result.results] == [image.key for image in expected]
+        assert result.gallery_size == len(kept)
+        assert result.left_out == len(gallery) - len(kept)
+        hits = [place for place, image in enumerate(expected, start=1) if image.pid == query.pid]
+        precision = sum(k / place for k, place in enumerate(hits, start=1)) / len(hits)
+        assert result.first_hit == hits[0]
+        assert result.average_precision == pytest.approx(precision, abs=1e-12)
+        assert result.results[0].distance == pytest.approx(1 - max(cosines[index] for index in kept), abs=1e-12)
+
+
+@pytest.mark.parametrize("protocol", ["synvi-all", "synvi-indoor"])
+@pytest.mark.parametrize("shots", [1, 2])
+def test_the_other_direction_ranks_infrared_images_by_the_same_rules(
+    library: Library, protocol: str, shots: int
+) -> None:
+    collection = library.collections["synvi"]
+    rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
+    gallery = collection.gallery(protocol, 2, Direction.VISIBLE_TO_INFRARED, shots)
+    assert {image.camid for image in gallery} == {3, 6}
+    for query in collection.asked(protocol, Direction.VISIBLE_TO_INFRARED).samples[::7]:
+        result = ask(library, query=query.key, top_k=100, protocol=protocol, trial=2, direction="v2i", shots=shots)
+        cosines = [float(rows[collection.rows[query.key]] @ rows[collection.rows[image.key]]) for image in gallery]
+        kept = [index for index, image in enumerate(gallery) if SITES[image.camid] != SITES[query.camid]]
+        expected = [gallery[index].key for index in sorted(kept, key=lambda index: (-cosines[index], index))]
+        assert [ranked.image for ranked in result.results] == expected
+        asked = result.request
+        assert (asked.direction, asked.shots, asked.rerank) == ("v2i", shots, False)
+
+
+def test_re_ranking_is_that_of_all_queries_with_the_gallery(library: Library) -> None:
+    collection = library.collections["synvi"]
+    rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
+    gallery = collection.gallery("synvi-all", 1)
+    distances = rerank(
+        rows[[collection.rows[sample.key] for sample in collection.queries]],
+        rows[[collection.rows[sample.key] for sample in gallery]],
+    )
+    for row, query in list(enumerate(collection.queries))[::5]:
+        result = ask(library, query=query.key, top_k=100, trial=1, rerank=True)
+        assert result.request.rerank
+        by_key = {image.key: distances[row, column] for column, image in enumerate(gallery)}
+        assert all(ranked.distance == pytest.approx(by_key[ranked.image], abs=1e-12) for ranked in result.results)
+        shown = [ranked.distance for ranked in result.results]
+        assert shown == sorted(shown)
+
+
+def test_images_left_out_stand_where_they_would_be_ranked(library: Library) -> None:
+    collection = library.collections["synvi"]
+    query = next(sample for sample in collection.queries if sample.camid == 3)
+    plain = ask(library, query=query.key, top_k=100)
+    assert plain.left_out_images == ()
+    for top_k in (100, 4):
+        result = ask(library, query=query.key, top_k=top_k, with_left_out=True)
+        assert result.results == plain.results[:top_k]
+        assert {image.camid for image in result.left_out_images} <= {2}
+        for image in result.left_out_images:
+            nearer = sum(ranked.distance <= image.distance for ranked in result.results)
+            assert image.after == nearer
+            assert image.distance <= result.results[-1].distance
+            assert image.match == (image.pid == query.pid)
+    far = ask(library, query=query.key, top_k=100, with_left_out=True)
+    beyond = plain.left_out - len(far.left_out_images)
+    assert 0 <= beyond < plain.left_out
+
+
+def test_the_answer_has_the_keys_that_others_build_on(library: Library) -> None:
+    answered = answer(library, Retrieve.read({"top_k": 2}, library))
+    assert {
+        "checkpoint", "data", "protocol", "trial", "query", "results", "average_precision", "first_hit", "gallery_size",
+        "left_out", "direction", "shots", "rerank",
+    } <= set(answered)  # fmt: skip
+    assert set(answered["results"][0]) == {"rank", "image", "pid", "camid", "distance", "match"}
+    assert json.loads(json.dumps(answered)) == json.loads(
+        json.dumps(answer(library, Retrieve.read({"top_k": 2}, library)))
+    )
+
+
+def test_empty_names_stand_for_the_first(library: Library) -> None:
+    result = ask(library)
+    asked = result.request
+    assert (asked.checkpoint, asked.data, asked.protocol, asked.trial) == ("mun-tiny", "synvi", "synvi-all", 0)
+    assert result.query.image == library.collections["synvi"].queries[0].key
+    assert [ranked.rank for ranked in result.results] == list(range(1, 11))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"top_k": 0}, "top_k to be a whole number from 1 to 100, got 0"),
+        ({"top_k": 101}, "top_k"),
+        ({"top_k": True}, "top_k to be a whole number from 1 to 100, got True"),
+        ({"top_k": float("nan")}, "got nan"),
+        ({"top_k": float("inf")}, "got inf"),
+        ({"top_k": 10**400}, "a very large number"),
+        ({"top_k": 2.5}, "got 2.5"),
+        ({"top_k": "10"}, "got '10'"),
+        ({"top_k": None}, "got None"),
+        ({"trial": -1}, "trial to be a whole number from 0 to 9, got -1"),
+        ({"trial": 10}, "trial"),
+        ({"checkpoint": "nobody"}, "checkpoint to be one of mun-tiny; got 'nobody'"),
+        ({"checkpoint": "x" * 201}, "at most 200 characters, got 201"),
+        ({"data": ["synvi"]}, "data to be text, got a list"),
+        ({"protocol": "sysu-all"}, "synvi-all, synvi-indoor; got 'sysu-all'"),
+        ({"query": "../../etc/passwd"}, "key of an infrared image"),
+        ({"query": "cam1/0001/0001.jpg"}, "key of an infrared image"),
+        ({"query": 7}, "query to be text, got 7"),
+        ({"direction": "both"}, "direction to be one of i2v, v2i; got 'both'"),
+        ({"direction": "v2i", "query": "cam3/0013/0001.jpg"}, "key of a visible image"),
+        ({"shots": 3}, "shots to be one of 1, 2, as many as SynVI allows; got 3"),
+        ({"shots": 10}, "shots"),
+        ({"shots": 0}, "shots to be a whole number from 1 to 100, got 0"),
+        ({"shots": True}, "shots"),
+        ({"rerank": 1}, "rerank to be true or false, got 1"),
+        ({"rerank": None}, "got None"),
+        ({"corruption": "hail"}, "corruption to be one of mixed, gaussian_noise"),
+        ({"corruption": None}, "corruption to be text, got None"),
+        ({"severity": 0}, "severity to be a whole number from 1 to 5, got 0"),
+        ({"corruption": "fog", "severity": 6}, "got 6"),
+        ({"nobody": 1}, "expected the names checkpoint, data, query"),
+    ],
+)
+def test_bad_values_are_refused_in_one_sentence(library: Library, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match="expected") as caught:
+        ask(library, **values)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_query_whose_person_is_not_in_the_gallery_is_not_scored(
+    tiny_checkpoint: Path, make_sysu: Callable[[dict[int, tuple[int, ...]]], Path]
+) -> None:
+    library = open_library(make_sysu({1: (1, 3), 2: (3,), 3: (4, 6)}), tiny_checkpoint)
+    result = ask(library, query="cam3/0002/0001.png")
+    assert result.average_precision is None
+    assert result.first_hit is None
+    assert len(result.results) == 2
+    scores = scored(library)
+    assert (scores.num_queries, scores.result.num_valid) == (3, 2)
+
+
+def test_scores_name_their_conditions(library: Library) -> None:
+    scores = scored(library, protocol="synvi-indoor")
+    assert scores.trials == 10
+    assert scores.gallery_size == 12
+    assert 0 <= scores.result.mean()["mean_inp"] <= scores.result.mean()["rank20"] <= 1
+
+
+@pytest.mark.parametrize("direction", ["i2v", "v2i"])
+def test_multi_shot_scores_in_either_direction(library: Library, direction: str) -> None:
+    scores = scored(library, direction=direction, shots=2)
+    assert (scores.terms.direction, scores.terms.shots, scores.trials, len(scores.cmc)) == (direction, 2, 10, 20)
+    assert list(scores.cmc) == sorted(scores.cmc)
+    assert scores.cmc[0] == pytest.approx(scores.result.mean()["rank1"])
+    assert scores.gallery_size == (48 if direction == "i2v" else 24)
+
+
+def test_re_ranked_scores_are_those_of_one_gallery(library: Library) -> None:
+    scores = scored(library, rerank=True, trial=3)
+    assert (scores.trials, scores.terms.trial, scores.terms.rerank) == (1, 3, True)
+    queries = library.collections["synvi"].queries
+    results = [ask(library, query=query.key, trial=3, rerank=True) for query in queries]
+    assert scores.result.mean()["mean_ap"] == pytest.approx(np.mean([result.average_precision for result in results]))
+
+
+def test_status_lists_what_is_loaded(library: Library) -> None:
+    answer = status.run(library).to_json()
+    (checkpoint,), (data,) = answer["checkpoints"], answer["data"]
+    assert (checkpoint["name"], checkpoint["usable"], checkpoint["reason"]) == ("mun-tiny", True, None)
+    assert checkpoint["parameters"] > 0
+    assert (data["name"], data["identities"], data["queries"], data["synthetic"]) == ("synvi", 6, 24, True)
+
+
+@pytest.mark.parametrize("direction", ["i2v", "v2i"])
+def test_a_corruption_changes_the_visible_side_alone(library: Library, direction: str) -> None:
+    collection = library.collections["synvi"]
+    clean, foggy = (library.embeddings("mun-tiny", "synvi", one) for one in (None, Corruption("fog", 5)))
+    values = {"top_k": 100, "direction": direction, "corruption": "fog", "severity": 5}
+    result = ask(library, **values)
+    asked, answered = (clean, foggy) if direction == "i2v" else (foggy, clean)
+    for ranked in result.results:
+        cosine = asked[collection.rows[result.query.image]].astype(float) @ answered[collection.rows[ranked.image]]
+        assert ranked.distance == pytest.approx(1 - cosine, abs=1e-6)
+    said = result.to_json()
+    assert (said["corruption"], said["severity"]) == ("fog", 5)
+    assert result.note == "Visible images corrupted: fog, severity 5, seed 0; not the clean protocol."
+    plain = ask(library, **{**values, "corruption": ""})
+    said = plain.to_json()
+    assert (said["corruption"], said["severity"], plain.note) == ("", None, "")
+    assert [one.distance for one in plain.results] != [one.distance for one in result.results]
+    assert ask(library, **values) == result
+
+
+def test_mixed_draws_its_own_severities(library: Library) -> None:
+    requests = [Retrieve.read({"corruption": "mixed", "severity": severity}, library) for severity in (1, 5)]
+    assert requests[0] == requests[1]
+    result = retrieve(library, requests[0])
+    assert result.to_json()["severity"] is None
+    assert "mixed, one of 20 for every image, severity drawn from 1 to 5, seed 0" in result.note
+
+
+@pytest.fixture(scope="module")
+def four(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A library with four networks that differ in their random weights; the last was trained for longer."""
+    root = tmp_path_factory.mktemp("two") / "checkpoints"
+    shutil.copytree(tiny_checkpoint, root)
+    _, card = load_checkpoint(root / "mun-tiny")
+    for seed, (name, steps) in enumerate({"other-tiny": 0, "third-tiny": 0, "trained-tiny": 9000}.items(), start=5):
+        config = replace(card.config, model=replace(card.config.model, auxiliary="none" if seed == 6 else "mun"))
+        save_checkpoint(
+            root / name,
+            build_network(config, 3, seed=seed).eval(),
+            replace(card, name=name, steps=steps, config=config),
+        )
+    return open_library(tiny_synvi, root)
+
+
+def test_every_move_is_that_of_two_rankings(four: Library) -> None:
+    for query in four.collections["synvi"].queries[::6]:
+        request = Retrieve.read({"query": query.key, "top_k": 5}, four)
+        before, (side,), note = compare(four, request, ["other-tiny"])
+        full = [ask(four, checkpoint=name, query=query.key, top_k=100) for name in ("mun-tiny", "other-tiny")]
+        ranks = [{ranked.image: ranked.rank for ranked in one.results} for one in full]
+        assert before.results == full[0].results[:5]
+        assert side.result.results == full[1].results[:5]
+        mine, theirs = ({one.image for one in result.results} for result in (side.result, before))
+        assert set(side.moves) == mine | theirs
+        for image, move in side.moves.items():
+            assert (move.before, move.after) == (ranks[0][image], ranks[1][image])
+            assert move.step == ranks[0][image] - ranks[1][image]
+        matches = [{one.image for one in result.results if one.match} for result in (side.result, before)]
+        assert side.shared == len(mine & theirs)
+        assert (side.gained, side.lost) == (len(matches[0] - theirs), len(matches[1] - mine))
+        assert note == ""
+    assert "different budgets" in compare(four, request, ["other-tiny", "trained-tiny"])[2]
+
+
+def test_the_fair_partner_has_two_modalities_and_the_same_budget(four: Library) -> None:
+    entries = four.checkpoints.values()
+    assert fair_partner(entries, "mun-tiny") == "third-tiny"
+    assert fair_partner(entries, "third-tiny") == "mun-tiny"
+    assert fair_partner(entries, "trained-tiny") == ""
+    assert fair_partner(entries, "nobody") == ""
+    assert Browse.read({}, four).others(four) == ("third-tiny",)
+    assert Browse.read({"compare": ("partner", "third-tiny", "other-tiny")}, four).others(four) == (
+        "third-tiny",
+        "other-tiny",
+    )
+    assert Browse.read({"checkpoint": "trained-tiny"}, four).others(four) == ()
+    labels = [choice.label for choice in Browse.choices("compare", four, {"checkpoint": "mun-tiny"})]
+    assert labels[0] == "fair partner: third-tiny"
+    assert "trained-tiny · not comparable: 9,000 against 0 steps" in labels
+    assert not any(label.startswith("mun-tiny") for label in labels)
+    with pytest.raises(ValueError, match="expected at most 3 in compare, got 4"):
+        Browse.read({"compare": ("partner", "other-tiny", "third-tiny", "trained-tiny")}, four)
+
+
+def item(pid: int, camid: int, precision: float | None, first_hit: int | None = 1) -> Item:
+    path = Path(f"cam{camid}/{pid:04d}/0001.jpg")
+    return Item(Sample(path, pid, camid, Modality.INFRARED), 1, precision, None if precision is None else first_hit)
+
+
+ITEMS = [item(2, 3, 0.5), item(1, 6, 0.9), item(3, 3, None), item(1, 3, 0.5), item(4, 6, 0.1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (Order.PERSON, [(1, 3), (1, 6), (2, 3), (3, 3), (4, 6)]),
+        (Order.CAMERA, [(1, 3), (2, 3), (3, 3), (1, 6), (4, 6)]),
+        (Order.HARDEST, [(4, 6), (1, 3), (2, 3), (1, 6), (3, 3)]),
+        (Order.EASIEST, [(1, 6), (1, 3), (2, 3), (4, 6), (3, 3)]),
+    ],
+)
+def test_orders_are_stable_and_put_the_unscored_last(order: Order, expected: list[tuple[int, int]]) -> None:
+    assert [(one.sample.pid, one.sample.camid) for one in ordered(ITEMS, order)] == expected
+
+
+def test_the_page_opens_with_a_query_of_middling_difficulty() -> None:
+    assert opening(ITEMS) == "cam3/0002/0001.jpg"  # of 0.9, 0.5, 0.5, 0.1
+    assert opening([item(1, 3, None), item(2, 3, None)]) == "cam3/0001/0001.jpg"
+
+
+@pytest.mark.parametrize("direction", ["i2v", "v2i"])
+def test_scores_of_queries_are_those_of_their_rankings(library: Library, direction: str) -> None:
+    library.embeddings("mun-tiny", "synvi")
+    request = Browse.read({"direction": direction, "shots": 2, "trial": 3, "order": "hardest"}, library)
+    items = listed(library, request)
+    precisions = [one.average_precision for one in items]
+    assert precisions == sorted(precisions)
+    for one in items[::5]:
+        result = ask(library, query=one.sample.key, direction=direction, shots=2, trial=3)
+        assert one.average_precision == pytest.approx(result.average_precision, abs=1e-12)
+        assert one.first_hit == result.first_hit
+
+
+def test_filters_let_only_their_queries_through(library: Library) -> None:
+    library.embeddings("mun-tiny", "synvi")
+    pid = library.collections["synvi"].queries[-1].pid
+    request = Browse.read({"pid": pid, "camid": 6}, library)
+    assert [(one.sample.pid, one.sample.camid, one.number) for one in listed(library, request)] == [
+        (pid, 6, 1),
+        (pid, 6, 2),
+    ]
+    assert request.query.startswith(f"cam6/{pid:04d}")
+    assert pick(library, request, "random") != request.query
+    with pytest.raises(ValueError, match="order to be one of person, camera, hardest, easiest"):
+        Browse.read({"order": "worst"}, library)
+    with pytest.raises(ValueError, match="camid to be one of 0, 3, 6; got 4"):
+        Browse.read({"camid": 4}, library)
+
+
+def test_hard_queries_and_those_on_which_two_disagree(four: Library) -> None:
+    for name in ("mun-tiny", "third-tiny"):
+        four.embeddings(name, "synvi")
+    request = Browse.read({}, four)
+    hardest = {one.sample.key for one in ordered(listed(four, request), Order.HARDEST)[:5]}
+    assert {pick(four, request, "hard") for _ in range(8)} <= hardest
+    gaps = disagreement(four, request)
+    for query, gap in list(gaps.items())[::6]:
+        mine, theirs = (
+            ask(four, checkpoint=name, query=query).average_precision for name in ("mun-tiny", "third-tiny")
+        )
+        assert gap == pytest.approx(abs(mine - theirs), abs=1e-12)
+    assert gaps[pick(four, request, "disagree")] >= sorted(gaps.values())[-4]
+    assert disagreement(four, Browse.read({"compare": ()}, four)) == {}
+
+
+def test_before_the_embeddings_are_there_people_stand_in(tiny_synvi: Path, tiny_checkpoint: Path) -> None:
+    library = open_library(tiny_synvi, tiny_checkpoint)
+    items = list_queries(library, "mun-tiny", "synvi", Terms("synvi-all"))
+    assert [one.sample for one in items] == list(library.collections["synvi"].queries)
+    assert items[0].average_precision is None
+
+
+def test_the_evaluated_protocol_has_one_shot_and_ten_galleries(library: Library) -> None:
+    assert list(Evaluate.model_fields) == ["checkpoint", "data", "protocol"]

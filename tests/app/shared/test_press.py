@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.shared.tab import LOCAL, Piece, Press, shows
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        [],
+        "text",
+        3,
+        {},
+        {"values": 3, "address": [], "do": {}, "changed": "top_k", "chosen": None, "drawn": [1], "detail": 7},
+        {"turn": True, "url": "javascript:alert(1)"},
+        {"turn": -1, "url": "http://x/\n<b>"},
+        {"turn": 10**40, "url": "http://" + "x" * 300},
+    ],
+)
+def test_nonsense_says_nothing(said: Any) -> None:
+    press = Press.of(said)
+    assert press.url == LOCAL
+    assert (dict(press.values), press.address, press.do, press.changed, press.chosen) == ({}, "", "", (), "")
+    assert press.turn in (0, 1)
+
+
+def test_what_the_page_says_is_read() -> None:
+    press = Press.of(
+        {
+            "values": {"compare": ["a", "b"], "top_k": 3},
+            "address": "?tab=retrieval",
+            "do": "random",
+            "changed": ["top_k", 5],
+            "chosen": "cam1/0001/0001.jpg",
+            "drawn": {"settings": "abc"},
+            "detail": {"page": 2},
+            "url": "https://somebody-mun.hf.space/",
+            "turn": 7,
+        },
+        "session",
+    )
+    assert press.values == {"compare": ("a", "b"), "top_k": 3}
+    assert (press.address, press.do, press.changed) == ("?tab=retrieval", "random", ("top_k", ""))
+    assert (press.chosen, press.drawn, press.detail) == ("cam1/0001/0001.jpg", {"settings": "abc"}, {"page": 2})
+    assert (press.url, press.turn, press.visitor) == ("https://somebody-mun.hf.space/", 7, "session")
+
+
+def test_a_piece_is_drawn_only_where_it_shows_something_else() -> None:
+    piece = Piece(("a", 1), lambda: "drawn")
+    assert not shows(Press(), "name", piece)
+    assert shows(Press(drawn={"name": piece.digest}), "name", piece)
+    assert not shows(Press(drawn={"name": Piece(("a", 2), str).digest}), "name", piece)
+    assert not shows(Press(drawn={"name": piece.digest}), "name", "plain words")
+
+
+def test_what_is_too_long_is_cut() -> None:
+    press = Press.of({"address": "?" + "x" * 10_000, "values": {str(number): 1 for number in range(500)}})
+    assert len(press.address) == 4000
+    assert len(press.values) == 40
