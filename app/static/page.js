@@ -89,6 +89,14 @@ window.mun = (() => {
     if (!head) return;
     const tab = tabOf(name);
     const view = JSON.parse(head.dataset.view);
+    const notice = head.querySelector("[data-notice]"); // it stays while the page itself asks again
+    if (!notice && tab.said.do === "again" && tab.notice) head.prepend(tab.notice);
+    else tab.notice = notice;
+    const menu = head.querySelector("details"); // a menu that is open stays open when its tab's head is drawn anew
+    if (menu) {
+      menu.open = Boolean(tab.menu);
+      menu.addEventListener("toggle", () => (tab.menu = menu.open && menu.isConnected));
+    }
     for (const [field, one] of Object.entries(tab.later)) if (one.turn <= view.turn) delete tab.later[field];
     tab.queued = false;
     tab.busy = view.turn < tab.said.turn; // then the press that was kept is sent now
@@ -196,7 +204,8 @@ window.mun = (() => {
     document.body.classList.toggle("mun-drawer-open", open);
     side.inert = !open;
     for (const one of document.querySelectorAll("[data-drawer]")) one.setAttribute("aria-expanded", String(open));
-    if (open) (side.querySelector(`[data-settings]:not([hidden]) [name="${field}"]`) ?? side.querySelector("button"))?.focus();
+    const first = side.querySelector(`[data-settings]:not([hidden]) [name="${field}"]`) ?? side.querySelector("button");
+    if (open) setTimeout(() => first?.focus(), 40); // it can be focused once it is seen
     else document.querySelector("[data-drawer]")?.focus();
   };
 

@@ -23,21 +23,24 @@ def test_a_corruption_and_its_severity_change_the_ranked_images(visit: Callable[
 
     page = visit().page
     clean = pictures(page)
-    page.get_by_role("combobox", name="Corrupt the visible images", exact=True).click()
-    page.get_by_role("option", name="pixelate", exact=True).click()
+    page.locator("#retrieval-head [data-drawer]").click()
+    menu = page.get_by_label("Corrupt the visible images", exact=True)
+    assert page.get_by_label("Severity", exact=True).is_disabled()
+    menu.select_option("pixelate")
     results = page.locator(f'{READY}[data-corruption="pixelate"]')
     expect(results.locator('[data-term="corruption"]')).to_contain_text("pixelate, severity 3, seed 0")
     weak = pictures(page)
     assert not set(weak) & set(clean)
     expect(page.locator('.mun-scores[data-state="ready"] [data-corruption]')).to_contain_text("not the clean protocol")
     expect(page.locator(".mun-scores [data-clean]")).to_have_count(4)
-    page.get_by_role("radio", name="5", exact=True).check()
+    severity = page.get_by_label("Severity", exact=True)
+    severity.fill("5")
+    severity.press("Enter")
     expect(results.locator('[data-term="corruption"]')).to_contain_text("pixelate, severity 5, seed 0")
     assert not set(pictures(page)) & set(weak)
     values = {name: value for name, (value,) in parse_qs(urlsplit(page.url).query).items()}
     assert (values["corruption"], values["severity"]) == ("pixelate", "5")
-    page.get_by_role("combobox", name="Corrupt the visible images", exact=True).click()
-    page.get_by_role("option", name="none", exact=True).click()
+    menu.select_option("")
     expect(page.locator(f'{READY}[data-corruption=""]')).to_be_visible()
     assert pictures(page) == clean
 
