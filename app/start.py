@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from typing import Any
 
 from mun.parser import OneLineParser
 
-__all__ = ["launch_options", "main", "prepare_environment"]
+__all__ = ["launch_options", "main", "parser", "prepare_environment"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,8 +44,8 @@ def prepare_environment() -> None:
         os.environ.setdefault(name, str(folder / part))
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the flags."""
+def parser() -> AppParser:
+    """Declare the flags."""
     parser = AppParser(prog="python app.py", description="Open the MUN demo in a browser.")
     parser.add_argument(
         "--data", type=Path, default=ROOT / "assets" / "synvi", metavar="DIR", help="data set (default: bundled SynVI)"
@@ -61,7 +60,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="folder of checkpoints (default: the bundled ones)",
     )
-    return parser.parse_args(arguments)
+    return parser
 
 
 def complain(error: Exception) -> int:
@@ -106,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     With the environment variable `MUN_DEBUG=1` the traceback of such an error is shown too.
     """
-    options = parse(arguments)
+    options = parser().parse_args(arguments)
     prepare_environment()
     from app.jobs import zerogpu
 

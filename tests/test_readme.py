@@ -1,9 +1,10 @@
-"""The README's tables of results are those of the shipped files: no number in them was typed."""
+"""The tables of results in README and docs are those of the shipped files: no number in them was typed."""
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,17 +27,23 @@ def shipped(name: str) -> tuple[dict[str, Line], dict]:
         return {about["rows"][line["row"]]: line for line in csv.DictReader(file)}, about
 
 
+def pages() -> str:
+    """README and docs, one after another."""
+    return "\n\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))
+    )
+
+
 def tables() -> Iterator[tuple[list[str], dict[str, list[str]]]]:
-    """Every table of the README: its heading, and its lines by their first cell."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for block in text.split("\n\n"):
+    """Every table: its heading, and its lines by their first cell."""
+    for block in pages().split("\n\n"):
         lines = [[cell.strip(" *") for cell in line.strip("| ").split(" | ")] for line in block.splitlines()]
         if len(lines) > 2 and block.startswith("|"):
             yield lines[0], {line[0]: line[1:] for line in lines[2:]}
 
 
 def written(name: str, first: str) -> tuple[list[str], dict[str, list[str]]]:
-    """The table of the README with these rows, told from others by its first heading."""
+    """The table with these rows, told from others by its first heading."""
     labels = set(shipped(name)[0])
     (found,) = [(head, lines) for head, lines in tables() if labels <= set(lines) and head[0] == first]
     return found
@@ -79,7 +86,12 @@ def expected(heading: str, line: Line) -> str:
 
 @pytest.mark.parametrize(
     ("name", "first"),
-    [("rivals", "auxiliary modality"), ("ablation", "1,000 steps, visible stem"), ("alignment", "third modality")],
+    [
+        ("rivals", "auxiliary modality, in short"),
+        ("rivals", "auxiliary modality"),
+        ("ablation", "1,000 steps, visible stem"),
+        ("alignment", "third modality"),
+    ],
 )
 def test_a_table_is_the_shipped_one(name: str, first: str) -> None:
     head, lines = written(name, first)
@@ -112,7 +124,24 @@ def flags(command: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
-def test_the_commands_of_a_table_stand_in_the_readme(path: Path) -> None:
-    written = [flags(line) for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()]
+def test_the_commands_of_a_table_are_written(path: Path) -> None:
+    written = [flags(line) for line in pages().splitlines()]
     for command in json.loads(path.read_text(encoding="utf-8"))["commands"]:
         assert flags(command) in written, command
+
+
+def test_the_bounds_of_synvi_are_the_shipped_ones() -> None:
+    with (ROOT / "assets" / "synvi-bounds.csv").open(encoding="utf-8") as file:
+        head, *lines = csv.reader(file)
+    found = {first: cells for head_, table in tables() if head_[1:] == head[2:] for first, cells in table.items()}
+    for search, bound, *cells in lines:
+        name = bound if search == "infrared \N{RIGHTWARDS ARROW} visible" else f"{search}, {bound}"
+        assert found[name] == cells, name
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    for page in (ROOT / "README.md", *ROOT.glob("docs/*.md")):
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name} links to {link}"
