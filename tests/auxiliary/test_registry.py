@@ -81,16 +81,15 @@ def test_unknown_name() -> None:
         build_auxiliary("magic", GeneratorConfig())
 
 
-def test_x_begins_as_the_channel_mean() -> None:
-    visible, infrared = pair()
-    (image,) = XGenerator()(visible, infrared)
-    torch.testing.assert_close(image, visible.mean(dim=1, keepdim=True).expand_as(visible))
+# Generators of one hidden channel, and which of the pair each convolution sees.
+FUSIONS = [(XGenerator, {"encode": 0}), (SyncreticGenerator, {"encode_visible": 0, "encode_infrared": 1})]
 
 
-def test_syncretic_begins_as_the_mean_of_both() -> None:
-    visible, infrared = pair()
-    (image,) = SyncreticGenerator()(visible, infrared)
-    torch.testing.assert_close(image, torch.cat([visible, infrared], 1).mean(dim=1, keepdim=True).expand_as(visible))
+@pytest.mark.parametrize(("kind", "sides"), FUSIONS)
+def test_a_fusion_begins_as_the_mean_of_what_it_sees(kind, sides) -> None:
+    images = pair()
+    seen = torch.cat([images[side] for side in sides.values()], dim=1)
+    torch.testing.assert_close(kind()(*images)[0], seen.mean(dim=1, keepdim=True).expand_as(images[0]))
 
 
 def learned(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -114,21 +113,13 @@ def coloured(state: dict[str, torch.Tensor], gray: torch.Tensor) -> torch.Tensor
     return torch.stack([weight[channel] * gray + bias[channel] for channel in range(3)], dim=1)
 
 
-def test_x_equals_the_formula_by_hand_at_learned_weights() -> None:
-    module, (visible, infrared) = XGenerator(), pair()
+@pytest.mark.parametrize(("kind", "sides"), FUSIONS)
+def test_a_fusion_equals_the_formula_by_hand_at_learned_weights(kind, sides) -> None:
+    module, images = kind(), pair()
     state = learned(module)
-    gray = weighted(state, "encode", visible).clamp(min=0)
-    assert 0 < float((gray == 0).float().mean()) < 1, "on both sides of the bend"
-    torch.testing.assert_close(module(visible, infrared)[0], coloured(state, gray), atol=1e-6, rtol=1e-5)
-
-
-def test_syncretic_equals_the_formula_by_hand_at_learned_weights() -> None:
-    module, (visible, infrared) = SyncreticGenerator(), pair()
-    state = learned(module)
-    both = weighted(state, "encode_visible", visible) + weighted(state, "encode_infrared", infrared)
-    assert 0 < float((both < 0).float().mean()) < 1, "on both sides of the bend"
-    expected = coloured(state, both.clamp(min=0))
-    torch.testing.assert_close(module(visible, infrared)[0], expected, atol=1e-6, rtol=1e-5)
+    gray = sum(weighted(state, name, images[side]) for name, side in sides.items())
+    assert 0 < float((gray < 0).float().mean()) < 1, "on both sides of the bend"
+    torch.testing.assert_close(module(*images)[0], coloured(state, gray.clamp(min=0)), atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", [name for name in AUXILIARIES if name != "mun"])  # whose module says it

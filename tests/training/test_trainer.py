@@ -167,8 +167,7 @@ def test_selection_is_the_best_validation(whole) -> None:
 
 @pytest.mark.parametrize(("epochs", "evaluate_every", "expected"), [(2, 1, 2), (3, 2, 2), (2, 5, 1)])
 def test_card_counts_the_validations(tiny_synvi, tmp_path, epochs, evaluate_every, expected) -> None:
-    settings = TrainConfig(**{**vars(SHORT), "epochs": epochs, "evaluate_every": evaluate_every})
-    folder = start(tmp_path / "run", tiny_synvi, settings)
+    folder = start(tmp_path / "run", tiny_synvi, replace(SHORT, epochs=epochs, evaluate_every=evaluate_every))
     assert train(folder, progress=False)
     made = [line for line in MetricsFile.lines(folder / "metrics.jsonl") if "validation" in line]
     assert len(made) == expected
@@ -251,8 +250,8 @@ def copy_identities(source: Path, target: Path, pids: list[int]) -> None:
 
 
 def test_without_auxiliary(tiny_synvi, tmp_path) -> None:
-    model = ModelConfig(**{**vars(MODEL), "auxiliary": "none"})
-    folder = start(tmp_path / "none", tiny_synvi, TrainConfig(**{**vars(SHORT), "epochs": 1}), model=model)
+    model = replace(MODEL, auxiliary="none")
+    folder = start(tmp_path / "none", tiny_synvi, replace(SHORT, epochs=1), model=model)
     assert train(folder, progress=False)
     line = next(MetricsFile.lines(folder / "metrics.jsonl"))
     assert "iml_share" not in line
