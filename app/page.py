@@ -7,6 +7,9 @@ import gradio as gr
 from app.about import status
 from app.about.tab import build as build_about
 from app.api import add_api
+from app.embeddings import project
+from app.embeddings.request import Project
+from app.embeddings.tab import build as build_embeddings
 from app.library import Library
 from app.library.thumbnails import STRIP_HEIGHT
 from app.retrieval import own, rank, scores
@@ -18,7 +21,6 @@ from app.shared.html import html
 from app.shared.tab import Page
 from app.tabs.auxiliary import build_auxiliary_tab
 from app.tabs.doors import Door, connect
-from app.tabs.embeddings import build_embeddings
 from app.tabs.explain import build_explain
 from app.tabs.training import build_training
 
@@ -38,12 +40,14 @@ def build(library: Library) -> gr.Blocks:
     with demo:
         page = Page(library, header(library), follow)
         build_retrieval(page)
+        build_embeddings(page)
         build_old_tabs(demo, page)
         build_about(page)
         expose("status", status.Nothing, status.answer, library, concurrency_limit=4)
         expose("retrieve", rank.Retrieve, rank.answer, library, concurrency_limit=4)
         expose("evaluate", scores.Evaluate, scores.answer, library, concurrency_limit=2)
         expose("retrieve_image", own.RetrieveImage, own.answer, library, concurrency_limit=2)
+        expose("project", Project, project.answer, library, concurrency_limit=1)
         add_api(library)
     return demo
 
@@ -52,8 +56,6 @@ def build_old_tabs(demo: gr.Blocks, page: Page) -> None:
     """Build the tabs that have not moved to folders of their own."""
     library, doors = page.library, dict[str, Door]()
     with page.tabs:
-        with gr.Tab("Embeddings", id="embeddings"):
-            doors["embeddings"] = build_embeddings(demo, library)
         with gr.Tab("Auxiliary", id="auxiliary"):
             doors["auxiliary"] = build_auxiliary_tab(demo, library)
         with gr.Tab("Explain", id="explain"):

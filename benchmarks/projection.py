@@ -13,7 +13,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from app.projector import Projector
+from app.embeddings.projector import Projector
 from app.start import prepare_environment
 from mun.projection import Method, Settings
 

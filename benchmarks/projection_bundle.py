@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.actions.embeddings import project
-from app.actions.embeddings.bundle import FOLDER, save
+from app.embeddings.project import FOLDER, project, save
+from app.embeddings.projector import shared_projector
+from app.embeddings.request import View
 from app.library import open_library
-from app.projector import shared_projector
 from app.start import prepare_environment
-from app.views.embeddings_visit import opening
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,7 +21,7 @@ def main() -> None:
     """Make them and print their sizes."""
     prepare_environment()
     library = open_library(ROOT / "assets" / "synvi", ROOT / "checkpoints")
-    made = [project.run(library, request) for request in opening(library).requests]
+    made = [project(library, side) for side in View.read({}, library).sides(library)]
     for path in FOLDER.glob("*.json"):
         path.unlink()
     for result in made:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import io
+import re
 import warnings
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Method", "Metric", "Projection", "Settings", "check_count", "check_points", "neighbors_kept", "project"]
-__all__ += ["unit_length"]
+__all__ = [
+    "Method",
+    "Metric",
+    "Projection",
+    "Say",
+    "Settings",
+    "check_count",
+    "check_points",
+    "neighbors_kept",
+    "project",
+    "unit_length",
+]
 
 Floats = NDArray[np.float64]
+Say = Callable[[int, int], None]  # steps done, and of how many
 MIN_POINTS = 4
+T_SNE_STEPS = 1000
 KEPT = 10  # neighbours that `neighbors_kept` looks for
 ROWS = 512  # rows of a distance matrix at once
 
@@ -70,7 +86,7 @@ class Projection:
     kept: float
 
 
-def project(points: NDArray[np.floating], settings: Settings) -> Projection:
+def project(points: NDArray[np.floating], settings: Settings, say: Say | None = None) -> Projection:
     """Project points to the plane; the same points and settings give the same picture on the same machine.
 
     t-SNE and UMAP start from the first two principal components, so that what lies far apart tends to stay apart.
@@ -78,6 +94,8 @@ def project(points: NDArray[np.floating], settings: Settings) -> Projection:
     Args:
         points: Finite, `(N, D)`, at least 4 points and 2 dimensions.
         settings: Method and parameters.
+        say: Told now and then how far t-SNE and UMAP are. Meanwhile the standard output is read, so that only a
+            process that does nothing else can ask for it.
 
     Raises:
         ValueError: The points are too few for the method's neighbourhoods, all equal, of length zero under the cosine,
@@ -93,9 +111,9 @@ def project(points: NDArray[np.floating], settings: Settings) -> Projection:
     if settings.method is Method.PCA:
         coordinates, explained = principal_components(rows)
     elif settings.method is Method.TSNE:
-        coordinates = t_sne(rows, settings)
+        coordinates = t_sne(rows, settings, say)
     else:
-        coordinates = u_map(rows, settings)
+        coordinates = u_map(rows, settings, say)
     return Projection(coordinates, explained, neighbors_kept(rows, coordinates))
 
 
@@ -175,7 +193,27 @@ def principal_components(points: Floats) -> tuple[Floats, tuple[float, float]]:
     return coordinates, (float(shares[0]), float(shares[1]))
 
 
-def t_sne(points: Floats, settings: Settings) -> Floats:
+class Steps(io.TextIOBase):
+    """A file that takes what an algorithm prints and passes on the steps in it.
+
+    Args:
+        say: Told the steps.
+        pattern: Finds the number of the step, and perhaps of how many.
+        total: Of how many, where the pattern does not find that.
+    """
+
+    def __init__(self, say: Say, pattern: str, total: int = 0) -> None:
+        self.say, self.pattern, self.total = say, re.compile(pattern), total
+
+    def write(self, text: str) -> int:
+        """Look for a step in some text."""
+        if found := self.pattern.search(text):
+            done, *total = map(int, found.groups())
+            self.say(done, total[0] if total else self.total)
+        return len(text)
+
+
+def t_sne(points: Floats, settings: Settings, say: Say | None = None) -> Floats:
     """Run Barnes-Hut t-SNE.
 
     Source: van der Maaten, JMLR 2014, as in scikit-learn, with its learning rate N / 48 (at least 50).
@@ -184,11 +222,19 @@ def t_sne(points: Floats, settings: Settings) -> Floats:
 
     start, _ = principal_components(points)
     start *= 1e-4 / start[:, 0].std()
-    made = TSNE(perplexity=settings.perplexity, init=start.astype(np.float32), random_state=settings.seed)
-    return np.asarray(made.fit_transform(points.astype(np.float32)), dtype=np.float64)
+    made = TSNE(
+        perplexity=settings.perplexity,
+        init=start.astype(np.float32),
+        random_state=settings.seed,
+        verbose=2 if say else 0,
+    )
+    if say is None:
+        return np.asarray(made.fit_transform(points.astype(np.float32)), dtype=np.float64)
+    with redirect_stdout(Steps(say, r"Iteration (\d+)", T_SNE_STEPS)):
+        return np.asarray(made.fit_transform(points.astype(np.float32)), dtype=np.float64)
 
 
-def u_map(points: Floats, settings: Settings) -> Floats:
+def u_map(points: Floats, settings: Settings, say: Say | None = None) -> Floats:
     """Run UMAP on one thread, which is what a seed asks of it.
 
     Source: McInnes, Healy, Melville, arXiv:1802.03426, as in umap-learn.
@@ -204,6 +250,9 @@ def u_map(points: Floats, settings: Settings) -> Floats:
             init=(10 * start / np.abs(start).max()).astype(np.float32),
             random_state=settings.seed,
             n_jobs=1,
+            tqdm_kwds={"disable": False, "bar_format": "{n}/{total}", "file": Steps(say, r"(\d+)/(\d+)")}
+            if say
+            else None,
         )
         return np.asarray(made.fit_transform(points.astype(np.float32)), dtype=np.float64)
 

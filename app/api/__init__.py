@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.api.pictures import add_auxiliary, add_explain, add_project
+from app.api.pictures import add_auxiliary, add_explain
 from app.api.training import add_training
 from app.library import Library
 
@@ -11,7 +11,6 @@ __all__ = ["add_api"]
 
 def add_api(library: Library) -> None:
     """Add the public functions to the page that is being built."""
-    add_project(library)
     add_training(library)
     add_auxiliary(library)
     add_explain(library)

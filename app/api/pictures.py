@@ -8,14 +8,13 @@ from gradio.events import api
 
 from app.actions.auxiliary import auxiliary as auxiliary_action
 from app.actions.auxiliary.request import OWN
-from app.actions.embeddings import project as project_action
 from app.actions.explain import explain as explain_action
 from app.errors import plain_errors
 from app.library import Library
 from app.library.own_images import from_base64, look_at
 from app.shared.api import takes_images
 
-__all__ = ["add_auxiliary", "add_explain", "add_project"]
+__all__ = ["add_auxiliary", "add_explain"]
 
 
 def add_auxiliary(library: Library) -> None:
@@ -75,74 +74,6 @@ def add_auxiliary(library: Library) -> None:
             return auxiliary_action.run(library, request, (own[0], own[1])).to_json()
 
     api(auxiliary, api_name="auxiliary", concurrency_limit=2, concurrency_id="auxiliary")
-
-
-def add_project(library: Library) -> None:
-    """Add the public function about features in the plane."""
-
-    def project(
-        checkpoint: str = "",
-        data: str = "",
-        method: str = "tsne",
-        space: str = "embedding",
-        identities: int = 12,
-        people: str = "",
-        images: int = 6,
-        auxiliary: bool = True,
-        pairing: str = "matched",
-        untrained: bool = False,
-        perplexity: float = 30.0,
-        neighbors: int = 15,
-        min_dist: float = 0.1,
-        metric: str = "cosine",
-        seed: int = 0,
-    ) -> dict[str, Any]:
-        """Lay visible, infrared and auxiliary features out in the plane, with the numbers behind the picture.
-
-        Args:
-            checkpoint: Name of a usable checkpoint of `/status`; empty for the first.
-            data: Name of a data set of `/status`; empty for the first.
-            method: tsne, umap or pca.
-            space: embedding, after the BN neck, or features, before it.
-            identities: How many people, the first ones by number.
-            people: Numbers of the people instead, as 3, 7, 12.
-            images: Images per person and modality at most, 1 to 50, dealt round the cameras.
-            auxiliary: Show auxiliary points too, one pair per visible image; a checkpoint may have none.
-            pairing: matched, or mismatched as a control.
-            untrained: Take the auxiliary images from a freshly initialised generator, as a control.
-            perplexity: Of t-SNE, 2 to 200; it asks for three points per unit.
-            neighbors: Of UMAP, 2 to 200.
-            min_dist: Of UMAP, 0 to 0.99.
-            metric: cosine or euclidean.
-            seed: Decides the pairs, the fresh generator, and every draw of t-SNE and UMAP.
-
-        Returns:
-            The request with its defaults; points with x, y, modality, pid, camid, image, partner and whether the image
-            is right at rank 1 as a query; centers of each person in each modality and prototypes of the modalities, in
-            the same layout; the numbers, of points of unit length: distances of centers, MMD at one bandwidth,
-            silhouettes, histograms of distances with their overlap; and the sentence that must stand on a figure.
-        """
-        with plain_errors():
-            request = project_action.Request(
-                checkpoint,
-                data,
-                method,
-                space,
-                identities,
-                people,
-                images,
-                auxiliary,
-                pairing,
-                untrained,
-                perplexity,
-                neighbors,
-                min_dist,
-                metric,
-                seed,
-            )
-            return project_action.run(library, request).to_json()
-
-    api(project, api_name="project", concurrency_limit=1, concurrency_id="project")
 
 
 def add_explain(library: Library) -> None:

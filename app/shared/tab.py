@@ -196,6 +196,25 @@ class Tab:
         with self.page.drawer:
             return self.page.piece(self.name, f"{self.name}-settings")
 
+    def ask_aside(self, piece: gr.HTML, kind: type[Asked], draw: Callable[[Library, Asked, Press], str]) -> None:
+        """Let a piece's own script ask for what it shows, beside the presses of the tab; nothing else changes.
+
+        Args:
+            piece: Of this tab.
+            kind: The request that the tab shows.
+            draw: From library, request and what the script says to HTML; a `ValueError` leaves the piece empty.
+        """
+        library = self.page.library
+
+        def asked(event: gr.EventData) -> str:
+            press = Press.of(getattr(event, "_data", None))
+            try:
+                return draw(library, kind.repair(press.values, library)[0], press)
+            except ValueError:
+                return ""
+
+        piece.select(asked, None, [piece], trigger_mode="always_last", show_progress_on=[], **EVENT)
+
     def wire(
         self,
         kind: type[Asked],

@@ -20,7 +20,6 @@ window.mun = (() => {
   let entry = parameters().size ? location.search : ""; // the address that was opened, until a tab has read it
   let focus = null; // what had the focus when something was pressed
   let clock = 0;
-  let timer = 0;
 
   const page = () => location.origin + location.pathname;
   const make = (name, properties) => Object.assign(document.createElement(name), properties);
@@ -79,7 +78,7 @@ window.mun = (() => {
     tab.queued = tab.busy;
     tab.busy = true;
     tab.push ||= !quiet;
-    clearTimeout(timer);
+    clearTimeout(tab.timer);
     document.body.dataset.busy = name;
     tab.trigger("select", tab.said);
   };
@@ -109,6 +108,8 @@ window.mun = (() => {
       delete document.body.dataset.busy;
     }
     choose(name, view.values);
+    document.dispatchEvent(new CustomEvent("mun-view", { detail: name }));
+    if (view.again && !tab.busy) tab.timer = setTimeout(() => press(name, { act: "again", quiet: true }), view.again);
     if (view.chosen) shared.chosen = view.chosen;
     if (view.drawn.strip) shared.strip = view.drawn.strip;
     tab.chosen = shared.chosen ?? "";
@@ -123,7 +124,6 @@ window.mun = (() => {
     remember(view.link, tab.push);
     tab.push = false;
     if (view.say) announce(view.say);
-    if (view.again && !tab.busy) timer = setTimeout(() => press(name, { act: "again", quiet: true }), view.again);
   };
 
   // Buttons that stand for a choice show which one is made; the chosen one is scrolled into its list's view.

@@ -1,22 +1,23 @@
-"""The action behind the Embeddings tab: its points and numbers against NumPy, its controls, its refusals."""
+"""Features in the plane: points and numbers against NumPy, controls, refusals; pictures that are made beforehand."""
 
 from __future__ import annotations
 
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from app.actions.embeddings import project
-from app.actions.embeddings.made import generated
-from app.actions.embeddings.points import Watch, gather, neighbors, points, with_untrained_generator
-from app.actions.embeddings.project import Request
-from app.actions.embeddings.request import select
-from app.library import Library
+from app.embeddings import project as project_module
+from app.embeddings import request as request_module
+from app.embeddings.numbers import gather, generated, neighbors, points, unwatched, with_untrained_generator
+from app.embeddings.project import FOLDER, answer, call, find, name_of, project, save
+from app.embeddings.request import Project, View, select
+from app.library import Library, open_library
 from app.library.background import StoppedError
 from app.library.collection import Terms
 from mun.data.pairing import pair_samples
@@ -24,14 +25,19 @@ from mun.embedding import Space, embed_pairs, embed_samples
 from mun.evaluation.separation import BANDWIDTH
 from mun.structures import Modality
 
-SMALL = Request(method="pca", identities=4, images=3)
+ROOT = Path(__file__).parents[3]
+SMALL = {"method": "pca", "identities": 4, "images": 3}
+
+
+def asked(library: Library, **changes: Any) -> Project:
+    return Project.read({**SMALL, **changes}, library)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def embedded(library: Library, request: Request) -> dict[Modality, tuple[np.ndarray, np.ndarray]]:
+def embedded(library: Library, request: Project) -> dict[Modality, tuple[np.ndarray, np.ndarray]]:
     """Points of unit length and identities by modality, straight from the images."""
     network, collection = library.network("mun-tiny"), library.collections["synvi"]
     samples, space = select(collection, request), Space(request.space)
@@ -48,8 +54,8 @@ def embedded(library: Library, request: Request) -> dict[Modality, tuple[np.ndar
 @pytest.mark.parametrize("space", ["embedding", "features"])
 @pytest.mark.parametrize("pairing", ["matched", "mismatched"])
 def test_every_number_is_that_of_numpy(library: Library, space: str, pairing: str) -> None:
-    request = replace(SMALL, space=space, pairing=pairing, seed=2)
-    numbers = project.run(library, request).to_json()["numbers"]
+    request = asked(library, space=space, pairing=pairing, seed=2)
+    numbers = project(library, request).to_json()["numbers"]
     found = embedded(library, request)
 
     def gap(first: Modality, second: Modality) -> float:
@@ -73,21 +79,21 @@ def test_every_number_is_that_of_numpy(library: Library, space: str, pairing: st
 
 
 def test_the_answer_is_json_that_says_everything(library: Library) -> None:
-    answer = project.run(library, SMALL).to_json()
-    json.dumps(answer, allow_nan=False)
-    assert len(answer["points"]) == 4 * (3 + 3 + 3)
-    assert {point["modality"] for point in answer["points"]} == {"visible", "infrared", "auxiliary"}
-    assert len(answer["centers"]) == 4 * 3
-    assert [mark["modality"] for mark in answer["prototypes"]] == ["visible", "auxiliary", "infrared"]
+    made = answer(library, asked(library))
+    json.dumps(made, allow_nan=False)
+    assert len(made["points"]) == 4 * (3 + 3 + 3)
+    assert {point["modality"] for point in made["points"]} == {"visible", "infrared", "auxiliary"}
+    assert len(made["centers"]) == 4 * 3
+    assert [mark["modality"] for mark in made["prototypes"]] == ["visible", "auxiliary", "infrared"]
     for words in ("PCA", "mun-tiny", "seed 7", "test split", "matched pairs", "pairing uses labels", "12 visible"):
-        assert words in answer["sentence"]
-    assert answer["uses_labels"] is True
-    assert sum(answer["histograms"]["same"]) == 4 * 9
-    assert sum(answer["histograms"]["different"]) == 12 * 9
+        assert words in made["sentence"]
+    assert made["uses_labels"] is True
+    assert sum(made["histograms"]["same"]) == 4 * 9
+    assert sum(made["histograms"]["different"]) == 12 * 9
 
 
 def test_right_at_rank_1_is_what_the_ranking_says(library: Library) -> None:
-    result = project.run(library, SMALL)
+    result = project(library, asked(library))
     collection = library.collections["synvi"]
     metrics = library.metrics("mun-tiny", "synvi", Terms(collection.protocols[0]))
     first = dict(zip((s.key for s in collection.queries), metrics.first_hit.tolist(), strict=True))
@@ -98,8 +104,8 @@ def test_right_at_rank_1_is_what_the_ranking_says(library: Library) -> None:
 
 
 def test_centers_and_prototypes_are_laid_out_along_with_the_points(library: Library) -> None:
-    request = replace(SMALL, metric="euclidean")
-    result, made = project.run(library, request), points(library, SMALL.checked(library))
+    request = asked(library, metric="euclidean")
+    result, made = project(library, request), points(library, asked(library))
     values = made.values.astype(np.float64)
     # PCA is linear: the center of a person in the picture is the mean of their points in the picture.
     for mark in result.centers:
@@ -107,14 +113,14 @@ def test_centers_and_prototypes_are_laid_out_along_with_the_points(library: Libr
         np.testing.assert_allclose((mark.x, mark.y), np.mean(places, axis=0), atol=1e-4)
     infrared = made.rows(Modality.INFRARED)
     by_person = [unit(values[infrared])[made.pids[infrared] == pid].mean(0) for pid in np.unique(made.pids)]
-    spots, whose = project.anchors(made)
+    spots, whose = project_module.anchors(made)
     np.testing.assert_allclose(spots[whose.index((Modality.INFRARED, None))], np.mean(by_person, axis=0), atol=1e-6)
 
 
 def test_the_untrained_generator_is_a_copy_and_depends_on_the_seed(library: Library) -> None:
     network = library.network("mun-tiny")
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    trained, fresh = (project.run(library, replace(SMALL, untrained=flag, seed=5)) for flag in (False, True))
+    trained, fresh = (project(library, asked(library, untrained=flag, seed=5)) for flag in (False, True))
     assert trained.separation.visible_auxiliary != fresh.separation.visible_auxiliary
     assert trained.separation.visible_infrared == fresh.separation.visible_infrared
     assert "freshly initialised generator (control)" in fresh.sentence
@@ -128,7 +134,7 @@ def test_the_untrained_generator_is_a_copy_and_depends_on_the_seed(library: Libr
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_neighbors_are_those_of_the_true_space(library: Library, metric: str) -> None:
-    request = replace(SMALL, metric=metric, space="features").checked(library)
+    request = asked(library, metric=metric, space="features")
     values = points(library, request).values.astype(np.float64)
     row = 17
     if metric == "cosine":
@@ -145,27 +151,27 @@ def test_neighbors_are_those_of_the_true_space(library: Library, metric: str) ->
 
 def test_images_are_dealt_round_the_cameras(library: Library) -> None:
     collection = library.collections["synvi"]
-    chosen = select(collection, SMALL.checked(library))
+    chosen = select(collection, asked(library))
     visible = [sample for sample in chosen if sample.modality is Modality.VISIBLE]
     assert len(visible) == 12
     first = [sample.camid for sample in visible if sample.pid == visible[0].pid]
     assert len(set(first)) == 3
     pids = sorted({sample.pid for sample in collection.samples})
-    named = select(collection, replace(SMALL, people=f"{pids[4]}, {pids[1]}"))
+    named = select(collection, asked(library, people=f"{pids[4]}, {pids[1]}"))
     assert list(dict.fromkeys(sample.pid for sample in named)) == [pids[4], pids[1]]
 
 
 def test_an_auxiliary_point_has_a_picture_and_an_image_has_none(library: Library) -> None:
-    request = SMALL.checked(library)
+    request = asked(library)
     assert generated(library, request, 24).startswith("data:image/jpeg;base64,")
-    assert generated(library, replace(request, untrained=True), 24).startswith("data:image/jpeg;base64,")
+    assert generated(library, asked(library, untrained=True), 24).startswith("data:image/jpeg;base64,")
     assert generated(library, request, 3) == ""
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"method": "lda"}, "expected method to be one of pca, tsne, umap"),
+        ({"method": "lda"}, "expected method to be one of tsne, umap, pca; got 'lda'"),
         ({"space": "logits"}, "expected space to be one of"),
         ({"identities": 0}, "expected identities to be a whole number from 1"),
         ({"identities": 60}, "expected at most 6 people, as many as SynVI has; got 60"),
@@ -186,34 +192,87 @@ def test_an_auxiliary_point_has_a_picture_and_an_image_has_none(library: Library
 )
 def test_what_cannot_be_shown_is_refused_in_a_sentence(library: Library, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        project.run(library, replace(SMALL, **changes))
+        asked(library, **changes)
 
 
 def test_too_many_points_are_refused(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.actions.embeddings.request.MAX_POINTS", 30)
+    assert request_module.MAX_POINTS == 20_000
+    monkeypatch.setattr(request_module, "MAX_POINTS", 30)
     with pytest.raises(ValueError, match="expected at most 30 points, got 36; choose fewer people or images"):
-        SMALL.checked(library)
+        asked(library)
 
 
 def test_one_person_is_shown_and_what_needs_two_is_left_open(library: Library) -> None:
-    result = project.run(library, replace(SMALL, identities=1))
+    result = project(library, asked(library, identities=1))
     assert result.separation.silhouette_identity is None
     assert result.separation.histograms.overlap is None
     assert result.separation.silhouette_modality is not None
 
 
 def test_constant_features_are_a_sentence(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = replace(SMALL, identities=5, seed=9)
-    made = gather(library, request.checked(library), Watch())
-    constant = replace(made, values=np.ones_like(made.values))
-    monkeypatch.setattr(project, "points", lambda *_: constant)
-    monkeypatch.setattr(project, "numbers", lambda *_: None)
+    request = asked(library, identities=5, seed=9)
+    constant = replace(gather(library, request, unwatched), values=np.ones((60, 8), dtype=np.float32))
+    monkeypatch.setattr(project_module, "points", lambda *_: constant)
+    monkeypatch.setattr(project_module, "measure", lambda *_: None)
     with pytest.raises(ValueError, match="these features are constant"):
-        project.run(library, request)
+        project(library, request)
 
 
-def test_a_stopped_watch_ends_the_work(library: Library) -> None:
-    watch = Watch()
-    watch.stopped.set()
-    with pytest.raises(StoppedError, match="the projection was stopped"):
-        project.run(library, replace(SMALL, space="features", identities=6, seed=11), watch)
+def test_a_report_that_stops_ends_the_work_within_a_chunk(library: Library) -> None:
+    told = []
+
+    def stop(done: int = 0, **words: object) -> None:
+        told.append((done, words["total"]))
+        raise StoppedError("stopped")
+
+    with pytest.raises(StoppedError):
+        project(library, asked(library, space="features", identities=6, seed=11), stop)
+    assert told == [(0, 36)]
+
+
+def test_the_line_of_python_asks_for_the_same(library: Library) -> None:
+    request = asked(library, space="features", perplexity=7.0, seed=3)
+    words = call(library, request, "http://example.org:81")
+    assert "Client('http://example.org:81')" in words
+    said = eval(f"dict({words.partition('.predict(')[2].removesuffix('))')})")
+    assert said.pop("api_name") == "/project"
+    assert Project.read(said, library) == request
+
+
+def test_what_was_made_beforehand_comes_back_whole(library: Library, tiny_synvi, tiny_checkpoint, tmp_path) -> None:
+    result = project(library, asked(library, seed=26))
+    path = save(library, result, tmp_path)
+    assert find(open_library(tiny_synvi, tiny_checkpoint), result.request, tmp_path) == result
+    assert find(open_library(tiny_synvi, tiny_checkpoint), asked(library, seed=27), tmp_path) is None
+    path.write_text(json.dumps({"format": 1}))
+    assert find(open_library(tiny_synvi, tiny_checkpoint), result.request, tmp_path) is None
+
+
+def test_other_weights_or_images_have_another_name(library: Library, tiny_synvi, two_checkpoints) -> None:
+    other = open_library(tiny_synvi, two_checkpoints)
+    first, second = (Project.read({**SMALL, "checkpoint": name}, other) for name in ("mun-tiny", "other-tiny"))
+    assert name_of(other, first) == name_of(library, asked(library))
+    assert name_of(other, first) != name_of(other, second)
+
+
+def test_the_bundled_first_view_is_that_of_the_bundled_checkpoints() -> None:
+    """If this fails, run `python -m benchmarks.projection_bundle`: a bundled checkpoint or image has changed."""
+    library = open_library(ROOT / "assets" / "synvi", ROOT / "checkpoints")
+    sides = View.read({}, library).sides(library)
+    assert [side.auxiliary for side in sides] == [True, False]
+    for side in sides:
+        result = find(library, side)
+        assert result is not None, "python -m benchmarks.projection_bundle"
+        samples = select(library.collections[side.data], side)
+        rows = embed_samples(library.network(side.checkpoint), samples).astype(np.float64)
+        people: dict[Any, list[np.ndarray]] = {}
+        for sample, row in zip(samples, rows, strict=True):
+            people.setdefault((sample.pid, sample.modality), []).append(row)
+        gaps = [
+            np.linalg.norm(np.mean(rows, axis=0) - np.mean(people[pid, Modality.INFRARED], axis=0))
+            for (pid, modality), rows in people.items()
+            if modality is Modality.VISIBLE
+        ]
+        assert result.separation.visible_infrared == pytest.approx(np.mean(gaps), rel=2e-3)
+        assert result.kept > 0.7
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 300_000

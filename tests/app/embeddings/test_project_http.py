@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from serving import Served, serve
 
-from app.actions.embeddings import project
-from app.actions.embeddings.project import Request
+from app.embeddings.project import answer
+from app.embeddings.request import Project
 from app.library import Library
 
 
@@ -22,8 +22,15 @@ def served(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def test_the_answer_is_that_of_the_action(served: Served, library: Library) -> None:
     outcome = served.call("project", ["mun-tiny", "synvi", "pca", "features", 3, "", 2, True, "mismatched", False, 5])
     assert outcome.event == "complete"
-    request = Request("mun-tiny", "synvi", "pca", "features", 3, images=2, pairing="mismatched", perplexity=5.0)
-    expected = json.loads(json.dumps(project.run(library, request).to_json()))
+    asked = {
+        "method": "pca",
+        "space": "features",
+        "identities": 3,
+        "images": 2,
+        "pairing": "mismatched",
+        "perplexity": 5,
+    }
+    expected = json.loads(json.dumps(answer(library, Project.read(asked, library))))
     assert outcome.value[0] == expected
 
 

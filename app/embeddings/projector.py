@@ -1,4 +1,4 @@
-"""One warm process that runs t-SNE and UMAP, so that they can be stopped and the page goes on meanwhile; no Gradio."""
+"""One warm process that runs t-SNE and UMAP, so that they can be stopped and the page goes on meanwhile."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.projection import Method, Projection, Settings, check_points, project
+from app.embeddings.numbers import Report, unwatched
+from mun.projection import Method, Projection, Say, Settings, check_points, project
 
-__all__ = ["Cancelled", "Projector", "shared_projector"]
+__all__ = ["Projector", "shared_projector"]
 
 POLL_SECONDS = 0.1
 IDLE_SECONDS = 2.0  # without a question, before UMAP is loaded
-LIMIT_SECONDS = 180.0  # nothing that the page offers takes that long on two cores
+LIMIT_SECONDS = 900.0  # t-SNE of 20,000 points takes some minutes on two busy cores
+AT_HOME = 4000  # points of which PCA takes milliseconds
 NICE = 5  # below the page itself, whose other tabs must stay quick
-
-
-class Cancelled(ValueError):  # noqa: N818 it is no error of anybody's
-    """Somebody has stopped the projection."""
 
 
 class Projector:
@@ -35,7 +33,7 @@ class Projector:
 
     The process starts with the first picture, or with `warm_up`, and loads scikit-learn at once and UMAP as soon as
     nobody asks for anything, because that takes ten seconds and more. A stopped picture ends the process; the next one
-    starts another. PCA takes milliseconds and is done here.
+    starts another.
     """
 
     def __init__(self) -> None:
@@ -44,29 +42,25 @@ class Projector:
         self._process: Any = None
         self._connection: Connection | None = None
 
-    def project(
-        self, points: NDArray[np.floating], settings: Settings, stopped: threading.Event | None = None
-    ) -> Projection:
+    def project(self, points: NDArray[np.floating], settings: Settings, report: Report = unwatched) -> Projection:
         """Lay out points; as `mun.projection.project`.
 
         Args:
             points: `(N, D)`.
             settings: Method and parameters.
-            stopped: Ends the work within a fraction of a second once it is set, also while others are served.
+            report: Told how far it is, also while others are served; where it raises, the work ends at once.
 
         Raises:
             ValueError: As `mun.projection.project`, or the process came to an end.
-            Cancelled: `stopped` was set.
+            StoppedError: The work was stopped.
         """
         check_points(points, settings)
-        if settings.method is Method.PCA:
+        if settings.method is Method.PCA and len(points) <= AT_HOME:
             return project(points, settings)
-        stopped = stopped or threading.Event()
         while not self._turn.acquire(timeout=POLL_SECONDS):
-            if stopped.is_set():
-                raise Cancelled("the projection was stopped")
+            report(words="waiting for its turn")
         try:
-            return self._ask(points, settings, stopped)
+            return self._ask(points, settings, report)
         finally:
             self._turn.release()
 
@@ -96,26 +90,33 @@ class Projector:
                 theirs.close()
             return self._connection
 
-    def _ask(self, points: NDArray[np.floating], settings: Settings, stopped: threading.Event) -> Projection:
+    def _ask(self, points: NDArray[np.floating], settings: Settings, report: Report) -> Projection:
         try:
             connection = self._start()
             connection.send((np.asarray(points, dtype=np.float32), settings))
-            begun = time.monotonic()
-            while not connection.poll(POLL_SECONDS):
-                if stopped.is_set():
-                    self.close()
-                    raise Cancelled("the projection was stopped")
-                if time.monotonic() - begun > LIMIT_SECONDS:
-                    self.close()
-                    raise ValueError(f"the projection took more than {LIMIT_SECONDS:g} s; choose fewer images")
-            answer = connection.recv()
+            answer = self._watch(connection, f"laying out {len(points):,} points", report)
         except (EOFError, OSError):
             self.close()
             raise ValueError("the projection came to an unexpected end; try again, perhaps with fewer images") from None
+        except ValueError:  # stopped, or too slow
+            self.close()
+            raise
         if isinstance(answer, str):
             raise ValueError(answer)
-        made: Projection = answer
-        return made
+        return answer
+
+    def _watch(self, connection: Connection, words: str, report: Report) -> Projection | str:
+        """Pass on the steps until there is an answer."""
+        begun, done, total = time.monotonic(), 0, 0
+        while True:
+            report(done, total=total, words=words)
+            if time.monotonic() - begun > LIMIT_SECONDS:
+                raise ValueError(f"the projection took more than {LIMIT_SECONDS:g} s; choose fewer images")
+            if connection.poll(POLL_SECONDS):
+                answer: Projection | str | tuple[int, int] = connection.recv()
+                if not isinstance(answer, tuple):
+                    return answer
+                done, total = answer
 
 
 def serve(connection: Connection) -> None:
@@ -133,13 +134,13 @@ def serve(connection: Connection) -> None:
             points, settings = connection.recv()
             if settings.method is Method.UMAP and umap_ready.ident is not None:
                 umap_ready.join()
-            connection.send(answer_of(points, settings))
+            connection.send(answer_of(points, settings, lambda done, total: connection.send((done, total))))
 
 
-def answer_of(points: NDArray[np.float32], settings: Settings) -> Projection | str:
+def answer_of(points: NDArray[np.float32], settings: Settings, say: Say | None = None) -> Projection | str:
     """Return a picture, or the sentence that says why there is none."""
     try:
-        return project(points, settings)
+        return project(points, settings, say)
     except ValueError as error:
         return str(error)
     except Exception as error:

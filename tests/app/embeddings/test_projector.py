@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from app.projector import Cancelled, Projector, answer_of
+from app.embeddings import projector as projector_module
+from app.embeddings.projector import Projector, answer_of
+from app.library.background import StoppedError
 from mun.projection import Method, Settings, project
 
 
@@ -39,38 +41,59 @@ def test_what_is_refused_is_refused_here_too(projector: Projector) -> None:
         projector.project(np.ones((60, 3), dtype=np.float32), Settings(Method.TSNE, perplexity=5))
 
 
+class Listener:
+    """Notes what is reported, and stops the work once it is told to."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int, str]] = []
+        self.stopped = threading.Event()
+        self.ended = 0.0
+
+    def __call__(self, done: int = 0, *, total: int = 0, words: str = "") -> None:
+        self.told.append((done, total, words))
+        if self.stopped.is_set():
+            raise StoppedError("stopped")
+
+    def lay_out(self, projector: Projector, count: int) -> threading.Thread:
+        def work() -> None:
+            with pytest.raises(StoppedError):
+                projector.project(points(count), Settings(Method.TSNE, perplexity=5), self)
+            self.ended = time.monotonic()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        return thread
+
+
 def test_a_stopped_picture_ends_at_once_and_the_next_one_comes(projector: Projector) -> None:
     settings = Settings(Method.TSNE, perplexity=5)
     projector.project(points(), settings)  # warm
-    stopped, ended = threading.Event(), []
-
-    def work() -> None:
-        try:
-            projector.project(points(4000), Settings(Method.TSNE, perplexity=50), stopped)
-        except Cancelled as error:
-            ended.append((time.monotonic(), str(error)))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    waiting, gave_up = threading.Event(), []
-
-    def wait() -> None:
-        try:
-            projector.project(points(), settings, waiting)
-        except Cancelled:
-            gave_up.append(True)
-
-    second = threading.Thread(target=wait)
-    second.start()
-    waiting.set()
-    second.join(10)
-    assert gave_up  # who waits for their turn can leave, too
-    begun = time.monotonic()
-    stopped.set()
-    thread.join(20)
-    assert ended
-    assert ended[0][0] - begun < 3
+    first, second = Listener(), Listener()
+    working = first.lay_out(projector, 4000)
+    while not first.told or first.told[-1][2] == "waiting for its turn":
+        time.sleep(0.01)
+    waiting = second.lay_out(projector, 60)
+    second.stopped.set()
+    waiting.join(20)
+    assert second.ended  # who waits for their turn can leave, too
+    assert second.told[-1][2] == "waiting for its turn"
+    assert not first.ended
+    first.stopped.set()
+    working.join(20)
+    assert first.ended
     assert projector.project(points(), settings).coordinates.shape == (60, 2)
+
+
+@pytest.mark.parametrize("method", [Method.TSNE, pytest.param(Method.UMAP, marks=pytest.mark.slow)])
+def test_steps_are_reported_and_change_nothing(projector: Projector, method: Method) -> None:
+    listener, settings = Listener(), Settings(method, perplexity=20, seed=1)
+    made = projector.project(points(400), settings, listener)
+    steps = [(done, total) for done, total, _ in listener.told if total]
+    assert steps
+    assert all(0 <= done <= total for done, total in steps)
+    assert sorted(steps) == steps
+    assert {words for _, _, words in listener.told} == {"laying out 400 points"}
+    np.testing.assert_allclose(made.coordinates, project(points(400), settings).coordinates, rtol=1e-3, atol=1e-3)
 
 
 def test_a_process_that_dies_is_a_sentence_and_not_the_end(projector: Projector) -> None:
@@ -85,5 +108,5 @@ def test_a_process_that_dies_is_a_sentence_and_not_the_end(projector: Projector)
 
 
 def test_an_unexpected_failure_becomes_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.projector.project", lambda *_: 1 / 0)
+    monkeypatch.setattr(projector_module, "project", lambda *_: 1 / 0)
     assert answer_of(points(), Settings()) == "the projection failed (ZeroDivisionError); try other parameters"

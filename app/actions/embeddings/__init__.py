@@ -1,1 +1,0 @@
-"""Points of all modalities in a plane."""

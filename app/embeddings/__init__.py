@@ -1,0 +1,1 @@
+"""Features of all modalities in a plane."""

@@ -1,0 +1,273 @@
+"""The points of a projection in their true space: who lies near whom, and the numbers that a picture only suggests."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.embeddings.request import Project, auxiliary_count, select
+from app.library import Library
+from app.library.thumbnails import encoded
+from mun.checkpoint import build_network
+from mun.config import Config
+from mun.data.pairing import Pair, Pairing, pair_samples
+from mun.embedding import Space, auxiliary_images, embed_pairs, embed_samples
+from mun.evaluation.separation import Separation, separation
+from mun.models.network import Network
+from mun.projection import Metric, unit_length
+from mun.structures import Modality, Sample
+
+__all__ = [
+    "ROWS",
+    "Neighbor",
+    "PointSet",
+    "Report",
+    "condition",
+    "controls_of",
+    "generated",
+    "measure",
+    "measured_key",
+    "neighbors",
+    "points",
+    "points_key",
+    "unwatched",
+    "with_untrained_generator",
+]
+
+T = TypeVar("T")
+Report = Callable[..., None]  # as `Background.report` without its key; it raises where the work is stopped
+WAIT_SECONDS = 0.1
+CHUNK = 64  # images or pairs between two reports
+Floats = NDArray[np.float32]
+Value = Callable[[Separation], float | None]
+
+# The table of numbers: name, what it is, where it comes from.
+ROWS: tuple[tuple[str, str, Value], ...] = (
+    ("d(V, I)", "visible center to infrared center of a person, mean over people", lambda s: s.visible_infrared),
+    ("d(V, A)", "visible center to auxiliary center", lambda s: s.visible_auxiliary),
+    ("d(I, A)", "infrared center to auxiliary center", lambda s: s.infrared_auxiliary),
+    ("between people", "visible centers of two people, mean: the scale of the others", lambda s: s.between_identities),
+    ("MMD²(V, I)", "maximum mean discrepancy of the modalities", lambda s: s.mmd_visible_infrared),
+    ("MMD²(V, A)", "visible and auxiliary", lambda s: s.mmd_visible_auxiliary),
+    ("MMD²(I, A)", "infrared and auxiliary", lambda s: s.mmd_infrared_auxiliary),
+    ("silhouette by person", "visible and infrared points; 1: people apart, 0: mixed", lambda s: s.silhouette_identity),
+    ("silhouette by modality", "0: the modalities cannot be told apart", lambda s: s.silhouette_modality),
+    ("overlap", "of the two histograms; 0: no confusion, 1: no information", lambda s: s.histograms.overlap),
+)
+
+
+def unwatched(done: int = 0, **_: Any) -> None:
+    """Report to nobody."""
+
+
+@dataclass(frozen=True, eq=False)
+class PointSet:
+    """N points in one space: the images first, then the auxiliary points, A per pair.
+
+    Attributes:
+        samples: The images, by person, modality, camera.
+        pairs: One per visible image where auxiliary points are shown, in the order of the visible images.
+        values: Float32, `(N, D)`.
+        modalities: Of each point.
+        pids: Of each point; an auxiliary point has its visible image's.
+    """
+
+    samples: tuple[Sample, ...]
+    pairs: tuple[Pair, ...]
+    values: Floats
+    modalities: tuple[Modality, ...]
+    pids: NDArray[np.int64]
+
+    def rows(self, modality: Modality) -> NDArray[np.int64]:
+        """Return the rows of a modality."""
+        return np.flatnonzero(np.array([one is modality for one in self.modalities]))
+
+    def pair_of(self, row: int) -> Pair | None:
+        """Return the pair that an auxiliary point was made of; `None` for an image."""
+        if row < len(self.samples):
+            return None
+        per_pair = (len(self.values) - len(self.samples)) // len(self.pairs)
+        return self.pairs[(row - len(self.samples)) // per_pair]
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """A point near another one: its row, and their distance in the true space."""
+
+    row: int
+    distance: float
+
+
+def points_key(library: Library, request: Project) -> tuple[object, ...]:
+    """Name the points of a request in the cache, by content."""
+    content = library.checkpoints[request.checkpoint].content, library.collections[request.data].content
+    return ("points", *content, request.drawn)
+
+
+def points(library: Library, request: Project, report: Report = unwatched) -> PointSet:
+    """Return the points of a checked request, made once for everybody.
+
+    Raises:
+        ValueError: An image is broken or gone, or the network gives values that are not finite.
+        StoppedError: The work was stopped.
+    """
+    return library.cache.get(
+        points_key(library, request), lambda: gather(library, request, report), lambda made: made.values.nbytes
+    )
+
+
+def gather(library: Library, request: Project, report: Report) -> PointSet:
+    """Embed the images of a request and the auxiliary images of its pairs."""
+    samples = select(library.collections[request.data], request)
+    network, space = library.network(request.checkpoint), Space(request.space)
+    await_embeddings(library, request, report)
+    if space is Space.EMBEDDING:
+        rows = library.collections[request.data].rows
+        images = library.embeddings(request.checkpoint, request.data)[[rows[sample.key] for sample in samples]]
+    else:
+        images = in_chunks(samples, lambda part: embed_samples(network, part, space=space), report, "embedding images")
+    pairs: tuple[Pair, ...] = ()
+    values, modalities = [images], [sample.modality for sample in samples]
+    pids = [sample.pid for sample in samples]
+    if request.auxiliary and (count := auxiliary_count(library, request.checkpoint)):
+        pairs = tuple(pair_samples(samples, request.pairing, request.seed))
+        if request.untrained:
+            network = with_untrained_generator(network, request.seed)
+        made = in_chunks(pairs, lambda part: embed_pairs(network, part, space=space), report, "embedding pairs")
+        values.append(made.reshape(len(pairs) * count, -1))
+        modalities += [Modality.AUXILIARY] * (len(pairs) * count)
+        pids += [pair.visible.pid for pair in pairs for _ in range(count)]
+    whole = np.concatenate(values).astype(np.float32)
+    whole.setflags(write=False)
+    return PointSet(samples, pairs, whole, tuple(modalities), np.array(pids, dtype=np.int64))
+
+
+def await_embeddings(library: Library, request: Project, report: Report) -> None:
+    """Have the whole data set embedded, reporting how far it is: who is right at rank 1 depends on all of it.
+
+    Raises:
+        ValueError: It cannot be embedded, or somebody has stopped the embedding.
+        StoppedError: The work was stopped.
+    """
+    progress = library.prepare(request.checkpoint, request.data, retry=True)
+    while not progress.ready:
+        report(progress.done, total=progress.total, words="embedding images")
+        if progress.ended:
+            raise ValueError(progress.problem or "the embedding of the images was stopped; start it again")
+        time.sleep(WAIT_SECONDS)
+        progress = library.prepare(request.checkpoint, request.data)
+
+
+def in_chunks(items: tuple[T, ...], embed: Callable[[tuple[T, ...]], Floats], report: Report, words: str) -> Floats:
+    """Embed in parts, reporting between them how far it is."""
+    parts = []
+    for start in range(0, len(items), CHUNK):
+        report(start, total=len(items), words=words)
+        try:
+            parts.append(embed(items[start : start + CHUNK]))
+        except OSError:  # its message names a folder of the machine
+            raise ValueError("an image is gone from the disk; start the app again") from None
+    return np.concatenate(parts)
+
+
+def with_untrained_generator(network: Network, seed: int) -> Network:
+    """Return a copy of a network whose generator has the first weights of a seed; everything else is as trained."""
+    changed = copy.deepcopy(network)  # the shared one is never touched
+    fresh = build_network(Config(model=network.config), 0, seed)
+    changed.auxiliary = fresh.auxiliary.to(changed.mean.device).eval()
+    return changed
+
+
+def measured_key(library: Library, request: Project) -> tuple[object, ...]:
+    """Name the numbers of a request in the cache, by content."""
+    return ("separation", *points_key(library, request)[1:])
+
+
+def measure(library: Library, request: Project, report: Report = unwatched) -> Separation:
+    """Measure the points of a checked request, once for everybody.
+
+    Raises:
+        ValueError: As `points`.
+    """
+
+    def separate() -> Separation:
+        made = points(library, request, report)
+        report(words="measuring distances")
+        rows = {modality: made.rows(modality) for modality in Modality}
+        return separation(
+            {modality: made.values[index] for modality, index in rows.items() if len(index)},
+            {modality: made.pids[index] for modality, index in rows.items() if len(index)},
+        )
+
+    return library.cache.get(measured_key(library, request), separate, lambda _: 4000)
+
+
+def controls_of(library: Library, sides: Sequence[Project]) -> tuple[list[Project], str]:
+    """Return the controls of some requests: mismatched pairs, an untrained generator; and why one is missing."""
+    found, missing = [], ""
+    for side in sides:
+        for changes in (
+            {"pairing": Pairing.MISMATCHED.value, "untrained": False},
+            {"pairing": Pairing.MATCHED.value, "untrained": True},
+        ):
+            if side.auxiliary:
+                try:
+                    found.append(side.model_copy(update=changes).settle(library))
+                except ValueError as error:
+                    missing = str(error)
+    return [one for one in found if one not in sides], missing
+
+
+def condition(request: Project) -> str:
+    """Say where the auxiliary points come from."""
+    if not request.auxiliary:
+        return "no auxiliary points"
+    return f"{request.pairing} pairs" + (", untrained generator" if request.untrained else "")
+
+
+def neighbors(library: Library, request: Project, row: int, count: int = 8) -> list[Neighbor]:
+    """List the nearest points of a point in the true space, the closest first, ties by row.
+
+    Args:
+        library: What all visitors share.
+        request: A checked request; its metric measures: 1 − cos, or the Euclidean distance.
+        row: Of the point.
+        count: How many.
+
+    Raises:
+        ValueError: There is no such point, or as `points`.
+    """
+    values = points(library, request).values.astype(np.float64)
+    if not 0 <= row < len(values):
+        raise ValueError(f"expected a point from 0 to {len(values) - 1}, got {row}")
+    if request.metric == Metric.COSINE:
+        values = unit_length(values)
+        distances = 1 - values @ values[row]
+    else:
+        distances = np.linalg.norm(values - values[row], axis=1)
+    order = [index for index in np.argsort(distances, kind="stable") if index != row][:count]
+    return [Neighbor(int(index), float(distances[index])) for index in order]
+
+
+def generated(library: Library, request: Project, row: int) -> str:
+    """Return the auxiliary image of a point as a data URI, values beyond [0, 1] clipped; empty for other points.
+
+    Raises:
+        ValueError: An image is broken.
+    """
+    made = points(library, request)
+    pair = made.pair_of(row)
+    if pair is None:
+        return ""
+    network = library.network(request.checkpoint)
+    if request.untrained:
+        network = with_untrained_generator(network, request.seed)
+    number = (row - len(made.samples)) % auxiliary_count(library, request.checkpoint)
+    image = auxiliary_images(network, [pair])[0, number]
+    return encoded((255 * np.clip(image, 0, 1)).round().astype(np.uint8).transpose(1, 2, 0))

@@ -1,0 +1,418 @@
+"""Lay the features of a checkpoint out in the plane, with what must stand on the picture; some are made beforehand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.embeddings.numbers import PointSet, Report, measure, points, unwatched
+from app.embeddings.projector import shared_projector
+from app.embeddings.request import MODALITIES, PALETTES, Project
+from app.library import Library
+from app.library.checkpoints import CheckpointEntry
+from app.library.collection import Collection, Direction, Terms
+from app.shared.export import checkpoint_words, describe_data
+from mun.checkpoint import WEIGHTS
+from mun.config import to_json
+from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, Histograms, Separation, centers
+from mun.files import read_json, write_text
+from mun.projection import unit_length
+from mun.structures import Modality
+
+__all__ = [
+    "CORRECT",
+    "FOLDER",
+    "Mark",
+    "Point",
+    "Result",
+    "answer",
+    "call",
+    "find",
+    "key_of",
+    "legend",
+    "method_words",
+    "name_of",
+    "numbered",
+    "project",
+    "save",
+    "shades",
+]
+
+FOLDER = Path(__file__).resolve().parents[2] / "assets" / "projections"
+FORMAT = 1
+DIGITS = 5  # of coordinates
+POINT_BYTES = 400
+SPACES = {"embedding": "embeddings (after the BN neck)", "features": "features (before the BN neck)"}
+CORRECT, CORRECT_WORDS = (True, False, None), ("right at rank 1", "wrong at rank 1", "no query")
+METRICS = {"cosine": "cosine (rows of unit length)", "euclidean": "Euclidean distance"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of the picture.
+
+    Attributes:
+        x: Where it is.
+        y: Where it is.
+        modality: `visible`, `infrared` or `auxiliary`.
+        pid: Whom it shows.
+        camid: Of the image; of an auxiliary point, of its visible image.
+        image: Key of the image; of an auxiliary point, of its visible image.
+        partner: Of an auxiliary point, the key of its infrared image; else empty.
+        correct: Whether the image, as a query, finds its person at rank 1; `None` where it is no query.
+    """
+
+    x: float
+    y: float
+    modality: str
+    pid: int
+    camid: int
+    image: str
+    partner: str = ""
+    correct: bool | None = None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place that is no image: the center of a person in a modality, or, with no person, a modality's prototype."""
+
+    x: float
+    y: float
+    modality: str
+    pid: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A picture and its numbers.
+
+    Attributes:
+        request: What was asked, every default filled in.
+        points: N points: images by person, modality, camera; then auxiliary points.
+        centers: Of each person in each modality: the mean of their points.
+        prototypes: Of each modality: the mean over people of their mean unit-length point.
+        separation: The numbers.
+        kept: Mean fraction of each point's 10 true nearest points that are among its 10 nearest in the picture.
+        explained: PCA: fractions of the variance along both axes; `None` for the others.
+        sentence: What must stand on the figure: data, split, method, parameters, seed, pairing, use of labels.
+    """
+
+    request: Project
+    points: tuple[Point, ...]
+    centers: tuple[Mark, ...]
+    prototypes: tuple[Mark, ...]
+    separation: Separation
+    kept: float
+    explained: tuple[float, float] | None
+    sentence: str
+
+    @property
+    def axes(self) -> tuple[str, str]:
+        """Words at the axes; only those of PCA mean something."""
+        one, two = ("", "") if self.explained is None else (f"{100 * share:.1f} %" for share in self.explained)
+        return (f"PC 1: {one}", f"PC 2: {two}") if one else ("", "")
+
+    @property
+    def lines(self) -> list[list[Mark]]:
+        """A line per person: visible center, auxiliary center where there is one, infrared center."""
+        lines: dict[int | None, dict[str, Mark]] = {}
+        for mark in self.centers:
+            lines.setdefault(mark.pid, {})[mark.modality] = mark
+        return [[marks[modality] for modality in MODALITIES if modality in marks] for marks in lines.values()]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `/project` answers."""
+        measured = asdict(self.separation)
+        histograms = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in measured.pop("histograms").items()
+        }
+        return {
+            **self.request.model_dump(),
+            "points": [asdict(point) for point in self.points],
+            "centers": [asdict(mark) for mark in self.centers],
+            "prototypes": [asdict(mark) for mark in self.prototypes],
+            "numbers": {**measured, "bandwidth": BANDWIDTH, "neighbors_kept": self.kept},
+            "histograms": {"bins": BINS, "to": MAX_DISTANCE, **histograms},
+            "explained": None if self.explained is None else list(self.explained),
+            "uses_labels": self.request.auxiliary,
+            "sentence": self.sentence,
+        }
+
+
+def answer(library: Library, request: Project) -> dict[str, Any]:
+    """Answer `/project`."""
+    with library.background.wanted(key_of(library, request)):
+        return project(library, request).to_json()
+
+
+def project(library: Library, request: Project, report: Report = unwatched) -> Result:
+    """Lay out the points of a checked request, with the centers and the prototypes, which take part in the layout.
+
+    Args:
+        library: What all visitors share.
+        request: What is asked.
+        report: Told how far it is; it can stop the work.
+
+    Raises:
+        ValueError: The images cannot be embedded, or the points cannot be laid out.
+        StoppedError: The work was stopped.
+    """
+    key = key_of(library, request)
+    return library.cache.get(key, lambda: make(library, request, report), lambda made: POINT_BYTES * len(made.points))
+
+
+def key_of(library: Library, request: Project) -> tuple[object, ...]:
+    """Name the result of a checked request in the cache, by content."""
+    content = library.checkpoints[request.checkpoint].content, library.collections[request.data].content
+    return ("project", *content, request)
+
+
+def make(library: Library, request: Project, report: Report) -> Result:
+    """Make the result of a checked request."""
+    made = points(library, request, report)
+    spots, marks = anchors(made)
+    measured = measure(library, request, report)
+    right = correct_at_rank_1(library, request)
+    picture = shared_projector().project(np.concatenate([made.values, spots]), request.settings, report)
+    places = picture.coordinates.round(DIGITS)
+    drawn = [described(made, row, places[row], right) for row in range(len(made.values))]
+    placed = [
+        Mark(float(x), float(y), modality.value, pid)
+        for (modality, pid), (x, y) in zip(marks, places[len(made.values) :].tolist(), strict=True)
+    ]
+    return Result(
+        request,
+        tuple(drawn),
+        tuple(mark for mark in placed if mark.pid is not None),
+        tuple(mark for mark in placed if mark.pid is None),
+        measured,
+        picture.kept,
+        picture.explained,
+        sentence(library, request, Counter(made.modalities), picture.explained),
+    )
+
+
+def anchors(made: PointSet) -> tuple[NDArray[np.float64], list[tuple[Modality, int | None]]]:
+    """Return centers and prototypes in the true space, `(M, D)`, and whose they are.
+
+    A center is the mean of a person's points in a modality, as the identity alignment loss takes it; a prototype is the
+    mean over people of their mean unit-length point, as the modality alignment loss takes it of a batch. (A checkpoint
+    does not carry the prototypes that accumulated over its training.)
+    """
+    rows: list[NDArray[np.float64]] = []
+    whose: list[tuple[Modality, int | None]] = []
+    prototypes = {}
+    for modality in MODALITIES:
+        index = made.rows(modality)
+        if not len(index):
+            continue
+        values = made.values[index].astype(np.float64)
+        for pid, center in centers(values, made.pids[index]).items():
+            rows.append(center)
+            whose.append((modality, pid))
+        units = centers(unit_length(values), made.pids[index])
+        prototypes[modality] = np.mean(list(units.values()), axis=0)
+    rows += list(prototypes.values())
+    return np.stack(rows), whose + [(modality, None) for modality in prototypes]
+
+
+def correct_at_rank_1(library: Library, request: Project) -> dict[str, bool]:
+    """Say of every query whether it finds its person at rank 1, by key: first protocol, first gallery, both ways.
+
+    Queries whose person is not in the gallery are left out.
+    """
+    collection = library.collections[request.data]
+    found: dict[str, bool] = {}
+    for direction in Direction:
+        terms = Terms(collection.protocols[0], direction=direction)
+        first = library.metrics(request.checkpoint, request.data, terms).first_hit
+        samples = collection.asked(terms.protocol, direction).samples
+        found |= {sample.key: bool(hit == 1) for sample, hit in zip(samples, first.tolist(), strict=True) if hit}
+    return found
+
+
+def described(made: PointSet, row: int, place: NDArray[np.float64], right: Mapping[str, bool]) -> Point:
+    """Describe one point."""
+    x, y = place.tolist()
+    if (pair := made.pair_of(row)) is not None:
+        visible = pair.visible
+        return Point(x, y, Modality.AUXILIARY.value, visible.pid, visible.camid, visible.key, pair.infrared.key)
+    sample = made.samples[row]
+    return Point(x, y, sample.modality.value, sample.pid, sample.camid, sample.key, correct=right.get(sample.key))
+
+
+def sentence(
+    library: Library, request: Project, counts: Mapping[Modality, int], explained: tuple[float, float] | None
+) -> str:
+    """Write what must stand on the figure of a checked request.
+
+    Args:
+        library: What all visitors share.
+        request: What was asked.
+        counts: Points by modality.
+        explained: Fractions of the variance along both axes of PCA; `None` for the others.
+    """
+    people = f"people {request.people}" if request.people else f"the first {request.identities} people"
+    images = f"{counts[Modality.VISIBLE]} visible and {counts[Modality.INFRARED]} infrared images of {people}"
+    parts = [
+        f"{method_words(request, explained)} of {SPACES[request.space]}, {METRICS[request.metric]}.",
+        f"Checkpoint: {checkpoint_words(library, request.checkpoint)}.",
+        f"Data: {describe_data(library, request.data)}; test split, {images}.",
+        auxiliary_words(library, request, counts[Modality.AUXILIARY]),
+        "Centers and prototypes are laid out along with the points.",
+    ]
+    return " ".join(parts)
+
+
+def method_words(request: Project, explained: tuple[float, float] | None = None) -> str:
+    """Name the method with its parameters."""
+    if request.method == "tsne":
+        return f"t-SNE (perplexity {request.perplexity:g}, seed {request.seed}, PCA start)"
+    if request.method == "umap":
+        parameters = f"{request.neighbors} neighbors, minimal distance {request.min_dist:g}, seed {request.seed}"
+        return f"UMAP ({parameters}, PCA start)"
+    if explained is None:
+        return "PCA"
+    return f"PCA ({100 * explained[0]:.1f} % and {100 * explained[1]:.1f} % of the variance)"
+
+
+def auxiliary_words(library: Library, request: Project, count: int) -> str:
+    """Say where the auxiliary points come from, and that labels were used."""
+    if not request.auxiliary:
+        has = library.network(request.checkpoint).auxiliary.num_images
+        return "No auxiliary points are shown." if has else "This checkpoint has no auxiliary modality."
+    generator = "a freshly initialised generator (control)" if request.untrained else "the checkpoint's generator"
+    control = " (control)" if request.pairing == "mismatched" else ""
+    return (
+        f"{count} auxiliary points of {request.pairing} pairs{control}, seed {request.seed}, by {generator}; "
+        "pairing uses labels."
+    )
+
+
+def numbered(points: Sequence[Point], colour: str) -> list[int]:
+    """Number what the points are coloured by, as the palettes do: people in their order, cameras from 0."""
+    if colour == "modality":
+        return [MODALITIES.index(Modality(point.modality)) for point in points]
+    if colour == "camera":
+        return [point.camid - 1 for point in points]
+    if colour == "correct":
+        return [CORRECT.index(point.correct) for point in points]
+    people = {pid: number for number, pid in enumerate(dict.fromkeys(point.pid for point in points))}
+    return [people[point.pid] for point in points]
+
+
+def shades(points: Sequence[Point], colour: str) -> list[str]:
+    """Return the colour of each point, by one of `COLOURS`."""
+    palette = PALETTES[colour]
+    return [palette[number % len(palette)] for number in numbered(points, colour)]
+
+
+def legend(points: Sequence[Point], colour: str) -> list[tuple[str, str]]:
+    """Say what colours mean, as (colour, words): of people, the first twelve; nothing where the markers say it."""
+    words = {
+        "identity": lambda point: f"person {point.pid}",
+        "camera": lambda point: f"camera {point.camid}",
+        "correct": lambda point: CORRECT_WORDS[CORRECT.index(point.correct)],
+    }
+    if colour not in words:
+        return []
+    numbers = dict(zip(numbered(points, colour), map(words[colour], points), strict=True))
+    palette = PALETTES[colour]
+    return [(palette[number % len(palette)], numbers[number]) for number in sorted(numbers)[: len(palette)]]
+
+
+def call(library: Library, request: Project, url: str) -> str:
+    """Write the line of Python that makes a picture again; what decides it is always named."""
+    return request.call(library, "project", url, ("checkpoint", "data", "method", "seed"))
+
+
+def name_of(library: Library, request: Project) -> str:
+    """Name the file of a picture made beforehand: a hash over weights and model, all images' bytes, every parameter.
+
+    Raises:
+        OSError: The weights are gone.
+        ValueError: An image is gone.
+    """
+    collection = library.collections[request.data]
+    images = library.cache.get(("bytes", collection.content), lambda: hash_of(collection), lambda _: 200)
+    entry = library.checkpoints[request.checkpoint]
+    weights = library.cache.get(("weights", entry.content), lambda: weights_of(entry), lambda _: 200)
+    words = [FORMAT, images, weights, *list(request.model_dump().values())[1:]]
+    return f"{hashlib.sha256(json.dumps(words).encode()).hexdigest()[:24]}.json"
+
+
+def hash_of(collection: Collection) -> str:
+    """Hash the names and bytes of all images: whether an image is right at rank 1 depends on all of them."""
+    digest = hashlib.sha256()
+    for sample in collection.samples:
+        digest.update(sample.key.encode())
+        try:
+            digest.update(sample.path.read_bytes())
+        except OSError:
+            raise ValueError("an image is gone from the disk; start the app again") from None
+    return digest.hexdigest()
+
+
+def weights_of(entry: CheckpointEntry) -> str:
+    """Hash a checkpoint's weights and the model's choices; its scores and the rest of its card may change."""
+    digest = hashlib.sha256((entry.folder / WEIGHTS).read_bytes())
+    if entry.card is not None:
+        digest.update(json.dumps(to_json(entry.card.config.model), sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def save(library: Library, result: Result, folder: Path = FOLDER) -> Path:
+    """Write a result; its file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name_of(library, result.request)
+    value = result.to_json()
+    value["points"] = [[getattr(point, field.name) for field in fields(Point)] for point in result.points]
+    del value["sentence"]  # it names the checkpoint, which may be called otherwise elsewhere
+    write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n")
+    return path
+
+
+def find(library: Library, request: Project, folder: Path = FOLDER) -> Result | None:
+    """Return a picture that was made beforehand or is in the cache; `None` where it must be made.
+
+    The checkpoint's name may be another one: what counts is its content.
+    """
+    if key_of(library, request) in library.cache:
+        return project(library, request)
+    if not folder.is_dir():
+        return None
+    try:
+        result = read(library, request, read_json(folder / name_of(library, request)))
+    except (OSError, ValueError, KeyError, TypeError):  # none, or a damaged one: it is made anew
+        return None
+    return library.cache.get(key_of(library, request), lambda: result, lambda made: POINT_BYTES * len(made.points))
+
+
+def read(library: Library, request: Project, value: Mapping[str, Any]) -> Result:
+    """Build the result of a file."""
+    measured, counted = dict(value["numbers"]), value["histograms"]
+    kept = float(measured.pop("neighbors_kept"))
+    measured.pop("bandwidth")
+    histograms = Histograms(tuple(counted["same"]), tuple(counted["different"]), counted["overlap"])
+    shares = value["explained"]
+    explained = None if shares is None else (float(shares[0]), float(shares[1]))
+    drawn = tuple(Point(*row) for row in value["points"])
+    return Result(
+        request,
+        drawn,
+        tuple(Mark(**mark) for mark in value["centers"]),
+        tuple(Mark(**mark) for mark in value["prototypes"]),
+        Separation(**measured, histograms=histograms),
+        kept,
+        explained,
+        sentence(library, request, Counter(Modality(point.modality) for point in drawn), explained),
+    )

@@ -1,0 +1,334 @@
+"""What a projection is asked for, which images, of which checkpoint, in which space, laid out how; what is shown."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self
+
+import numpy as np
+
+from app.library import Library
+from app.library.checkpoints import by_budget, fair_partner
+from app.library.collection import Collection
+from app.shared.request import (
+    Checkpoint,
+    Choice,
+    Data,
+    Number,
+    RefusalError,
+    Request,
+    Switch,
+    Text,
+    Whole,
+    one_of,
+    option,
+    shown,
+)
+from mun.data.pairing import Pairing
+from mun.projection import Method, Metric, Settings, check_count
+from mun.structures import Modality, Sample
+
+__all__ = [
+    "COLOURS",
+    "MARKS",
+    "MAX_POINTS",
+    "METHODS",
+    "MODALITIES",
+    "NEUTRAL",
+    "NOBODY",
+    "PALETTES",
+    "Project",
+    "View",
+    "auxiliary_count",
+    "select",
+]
+
+MAX_POINTS = 20_000  # images and auxiliary points
+MAX_IMAGES = 50  # per person and modality
+MAX_SEED = 2**31 - 1
+FEW_POINTS = 7  # t-SNE needs as many
+MODALITIES = (Modality.VISIBLE, Modality.AUXILIARY, Modality.INFRARED)  # the order of a line
+NONE, PARTNER, NOBODY = "none", "partner", -1
+
+METHODS = (Choice("tsne", "t-SNE"), Choice("umap", "UMAP"), Choice("pca", "PCA"))
+SPACES = (Choice("embedding", "embeddings (after the BN neck)"), Choice("features", "features (before the BN neck)"))
+PAIRINGS = (Choice("matched", "one person"), Choice("mismatched", "two people (control)"))
+METRICS = (Choice("cosine", "cosine"), Choice("euclidean", "Euclidean"))
+COLOURS = (
+    Choice("identity", "person"),
+    Choice("modality", "modality"),
+    Choice("camera", "camera"),
+    Choice("correct", "right at rank 1"),
+)
+
+# Okabe and Ito, 2008, as in `app.shared.figure`, which would load Matplotlib at start-up; then six darker ones.
+HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+DARK = ("#003e61", "#753300", "#005640", "#70425b", "#2f6380", "#7e5700")
+NEUTRAL = "#8a8a8a"  # on white 3.5:1, on the dark page 5:1
+MARKS = {"visible": "●", "auxiliary": "▲", "infrared": "■"}
+# The colours of what a point can be coloured by, in the order of its numbers in `numbered`; more numbers begin anew.
+PALETTES = {
+    "identity": (*HUES, *DARK),
+    "modality": ("#d55e00", "#009e73", "#0072b2"),
+    "camera": HUES,
+    "correct": (HUES[0], HUES[1], NEUTRAL),
+}
+
+
+def only(method: Method) -> Any:
+    """Say of a parameter that other methods than its own pass it over."""
+    name = next(choice.label for choice in METHODS if choice.value == method)
+    return lambda request: "" if request.method == method else f"Only {name} uses it."
+
+
+def without_auxiliary(request: Any) -> str:
+    """Say why choices about auxiliary points have no effect; nothing where they have."""
+    return "" if request.auxiliary else "No auxiliary points are shown."
+
+
+class Project(Request):
+    """Lay visible, infrared and auxiliary features out in the plane, with the numbers behind the picture.
+
+    Returns the request with its defaults; points with x, y, modality, pid, camid, image, partner and whether the image
+    is right at rank 1 as a query; centers of each person in each modality and prototypes of the modalities, in the same
+    layout; the numbers, of points of unit length: distances of centers, MMD at one bandwidth, silhouettes, histograms
+    of distances with their overlap; and the sentence that must stand on a figure.
+    """
+
+    checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
+    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
+    method: Annotated[Text, one_of(METHODS)] = option("tsne", "Method", "tsne, umap or pca.")
+    space: Annotated[Text, one_of(SPACES)] = option("embedding", "Space", "After the BN neck, or before it.")
+    identities: Whole = option(
+        12, "People", "How many, the first ones by number.", ge=1, le=10_000,
+        idle=lambda request: "People are chosen by number." if request.people else "",
+    )  # fmt: skip
+    people: Text = option("", "People by number", "Numbers of the people instead, as 3, 7, 12.")
+    images: Whole = option(
+        6, "Images per person and modality", "At most, dealt round the cameras.", ge=1, le=MAX_IMAGES, control="range"
+    )
+    auxiliary: Switch = option(
+        True, "Auxiliary points", "One pair per visible image; a checkpoint may have no auxiliary modality."
+    )
+    pairing: Annotated[Text, one_of(PAIRINGS)] = option(
+        "matched", "Pairs of", "matched (one person), or mismatched (two people) as a control.", idle=without_auxiliary
+    )
+    untrained: Switch = option(
+        False, "Untrained generator", "Auxiliary images of a freshly initialised generator, as a control.",
+        idle=without_auxiliary,
+    )  # fmt: skip
+    perplexity: Number = option(
+        30.0, "Perplexity", "Of t-SNE; it asks for three points per unit.", ge=2, le=200, idle=only(Method.TSNE)
+    )
+    neighbors: Whole = option(15, "Neighbors", "Of UMAP.", ge=2, le=200, idle=only(Method.UMAP))
+    min_dist: Number = option(0.1, "Minimal distance", "Of UMAP.", ge=0, le=0.99, idle=only(Method.UMAP))
+    metric: Annotated[Text, one_of(METRICS)] = option("cosine", "Metric", "cosine or euclidean.")
+    seed: Whole = option(
+        0, "Seed", "Decides the pairs, the fresh generator, and every draw of t-SNE and UMAP.", ge=0, le=MAX_SEED
+    )
+
+    def settle(self, library: Library) -> Self:
+        """Leave out what the checkpoint lacks, and refuse more points than can be shown, or too few for the method."""
+        people = ", ".join(map(str, numbers(self.people)))
+        settled, count = self.model_copy(update={"people": people}), auxiliary_count(library, self.checkpoint)
+        if not self.auxiliary or not count:
+            settled = settled.model_copy(update={"auxiliary": False, "pairing": "matched", "untrained": False})
+        if settled.untrained and not list(library.network(self.checkpoint).auxiliary.parameters()):
+            raise RefusalError(
+                "untrained",
+                "expected a checkpoint with a learned generator for the untrained control; the auxiliary modality of "
+                f"{self.checkpoint} learns nothing",
+            )
+        samples = select(library.collections[self.data], settled)
+        visible = sum(sample.modality is Modality.VISIBLE for sample in samples)
+        per_pair = count if settled.auxiliary else 0
+        if (total := len(samples) + visible * per_pair) > MAX_POINTS:
+            raise RefusalError(
+                self.blamed("images", "people", "identities"),
+                f"expected at most {MAX_POINTS:,} points, got {total:,}; choose fewer people or images",
+            )
+        num_people, modalities = len({sample.pid for sample in samples}), 3 if per_pair else 2
+        try:
+            check_count(total + (num_people + 1) * modalities, self.settings)  # centers and prototypes take part
+        except ValueError as error:
+            own = "perplexity" if self.method == Method.TSNE else "neighbors"
+            raise RefusalError(self.blamed(own, "images", "people", "identities", "method"), str(error)) from None
+        if settled.pairing == Pairing.MISMATCHED and num_people < 2:
+            raise RefusalError("pairing", "expected at least two people for mismatched pairs, got one")
+        return settled
+
+    def blamed(self, *names: str) -> str:
+        """Name the first of some fields that was asked for."""
+        return next((name for name in names if name in self.model_fields_set), names[-1])
+
+    @property
+    def settings(self) -> Settings:
+        """The choices of the projection."""
+        return Settings(
+            Method(self.method), Metric(self.metric), self.perplexity, self.neighbors, self.min_dist, self.seed
+        )
+
+    @property
+    def drawn(self) -> tuple[object, ...]:
+        """What the points depend on, checkpoint and data left out: requests that agree in it have the same points."""
+        seed = self.seed if self.auxiliary else 0
+        return (
+            self.space,
+            self.identities,
+            self.people,
+            self.images,
+            self.auxiliary,
+            self.pairing,
+            self.untrained,
+            seed,
+        )
+
+
+def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
+    """List what a checkpoint can stand beside: its fair partner first, nothing, then all others."""
+    mine = library.checkpoints[values["checkpoint"]]
+    partner = fair_partner(library.checkpoints.values(), mine.name)
+    others = by_budget(library.checkpoints[name] for name in library.usable)
+    return [
+        *([Choice(PARTNER, f"fair partner: {partner}")] if partner else []),
+        Choice(NONE, "nothing"),
+        *(Choice(one.name, one.name + one.against(mine)) for one in others if one.name != mine.name),
+    ]
+
+
+class View(Project):
+    """Pictures on the page: what `Project` asks, of a second checkpoint too, what is drawn on them, what is chosen."""
+
+    compare: Annotated[Text, one_of(comparable)] = option("", "Compare with")
+    colour: Annotated[Text, one_of(COLOURS)] = option("identity", "Colour by", control="radio")
+    lines: Switch = option(False, "Centers", "Joined by lines: visible, auxiliary, infrared center of each person.")
+    prototypes: Switch = option(False, "Prototypes", "The mean of a modality over people.")
+    controls: Switch = option(
+        False, "Numbers of the controls", "Mismatched pairs and an untrained generator, in the table.",
+        idle=without_auxiliary,
+    )  # fmt: skip
+    side: Whole = option(0, ge=0, le=1)
+    point: Whole = option(NOBODY, ge=NOBODY, le=MAX_POINTS)
+    selected: str = option("", max_length=MAX_POINTS // 6 + 2, strict=True)  # a mask, see `rows`
+
+    follows = (
+        "identities",
+        "images",
+        "untrained",
+        "pairing",
+        "perplexity",
+        "neighbors",
+        "compare",
+        "point",
+        "selected",
+    )
+
+    def settle(self, library: Library) -> Self:
+        """Fill in people and neighbourhoods that the data allow, where none were asked for."""
+        asked, collection = self.model_fields_set, library.collections[self.data]
+        people = min(self.identities, max(1, collection.num_identities // 2))
+        view = self if "identities" in asked else self.model_copy(update={"identities": people})
+        count = len(select(collection, view))
+        fitting = {
+            "perplexity": float(max(2, min(int(self.perplexity), (count - 1) // 3))),
+            "neighbors": max(2, min(self.neighbors, count - 1)),
+            **({"method": Method.PCA.value} if count < FEW_POINTS else {}),
+        }
+        view = view.model_copy(update={name: value for name, value in fitting.items() if name not in asked})
+        self.rows()
+        sides = view._sides(library, asked)
+        return view.model_copy(update={"people": sides[0].people})
+
+    def selecting(self, rows: Iterable[int]) -> Self:
+        """Select some points; see `rows`."""
+        bits = np.zeros(MAX_POINTS, dtype=bool)
+        bits[list(rows)] = True
+        mask = np.packbits(bits, bitorder="little").tobytes().rstrip(b"\0")
+        return self.model_copy(update={"selected": base64.urlsafe_b64encode(mask).decode().rstrip("=")})
+
+    def sides(self, library: Library) -> tuple[Project, ...]:
+        """Return what is laid out: one request, or two that differ in the checkpoint.
+
+        Raises:
+            RefusalError: A checkpoint cannot show what is asked.
+        """
+        return self._sides(library, self.model_fields_set)
+
+    def _sides(self, library: Library, asked: set[str]) -> tuple[Project, ...]:
+        partner = fair_partner(library.checkpoints.values(), self.checkpoint)
+        other = {PARTNER: partner, NONE: ""}.get(self.compare, self.compare)
+        names = dict.fromkeys(name for name in (self.checkpoint, other) if name)
+        fields = {name: getattr(self, name) for name in Project.model_fields}
+        made = (Project.model_construct(asked, **{**fields, "checkpoint": name}) for name in names)
+        return tuple(one.settle(library) for one in made)
+
+    def rows(self) -> list[int]:
+        """Read the rows of the points that are selected: bit r of the mask, in URL-safe base64, stands for row r.
+
+        Raises:
+            RefusalError: It is no such mask.
+        """
+        try:
+            mask = base64.b64decode(self.selected + "=" * (-len(self.selected) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise RefusalError(
+                "selected", f"expected selected to be a mask of points, got {shown(self.selected)}"
+            ) from None
+        bits = np.unpackbits(np.frombuffer(mask, dtype=np.uint8), bitorder="little")
+        return [int(row) for row in np.flatnonzero(bits)]
+
+
+def numbers(people: str) -> list[int]:
+    """Read numbers of people with commas or spaces between them; in their order, each once.
+
+    Raises:
+        RefusalError: They are none.
+    """
+    words = people.replace(",", " ").split()
+    if not all(word.isascii() and word.isdigit() and len(word) <= 6 for word in words):
+        raise RefusalError("people", f"expected people to be numbers such as 3, 7, 12; got {shown(people)}")
+    return list(dict.fromkeys(map(int, words)))
+
+
+def auxiliary_count(library: Library, checkpoint: str) -> int:
+    """Return how many auxiliary images a checkpoint makes of a pair."""
+    return library.network(checkpoint).auxiliary.num_images
+
+
+def select(collection: Collection, request: Project) -> tuple[Sample, ...]:
+    """Choose the images: per person and modality up to `images`, dealt round the cameras in the order of their files.
+
+    Raises:
+        RefusalError: A person that was named is not there, or not in both modalities; or there are fewer people.
+    """
+    by_person: dict[int, list[Sample]] = {}
+    for sample in collection.samples:
+        by_person.setdefault(sample.pid, []).append(sample)
+    both = [pid for pid, samples in by_person.items() if len({sample.modality for sample in samples}) > 1]
+    chosen = numbers(request.people) or sorted(both)[: request.identities]
+    if missing := [pid for pid in chosen if pid not in both]:
+        raise RefusalError("people", f"expected people seen in both modalities, as {sorted(both)[0]}; got {missing[0]}")
+    if not request.people and len(both) < request.identities:
+        raise RefusalError(
+            "identities",
+            f"expected at most {len(both)} people, as many as {collection.title} has; got {request.identities}",
+        )
+    return tuple(
+        sample
+        for pid in chosen
+        for modality in (Modality.VISIBLE, Modality.INFRARED)
+        for sample in dealt([one for one in by_person[pid] if one.modality is modality], request.images)
+    )
+
+
+def dealt(samples: list[Sample], count: int) -> list[Sample]:
+    """Take images round the cameras: the first of each, then the second of each, up to a number; by camera."""
+    turns: dict[str, tuple[int, int]] = {}
+    seen: dict[int, int] = {}
+    for sample in samples:
+        seen[sample.camid] = seen.get(sample.camid, 0) + 1
+        turns[sample.key] = (seen[sample.camid], sample.camid)
+    kept = sorted(samples, key=lambda sample: turns[sample.key])[:count]
+    return sorted(kept, key=lambda sample: (sample.camid, turns[sample.key]))

@@ -1,0 +1,455 @@
+"""The Embeddings tab: what a press draws, and the pieces it is drawn in."""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Any
+
+import gradio as gr
+import numpy as np
+from gradio.components.plot import PlotData
+
+from app.embeddings.numbers import (
+    ROWS,
+    condition,
+    controls_of,
+    generated,
+    measure,
+    measured_key,
+    neighbors,
+    points,
+    points_key,
+)
+from app.embeddings.project import (
+    Mark,
+    Point,
+    Result,
+    find,
+    key_of,
+    legend,
+    method_words,
+    numbered,
+    project,
+)
+from app.embeddings.projector import shared_projector
+from app.embeddings.request import COLOURS, MARKS, MODALITIES, NOBODY, PALETTES, Project, View, select
+from app.library import Library
+from app.library.background import Job, Progress
+from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
+from app.shared.export import WIDTH_NAMES
+from app.shared.html import form, html
+from app.shared.request import Request, Text, one_of, option
+from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
+from app.theme import script
+from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, Separation
+from mun.structures import Modality
+
+__all__ = ["answer", "build", "hovered", "write"]
+
+POLL = 500  # milliseconds
+MAX_SHOWN = 60  # selected images that are drawn; the table has them all
+NAMES = ("progress", "tools", "picture", "chosen", "selected", "numbers")
+SETTINGS = {
+    "Picture": ("method", "compare", "space"),
+    "Images": ("identities", "people", "images"),
+    "Auxiliary points": ("auxiliary", "pairing", "untrained", "controls"),
+    "Layout": ("perplexity", "neighbors", "min_dist", "metric", "seed"),
+}
+CHIPS = tuple(name for names in SETTINGS.values() for name in names)
+MENUS = (
+    Menu("Pictures", "pictures", ("png", "pdf", "svg")),
+    Menu("Points", "points", ("csv",)),
+    Menu("Selected points", "selected", ("csv",)),
+    Menu("Numbers", "numbers", ("csv", "latex")),
+)
+
+
+class Options(Request):
+    """How a figure of this tab looks."""
+
+    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
+
+
+def build(page: Page) -> None:
+    """Build the tab."""
+    with page.tab("embeddings", "Embeddings") as tab:
+        with gr.Column(elem_id="embeddings"):
+            codes = {"picture": script("embeddings.js")}
+            pieces = {name: tab.piece(f"embeddings-{name}", script=codes.get(name, "")) for name in NAMES}
+            tip = tab.piece("embeddings-tip", script="mun.tip = { element, trigger, watch };")
+        gr.Plot(PlotData(type="plotly", plot='{"data": [], "layout": {}}'), visible="hidden")  # it brings Plotly along
+        pieces["settings"] = tab.settings()
+        tab.ask_aside(tip, View, hovered)
+        tab.wire(View, answer, pieces, CHIPS, Export(MENUS, Options, write))
+
+
+@dataclass(frozen=True)
+class Task:
+    """Background work that the page waits for: under which key of the cache its result will be, and the job."""
+
+    key: Hashable
+    job: Job
+
+    def ask(self, library: Library, press: Press) -> Progress:
+        """Say how far it is; a stop or a start is for what was under way or has ended."""
+        if press.do == "stop" and not self.job.ready():
+            library.background.stop(self.key, press.visitor)
+            return Progress(stopped=True)
+        return library.background.ask(self.key, self.job, who=press.visitor, retry=press.do == "start")
+
+
+def layout(library: Library, side: Project) -> Task:
+    """Lay a picture out in the background, one at a time."""
+    key = key_of(library, side)
+    work = partial(project, library, side, partial(library.background.report, key))
+    begun = Progress(words="waiting for its turn")
+    return Task(key, Job(begun, work, lambda: find(library, side) is not None, "projection", fleeting=True))
+
+
+def measurement(library: Library, request: Project) -> Task:
+    """Measure a control in the background."""
+    key = measured_key(library, request)
+    work = partial(measure, library, request, partial(library.background.report, key))
+    return Task(key, Job(Progress(), work, lambda: key in library.cache, "points", fleeting=True))
+
+
+def embedding(library: Library, side: Project) -> Task:
+    """Make the points of a picture that was made beforehand, so that a click need not wait for them."""
+    key = points_key(library, side)
+    work = partial(points, library, side, partial(library.background.report, key))
+    return Task(key, Job(Progress(), work, lambda: key in library.cache, "points"))
+
+
+def answer(library: Library, request: View, press: Press) -> Answer:
+    """Draw what a press asks for.
+
+    Raises:
+        ValueError: A checkpoint cannot show what is asked, or an image is gone.
+    """
+    if press.do == "open":
+        shared_projector().warm_up()
+    if {*Project.model_fields, "compare"} & set(press.changed):
+        request = request.model_copy(update={"point": NOBODY, "selected": ""})
+    if press.do == "add":
+        request = with_image(library, request, press.chosen)
+    sides = request.sides(library)
+    settings = Piece(request.model_dump(exclude={"side", "point", "selected"}), lambda: form_of(library, request))
+    progress = [layout(library, side).ask(library, press) for side in sides]
+    if not all(one.ready for one in progress):
+        waited: dict[str, str | Piece] = {"progress": progress_of(library, sides, progress), "settings": settings}
+        return Answer(request, waited, again=0 if any(one.ended and not one.ready for one in progress) else POLL)
+    results = [project(library, side) for side in sides]
+    request = pointed(request, results, press)
+    side, row = min(request.side, len(results) - 1), request.point
+    content = [key_of(library, one) for one in sides]
+    there = [embedding(library, one).ask(library, press) for one in sides]
+    known = there[side] if row != NOBODY else Progress(ready=True)
+    columns, missing, waiting = numbers_of(library, request, results, press)
+    point = results[side].points[row] if row != NOBODY else None
+    absent = press.chosen if point is None and not rows_of(results[0], press.chosen) else ""
+    rows = [one for one in request.rows() if one < len(results[side].points)]
+    measured = (columns, missing, waiting)
+    looks = (content, request.colour, request.lines, request.prototypes, request.seed)
+    pieces = {
+        "progress": Piece("", str),
+        "settings": settings,
+        "tools": Piece(looks, lambda: tools_of(request, results)),
+        "picture": Piece(content, lambda: picture_of(library, results)),
+        "chosen": Piece(
+            (content, side, row, known, absent), lambda: chosen_of(library, results, side, row, known, absent)
+        ),
+        "selected": Piece((content[side], rows), lambda: selected_of(library, results[side], side, rows)),
+        "numbers": Piece((content, measured), lambda: numbers_html(results, *measured)),
+    }
+    return Answer(
+        request,
+        pieces,
+        say="" if press.do == "again" else f"{method_words(sides[0])} of {len(results[0].points)} points is drawn",
+        chosen=point.image if point and (press.do in ("open", "random") or "point" in press.changed) else "",
+        again=0 if known.ended and not waiting else POLL,
+    )
+
+
+def form_of(library: Library, request: View) -> str:
+    """Draw the settings."""
+    return form("embeddings", request, library, SETTINGS)
+
+
+def rows_of(result: Result, key: str) -> list[int]:
+    """List the rows of an image."""
+    return [row for row, point in enumerate(result.points) if point.image == key]
+
+
+def pointed(request: View, results: Sequence[Result], press: Press) -> View:
+    """Choose a point where a press asks for that, and forget one that is not there."""
+    drawn = results[min(request.side, len(results) - 1)].points
+    if press.do == "open" and (rows := rows_of(results[0], press.chosen)):
+        return request.model_copy(update={"side": 0, "point": rows[0]})
+    if press.do == "random":
+        pids = sorted({point.pid for point in drawn} - {drawn[request.point].pid if request.point != NOBODY else None})
+        pid = random.SystemRandom().choice(pids or [drawn[0].pid])
+        return request.model_copy(update={"point": next(row for row, point in enumerate(drawn) if point.pid == pid)})
+    if press.do == "person" and request.point != NOBODY:
+        return request.selecting(row for row, point in enumerate(drawn) if point.pid == drawn[request.point].pid)
+    return request if request.point < len(drawn) else request.model_copy(update={"point": NOBODY})
+
+
+def with_image(library: Library, request: View, key: str) -> View:
+    """Ask for enough people and images that an image is among those shown, and choose it.
+
+    Raises:
+        ValueError: It is no image of the data.
+    """
+    collection = library.collections[request.data]
+    if key not in collection.rows:
+        raise ValueError("expected an image of the data that are shown here")
+    sample, shown = collection.samples[collection.rows[key]], select(collection, request)
+    pids = list(dict.fromkeys(one.pid for one in shown))
+    if sample.pid not in pids:
+        people = ", ".join(map(str, [sample.pid, *pids[: max(1, len(pids) - 1)]]))
+        request = request.model_copy(update={"people": people})
+    if not any(one.key == key for one in select(collection, request)):
+        request = request.model_copy(update={"images": 50})
+    keys = [one.key for one in select(collection, request)]
+    return request.model_copy(update={"side": 0, "point": keys.index(key), "selected": ""})
+
+
+def progress_of(library: Library, sides: Sequence[Project], progress: Sequence[Progress]) -> str:
+    """Say how far the pictures are, or that they were stopped or cannot be made."""
+    problem = next((one.problem for one in progress if one.problem), "")
+    seen = next((one for one in progress if one.total), Progress())
+    words = "; ".join(
+        f"{library.checkpoints[side.checkpoint].label}: {one.words or 'almost ready'}"
+        for side, one in zip(sides, progress, strict=True)
+        if not one.ready
+    )
+    state, action, heading = "loading", "stop", "The points are being laid out"
+    if problem:
+        plain = problem.strip().rstrip(".")
+        state, action, heading, words = "error", "start", "There is no picture", f"{plain[:1].upper()}{plain[1:]}."
+    elif any(one.stopped for one in progress):
+        state, action, heading, words = "stopped", "start", "The projection was stopped", "Nothing of it is kept."
+    total = 0 if state != "loading" else seen.total
+    return html("message.html", state=state, heading=heading, words=words, done=seen.done, total=total, action=action)
+
+
+def tools_of(request: View, results: Sequence[Result]) -> str:
+    """Draw the legend, and what changes the looks of the points without laying them out anew."""
+    there = {point.modality for result in results for point in result.points}
+    people = len({point.pid for point in results[0].points})
+    entries = legend(results[0].points, request.colour)
+    return html(
+        "embeddings_tools.html",
+        request=request,
+        colours=COLOURS,
+        shapes=[
+            (MARKS[name], name, shade if request.colour == "modality" else "")
+            for name, shade in zip((one.value for one in MODALITIES), PALETTES["modality"], strict=True)
+            if name in there
+        ],
+        entries=entries,
+        more=people - len(entries) if request.colour == "identity" else 0,
+    )
+
+
+def picture_of(library: Library, results: Sequence[Result]) -> str:
+    """Draw the frames of the pictures with all that the page's script draws in them."""
+    pictures = [
+        {
+            "request": result.request,
+            "label": library.checkpoints[result.request.checkpoint].label,
+            "control": result.request.untrained or result.request.pairing == "mismatched",
+            "condition": condition(result.request),
+            "words": method_words(result.request, result.explained),
+            "columns": columns_of(result),
+            "result": result,
+        }
+        for result in results
+    ]
+    return html("embeddings_picture.html", pictures=pictures, palettes=PALETTES)
+
+
+def columns_of(result: Result) -> dict[str, Any]:
+    """Pack the points for the page: 16 bytes each, as columns in base64, and where the marks are."""
+
+    def packed(values: Sequence[float], kind: str) -> str:
+        return base64.b64encode(np.array(values, dtype=kind).tobytes()).decode()
+
+    def place(mark: Mark) -> tuple[float, float, int]:
+        return mark.x, mark.y, MODALITIES.index(Modality(mark.modality))
+
+    return {
+        "x": packed([point.x for point in result.points], "<f4"),
+        "y": packed([point.y for point in result.points], "<f4"),
+        "pid": packed([point.pid for point in result.points], "<u4"),
+        "camid": packed([point.camid for point in result.points], "<u2"),
+        "modality": packed(numbered(result.points, "modality"), "u1"),
+        "correct": packed(numbered(result.points, "correct"), "u1"),
+        "centers": [[place(mark) for mark in line] for line in result.lines],
+        "prototypes": [place(mark) for mark in result.prototypes],
+        "axes": result.axes,
+    }
+
+
+def uri(library: Library, result: Result, key: str, height: int) -> str:
+    """Return a thumbnail by its key; empty where there is none."""
+    collection = library.collections[result.request.data]
+    return library.thumbnail(result.request.data, collection.samples[collection.rows[key]], height) if key else ""
+
+
+def hovered(library: Library, request: View, press: Press) -> str:
+    """Draw the image of the point that the mouse is on; nothing where there is none."""
+    sides, side, row = request.sides(library), press.detail.get("side"), press.detail.get("row")
+    if not (isinstance(side, int) and isinstance(row, int) and 0 <= side < len(sides) and row >= 0):
+        return ""
+    result = find(library, sides[side])
+    if result is None or row >= len(result.points):
+        return ""
+    point = result.points[row]
+    uris = [uri(library, result, key, STRIP_HEIGHT) for key in (point.image, point.partner) if key]
+    return html("embeddings_tip.html", point=point, mark=MARKS[point.modality], uris=uris, side=side, row=row)
+
+
+def chosen_of(library: Library, results: Sequence[Result], side: int, row: int, known: Progress, absent: str) -> str:
+    """Show a point: its image, whom it shows, and its nearest points in the true space; menus choose another."""
+    result = results[side]
+    point = result.points[row] if row != NOBODY else None
+    near, made, problem = [], "", known.problem
+    if point and known.ready:
+        try:
+            near, made = neighbors(library, result.request, row), generated(library, result.request, row)
+        except ValueError as error:  # the picture was made beforehand, and its points cannot be made now
+            problem = str(error)
+    collection = library.collections[result.request.data]
+    away = collection.samples[collection.rows[absent]].pid if absent in collection.rows else None
+
+    def shown(other: Point, height: int) -> list[str]:
+        return [uri(library, result, key, height) for key in (other.image, other.partner) if key]
+
+    return html(
+        "embeddings_chosen.html",
+        names=[one.request.checkpoint for one in results],
+        side=side,
+        row=row,
+        point=point,
+        marks=MARKS,
+        uris=shown(point, CARD_HEIGHT) if point else [],
+        made=made,
+        near=[(one, result.points[one.row], shown(result.points[one.row], STRIP_HEIGHT)) for one in near],
+        waiting=not known.ended,
+        problem=problem,
+        measure="cosine distance" if result.request.metric == "cosine" else "Euclidean distance",
+        space="embeddings" if result.request.space == "embedding" else "features",
+        people={one.pid: number for number, one in reversed(list(enumerate(result.points)))},
+        own=[(number, one) for number, one in enumerate(result.points) if point and one.pid == point.pid],
+        away=away,
+    )
+
+
+def selected_of(library: Library, result: Result, side: int, rows: Sequence[int]) -> str:
+    """Show the points inside a lasso: how many of what, and their images."""
+    drawn = [result.points[row] for row in rows]
+    return html(
+        "embeddings_selected.html",
+        total=len(drawn),
+        people=len({point.pid for point in drawn}),
+        counts={name: sum(point.modality == name for point in drawn) for name in MARKS},
+        shown=[(row, point, uri(library, result, point.image, STRIP_HEIGHT))
+               for row, point in zip(rows[:MAX_SHOWN], drawn, strict=False)],
+        side=side,
+        marks=MARKS,
+        name=result.request.checkpoint,
+    )  # fmt: skip
+
+
+Columns = list[tuple[Project, Separation]]
+
+
+def numbers_of(library: Library, request: View, results: Sequence[Result], press: Press) -> tuple[Columns, str, bool]:
+    """Return the numbers of the pictures and controls, why one of these is missing, and whether one is waited for."""
+    columns = [(result.request, result.separation) for result in results]
+    if not request.controls:
+        return columns, "", False
+    controls, missing = controls_of(library, [result.request for result in results])
+    progress = [measurement(library, control).ask(library, press) for control in controls]
+    missing = next((one.problem for one in progress if one.problem), missing)
+    ready = [control for control, one in zip(controls, progress, strict=True) if one.ready]
+    columns += [(control, measure(library, control)) for control in ready]
+    return columns, missing, not all(one.ended for one in progress)
+
+
+WIDTH, HEIGHT = 360, 110  # of a histogram, in the units of its drawing
+HIGHEST, FARTHEST = 0.14, 1.5  # fraction of pairs and distance at its edges; more is cut
+
+
+def numbers_html(results: Sequence[Result], columns: Columns, missing: str, waiting: bool) -> str:
+    """Draw the table of numbers and the histograms of distances."""
+    plots = [
+        {
+            "title": result.request.checkpoint,
+            "same": outline(result.separation.histograms.same),
+            "different": outline(result.separation.histograms.different),
+            "overlap": result.separation.histograms.overlap,
+            "counts": (sum(result.separation.histograms.same), sum(result.separation.histograms.different)),
+        }
+        for result in results
+    ]
+    return html(
+        "embeddings_numbers.html",
+        columns=[(request.checkpoint, condition(request)) for request, _ in columns],
+        rows=[(name, words, [read(measured) for _, measured in columns]) for name, words, read in ROWS],
+        plots=plots,
+        missing=missing,
+        waiting=waiting,
+        width=WIDTH,
+        height=HEIGHT,
+        farthest=FARTHEST,
+        bandwidth=BANDWIDTH,
+        step=MAX_DISTANCE / BINS,
+        people=len({point.pid for point in results[0].points}),
+    )
+
+
+def outline(counts: Sequence[int]) -> str:
+    """Draw a histogram as the path of a step line; empty for no counts."""
+    total, bins = sum(counts), int(BINS * FARTHEST / MAX_DISTANCE)
+    if not total:
+        return ""
+    step, parts = WIDTH / bins, [f"M0 {HEIGHT}"]
+    for number, count in enumerate(counts[:bins]):
+        y = HEIGHT * (1 - min(1.0, count / total / HIGHEST))
+        parts.append(f"L{number * step:.1f} {y:.1f}L{(number + 1) * step:.1f} {y:.1f}")
+    return "".join(parts) + f"L{WIDTH} {HEIGHT}"
+
+
+def write(library: Library, request: View, options: Options, what: str, kind: str, press: Press) -> File:
+    """Write a file of the export menu.
+
+    Raises:
+        ValueError: The pictures are not drawn yet, or no points are selected.
+    """
+    from app.embeddings import figure  # here: Matplotlib takes a second to load
+
+    results = [one for side in request.sides(library) if (one := find(library, side)) is not None]
+    if len(results) < len(request.sides(library)):
+        raise ValueError("expected pictures to export, but they are not drawn yet")
+    stem = figure.stem_of(results)
+    if what == "pictures":
+        return File.of(stem, kind, figure.write_figure(library, request, results, kind, options.width, press.url))
+    if what == "numbers":
+        columns, _, waiting = numbers_of(library, request, results, replace(press, do=""))
+        if waiting:
+            raise ValueError("expected the numbers of the controls, but they are still being computed")
+        return File.of(
+            f"numbers-{stem}", kind, figure.numbers_table(library, results, columns, kind, press.url).encode()
+        )
+    if what == "points":
+        return File.of(stem, kind, figure.points_csv(library, results, None, press.url).encode())
+    if not (rows := request.rows()):
+        raise ValueError("expected selected points; draw a lasso round some first")
+    chosen = results[min(request.side, len(results) - 1)]
+    return File.of(f"selected-{stem}", kind, figure.points_csv(library, [chosen], rows, press.url).encode())

@@ -1,0 +1,178 @@
+// The scatter plots. The points of a picture come once, as columns; what is chosen, selected and how it is coloured comes
+// with the values of the tab, and only what has changed is drawn anew. Plotly comes with Gradio's own plot.
+const TAB = "embeddings";
+const SYMBOLS = ["circle", "triangle-up", "square"]; // visible, auxiliary, infrared
+const NAMES = ["visible", "auxiliary", "infrared"];
+const [POINTS, CENTERS, PROTOTYPES, RINGS] = [0, 1, 2, 3]; // places of the traces
+const MANY = 1200; // points that are drawn one by one; more are drawn by the graphics card
+const GREY = "#808893"; // legible on the light and the dark page
+const DWELL = 120; // milliseconds before an image is shown
+let plots = []; // one per picture: frame, columns, what is drawn
+
+const values = () => window.mun.tabs[TAB]?.values ?? {};
+const decoded = (text, Kind) => new Kind(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
+const first = (sizes, count) => sizes.find(([most]) => count <= most)[1];
+
+// Bit r of a mask stands for row r; it travels as URL-safe base64.
+const maskOf = (rows) => {
+  const bytes = new Uint8Array(Math.floor(Math.max(...rows) / 8) + 1);
+  for (const row of rows) bytes[row >> 3] |= 1 << (row & 7);
+  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+};
+const rowsOf = (mask, count) => {
+  const bytes = Uint8Array.from(atob(mask.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
+  return [...Array(Math.min(count, 8 * bytes.length)).keys()].filter((row) => bytes[row >> 3] & (1 << (row & 7)));
+};
+
+const read = (frame) => {
+  const columns = JSON.parse(frame.dataset.columns);
+  for (const [name, Kind] of Object.entries({ x: Float32Array, y: Float32Array, pid: Uint32Array, camid: Uint16Array, modality: Uint8Array, correct: Uint8Array })) columns[name] = decoded(columns[name], Kind);
+  const people = new Map();
+  for (const pid of columns.pid) if (!people.has(pid)) people.set(pid, people.size);
+  columns.people = people.size;
+  // What a point is coloured by, as the palettes number it.
+  columns.numbers = { identity: Array.from(columns.pid, (pid) => people.get(pid)), camera: Array.from(columns.camid, (camid) => camid - 1), modality: columns.modality, correct: columns.correct };
+  return columns;
+};
+
+// What the values ask of a plot, each part with a key that tells whether it has changed.
+const wanted = ({ columns, palettes }, side) => {
+  const { colour = "identity", lines, prototypes, point = -1, selected = "", side: chosenSide = 0 } = values();
+  const other = plots[chosenSide]?.columns;
+  const count = columns.x.length;
+  const pid = other && point >= 0 ? other.pid[point] : null;
+  return {
+    colour: { key: colour, draw: () => [{ "marker.color": [Array.from(columns.numbers[colour], (number) => palettes[colour][number % palettes[colour].length])] }, [POINTS]] },
+    marks: { key: `${lines} ${prototypes}`, draw: () => [{ visible: [Boolean(lines), Boolean(prototypes)] }, [CENTERS, PROTOTYPES]] },
+    rings: { key: `${pid} ${point}`, draw: () => {
+      const rows = pid === null ? [] : [...columns.pid.keys()].filter((row) => columns.pid[row] === pid);
+      const same = (row) => row === point && (side === chosenSide || columns.modality[row] !== 1);
+      return [{ x: [rows.map((row) => columns.x[row])], y: [rows.map((row) => columns.y[row])], "marker.size": [rows.map((row) => (same(row) ? 26 : 15))] }, [RINGS]];
+    } },
+    selected: { key: selected, draw: () => [{ selectedpoints: [selected ? rowsOf(selected, count) : null] }, [POINTS]] },
+  };
+};
+
+const traces = ({ columns }) => {
+  const count = columns.x.length;
+  const steady = { hoverinfo: "skip", unselected: { marker: { opacity: 1 } } };
+  const centers = { x: [], y: [], symbols: [] };
+  for (const line of columns.centers) {
+    for (const [x, y, modality] of [...line, [null, null, 0]]) {
+      centers.x.push(x);
+      centers.y.push(y);
+      centers.symbols.push(`${SYMBOLS[modality]}-open`);
+    }
+  }
+  const small = first([[20, 12], [50, 9], [Infinity, 7]], columns.people);
+  const middle = (Math.min(...columns.x) + Math.max(...columns.x)) / 2;
+  const places = ["top", "middle", "bottom"];
+  const marks = columns.prototypes;
+  return [
+    { type: count > MANY ? "scattergl" : "scatter", mode: "markers", name: "points", x: columns.x, y: columns.y, hoverinfo: "none",
+      marker: { symbol: Array.from(columns.modality, (number) => SYMBOLS[number]), size: first([[300, 10], [1200, 8], [4000, 6], [Infinity, 4]], count), opacity: 0.85, line: { width: count > 4000 ? 0 : 0.8, color: "rgba(255, 255, 255, 0.75)" } },
+      unselected: { marker: { opacity: 0.15 } } },
+    { ...steady, type: "scatter", mode: "lines+markers", name: "centers", x: centers.x, y: centers.y, line: { color: GREY, width: small / 9 }, marker: { symbol: centers.symbols, size: small, color: GREY, line: { width: small / 6 } } },
+    { ...steady, type: "scatter", mode: "markers+text", name: "prototypes", x: marks.map((mark) => mark[0]), y: marks.map((mark) => mark[1]), cliponaxis: false,
+      text: marks.map((mark) => `${NAMES[mark[2]]} prototype`), textposition: marks.map((mark) => `${places[mark[2]]} ${mark[0] > middle ? "left" : "right"}`), textfont: { size: 13, shadow: "auto" },
+      marker: { symbol: marks.map((mark) => SYMBOLS[mark[2]]), size: 20, color: marks.map((mark) => ["#d55e00", "#009e73", "#0072b2"][mark[2]]), line: { width: 3, color: "#fff" } } },
+    { ...steady, type: "scatter", mode: "markers", name: "rings", x: [], y: [], marker: { size: 15, symbol: "circle-open", color: GREY, line: { width: 2.5 } } },
+  ];
+};
+
+const layout = ({ columns }) => {
+  const axis = { showgrid: false, zeroline: false, showticklabels: false, ticks: "", showline: true, mirror: true, linecolor: "rgba(128, 136, 147, 0.35)", linewidth: 1 };
+  const font = { color: getComputedStyle(element).color, size: 12 };
+  return {
+    autosize: true, paper_bgcolor: "rgba(0, 0, 0, 0)", plot_bgcolor: "rgba(0, 0, 0, 0)", font, showlegend: false, hovermode: "closest", hoverdistance: 12,
+    margin: { l: columns.axes[1] ? 24 : 6, r: 6, t: 6, b: columns.axes[0] ? 26 : 6 },
+    xaxis: { ...axis, title: { text: columns.axes[0], standoff: 4 } }, yaxis: { ...axis, title: { text: columns.axes[1], standoff: 4 }, scaleanchor: "x" },
+    dragmode: matchMedia("(pointer: coarse)").matches ? false : "lasso", // a finger scrolls the page
+    newselection: { line: { color: GREY, width: 1.5 } }, modebar: { orientation: "v", bgcolor: "rgba(0, 0, 0, 0)", color: GREY, activecolor: "#0f766e" },
+  };
+};
+const config = { displaylogo: false, displayModeBar: true, responsive: true, scrollZoom: false, modeBarButtonsToRemove: ["toImage", "autoScale2d", "zoomIn2d", "zoomOut2d"] };
+
+const choose = (side, row) => {
+  Object.assign(values(), { side, point: row }); // ringed at once
+  apply();
+  window.mun.press(TAB, { set: { side, point: row } });
+};
+const hook = (plot, side) => {
+  const { frame } = plot;
+  const rowOf = (event) => event?.points?.find((one) => one.curveNumber === POINTS)?.pointNumber;
+  frame.on("plotly_click", (event) => rowOf(event) !== undefined && choose(side, rowOf(event)));
+  frame.on("plotly_selected", (event) => {
+    const rows = (event?.points ?? []).filter((one) => one.curveNumber === POINTS).map((one) => one.pointNumber);
+    if (!event || !rows.length) return;
+    plot.drawn.selected = maskOf(rows); // Plotly shows it already
+    window.mun.press(TAB, { set: { side, selected: plot.drawn.selected } });
+  });
+  frame.on("plotly_deselect", () => values().selected && window.mun.press(TAB, { set: { selected: "" } }));
+  frame.on("plotly_hover", (event) => rowOf(event) !== undefined && point(side, rowOf(event), event.event));
+  frame.on("plotly_unhover", hide);
+};
+
+// Draw what has changed: a whole plot once, then a restyle for each part.
+const apply = () => {
+  if (!window.Plotly || !element.offsetWidth) return;
+  plots.forEach((plot, side) => {
+    const parts = Object.entries(wanted(plot, side));
+    if (!plot.drawn) {
+      window.Plotly.newPlot(plot.frame, traces(plot), layout(plot), config);
+      plot.drawn = { colour: null, marks: null, rings: "null -1", selected: "" };
+      hook(plot, side);
+    }
+    for (const [name, { key, draw }] of parts) {
+      if (plot.drawn[name] === key) continue;
+      plot.drawn[name] = key;
+      window.Plotly.restyle(plot.frame, ...draw());
+      if (name === "selected" && !key) window.Plotly.relayout(plot.frame, { selections: [] });
+    }
+    plot.frame.dataset.state = "ready";
+  });
+};
+const load = () => {
+  const section = element.querySelector("[data-palettes]");
+  for (const { frame } of plots) window.Plotly?.purge(frame);
+  hide();
+  images.clear();
+  const palettes = JSON.parse(section?.dataset.palettes ?? "{}");
+  plots = [...element.querySelectorAll("[data-columns]")].map((frame) => ({ frame, palettes, columns: read(frame), drawn: null }));
+  const start = () => (window.Plotly ? apply() : setTimeout(start, 50));
+  start();
+};
+
+// --- the image of the point under the mouse ------------------------------------------------------------------------------
+const images = new Map(); // by side and row
+let pointed = null; // side, row and where the mouse is
+let timer = 0;
+const hide = () => {
+  clearTimeout(timer);
+  pointed = null;
+  if (window.mun.tip) window.mun.tip.element.dataset.shown = "";
+};
+const place = () => {
+  const { element: tip } = window.mun.tip ?? {};
+  const body = tip?.querySelector("[data-row]");
+  if (!pointed || !body || body.dataset.side !== String(pointed.side) || body.dataset.row !== String(pointed.row)) return;
+  tip.dataset.shown = "yes";
+  tip.style.left = `${Math.max(4, Math.min(pointed.x + 14, innerWidth - tip.offsetWidth - 4))}px`;
+  tip.style.top = `${Math.max(4, Math.min(pointed.y + 14, innerHeight - tip.offsetHeight - 4))}px`;
+};
+const point = (side, row, mouse) => {
+  hide();
+  pointed = { side, row, x: mouse.clientX, y: mouse.clientY };
+  timer = setTimeout(() => window.mun.tip.trigger("select", { values: values(), detail: { side, row } }), DWELL);
+};
+window.mun.tip?.watch("value", place);
+addEventListener("scroll", hide, { passive: true });
+
+watch("value", load);
+document.addEventListener("mun-view", (event) => event.detail === TAB && apply());
+new ResizeObserver(() => {
+  if (!element.offsetWidth) return;
+  apply();
+  for (const { frame, drawn } of plots) if (drawn) window.Plotly.Plots.resize(frame);
+}).observe(element);
+load();

@@ -1,0 +1,340 @@
+"""What a press in the Embeddings tab draws: views and links, points and selections, work that is waited for, files."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import io
+import json
+import re
+import threading
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.embeddings import tab as tab_module
+from app.embeddings.numbers import unwatched
+from app.embeddings.project import Mark, Point, Result, project
+from app.embeddings.request import MAX_POINTS, NOBODY, View
+from app.embeddings.tab import Options, answer, columns_of, hovered, picture_of, write
+from app.library import Library
+from app.shared.tab import Answer, Piece, Press
+
+SMALL = {"method": "pca", "identities": 3, "images": 2}
+
+
+def view(library: Library, **changes: Any) -> View:
+    return View.read({**SMALL, **changes}, library)
+
+
+def shown(answered: Answer, name: str) -> str:
+    piece = answered.pieces[name]
+    return piece.draw() if isinstance(piece, Piece) else piece
+
+
+def drawn(library: Library, request: View, **press: Any) -> Answer:
+    """Press, then wait as the page does."""
+    answered, deadline = answer(library, request, Press(**press)), time.monotonic() + 60
+    while answered.again and time.monotonic() < deadline:
+        time.sleep(0.02)
+        answered = answer(library, answered.request, Press(do="again", visitor=press.get("visitor", "")))
+    return answered
+
+
+def columns(answered: Answer) -> list[dict[str, Any]]:
+    found = re.findall(r'data-columns="([^"]*)"', shown(answered, "picture"))
+    return [json.loads(html.unescape(words)) for words in found]
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Hold every projection of the page until the gate is opened, or it is stopped."""
+    opened = threading.Event()
+
+    def held(library: Library, side: Any, report: Any = unwatched) -> Result:
+        while not opened.is_set():
+            report(3, total=12, words="held")
+            time.sleep(0.01)
+        return project(library, side, report)
+
+    monkeypatch.setattr(tab_module, "project", held)
+    return opened
+
+
+def test_a_link_leads_back_to_the_same_view(library: Library) -> None:
+    pids = sorted({sample.pid for sample in library.collections["synvi"].samples})
+    view_ = view(
+        library,
+        perplexity=9.5,
+        space="features",
+        people=f"{pids[1]} {pids[2]}",
+        auxiliary=False,
+        min_dist=0.25,
+        metric="euclidean",
+        seed=4,
+        colour="camera",
+        lines=True,
+        point=3,
+    ).selecting([1, 3, 11])
+    link = view_.link(library, "embeddings")
+    again, wrong = View.repair(View.of_address(link), library)
+    assert (again, wrong) == (view_, {})
+    assert again.rows() == [1, 3, 11]
+
+
+def test_a_link_of_before_opens_what_it_opened(library: Library) -> None:
+    link = (
+        "?tab=embeddings&checkpoint=mun-tiny&compare=none&identities=3&perplexity=7&images=4&space=features"
+        "&colour=correct&prototypes=1&lines=1&controls=1"
+    )
+    request, wrong = View.repair(View.of_address(link), library)
+    assert not wrong
+    assert (request.compare, request.colour, request.lines, request.prototypes) == ("none", "correct", True, True)
+    (side,) = request.sides(library)
+    assert (side.identities, side.perplexity, side.images, side.space) == (3, 7.0, 4, "features")
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ("checkpoint=nobody", "expected checkpoint to be one of"),
+        ("method=../etc", "expected method"),
+        ("seed=1e400", "expected seed"),
+        ("identities=two", "expected identities to be a whole number"),
+        ("lines=2", "expected lines to be true or false"),
+        ("colour=red", "expected colour to be one of"),
+        ("compare=nobody", "expected compare to be one of"),
+        ("method=tsne&perplexity=99", "expected at least 298 points for a perplexity of 99"),
+        ("identities=999", "expected at most 6 people"),
+        ("people=1;drop", "expected people to be numbers"),
+        ("selected=%25%25", "expected selected to be a mask of points"),
+        ("point=20001", "expected point to be a whole number from -1 to 20000"),
+        ("identities=1&pairing=mismatched", "expected at least two people"),
+        ("method=umap&neighbors=200", "neighbors for"),
+    ],
+)
+def test_a_link_that_makes_no_sense_opens_what_does_and_says_so(library: Library, link: str, words: str) -> None:
+    request, wrong = View.repair(View.of_address(f"?tab=embeddings&{link}"), library)
+    assert any(words in one for one in wrong.values())
+    assert request.sides(library)
+
+
+def test_what_was_not_asked_for_fits_the_data(library: Library) -> None:
+    first = View.read({}, library)
+    assert (first.identities, first.perplexity, first.neighbors) == (3, 9.0, 15)
+    one = View.read({"identities": 1, "images": 1}, library)
+    assert one.method == "pca"  # t-SNE cannot lay out so few
+    kept, wrong = View.repair({**View.read({}, library).model_dump(), "identities": 1}, library)
+    assert set(wrong) <= set(View.follows)
+    assert kept.perplexity < 9
+
+
+def test_everything_is_drawn_at_once_when_it_is_there(library: Library) -> None:
+    answered = drawn(library, view(library))
+    assert answered.again == 0
+    assert set(answered.pieces) == {"progress", "settings", "tools", "picture", "chosen", "selected", "numbers"}
+    assert shown(answered, "progress") == ""
+    (packed,) = columns(answered)
+    x = np.frombuffer(base64.b64decode(packed["x"]), dtype="<f4")
+    result = project(library, answered.request.sides(library)[0])
+    np.testing.assert_allclose(x, [point.x for point in result.points], rtol=1e-6)
+    pids = np.frombuffer(base64.b64decode(packed["pid"]), dtype="<u4")
+    assert pids.tolist() == [point.pid for point in result.points]
+    assert [len(line) for line in packed["centers"]] == [3] * 3
+    assert "MMD" in shown(answered, "numbers")
+    assert "bandwidth" in shown(answered, "numbers")
+    assert "test split" in shown(answered, "picture")
+
+
+def test_points_are_sent_once_and_looks_change_without_them(library: Library) -> None:
+    first = drawn(library, view(library))
+    keys = {name: piece.digest for name, piece in first.pieces.items() if isinstance(piece, Piece)}
+    for changes in ({"colour": "camera"}, {"lines": True}, {"prototypes": True}, {"point": 3}, {"selected": "AQ"}):
+        second = answer(library, first.request.model_copy(update=changes), Press(changed=tuple(changes)))
+        pieces = {name: piece.digest for name, piece in second.pieces.items() if isinstance(piece, Piece)}
+        assert pieces["picture"] == keys["picture"]
+        assert pieces["numbers"] == keys["numbers"]
+
+
+def many(result: Result, count: int) -> Result:
+    """As many points as can be shown, made of a few."""
+    points = tuple(result.points[row % len(result.points)] for row in range(count))
+    return replace(result, points=points)
+
+
+def test_20_000_points_are_16_bytes_each_and_a_selection_one_bit(library: Library) -> None:
+    request = view(library)
+    result = many(project(library, request.sides(library)[0]), MAX_POINTS)
+    packed = columns_of(result)
+    assert sum(len(packed[name]) for name in ("x", "y", "pid", "camid", "modality", "correct")) < 22 * MAX_POINTS
+    assert len(picture_of(library, [result])) < 500_000
+    half = request.selecting(range(0, MAX_POINTS, 2))
+    assert len(half.selected) <= 3334
+    assert View.read(half.model_dump(), library).rows() == list(range(0, MAX_POINTS, 2))
+    link = half.link(library, "embeddings")
+    assert len(link) < 4000
+    assert View.repair(View.of_address(link), library)[0].rows() == half.rows()
+
+
+def test_the_untrained_generator_is_said_in_the_title(library: Library) -> None:
+    answered = drawn(library, view(library, untrained=True))
+    title = shown(answered, "picture").partition("<details")[0]
+    assert "untrained generator" in title
+    assert "untrained" not in shown(drawn(library, view(library)), "picture").partition("<details")[0]
+
+
+def test_a_point_is_shown_with_its_neighbors(library: Library) -> None:
+    answered = drawn(library, view(library, point=13), changed=("point",))
+    panel = shown(answered, "chosen")
+    assert 'data-row="13"' in panel
+    assert panel.count("data-distance") == 8
+    assert "auxiliary of person" in panel
+    asked = answer(library, answered.request, Press(changed=("point",)))
+    result = project(library, asked.request.sides(library)[0])
+    assert asked.chosen == result.points[13].image
+    assert answer(library, view(library, point=99), Press()).request.point == NOBODY
+    forgotten = answer(library, asked.request, Press(changed=("seed",))).request
+    assert (forgotten.point, forgotten.selected) == (NOBODY, "")
+
+
+def test_a_random_person_is_another_one_and_their_points_can_be_selected(library: Library) -> None:
+    first = drawn(library, view(library, point=0))
+    points = project(library, first.request.sides(library)[0]).points
+    for _ in range(5):
+        other = answer(library, first.request, Press(do="random")).request.point
+        assert points[other].pid != points[0].pid
+    selected = answer(library, first.request, Press(do="person")).request.rows()
+    assert selected == [row for row, point in enumerate(points) if point.pid == points[0].pid]
+
+
+def test_a_lasso_lists_its_points(library: Library) -> None:
+    request = view(library).selecting([1, 3, 14])
+    assert "3 selected points" in shown(drawn(library, request), "selected")
+    assert shown(drawn(library, view(library)), "selected").strip() == ""
+    beyond = view(library).selecting([2, 15_000])
+    assert "1 selected point " in shown(drawn(library, beyond), "selected")
+    file = write(library, request, Options(), "selected", "csv", Press())
+    rows = [line for line in file.data.decode().splitlines() if line.startswith("mun-tiny,")]
+    assert [line.split(",")[1] for line in rows] == ["1", "3", "14"]
+
+
+def test_the_image_that_another_tab_looks_at_is_offered_and_joins_the_picture(library: Library) -> None:
+    collection = library.collections["synvi"]
+    first, last = collection.samples[0], collection.samples[-1]
+    here = drawn(library, view(library), do="open", chosen=first.key)
+    assert "Add person" not in shown(here, "chosen")
+    there = drawn(library, view(library), do="open", chosen=last.key)
+    assert there.request.point == NOBODY
+    panel = shown(answer(library, there.request, Press(chosen=last.key)), "chosen")
+    assert f"Add person {last.pid}" in panel
+    added = drawn(library, there.request, do="add", chosen=last.key)
+    assert str(last.pid) in added.request.people
+    assert f'data-image="{last.key}"' in shown(added, "chosen")
+    with pytest.raises(ValueError, match="expected an image of the data"):
+        answer(library, view(library), Press(do="add", chosen="../../etc/passwd"))
+
+
+def test_two_visitors_wait_for_one_projection_and_the_last_stops_it(library: Library, gate: threading.Event) -> None:
+    request = view(library, seed=31)
+    one = answer(library, request, Press(visitor="one"))
+    assert one.again
+    assert "waiting" in shown(one, "progress") or "held" in shown(one, "progress")
+    assert "picture" not in one.pieces  # what was shown before stays
+    assert answer(library, request, Press(visitor="two")).again
+    stopped = answer(library, request, Press(do="stop", visitor="one"))
+    assert not stopped.again
+    assert 'data-state="stopped"' in shown(stopped, "progress")
+    assert 'data-do="start"' in shown(stopped, "progress")
+    assert "held" in shown(answer(library, request, Press(visitor="two")), "progress")
+    answer(library, request, Press(do="stop", visitor="two"))
+    assert 'data-state="stopped"' in shown(answer(library, request, Press(visitor="three")), "progress")
+    assert answer(library, request, Press(do="start", visitor="one")).again
+    gate.set()
+    assert shown(drawn(library, request, visitor="one"), "progress") == ""
+
+
+def test_failures_are_sentences_and_are_tried_again(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = view(library, seed=32)
+
+    def fail(*_: object) -> None:
+        raise ValueError("no picture today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tab_module, "project", fail)
+        failed = drawn(library, request)
+        assert "No picture today." in shown(failed, "progress")
+        patch.setattr(tab_module, "project", lambda *_: 1 / 0)
+        assert "(ZeroDivisionError)" in shown(drawn(library, request, do="start"), "progress")
+    assert shown(drawn(library, request, do="start"), "progress") == ""
+
+
+def test_the_controls_numbers_stand_beside_the_others(library: Library) -> None:
+    numbers = shown(drawn(library, view(library, controls=True)), "numbers")
+    assert "mismatched pairs" in numbers
+    assert "untrained generator" in numbers
+    assert "mismatched" not in shown(drawn(library, view(library)), "numbers").partition("<details")[0]
+
+
+def test_hovering_shows_the_image_of_a_point_and_nothing_else(library: Library) -> None:
+    request = view(library)
+    drawn(library, request)
+    shown_ = hovered(library, request, Press(detail={"side": 0, "row": 13}))
+    assert 'data-row="13"' in shown_
+    assert shown_.count("<img") == 2
+    for detail in (
+        {},
+        {"side": 1, "row": 0},
+        {"side": 0, "row": 99},
+        {"side": "0", "row": "1"},
+        {"side": 0, "row": -1},
+    ):
+        assert hovered(library, request, Press(detail=detail)) == ""
+    assert hovered(library, view(library, seed=55), Press(detail={"side": 0, "row": 1})) == ""
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "start"),
+    [
+        ("pictures", "png", b"\x89PNG"),
+        ("pictures", "svg", b"<?xml"),
+        ("pictures", "pdf", b"%PDF-"),
+        ("points", "csv", b"# data"),
+        ("numbers", "csv", b"# data"),
+        ("numbers", "latex", b"% data"),
+    ],
+)
+def test_files_are_written_of_the_view(library: Library, what: str, kind: str, start: bytes) -> None:
+    request = view(library, controls=True)
+    drawn(library, request)
+    file = write(library, request, Options(), what, kind, Press(url="http://example.org:9"))
+    assert file.data.startswith(start)
+    if kind in ("csv", "latex"):
+        assert "example.org:9" in file.data.decode()
+    if (what, kind) == ("numbers", "csv"):
+        lines = [line for line in file.data.decode().splitlines() if not line.startswith(("#", '"#'))]
+        table = list(csv.DictReader(io.StringIO("\n".join(lines))))
+        assert len(table) == 10
+        assert len(table[0]) == 4  # the number's name, the picture, two controls
+
+
+def test_what_is_not_there_is_not_exported(library: Library) -> None:
+    with pytest.raises(ValueError, match="not drawn yet"):
+        write(library, view(library, seed=77), Options(), "pictures", "png", Press())
+    drawn(library, view(library))
+    with pytest.raises(ValueError, match="draw a lasso round some first"):
+        write(library, view(library), Options(), "selected", "csv", Press())
+
+
+def test_lines_and_axes_of_a_result(library: Library) -> None:
+    result = project(library, view(library).sides(library)[0])
+    marks = {(mark.pid, mark.modality): mark for mark in result.centers}
+    pids = list(dict.fromkeys(mark.pid for mark in result.centers))
+    assert result.lines == [[marks[pid, name] for name in ("visible", "auxiliary", "infrared")] for pid in pids]
+    assert result.axes[0].startswith("PC 1: ")
+    assert replace(result, explained=None).axes == ("", "")
+    assert isinstance(result.points[0], Point)
+    assert isinstance(result.prototypes[0], Mark)
