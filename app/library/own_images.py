@@ -28,9 +28,11 @@ from mun.structures import Modality
 __all__ = [
     "OwnImage",
     "brought",
+    "cut",
     "embed_own",
     "from_base64",
     "look_at",
+    "look_at_text",
     "oddities",
     "other_modality",
     "own_modality",
@@ -41,6 +43,7 @@ __all__ = [
 ]
 
 MAX_BYTES = 16_000_000  # of one file, as in `mun.images`
+MAX_GALLERY = 200  # images
 MAX_NAME = 48  # characters of a file name that are repeated
 RATIO = 1.5  # an image that is stretched by more than this is said to be
 SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
@@ -159,12 +162,42 @@ def brought(library: Library, name: str, value: str, what: str = "the image") ->
     return replace(image, height=int(size[1]), width=int(size[2])) if size else image
 
 
+def look_at_text(library: Library, what: str, value: object) -> OwnImage:
+    """Look at a file that came as text.
+
+    Raises:
+        ValueError: As `from_base64` and `look_at`.
+    """
+    return look_at(library, from_base64(what, value), what=what)
+
+
 def small(image: OwnImage) -> str:
     """Write what the networks look at as a PNG data URI, lossless, at the largest of their sizes."""
     file = io.BytesIO()
     Image.fromarray(image.pixels[max(image.pixels)]).save(file, "PNG")
     head = f"data:image/png;name={quote(image.name, safe='')};size={image.height}x{image.width};base64,"
     return head + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def cut(library: Library, value: str) -> list[OwnImage]:
+    """Read a visitor's gallery: small copies below one another in one picture, as `static/own.js` lays them.
+
+    Args:
+        library: Whose checkpoints say which sizes are needed.
+        value: A data URI.
+
+    Raises:
+        ValueError: It is no picture, or no pile of copies of the size that `small` gives.
+    """
+    height, width = max(library.input_sizes)
+    sheet = library.decoders.decode(from_base64("gallery", value), "the gallery")
+    count, rest = divmod(sheet.shape[0], height)
+    if rest or sheet.shape[1] != width or not 1 <= count <= MAX_GALLERY:
+        size = f"{sheet.shape[0]} by {sheet.shape[1]}"
+        raise ValueError(f"expected a gallery of 1 to {MAX_GALLERY} images of {height} by {width} pixels, got {size}")
+    images = [sheet[row * height : (row + 1) * height] for row in range(count)]
+    sizes = sorted(library.input_sizes)
+    return [OwnImage("", height, width, {size: resize(one, *size) for size in sizes}) for one in images]
 
 
 def oddities(name: str, image: OwnImage, size: tuple[int, int]) -> list[str]:

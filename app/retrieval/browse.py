@@ -13,7 +13,7 @@ from app.library.checkpoints import by_budget, fair_partner
 from app.library.collection import Direction
 from app.library.queries import Item, Order, list_queries, opening, ordered
 from app.retrieval.rank import Retrieve
-from app.shared.request import Choice, Switch, Text, Whole, one_of, option, some_of
+from app.shared.request import Choice, File, Switch, Text, Whole, one_of, option, some_of
 
 __all__ = ["ANY", "PARTNER", "Browse", "disagreement", "listed", "pick"]
 
@@ -48,6 +48,9 @@ def query_cameras(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     return [Choice(ANY, "any"), *(Choice(camid, str(camid)) for camid in sorted({sample.camid for sample in asked}))]
 
 
+MADE_OF = (Choice("", "not said"), Choice("infrared", "infrared"), Choice("visible", "visible light"))
+
+
 class Browse(Retrieve):
     """A ranking on the page: what `Retrieve` asks, by whom else, and how the queries are listed."""
 
@@ -61,6 +64,9 @@ class Browse(Retrieve):
     order: Annotated[Text, one_of(ORDERS)] = option(Order.PERSON.value, "Order")
     pid: Annotated[Whole, one_of(query_people)] = option(ANY, "Person")
     camid: Annotated[Whole, one_of(query_cameras)] = option(ANY, "Camera")
+
+    own_image: File = option("", "Your image")
+    own_modality: Annotated[Text, one_of(MADE_OF)] = option("", "Your image is", control="radio")
 
     def settle(self, library: Library) -> Self:
         """Fill in a query that the filters let through."""

@@ -9,7 +9,9 @@ import numpy as np
 
 from app.library import Library
 from app.library.checkpoints import budget_note
+from app.library.own_images import brought
 from app.retrieval.browse import Browse
+from app.retrieval.own import RetrieveImage, rank, ranked_csv
 from app.retrieval.rank import WAYS, Result, retrieve
 from app.retrieval.scores import Scores, score
 from app.shared.export import (
@@ -57,10 +59,26 @@ def write(library: Library, request: Browse, options: Options, what: str, kind: 
         link = f"{press.url}{request.link(library, 'retrieval')}"
         stem = f"cmc-{request.protocol}-{names[0] if len(names) == 1 else f'{len(names)}-checkpoints'}"
         return File.of(safe_stem(stem), kind, write_scores(library, scores, options, kind, link))
+    if request.own_image:
+        return File.of(safe_stem(f"ranked-own-{request.checkpoint}"), kind, write_own(library, request, kind))
     if options.ranks:
         request = request.model_copy(update={"top_k": options.ranks})
     results = [retrieve(library, request.model_copy(update={"checkpoint": name})) for name in names]
     return File.of(stem_of(results), kind, write_list(library, results, options, kind, press.url))
+
+
+def write_own(library: Library, request: Browse, kind: str) -> bytes:
+    """Write the ranking for a visitor's own image as a table; nothing of the image is in it.
+
+    Raises:
+        ValueError: Another format, or the image cannot be read.
+    """
+    if kind != "csv":
+        raise ValueError("expected CSV for the ranking of your own image, of which no figure is made")
+    asked = {"checkpoint", "data", "top_k", "protocol", "trial"}
+    values = {**request.model_dump(include=asked), "modality": request.own_modality}
+    made = rank(library, RetrieveImage.read(values, library), brought(library, "own_image", request.own_image))
+    return ranked_csv(library, made).encode()
 
 
 def facts_of(library: Library, results: Sequence[Result], url: str) -> list[tuple[str, str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.library import Library
 from app.library.own_images import OwnImage, embed_own, from_base64, look_at, other_modality, own_modality, warning
@@ -15,7 +17,7 @@ from app.shared.request import Checkpoint, Choice, Data, File, Request, Text, Wh
 from mun.evaluation.metrics import cosine_distances, ranking
 from mun.structures import Modality, Sample
 
-__all__ = ["RankedImage", "Result", "RetrieveImage", "answer", "rank", "ranked_csv"]
+__all__ = ["RankedFile", "RankedImage", "Result", "RetrieveImage", "answer", "rank", "rank_gallery", "ranked_csv"]
 
 MODALITIES = (Choice("infrared", "infrared"), Choice("visible", "visible light"))
 
@@ -155,3 +157,34 @@ def ranked_csv(library: Library, result: Result) -> str:
     }
     rows = [(one.rank, one.image, one.pid, one.camid, round(one.distance, 6)) for one in result.results]
     return described_csv(facts.items(), ("rank", "image", "pid", "camid", "distance"), rows)
+
+
+@dataclass(frozen=True)
+class RankedFile:
+    """An image of the visitor's gallery at its rank, from 1; `index` is its place in the gallery, from 0."""
+
+    rank: int
+    index: int
+    distance: float
+
+
+def rank_gallery(
+    library: Library, checkpoint: str, query: NDArray[np.float64], gallery: Sequence[OwnImage], modality: Modality
+) -> list[RankedFile]:
+    """Rank a visitor's images for a query by (distance, place in the gallery), the distances in float64.
+
+    Args:
+        library: What all visitors share.
+        checkpoint: Name of the checkpoint.
+        query: Unit-length embedding, float64, `(1, D)`.
+        gallery: The images.
+        modality: What they were made of.
+
+    Raises:
+        ValueError: The checkpoint cannot embed them.
+    """
+    distances = cosine_distances(query, embed_own(library, checkpoint, gallery, modality))[0]
+    return [
+        RankedFile(place, int(index), float(1 + distances[index]))
+        for place, index in enumerate(ranking(distances), start=1)
+    ]

@@ -12,6 +12,7 @@ from app.library.ranking import Ranked
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.retrieval.browse import Browse, listed, pick
 from app.retrieval.export import MENUS, Options, write
+from app.retrieval.own_page import chooser, news, own_answer
 from app.retrieval.rank import LeftOut, Result, compare, retrieve
 from app.retrieval.scores import Scores, score
 from app.shared.html import form, html
@@ -28,13 +29,18 @@ SETTINGS = {
     "Gallery": ("shots", "trial", "rerank", "left_out"),
 }
 CHIPS = tuple(name for names in SETTINGS.values() for name in names)
+PIECES = ("retrieval-progress", "ranking", "retrieval-own", "own-news", "query-browser")
+TURNED = "You search with a visible image now, and infrared images are ranked: no published protocol."
 PICKS = ("random", "hard", "disagree")
 
 
 def build(page: Page) -> None:
     """Build the tab."""
     with page.tab("retrieval", "Retrieval") as tab:
-        pieces = {name: tab.piece(name) for name in ("retrieval-progress", "ranking", "query-browser")}
+        pieces = {
+            name: tab.piece(name)
+            for name in ("retrieval-progress", "ranking", "retrieval-own", "own-news", "query-browser")
+        }
         pieces["settings"] = tab.settings()
         tab.wire(Browse, answer, pieces, CHIPS, Export(MENUS, Options, write))
 
@@ -45,31 +51,46 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
     Raises:
         ValueError: A checkpoint or an image is gone.
     """
-    corruption, names = request.terms.corruption, (request.checkpoint, *request.others(library))
-    chosen = bool(press.values.get("query")) or "query=" in press.address
-    if press.do == "stop":
-        for name in names:
-            library.stop(name, request.data, corruption)
-    for name in names:
-        preparation = library.prepare(name, request.data, retry=press.do == "start", corruption=corruption)
-        if not preparation.ready:
-            waiting = not (preparation.problem or preparation.stopped)
-            waited = request if chosen else request.model_copy(update={"query": ""})  # chosen when scores are there
-            return Answer(waited, {"retrieval-progress": prepared(preparation, name)}, again=POLL if waiting else 0)
-    notice = ""
+    if press.do == "own-add":
+        return Answer(request, {"own-news": news(library, press.detail.get("file"))})
+    names = (request.checkpoint, *request.others(library))
+    if (waiting := embedding(library, request, names, press)) is not None:
+        return waiting
+    if (own := own_answer(library, request, press)) is not None:
+        return own
     if press.do in PICKS:
         request = request.model_copy(update={"query": pick(library, request, press.do)})
     elif press.do == "open" and press.chosen and press.chosen != request.query:
         request = handed(library, request, press.chosen)
-    elif "direction" in press.changed and "query" in press.changed and not request.terms.direction.published:
-        notice = "You search with a visible image now, and infrared images are ranked: no published protocol."
-    items = listed(library, request)
-    keys = [item.sample.key for item in items]
+    keys = [item.sample.key for item in listed(library, request)]
     shown = keys.index(request.query) // PAGE_SIZE if request.query in keys else 0
-    if press.do == "page":
-        wanted = press.detail.get("page")
-        shown = min(max(wanted, 0), (len(keys) - 1) // PAGE_SIZE) if isinstance(wanted, int) else shown
-        return Answer(request, {"query-browser": queries(library, request, shown)})
+    if press.do != "page":
+        return ranking(library, request, names, shown, press)
+    wanted = press.detail.get("page")
+    if isinstance(wanted, int):
+        shown = min(max(wanted, 0), (len(keys) - 1) // PAGE_SIZE)
+    return Answer(request, {"query-browser": queries(library, request, shown)})
+
+
+def embedding(library: Library, request: Browse, names: Sequence[str], press: Press) -> Answer | None:
+    """Say how far the embedding of the images is; nothing where every checkpoint has embedded them."""
+    corruption = request.terms.corruption
+    if press.do == "stop":
+        for name in names:
+            library.stop(name, request.data, corruption)
+    for name in names:
+        progress = library.prepare(name, request.data, retry=press.do == "start", corruption=corruption)
+        if progress.ready:
+            continue
+        if not (press.values.get("query") or "query=" in press.address):  # it is chosen when scores are there
+            request = request.model_copy(update={"query": ""})
+        again = 0 if progress.problem or progress.stopped else POLL
+        return Answer(request, {"retrieval-progress": prepared(progress, name)}, again=again)
+    return None
+
+
+def ranking(library: Library, request: Browse, names: Sequence[str], shown: int, press: Press) -> Answer:
+    """Draw the ranking by every checkpoint, and the page of queries that shows the query."""
     asked = request.model_dump(exclude={"query"})
     scored = all(library.scored(name, request.data, request.terms) for name in names)
     scores = (
@@ -97,17 +118,19 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
         curves=[cmc_points(one.cmc) for one in scores],
         box=CMC_BOX,
     )
+    turned = {"direction", "query"} <= set(press.changed) and not request.terms.direction.published
     return Answer(
         request,
         {
             "retrieval-progress": Piece("", str),
             "ranking": drawn,
+            "retrieval-own": chooser(request),
             "query-browser": Piece((asked, shown), lambda: queries(library, request, shown)),
             "settings": Piece(asked, lambda: form("retrieval", request, library, SETTINGS)),
         },
         say=summary(result),
         chosen=request.query,
-        notice=notice,
+        notice=TURNED if turned else "",
         again=0 if scores else SOON,
     )
 

@@ -68,7 +68,7 @@ window.mun = (() => {
       values: { ...tab.values, ...common, ...later },
       changed: Object.keys(tab.later),
       do: act || before.do || "",
-      detail: { ...(before.detail ?? {}), ...detail },
+      detail: { ...(before.detail ?? {}), ...detail, ...(mun.own?.extra(name) ?? {}) },
       address: address || before.address || "",
       chosen: shared.chosen ?? "",
       drawn: { ...tab.drawn, strip: shared.strip ?? "" },
@@ -302,6 +302,7 @@ window.mun = (() => {
       if (name === "file") save(element);
       else if (name === `${tab}-head`) adopt(tab, element);
       if (name !== `${tab}-head`) choose(tab, tabOf(tab).values);
+      mun.own?.drawn(element);
       refocus(element, name);
     });
     if (name !== `${tab}-head`) return;

@@ -117,7 +117,7 @@ def test_only_what_changes_is_drawn_again(ready: Library) -> None:
     other = next(one.key for one in ready.collections["synvi"].queries if one.key != first.request.query)
     second = press(ready, {**first.request.model_dump(), "query": other})
     assert {name for name, one in second.pieces.items() if isinstance(one, Piece) and one.digest == keys[name]} == {
-        "retrieval-progress", "query-browser", "settings"
+        "retrieval-progress", "retrieval-own", "query-browser", "settings"
     }  # fmt: skip
     third = press(ready, {**first.request.model_dump(), "order": "hardest"})
     assert third.pieces["query-browser"].digest != keys["query-browser"]
