@@ -138,6 +138,11 @@ class Guard:
                 if body.exceeded:
                     await too_large(most, scope, receive, send)
                 return
+            except OSError:
+                raise
+            except Exception:  # the reader of forms raises almost any kind for what is none
+                await refuse(400, "expected a form with files, got something else", scope, receive, send)
+                return
             if answer.status == 200:
                 tracked = scope["app"].get_blocks().upload_file_set
                 answer.body = await run_in_threadpool(self.arrivals.own_places, answer.body, tracked)

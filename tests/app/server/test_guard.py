@@ -217,6 +217,23 @@ def test_uploads_stay_in_their_folder(served: Served, name: str) -> None:
     assert set(served.temporary.parent.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("boundary", "body"),
+    [
+        ("b", b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\nno file\r\n--b--\r\n'),
+        ("b" * 5000, b"abc"),
+        ("b", b"abc" * 100),
+        ("", b"abc"),
+    ],
+    ids=["a field", "a long boundary", "no parts", "no boundary"],
+)
+def test_uploads_that_are_no_form_of_files_are_refused(served: Served, boundary: str, body: bytes) -> None:
+    headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
+    answer = served.client.post(f"{served.url}gradio_api/upload", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert 10 < len(answer.text) < 200
+
+
 def test_a_file_above_the_limit_is_refused(served: Served) -> None:
     answer = served.client.post(f"{served.url}gradio_api/upload", files={"files": ("a.png", bytes(17_000_000))})
     assert answer.status_code == 413
