@@ -63,7 +63,7 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
     write_text(study.out / "ledger.jsonl", "".join(json.dumps(line) + "\n" for line in ledger(list(every))))
     unread = [run for run in table if not study.test_file(run).is_file()]
     places = [(study.test_folder(run.setting), study.test_file(run)) for run in unread]
-    test_runs(unread, study.experiment.protocol, places, device, jobs, report)
+    test_runs(unread, study.experiment.protocol, places, device, jobs, report, Split.TEST)
     costs = measure_costs(study, choice, device.type, report)
     for setting in study.settings:
         yield write_table(study, setting, search, table, choice, costs)
@@ -75,16 +75,22 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
 
 
 def look_at_validation(study: Study, device: torch.device, jobs: int, report: Callable[[str], None]) -> Iterator[str]:
-    """Make every seed of every row, and write the ledger and the table of their validations."""
-    runs = study.runs({row.name: row.variants[0].name for row in study.rows})
+    """Make every seed of every row, and write the ledger and the table of what validation people say of them."""
+    runs, experiment = study.runs({row.name: row.variants[0].name for row in study.rows}), study.experiment
     make_runs(runs, device.type, jobs, report)
+    unread = [run for run in runs if not study.test_file(run).is_file()]
+    places = [(study.train_folder(run.setting), study.test_file(run)) for run in unread]
+    test_runs(unread, experiment.protocol, places, device, jobs, report, Split.VAL)
+    files = study.tests(runs, study.settings[0])
     write_text(study.out / "ledger.jsonl", "".join(json.dumps(line) + "\n" for line in ledger(runs)))
-    shown = (study.experiment.rows, runs, study.experiment.reference)
+    shown = (experiment.rows, runs, files, experiment.reference)
     write_text(study.out / f"{study.name}.csv", validations_to_csv(*shown))
     write_text(study.out / f"{study.name}.md", validations_to_markdown(*shown))
-    made_with = {"versions": versions_of(runs), "commit": commit_of_code()}
+    contrasts = differences(experiment, files)
+    made_with = {"versions": versions_of(runs), "commit": commit_of_code(), "contrasts": contrasts}
     write_json(study.out / f"{study.name}.json", {**describe_table(study, study.settings[0], {}), **made_with})
-    yield f"{study.experiment.title}\n\n{validations_to_markdown(*shown)}"
+    lines = "".join(f"{line}\n" for line in sentences(experiment, contrasts))
+    yield f"{experiment.title}\n\n{validations_to_markdown(*shown)}\n{lines}"
 
 
 def freeze_choice(study: Study, search: Sequence[PlannedRun]) -> Choice:

@@ -103,7 +103,7 @@ def ledger(runs: Sequence[PlannedRun]) -> Iterator[dict[str, Any]]:
             }
 
 
-def test_run(run: PlannedRun, protocol: Protocol, data: Path, path: Path, device: torch.device) -> None:
+def test_run(run: PlannedRun, protocol: Protocol, data: Path, path: Path, device: torch.device, split: Split) -> None:
     """Read test once for a finished run and keep what every query got.
 
     Args:
@@ -113,19 +113,20 @@ def test_run(run: PlannedRun, protocol: Protocol, data: Path, path: Path, device
         path: Where to write: `average_precision`, `inverse_negative_penalty`, `first_hit`, `(T, Q)`, and `pids`,
             `(Q,)`.
         device: Where to compute.
+        split: Whose identities are asked for: test, or validation in a search that reads no test.
 
     Raises:
         ValueError: The checkpoint or the data cannot be used.
     """
     network, _ = load_checkpoint(run.folder)
-    samples = read_source(run.settings.dataset, data).require(Split.TEST)
+    samples = read_source(run.settings.dataset, data).require(split)
     embeddings = embed_samples(network.to(device), samples)
     trials = benchmark(protocol, samples, embeddings, data="synvi", trials=TRIALS).per_trial
     with whole_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(
             file,
-            average_precision=np.stack([trial.average_precision for trial in trials]),
-            inverse_negative_penalty=np.stack([trial.inverse_negative_penalty for trial in trials]),
+            average_precision=np.stack([trial.average_precision for trial in trials]).astype(np.float32),
+            inverse_negative_penalty=np.stack([trial.inverse_negative_penalty for trial in trials]).astype(np.float32),
             first_hit=np.stack([trial.first_hit for trial in trials]),
             pids=np.array([sample.pid for sample in queries(protocol, samples)]),
         )
@@ -138,6 +139,7 @@ def test_runs(
     device: torch.device,
     jobs: int,
     report: Callable[[str], None],
+    split: Split,
 ) -> None:
     """Read the tests of many runs, several side by side.
 
@@ -148,6 +150,7 @@ def test_runs(
         device: Where to compute.
         jobs: How many at once; the processor's cores are shared out among them.
         report: Told of each run, one line.
+        split: As in `test_run`.
 
     Raises:
         ValueError: As `test_run`; what was written before stays.
@@ -155,13 +158,13 @@ def test_runs(
     if jobs == 1 or len(runs) <= 1:
         for run, (data, path) in zip(runs, places, strict=True):
             report(f"test: {run.folder.name}")
-            test_run(run, protocol, data, path, device)
+            test_run(run, protocol, data, path, device, split)
         return
     threads = max(1, (os.cpu_count() or 1) // jobs)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(runs)), spawn, torch.set_num_threads, (threads,)) as pool:
         waiting = {
-            pool.submit(test_run, run, protocol, data, path, device): run.folder.name
+            pool.submit(test_run, run, protocol, data, path, device, split): run.folder.name
             for run, (data, path) in zip(runs, places, strict=True)
         }
         try:

@@ -138,8 +138,8 @@ class Study:
         return runs
 
     def test_file(self, run: PlannedRun) -> Path:
-        """Return the file that keeps the test of a run."""
-        return self.out / "tests" / f"{run.folder.name}.npz"
+        """Return the file that keeps the test of a run, or its validation where no test is read."""
+        return self.out / ("tests" if self.experiment.reads_test else "validations") / f"{run.folder.name}.npz"
 
     def tests(self, table: Iterable[PlannedRun], setting: Setting) -> dict[str, list[Path]]:
         """Return the files that keep the tests of one setting by the row's name, one per seed."""
