@@ -157,7 +157,7 @@ def test_runs(
     """
     if jobs == 1 or len(runs) <= 1:
         for run, (data, path) in zip(runs, places, strict=True):
-            report(f"test: {run.folder.name}")
+            report(f"{split}: {run.folder.name}")
             test_run(run, protocol, data, path, device, split)
         return
     threads = max(1, (os.cpu_count() or 1) // jobs)
@@ -170,7 +170,7 @@ def test_runs(
         try:
             for done in as_completed(waiting):
                 done.result()
-                report(f"test: {waiting[done]}")
+                report(f"{split}: {waiting[done]}")
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -18,6 +18,8 @@ from flags import flags
 
 from mun.__main__ import main
 from mun.auxiliary.registry import AUXILIARIES
+from mun.experiments import pipeline
+from mun.experiments.cost import Cost
 from mun.experiments.provenance import commit_of_code
 from mun.experiments.tables import EXPERIMENTS, Setting
 
@@ -200,6 +202,8 @@ def test_people_against_images_on_a_small_size(tiny_synvi, tmp_path, monkeypatch
     whole = EXPERIMENTS["people"]
     rows = tuple(dataclasses.replace(row, variants=row.variants[:1]) for row in whole.rows)
     monkeypatch.setitem(EXPERIMENTS, "people", dataclasses.replace(whole, settings=points, rows=rows))
+    price = Cost(parameters=1, generator_parameters=1, step_seconds=0.1, peak_bytes=1, images=1)
+    monkeypatch.setattr(pipeline, "measure", lambda configs, *_: [(name, price) for name in configs])
     out = tmp_path / "out"
     flags = ["--data", str(tiny_synvi), "--out", str(out), "--seeds", "1", "--rows", "none,chosen", "--jobs", "2"]
     assert main(["experiment", "people", *flags, *SHORT]) == 0
