@@ -115,7 +115,8 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
     title = next(one.label for one in SECTIONS if one.value == request.section)
     pieces, more = DRAW[request.section](library, request, press.do == "again")
     nav = Piece(request.section, lambda: html("about_nav.html", sections=SECTIONS, section=request.section))
-    empty = {name: Piece("", str) for name in PIECES}
+    shown = ("about-sheet", "about-knob", "about-change") if request.section == "data" else ("about-body",)
+    empty = {name: Piece("", str) for name in PIECES if name not in shown}
     return Answer(request, {**empty, "about-nav": nav, **pieces}, say=f"{title}.", again=SOON if more else 0)
 
 
@@ -171,13 +172,13 @@ def draw_data(library: Library, request: Look, later: bool) -> Drawn:
 
     def sheet() -> str:
         rows = synvi.sheet(library, *place) if ready else ()
-        fields = form("about", request, library, {"": ("level", "camera")})
+        fields = form("look", request, library, {"": ("level", "camera")})
         return html("about_sheet.html", rows=rows, level=level, seed=request.seed, fields=fields)
 
     def knob() -> str:
         shown = synvi.knob(library, request.knob, request.person)
         sides = ("the person before", "the person") if request.knob == "lookalikes" else ("visible", "infrared")
-        fields = form("about", request, library, {"": ("knob", "person")})
+        fields = form("look", request, library, {"": ("knob", "person")})
         name, words = request.knob.replace("_", " "), synvi.KNOBS[request.knob]
         return html("about_knob.html", pictures=shown, name=name, words=words, sides=sides, fields=fields)
 
@@ -187,7 +188,7 @@ def draw_data(library: Library, request: Look, later: bool) -> Drawn:
             made=synvi.changed(library, request.change, request.person),
             title=synvi.CHANGES[request.change][0],
             nothing=synvi.CHANGES[request.change][2],
-            fields=form("about-change", request, library, {"": ("change",)}),
+            fields=form("look", request, library, {"": ("change",)}),
             levels=synvi.levels(),
             knobs=list(synvi.KNOBS),
             head=head,

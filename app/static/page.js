@@ -158,7 +158,7 @@ window.mun = (() => {
     }
     show(name);
     const tab = tabOf(name);
-    if (tab.restoring || !tab.trigger) return;
+    if (tab.restoring || !tab.trigger || (tab.busy && !tab.turn)) return; // its first press is under way
     const stale = !tab.turn || tab.chosen !== (shared.chosen ?? "") || tab.common !== JSON.stringify([shared.checkpoint, shared.data]);
     if (stale) press(name, { act: "open" });
     else remember(tab.link, true);
