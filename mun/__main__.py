@@ -25,7 +25,7 @@ def is_full_gpu(error: RuntimeError) -> bool:
     return type(error).__module__ == "torch" and type(error).__name__ == "OutOfMemoryError"
 
 
-def complain(error: Exception, words: str) -> int:
+def report_error(error: Exception, words: str) -> int:
     """Print in one line why a command failed, and return its exit code; under `MUN_DEBUG=1` raise the error again."""
     if os.environ.get("MUN_DEBUG") == "1":
         raise error
@@ -54,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command.run(options)
     except (ValueError, OSError) as error:
-        return complain(error, str(error))
+        return report_error(error, str(error))
     except RuntimeError as error:
         if not is_full_gpu(error):
             raise
-        return complain(error, "the GPU's memory is full; a smaller batch may help, as with --ids-per-batch 4")
+        return report_error(error, "the GPU's memory is full; a smaller batch may help, as with --ids-per-batch 4")
     except KeyboardInterrupt:
         print("mun: stopped", file=sys.stderr)
         return 130

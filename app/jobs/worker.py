@@ -21,7 +21,7 @@ from app.jobs.record import RENDER, Recipe, Record, read_record, write_record
 from app.jobs.watching import Progress, write_progress
 from mun.data.cache import cache_folder
 from mun.synvi import write
-from mun.training.run import sweep
+from mun.training.run import remove_unfinished
 
 __all__ = ["DISK_FULL", "explain", "main", "prepare_data", "work"]
 
@@ -45,7 +45,7 @@ def work(run: Path, chunk: Chunk = run_chunk, seconds: float = CHUNK_SECONDS) ->
     Raises:
         OSError: Not even the record can be written.
     """
-    sweep(run)
+    remove_unfinished(run)
     started = replace(read_record(run), state="preparing", pid=os.getpid(), error="", suggestion="")
     write_record(run, started)
     try:

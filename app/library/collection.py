@@ -170,7 +170,7 @@ class Collection:
             ValueError: It is broken.
         """
         image = read_image(sample.path)
-        return self.corruption.of(sample.key).apply(image) if self.corruption and self.changes(sample) else image
+        return self.corruption.draw(sample.key).apply(image) if self.corruption and self.changes(sample) else image
 
     def network_image(self, sample: Sample, height: int, width: int) -> NDArray[np.uint8]:
         """Read a sample as a network sees it; a corruption comes before the change of size.

@@ -217,7 +217,7 @@ class Library:
             if not clean.ready:
                 return clean
         key, samples = self._embeddings_key(checkpoint, data, corruption), self._embedded(data, corruption)
-        words = f"every visible image, corrupted ({corruption.words})," if corruption else "every image"
+        words = f"every visible image, corrupted ({corruption.description})," if corruption else "every image"
         begun = Progress(0, len(samples), words=words)
 
         def work() -> None:

@@ -197,7 +197,7 @@ def write_scores(library: Library, scores: Sequence[Scores], options: Options, k
         ("data", describe_data(library, one.data)),
         ("protocol", f"{terms.protocol}, {shots_words(terms.shots)}, {way}, {galleries}"),
         ("queries", f"{one.result.num_valid} against {one.gallery_size} gallery images"),
-        *([("corruption", terms.corruption.words)] if terms.corruption else []),
+        *([("corruption", terms.corruption.description)] if terms.corruption else []),
         ("shown at", link),
     ]
     if kind in ("csv", "latex"):

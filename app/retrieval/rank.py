@@ -165,7 +165,7 @@ class Result:
     def note(self) -> str:
         """What was done to the visible images, in a sentence; empty for clean ones."""
         corruption = self.request.terms.corruption
-        return f"Visible images corrupted: {corruption.words}; not the clean protocol." if corruption else ""
+        return f"Visible images corrupted: {corruption.description}; not the clean protocol." if corruption else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `/retrieve` answers."""

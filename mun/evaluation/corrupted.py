@@ -81,7 +81,7 @@ class Corruption:
         if self.seed < 0 or self.number < 0:
             raise ValueError(f"expected seed and pass from 0, got {self.seed} and {self.number}")
 
-    def of(self, key: str) -> Draw:
+    def draw(self, key: str) -> Draw:
         """Draw the corruption of the image with a key; it depends on seed, pass and key alone, not on any order."""
         digest = hashlib.sha256(f"{self.seed} {self.number} {key}".encode()).digest()
         draws = np.random.default_rng(int.from_bytes(digest[:16], "little"))
@@ -90,7 +90,7 @@ class Corruption:
         return Draw(name if self.name == MIXED else self.name, self.severity or severity, seed)
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Describe it: `fog, severity 3, seed 0`."""
         name = self.name.replace("_", " ").replace("jpeg", "JPEG")
         what = f"{MIXED}, one of {len(CORRUPTIONS)} for every image" if self.name == MIXED else name
@@ -104,7 +104,7 @@ class Corruption:
             FileNotFoundError: The file is gone.
             ValueError: It is broken.
         """
-        image, draw = read_image(sample.path), self.of(sample.key)
+        image, draw = read_image(sample.path), self.draw(sample.key)
         if order is Order.PEER:
             return draw.apply(resize(image, height, width))
         return resize(draw.apply(image), height, width)

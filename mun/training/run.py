@@ -24,7 +24,8 @@ from mun.checkpoint import load_tensors, save_tensors
 from mun.config import Config, from_json, to_json
 from mun.files import read_json, whole_folder, write_json, write_text
 
-__all__ = ["MetricsFile", "RunSettings", "TrainState", "newest_state", "read_settings", "sweep", "write_settings"]
+__all__ = ["MetricsFile", "RunSettings", "TrainState", "newest_state", "read_settings", "remove_unfinished"]
+__all__ += ["write_settings"]
 
 FORMAT = 1
 
@@ -176,7 +177,7 @@ def remove_others(folder: Path, prefix: str, keep: int | None) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def sweep(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove what a killed run left half-written: files and folders that end in `.tmp`."""
     for path in folder.glob("*.tmp"):
         if path.is_dir():

@@ -26,7 +26,15 @@ from mun.training.card import make_card
 from mun.training.pretrained import load_pretrained, with_pretrained
 from mun.training.recalibration import recalibrated
 from mun.training.renewal import forget_labels
-from mun.training.run import MetricsFile, RunSettings, TrainState, newest_state, read_settings, sweep, write_settings
+from mun.training.run import (
+    MetricsFile,
+    RunSettings,
+    TrainState,
+    newest_state,
+    read_settings,
+    remove_unfinished,
+    write_settings,
+)
 from mun.training.schedule import build_optimizer, learning_rate, set_learning_rate, snapshot_steps
 from mun.training.step import backward, forward, training_passes
 from mun.training.validation import validate, validation_protocol
@@ -46,7 +54,7 @@ class Trainer:
     def __init__(self, folder: Path, device: torch.device, progress: bool = True) -> None:
         self.folder, self.device, self.progress = folder, device, progress
         self.settings: RunSettings = read_settings(folder)
-        sweep(folder)
+        remove_unfinished(folder)
         self.config, self.seed = self.settings.config, self.settings.seed
         self.source = read_source(self.settings.dataset, Path(self.settings.data))
         self.batches = Batches(self.source, self.config, self.seed, device, progress)

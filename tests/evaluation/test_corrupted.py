@@ -36,18 +36,18 @@ def samples(tiny_synvi: Path) -> tuple[Sample, ...]:
 
 def test_draws_belong_to_seed_pass_and_key_alone() -> None:
     corruption = Corruption(seed=3, number=2)
-    forwards = {key: corruption.of(key) for key in KEYS}
-    backwards = {key: Corruption(seed=3, number=2).of(key) for key in reversed(KEYS)}
+    forwards = {key: corruption.draw(key) for key in KEYS}
+    backwards = {key: Corruption(seed=3, number=2).draw(key) for key in reversed(KEYS)}
     assert forwards == backwards
     for other in (Corruption(seed=4, number=2), Corruption(seed=3, number=1)):
-        same = np.mean([forwards[key] == other.of(key) for key in KEYS])
+        same = np.mean([forwards[key] == other.draw(key) for key in KEYS])
         assert same == 0
-        alike = np.mean([forwards[key].name == other.of(key).name for key in KEYS])
+        alike = np.mean([forwards[key].name == other.draw(key).name for key in KEYS])
         assert alike == pytest.approx(1 / 20, abs=0.02)
 
 
 def test_every_corruption_and_severity_is_alike_likely() -> None:
-    drawn = [Corruption().of(key) for key in KEYS]
+    drawn = [Corruption().draw(key) for key in KEYS]
     names, severities = Counter(draw.name for draw in drawn), Counter(draw.severity for draw in drawn)
     assert set(names) == set(CORRUPTIONS)
     assert set(severities) == {1, 2, 3, 4, 5}
@@ -57,15 +57,15 @@ def test_every_corruption_and_severity_is_alike_likely() -> None:
 
 
 def test_one_corruption_and_one_severity_for_all() -> None:
-    drawn = [Corruption("fog", 4).of(key) for key in KEYS]
+    drawn = [Corruption("fog", 4).draw(key) for key in KEYS]
     assert {(draw.name, draw.severity) for draw in drawn} == {("fog", 4)}
-    assert [draw.seed for draw in drawn] == [Corruption().of(key).seed for key in KEYS]
-    assert {Corruption("fog").of(key).severity for key in KEYS[:100]} == {1, 2, 3, 4, 5}
+    assert [draw.seed for draw in drawn] == [Corruption().draw(key).seed for key in KEYS]
+    assert {Corruption("fog").draw(key).severity for key in KEYS[:100]} == {1, 2, 3, 4, 5}
 
 
 def test_the_two_orders_are_what_they_say(samples: tuple[Sample, ...]) -> None:
     corruption = Corruption("pixelate", 3)
-    draw, image = corruption.of(samples[0].key), read_image(samples[0].path)
+    draw, image = corruption.draw(samples[0].key), read_image(samples[0].path)
     peer = corruption.pixels(samples[0], 96, 48, Order.PEER)
     native = corruption.pixels(samples[0], 96, 48, Order.NATIVE)
     assert np.array_equal(peer, corrupt(resize(image, 96, 48), "pixelate", 3, draw.seed))
