@@ -42,7 +42,7 @@ def build(page: Page) -> None:
             for name in ("retrieval-progress", "ranking", "retrieval-own", "own-news", "query-browser")
         }
         pieces["settings"] = tab.settings()
-        tab.wire(Browse, answer, pieces, CHIPS, Export(MENUS, Options, write))
+        tab.wire(Browse, answer, pieces, CHIPS, Export(MENUS, Options, write), more_images=1)  # a gallery
 
 
 def answer(library: Library, request: Browse, press: Press) -> Answer:

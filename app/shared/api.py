@@ -57,6 +57,7 @@ def expose(
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=one.default, annotation=one.annotation)
         for name, one in fields.items()
     ]
+    function.asks = (kind, run)  # type: ignore[attr-defined]
     function.__name__ = name
     function.__signature__ = inspect.Signature(parameters, return_annotation=dict[str, Any])  # type: ignore[attr-defined]
     function.__annotations__ = {**{name: one.annotation for name, one in fields.items()}, "return": dict[str, Any]}

@@ -222,6 +222,7 @@ class Tab:
         pieces: Mapping[str, Any],
         settings: Sequence[str] = (),
         export: Export | None = None,
+        more_images: int = 0,
     ) -> None:
         """Connect the pieces: any press in any of them is answered by one event, so that none overtakes another.
 
@@ -231,9 +232,10 @@ class Tab:
             pieces: Components by name, the head left out: HTML, or whatever an answer gives.
             settings: Names of the fields that get a chip where they are not as by default.
             export: The export menu.
+            more_images: Images that a press may bring besides those in fields of the request.
         """
         page, library = self.page, self.page.library
-        images = takes_images(sum(map(is_file, kind.model_fields.values())))
+        images = takes_images(sum(map(is_file, kind.model_fields.values())) + more_images)
 
         @images
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
@@ -260,6 +262,7 @@ class Tab:
             )
             return changes
 
+        pressed.asks = (self.name, kind, answer, tuple(pieces))  # type: ignore[attr-defined]
         outputs = [self.head, page.strip, *pieces.values()]
         self.head.select(pressed, None, outputs, trigger_mode="always_last", show_progress_on=[], **EVENT)
         if export is None:

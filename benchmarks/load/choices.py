@@ -1,11 +1,13 @@
-"""What visitors choose, and the right answers to it, computed in this process by the app's own actions."""
+"""What visitors ask, and the right answers to it, computed in this process by the app's own functions."""
 
 from __future__ import annotations
 
 import base64
 import io
 import json
-from collections.abc import Callable, Sequence
+import re
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -13,36 +15,36 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from app.actions.auxiliary import auxiliary
-from app.actions.embeddings import project
-from app.actions.explain import explain
-from app.actions.retrieval import evaluate, retrieve, retrieve_image
+from app import build_demo
 from app.library import Library
+from app.shared.tab import Piece, Press
 from mun.images import read_image
-from mun.structures import Modality, Sample
+from mun.structures import Modality
 
-__all__ = ["CLOSE", "Choice", "Choices", "differs"]
+__all__ = ["CHANGING", "Ask", "Choices", "differs", "facts"]
 
 CLOSE = 1e-4  # numbers of one machine differ in the last bits with the number of threads
 CLOSE_PIXELS = 2  # of 255, likewise
 IMAGE = "data:image/"
+CHANGING = ("train_start", "train_stop")  # public functions that a crowd does not call
+UNLIKE = ("drawn", "link", "points", "view")  # attributes that may hold last bits of numbers
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What somebody asks, and what they must be answered.
+class Ask:
+    """What somebody asks, and what must be answered.
 
     Attributes:
-        name: Of the public function.
-        data: Its arguments.
-        expected: Its answer.
-        file: Of an image of one's own, its bytes.
+        name: Of the public function, or of the tab.
+        values: By the names of the request's fields.
+        data: The same in the order of the fields; of a public function alone.
+        expected: The answer; of a tab the request that it shows, and the facts of each piece.
     """
 
     name: str
+    values: Mapping[str, Any]
     data: tuple[Any, ...]
     expected: Any
-    file: bytes = b""
 
 
 def plain(value: Any) -> Any:
@@ -75,76 +77,92 @@ def pixels_of(uri: str) -> Any:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))), dtype=np.int16)
 
 
+def facts(html: str) -> list[str]:
+    """List the data attributes of a piece of HTML that name things, in their order: who is shown where."""
+    found = re.findall(r'data-([a-z-]+)="([^"]*)"', html)
+    return [f"{name}={value}" for name, value in found if name not in UNLIKE and not re.search(r"\d\.\d", value)]
+
+
 class Choices:
-    """Some different choices of each kind with their right answers.
+    """Different things to ask, of each kind some, with their right answers.
 
     Args:
         library: The data and checkpoints that the app serves, opened in this process too.
         count: How many of the cheap kinds; fewer of the others.
         checkpoints: Names of those that are chosen, the default first.
         seed: Of the choice.
+
+    Attributes:
+        public: By the name of the public function.
+        tabs: By the name of the tab.
     """
 
     def __init__(self, library: Library, count: int, checkpoints: Sequence[str] = (), seed: int = 0) -> None:
         self.library, self._draw = library, Random(seed)
         self.checkpoints = list(checkpoints) or [library.default_checkpoint]
-        self.data = library.default_data
-        self.collection = library.collections[self.data]
+        self.collection = library.collections[library.default_data]
+        for name in library.usable:
+            library.embeddings(name, library.default_data)
         few, fewer = max(2, count // 3), max(2, count // 6)
-        self.retrieve = [self._retrieve(query) for query in self._some(self.collection.queries, count)]
-        self.evaluate = [self._evaluate(name) for name in self.checkpoints]
-        self.project = [self._project() for _ in range(fewer)]
-        self.auxiliary = [self._auxiliary(pid) for pid in self._some(self._both_sides(), few)]
-        self.explain = [self._explain(query) for query in self._some(self.collection.queries, few)]
-        self.own = [self._own(sample) for sample in self._some(self.collection.samples, few)]
+        counts = {"retrieve": count, "retrieval": count, "project": fewer, "embeddings": fewer, "about": fewer}
+        asked = [
+            function.fn.asks for function in build_demo(library).fns.values() if hasattr(function.fn, "asks")
+        ]  # a public function by request and computation, a tab by name, request, computation, pieces
+        self.public: dict[str, list[Ask]] = {}
+        self.tabs: dict[str, list[Ask]] = {}
+        for function in build_demo(library).fns.values():
+            if function.api_name and hasattr(function.fn, "asks") and len(function.fn.asks) == 2:
+                name, (kind, run) = str(function.api_name), function.fn.asks
+                if name not in CHANGING:
+                    self.public[name] = [self._call(name, kind, run) for _ in range(counts.get(name, few))]
+        for name, kind, answer, _ in (one for one in asked if len(one) == 4):
+            self.tabs[name] = [self._press(name, kind, answer) for _ in range(counts.get(name, few))]
 
-    def public(self) -> list[Choice]:
-        """List everything that is asked of public functions."""
-        return [*self.retrieve, *self.evaluate, *self.project, *self.auxiliary, *self.explain, *self.own]
+    def _values(self, name: str, kind: Any) -> dict[str, Any]:
+        """Choose values for a request: what is cheap, differs, and has one answer."""
+        draw, samples = self._draw, self.collection.samples
+        both = sorted(
+            {one.pid for one in samples if one.modality is Modality.VISIBLE}
+            & {one.pid for one in samples if one.modality is Modality.INFRARED}
+        )
+        query, some = draw.choice(self.collection.queries), draw.choice(samples)
+        people = ", ".join(map(str, sorted(draw.sample(both, min(3, len(both))))))
+        chosen: dict[str, Any] = {"checkpoint": draw.choice(self.checkpoints)}
+        if name in ("retrieve", "retrieval"):
+            chosen["query"] = query.key
+        elif name in ("project", "embeddings"):
+            chosen |= {"method": "pca", "identities": 3, "people": people, "images": 2}
+        elif name == "auxiliary":
+            chosen |= {"checkpoint": "", "person": draw.choice(both)}
+        elif name == "explain":
+            chosen |= {"checkpoint": "", "image": query.key}
+        elif name == "retrieve_image":  # an image of one's own: one of the data, mirrored; others may bring the same
+            file = io.BytesIO()
+            Image.fromarray(np.ascontiguousarray(read_image(some.path)[:, ::-1])).save(file, "PNG")
+            chosen |= {"image": base64.b64encode(file.getvalue()).decode(), "modality": some.modality.value}
+        elif name == "about":
+            chosen["section"] = draw.choice(["findings", "data", "method", "models"])
+        return {field: value for field, value in chosen.items() if field in kind.model_fields}
 
-    def _some(self, items: Sequence[Any], count: int) -> list[Any]:
-        return self._draw.sample(list(items), min(count, len(items)))
+    def _call(self, name: str, kind: Any, run: Any) -> Ask:
+        values = self._values(name, kind)
+        data = tuple(values.get(field, one.default) for field, one in kind.model_fields.items())
+        return Ask(name, values, data, plain(run(self.library, kind.read(values, self.library))))
 
-    def _checkpoint(self) -> str:
-        return self._draw.choice(self.checkpoints)
-
-    def _both_sides(self) -> list[int]:
-        """List the people who are seen in both modalities."""
-        sides: dict[int, set[Modality]] = {}
-        for sample in self.collection.samples:
-            sides.setdefault(sample.pid, set()).add(sample.modality)
-        return sorted(pid for pid, modalities in sides.items() if len(modalities) == 2)
-
-    def _retrieve(self, query: Sample) -> Choice:
-        data = (self._checkpoint(), self.data, query.key)
-        return self._choice("retrieve", data, retrieve.Request(*data), retrieve.run)
-
-    def _evaluate(self, checkpoint: str) -> Choice:
-        data = (checkpoint, self.data)
-        return self._choice("evaluate", data, evaluate.Request(*data), evaluate.run)
-
-    def _project(self) -> Choice:
-        """A PCA of three people: it needs no warm process, and has one answer."""
-        people = ", ".join(map(str, sorted(self._some(self._both_sides(), 3))))
-        data = (self._checkpoint(), self.data, "pca", "embedding", 3, people, 2)
-        return self._choice("project", data, project.Request(*data), project.run)
-
-    def _auxiliary(self, pid: int) -> Choice:
-        data = ("", self.data, "collection", "", "", pid)
-        return self._choice("auxiliary", data, auxiliary.Request(*data), auxiliary.run)
-
-    def _explain(self, query: Sample) -> Choice:
-        data = ("", self.data, query.key)
-        return self._choice("explain", data, explain.Request(*data), explain.run)
-
-    def _own(self, sample: Sample) -> Choice:
-        """An image of one's own: one of the data, mirrored; others may bring the same."""
-        file = io.BytesIO()
-        Image.fromarray(np.ascontiguousarray(read_image(sample.path)[:, ::-1])).save(file, "PNG")
-        bytes_of, modality = file.getvalue(), sample.modality.value
-        expected = retrieve_image.run(self.library, retrieve_image.Request("", self.data, bytes_of, modality))
-        data = ("", self.data, base64.b64encode(bytes_of).decode(), modality)
-        return Choice("retrieve_image", data, plain(expected.to_json()), bytes_of)
-
-    def _choice(self, name: str, data: tuple[Any, ...], request: Any, run: Callable[[Library, Any], Any]) -> Choice:
-        return Choice(name, data, plain(run(self.library, request).to_json()))
+    def _press(self, name: str, kind: Any, answer: Any) -> Ask:
+        """Press once and as often as the answer wants it, as the page does."""
+        values = self._values(name, kind)
+        request, said = kind.repair(values, self.library)[0], Press(values=values, changed=tuple(values))
+        shown: dict[str, Any] = {}
+        while True:
+            answered = answer(self.library, request, said)
+            shown |= {
+                one: piece.draw() if isinstance(piece, Piece) else piece for one, piece in answered.pieces.items()
+            }
+            if not answered.again:
+                break
+            time.sleep(0.05)
+            request = answered.request
+            said = Press(values=request.model_dump(), do="again")
+        named = {one: facts(piece) for one, piece in shown.items() if isinstance(piece, str)}
+        return Ask(name, values, (), {"values": plain(answered.request.model_dump()), "pieces": named})

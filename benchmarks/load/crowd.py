@@ -90,10 +90,8 @@ async def visit(server: Server, choices: Choices, crowd: Crowd) -> Measured:
         PageError: The training run cannot be started, or failed.
     """
     measured = Measured()
-    async with new_client() as client, training(client, server.url, crowd.minutes, measured) as run:
+    async with new_client() as client, training(client, server.url, crowd.minutes, measured):
         visitors = [Visitor(client, server.url, choices, measured.log, seed) for seed in range(crowd.visitors)]
-        for visitor in visitors:
-            visitor.run = run
         watch = asyncio.create_task(watched(server, measured))
         try:
             await asyncio.gather(*(visitor.live(crowd.seconds, crowd.think, tour=crowd.tour) for visitor in visitors))
@@ -106,9 +104,9 @@ async def visit(server: Server, choices: Choices, crowd: Crowd) -> Measured:
 async def warm(server: Server, choices: Choices) -> None:
     """Wait until every image that is needed is embedded, as it is some seconds after an app has been started."""
     async with new_client() as client:
-        for choice in choices.evaluate:
-            await call(client, server.url, choice.name, list(choice.data))
-        await call(client, server.url, "auxiliary", list(choices.auxiliary[0].data))  # by all checkpoints
+        for name in choices.library.usable:
+            await call(client, server.url, "evaluate", [name])
+        await call(client, server.url, "auxiliary", [])  # by all checkpoints
 
 
 async def watched(server: Server, measured: Measured) -> None:
@@ -167,6 +165,5 @@ async def hurry(server: Server, choices: Choices, answers: int, visitors: int, l
             await visitor.come()
             while len(log.answers) < begun + answers:
                 await visitor.act()
-            await visitor.page.close()
 
         await asyncio.gather(*(hurrying(visitor) for visitor in crowd))

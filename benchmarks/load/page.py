@@ -1,18 +1,18 @@
-"""The page without a browser: one visitor's session, driven through Gradio's queue as the page's own script drives it.
+"""The page without a browser: one visitor's session, driven as the page's own script drives it.
 
-What a browser does is done: it loads the page and its files, holds the session's heartbeat open, sends the values that
-the components show, applies what comes back, follows events with those that come after them, and ticks active timers.
+What a browser does is done: it loads the page and its files, sends all that a tab asks with every press, remembers what
+the answer says, and asks again where the answer wants it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -23,7 +23,8 @@ API = "gradio_api"
 CONFIG = "window.gradio_config = "
 FILES = re.compile(r'(?:src|href)="\./(assets/[^"]+)"')
 PARTS = re.compile(r'"\./([\w.-]+\.(?:js|css))"')
-FOLLOWING = ("then", "success")
+VIEW = re.compile(r'data-view="([^"]*)"')
+PATIENCE = 120  # seconds that a page asks again
 
 
 class PageError(Exception):
@@ -31,7 +32,7 @@ class PageError(Exception):
 
 
 def new_client() -> httpx.AsyncClient:
-    """Make a client for any number of visitors; each of them holds a connection open."""
+    """Make a client for any number of visitors."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
     return httpx.AsyncClient(timeout=httpx.Timeout(120, pool=None), limits=limits, trust_env=False)
 
@@ -69,121 +70,74 @@ class Page:
     Args:
         client: Shared by all visitors.
         url: Of the app, with `/` at the end.
-        query: Of the address, as `tab=embeddings&method=pca`; no `?`.
 
     Attributes:
-        values: What each component shows, by number.
+        tabs: Names of the tabs.
+        views: By tab, what its last answer says: values, link, what is drawn.
+        shown: HTML by the name of the piece.
     """
 
-    def __init__(self, client: httpx.AsyncClient, url: str, query: str = "") -> None:
-        self.client, self.url, self.query = client, url, query
-        self.session = secrets.token_hex(6)
-        self.props: dict[int, dict[str, Any]] = {}
-        self.values: dict[int, Any] = {}
-        self.events: list[dict[str, Any]] = []
-        self.active: set[int] = set()
-        self._heart: asyncio.Task[None] | None = None
+    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+        self.client, self.url, self.session = client, url, secrets.token_hex(6)
+        self.views: dict[str, dict[str, Any]] = {}
+        self.shown: dict[str, Any] = {}
+        self.turn = 0
+        self._names: dict[int, str] = {}
+        self._heads: dict[str, dict[str, Any]] = {}
+
+    @property
+    def tabs(self) -> list[str]:
+        """Names of the tabs."""
+        return list(self._heads)
 
     async def open(self, files: bool = True) -> None:
-        """Load the page, its files where the browser has none of them yet, and what its opening triggers."""
-        answer = await self.client.get(f"{self.url}?{self.query}" if self.query else self.url)
+        """Load the page, and its files where the browser has none of them yet."""
+        answer = await self.client.get(self.url)
         text = answer.text
         if answer.status_code != 200 or CONFIG not in text:
             raise PageError(f"{answer.status_code}: this is not the page")
         config, _ = json.JSONDecoder().raw_decode(text[text.index(CONFIG) + len(CONFIG) :])
-        for entry in config["components"]:
-            self.props[entry["id"]] = entry["props"]
-            self.values[entry["id"]] = entry["props"].get("value")
-            if entry["type"] == "timer" and entry["props"].get("active"):
-                self.active.add(entry["id"])
-        self.events = [entry for entry in config["dependencies"] if entry["backend_fn"]]
-        self._heart = asyncio.create_task(self._beat())
+        self._names = {entry["id"]: str(entry["props"].get("elem_id") or "") for entry in config["components"]}
+        for entry in config["dependencies"]:
+            for number, event in entry["targets"]:
+                name = self._names.get(number, "")
+                if event == "select" and name.endswith("-head") and entry["backend_fn"]:
+                    self._heads[name.removesuffix("-head")] = entry
         if files:
             await self._load_files(text, config["theme_hash"])
-        await self.fire(None, "load")
 
-    async def close(self) -> None:
-        """Leave: the server notices by the heartbeat."""
-        if self._heart is not None:
-            self._heart.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._heart
-
-    async def fire(self, component: int | str | None, event: str, sent: object = None) -> None:
-        """Trigger an event and wait until everything that follows from it has been answered.
-
-        Args:
-            component: Number or `elem_id`; `None` for the page itself.
-            event: As `click`.
-            sent: What the page's script tells with it.
-        """
-        number = self.find(component) if isinstance(component, str) else component
-        found = [
-            entry
-            for entry in self.events
-            if any(event == name and number in (None, target) for target, name in entry["targets"])
-        ]
-        if not found:
-            raise PageError(f"the page has no {event} of {component}")
-        await self._run([(entry, sent) for entry in found])
-
-    async def choose(self, component: int, value: object, event: str = "input") -> None:
-        """Put a value into a control."""
-        self.values[component] = value
-        await self.fire(component, event)
-
-    async def open_tab(self, name: str) -> None:
-        """Click the head of a tab."""
-        number = next(number for number, props in self.props.items() if props.get("id") == name)
-        label = self.props[number]["label"]
-        if any([number, "select"] in entry["targets"] for entry in self.events):
-            await self.fire(number, "select", {"value": label, "index": 0})
-
-    async def until(self, done: Callable[[], bool], seconds: float = 120) -> None:
-        """Tick the page's active timers until something is shown.
+    async def press(self, tab: str, values: Mapping[str, Any] | None = None, do: str = "", **detail: Any) -> None:
+        """Press something in a tab, and wait until the page does not ask again.
 
         Raises:
-            PageError: It was not within the time, or no timer is active and it is not there.
+            PageError: It is refused, or asks for longer than two minutes.
         """
-        deadline = time.monotonic() + seconds
-        while not done():
-            if not self.active or time.monotonic() > deadline:
+        view, deadline = self.views.get(tab, {"values": {}, "drawn": {}}), time.monotonic() + PATIENCE
+        asked = {**view["values"], **(values or {})}
+        while True:
+            view = await self._send(tab, asked, list(values or {}), do, detail)
+            if not view["again"]:
+                return
+            if time.monotonic() > deadline:
                 raise PageError("the page does not show what was waited for")
-            await asyncio.sleep(min(float(self.props[timer]["value"]) for timer in self.active))
-            for timer in sorted(self.active):
-                await self.fire(timer, "tick")
+            await asyncio.sleep(view["again"] / 1000)
+            asked, values, do, detail = view["values"], None, "again", {}
 
-    async def upload(self, name: str, data: bytes) -> dict[str, Any]:
-        """Upload a file and return what a file component then holds."""
-        answer = await self.client.post(f"{self.url}{API}/upload", files={"files": (name, data)})
-        if answer.status_code != 200:
-            raise PageError(f"{answer.status_code}: {answer.text[:200]}")
-        path = answer.json()[0]
-        return {"path": path, "orig_name": name, "size": len(data), "meta": {"_type": "gradio.FileData"}}
-
-    def find(self, elem_id: str) -> int:
-        """Return the number of a component."""
-        return next(number for number, props in self.props.items() if props.get("elem_id") == elem_id)
-
-    def labelled(self, label: str) -> int:
-        """Return the number of the first component with a label."""
-        return next(number for number, props in self.props.items() if props.get("label") == label)
-
-    def shows(self, elem_id: str) -> str:
-        """Return the HTML that a component shows."""
-        return str(self.values[self.find(elem_id)] or "")
-
-    def inputs_of(self, component: int | str, event: str) -> list[int]:
-        """Return the numbers of what an event sends."""
-        number = self.find(component) if isinstance(component, str) else component
-        return next(list(entry["inputs"]) for entry in self.events if [number, event] in entry["targets"])
-
-    async def _beat(self) -> None:
-        """Hold the heartbeat open."""
-        with suppress(httpx.HTTPError):
-            async with self.client.stream("GET", f"{self.url}{API}/heartbeat/{self.session}") as stream:
-                async for _ in stream.aiter_bytes():
-                    pass
+    async def _send(
+        self, tab: str, values: Mapping[str, Any], changed: list[str], do: str, detail: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Send one press and take its answer."""
+        self.turn += 1
+        entry, drawn = self._heads[tab], self.views.get(tab, {}).get("drawn", {})
+        said = {"values": values, "changed": changed, "do": do, "detail": detail, "drawn": drawn, "turn": self.turn}
+        body = {"data": [], "event_data": said, "fn_index": entry["id"], "session_hash": self.session}
+        answer = await post(self.client, f"{self.url}{API}/run/predict", body)
+        for number, value in zip(entry["outputs"], answer["data"], strict=True):
+            if not (isinstance(value, dict) and value.get("__type__") == "update"):
+                self.shown[self._names[number]] = value
+        view: dict[str, Any] = json.loads(html.unescape(VIEW.search(self.shown[f"{tab}-head"])[1]))  # type: ignore[index]
+        self.views[tab] = {**view, "drawn": {**drawn, **view["drawn"]}}
+        return view
 
     async def _load_files(self, text: str, theme: str) -> None:
         """Load the files that the page names, and those that its first script names."""
@@ -197,68 +151,3 @@ class Page:
         if answer.status_code != 200:
             raise PageError(f"{answer.status_code} for {name}")
         return answer.text
-
-    async def _run(self, calls: Iterable[tuple[dict[str, Any], object]]) -> None:
-        """Run events, then those that follow."""
-        queued: dict[str, dict[str, Any]] = {}
-        answered: list[tuple[dict[str, Any], list[Any]]] = []
-        for entry, sent in calls:
-            data = self._sent(entry)
-            body = {"data": data, "event_data": sent, "fn_index": entry["id"], "session_hash": self.session}
-            if entry["queue"]:
-                joined = await post(self.client, f"{self.url}{API}/queue/join?{self.query}", body)
-                queued[joined["event_id"]] = entry
-            else:
-                answered.append((entry, (await post(self.client, f"{self.url}{API}/run/predict", body))["data"]))
-        if queued:
-            answered += [(queued[event], data) for event, data in (await self._answers(set(queued))).items()]
-        following: list[tuple[dict[str, Any], object]] = []
-        for entry, data in answered:
-            changed = self._apply(entry["outputs"], data)
-            following += [
-                (other, None)
-                for other in self.events
-                if (other["trigger_after"] == entry["id"] and other["targets"][0][1] in FOLLOWING)
-                or any([number, "change"] in other["targets"] for number in changed)
-            ]
-        if following:
-            await self._run(following)
-
-    def _sent(self, entry: Mapping[str, Any]) -> list[Any]:
-        """Return what an event sends: what its inputs show, or the empty texts that erase what Gradio remembers."""
-        if (entry["js"] or "").startswith("() => ['"):
-            return [""] * len(entry["inputs"])
-        return [self.values[number] for number in entry["inputs"]]
-
-    async def _answers(self, wanted: set[str]) -> dict[str, list[Any]]:
-        """Read the session's stream until all events are answered."""
-        found: dict[str, list[Any]] = {}
-        address = f"{self.url}{API}/queue/data?session_hash={self.session}"
-        async with self.client.stream("GET", address) as stream:
-            async for line in stream.aiter_lines():
-                message = json.loads(line[6:]) if line.startswith("data: ") else {}
-                kind, output = message.get("msg"), message.get("output") or {}
-                if kind == "unexpected_error" or (kind == "process_completed" and not message["success"]):
-                    raise PageError(str(output.get("error") or message.get("message") or "an error without words"))
-                if kind == "process_completed" and message["event_id"] in wanted:
-                    found[message["event_id"]] = output["data"]
-                if kind == "close_stream":
-                    break
-        if wanted - set(found):
-            raise PageError("the events ended without an answer")
-        return found
-
-    def _apply(self, outputs: Iterable[int], data: Iterable[Any]) -> list[int]:
-        """Show what came back, and return the numbers of what shows another value than before."""
-        changed = []
-        for number, value in zip(outputs, data, strict=True):
-            if isinstance(value, dict) and value.get("__type__") == "update":
-                if "active" in value:
-                    (self.active.add if value["active"] else self.active.discard)(number)
-                if "value" not in value:
-                    continue
-                value = value["value"]
-            if self.values.get(number) != value:
-                changed.append(number)
-            self.values[number] = value
-        return changed
