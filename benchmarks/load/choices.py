@@ -105,18 +105,15 @@ class Choices:
             library.embeddings(name, library.default_data)
         few, fewer = max(2, count // 3), max(2, count // 6)
         counts = {"retrieve": count, "retrieval": count, "project": fewer, "embeddings": fewer, "about": fewer}
-        asked = [
-            function.fn.asks for function in build_demo(library).fns.values() if hasattr(function.fn, "asks")
-        ]  # a public function by request and computation, a tab by name, request, computation, pieces
         self.public: dict[str, list[Ask]] = {}
         self.tabs: dict[str, list[Ask]] = {}
         for function in build_demo(library).fns.values():
-            if function.api_name and hasattr(function.fn, "asks") and len(function.fn.asks) == 2:
-                name, (kind, run) = str(function.api_name), function.fn.asks
-                if name not in CHANGING:
-                    self.public[name] = [self._call(name, kind, run) for _ in range(counts.get(name, few))]
-        for name, kind, answer, _ in (one for one in asked if len(one) == 4):
-            self.tabs[name] = [self._press(name, kind, answer) for _ in range(counts.get(name, few))]
+            asks = getattr(function.fn, "asks", ())
+            if len(asks) == 2 and (name := str(function.api_name)) not in CHANGING:  # a public function
+                self.public[name] = [self._call(name, *asks) for _ in range(counts.get(name, few))]
+            elif len(asks) == 4:  # a tab
+                name, kind, answer, _ = asks
+                self.tabs[name] = [self._press(name, kind, answer) for _ in range(counts.get(name, few))]
 
     def _values(self, name: str, kind: Any) -> dict[str, Any]:
         """Choose values for a request: what is cheap, differs, and has one answer."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-__all__ = ["Page", "PageError", "call", "new_client"]
+__all__ = ["Page", "PageError", "call", "new_client", "post"]
 
 API = "gradio_api"
 CONFIG = "window.gradio_config = "

@@ -11,20 +11,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.actions.auxiliary import auxiliary
-from app.actions.explain import explain
-from app.actions.retrieval import evaluate, retrieve
+from app import build_demo
 from app.library import open_library
-from benchmarks.load.choices import Choices, differs
+from benchmarks.load.choices import CHANGING, Choices, differs
 from benchmarks.load.crowd import Crowd, hurry, visit, warm
-from benchmarks.load.page import Page, PageError, call, new_client
+from benchmarks.load.page import Page, PageError, call, new_client, post
 from benchmarks.load.server import Server, start
 from benchmarks.load.table import Answered, Log, WrongError
-from benchmarks.load.visitor import RETRIEVALS, TABS, Visitor
+from benchmarks.load.visitor import RETRIEVALS, Visitor
 
 ROOT = Path(__file__).resolve().parents[2]
-ACTIONS = {"auxiliary": auxiliary, "explain": explain, "retrieve": retrieve, "evaluate": evaluate}
-CHANGING = {"/train_start", "/train_stop"}  # a crowd that trains would be refused
 MARGIN = 30_000_000  # bytes that the app may hold more after 1,000 further answers
 MOST_MEMORY = 2_500_000_000  # bytes of the app with the bundled data, and of all it has started
 MOST_FILES, MOST_FILE_BYTES = 200, 50_000_000
@@ -52,59 +48,58 @@ def test_everybody_gets_their_own_right_answers(server: Server, choices: Choices
     assert measured.log.problems == []
     kinds = {one.name for one in measured.log.answers}
     public = httpx.get(f"{server.url}gradio_api/info").json()["named_endpoints"]
-    assert kinds >= set(public) - CHANGING
-    assert kinds >= set(TABS.values())
+    assert kinds >= set(public) - {f"/{name}" for name in CHANGING}
+    assert kinds >= {f"page: {name}" for name in choices.tabs}
     assert measured.files[-1][0] <= MOST_FILES
 
 
-def test_no_tab_is_forgotten(server: Server) -> None:
-    async def tabs() -> set[str]:
+def test_no_tab_is_forgotten(server: Server, choices: Choices) -> None:
+    async def tabs() -> list[str]:
         async with new_client() as client:
             page = Page(client, server.url)
             await page.open(files=False)
-            await page.close()
-            return {str(props["id"]) for props in page.props.values() if "id" in props}
+            return page.tabs
 
-    assert asyncio.run(tabs()) <= set(TABS)
+    assert set(asyncio.run(tabs())) == set(choices.tabs)
 
 
 def test_somebody_elses_answer_is_noticed(server: Server, choices: Choices) -> None:
     """What the crowd's own check is worth: with the answers of others expected, every answer is wrong."""
-    swapped = Choices.__new__(Choices)
-    swapped.__dict__.update(choices.__dict__)
-    for kind in ("retrieve", "project", "auxiliary", "explain", "own"):
-        own = getattr(choices, kind)
-        others = [*own[1:], own[0]]
-        pairs = zip(own, others, strict=True)
-        setattr(swapped, kind, [replace(one, expected=other.expected) for one, other in pairs])
+    alike = {"status", "train_status", "train"}  # everybody is answered the same
+    swapped = {}
+    for name, asks in {**choices.public, **{f"page: {tab}": one for tab, one in choices.tabs.items()}}.items():
+        other = next((one for one in asks if one.expected != asks[0].expected), None)
+        if other is None:
+            assert name.removeprefix("page: ") in alike, name
+        else:
+            swapped[name] = replace(asks[0], expected=other.expected)
 
     async def look(log: Log) -> None:
         async with new_client() as client:
-            visitor = Visitor(client, server.url, swapped, log, 0)
+            visitor = Visitor(client, server.url, choices, log, 0)
             await visitor.page.open(files=False)
-            for act in (visitor.query, visitor.embeddings, visitor.auxiliary, visitor.explain, visitor.own_image):
-                await act()
-            for kind in ("retrieve", "project", "auxiliary", "explain", "own"):
-                await visitor.call(getattr(swapped, kind)[0])
-            await visitor.page.close()
+            for ask in swapped.values():
+                await visitor.ask(ask)
 
     log = Log()
     asyncio.run(look(log))
-    wrong = {one.name for one in log.answers if one.problem.startswith(WrongError.__name__)}
-    assert wrong >= {
-        *("page: query", "page: embeddings", "page: auxiliary", "page: explain", "page: own image"),
-        *("/retrieve", "/project", "/auxiliary", "/explain", "/retrieve_image"),
-    }
+    assert [one.name for one in log.answers if not one.problem.startswith(WrongError.__name__)] == []
+    assert len(log.answers) == len(swapped)
 
 
 def test_an_answer_does_not_depend_on_what_was_asked_before(tiny_synvi: Path, tiny_checkpoint: Path) -> None:
-    """Heavy results are shared through one cache: what one action puts there, another must have made the same."""
-    asks = {name: (module.Request, module.run) for name, module in ACTIONS.items()}
+    """Heavy results are shared through one cache: what one function puts there, another must have made the same."""
     answers = []
-    for order in (list(asks), list(reversed(asks))):
+    for turn in (1, -1):
         library = open_library(tiny_synvi, tiny_checkpoint)
-        made = {name: asks[name][1](library, asks[name][0]()).to_json() for name in order}
-        answers.append([json.loads(json.dumps(made[name])) for name in asks])
+        runs = {
+            function.api_name: function.fn.asks
+            for function in build_demo(library).fns.values()
+            if len(getattr(function.fn, "asks", ())) == 2
+        }
+        names = [name for name in ("retrieve", "evaluate", "auxiliary", "explain") if name in runs]
+        made = {name: runs[name][1](library, runs[name][0].read({}, library)) for name in names[::turn]}
+        answers.append([json.loads(json.dumps(made[name])) for name in names])
     assert differs(*answers) == ""
 
 
@@ -116,9 +111,8 @@ def test_errors_are_counted_and_named(server: Server) -> None:
             page = Page(client, server.url)
             with log.timed("page"):
                 await page.open(files=False)
-            with pytest.raises(PageError, match="the page has no click of"):
-                await page.fire(0, "click")
-            await page.close()
+            with pytest.raises(PageError, match="404"):
+                await post(client, f"{server.url}gradio_api/run/predict", {"data": [], "fn_index": 10**6})
 
     log = Log()
     asyncio.run(ask())
