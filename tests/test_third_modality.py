@@ -1,0 +1,58 @@
+"""The page about few people says what the kept runs say: no number of its tables was typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mun.config import Config, from_json
+from mun.experiments.runs import config_of
+from mun.experiments.tables import EXPERIMENTS
+from mun.training.run import MetricsFile, read_settings
+
+ROOT = Path(__file__).parents[1]
+FEW = ROOT / "assets" / "results" / "few"
+PAGE = (ROOT / "docs" / "third-modality.md").read_text(encoding="utf-8").splitlines()
+SPANS = ((20, 60), (80, 120), (160, 200), (1160, 1200))
+
+
+def test_the_table_of_forms_is_the_kept_one() -> None:
+    lines = (FEW / "forms.md").read_text(encoding="utf-8").splitlines()
+    shown = [line for line in lines if "not run" not in line]
+    assert len(shown) > 3
+    assert set(shown) <= set(PAGE)
+    assert set(json.loads((FEW / "forms.json").read_text(encoding="utf-8"))["commands"]) <= set(PAGE)
+
+
+@pytest.mark.parametrize(
+    ("label", "run"),
+    [
+        ("sum, paid by all losses", "runs/sum"),
+        ("sum, paid by alignment alone", "begun/sum-unpaid"),
+        ("residual, paid by alignment alone", "begun/residual-unpaid"),
+    ],
+)
+def test_how_even_the_branch_is_was_logged(label: str, run: str) -> None:
+    logged = list(MetricsFile.lines(FEW / f"{run}-only-s0" / "metrics.jsonl"))
+    cells = []
+    for first, last in SPANS:
+        even = [
+            1 - (line["cml_pattern"] / line["cml_energy"]) ** 2
+            for line in logged
+            if "cml_energy" in line and first <= line["step"] <= last
+        ]
+        cells.append(f"{100 * np.mean(even):.0f}" if even else "\N{EN DASH}")
+    assert f"| {label} | {' | '.join(cells)} |" in PAGE
+
+
+@pytest.mark.parametrize("folder", sorted(FEW.glob("*/*-s0")), ids=lambda path: path.name)
+def test_kept_runs_are_those_of_the_experiment(folder: Path) -> None:
+    """Whoever goes on from the kept folder must not be told that its runs have other settings."""
+    kept, experiment = read_settings(folder), EXPERIMENTS["forms"]
+    row = experiment.row(folder.name.removesuffix("-only-s0"))
+    base = json.loads((FEW / "forms.json").read_text(encoding="utf-8"))["config"]
+    assert kept.config == config_of(experiment, row, row.variants[0], from_json(Config, base))
+    assert kept.data == ""
