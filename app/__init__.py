@@ -8,12 +8,14 @@ if TYPE_CHECKING:
     import gradio as gr
 
     from app.library import Library
+    from app.train.queue import Queue
 
 __all__ = ["build_demo"]
 
 
-def build_demo(library: Library) -> gr.Blocks:
-    """Build the page and the HTTP functions over a library."""
-    from app.page import build  # here, so that `app.library` and `app.actions` stay free of Gradio
+def build_demo(library: Library, queue: Queue | None = None) -> gr.Blocks:
+    """Build the page and the HTTP functions over a library and a queue of training runs, by default one of its own."""
+    from app.page import build  # here, so that what needs no page stays free of Gradio
+    from app.train.queue import Queue
 
-    return build(library)
+    return build(library, Queue() if queue is None else queue)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import gradio as gr
 
 from app.about import status
@@ -18,19 +20,21 @@ from app.server.limits import KEEP_SECONDS
 from app.server.sessions import keep_sessions_light
 from app.shared.api import expose
 from app.shared.html import html
-from app.shared.tab import Page
+from app.shared.tab import Page, Piece
 from app.tabs.auxiliary import build_auxiliary_tab
 from app.tabs.doors import Door, connect
 from app.tabs.explain import build_explain
-from app.tabs.training import build_training
+from app.train import tab as train
+from app.train.queue import Queue
+from app.train.request import Look, Start, Stop
 
 __all__ = ["build"]
 
 CLEAN_SECONDS = 300  # between two looks for temporary files that are old
 
 
-def build(library: Library) -> gr.Blocks:
-    """Build the page over a library."""
+def build(library: Library, queue: Queue) -> gr.Blocks:
+    """Build the page over a library and a queue of training runs."""
     keep_sessions_light()
     demo: gr.Blocks = gr.Blocks(
         title="MUN: visible-infrared person re-identification",
@@ -38,16 +42,21 @@ def build(library: Library) -> gr.Blocks:
         delete_cache=(CLEAN_SECONDS, KEEP_SECONDS - CLEAN_SECONDS),
     )
     with demo:
-        page = Page(library, header(library), follow)
+        page = Page(library, header, follow)
         build_retrieval(page)
         build_embeddings(page)
         build_old_tabs(demo, page)
+        train.build(page, queue)
         build_about(page)
         expose("status", status.Nothing, status.answer, library, concurrency_limit=4)
         expose("retrieve", rank.Retrieve, rank.answer, library, concurrency_limit=4)
         expose("evaluate", scores.Evaluate, scores.answer, library, concurrency_limit=2)
         expose("retrieve_image", own.RetrieveImage, own.answer, library, concurrency_limit=2)
         expose("project", Project, project.answer, library, concurrency_limit=1)
+        expose("train_start", Start, partial(train.start, queue), library, concurrency_limit=1)
+        looking = {"concurrency_limit": 4, "concurrency_id": "train_status"}
+        expose("train_status", Look, partial(train.look, queue), library, **looking)
+        expose("train_stop", Stop, partial(train.stop, queue), library, **looking)
         add_api(library)
     return demo
 
@@ -60,22 +69,21 @@ def build_old_tabs(demo: gr.Blocks, page: Page) -> None:
             doors["auxiliary"] = build_auxiliary_tab(demo, library)
         with gr.Tab("Explain", id="explain"):
             doors["explain"] = build_explain(demo, library)
-        with gr.Tab("Train", id="train"):
-            build_training(demo, library)
     connect(page.tabs, doors)
 
 
-def header(library: Library) -> str:
-    """Draw the header with the switchers of checkpoint and data for all tabs."""
-    return html(
-        "header.html",
-        checkpoints=[(name, library.checkpoints[name].title) for name in library.usable],
-        data=[
+def header(library: Library) -> Piece:
+    """Draw the header with the switchers of checkpoint and data for all tabs; runs that finish bring checkpoints."""
+    checkpoints = [(name, library.checkpoints[name].title) for name in library.usable]
+    piece = Piece(checkpoints, lambda: html("header.html", checkpoints=checkpoints, drawn=piece.digest, **facts))
+    facts = {
+        "data": [
             (name, f"{one.title} · {one.num_identities} people · {len(one.queries)} queries")
             for name, one in library.collections.items()
         ],
-        synthetic=any(one.synthetic for one in library.collections.values()),
-    )
+        "synthetic": any(one.synthetic for one in library.collections.values()),
+    }
+    return piece
 
 
 def follow(library: Library, data: str, key: str) -> str:

@@ -107,16 +107,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parser().parse_args(arguments)
     prepare_environment()
-    from app.jobs import zerogpu
+    from app.train.host import lent
 
-    zerogpu.lent()  # a lent GPU must be asked for before torch is imported
+    lent()  # a lent GPU must be asked for before torch is imported
     from app import build_demo
     from app.library import open_library
     from app.library.checkpoints import fair_partner
+    from app.train.queue import Queue
 
     try:
         launching = launch_options()
-        library = open_library(options.data, options.checkpoints, options.dataset)
+        library, queue = open_library(options.data, options.checkpoints, options.dataset), Queue()
     except (ValueError, OSError) as error:
         if os.environ.get("MUN_DEBUG") == "1":
             raise
@@ -127,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     library.prepare(library.default_checkpoint, library.default_data)
     if partner := fair_partner(library.checkpoints.values(), library.default_checkpoint):
         library.prepare(partner, library.default_data)  # the first view compares both
-    demo = build_demo(library)
+    demo = build_demo(library, queue)
     try:
         demo.launch(**launching)
     except OSError as error:

@@ -16,8 +16,10 @@ import pytest
 from app import build_demo
 from app.library import Library
 from app.start import launch_options
+from app.train.host import read_limits
+from app.train.queue import Queue
 
-__all__ = ["Outcome", "Served", "serve", "sizes_below"]
+__all__ = ["Outcome", "Served", "no_training", "serve", "sizes_below"]
 
 JSON = {"content-type": "application/json"}
 
@@ -94,6 +96,11 @@ class Served:
         return {entry["id"]: len(entry["inputs"]) for entry in listed if entry["api_visibility"] == "private"}
 
 
+def no_training() -> Queue:
+    """Make a queue that takes no run: what is fuzzed never trains."""
+    return Queue(limits=read_limits({"MUN_TRAIN": "off"}))
+
+
 @contextmanager
 def serve(library: Library, folder: Path) -> Iterator[Served]:
     """Serve the page of a library; temporary files go below `folder`."""
@@ -101,7 +108,7 @@ def serve(library: Library, folder: Path) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
-        demo = build_demo(library)
+        demo = build_demo(library, no_training())
         app, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         try:
             with httpx.Client(timeout=60) as client:

@@ -39,7 +39,7 @@ LIBRARY: dict[str, set[str]] = {
 }
 # The same of app/, where everything may import mun/ but its commands. What is neither is of the old house, and free.
 FEATURES = {"retrieval", "embeddings", "auxiliary", "explain", "analysis", "train", "about"}
-OLD = {"actions", "views", "tabs", "figures", "api", "jobs"}
+OLD = {"actions", "views", "tabs", "figures", "api"}
 APP: dict[str, set[str]] = {
     "server": set(),
     "library": set(),

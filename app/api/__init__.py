@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from app.api.pictures import add_auxiliary, add_explain
-from app.api.training import add_training
 from app.library import Library
 
 __all__ = ["add_api"]
@@ -11,6 +10,5 @@ __all__ = ["add_api"]
 
 def add_api(library: Library) -> None:
     """Add the public functions to the page that is being built."""
-    add_training(library)
     add_auxiliary(library)
     add_explain(library)

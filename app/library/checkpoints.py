@@ -68,9 +68,9 @@ class CheckpointEntry:
 
     @property
     def steps(self) -> int:
-        """Steps it was trained, to a hundred, because equal runs keep their weights at slightly different steps."""
+        """Steps it was trained; thousands to a hundred, because equal runs keep their weights at different steps."""
         done = 0 if self.card is None else self.card.steps
-        return round(done, -2) or done
+        return done if done < 1000 else round(done, -2)
 
     @property
     def pairs(self) -> int:

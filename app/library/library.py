@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.jobs.queue import Jobs
 from app.library.background import Background, Job, Progress
 from app.library.cache import Cache
-from app.library.checkpoints import CheckpointEntry, Entries, default_first, list_checkpoints, load_network, open_entry
+from app.library.checkpoints import CheckpointEntry, Entries, default_first, list_checkpoints, load_network
 from app.library.collection import Collection, Terms, open_collection, search
 from app.library.ranking import Ranking, Table, judge, measure, rank
 from app.library.thumbnails import data_uri, encoded, fitted
@@ -56,9 +55,6 @@ class Library:
         self.background = Background()
         self.decoders = Decoders()  # for what visitors bring; the data are the owner's own
         self._lock = threading.Lock()
-        self.jobs = Jobs()
-        self.jobs.finished = lambda folder: self.add_checkpoint(open_entry(folder))
-        self.jobs.removed = self.remove_checkpoint
 
     def add_checkpoint(self, entry: CheckpointEntry) -> None:
         """Offer one more checkpoint from now on, after those that are there; the place of one of its name is kept."""

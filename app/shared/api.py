@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.components.api_component import Api
+from gradio.context import LocalContext
 from gradio.events import api
 
 from app.library import Library
 from app.shared.request import Request, is_file
 
-__all__ = ["expose", "takes_images"]
+__all__ = ["expose", "takes_images", "visitor"]
 
 Asked = TypeVar("Asked", bound=Request)
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -70,3 +71,9 @@ def expose(
         if isinstance(component, Api):
             component.label = field.title or parameter
             component._api_info = {**component._api_info, "description": field.description or ""}
+
+
+def visitor() -> str:
+    """Name who asks: the network address behind the event in hand; empty outside of one."""
+    client = getattr(LocalContext.request.get(None), "client", None)
+    return str(client.host) if client else ""

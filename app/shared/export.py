@@ -40,6 +40,7 @@ MIMES = {
     "latex": "text/x-tex",
     "json": "application/json",
     "txt": "text/plain",
+    "zip": "application/zip",
 }
 LOCAL = "http://127.0.0.1:7860"  # where `python app.py` answers unless it is told otherwise
 SHOWN_HASH = 12  # hexadecimal digits

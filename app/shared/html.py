@@ -107,7 +107,7 @@ class Chip:
 
 def chips(request: Request, library: Library, names: Sequence[str]) -> list[Chip]:
     """List the settings among some fields that are not as they are by default."""
-    said, fields = request.said(library), type(request).model_fields
+    said, usual = request.said(library), request.usual(library)
     made = []
     for control in controls(request, library, [name for name in names if name in said]):
         labels = {choice.value: choice.label for choice in control.choices}
@@ -117,5 +117,5 @@ def chips(request: Request, library: Library, names: Sequence[str]) -> list[Chip
             words = f"{control.title}: {', '.join(labels.get(one, str(one)) for one in control.value) or 'none'}"
         else:
             words = f"{control.title}: {labels.get(control.value, control.value)}"
-        made.append(Chip(control.name, words, fields[control.name].default))
+        made.append(Chip(control.name, words, usual[control.name]))
     return made

@@ -292,19 +292,19 @@ class Request(BaseModel):
         """Return the files among some values: an address has none, so that the page's own stay."""
         return {name: values[name] for name, one in cls.model_fields.items() if name in values and is_file(one)}
 
+    def usual(self, library: Library) -> dict[str, Any]:
+        """Return the values of the fields where nothing is said, by name; files are left out."""
+        values, usual = self.model_dump(), dict[str, Any]()
+        for name, field in type(self).model_fields.items():
+            if not is_file(field):
+                choices = self.choices(name, library, values) if field.default == "" else []
+                usual[name] = choices[0].value if choices else field.default
+        return usual
+
     def said(self, library: Library) -> dict[str, Any]:
         """Return the fields that are not as they are by default, by name; files are left out."""
         values = self.model_dump()
-        said = {}
-        for name, field in type(self).model_fields.items():
-            default = field.default
-            if is_file(field):
-                continue
-            if default == "" and (choices := self.choices(name, library, values)):
-                default = choices[0].value
-            if values[name] != default:
-                said[name] = values[name]
-        return said
+        return {name: values[name] for name, usual in self.usual(library).items() if values[name] != usual}
 
     def link(self, library: Library, tab: str) -> str:
         """Write the request as an address; what is as by default is left out."""

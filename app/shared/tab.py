@@ -25,7 +25,10 @@ from app.shared.request import Request, is_file
 
 __all__ = ["Answer", "Export", "File", "Menu", "Page", "Piece", "Press", "Tab"]
 
-MAX_NAMES, MAX_ADDRESS, MAX_TURN = 40, 4000, 2**31
+MAX_NAMES, MAX_ADDRESS, MAX_TURN = 60, 4000, 2**31
+MAX_TOKEN = 100  # characters of a token and of its name
+PART_BYTES = 8_000_000  # of a file in one answer; the page asks for the next part
+SHARED = ("checkpoint", "data")  # values that tabs share by default
 EVENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 EXPORTS_AT_ONCE = 2
 
@@ -42,6 +45,7 @@ class Press:
         chosen: Key of the image that the visitor looks at, from whatever tab.
         drawn: What pieces show now: their keys by name.
         detail: What else is said, by name.
+        tokens: What the visitor's browser keeps for this tab alone, by name.
         url: Address of the page, for calls and captions.
         turn: Number of the press, which the answer repeats.
         visitor: Who asks: a number of the page's session.
@@ -54,6 +58,7 @@ class Press:
     chosen: str = ""
     drawn: Mapping[str, str] = field(default_factory=dict)
     detail: Mapping[str, object] = field(default_factory=dict)
+    tokens: Mapping[str, str] = field(default_factory=dict)
     url: str = LOCAL
     turn: int = 0
     visitor: str = ""
@@ -71,6 +76,11 @@ class Press:
             _words(parts.get("chosen")),
             {name: _words(key) for name, key in _named(parts.get("drawn")).items()},
             _named(parts.get("detail")),
+            {
+                name: token
+                for name, token in _named(parts.get("tokens")).items()
+                if isinstance(token, str) and len(name) < MAX_TOKEN and len(token) < MAX_TOKEN
+            },
             _address(parts.get("url")),
             turn if isinstance(turn, int) and 0 <= turn < MAX_TURN else 0,
             visitor,
@@ -117,6 +127,7 @@ class Answer:
         chosen: Key of the image that other tabs open on; empty to leave it.
         notice: A sentence above the tab.
         again: Milliseconds after which the page asks again; 0 for never.
+        tokens: What the visitor's browser is to keep for this tab, or to forget (`None`), by name.
     """
 
     request: Request
@@ -125,6 +136,7 @@ class Answer:
     chosen: str = ""
     notice: str = ""
     again: int = 0
+    tokens: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -148,7 +160,7 @@ class File:
 
 @dataclass(frozen=True)
 class Menu:
-    """One entry of the export menu: what, under which name, in which formats."""
+    """One entry of the export menu: what, under which name, in which formats; one without a title is a button's."""
 
     title: str
     name: str
@@ -251,11 +263,13 @@ class Tab:
             except ValueError as error:
                 answered, changes = Answer(request, {}, notice=str(error)), {}
             keys = {name: one.digest if isinstance(one, Piece) else "" for name, one in answered.pieces.items()}
+            common = {"header": (page.header, page.header_of())}
             if answered.chosen:
-                strip = page.strip_of(answered)
-                keys["strip"] = strip.digest
-                if not shows(press, "strip", strip):
-                    changes[page.strip] = strip.draw()
+                common["strip"] = (page.strip, page.strip_of(answered))
+            for name, (component, piece) in common.items():
+                keys[name] = piece.digest
+                if not shows(press, name, piece):
+                    changes[component] = piece.draw()
             notice = " ".join([*notices, answered.notice]).strip()
             changes[self.head] = draw_head(
                 self, library, press, replace(answered, notice=notice), keys, settings, export
@@ -263,7 +277,7 @@ class Tab:
             return changes
 
         pressed.asks = (self.name, kind, answer, tuple(pieces))  # type: ignore[attr-defined]
-        outputs = [self.head, page.strip, *pieces.values()]
+        outputs = [self.head, page.header, page.strip, *pieces.values()]
         self.head.select(pressed, None, outputs, trigger_mode="always_last", show_progress_on=[], **EVENT)
         if export is None:
             return
@@ -281,8 +295,12 @@ class Tab:
                 with page.exporting:
                     file = offered.write(library, request, options, what, form, press)
             except ValueError as error:
-                return html("file.html", error=str(error), file=None, address="")
-            return html("file.html", error="", file=file, address=file.address)
+                return html("file.html", error=str(error), file=None, address="", part=0, more=False)
+            part = press.detail.get("part")
+            start = PART_BYTES * (part if isinstance(part, int) and 0 <= part < MAX_TURN else 0)
+            piece, more = file.data[start : start + PART_BYTES], start + PART_BYTES < len(file.data)
+            address = replace(file, data=piece).address
+            return html("file.html", error="", file=file, address=address, part=start // PART_BYTES, more=more)
 
         self.head.submit(exported, None, [page.file], trigger_mode="always_last", show_progress_on=[], **EVENT)
 
@@ -309,6 +327,7 @@ def draw_head(
         "say": answered.say,
         "chosen": answered.chosen,
         "again": answered.again,
+        "tokens": answered.tokens,
         "drawn": keys,
         "turn": press.turn,
     }
@@ -322,7 +341,7 @@ def draw_head(
         view=view,
         notice=answered.notice,
         chips=chips(request, library, settings),
-        menus=export.menus if export else (),
+        menus=[menu for menu in export.menus if menu.title] if export else (),
         options=options or (),
         settings=bool(settings),
     )
@@ -333,23 +352,27 @@ class Page:
 
     Args:
         library: What all visitors share.
-        header: Draws the header.
+        header: The header.
         follow: Draws the image that was chosen, from library, data set and key.
     """
 
-    def __init__(self, library: Library, header: str, follow: Callable[[Library, str, str], str]) -> None:
+    def __init__(
+        self, library: Library, header: Callable[[Library], Piece], follow: Callable[[Library, str, str], str]
+    ) -> None:
         self.library, self.follow = library, follow
         self.exporting = threading.Semaphore(EXPORTS_AT_ONCE)
-        self.header = self.piece("", "header", value=header)
+        self.header_of: Callable[[], Piece] = lambda: header(library)
+        self.header = self.piece("", "header", value=self.header_of().draw())
         self.strip = self.piece("", "strip")
         with gr.Column(elem_id="drawer") as self.drawer:
             self.piece("", "drawer-head", value=html("drawer.html"))
         self.file = self.piece("", "file")
         self.tabs = gr.Tabs(elem_id="tabs")
 
-    def piece(self, tab: str, name: str, **options: Any) -> gr.HTML:
+    def piece(self, tab: str, name: str, shares: Sequence[str] = SHARED, **options: Any) -> gr.HTML:
         """Make a piece of HTML that the page's script looks after."""
-        code = f"mun.piece(element, trigger, watch, {tab!r}, {name!r}, props);" + options.pop("script", "")
+        script = options.pop("script", "")
+        code = f"mun.piece(element, trigger, watch, {tab!r}, {name!r}, {list(shares)});" + script
         return gr.HTML(js_on_load=code, elem_id=name, apply_default_css=False, **options)
 
     def strip_of(self, answered: Answer) -> Piece:
@@ -358,8 +381,8 @@ class Page:
         return Piece((data, answered.chosen), lambda: self.follow(self.library, data, answered.chosen))
 
     @contextmanager
-    def tab(self, name: str, title: str) -> Iterator[Tab]:
-        """Make a tab; what is built inside the block stands in it."""
+    def tab(self, name: str, title: str, shares: Sequence[str] = SHARED) -> Iterator[Tab]:
+        """Make a tab of what is built inside the block; it takes the values of all tabs that `shares` names."""
         with self.tabs, gr.Tab(title, id=name, elem_id=f"tab-{name}") as made:
-            yield Tab(self, name, self.piece(name, f"{name}-head"))
+            yield Tab(self, name, self.piece(name, f"{name}-head", shares))
         made.select(None, js=f"() => mun.open({name!r})", api_visibility="private")

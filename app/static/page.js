@@ -23,7 +23,7 @@ window.mun = (() => {
 
   const page = () => location.origin + location.pathname;
   const make = (name, properties) => Object.assign(document.createElement(name), properties);
-  const tabOf = (name) => (tabs[name] ??= { values: {}, later: {}, drawn: {}, link: "", turn: 0, chosen: "", said: {} });
+  const tabOf = (name) => (tabs[name] ??= { values: {}, later: {}, drawn: {}, link: "", turn: 0, chosen: "", said: {}, shares: [], tokens: {} });
 
   // --- words: a live region and a short message -----------------------------------------------------------------------
   const region = (id, role) => {
@@ -55,13 +55,30 @@ window.mun = (() => {
     history[push ? "pushState" : "replaceState"](history.state, "", address);
   };
 
+  // --- what the browser keeps for a tab: other pages of this browser change it too, so it is read anew each time -----------
+  const tokens = (name) => {
+    try {
+      return JSON.parse(localStorage.getItem(`mun-${name}-tokens`)) ?? {};
+    } catch {
+      return tabOf(name).tokens; // a browser that stores nothing
+    }
+  };
+  const keep = (name, news) => {
+    if (!Object.keys(news).length) return;
+    const kept = Object.entries({ ...tokens(name), ...news }).filter(([, token]) => token !== null);
+    tabOf(name).tokens = Object.fromEntries(kept.slice(-60));
+    try {
+      localStorage.setItem(`mun-${name}-tokens`, JSON.stringify(tabOf(name).tokens));
+    } catch {}
+  };
+
   // --- a press -----------------------------------------------------------------------------------------------------------
   const press = (name, { set = {}, act = "", detail = {}, address = "", quiet = false } = {}) => {
     const tab = tabOf(name);
     if (!tab.trigger) return;
     clock += 1;
     for (const [field, value] of Object.entries(set)) tab.later[field] = { value, turn: clock };
-    const common = Object.fromEntries(["checkpoint", "data"].filter((one) => shared[one]).map((one) => [one, shared[one]]));
+    const common = Object.fromEntries(tab.shares.filter((one) => shared[one]).map((one) => [one, shared[one]]));
     const later = Object.fromEntries(Object.entries(tab.later).map(([field, one]) => [field, one.value]));
     const before = tab.queued ? tab.said : {}; // kept by Gradio, not sent yet
     Object.assign(tab.said, {
@@ -71,7 +88,8 @@ window.mun = (() => {
       detail: { ...(before.detail ?? {}), ...detail, ...(mun.own?.extra(name) ?? {}) },
       address: address || before.address || "",
       chosen: shared.chosen ?? "",
-      drawn: { ...tab.drawn, strip: shared.strip ?? "" },
+      drawn: { ...tab.drawn, strip: shared.strip ?? "", header: document.querySelector("#header [data-drawn]")?.dataset.drawn ?? "" },
+      tokens: tokens(name),
       url: page(),
       turn: clock,
     });
@@ -83,6 +101,9 @@ window.mun = (() => {
     tab.trigger("select", tab.said);
   };
 
+  const switchers = () => {
+    for (const menu of document.querySelectorAll("#header select")) if (shared[menu.name]) menu.value = shared[menu.name];
+  };
   const adopt = (name, element) => {
     const head = element.querySelector("[data-view]");
     if (!head) return;
@@ -100,10 +121,11 @@ window.mun = (() => {
     tab.queued = false;
     tab.busy = view.turn < tab.said.turn; // then the press that was kept is sent now
     Object.assign(tab.drawn, view.drawn);
-    Object.assign(tab, { values: view.values, link: view.link, turn: view.turn });
+    Object.assign(tab, { values: view.values, link: view.link, turn: view.turn, again: view.again });
+    keep(name, view.tokens);
     if (tab.busy) {
       const later = Object.fromEntries(Object.entries(tab.later).map(([field, one]) => [field, one.value]));
-      Object.assign(tab.said, { values: { ...tab.values, ...later }, drawn: { ...tab.said.drawn, ...view.drawn } });
+      Object.assign(tab.said, { values: { ...tab.values, ...later }, tokens: tokens(name), drawn: { ...tab.said.drawn, ...view.drawn } });
     } else {
       delete document.body.dataset.busy;
     }
@@ -114,12 +136,8 @@ window.mun = (() => {
     if (view.drawn.strip) shared.strip = view.drawn.strip;
     tab.chosen = shared.chosen ?? "";
     if (name !== current) return;
-    for (const one of ["checkpoint", "data"]) {
-      if (view.values[one] === undefined) continue;
-      if (!tab.busy) shared[one] = view.values[one];
-      const menu = document.querySelector(`#header select[name="${one}"]`);
-      if (menu && shared[one]) menu.value = shared[one];
-    }
+    for (const one of tab.shares) if (view.values[one] !== undefined && !tab.busy) shared[one] = view.values[one];
+    switchers();
     tab.common = JSON.stringify([shared.checkpoint, shared.data]);
     remember(view.link, tab.push);
     tab.push = false;
@@ -159,7 +177,7 @@ window.mun = (() => {
     show(name);
     const tab = tabOf(name);
     if (tab.restoring || !tab.trigger || (tab.busy && !tab.turn)) return; // its first press is under way
-    const stale = !tab.turn || tab.chosen !== (shared.chosen ?? "") || tab.common !== JSON.stringify([shared.checkpoint, shared.data]);
+    const stale = !tab.turn || tab.again || tab.chosen !== (shared.chosen ?? "") || tab.common !== JSON.stringify([shared.checkpoint, shared.data]);
     if (stale) press(name, { act: "open" });
     else remember(tab.link, true);
   };
@@ -175,15 +193,26 @@ window.mun = (() => {
   };
 
   // --- files, pictures, drawer ---------------------------------------------------------------------------------------
+  // A large file comes in parts: what was asked for is asked again with the number of the next part.
+  let asked = {};
+  let parts = [];
+  const ask = (detail) => {
+    asked = { ...asked, detail: { ...asked.detail, ...detail } };
+    document.body.dataset.busy = asked.tab;
+    tabOf(asked.tab).trigger("submit", { ...asked, tokens: tokens(asked.tab), url: page() });
+  };
   const save = (element) => {
     const file = element.querySelector("[data-file], [data-error]");
     delete document.body.dataset.busy;
     if (!file) return;
     if (file.dataset.error) return toast(file.dataset.error);
     const [head, body] = file.dataset.file.split(",");
-    const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
-    const link = make("a", { href: URL.createObjectURL(new Blob([bytes], { type: head.slice(5, -7) })), download: file.dataset.name });
+    if (file.dataset.part === "0") parts = [];
+    parts.push(Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0)));
+    if ("more" in file.dataset) return ask({ part: Number(file.dataset.part) + 1 });
+    const link = make("a", { href: URL.createObjectURL(new Blob(parts, { type: head.slice(5, -7) })), download: file.dataset.name });
     link.click();
+    parts = [];
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
     file.remove();
   };
@@ -242,12 +271,12 @@ window.mun = (() => {
       navigator.clipboard?.writeText(words).then(() => toast("Copied."), () => toast(words)) ?? toast(words);
     } else if (data.export) {
       const options = {};
-      for (const one of target.closest("form").elements) if (one.name && (one.type !== "radio" || one.checked)) options[one.name] = value(one);
+      for (const one of target.closest("form")?.elements ?? []) if (one.name && (one.type !== "radio" || one.checked)) options[one.name] = value(one);
       const { values, later } = tabOf(name);
       for (const [field, one] of Object.entries(later)) values[field] = one.value;
-      document.body.dataset.busy = name;
-      target.closest("details").open = false;
-      tabOf(name).trigger("submit", { values, detail: { ...options, what: data.what, kind: data.export }, url: page() });
+      if (target.closest("details")) target.closest("details").open = false;
+      asked = { tab: name, values };
+      ask({ ...options, what: data.what, kind: data.export, part: 0 });
     } else if (data.set || data.do) {
       if (data.sure && !confirm(data.sure)) return;
       mark(target);
@@ -260,7 +289,7 @@ window.mun = (() => {
     mark(input);
     const set = { [input.name]: value(input) };
     if (input.closest("#header")) Object.assign(shared, set);
-    press(tab || current, { set });
+    if (tab || tabOf(current).shares.includes(input.name)) press(tab || current, { set });
   };
   const slid = (event) => {
     if (event.target.type !== "range") return;
@@ -285,7 +314,7 @@ window.mun = (() => {
   };
 
   // Every piece of the page calls this when Gradio mounts it.
-  const piece = (element, trigger, watch, tab, name) => {
+  const piece = (element, trigger, watch, tab, name, shares) => {
     element.dataset.piece = name;
     element.dataset.of = tab;
     if (name === `${tab}-settings`) {
@@ -300,13 +329,14 @@ window.mun = (() => {
     if (name === "drawer-head") drawer(false);
     watch("value", () => {
       if (name === "file") save(element);
+      else if (name === "header") switchers();
       else if (name === `${tab}-head`) adopt(tab, element);
       if (name !== `${tab}-head`) choose(tab, tabOf(tab).values);
       mun.own?.drawn(element);
       refocus(element, name);
     });
     if (name !== `${tab}-head`) return;
-    tabOf(tab).trigger = trigger;
+    Object.assign(tabOf(tab), { trigger, shares });
     show(current);
     if (tab !== current) return;
     const address = tabOf(tab).wanted || entry;

@@ -19,10 +19,7 @@ MakeSysu = Callable[[dict[int, tuple[int, ...]]], Path]
 
 @pytest.fixture(scope="session")
 def library(tiny_synvi: Path, tiny_checkpoint: Path) -> Library:
-    """Nobody trains by it: what is fuzzed must not start a run. Tests of training open a library of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MUN_TRAIN", "off")
-        return open_library(tiny_synvi, tiny_checkpoint)
+    return open_library(tiny_synvi, tiny_checkpoint)
 
 
 @pytest.fixture(scope="session")

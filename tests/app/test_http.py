@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from serving import no_training
 
 from app import build_demo
 from app.library import Library
@@ -19,7 +20,7 @@ def url(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        demo = build_demo(library)
+        demo = build_demo(library, no_training())
         _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         yield address
         demo.close(verbose=False)

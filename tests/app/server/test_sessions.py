@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 from gradio.state_holder import StateHolder
+from serving import no_training
 
 from app import build_demo
 from app.library import Library
@@ -35,5 +36,5 @@ def test_states_are_kept_apart_and_the_page_is_not_copied(monkeypatch) -> None:
 
 
 def test_a_temporary_file_lies_an_hour_at_most(library: Library) -> None:
-    frequency, age = build_demo(library).delete_cache
+    frequency, age = build_demo(library, no_training()).delete_cache
     assert frequency + age <= KEEP_SECONDS == 3600

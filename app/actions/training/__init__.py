@@ -1,1 +1,0 @@
-"""Small runs: asked for, watched, taken home."""

@@ -1,1 +1,0 @@
-"""Training runs that outlive a page, a stop, a crash and a restart; no Gradio."""

@@ -1,0 +1,40 @@
+// The replay of the auxiliary image: the slider moves one wide picture behind a window. While a run goes on the newest
+// frame is shown, unless the visitor has gone back to an earlier one.
+let chosen = null;
+let playing = null;
+const show = (place) => {
+  const film = element.querySelector(".mun-train-film[data-frames]");
+  if (!film) return;
+  const steps = film.dataset.steps.split(",");
+  const clipped = film.dataset.clipped.split(",");
+  film.querySelector("input").value = place;
+  film.querySelector("[data-sprite]").style.transform = `translateX(${(-100 * place) / steps.length}%)`;
+  const percent = (100 * clipped[place]).toFixed(Number(clipped[place]) >= 0.1 ? 0 : 1);
+  film.querySelector("output").textContent = `step ${Number(steps[place]).toLocaleString("en")}, ${percent} % of its values cut off`;
+};
+const last = () => Number(element.querySelector(".mun-train-film input")?.max ?? 0);
+const halt = () => {
+  clearInterval(playing);
+  playing = null;
+};
+
+element.addEventListener("input", (event) => {
+  halt();
+  const place = Number(event.target.value);
+  chosen = place === last() ? null : place;
+  show(place);
+});
+element.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-play]")) return;
+  halt();
+  let place = 0;
+  playing = setInterval(() => {
+    show(Math.min(place, last()));
+    if (place++ >= last()) halt();
+  }, 120);
+});
+const redraw = () => {
+  if (playing === null) show(chosen === null ? last() : Math.min(chosen, last()));
+};
+watch("value", redraw);
+redraw(); // a tab that is opened later finds its pieces in place

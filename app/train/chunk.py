@@ -1,0 +1,330 @@
+"""One bounded call of training: from what is on disk to what is on disk, on any device, in any process."""
+
+from __future__ import annotations
+
+import io
+import math
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from app.train.record import (
+    FRAMES,
+    RENDER,
+    Phase,
+    Recipe,
+    Record,
+    read_frames,
+    read_record,
+    write_progress,
+    write_record,
+)
+from mun.config import Config, TrainConfig, to_json
+from mun.data.cache import decode_samples
+from mun.data.pairing import pair_samples
+from mun.device import choose_device
+from mun.files import write_json
+from mun.structures import Sample
+from mun.training.run import FORMAT, RunSettings
+from mun.training.trainer import Trainer, start_run, train
+
+__all__ = [
+    "TIMED_STEPS",
+    "Watcher",
+    "as_shown",
+    "data_folder",
+    "frame_steps",
+    "run_chunk",
+    "stop_requested",
+    "write_png",
+]
+
+TIMED_STEPS, WARM_STEPS = 20, 3
+VALIDATIONS, LINES, SNAPSHOTS = 8, 60, 8  # of a run: validations, lines of metrics, states of the generator, about
+OVERHEAD = 1.3  # of a step by diagnostics, frames and what runs beside it
+MOST_EPOCHS = 5000
+MOST_FRAMES = 60
+EVERY_SECONDS = 0.3
+
+
+def stop_requested(run: Path) -> bool:
+    """Say whether somebody has asked the run to stop."""
+    return (run / "stop").exists()
+
+
+def data_folder(run: Path, recipe: Recipe) -> Path:
+    """Name the folder of a run's data; rendered ones are shared by all runs of one plan."""
+    if recipe.data.name != RENDER:
+        return Path(recipe.data.root)
+    model, data = recipe.config.model, recipe.data
+    counts = f"{data.train_ids}-{data.val_ids}-{data.images}-{data.seed}"
+    plan = recipe.data.plan(model.height, model.image_width)
+    return run.parent / "data" / f"{plan.level.hash}-{counts}-{model.height}x{model.image_width}"
+
+
+def run_chunk(folder: str, seconds: float) -> bool:
+    """Go on with a run for a while; whatever was done is on disk when the call returns.
+
+    The first call times some steps and settles how many there will be. However a run is cut into calls, it ends the
+    same to the bit on a CPU.
+
+    Args:
+        folder: Of the run, with its record.
+        seconds: To train, at most, from the first step on; the step in hand is finished.
+
+    Returns:
+        Whether the run is finished.
+
+    Raises:
+        OSError: Data are gone or the disk is full.
+        ValueError: Data and settings do not fit, or the run would take longer than it may.
+        RuntimeError: Memory is short.
+    """
+    run = Path(folder)
+    record, began = read_record(run), time.monotonic()
+    device = choose_device(record.recipe.device)
+    first = 0.0
+
+    def stop() -> bool:
+        nonlocal first
+        if not first and not stop_requested(run):  # at least one step is made, however long a run takes to open
+            first = time.monotonic()
+            return False
+        return time.monotonic() - first >= seconds or stop_requested(run)
+
+    if not (run / "config.json").is_file():
+        write_record(run, replace(record, state="timing"))
+        if (timing := time_steps(run, record.recipe, device)) is not None:
+            settle(run, record, timing)
+        return False
+    if record.trained > 2 * 60 * record.recipe.most_minutes:
+        raise ValueError("expected the run to end in twice the minutes that a run may take, it did not")
+    if record.state != "training":
+        record = replace(record, state="training")
+        write_record(run, record)
+    finished = train(run, device=device, progress=False, stop=stop, watch=Watcher(run))
+    write_record(run, replace(record, trained=record.trained + time.monotonic() - began))
+    return finished
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a run costs here: seconds of a step and of a validation, and the steps of an epoch."""
+
+    step_seconds: float
+    validation_seconds: float
+    steps_per_epoch: int
+
+    def seconds(self, epochs: int) -> float:
+        """Estimate how long a run takes."""
+        validations = math.ceil(epochs / evaluate_every(epochs)) + 1  # choosing the statistics at the end costs one too
+        return OVERHEAD * self.step_seconds * self.steps_per_epoch * epochs + self.validation_seconds * validations
+
+
+def evaluate_every(epochs: int) -> int:
+    """Choose the epochs between validations."""
+    return max(1, round(epochs / VALIDATIONS))
+
+
+def time_steps(run: Path, recipe: Recipe, device: Any) -> Timing | None:
+    """Time some steps and a validation of a throw-away run; `None` where somebody has asked to stop.
+
+    Raises:
+        ValueError: Data and settings do not fit.
+    """
+    trial = run / "trial.tmp"
+    shutil.rmtree(trial, ignore_errors=True)
+    config = replace(recipe.config, train=replace(recipe.config.train, epochs=MOST_EPOCHS, log_every=10_000_000))
+    try:
+        start_run(trial, settings_of(run, recipe, config))
+        trainer = Trainer(trial, device, progress=False)
+        try:
+            taken = []
+            for step in range(WARM_STEPS + TIMED_STEPS):
+                if stop_requested(run):
+                    return None
+                write_progress(run, Phase("timing", step, WARM_STEPS + TIMED_STEPS))
+                taken.append(measure(trainer.train_step))
+            validation = measure(trainer.validate)
+        finally:
+            trainer.batches.close()
+        return Timing(statistics.fmean(taken[WARM_STEPS:]), validation, trainer.steps_per_epoch)
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+
+
+def measure(work: Callable[[], object]) -> float:
+    """Return the seconds that a call takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def settle(run: Path, record: Record, timing: Timing) -> None:
+    """Turn the time budget into a number of steps, and start the trainer's own run with it.
+
+    Raises:
+        ValueError: One epoch would take longer than the budget, or the run longer than it may.
+    """
+    recipe = record.recipe
+    epochs, most = recipe.config.train.epochs, 60 * recipe.most_minutes
+    if recipe.minutes:
+        budget = 60 * recipe.minutes - (time.time() - record.started)
+        epochs = epochs_within(timing, budget)
+        if timing.seconds(1) > 2 * 60 * recipe.minutes:
+            raise ValueError(
+                f"one pass over these images takes {duration(timing.seconds(1))} here, more than the budget of"
+                f" {duration(60 * recipe.minutes)}: take fewer or smaller images, or a narrower network"
+            )
+    if timing.seconds(epochs) > 1.5 * most:
+        raise ValueError(
+            f"this run would take {duration(timing.seconds(epochs))} here, more than the {duration(most)} that a run"
+            " may take: take fewer epochs or smaller images"
+        )
+    choices = recipe.config.train
+    learned = SNAPSHOTS if epochs * timing.steps_per_epoch > SNAPSHOTS else 0
+    steps = epochs * timing.steps_per_epoch
+    config = replace(
+        recipe.config,
+        train=replace(
+            choices,
+            epochs=epochs,
+            evaluate_every=evaluate_every(epochs),
+            log_every=min(TrainConfig().log_every, max(2, steps // LINES)),
+            snapshots=learned,
+        ),
+    )
+    facts = {"step_seconds": timing.step_seconds, "validation_seconds": timing.validation_seconds}
+    counts = {"timed_steps": TIMED_STEPS, "steps_per_epoch": timing.steps_per_epoch, "epochs": epochs, "steps": steps}
+    write_record(run, replace(record, state="training", timing={**facts, **counts}))
+    write_json(run / "config.json", to_json(settings_of(run, recipe, config)))
+
+
+def epochs_within(timing: Timing, budget: float) -> int:
+    """Find the most epochs that fit into a number of seconds; at least one."""
+    epochs = 1
+    while epochs < MOST_EPOCHS and timing.seconds(epochs + 1) <= budget:
+        epochs += 1
+    return epochs
+
+
+def settings_of(run: Path, recipe: Recipe, config: Config) -> RunSettings:
+    """Write down a run as the trainer reads it."""
+    dataset = "synvi" if recipe.data.name == RENDER else recipe.data.name
+    return RunSettings(FORMAT, config, dataset, str(data_folder(run, recipe)), recipe.seed)
+
+
+def duration(seconds: float) -> str:
+    """Write a duration: `40 seconds`, `12 minutes`."""
+    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+
+
+def frame_steps(steps: int, most: int = MOST_FRAMES) -> tuple[int, ...]:
+    """Choose the steps to show: the first and the last, closer to one another at the start, where most happens.
+
+    Args:
+        steps: Of the whole run.
+        most: How many at most.
+    """
+    places = np.linspace(0.0, 1.0, most) ** 1.5
+    return tuple(sorted({round(float(place) * steps) for place in places}))
+
+
+class Watcher:
+    """Follow a trainer from step to step without touching it; see `train(watch=…)`.
+
+    Args:
+        run: The run's folder.
+        clock: Seconds from any moment on.
+    """
+
+    def __init__(self, run: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.run, self.clock = run, clock
+        self._pair: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+        self._due: frozenset[int] = frozenset()
+        self._began = self._told = 0.0
+        self._first = -1
+
+    def __call__(self, trainer: Trainer) -> None:
+        """Look at the trainer as it is now."""
+        step, now = trainer.state.step, self.clock()
+        if self._first < 0:
+            self._open(trainer, step, now)
+        if step in self._due:
+            self._draw(trainer, step)
+        if step == trainer.steps or now - self._told >= EVERY_SECONDS:
+            self._told = now
+            done = step - self._first
+            left = (now - self._began) / done * (trainer.steps - step) if done else -1.0
+            write_progress(self.run, Phase("training", step, trainer.steps, left))
+
+    def _open(self, trainer: Trainer, step: int, now: float) -> None:
+        """Begin: frames of steps that a killed run did not save are dropped, as its metrics are."""
+        self._first, self._began = step, now
+        write_progress(self.run, Phase("training", step, trainer.steps))
+        if not trainer.network.auxiliary.num_images:
+            return
+        for frame in read_frames(self.run):
+            if frame.step > step:
+                frame.path.unlink(missing_ok=True)
+        self._due = frozenset(frame_steps(trainer.steps)) - {frame.step for frame in read_frames(self.run)}
+        self._pair = self._choose(trainer.source.val or trainer.source.train, trainer)
+
+    def _choose(self, samples: tuple[Sample, ...], trainer: Trainer) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Take the first pair of the samples, and keep its two images beside the frames."""
+        pair, model = pair_samples(samples)[0], trainer.config.model
+        visible, infrared = decode_samples([pair.visible, pair.infrared], model.height, model.image_width)
+        folder = self.run / FRAMES
+        folder.mkdir(exist_ok=True)
+        for name, pixels in (("visible", visible), ("infrared", infrared)):
+            write_png(folder / f"{name}.png", pixels)
+        return visible, infrared
+
+    def _draw(self, trainer: Trainer, step: int) -> None:
+        """Generate the pair's image by the generator as it is, in evaluation mode, and put everything back."""
+        assert self._pair is not None  # frames are due only where there is a pair
+        auxiliary, device = trainer.network.auxiliary, trainer.device
+        pixels = torch.from_numpy(np.stack(self._pair)).to(device).permute(0, 3, 1, 2).float().div(255.0)
+        modes = [(module, module.training) for module in auxiliary.modules()]
+        auxiliary.eval()
+        try:
+            with torch.inference_mode():
+                images = trainer.network.generate(pixels[:1], pixels[1:])
+        finally:
+            for module, training in modes:
+                module.training = training
+        shown, clipped = as_shown(torch.cat(images, dim=3)[0])
+        write_png(self.run / FRAMES / f"step-{step:07d}-{round(1e4 * clipped):05d}.png", shown)
+
+
+def as_shown(image: Tensor) -> tuple[NDArray[np.uint8], float]:
+    """Turn an auxiliary image into one that a screen can show.
+
+    Args:
+        image: Float, [0, 1] but for a few values, `(3, H, W)`.
+
+    Returns:
+        RGB, uint8, `(H, W, 3)`, and the share of values beyond [0, 1], which are cut off.
+    """
+    values = image.detach().float().permute(1, 2, 0).cpu().numpy()
+    clipped = float(((values < 0) | (values > 1)).mean())
+    return (np.nan_to_num(values).clip(0, 1) * 255).round().astype(np.uint8), clipped
+
+
+def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write RGB, uint8, `(H, W, 3)`, as a PNG that appears whole."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    partial = path.with_suffix(".part")
+    partial.write_bytes(file.getvalue())
+    partial.replace(path)

@@ -1,0 +1,448 @@
+"""All runs of an app: one trains at a time, the others wait in their order; safe to use from many threads."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import io
+import logging
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from app.train.chunk import run_chunk
+from app.train.host import LENT_SECONDS, Limits, lent, on_lent_gpu, read_limits
+from app.train.record import (
+    FORMAT,
+    Recipe,
+    Record,
+    folder_bytes,
+    read_record,
+    read_records,
+    token_hash,
+    write_record,
+)
+from app.train.worker import DISK_FULL, end_group, last_words, spawn, wait_for, work
+from mun.checkpoint import CARD, WEIGHTS
+from mun.data.cache import cache_folder
+from mun.snapshots import SNAPSHOTS
+from mun.training.run import newest_state
+
+__all__ = ["Queue", "check_room", "claim", "runs_to_remove"]
+
+CLOSE_SECONDS = 5.0
+STARTS_SECONDS = 600.0  # in which a visitor's starts are counted
+FREE_BYTES = 200_000_000  # that a run needs at least on the disk
+MOST_APPS = 16
+NOTHING = "interrupted by a restart of the app"
+
+
+class Queue:
+    """The queue of runs over a folder. Nothing is written, and no thread runs, before the first run or look.
+
+    Args:
+        root: Folder of runs; by default `$MUN_RUNS`, or `runs` below the folder of caches.
+        limits: What is allowed; by default as the environment says.
+
+    Attributes:
+        finished: Called with the folder of a run that has ended well, and of those found when the folder is opened.
+        removed: Called with the name of a run whose folder is gone.
+    """
+
+    def __init__(self, root: Path | None = None, limits: Limits | None = None) -> None:
+        self.limits = read_limits() if limits is None else limits
+        self.finished: Callable[[Path], None] = lambda _: None
+        self.removed: Callable[[str], None] = lambda _: None
+        self._wanted, self._root = root, None if root is None else root
+        self._lock: IO[str] | None = None
+        self._opened = self._closing = False
+        self._records: dict[str, Record] = {}
+        self._starts: list[tuple[str, float]] = []  # who, and when
+        self._process: subprocess.Popen[bytes] | None = None
+        self._active = ""
+        self._change = threading.Condition(threading.RLock())
+        self._thread: threading.Thread | None = None
+        # Before the page is launched: a host that lends its GPU wants to know then who asks for it.
+        self._lent_chunk = on_lent_gpu(run_chunk) if lent() else None
+
+    @property
+    def root(self) -> Path:
+        """The folder of runs, which is opened with the first look."""
+        self.open()
+        assert self._root is not None  # `open` has set it
+        return self._root
+
+    def open(self) -> None:
+        """Claim the folder and take up what lies there: waiting runs wait on, active ones were interrupted.
+
+        Raises:
+            OSError: No folder can be written.
+        """
+        with self._change:
+            if self._opened:
+                return
+            self._root, self._lock = claim(self._wanted or Path(os.environ.get("MUN_RUNS") or cache_folder() / "runs"))
+            self._opened = True
+            atexit.register(self.close)
+            for record in read_records(self._root):
+                if record.active:
+                    record = replace(record, state="interrupted", ended=time.time(), pid=0, error=NOTHING)
+                self._keep(record)
+            done = [record.run for record in self._records.values() if record.state == "finished"]
+            self._wake()
+        for run in done:
+            self.finished(self._root / run)
+
+    def start(self, recipe: Recipe, visitor: str = "") -> tuple[str, str]:
+        """Put a run into the queue.
+
+        Args:
+            recipe: What it is to be.
+            visitor: Who asks, for the limit on starts.
+
+        Returns:
+            Its name, and its owner's token, which is told this one time.
+
+        Raises:
+            ValueError: Training is off, too many runs wait, there is no room, or the visitor has started too many.
+        """
+        if self.limits.off:
+            raise ValueError(self.limits.refusal("training is switched off here"))
+        self.open()
+        token = secrets.token_urlsafe(24)
+        with self._change:
+            self._admit(visitor)
+            now = time.time()
+            run = f"run-{recipe.config.model.auxiliary}-{secrets.token_hex(3)}"
+            record = Record(FORMAT, run, "queued", recipe, token_hash(token), now, now)
+            try:
+                (self.root / run).mkdir()
+                write_record(self.root / run, record)
+            except OSError:
+                shutil.rmtree(self.root / run, ignore_errors=True)
+                raise ValueError("the disk is full: the run was not started; delete runs that are not needed") from None
+            self._starts.append((visitor, time.monotonic()))
+            self._records[run] = record
+            self._wake()
+        return run, token
+
+    def _admit(self, visitor: str) -> None:
+        """Make room for one more run of a visitor, or refuse it."""
+        since = time.monotonic() - STARTS_SECONDS
+        self._starts = [start for start in self._starts if start[1] > since]
+        if sum(who == visitor for who, _ in self._starts) >= self.limits.starts:
+            raise ValueError(
+                self.limits.refusal(f"you have started {self.limits.starts} runs within ten minutes: wait some minutes")
+            )
+        check_room(self.records(), self.limits, self.root)
+        for run in runs_to_remove(self.records(), self.limits, self.root):
+            self._remove(run)
+
+    def records(self) -> list[Record]:
+        """List all runs, the oldest first."""
+        if self.limits.off:
+            return []
+        self.open()
+        with self._change:
+            return sorted(map(self._fresh, self._records), key=lambda record: record.created)
+
+    def get(self, run: str) -> Record:
+        """Return what is known about a run.
+
+        Raises:
+            ValueError: There is no such run.
+        """
+        if not self.limits.off:
+            self.open()
+        with self._change:
+            if run not in self._records:
+                raise ValueError("expected run to be the name of a run that is kept here; it may have been deleted")
+            return self._fresh(run)
+
+    def place(self, run: str) -> int:
+        """Return a waiting run's place in the queue, 1 for the next; 0 for a run that does not wait."""
+        with self._change:
+            waiting = [record.run for record in self._waiting()]
+        return waiting.index(run) + 1 if run in waiting else 0
+
+    def stopping(self, run: str) -> bool:
+        """Say whether a run has been asked to stop and has not done so yet."""
+        return self.get(run).active and (self.root / run / "stop").exists()
+
+    def owned(self, run: str, token: str) -> Record:
+        """Return a run to its owner.
+
+        Raises:
+            ValueError: There is no such run, or the token is not its owner's.
+        """
+        record = self.get(run)
+        if not record.owned_by(token):
+            raise ValueError("expected the token of whoever started this run, got another one")
+        return record
+
+    def stop(self, run: str, token: str) -> None:
+        """Stop a run after the step in hand, or take it out of the queue; a run that is over stays as it is.
+
+        Raises:
+            ValueError: As `owned`.
+        """
+        with self._change:
+            record = self.owned(run, token)
+            if record.state == "queued":
+                self._keep(replace(record, state="stopped", ended=time.time()))
+            elif record.active:
+                with contextlib.suppress(OSError):  # on a full disk the process is ended after its grace
+                    (self.root / run / "stop").touch()
+
+    def resume(self, run: str, token: str) -> None:
+        """Put a run that did not finish at the end of the queue; it goes on from its last saved state.
+
+        Raises:
+            ValueError: As `owned`; or the run is not over, is finished, or cannot go on.
+        """
+        with self._change:
+            record = self.owned(run, token)
+            if not record.over or record.state == "finished":
+                raise ValueError(f"expected a run that was stopped, interrupted or failed, this one is {record.state}")
+            if not record.resumable:
+                raise ValueError(f"this run cannot go on: {record.error}")
+            check_queue(self.records(), self.limits)
+            (self.root / run / "stop").unlink(missing_ok=True)
+            self._keep(replace(record, state="queued", queued=time.time(), error="", suggestion=""))
+            self._wake()
+
+    def delete(self, run: str, token: str) -> None:
+        """Delete a run that is over, its model too.
+
+        Raises:
+            ValueError: As `owned`, or the run is not over.
+        """
+        with self._change:
+            record = self.owned(run, token)
+            if not record.over:
+                raise ValueError(f"expected a run that is over, this one is {record.state}: stop it first")
+            self._remove(run)
+
+    def archive(self, run: str, token: str) -> bytes:
+        """Pack a finished run's model, ZIP: weights, card, and how its generator formed where that was kept.
+
+        The same model gives the same bytes.
+
+        Raises:
+            ValueError: As `owned`, or the run is not finished.
+        """
+        record, file = self.owned(run, token), io.BytesIO()
+        if record.state != "finished":
+            raise ValueError(f"expected a finished run to download, this one is {record.state}")
+        with zipfile.ZipFile(file, "w") as packed:
+            for name in (WEIGHTS, CARD, SNAPSHOTS):
+                if (path := self.root / run / name).is_file():
+                    packed.writestr(zipfile.ZipInfo(f"{run}/{name}"), path.read_bytes())
+        return file.getvalue()
+
+    def close(self) -> None:
+        """End the process that trains, its state saved where it is quick, and let the folder go."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+            process, thread = self._process, self._thread
+        if process is not None:
+            if process.stdin is not None:
+                process.stdin.close()  # tells the process that the app ends
+            try:
+                process.wait(CLOSE_SECONDS)
+            except subprocess.TimeoutExpired:
+                end_group(process)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(CLOSE_SECONDS)
+        if self._lock is not None:
+            self._lock.close()
+        atexit.unregister(self.close)
+
+    def _waiting(self) -> list[Record]:
+        waiting = [record for record in self._records.values() if record.state == "queued"]
+        return sorted(waiting, key=lambda record: record.queued)
+
+    def _fresh(self, run: str) -> Record:
+        """Return a record as it is now: the run in hand is described by its process, and over once that has ended."""
+        if run == self._active:
+            with contextlib.suppress(OSError, ValueError):
+                record = read_record(self.root / run)
+                return replace(record, state="training", error="", suggestion="") if record.over else record
+        return self._records[run]
+
+    def _keep(self, record: Record) -> None:
+        """Remember a record, and write it down where the disk lets us."""
+        self._records[record.run] = record
+        try:
+            write_record(self.root / record.run, record)
+        except OSError:
+            logging.getLogger(__name__).exception("the record of %s cannot be written", record.run)
+
+    def _remove(self, run: str) -> None:
+        """Remove a run's folder; it disappears at once even where deleting takes a while."""
+        del self._records[run]
+        trash = self.root / f"{run}.trash"
+        with contextlib.suppress(OSError):
+            (self.root / run).rename(trash)
+        shutil.rmtree(trash, ignore_errors=True)
+        self.removed(run)
+
+    def _wake(self) -> None:
+        """See that waiting runs are taken up."""
+        if self._waiting() and (self._thread is None or not self._thread.is_alive()):
+            self._thread = threading.Thread(target=self._serve, name="jobs", daemon=True)
+            self._thread.start()
+        self._change.notify_all()
+
+    def _serve(self) -> None:
+        """Take up one run after another."""
+        while True:
+            with self._change:
+                while not self._closing and not self._waiting():
+                    self._change.wait()
+                if self._closing:
+                    return
+                run = self._waiting()[0].run
+                self._active = run
+                self._keep(replace(self._records[run], state="preparing", started=time.time()))
+            try:  # one run must not end the queue
+                code = self._spawn(run) if self._lent_chunk is None else self._lend(run, self._lent_chunk)
+            except Exception as error:
+                logging.getLogger(__name__).exception("the work on %s failed", run)
+                code = DISK_FULL if isinstance(error, OSError) else 1
+            self._settle(run, code)
+
+    def _lend(self, run: str, lent_chunk: Callable[..., Any]) -> int:
+        """Work on a run in this process, its chunks on the lent GPU."""
+        work(self.root / run, lent_chunk, LENT_SECONDS)
+        return 0
+
+    def _spawn(self, run: str) -> int:
+        """Work on a run in a process of its own, and wait for its end; return its exit code."""
+        process = spawn(self.root, run, self.limits.num_bytes)
+        with self._change:
+            self._process = process
+        code = wait_for(process, self.root / run)
+        with self._change:
+            self._process = None
+        return code
+
+    def _settle(self, run: str, code: int) -> None:
+        """Note how a run has ended, where its process could not; its model is told of before it counts as finished."""
+        folder = self.root / run
+        try:
+            record = read_record(folder)
+        except (OSError, ValueError):
+            record = self._records[run]
+        if record.active:
+            record = last_words(replace(record, ended=time.time(), pid=0), folder, code)
+        if record.state == "finished":
+            try:  # whatever it is, the next run is taken up
+                self.finished(folder)
+            except Exception:
+                logging.getLogger(__name__).exception("the model of %s cannot be offered", run)
+        with self._change:
+            self._active = ""
+            self._keep(record)
+            newest = run if record.state == "finished" or record.trained or newest_state(folder) else ""
+            for other in runs_to_remove(self.records(), self.limits, self.root, newest) if newest else ():
+                self._remove(other)
+
+
+def check_queue(records: Sequence[Record], limits: Limits) -> None:
+    """Refuse a run while too many wait.
+
+    Raises:
+        ValueError: As many wait as may.
+    """
+    waiting = sum(record.state == "queued" for record in records)
+    if waiting >= limits.waiting:
+        raise ValueError(limits.refusal(f"{waiting} runs wait already: please come back in a few minutes"))
+
+
+def check_room(records: Sequence[Record], limits: Limits, root: Path) -> None:
+    """Refuse one more run where there is no room for it.
+
+    Raises:
+        ValueError: Too many wait, as many as are kept are not over, or the disk is nearly full.
+    """
+    check_queue(records, limits)
+    if sum(not record.over for record in records) >= limits.runs:
+        raise ValueError(limits.refusal(f"at most {limits.runs} runs are kept, and none of them is over"))
+    if shutil.disk_usage(root).free < FREE_BYTES:
+        raise ValueError("the disk is nearly full: the run was not started; delete runs that are not needed")
+
+
+def runs_to_remove(records: Sequence[Record], limits: Limits, root: Path, newest: str = "") -> list[str]:
+    """Choose the runs that leave, among those that are over, the oldest of a kind first.
+
+    Those that never trained go first and do not count as kept, so that who starts and stops in a loop pushes nothing
+    out. Finished ones go last, because others use their models.
+
+    Args:
+        records: All runs, the oldest first.
+        limits: What is allowed.
+        root: The folder of runs.
+        newest: The run that has just ended, which stays.
+    """
+    over = [record for record in records if record.over and record.run != newest]
+    started = [one.run for one in over if one.state != "finished" and not one.trained]
+    empty = [run for run in started if newest_state(root / run) is None]
+    trained = [one.run for one in over if one.state != "finished" and one.run not in empty]
+    trained += [one.run for one in over if one.state == "finished"]
+    leaving = empty[: max(0, len(empty) - limits.runs)]  # some stay, so that their visitors read why they failed
+    excess = len(trained) + (newest != "") - limits.runs
+    if excess > 0:
+        leaving = [*empty, *trained[:excess]]
+    total = folder_bytes(root) - sum(folder_bytes(root / run) for run in leaving)
+    for run in [one for one in (*empty, *trained) if one not in leaving]:
+        if total <= limits.num_bytes:
+            break
+        leaving.append(run)
+        total -= folder_bytes(root / run)
+    return leaving
+
+
+def claim(root: Path) -> tuple[Path, IO[str] | None]:
+    """Make the folder of runs this app's own until it ends; a second app beside it gets `root-2`, and so on.
+
+    Args:
+        root: The folder wanted; a temporary one where it cannot be written.
+
+    Returns:
+        The folder, and the open lock to keep; none where there are no locks.
+
+    Raises:
+        OSError: Not even a temporary folder can be written, or all names are taken.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=root).close()
+    except OSError:
+        root = Path(tempfile.mkdtemp(prefix="mun-runs-"))
+    for number in range(1, MOST_APPS):
+        folder = root if number == 1 else root.with_name(f"{root.name}-{number}")
+        folder.mkdir(exist_ok=True)
+        if sys.platform == "win32":
+            return folder, None
+        import fcntl
+
+        lock = (folder / "app.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            return folder, lock
+    raise OSError(f"expected at most {MOST_APPS} apps with one folder of runs")

@@ -1,0 +1,245 @@
+"""What lies in the folder of a run: its record, how far it is, the auxiliary image of one fixed pair as it forms.
+
+The record is `job.json`, written by whoever has the run in hand at the moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mun.config import Config, from_json, to_json
+from mun.files import read_json, write_json
+from mun.synvi import LEVELS, Plan
+
+__all__ = ["FORMAT", "FRAMES", "RENDER", "Data", "Frame", "Phase", "Recipe", "Record", "folder_bytes", "read_frames"]
+__all__ += ["read_progress", "read_record", "read_records", "token_hash", "write_progress", "write_record"]
+
+FORMAT, NAME, PROGRESS, FRAMES = 1, "job.json", "progress.json", "frames"
+RENDER = "render"  # the data of a run that are rendered for it
+ACTIVE = ("preparing", "timing", "training")
+STATES = ("queued", *ACTIVE, "stopped", "interrupted", "failed", "finished")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run is trained on.
+
+    Attributes:
+        name: `render` for SynVI made for the run, else the name of a data set that the app was started with.
+        level: Of SynVI, where it is rendered; likewise the next four.
+        train_ids: Identities to train on.
+        val_ids: Identities to validate on.
+        images: Per identity and camera.
+        seed: Of the people.
+        root: Folder of a given data set; never shown.
+    """
+
+    name: str = RENDER
+    level: str = "standard"
+    train_ids: int = 40
+    val_ids: int = 12
+    images: int = 2
+    seed: int = 1
+    root: str = ""
+
+    @property
+    def count(self) -> int:
+        """Images to render."""
+        return 6 * self.images * (self.train_ids + self.val_ids) if self.name == RENDER else 0
+
+    def plan(self, height: int, width: int) -> Plan:
+        """Say what is rendered.
+
+        Raises:
+            ValueError: A number is out of bounds.
+        """
+        level, size = LEVELS[self.level], (height, width)
+        return Plan(level, self.train_ids, self.val_ids, 0, self.images, size, self.seed)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a run is asked to be.
+
+    Attributes:
+        data: What it is trained on.
+        config: Every choice; its number of epochs counts only where there is no time budget.
+        minutes: Time budget from the start of the run, everything included; 0 for none.
+        seed: Of the run.
+        device: `auto`, `cpu` or `cuda`.
+        most_minutes: That the run may train, whoever asks.
+    """
+
+    data: Data = field(default_factory=Data)
+    config: Config = field(default_factory=Config)
+    minutes: float = 0.0
+    seed: int = 0
+    device: str = "auto"
+    most_minutes: float = 1440.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run.
+
+    Attributes:
+        format: Version of this layout.
+        run: Its name, which is its folder's and its checkpoint's.
+        state: One of `STATES`.
+        recipe: What was asked.
+        owner: Hash of the owner's token.
+        created: Seconds since 1970, like all times here.
+        queued: When it began to wait; the longest waiting is next.
+        started: When a process took it up last; 0 for never.
+        ended: When it ended last; 0 for never.
+        trained: Seconds of training in all finished chunks.
+        pid: Of the process; 0 for none.
+        error: Why it ended, in a sentence; empty where there is nothing to say.
+        suggestion: What may help, in a sentence.
+        resumable: Whether going on makes sense.
+        timing: Seconds of a step and of a validation, and the steps and epochs that follow; empty before.
+    """
+
+    format: int
+    run: str
+    state: str
+    recipe: Recipe
+    owner: str
+    created: float
+    queued: float
+    started: float = 0.0
+    ended: float = 0.0
+    trained: float = 0.0
+    pid: int = 0
+    error: str = ""
+    suggestion: str = ""
+    resumable: bool = True
+    timing: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def active(self) -> bool:
+        """Whether a process has it in hand."""
+        return self.state in ACTIVE
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self.state not in (*ACTIVE, "queued")
+
+    def owned_by(self, token: str) -> bool:
+        """Say whether a token is the owner's, in a time that does not tell how much of it is right."""
+        return hmac.compare_digest(self.owner, token_hash(token))
+
+
+def token_hash(token: str) -> str:
+    """Hash a token; the token itself is kept by its owner alone."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write a run's record, whole.
+
+    Raises:
+        OSError: The disk is full.
+    """
+    write_json(folder / NAME, to_json(record))
+
+
+def read_record(folder: Path) -> Record:
+    """Read a run's record.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: It is broken or of another version.
+    """
+    record = from_json(Record, read_json(folder / NAME), "job")
+    if record.format != FORMAT or record.state not in STATES or record.run != folder.name:
+        raise ValueError(f"expected a job of format {FORMAT} that names its folder, got another one")
+    return record
+
+
+def read_records(root: Path) -> list[Record]:
+    """Read the runs of a folder, the oldest first; what is no run, or a broken one, is passed over."""
+    records = []
+    for path in root.iterdir():
+        if path.name.endswith(".trash"):
+            shutil.rmtree(path, ignore_errors=True)
+        elif (path / "job.json").is_file():
+            try:
+                records.append(read_record(path))
+            except (ValueError, OSError):
+                continue
+    return sorted(records, key=lambda record: record.created)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Add up what lies in a folder; files that vanish meanwhile count nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_size if path.is_file() else 0
+        except OSError:
+            continue
+    return total
+
+
+@dataclass(frozen=True)
+class Phase:
+    """How far the phase in hand is.
+
+    Attributes:
+        phase: `preparing`, `timing` or `training`, as the record's state.
+        done: Images rendered, steps timed or steps trained.
+        total: Of these.
+        left: Seconds that the rest will take, an estimate; negative where there is none yet.
+    """
+
+    phase: str = ""
+    done: int = 0
+    total: int = 0
+    left: float = -1.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The auxiliary image of the fixed pair at one step; several images of one pair lie side by side.
+
+    Attributes:
+        step: Steps trained.
+        clipped: Share of its values beyond [0, 1], which no screen can show.
+        path: The PNG.
+    """
+
+    step: int
+    clipped: float
+    path: Path
+
+
+def write_progress(run: Path, progress: Phase) -> None:
+    """Note how far a run is; the note is not synced, because it is only of use while the run goes on."""
+    partial = run / f".{PROGRESS}.part"
+    partial.write_text(json.dumps(asdict(progress)), encoding="utf-8")
+    partial.replace(run / PROGRESS)
+
+
+def read_progress(run: Path) -> Phase:
+    """Read how far a run is; nothing is known where there is no note, or a broken one."""
+    try:
+        return Phase(**json.loads((run / PROGRESS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Phase()
+
+
+def read_frames(run: Path) -> list[Frame]:
+    """List a run's frames by step."""
+    frames = []
+    for path in (run / FRAMES).glob("step-*.png"):
+        _, step, clipped = path.stem.split("-")
+        frames.append(Frame(int(step), int(clipped) / 1e4, path))
+    return sorted(frames, key=lambda frame: frame.step)

@@ -1,0 +1,230 @@
+"""What a visitor may ask a training run to be: presets, bounds, and the recipe that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import BeforeValidator, Field, model_validator
+
+from app.library import Library
+from app.shared.request import Choice, Number, Request, Text, Whole, bounds, one_of, option, shown
+from app.train.host import Limits, lent
+from app.train.record import RENDER, Data, Recipe
+from mun.auxiliary.registry import AUXILIARIES
+from mun.config import Config, LossConfig, ModelConfig, TrainConfig
+from mun.data.sources import read_ids
+from mun.synvi import LEVELS
+
+__all__ = ["MOST_BESIDE", "PRESETS", "Look", "Start", "Stop", "Train", "Watch", "preset_problem", "preset_values"]
+
+MOST_IDS, MOST_SEED = 8000, 2**31 - 1
+MOST_BESIDE = 4  # runs that are laid over one another
+NO_GPU = "this machine has no GPU"
+TITLES = {"taste": "One-minute taste", "ten": "Ten minutes", "gpu": "Small GPU run"}
+PRESETS: dict[str, dict[str, Any]] = {
+    "taste": {},
+    "ten": {
+        "level": "standard", "train_ids": 150, "val_ids": 30, "width": 0.5, "height": 96, "image_width": 48,
+        "minutes": 10.0, "instances_per_id": 4, "lr": 1e-3,
+    },
+    "gpu": {
+        "level": "standard", "train_ids": 1000, "val_ids": 100, "width": 0.5, "height": 128, "image_width": 64,
+        "minutes": 15.0, "ids_per_batch": 16, "instances_per_id": 4, "lr": 1e-3, "device": "cuda",
+    },
+}  # fmt: skip
+
+
+def offered_data(library: Library, _: Mapping[str, Any]) -> list[Choice]:
+    """List what can be trained on: SynVI rendered for the run, and the loaded data sets with people to train on."""
+    named = ((name, folder_of(library, name)) for name in library.collections)
+    loaded = [Choice(name, library.collections[name].title) for name, folder in named if has_people(folder)]
+    return [Choice(RENDER, "SynVI, rendered for the run"), *loaded]
+
+
+def folder_of(library: Library, name: str) -> Path:
+    """Find the folder of a loaded data set, from its first image: `cam3/0007/0001.jpg` lies three levels below."""
+    return library.collections[name].samples[0].path.absolute().parents[2]
+
+
+def has_people(root: Path) -> bool:
+    """Say whether a data set names people to train on."""
+    try:
+        return bool(read_ids(root / "exp" / "train_id.txt"))
+    except (ValueError, OSError):
+        return False
+
+
+def has_gpu() -> bool:
+    """Say whether there is a GPU, lent ones included."""
+    return lent() or torch.cuda.is_available()
+
+
+def only_rendered(request: Train) -> str:
+    """Say why what describes rendered people has no effect."""
+    return "" if request.data == RENDER else "Only for people who are rendered for the run."
+
+
+def only_auxiliary(request: Train) -> str:
+    """Say why a loss about the auxiliary modality has no effect."""
+    return "" if request.auxiliary != "none" else "There is no auxiliary modality."
+
+
+class Train(Request):
+    """A run to start; what is not said is the preset's."""
+
+    preset: Annotated[Text, one_of([Choice(name, title) for name, title in TITLES.items()])] = option("taste", "Preset")
+    data: Annotated[Text, one_of(offered_data)] = option(RENDER, "Data to train on")
+    level: Annotated[Text, one_of(tuple(LEVELS))] = option("easy", "Level of SynVI", idle=only_rendered)
+    train_ids: Whole = option(24, "People to train on", ge=2, le=MOST_IDS, idle=only_rendered)
+    val_ids: Whole = option(10, "People to validate on", ge=2, le=1000, idle=only_rendered)
+    images: Whole = option(2, "Images per person and camera", ge=1, le=50, idle=only_rendered)
+    data_seed: Whole = option(1, "Seed of the people", ge=0, le=MOST_SEED, idle=only_rendered)
+    auxiliary: Annotated[Text, one_of(tuple(AUXILIARIES))] = option("mun", "Auxiliary modality")
+    backbone: Annotated[Text, one_of(("resnet18", "resnet34", "resnet50"))] = option("resnet18", "Backbone")
+    width: Number = option(0.25, "Width", "Multiplies every channel count of the backbone.", ge=0.0625, le=2.0)
+    height: Whole = option(64, "Image height, pixels", ge=32, le=512)
+    image_width: Whole = option(32, "Image width, pixels", ge=32, le=512)
+    minutes: Number = option(1.0, "Time budget, minutes", "From the start, everything included.", ge=0)
+    epochs: Whole = option(0, "Or epochs", "Passes over the images; 0: as many as fit the time budget.", ge=0, le=5000)
+    ids_per_batch: Whole = option(8, "People per batch", ge=2, le=64)
+    instances_per_id: Whole = option(2, "Images of each per modality", ge=1, le=16)
+    lr: Number = option(2e-3, "Highest learning rate", ge=1e-6, le=1.0)
+    identity_alignment: Number = option(1.0, "Identity alignment loss", "Its weight.", ge=0, le=100)
+    modality_alignment: Number = option(
+        0.5, "Modality alignment loss", "Its weight.", ge=0, le=100, idle=only_auxiliary
+    )
+    triplet: Number = option(0.0, "Triplet loss", "Its weight; MUN has none.", ge=0, le=100)
+    seed: Whole = option(0, "Seed of the run", ge=0, le=MOST_SEED)
+    device: Annotated[Text, one_of(("auto", "cpu", "cuda"))] = option("auto", "Device")
+
+    @model_validator(mode="before")
+    @classmethod
+    def fill(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Fill in the preset's values; a number of epochs takes the place of a time budget."""
+        preset = values.get("preset")
+        filled = {**(PRESETS.get(preset, {}) if isinstance(preset, str) else {}), **values}
+        return {**filled, "minutes": 0} if values.get("epochs") and "minutes" not in values else filled
+
+    def usual(self, library: Library) -> dict[str, Any]:
+        """Return the values of the preset."""
+        return {**super().usual(library), **PRESETS[self.preset]}
+
+    def check(self, limits: Limits) -> None:
+        """Check the values that matter together, and the caps of the host.
+
+        Raises:
+            ValueError: They do not fit one another, or more is asked than is allowed.
+        """
+        for name, most in (("width", limits.width), ("minutes", limits.minutes)):
+            low, value = bounds(type(self).model_fields[name])[0], getattr(self, name)
+            if value > most:
+                words = f"expected {name} to be a number from {low:g} to {most:g}, got {value:g}"
+                raise ValueError(limits.refusal(words))
+        if bool(self.minutes) == bool(self.epochs):
+            raise ValueError("expected either a time budget in minutes or a number of epochs, the other at 0")
+        if self.height * self.image_width > limits.pixels:
+            size = f"{self.height} by {self.image_width}"
+            raise ValueError(limits.refusal(f"expected images of at most {limits.pixels} pixels here, got {size}"))
+        if (count := self.data_of("").count) > limits.images:
+            raise ValueError(limits.refusal(f"expected at most {limits.images} rendered images here, got {count}"))
+        if (batch := self.ids_per_batch * self.instances_per_id) > limits.batch:
+            raise ValueError(limits.refusal(f"expected batches of at most {limits.batch} images, got {batch}"))
+        if self.data == RENDER and self.ids_per_batch > self.train_ids:
+            people = f"at most {self.train_ids} people per batch, as there are; got {self.ids_per_batch}"
+            raise ValueError(f"expected {people}")
+        if self.device == "cuda" and not has_gpu():
+            raise ValueError(f"expected a device that is here, got cuda, and {NO_GPU}")
+
+    def data_of(self, root: str) -> Data:
+        """Say what the run is trained on; `root` is the folder of a loaded data set."""
+        return Data(self.data, self.level, self.train_ids, self.val_ids, self.images, self.data_seed, root)
+
+    def recipe(self, library: Library, limits: Limits) -> Recipe:
+        """Turn a checked request into a recipe."""
+        root = "" if self.data == RENDER else str(folder_of(library, self.data))
+        model = ModelConfig(self.auxiliary, self.backbone, self.width, self.height, self.image_width)
+        loss = LossConfig(self.identity_alignment, self.modality_alignment, self.triplet)
+        train = TrainConfig(
+            epochs=max(1, self.epochs),
+            ids_per_batch=self.ids_per_batch,
+            instances_per_id=self.instances_per_id,
+            lr=self.lr,
+            weight_decay=0.05,
+            pad=max(2, self.height // 21),
+            recalibration=10,
+        )
+        config = Config(model, loss, train)
+        return Recipe(self.data_of(root), config, self.minutes, self.seed, self.device, limits.minutes)
+
+
+class Watch(Train):
+    """What the tab shows: a run, others whose curves lie over one another, and the form of the next one."""
+
+    run: Text = option("", "Run")
+    beside: Annotated[tuple[Text, ...], Field(max_length=MOST_BESIDE)] = option((), "Runs over one another")
+
+
+def run_object(value: object) -> object:
+    """Accept nothing or a JSON object."""
+    if value is None or (isinstance(value, Mapping) and all(isinstance(name, str) for name in value)):
+        return value
+    raise ValueError(f"expected the run as an object of names and values, got {shown(value)}")
+
+
+class Start(Request):
+    """Put a training run into the queue; one trains at a time.
+
+    Returns:
+        The run's name, its owner's token, which is told this one time, its state and its place in the queue.
+    """
+
+    config: Annotated[dict[str, Any] | None, BeforeValidator(run_object)] = option(
+        None,
+        text=f"What the run is to be, by name: {', '.join(Train.model_fields)}. The preset's values (taste, ten or gpu)"
+        " stand for all that are not given; minutes or epochs, not both.",
+    )
+
+    def train(self, library: Library) -> Train:
+        """Read the run.
+
+        Raises:
+            ValueError: A name is unknown, or a value is not valid.
+        """
+        return Train.read(self.config or {}, library)
+
+
+class Look(Request):
+    """Say how a run is: progress, losses, validation scores, settings and the commands that make it again."""
+
+    run: Text = option("", text="Its name; empty for a list of all runs and of what is allowed here.")
+
+
+class Stop(Request):
+    """Stop a run after the step in hand; it can go on later.
+
+    Returns:
+        As `/train_status`.
+    """
+
+    run: Text = option("", text="Its name.")
+    token: Text = option("", text="Its owner's, as `/train_start` has told it.")
+
+
+def preset_values(name: str) -> dict[str, Any]:
+    """Return every value of a preset, by name."""
+    fields = {field: one.default for field, one in Train.model_fields.items()}
+    return {**fields, **PRESETS[name], "preset": name}
+
+
+def preset_problem(name: str, library: Library, limits: Limits) -> str:
+    """Say why a preset cannot be had here; nothing where it can."""
+    if PRESETS[name].get("device") == "cuda" and not has_gpu():
+        return NO_GPU
+    try:
+        Train.read({"preset": name}, library).check(limits)
+    except ValueError:
+        return limits.refusal(f"more than the {limits.minutes:g} minutes that are allowed here")
+    return ""

@@ -1,0 +1,327 @@
+"""The Train tab: start a run, watch the auxiliary image form, use its model; what a press draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any
+
+import gradio as gr
+
+from app.library import Library
+from app.library.checkpoints import open_entry
+from app.shared.api import visitor
+from app.shared.export import WIDTH_NAMES
+from app.shared.html import form, html
+from app.shared.request import Request, Text, one_of, option
+from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
+from app.theme import script
+from app.train.curves import SIZE, overlay_panels, place_charts, run_panels
+from app.train.queue import Queue
+from app.train.record import read_frames
+from app.train.request import (
+    MOST_BESIDE,
+    PRESETS,
+    TITLES,
+    Look,
+    Start,
+    Stop,
+    Train,
+    Watch,
+    preset_problem,
+    preset_values,
+)
+from app.train.status import (
+    HEADINGS,
+    Status,
+    capital,
+    film_of,
+    film_of_default,
+    heading,
+    length_words,
+    one_sided,
+    overview,
+    progress_words,
+    score_words,
+    settings_words,
+    status,
+)
+
+__all__ = ["answer", "begin", "build", "look", "offer_models", "start", "stop"]
+
+POLL, SELDOM = 1200, 5000  # milliseconds; while the run that is watched goes on, and while another one does
+SETTINGS = {
+    "Data": ("data", "level", "train_ids", "val_ids", "images", "data_seed"),
+    "Network": ("auxiliary", "backbone", "width", "height", "image_width"),
+    "Length": ("minutes", "epochs", "ids_per_batch", "instances_per_id"),
+    "Losses": ("identity_alignment", "modality_alignment", "triplet", "lr"),
+    "Run": ("seed", "device"),
+}
+CHIPS = tuple(name for names in SETTINGS.values() for name in names)
+MENUS = (Menu("Curves", "curves", ("png", "pdf", "svg", "csv")), Menu("", "model", ("zip",)))
+
+
+class Options(Request):
+    """How a figure of this tab looks."""
+
+    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
+
+
+def build(page: Page, queue: Queue) -> None:
+    """Build the tab over a queue."""
+    offer_models(queue, page.library)
+    with page.tab("train", "Train", shares=()) as tab:
+        with gr.Column(elem_id="train-page"):
+            pieces = {"train-run": tab.piece("train-run")}
+            pieces["train-film"] = tab.piece("train-film", script=script("train.js"))
+            pieces["train-curves"] = tab.piece("train-curves")
+            with gr.Column(elem_id="train-side"):
+                pieces |= {name: tab.piece(name) for name in ("train-start", "train-runs")}
+        pieces["settings"] = tab.settings()
+        export = Export(MENUS, Options, partial(write, queue))
+        tab.wire(Watch, partial(answer, queue), pieces, CHIPS, export)
+
+
+def offer_models(queue: Queue, library: Library) -> None:
+    """Let a library offer the models of a queue: those that are there, and each that is finished from now on."""
+    queue.finished = lambda folder: library.add_checkpoint(open_entry(folder))
+    queue.removed = library.remove_checkpoint
+    if not queue.limits.off:
+        queue.open()
+
+
+def begin(queue: Queue, library: Library, train: Train, who: str) -> dict[str, Any]:
+    """Put a run into the queue.
+
+    Returns:
+        Its name, its owner's token, its state and its place in the queue.
+
+    Raises:
+        ValueError: The request does not fit, more is asked than is allowed here, or the queue is full.
+    """
+    if queue.limits.off:
+        raise ValueError(queue.limits.refusal("training is switched off here"))
+    train.check(queue.limits)
+    run, token = queue.start(train.recipe(library, queue.limits), who)
+    return {"run": run, "token": token, "state": "queued", "place": queue.place(run)}
+
+
+def start(queue: Queue, library: Library, request: Start) -> dict[str, Any]:
+    """Answer `/train_start`.
+
+    Raises:
+        ValueError: As `begin`.
+    """
+    return begin(queue, library, request.train(library), visitor())
+
+
+def look(queue: Queue, library: Library, request: Look) -> dict[str, Any]:  # noqa: ARG001
+    """Answer `/train_status`.
+
+    Raises:
+        ValueError: There is no such run.
+    """
+    return status(queue, request.run).to_json() if request.run else overview(queue)
+
+
+def stop(queue: Queue, library: Library, request: Stop) -> dict[str, Any]:  # noqa: ARG001
+    """Answer `/train_stop`.
+
+    Raises:
+        ValueError: There is no such run, or the token is not its owner's.
+    """
+    queue.stop(request.run, request.token)
+    return status(queue, request.run).to_json()
+
+
+def answer(queue: Queue, library: Library, request: Watch, press: Press) -> Answer:
+    """Draw what a press asks for; a refusal is a notice, and what is watched goes on."""
+    notices, kept = [], dict[str, str | None]()
+    if request.minutes and request.epochs:
+        request = request.model_copy(update={"epochs": 0} if "minutes" in press.changed else {"minutes": 0.0})
+    try:
+        request, kept, notice = act(queue, library, request, press)
+    except ValueError as error:
+        notice = f"{error}."
+    notices.append(notice)
+    mine = {run for run in {**press.tokens, **kept} if kept.get(run, run)}
+    records = queue.records()[::-1]
+    names = sorted((record.run for record in records), key=lambda run: run not in mine)  # one's own, the newest first
+    if request.run and request.run not in names:
+        notices.append(f"The run {request.run[:60]} is not kept here any more.")
+    run = request.run if request.run in names else next(iter(names), "")
+    beside = tuple(one for one in request.beside if one in names)
+    request = request.model_copy(update={"run": run, "beside": beside})
+    now = status(queue, run) if run else None
+    active = any(not record.over for record in records)
+    return Answer(
+        request,
+        {
+            "train-run": drawn(draw_run(library, queue, now, run in mine)),
+            "train-start": drawn(draw_start(library, queue, request)),
+            **draw_pictures(library, queue, request, now, names),
+            "train-runs": drawn(draw_runs(queue, request, mine)),
+            "settings": Piece(request.model_dump(exclude={"run", "beside"}), partial(draw_form, library, request)),
+        },
+        say=heading(now) if now else "",
+        notice=" ".join(capital(notice) for notice in notices if notice),
+        again=POLL if now and not now.over else SELDOM if active else 0,
+        tokens=kept,
+    )
+
+
+def act(queue: Queue, library: Library, request: Watch, press: Press) -> tuple[Watch, dict[str, str | None], str]:
+    """Do what a press says to a run.
+
+    Returns:
+        What is watched from now on, tokens to keep or forget, and what there is to say.
+
+    Raises:
+        ValueError: It may not be done.
+    """
+    run, token = request.run, press.tokens.get(request.run, "")
+    if press.do == "start":
+        train = Train.read(request.model_dump(include=set(Train.model_fields)), library)
+        started = begin(queue, library, train, visitor())
+        return request.model_copy(update={"run": started["run"]}), {started["run"]: started["token"]}, ""
+    if press.do == "compare":
+        other = str(press.detail.get("run", ""))
+        beside = tuple(one for one in request.beside if one != other)
+        if len(beside) == len(request.beside):
+            beside = (*beside, other)[:MOST_BESIDE]
+        return request.model_copy(update={"beside": beside}), {}, ""
+    if press.do == "stop":
+        queue.stop(run, token)
+    elif press.do == "resume":
+        queue.resume(run, token)
+    elif press.do == "delete":
+        queue.delete(run, token)
+        return request.model_copy(update={"run": ""}), {run: None}, f"{run} and its model are deleted."
+    return request, {}, ""
+
+
+def drawn(words: str) -> Piece:
+    """Make a piece that is sent where it differs from what the page shows."""
+    return Piece(words, lambda: words)
+
+
+def draw_run(library: Library, queue: Queue, now: Status | None, mine: bool) -> str:
+    """Draw how the watched run is, and what can be done with it."""
+    if now is None:
+        return html("train_welcome.html", limits=queue.limits)
+    return html(
+        "train_run.html",
+        now=now,
+        mine=mine,
+        heading=heading(now),
+        words=progress_words(now),
+        score=score_words(library, now) if now.state == "finished" else "",
+        warning=one_sided(now),
+        usable=now.run in library.usable,
+    )
+
+
+def draw_start(library: Library, queue: Queue, request: Watch) -> str:
+    """Draw the form of the next run: three presets, what they come to, and why it cannot be started where it cannot."""
+    presets = []
+    for name in PRESETS:
+        values, why = preset_values(name), preset_problem(name, library, queue.limits)
+        chosen = all(getattr(request, field) == value for field, value in values.items())
+        presets.append({"name": name, "title": TITLES[name], "values": values, "why": why, "chosen": chosen})
+    problem = ""
+    try:
+        request.check(queue.limits)
+    except ValueError as error:
+        problem = f"{capital(str(error))}."
+    return html("train_start.html", limits=queue.limits, presets=presets, request=request, problem=problem)
+
+
+def draw_form(library: Library, request: Watch) -> str:
+    """Draw the settings of the next run."""
+    return form("train", request, library, SETTINGS)
+
+
+def draw_pictures(
+    library: Library, queue: Queue, request: Watch, now: Status | None, names: Sequence[str]
+) -> dict[str, Piece]:
+    """Draw film and curves of the watched run; until it has any, those of the newest run that has stay.
+
+    Where nothing was trained yet, the film is that of the default checkpoint.
+    """
+    run = pictured(queue, request.run, names)
+    if now is None or not run:
+        name = library.default_checkpoint
+
+        def first() -> str:
+            made = film_of_default(library)
+            return html("train_film.html", film=made, run=name, auxiliary="mun", bundled=True) if made else ""
+
+        return {"train-film": Piece(("film", name), first), "train-curves": drawn("")}
+    shown = now if run == now.run else status(queue, run)
+    folder = queue.root / run
+
+    def film() -> str:
+        made, auxiliary = film_of(folder), shown.settings["auxiliary"]
+        return html("train_film.html", film=made, run=run, auxiliary=auxiliary, bundled=False)
+
+    old = run != now.run
+    beside = [status(queue, one) for one in request.beside]
+    over = overlay_panels(beside) if len(beside) > 1 else ()
+    charts, overlay = place_charts(run_panels(shown), shown.steps), place_charts(over)
+    curves = html(
+        "train_curves.html",
+        now=shown,
+        old=old,
+        charts=charts,
+        overlay=overlay,
+        count=len(beside),
+        size=SIZE,
+        facts=settings_words(shown),
+        length=length_words(shown),
+    )
+    return {
+        "train-film": Piece((run, len(read_frames(folder)), shown.state, old), film),
+        "train-curves": drawn(curves),
+    }
+
+
+def pictured(queue: Queue, run: str, names: Sequence[str]) -> str:
+    """Name the run whose pictures are shown: the watched one, or the first of some names that has any; may be empty."""
+    for name in filter(None, (run, *names)):
+        folder = queue.root / name
+        metrics = folder / "metrics.jsonl"
+        if (metrics.is_file() and metrics.stat().st_size) or read_frames(folder):
+            return name
+    return ""
+
+
+def draw_runs(queue: Queue, request: Watch, mine: set[str]) -> str:
+    """List all runs, the newest first; each can be watched, and up to four laid over one another."""
+    rows = []
+    for entry in overview(queue)["runs"]:
+        run = entry["run"]
+        why = "it has no curves yet" if entry["mean_ap"] is None else ""
+        if len(request.beside) == MOST_BESIDE and run not in request.beside:
+            why = why or "four are compared already"
+        rows.append({**entry, "mine": run in mine, "state": HEADINGS[entry["state"]], "why": why})
+    return html("train_runs.html", runs=rows, request=request)
+
+
+def write(queue: Queue, library: Library, request: Watch, options: Options, what: str, kind: str, press: Press) -> File:
+    """Write the model or the curves that are shown.
+
+    Raises:
+        ValueError: The run is not finished or not the visitor's; nothing is measured yet; no such run.
+    """
+    if what == "model":
+        return File.of(request.run, kind, queue.archive(request.run, press.tokens.get(request.run, "")))
+    from app.train.figure import write_curves  # Matplotlib takes a second to load
+
+    names = request.beside if len(request.beside) > 1 else (request.run,)
+    if len(names) == 1:
+        names = (pictured(queue, names[0], [record.run for record in queue.records()[::-1]]),)
+    if not names[0]:
+        raise ValueError("expected a run whose curves to export, there is none yet")
+    runs = [status(queue, name) for name in names]
+    stem = f"{names[0]}-curves" if len(names) == 1 else f"{len(names)}-runs-curves"
+    return File.of(stem, kind, write_curves(runs, kind, options.width, press.url + request.link(library, "train")))
