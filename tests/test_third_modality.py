@@ -9,14 +9,26 @@ import numpy as np
 import pytest
 
 from mun.config import Config, from_json
-from mun.experiments.runs import config_of
+from mun.experiments.runs import PlannedRun, config_of
 from mun.experiments.tables import EXPERIMENTS
+from mun.experiments.validations import validations_to_csv, validations_to_markdown
 from mun.training.run import MetricsFile, read_settings
 
 ROOT = Path(__file__).parents[1]
 FEW = ROOT / "assets" / "results" / "few"
 PAGE = (ROOT / "docs" / "third-modality.md").read_text(encoding="utf-8").splitlines()
+FORMS = EXPERIMENTS["forms"]
 SPANS = ((20, 60), (80, 120), (160, 200), (1160, 1200))
+
+
+def test_the_kept_tables_come_again_from_the_kept_runs() -> None:
+    runs, files = [], {}
+    for folder in sorted((FEW / "runs").iterdir()):
+        row = FORMS.row(folder.name.removesuffix("-only-s0"))
+        runs.append(PlannedRun(folder, FORMS.settings[0], row, row.variants[0], 0, read_settings(folder)))
+        files[row.name] = [FEW / "validations" / f"{folder.name}.npz"]
+    for ending, write in (("csv", validations_to_csv), ("md", validations_to_markdown)):
+        assert write(FORMS.rows, runs, files, FORMS.reference) == (FEW / f"forms.{ending}").read_text(encoding="utf-8")
 
 
 def test_the_table_of_forms_is_the_kept_one() -> None:
@@ -51,8 +63,7 @@ def test_how_even_the_branch_is_was_logged(label: str, run: str) -> None:
 @pytest.mark.parametrize("folder", sorted(FEW.glob("*/*-s0")), ids=lambda path: path.name)
 def test_kept_runs_are_those_of_the_experiment(folder: Path) -> None:
     """Whoever goes on from the kept folder must not be told that its runs have other settings."""
-    kept, experiment = read_settings(folder), EXPERIMENTS["forms"]
-    row = experiment.row(folder.name.removesuffix("-only-s0"))
+    kept, row = read_settings(folder), FORMS.row(folder.name.removesuffix("-only-s0"))
     base = json.loads((FEW / "forms.json").read_text(encoding="utf-8"))["config"]
-    assert kept.config == config_of(experiment, row, row.variants[0], from_json(Config, base))
+    assert kept.config == config_of(FORMS, row, row.variants[0], from_json(Config, base))
     assert kept.data == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -29,6 +30,7 @@ COLUMNS = {  # of what is logged: name, and heading
     "gate_pattern": "gate, spread over places",
     "visible_dependence": "dependence on visible",
 }
+SCORES = ("seeds", "mean_ap", "mean_ap_seed_sd", "difference", "low", "high", "difference_seed_sd")
 Files = Mapping[str, Sequence[Path]]
 
 
@@ -45,57 +47,48 @@ def end_of_run(run: PlannedRun) -> dict[str, float]:
     return found
 
 
-def summaries(
-    runs: Sequence[PlannedRun], files: Files, reference: str
-) -> dict[str, tuple[Summary, Paired | None, dict[str, float]]]:
-    """Summarise rows: mAP on validation people, its difference from the reference, and means of what was logged."""
+def numbers(runs: Sequence[PlannedRun], files: Files, reference: str) -> dict[str, dict[str, float]]:
+    """Gather what is known of each row that was run: `SCORES` and `COLUMNS`, without NaN."""
     made = {}
     for name in files:
+        summary = summarise(read_tests(files[name])[0]["mean_ap"])
+        found = {"seeds": len(files[name]), "mean_ap": summary.mean, "mean_ap_seed_sd": summary.seed_sd}
+        if name != reference and reference in files:
+            paired = contrast(files[name], files[reference])["mean_ap"]
+            found |= {"difference": paired.mean, "low": paired.low, "high": paired.high}
+            found["difference_seed_sd"] = paired.seed_sd
         ends = [end_of_run(run) for run in runs if run.row.name == name]
-        logged = {key: float(np.mean([end[key] for end in ends])) for key in ends[0]}
-        against = (
-            contrast(files[name], files[reference])["mean_ap"] if name != reference and reference in files else None
-        )
-        made[name] = (summarise(read_tests(files[name])[0]["mean_ap"]), against, logged)
+        found |= {key: float(np.mean([end[key] for end in ends])) for key in ends[0]}
+        made[name] = {key: value for key, value in found.items() if not math.isnan(value)}
     return made
 
 
 def validations_to_csv(rows: Sequence[Row], runs: Sequence[PlannedRun], files: Files, reference: str) -> str:
     """Write plain numbers, fractions and nats, one line per row; empty where nothing was run or is not known."""
-    scores = ["seeds", "mean_ap", "mean_ap_seed_sd", "difference", "low", "high", "difference_seed_sd"]
-    out, made = io.StringIO(), summaries(runs, files, reference)
-    writer = csv.DictWriter(out, ["row", *scores, *COLUMNS], restval="", lineterminator="\n")
+    out, made = io.StringIO(), numbers(runs, files, reference)
+    writer = csv.DictWriter(out, ["row", *SCORES, *COLUMNS], restval="", lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        line: dict[str, float | str] = {"row": row.name}
-        if row.name in made:
-            summary, against, logged = made[row.name]
-            values = [len(files[row.name]), summary.mean, summary.seed_sd]
-            values += [] if against is None else [against.mean, against.low, against.high, against.seed_sd]
-            known = dict(zip(scores, values, strict=False)) | logged
-            line |= {name: value for name, value in known.items() if value == value}  # NaN is not itself
-        writer.writerow(line)
+    writer.writerows({"row": row.name, **made.get(row.name, {})} for row in rows)
     return out.getvalue()
 
 
 def validations_to_markdown(rows: Sequence[Row], runs: Sequence[PlannedRun], files: Files, reference: str) -> str:
     """Write a Markdown table: scores and shares in percent, losses in nats; mean ± standard deviation over seeds."""
-    made = summaries(runs, files, reference)
-    header = ["third modality", "seeds", "mAP", f"against {reference}", *COLUMNS.values()]
-    lines = [header, ["---"] * len(header)]
+    made = numbers(runs, files, reference)
+    lines = [["third modality", "seeds", "mAP", f"against {reference}", *COLUMNS.values()]]
+    lines.append(["---"] * len(lines[0]))
     for row in rows:
-        if row.name not in made:
-            lines.append([row.label, NOT_RUN, *[""] * (len(header) - 2)])
-            continue
-        summary, against, logged = made[row.name]
-        rest = [
-            ""
-            if name not in logged
-            else f"{logged[name]:.2f}"
-            if name.startswith("identity")
-            else percent(logged[name])
-            for name in COLUMNS
-        ]
-        difference = DASH if against is None else str(against)
-        lines.append([row.label, str(len(files[row.name])), with_spread(summary), difference, *rest])
+        found = made.get(row.name)
+        lines.append([row.label, *([NOT_RUN] + [""] * (2 + len(COLUMNS)) if found is None else cells(found))])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def cells(found: Mapping[str, float]) -> list[str]:
+    """Write the numbers of one row."""
+    score = with_spread(Summary(found["mean_ap"], found.get("mean_ap_seed_sd", math.nan), math.nan))
+    paired = [found.get(name, math.nan) for name in ("difference", "low", "high", "difference_seed_sd")]
+    logged = [
+        "" if name not in found else f"{found[name]:.2f}" if name.startswith("identity") else percent(found[name])
+        for name in COLUMNS
+    ]
+    return [f"{found['seeds']:.0f}", score, str(Paired(*paired)) if "difference" in found else DASH, *logged]
