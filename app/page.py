@@ -9,6 +9,8 @@ import gradio as gr
 from app.about import status
 from app.about.tab import build as build_about
 from app.api import add_api
+from app.auxiliary import compare
+from app.auxiliary.tab import build as build_auxiliary
 from app.embeddings import project
 from app.embeddings.request import Project
 from app.embeddings.tab import build as build_embeddings
@@ -21,7 +23,6 @@ from app.server.sessions import keep_sessions_light
 from app.shared.api import expose
 from app.shared.html import html
 from app.shared.tab import Page, Piece
-from app.tabs.auxiliary import build_auxiliary_tab
 from app.tabs.doors import Door, connect
 from app.tabs.explain import build_explain
 from app.train import tab as train
@@ -45,6 +46,7 @@ def build(library: Library, queue: Queue) -> gr.Blocks:
         page = Page(library, header, follow)
         build_retrieval(page)
         build_embeddings(page)
+        build_auxiliary(page)
         build_old_tabs(demo, page)
         train.build(page, queue)
         build_about(page)
@@ -53,6 +55,7 @@ def build(library: Library, queue: Queue) -> gr.Blocks:
         expose("evaluate", scores.Evaluate, scores.answer, library, concurrency_limit=2)
         expose("retrieve_image", own.RetrieveImage, own.answer, library, concurrency_limit=2)
         expose("project", Project, project.answer, library, concurrency_limit=1)
+        expose("auxiliary", compare.Compare, compare.answer, library, concurrency_limit=2)
         expose("train_start", Start, partial(train.start, queue), library, concurrency_limit=1)
         looking = {"concurrency_limit": 4, "concurrency_id": "train_status"}
         expose("train_status", Look, partial(train.look, queue), library, **looking)
@@ -65,8 +68,6 @@ def build_old_tabs(demo: gr.Blocks, page: Page) -> None:
     """Build the tabs that have not moved to folders of their own."""
     library, doors = page.library, dict[str, Door]()
     with page.tabs:
-        with gr.Tab("Auxiliary", id="auxiliary"):
-            doors["auxiliary"] = build_auxiliary_tab(demo, library)
         with gr.Tab("Explain", id="explain"):
             doors["explain"] = build_explain(demo, library)
     connect(page.tabs, doors)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.api.pictures import add_auxiliary, add_explain
+from app.api.pictures import add_explain
 from app.library import Library
 
 __all__ = ["add_api"]
@@ -10,5 +10,4 @@ __all__ = ["add_api"]
 
 def add_api(library: Library) -> None:
     """Add the public functions to the page that is being built."""
-    add_auxiliary(library)
     add_explain(library)

@@ -66,6 +66,11 @@ class Eye:
         self.library, self.checkpoint, self.data, self.pair = library, checkpoint, data, pair
         self.network: Network = library.network(checkpoint)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of what the network looks at."""
+        return self.network.config.height, self.network.config.image_width
+
     @cached_property
     def inputs(self) -> tuple[Tensor, Tensor]:
         """The pair as the network takes it: RGB, float, [0, 1], `(1, 3, H, W)` each.
@@ -73,10 +78,9 @@ class Eye:
         Raises:
             ValueError: The checkpoint came after a visitor's own images, of which its size was not kept.
         """
-        size = (self.network.config.height, self.network.config.image_width)
-        if size not in self.pair.pixels:
+        if self.size not in self.pair.pixels:
             raise too_new(self.checkpoint)
-        images = to_images(torch.from_numpy(np.array(self.pair.pixels[size])).to(self.network.mean.device))
+        images = to_images(torch.from_numpy(np.array(self.pair.pixels[self.size])).to(self.network.mean.device))
         return images[:1], images[1:]
 
     @cached_property

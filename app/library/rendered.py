@@ -16,7 +16,7 @@ from mun.structures import Split
 from mun.synvi.levels import CUSTOM, Level
 from mun.synvi.plan import Plan
 
-__all__ = ["rendered_pair"]
+__all__ = ["OTHER_PEOPLE", "rendered_pair"]
 
 Pixels = NDArray[np.uint8]
 RENDERED_CAMERAS = (2, 3)  # one site, one instant: a visible and an infrared camera

@@ -15,21 +15,18 @@ from PIL import Image
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Any]
-PANEL = '#auxiliary-panel .mun-auxiliary[data-state="ready"]'
-BENCH = '#auxiliary-bench .mun-auxiliary-bench[data-state="ready"]'
+STAGE = '#auxiliary-stage .mun-aux[data-state="ready"]'
+STRIP = '#auxiliary-rivals [data-state="ready"]'
+PAIR = "?tab=auxiliary&visible=cam1/0014/0001.jpg&infrared=cam6/0014/0002.jpg"
+WORDS = "document.querySelector('#auxiliary-stage').closest('[role=tabpanel]').innerText.split(/\\s+/).length"
 
 
 def opened(visit: Visit, address: str = "?tab=auxiliary", **options: Any) -> Any:
-    """Open the tab; where the tabs do not fit beside one another, Gradio puts it into a menu."""
+    """Open the tab by its address and wait until all of it is drawn."""
     page = visit(address=address, **options).page
-    name = "Auxiliary"
-    page.get_by_role("tab", name=name).or_(page.get_by_label("More tabs")).first.wait_for()
-    if not page.get_by_role("tab", name=name).is_visible():
-        page.get_by_label("More tabs").click()
-        page.get_by_role("button", name=name).click()
-    else:
-        page.get_by_role("tab", name=name).click()
-    page.wait_for_selector(f'{PANEL}[data-ranks="done"]')
+    page.wait_for_selector(f'{STAGE}[data-ranks="done"]')
+    page.wait_for_selector(STRIP)
+    page.wait_for_selector("body:not([data-busy])")
     return page
 
 
@@ -37,115 +34,144 @@ def link_of(page: Any) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
 
 
-def slide(page: Any, name: str, key: str) -> None:
-    page.locator(f"#auxiliary-{name} input[type=range]").press(key)
+def number(page: Any, card: str, name: str) -> str:
+    return page.locator(f'.mun-aux-card[data-name="{card}"] [data-number="{name}"]').first.text_content().strip()
 
 
-def number(page: Any, place: str, card: str, name: str) -> str:
-    return page.locator(f'{place} [data-name="{card}"] [data-number="{name}"]').first.inner_text()
-
-
-def test_a_link_shows_its_pair_sliders_are_live_and_the_panel_can_be_taken_home(visit: Visit, tmp_path: Path) -> None:
-    page = opened(visit, "?tab=auxiliary&visible=cam1/0014/0001.jpg&infrared=cam6/0014/0002.jpg&mixup=0.3")
-    page.wait_for_selector(f'{PANEL}[data-visible="cam1/0014/0001.jpg"][data-mixup="0.30"]')
-    names = (
-        page.locator(".mun-auxiliary-cards").first.locator("li").evaluate_all("all => all.map(one => one.dataset.name)")
-    )
-    assert names[:2] == ["visible", "mun"]
-    assert names[-1] == "infrared"
+def test_the_pair_and_muns_image_are_the_picture_and_any_rival_lies_under_it(visit: Visit) -> None:
+    page = opened(visit, f"{PAIR}&mixup=0.3", width=1440)
+    for one in ("visible", "mun", "infrared"):
+        box = page.locator(f'.mun-aux-pictures [data-name="{one}"] img').first.bounding_box()
+        assert box["height"] >= 350
+        assert box["y"] + box["height"] <= 900
+    cards = page.locator(".mun-aux-card")
+    assert [cards.nth(0).get_attribute("data-name"), cards.count()] == ["pixel-mean", 8]
     assert page.locator("[data-missing]").count() == 3
-    for image in page.locator(".mun-auxiliary-card img").all():
-        assert image.evaluate("image => image.complete && image.naturalHeight") == 64
-    assert page.locator(".mun-auxiliary-chart tbody tr").count() == 6
-    before = number(page, "#auxiliary-panel", "mixup", "to-visible")
-    slide(page, "mixup", "End")
-    page.wait_for_selector(f'{PANEL}[data-mixup="1.00"]')
-    assert number(page, "#auxiliary-panel", "mixup", "to-visible") != before
-    assert link_of(page)["mixup"] == "1"
-    slide(page, "share", "Home")
-    page.wait_for_selector(f'{BENCH}[data-share="0.000"][data-turned="yes"]')
-    assert "turned by hand" in page.locator("#auxiliary-bench").inner_text()
-    assert link_of(page)["share"] == "0"
-    page.locator("#auxiliary-learned").click()
-    page.wait_for_selector(f'{BENCH}[data-turned="no"]')
+    assert page.evaluate(WORDS) <= 250
+    before = number(page, "mixup", "to-visible")
+    page.locator('.mun-aux-card[data-name="mixup"]').hover()
+    assert page.locator('.mun-aux-card[data-name="mixup"] .mun-aux-more').is_visible()
+    page.locator('.mun-aux-card[data-name="mixup"] button').click()
+    page.wait_for_selector(f'{STAGE}[data-compare="mixup"]')
+    slider = page.locator("[data-slide]")
+    slider.press("End")
+    at = "document.querySelector('.mun-aux-stack').style.getPropertyValue('--at')"
+    assert page.evaluate(at) == "100%"
+    page.get_by_role("button", name="Random person").click()
+    page.wait_for_selector(f'{STAGE}[data-compare="mixup"]:not([data-visible="cam1/0014/0001.jpg"])')
+    page.wait_for_function(f"{at} === '100%'")  # another pair keeps the place
+    page.go_back()
+    page.wait_for_selector(f'{STAGE}[data-visible="cam1/0014/0001.jpg"][data-compare="mixup"]')
+    page.get_by_role("button", name="MUN alone").click()
+    page.wait_for_selector(f'{STAGE}[data-compare=""]')
+    page.get_by_role("button", name="Settings").first.click()
+    page.locator("#drawer input[type=number][name=mixup]").fill("1")
+    page.locator("#drawer input[type=number][name=mixup]").press("Enter")
+    page.wait_for_selector('#auxiliary-rivals [data-mixup="1.00"]')
+    assert number(page, "mixup", "to-visible") != before
+    assert link_of(page)["mixup"] == "1.0"
+
+
+def test_the_generator_is_played_with_beside_the_picture(visit: Visit) -> None:
+    page = opened(visit, PAIR)
+    page.locator("#auxiliary-stage input[name=share]").press("Home")
+    page.wait_for_selector(f'{STAGE}[data-share="0.000"][data-turned="yes"]')
+    assert "turned by hand" in page.locator("#auxiliary-stage").inner_text()
+    assert link_of(page)["share"] == "0.0"
+    assert page.evaluate("document.activeElement.name") == "share"  # the keyboard stays where it was
+    page.get_by_role("button", name="As learned").click()
+    page.wait_for_selector(f'{STAGE}[data-turned="no"]')
     assert "share" not in link_of(page)
-    assert page.locator("#auxiliary-share input[type=range]").input_value() == "50"
-    assert "cannot be replayed" in page.locator("#auxiliary-bench").inner_text()
-    figure = page.locator(".mun-auxiliary-compare")
-    figure.locator("input").press("End")
-    assert figure.evaluate("one => getComputedStyle(one).getPropertyValue('--at')") == "100%"
-    take_home(page, tmp_path)
-    page.locator("#auxiliary-surprise").click()
-    page.wait_for_selector(f'{PANEL}:not([data-visible="cam1/0014/0001.jpg"])')
-    page.wait_for_function(
-        "document.querySelector('.mun-auxiliary-compare input').value === '100'"
-    )  # another pair keeps it
-
-
-def test_another_image_a_rendered_pair_and_own_images(visit: Visit) -> None:
-    page = opened(visit)
-    picker = page.locator("#auxiliary-picker")
-    wanted = picker.locator('button[data-image][aria-pressed="false"]').first
+    assert "cannot be replayed" in page.locator("#auxiliary-film").inner_text()
+    page.get_by_role("button", name="Resample").click()
+    page.wait_for_selector('#auxiliary-rivals [data-seed="1"]')
+    page.get_by_role("button", name="Rendered now").click()
+    page.wait_for_selector(f'{STAGE}[data-source="rendered"][data-misalignment="0.00"]')
+    page.locator("#auxiliary-stage input[name=misalignment]").press("End")
+    page.wait_for_selector(f'{STAGE}[data-misalignment="1.00"]')
+    assert link_of(page)["source"] == "rendered"
+    page.get_by_role("button", name="From the data").click()
+    page.wait_for_selector(f'{STAGE}[data-source="collection"]')
+    page.wait_for_selector("#auxiliary-people summary")
+    page.locator("#auxiliary-people summary").click()
+    wanted = page.locator('#auxiliary-people button[data-image][aria-pressed="false"]').first
     key = wanted.get_attribute("data-image")
     wanted.press("Enter")
-    page.wait_for_selector(f'{PANEL}[data-visible="{key}"]')
-    page.wait_for_selector(f'#auxiliary-picker button[data-image="{key}"][aria-pressed="true"]')
-    page.get_by_text("SynVI, rendered now").click()
-    page.wait_for_selector(f'{PANEL}[data-source="rendered"][data-misalignment="0.00"]')
-    slide(page, "misalignment", "End")
-    page.wait_for_selector(f'{PANEL}[data-misalignment="1.00"]')
-    assert link_of(page)["source"] == "rendered"
-    assert page.locator("#auxiliary-picker").is_hidden()
-    compare_own(page)
+    page.wait_for_selector(f'{STAGE}[data-visible="{key}"]')
 
 
-def compare_own(page: Any) -> None:
-    """Two sizes are compared; a tiny image is refused."""
-
-    def give(modality: str, height: int, width: int) -> None:
-        file = io.BytesIO()
-        pixels = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(file, "PNG")
-        sent = {"name": "me & <b>you</b>.png", "mimeType": "image/png", "buffer": file.getvalue()}
-        page.locator(f"#auxiliary-own-{modality} input[type=file]").set_input_files(sent)
-
-    page.get_by_text("My own two images").click()
-    page.wait_for_selector('#auxiliary-panel [data-state="error"]')
-    assert "a visible one is missing" in page.locator("#auxiliary-panel").inner_text()
-    give("visible", 80, 40)
-    page.wait_for_selector('#auxiliary-panel :text("an infrared one is missing")')
-    give("infrared", 100, 60)
-    page.wait_for_selector(f'{PANEL}[data-source="own"]')
-    assert "They differ in size" in page.locator("#auxiliary-panel").inner_text()
-    assert page.locator("#auxiliary-panel b:text-is('you')").count() == 0
-    assert link_of(page) == {"tab": "auxiliary"}
-    give("infrared", 4, 3)
-    page.wait_for_selector('#auxiliary-panel :text("at least 8 pixels each way")')
-    page.locator("#auxiliary-forget").click()
-    page.wait_for_selector(f'{PANEL}[data-source="collection"]')
+def give(page: Any, place: int, data: bytes, name: str = "me & <b>you<.png") -> None:
+    """Choose a file of one's own for the visible image, 0, or the infrared one, 1."""
+    sent = {"name": name, "mimeType": "image/png", "buffer": data}
+    page.locator("input[type=file][data-own]").nth(place).set_input_files(sent)
 
 
-def take_home(page: Any, folder: Path) -> None:
-    """Download all three files, and open them."""
-    for kind in ("png", "pdf", "csv"):
+def noise(height: int, width: int) -> bytes:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_own_images_stay_in_the_browser(visit: Visit) -> None:
+    page = opened(visit)
+    sizes: list[int] = []
+    page.on("request", lambda request: sizes.append(len(request.post_data or "")) if "/run" in request.url else None)
+    page.get_by_role("button", name="My own two images").click()
+    page.wait_for_selector(".mun-aux-bring")
+    assert page.locator("[data-notice]").count() == 0  # nothing has gone wrong so far
+    large = noise(900, 450)
+    give(page, 0, large)
+    page.wait_for_selector('.mun-aux-bring :text("me & <b>you<.png")')
+    give(page, 1, b"\0\0\0\x18ftypheic" + bytes(90), "mine.heic")
+    page.wait_for_selector('[data-notice]:text("got HEIC; save it as JPEG first")')
+    give(page, 1, noise(100, 60))
+    page.wait_for_selector(f'{STAGE}[data-source="own"]')
+    page.wait_for_selector(f"body:not([data-busy]) {STRIP}")
+    assert "They differ in size" in page.locator("#auxiliary-stage").inner_text()
+    assert page.locator("#auxiliary-stage b:text-is('you<.png')").count() == 0
+    assert link_of(page) == {"tab": "auxiliary", "source": "own"}
+    assert max(sizes) > len(large)
+    sizes.clear()
+    page.locator("#auxiliary-stage input[name=share]").press("Home")
+    page.wait_for_selector(f'{STAGE}[data-source="own"][data-share="0.000"]')
+    assert 0 < max(sizes) < 60_000  # small copies, not the files
+    give(page, 1, noise(4, 3))
+    page.wait_for_selector('[data-notice]:text("at least 8 pixels each way")')
+    page.get_by_role("button", name="Forget them").click()
+    page.wait_for_selector(f'{STAGE}[data-source="collection"]')
+
+
+def test_figure_and_numbers_can_be_exported(visit: Visit, tmp_path: Path) -> None:
+    page = opened(visit, PAIR)
+    for kind in ("PNG", "PDF", "SVG", "CSV"):
+        page.locator("#auxiliary-head summary").click()
         with page.expect_download() as download:
-            page.locator(f"#auxiliary-take-{kind}").click()
+            page.get_by_role("button", name=f"Pair and auxiliary images as {kind}").click()
         name = download.value.suggested_filename
-        assert name == f"auxiliary-cam1-0014-0001-mun-tiny.{kind}"
-        download.value.save_as(folder / name)
-    with Image.open(folder / "auxiliary-cam1-0014-0001-mun-tiny.png") as image:
+        assert name == f"auxiliary-cam1-0014-0001-mun-tiny.{kind.lower()}"
+        download.value.save_as(tmp_path / kind)
+    with Image.open(tmp_path / "PNG") as image:
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
         assert image.width == pytest.approx(300 * 6.875, abs=1)
-    assert (folder / "auxiliary-cam1-0014-0001-mun-tiny.pdf").read_bytes().startswith(b"%PDF-1.")
-    with (folder / "auxiliary-cam1-0014-0001-mun-tiny.csv").open(newline="") as file:
+    assert (tmp_path / "PDF").read_bytes().startswith(b"%PDF-1.")
+    with (tmp_path / "CSV").open(newline="") as file:
         rows = {row[1]: row for row in csv.reader(file) if row[0] == "panel"}
-    assert f"{float(rows['mun'][7]):.2f}" == number(page, "#auxiliary-panel", "mun", "to-visible")
+    assert f"{float(rows['cutmix'][7]):.2f}" == number(page, "cutmix", "to-visible")
+    assert page.url.split("?")[0].encode() in (tmp_path / "SVG").read_bytes()  # the address that the visitor used
 
 
 def test_our_markup_has_no_serious_violation_and_fits_a_phone(visit: Visit) -> None:
     page = opened(visit)
-    assert page.locator("#auxiliary-panel .mun-auxiliary-card").count() == 11
+    for details in page.locator("#auxiliary-rivals details, #auxiliary-people details").all():
+        details.evaluate("one => { one.open = true; }")
     for width in (1400, 390):
-        page.set_viewport_size({"width": width, "height": 900})
+        page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert not serious(page, ("#auxiliary-panel", "#auxiliary-bench", "#auxiliary-compare", "#auxiliary-picker"))
+        assert not serious(page, ("#auxiliary-stage", "#auxiliary-rivals", "#auxiliary-film", "#auxiliary-people"))
+    box = page.locator('.mun-aux-pictures [data-name="mun"] img').first.bounding_box()
+    assert box["width"] >= 190
+    assert box["y"] + box["height"] <= 844
+    page.get_by_role("button", name="My own two images").click()
+    page.wait_for_selector(".mun-aux-bring")
+    assert not serious(page, ("#auxiliary-stage",))

@@ -1,17 +1,22 @@
-"""The images of the panel by one checkpoint each: the pair itself, MUN's, the formulas, the learned rivals'."""
+"""The images of the panel: the pair itself, MUN's, the formulas', the learned rivals', and where each lies."""
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from app.library import Library
 from app.library.eye import GENERATORS, Eye
+from app.library.pairs import ImagePair
 from mun.auxiliary.pixel import CutMix
 from mun.evaluation.bridge import Found, Place, find, place
 from mun.evaluation.protocols import PROTOCOLS
@@ -20,21 +25,21 @@ from mun.pixels import channel_exchange, grayscale, mix
 from mun.structures import Modality
 
 __all__ = [
-    "GENERATORS",
     "ORDER",
     "RIVALS",
     "Draft",
-    "Measured",
+    "Missing",
+    "Panel",
     "Picture",
-    "groups_of",
+    "checkpoints_of",
+    "make_panel",
     "measured",
-    "preparing",
+    "with_ranks",
 ]
-__all__ += ["with_ranks"]
 
+MAX_HEIGHT = 384  # pixels of an image that goes out over HTTP
 Ranks = tuple[Found | None, Found | None]
-Measured = tuple["Picture", NDArray[np.float64]]  # a picture and its point, (1, D)
-OWN_WORDS = "Patterns of each image (IML) and what both share at coarse scale (CML), fused."
+WORDS_OF_MUN = "Patterns of each image (IML) and what both share at coarse scale (CML), fused."
 CHANNELS = ("red", "green", "blue")
 # Auxiliary modality: title, what it does, and name and title of each image.
 RIVALS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
@@ -71,6 +76,7 @@ class Picture:
         place: Its distances.
         found: The person's rank in the visible and in the infrared gallery; `None` where it is not known (yet).
         dependence: Share of the visible input in what it depends on, in [0, 1]; `None` where nothing is learned.
+        spread: Standard deviation of its values over places, over what lies between black and white.
     """
 
     name: str
@@ -83,6 +89,98 @@ class Picture:
     place: Place
     found: Ranks = (None, None)
     dependence: float | None = None
+    spread: float = 0.0
+
+    @property
+    def detour(self) -> float | None:
+        """The way from V to I by this image over the straight one, from 1; `None` where V and I coincide."""
+        return sum(self.place.relative) if self.place.relative else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe it in numbers and as a PNG, as `/auxiliary` answers."""
+        relative = self.place.relative or (None, None)
+        found = [None if one is None else asdict(one) for one in self.found]
+        return {
+            "name": self.name,
+            "title": self.title,
+            "checkpoint": self.checkpoint,
+            "words": self.words,
+            "distance_to_visible": self.place.to_visible,
+            "distance_to_infrared": self.place.to_infrared,
+            "distance_between": self.place.between,
+            "relative_to_visible": relative[0],
+            "relative_to_infrared": relative[1],
+            "visible_gallery": found[0],
+            "infrared_gallery": found[1],
+            "visible_dependence": self.dependence,
+            "display": [self.display.low, self.display.high],
+            "clipped": self.clipped,
+            "image": png_uri(self.pixels),
+        }
+
+
+Measured = tuple[Picture, NDArray[np.float64]]  # a picture and its point, (1, D)
+
+
+def png_uri(pixels: NDArray[np.uint8]) -> str:
+    """Return RGB, uint8, `(H, W, 3)`, as a PNG data URI of at most 384 pixels' height."""
+    image, file = Image.fromarray(pixels), io.BytesIO()
+    image.thumbnail((MAX_HEIGHT, MAX_HEIGHT))
+    image.save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A modality that cannot be shown, and why."""
+
+    name: str
+    title: str
+    words: str
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """All auxiliary images of one pair.
+
+    Attributes:
+        pair: The two images.
+        pictures: Visible, the auxiliary ones, infrared.
+        missing: What would stand among them if its checkpoint were loaded.
+    """
+
+    pair: ImagePair
+    pictures: tuple[Picture, ...]
+    missing: tuple[Missing, ...]
+
+    def __getitem__(self, name: str) -> Picture:
+        return next(picture for picture in self.pictures if picture.name == name)
+
+
+def make_panel(eye: Eye, mixup: float, seed: int, *, wait: bool = True) -> Panel:
+    """Make every auxiliary image of a pair, and measure where each lies.
+
+    Args:
+        eye: The checkpoint with MUN's generator, and the pair.
+        mixup: λ of Mixup.
+        seed: Of CutMix and channel exchange.
+        wait: Embed the galleries that ranks need; otherwise ranks are left out until they are there.
+
+    Raises:
+        ValueError: A checkpoint has changed on the disk or gives values that are not finite.
+    """
+    own = learned(eye, WORDS_OF_MUN, [("mun", GENERATORS[eye.network.config.auxiliary])])
+    groups = [(eye, [*ends(eye), *measured(eye, [*own, *formulas(eye, mixup, seed)])])]
+    missing = []
+    for name, (title, words, images) in RIVALS.items():
+        if checkpoint := checkpoint_for(eye.library, name):
+            rival = Eye(eye.library, checkpoint, eye.data, eye.pair)
+            groups.append((rival, measured(rival, learned(rival, words, images))))
+        else:
+            command = f"No checkpoint of it is loaded: python -m mun train --auxiliary {name}"
+            missing.append(Missing(name, title, f"{words} {command}"))
+    pictures = [picture for one, made in groups for picture in with_ranks(one, made, wait=wait)]
+    return Panel(eye.pair, tuple(sorted(pictures, key=lambda one: ORDER.index(one.name))), tuple(missing))
 
 
 def checkpoint_for(library: Library, auxiliary: str) -> str | None:
@@ -91,33 +189,10 @@ def checkpoint_for(library: Library, auxiliary: str) -> str | None:
     return next((name for name, card in cards.items() if card and card.config.model.auxiliary == auxiliary), None)
 
 
-def groups_of(
-    library: Library, eye: Eye, mixup: float, seed: int
-) -> tuple[list[tuple[Eye, list[Measured]]], dict[str, str]]:
-    """Make every picture of a panel.
-
-    Args:
-        library: Whose checkpoints stand for the rivals.
-        eye: The checkpoint with MUN's generator, and the pair.
-        mixup: λ of Mixup.
-        seed: Of CutMix and channel exchange.
-
-    Returns:
-        The pictures by the checkpoint that made them, and the rivals (by name) of which no checkpoint is loaded.
-
-    Raises:
-        ValueError: A checkpoint has changed on the disk or gives values that are not finite.
-    """
-    own = learned(eye, OWN_WORDS, [("mun", GENERATORS[eye.network.config.auxiliary])])
-    groups = [(eye, [*ends(eye), *measured(eye, [*own, *formulas(eye, mixup, seed)])])]
-    absent = {}
-    for name, (_, words, images) in RIVALS.items():
-        if (checkpoint := checkpoint_for(library, name)) is None:
-            absent[name] = f"{words} No checkpoint of it is loaded: python -m mun train --auxiliary {name}"
-        else:
-            rival = Eye(library, checkpoint, eye.data, eye.pair)
-            groups.append((rival, measured(rival, learned(rival, words, images))))
-    return groups, absent
+def checkpoints_of(library: Library, checkpoint: str) -> list[str]:
+    """Name the checkpoints that a panel is made by, the one with MUN's generator first."""
+    rivals = (checkpoint_for(library, name) for name in RIVALS)
+    return [checkpoint, *(name for name in rivals if name)]
 
 
 @dataclass(frozen=True)
@@ -164,6 +239,7 @@ def picture(eye: Eye, draft: Draft, point: NDArray[np.float64]) -> Picture:
         draft.display.clipped(draft.image[0]),
         place(point[0], *eye.sides),
         dependence=draft.dependence,
+        spread=float(draft.image[0].std(dim=(1, 2)).mean()) / (draft.display.high - draft.display.low),
     )
 
 
@@ -228,30 +304,13 @@ def stem_words(eye: Eye) -> str:
     return f"Embedded by MUN's {'auxiliary' if own else 'visible'} stem, which was not trained on such images."
 
 
-def preparing(library: Library, groups: list[tuple[Eye, list[Measured]]]) -> tuple[str, bool]:
-    """Start embedding the galleries of the first checkpoint that has none yet, and say how far it is.
-
-    Returns:
-        A sentence, empty where every gallery is there; and whether it is worth asking again soon.
-    """
-    for eye, _ in groups:
-        state = library.prepare(eye.checkpoint, eye.data)
-        if state.problem:
-            return f"The ranks of {eye.checkpoint} cannot be had: {state.problem}.", False
-        if state.stopped:
-            return f"Ranks are missing: the embedding by {eye.checkpoint} was stopped on the Retrieval tab.", False
-        if not state.ready:
-            return f"Ranks follow: {eye.checkpoint} has looked at {state.done:,} of {state.total:,} images.", True
-    return "", False
-
-
-def with_ranks(library: Library, eye: Eye, pictures: list[Measured], *, wait: bool) -> list[Picture]:
+def with_ranks(eye: Eye, pictures: list[Measured], *, wait: bool) -> list[Picture]:
     """Add to pictures the ranks at which they find the person, where the galleries are embedded, or always.
 
     Raises:
         ValueError: The data set cannot be embedded.
     """
-    if not (wait or library.ready(eye.checkpoint, eye.data)):
+    if not (wait or eye.library.ready(eye.checkpoint, eye.data)):
         return [picture for picture, _ in pictures]
     found = ranks(eye, np.concatenate([point for _, point in pictures]))
     return [replace(one, found=both) for (one, _), both in zip(pictures, found, strict=True)]

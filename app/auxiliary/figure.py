@@ -13,23 +13,22 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from app.shared.figure import COLOURS, GREY, INK, MONO, WIDTHS, draw_image, styled, width_of, wrap_pieces, wrap_words
+from app.shared.figure import COLOURS, GREY, INK, WIDTHS, draw_image, styled, text_below, width_of
 
-__all__ = ["MAX_TILES", "PanelTile", "draw_auxiliary_panel"]
+__all__ = ["INFRARED", "MAX_TILES", "VISIBLE", "Tile", "draw_panel"]
 
 MAX_TILES = 24
 PER_ROW = {"two-column": 7, "one-column": 4}
 MARGIN, GUTTER, ROW_GAP = 0.03, 0.07, 0.07  # inches
 HEAD, FOOT = 0.15, 0.33  # inches above and below an image
 ASPECT = 2.0  # height of an image's place per width
-LINE, CAPTION_GAP, CODE_GAP = 0.118, 0.1, 0.04  # inches
 BAR, CHART_FOOT, CHART_HEAD, NAMES = 0.2, 0.3, 0.2, 0.95  # inches: a pair of bars, below, above and left of them
-TITLE_SIZE, SMALL, CAPTION_SIZE, MONO_SIZE = 6.0, 5.4, 6.6, 5.4  # points
+TITLE_SIZE, SMALL = 6.0, 5.4  # points
 VISIBLE, INFRARED = COLOURS[5], COLOURS[0]
 
 
 @dataclass(frozen=True, eq=False)
-class PanelTile:
+class Tile:
     """One image with its numbers.
 
     Attributes:
@@ -72,11 +71,11 @@ class Grid:
         return MARGIN + rows * self.row + (rows - 1) * ROW_GAP
 
 
-def draw_auxiliary_panel(
-    tiles: Sequence[PanelTile],
-    bench: Sequence[PanelTile],
+def draw_panel(
+    tiles: Sequence[Tile],
+    bench: Sequence[Tile],
     caption: str,
-    remake: Sequence[str],
+    call: str,
     *,
     width: str = "two-column",
 ) -> Figure:
@@ -86,7 +85,7 @@ def draw_auxiliary_panel(
         tiles: 3 to 24: visible, the auxiliary ones, infrared.
         bench: At most 3.
         caption: Sentences below.
-        remake: The command that makes the panel again, in pieces between which a line may break.
+        call: The line of Python that makes the panel again.
         width: `two-column` (6.875 inches) or `one-column` (3.25 inches).
 
     Raises:
@@ -106,10 +105,8 @@ def draw_auxiliary_panel(
         images_end = grid.bottom(len(rows) + bool(bench))
         top = grid.bottom(len(rows)) + ROW_GAP if beside and bench else images_end + ROW_GAP
         end = max(images_end, top + chart_height)
-        room = grid.width - 2 * MARGIN
-        lines = wrap_words(caption, room, FontProperties(size=CAPTION_SIZE))
-        code = wrap_pieces(remake, room, FontProperties(family=MONO, size=MONO_SIZE))
-        height = end + CAPTION_GAP + LINE * (len(lines) + len(code)) + CODE_GAP + MARGIN
+        below = text_below(caption, [call], grid.width)
+        height = end + below.height
         figure = Figure(figsize=(grid.width, height))
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set(xlim=(0, grid.width), ylim=(height, 0))
@@ -119,11 +116,11 @@ def draw_auxiliary_panel(
                 draw_tile(axes, grid.box(number, column), tile)
         left = (grid.box(0, len(bench))[0] if beside and bench else MARGIN) + NAMES
         draw_chart(figure, barred, (left, top + CHART_HEAD, grid.width - 0.3 - left, BAR * len(barred)), height)
-        write(axes, lines, code, end + CAPTION_GAP)
+        below.draw(figure)
     return figure
 
 
-def draw_tile(axes: Axes, box: tuple[float, float, float, float], tile: PanelTile) -> None:
+def draw_tile(axes: Axes, box: tuple[float, float, float, float], tile: Tile) -> None:
     """Draw one image with its title and numbers."""
     left, top, width, height = box
     draw_image(axes, box, tile.pixels)
@@ -140,9 +137,7 @@ def fitting(words: str, width: float, **style: Any) -> float:
     return TITLE_SIZE * min(1.0, width / needed) if needed else TITLE_SIZE
 
 
-def draw_chart(
-    figure: Figure, tiles: Sequence[PanelTile], box: tuple[float, float, float, float], height: float
-) -> None:
+def draw_chart(figure: Figure, tiles: Sequence[Tile], box: tuple[float, float, float, float], height: float) -> None:
     """Draw two bars per auxiliary image; they differ by colour, by hatch and by the letter at their end."""
     left, top, wide, tall = box
     whole = figure.get_size_inches()[0]
@@ -164,18 +159,10 @@ def draw_chart(
         axes.spines[side].set_visible(False)
 
 
-def bars_of(tile: PanelTile) -> list[tuple[float, str, float, Any]]:
+def bars_of(tile: Tile) -> list[tuple[float, str, float, Any]]:
     """List offset, letter, length and look of a tile's bars."""
     to_visible, to_infrared = tile.bars or (0.0, 0.0)
     return [
         (-0.19, "V", to_visible, {"color": VISIBLE}),
         (0.19, "I", to_infrared, {"color": INFRARED, "hatch": "////"}),
     ]
-
-
-def write(axes: Axes, lines: Sequence[str], code: Sequence[str], top: float) -> None:
-    """Write the caption and the command."""
-    for number, line in enumerate(lines):
-        axes.text(MARGIN, top + number * LINE, line, size=CAPTION_SIZE, va="top")
-    for number, line in enumerate(code, start=len(lines)):
-        axes.text(MARGIN, top + CODE_GAP + number * LINE, line, size=MONO_SIZE, va="top", family=MONO)

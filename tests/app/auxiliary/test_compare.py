@@ -14,22 +14,18 @@ import torch
 from broken_images import whole_image
 from PIL import Image
 
-from app.actions.auxiliary import auxiliary
-from app.actions.auxiliary.auxiliary import Request, Result
-from app.actions.auxiliary.bench import bench
-from app.actions.auxiliary.export import call_pieces, caption, panel_csv, panel_figure, stem_of
-from app.actions.auxiliary.pictures import ORDER
-from app.actions.auxiliary.request import pair_of
+from app.auxiliary.compare import Compare, Look, Result, answer, pair_of, run
+from app.auxiliary.export import Options, write
+from app.auxiliary.generator import film, flat_words, take_apart
+from app.auxiliary.panel import ORDER
 from app.library import Library, open_library
-from app.library.background import Progress
 from app.library.eye import Eye
-from app.library.own_images import look_at
 from app.library.pairs import opening_pair
+from app.shared.tab import Press
 from mun.auxiliary.generator import input_dependence
 from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
-from mun.images import decode
 from mun.panel import iml_share
 from mun.snapshots import SNAPSHOTS, write_snapshots
 from mun.structures import Modality
@@ -56,9 +52,19 @@ def rivals(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.Tem
     return open_library(tiny_synvi, folder)
 
 
+def asked(library: Library, **values: object) -> Result:
+    """Ask as one would over HTTP."""
+    return run(library, Compare.read(values, library))
+
+
+def sent(data: bytes) -> str:
+    """A file in base64."""
+    return base64.b64encode(data).decode()
+
+
 @pytest.fixture(scope="module")
 def result(rivals: Library) -> Result:
-    return auxiliary.run(rivals, Request(**PAIR, mixup=0.3, seed=4))
+    return asked(rivals, **PAIR, mixup=0.3, seed=4)
 
 
 def tensors(library: Library) -> tuple[torch.Tensor, torch.Tensor]:
@@ -121,7 +127,7 @@ def test_formulas_are_what_they_say(rivals: Library, result: Result) -> None:
     assert any(np.abs(exchanged[..., 0] - pixels(visible)[..., c]).max() <= 1 for c in range(3))
     cut = np.abs(shown["cutmix"] - pixels(visible)).max(axis=2) <= 1
     assert (cut | (np.abs(shown["cutmix"] - pixels(infrared)).max(axis=2) <= 1)).all()
-    again = auxiliary.run(rivals, Request(**PAIR, mixup=0.3, seed=5))
+    again = asked(rivals, **PAIR, mixup=0.3, seed=5)
     assert (again.panel["cutmix"].pixels != result.panel["cutmix"].pixels).any()
     assert (again.panel["mun"].pixels == result.panel["mun"].pixels).all()
 
@@ -137,7 +143,7 @@ def test_the_generator_is_taken_apart_and_never_changed(rivals: Library, result:
     assert (taken["turned"].pixels == result.panel["mun"].pixels).all()
     assert taken["turned"].place.to_visible == pytest.approx(result.panel["mun"].place.to_visible, abs=1e-6)
     eye = Eye(rivals, "mun-tiny", "synvi", result.panel.pair)
-    ends = [bench(rivals, eye, share)["turned"].pixels.astype(int) for share in (0.0, 1.0)]
+    ends = [take_apart(eye, share)["turned"].pixels.astype(int) for share in (0.0, 1.0)]
     assert np.abs(ends[0] - ends[1]).max() > 3
     for end in ends:
         assert np.abs(end - taken["turned"].pixels.astype(int)).max() > 3
@@ -145,18 +151,38 @@ def test_the_generator_is_taken_apart_and_never_changed(rivals: Library, result:
 
 
 def test_a_kept_step_is_the_generator_of_that_step(rivals: Library) -> None:
-    taken = auxiliary.run(rivals, Request(**PAIR, step=5)).bench
+    taken = asked(rivals, **PAIR, step=5).bench
     assert taken.steps == (5, 10)
     assert taken.step == 5
     assert taken.learned == pytest.approx(1 / 3)
     assert taken["turned"].title == "MUN, step 5"
-    assert auxiliary.run(rivals, Request(**PAIR)).bench.learned == pytest.approx(0.5)
+    assert asked(rivals, **PAIR).bench.learned == pytest.approx(0.5)
     with pytest.raises(ValueError, match=r"one that mun-tiny keeps \(5, 10\) or -1, got 6"):
-        auxiliary.run(rivals, Request(**PAIR, step=6))
+        asked(rivals, **PAIR, step=6)
+
+
+def test_the_film_ends_with_the_whole_training_and_is_shown_as_the_page_shows_images(rivals: Library) -> None:
+    eye = Eye(rivals, "mun-tiny", "synvi", asked(rivals, **PAIR).panel.pair)
+    frames = film(eye)
+    assert [step for step, _ in frames] == [5, 10, -1]
+    for step, pixels in frames:
+        assert (pixels == asked(rivals, **PAIR, step=step).bench["turned"].pixels).all()
+
+
+def test_a_branch_that_shows_nothing_says_so_by_its_spread(rivals: Library, result: Result) -> None:
+    for part in result.bench.pictures[1:]:
+        values = part.pixels.astype(float).reshape(-1, 3)
+        if not part.clipped:
+            assert part.spread == pytest.approx(values.std(axis=0, ddof=1).mean() / 255, abs=0.01)
+    assert flat_words(replace(result.bench["cml"], spread=0.004), ((1, 1), (8, 4))) == (
+        "Flat: values vary by 0.4 % of black to white. It fuses at most 8 by 4 averages of each image: tone, no detail."
+    )
+    assert flat_words(replace(result.bench["iml"], spread=0.004), ((8, 4),)).endswith("black to white.")
+    assert flat_words(replace(result.bench["cml"], spread=0.2), ((8, 4),)) == ""
 
 
 def test_what_is_missing_is_said(library: Library) -> None:
-    result = auxiliary.run(library, Request())
+    result = asked(library)
     assert [missing.name for missing in result.panel.missing] == ["x", "middle", "syncretic"]
     assert all("No checkpoint of it is loaded" in missing.words for missing in result.panel.missing)
     assert result.bench.steps == ()
@@ -168,7 +194,7 @@ def test_a_broken_file_of_steps_is_a_sentence(rivals: Library) -> None:
     whole = path.read_bytes()
     try:
         path.write_bytes(b"no safetensors")
-        words = auxiliary.run(rivals, Request(**PAIR)).bench.words
+        words = asked(rivals, **PAIR).bench.words
         assert any("cannot be replayed" in one for one in words)
         assert not any(str(path.parent.parent) in one for one in words)
     finally:
@@ -179,50 +205,50 @@ def test_the_first_pair_is_one_person_who_is_seen_well(library: Library) -> None
     visible, infrared = opening_pair(library, "synvi")
     assert visible.pid == infrared.pid
     assert (visible.modality, infrared.modality) == (Modality.VISIBLE, Modality.INFRARED)
-    chosen = pair_of(library, Request(visible=visible.key).checked(library))
+    chosen = pair_of(library, Compare.read({"visible": visible.key}, library))
     assert chosen.infrared.name == infrared.key
-    other = pair_of(library, Request(person=15).checked(library))
+    other = pair_of(library, Compare.read({"person": 15}, library))
     assert other.visible.name == "cam1/0015/0001.jpg"
 
 
 def test_rendered_pairs_are_aligned_at_0_and_the_datas_own_people(library: Library) -> None:
     def silhouettes(misalignment: float) -> float:
-        request = Request(source="rendered", person=14, misalignment=misalignment).checked(library)
+        request = Compare.read({"source": "rendered", "person": 14, "misalignment": misalignment}, library)
         images = pair_of(library, request).pixels[64, 32].astype(float).mean(axis=3)
         edges = [np.abs(np.diff(image, axis=1)) for image in images]
         return float(np.corrcoef(edges[0].ravel(), edges[1].ravel())[0, 1])
 
     assert silhouettes(0.0) > silhouettes(1.0) + 0.1
-    pair = pair_of(library, Request(source="rendered", person=14).checked(library))
+    pair = pair_of(library, Compare.read({"source": "rendered", "person": 14}, library))
     assert pair.pid == 14
     assert {sample.camid for sample in pair.sources} == {2, 3}
-    result = auxiliary.run(library, Request(source="rendered", person=14))
+    result = asked(library, source="rendered", person=14)
     assert result.panel["mun"].found[0] is not None
     with pytest.raises(ValueError, match="expected person from 13 to 18, got 99"):
-        auxiliary.run(library, Request(source="rendered", person=99))
+        asked(library, source="rendered", person=99)
 
 
 def test_own_images_may_differ_in_size_and_leave_nothing(library: Library) -> None:
-    own = (look_at(library, whole_image(height=90)), look_at(library, whole_image(height=300)))
+    own = {"visible_image": sent(whole_image(height=90)), "infrared_image": sent(whole_image(height=300))}
+    asked(library)  # the display mapping is the data set's
     kept = library.cache.num_bytes
-    result = auxiliary.run(library, Request(source="own"), own)
-    assert library.cache.num_bytes <= kept + 200  # the display mapping is the data set's
-    assert any("They differ in size" in note for note in result.panel.pair.notes)
+    result = asked(library, **own)
+    assert library.cache.num_bytes == kept
+    assert result.request.source == "own"
+    assert any("They differ in size (32×90 and 32×300 pixels)" in note for note in result.panel.pair.notes)  # noqa: RUF001
     assert result.panel["mun"].found == (None, None)
-    expected = decode(whole_image(height=90), "it")
-    assert own[0].height == expected.shape[0]
     with pytest.raises(ValueError, match="an infrared one is missing"):
-        auxiliary.run(library, Request(source="own"), (own[0], None))
+        asked(library, visible_image=own["visible_image"])
     file = io.BytesIO()
     Image.new("RGB", (3, 4)).save(file, "PNG")
     with pytest.raises(ValueError, match="at least 8 pixels each way, got 3 x 4"):
-        auxiliary.run(library, Request(source="own"), (look_at(library, file.getvalue()), own[1]))
+        asked(library, **{**own, "visible_image": sent(file.getvalue())})
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"checkpoint": "nobody"}, "expected checkpoint with MUN's generator to be one of mun-tiny; got 'nobody'"),
+        ({"checkpoint": "nobody"}, "expected checkpoint to be one of mun-tiny; got 'nobody'"),
         ({"data": "sysu"}, "expected data to be one of synvi"),
         ({"source": "film"}, "expected source to be one of collection, rendered, own"),
         ({"visible": "cam3/0014/0001.jpg"}, "expected visible to be the key of a visible image"),
@@ -242,7 +268,7 @@ def test_own_images_may_differ_in_size_and_leave_nothing(library: Library) -> No
 )
 def test_what_came_from_outside_is_checked(library: Library, values: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        auxiliary.run(library, Request(**values))
+        asked(library, **values)
 
 
 def test_a_person_of_one_modality_is_a_plain_sentence(
@@ -250,9 +276,9 @@ def test_a_person_of_one_modality_is_a_plain_sentence(
 ) -> None:
     library = open_library(make_sysu({1: (1, 2), 2: (1, 3, 6), 3: (4, 6)}), tiny_checkpoint)
     with pytest.raises(ValueError, match="person 1 has visible images but no infrared one; choose somebody else"):
-        auxiliary.run(library, Request(person=1))
+        asked(library, person=1)
     assert opening_pair(library, "sysu")[0].pid == 2
-    other = auxiliary.run(library, Request(source="rendered", person=3))
+    other = asked(library, source="rendered", person=3)
     assert "nobody in the data loaded here" in other.panel.pair.words
     assert other.panel["mun"].found == (None, None)
 
@@ -263,50 +289,59 @@ def test_without_muns_generator_there_is_a_sentence(tiny_synvi: Path, tiny_check
     network = build_network(config, num_classes=0).eval()
     save_checkpoint(tmp_path / "none-tiny", network, replace(card, name="none-tiny", config=config))
     with pytest.raises(ValueError, match="expected a checkpoint with MUN's generator, none is loaded"):
-        auxiliary.run(open_library(tiny_synvi, tmp_path), Request())
+        asked(open_library(tiny_synvi, tmp_path))
 
 
-def test_ranks_are_not_waited_for_where_nobody_wants_to_wait(
-    tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    library = open_library(tiny_synvi, tiny_checkpoint)
-    request = Request(**PAIR).checked(library)
-    for state, words, soon in (
-        (Progress(3, 12), "mun-tiny has looked at 3 of 12 images", True),
-        (Progress(0, 12, problem="an image is gone"), "cannot be had: an image is gone", False),
-        (Progress(0, 12, stopped=True), "was stopped", False),
-    ):
-        monkeypatch.setattr(library, "prepare", lambda *_, state=state, **__: state)
-        made = auxiliary.panel(library, request, pair_of(library, request), wait=False)
-        assert words in made.waiting
-        assert made.preparing is soon
-        assert made["mun"].found == (None, None)
-
-
-def test_the_answer_is_json_with_whole_pngs(result: Result) -> None:
-    answer = json.loads(json.dumps(result.to_json(), allow_nan=False))
-    assert (answer["mixup"], answer["seed"], answer["pair"]["person"]) == (0.3, 4, 14)
-    assert [one["name"] for one in answer["modalities"]] == list(ORDER)
-    for one in [*answer["modalities"], *answer["mun"]["images"]]:
+def test_the_answer_is_json_with_whole_pngs(rivals: Library, result: Result) -> None:
+    made = json.loads(json.dumps(answer(rivals, result.request), allow_nan=False))
+    assert made == json.loads(json.dumps(result.to_json()))
+    assert list(made)[:11] == list(Compare.model_fields)[:11]
+    assert (made["mixup"], made["seed"], made["pair"]["person"]) == (0.3, 4, 14)
+    assert [one["name"] for one in made["modalities"]] == list(ORDER)
+    for one in [*made["modalities"], *made["mun"]["images"]]:
         data = base64.b64decode(one["image"].removeprefix("data:image/png;base64,"))
         assert Image.open(io.BytesIO(data)).size == (32, 64)
-    assert answer["mun"]["steps"] == [5, 10]
+    assert made["mun"]["steps"] == [5, 10]
+
+
+def exported(library: Library, kind: str, **values: object) -> bytes:
+    request = Look.read({**PAIR, "mixup": 0.3, "seed": 4, **values}, library)
+    file = write(library, request, Options.read({}, library), "panel", kind, Press(url="http://here:1/"))
+    assert file.name == f"auxiliary-cam1-0014-0001-mun-tiny.{'tex' if kind == 'latex' else kind}"
+    return file.data
 
 
 def test_exports_say_where_they_come_from(rivals: Library, result: Result) -> None:
-    lines = panel_csv(rivals, result).splitlines()
+    lines = exported(rivals, "csv").decode().splitlines()
     table = [line.split(",") for line in lines if not line.startswith('"#') and not line.startswith("#")]
     assert [row[1] for row in table[1:]] == [*ORDER, "turned", "iml", "cml"]
     row = dict(zip(table[0], table[1 + ORDER.index("mun")], strict=True))
     assert float(row["d_to_visible"]) == pytest.approx(result.panel["mun"].place.to_visible, abs=1e-6)
-    words = caption(rivals, result)
-    for part in ("mun-tiny (", "syncretic-tiny (", "λ = 0.30", "seed 4", "identity label", "synthetic"):
+    words = " ".join(lines)
+    for part in ("mun-tiny (", "syncretic-tiny (", "λ = 0.30", "seed 4", "two images of one person"):
         assert part in words
-    call = "".join(call_pieces(result))
+    (call,) = (line.split(",", 1)[1].strip('"') for line in lines if "remade by" in line)
     compile(call, "call", "exec")
+    assert "Client('http://here:1/')" in call
     assert "visible='cam1/0014/0001.jpg'" in call
     assert "mixup=0.3, seed=4, " in call
-    assert panel_figure(rivals, result, "pdf").startswith(b"%PDF-1.")
-    assert stem_of(result) == "auxiliary-cam1-0014-0001-mun-tiny"
-    with pytest.raises(ValueError, match="png, pdf or svg"):
-        panel_figure(rivals, result, "gif")
+    assert "person" not in call
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF-1."), ("svg", b"<?xml"), ("latex", b"% pair: Person 14")]
+)
+def test_every_kind_is_written(rivals: Library, kind: str, start: bytes) -> None:
+    data = exported(rivals, kind)
+    assert data.startswith(start)
+    if kind == "svg":
+        for part in ("http://here:1/", "mun-tiny (", "identity label", "synthetic", "seed=4"):
+            assert part.encode() in data.replace(b"\n", b" ")
+
+
+def test_a_figure_of_own_images_names_no_file_and_no_pixel(library: Library) -> None:
+    values = {"source": "own", "visible_image": sent(whole_image()), "infrared_image": sent(whole_image(height=80))}
+    request = Look.read(values, library)
+    file = write(library, request, Options.read({}, library), "panel", "csv", Press())
+    assert file.name == "auxiliary-own-mun-tiny.csv"
+    assert b"visible_image='<base64>', infrared_image='<base64>'" in file.data

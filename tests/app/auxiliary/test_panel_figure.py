@@ -10,17 +10,17 @@ from matplotlib import rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from app.figures.auxiliary_panel import INFRARED, MAX_TILES, VISIBLE, PanelTile, draw_auxiliary_panel
+from app.auxiliary.figure import INFRARED, MAX_TILES, VISIBLE, Tile, draw_panel
 from app.shared.figure import DPI, WIDTHS, figure_bytes, styled
 
-REMAKE = ("from gradio_client import Client; ", "print(", "Client('http://127.0.0.1:7860').predict(", "seed=3))")
+CALL = "from gradio_client import Client; print(Client('http://127.0.0.1:7860').predict(seed=3, api_name='/auxiliary'))"
 CAPTION = "A pair with $ and _ and a name that is <b>odd</b>. " * 3
 
 
-def tiles(count: int) -> list[PanelTile]:
+def tiles(count: int) -> list[Tile]:
     draws = np.random.default_rng(0)
     return [
-        PanelTile(
+        Tile(
             draws.integers(0, 256, (64, 32, 3), dtype=np.uint8),
             f"Modality {number}{', a long name' * (number % 2)}",
             ("V 0.60 · I 0.70", "rank 1 | 2"),
@@ -38,7 +38,7 @@ def opened(data: bytes) -> np.ndarray:
     ("count", "below", "width"), [(12, 3, "two-column"), (8, 2, "one-column"), (3, 0, "two-column")]
 )
 def test_every_image_and_bar_is_on_the_paper(count: int, below: int, width: str) -> None:
-    figure = draw_auxiliary_panel(tiles(count), tiles(3)[:below], CAPTION, REMAKE, width=width)
+    figure = draw_panel(tiles(count), tiles(3)[:below], CAPTION, CALL, width=width)
     assert sum(len(axes.images) for axes in figure.axes) == count + below
     chart = figure.axes[1]
     lengths = [patch.get_width() for patch in chart.patches]
@@ -53,7 +53,7 @@ def test_every_image_and_bar_is_on_the_paper(count: int, below: int, width: str)
     with styled():
         figure.set_dpi(DPI)
         renderer = FigureCanvasAgg(figure).get_renderer()
-        words = figure.axes[0].texts + chart.texts + chart.get_yticklabels()
+        words = figure.texts + figure.axes[0].texts + chart.texts + chart.get_yticklabels()
         boxes = [text.get_window_extent(renderer) for text in words]
     titles = [box for text, box in zip(words, boxes, strict=True) if text.get_weight() == "bold"]
     assert len(titles) == count + below
@@ -65,7 +65,7 @@ def test_every_image_and_bar_is_on_the_paper(count: int, below: int, width: str)
 
 def test_the_same_panel_gives_the_same_bytes_and_one_page() -> None:
     before = dict(rcParams)
-    one, other = (figure_bytes(draw_auxiliary_panel(tiles(5), [], CAPTION, REMAKE), "pdf") for _ in range(2))
+    one, other = (figure_bytes(draw_panel(tiles(5), [], CAPTION, CALL), "pdf") for _ in range(2))
     assert one == other
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", one)) == 1
     assert b"/FontFile2" in one
@@ -79,4 +79,4 @@ def test_the_same_panel_gives_the_same_bytes_and_one_page() -> None:
 )
 def test_a_panel_has_bounds(count: int, below: int, width: str) -> None:
     with pytest.raises(ValueError, match="expected"):
-        draw_auxiliary_panel(tiles(count), tiles(below), CAPTION, REMAKE, width=width)
+        draw_panel(tiles(count), tiles(below), CAPTION, CALL, width=width)

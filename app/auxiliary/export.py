@@ -1,22 +1,23 @@
-"""Take the auxiliary images of a pair home: a figure for a paper and a table. Bytes only; nothing is written."""
+"""What leaves the Auxiliary tab: the pair with its auxiliary images as a figure, their numbers as tables."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from typing import Annotated
 
-from app.actions.auxiliary.auxiliary import Result
-from app.actions.auxiliary.bench import FINAL, LEARNED
-from app.actions.auxiliary.pictures import Picture
-from app.actions.auxiliary.request import OWN, RENDERED, Request, idle
-from app.actions.checks import known
+from app.auxiliary.compare import OWN, RENDERED, Look, Result, run
+from app.auxiliary.generator import FINAL, LEARNED
+from app.auxiliary.panel import Picture
 from app.library import Library
 from app.library.eye import DISPLAY_PAIRS, DISPLAY_SEED
-from app.shared.export import LOCAL, WIDTH_NAMES, checkpoint_words, describe_data, described_csv, safe_stem
+from app.shared.export import WIDTH_NAMES, checkpoint_words, describe_data, described_csv, latex_table, safe_stem
+from app.shared.request import Request, Text, one_of, option
+from app.shared.tab import File, Menu, Press
 from mun.evaluation.bridge import Found
 
-__all__ = ["KINDS", "call_pieces", "caption", "panel_csv", "panel_figure", "stem_of"]
+__all__ = ["MENUS", "Options", "write"]
 
-KINDS = ("png", "pdf", "csv")
+MENUS = (Menu("Pair and auxiliary images", "panel", ("png", "pdf", "svg", "csv", "latex")),)
+IN_PAPER = ("title", "relative_to_visible", "relative_to_infrared", "rank_in_visible", "rank_in_infrared")
 COLUMNS = (
     *("part", "name", "title", "checkpoint", "d_to_visible", "d_to_infrared", "d_visible_infrared"),
     *("relative_to_visible", "relative_to_infrared", "rank_in_visible", "visible_gallery"),
@@ -24,23 +25,32 @@ COLUMNS = (
 )
 
 
-def call_pieces(result: Result, url: str = LOCAL) -> tuple[str, ...]:
-    """Write one line of Python that asks a running app for the same panel, in pieces between which it may break.
+class Options(Request):
+    """How the figure looks."""
 
-    A visitor's own images are not in it: where they belong, it says so.
+    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
+
+
+def write(library: Library, request: Look, options: Options, what: str, kind: str, press: Press) -> File:  # noqa: ARG001
+    """Write a file of the export menu; ranks of a checkpoint whose galleries are not embedded yet are left out.
+
+    Raises:
+        ValueError: The panel cannot be made.
     """
-    request = result.panel.request
-    own = request.source == OWN
-    named = [
-        f"{part.name}={getattr(request, part.name)!r}, "
-        for part in fields(Request)
-        if part.name in ("checkpoint", "data") or getattr(request, part.name) != part.default
-        if part.name not in idle(request.source)
-    ]
-    if own:
-        named += ["visible_image='<base64>', ", "infrared_image='<base64>', "]
-    start = ("from gradio_client import Client; ", "print(", f"Client({url!r}).predict(")
-    return (*start, *named, "api_name='/auxiliary'))")
+    result = run(library, request.asked(library), wait=False)
+    call = result.request.call(library, "auxiliary", press.url, ("checkpoint", "data"))
+    if kind in ("csv", "latex"):
+        return File.of(stem_of(result), kind, table(library, result, call, kind).encode())
+    from app.auxiliary.figure import Tile, draw_panel  # here: Matplotlib takes a second to load
+    from app.shared.figure import figure_bytes
+
+    def tile(picture: Picture, *, chart: bool) -> Tile:
+        return Tile(picture.pixels, picture.title, lines_of(picture), picture.place.relative if chart else None)
+
+    tiles = [tile(one, chart=one.name not in ("visible", "infrared")) for one in result.panel.pictures]
+    parts = [tile(one, chart=False) for one in result.bench.pictures]
+    figure = draw_panel(tiles, parts, caption(library, result), call, width=options.width)
+    return File.of(stem_of(result), kind, figure_bytes(figure, kind))
 
 
 def checkpoints_of(library: Library, result: Result) -> str:
@@ -51,7 +61,7 @@ def checkpoints_of(library: Library, result: Result) -> str:
 
 def settings(result: Result) -> str:
     """Write what was set by hand."""
-    request, bench = result.panel.request, result.bench
+    request, bench = result.request, result.bench
     words = [f"Mixup λ = {request.mixup:.2f}", f"seed {request.seed} of CutMix and channel exchange"]
     if request.source == RENDERED:
         words.append(f"misalignment {request.misalignment:.2f}")
@@ -66,7 +76,7 @@ def settings(result: Result) -> str:
 def caption(library: Library, result: Result) -> str:
     """Write the sentences below the figure."""
     one = result.panel
-    seen = one.request.source != OWN and library.collections[one.request.data].synthetic
+    seen = result.request.source != OWN and library.collections[result.request.data].synthetic
     synthetic = " SynVI is synthetic: no evidence about real streets." if seen else ""
     depends = result.bench.dependence
     share = "" if depends is None else f" MUN's image depends {100 * depends:.0f} % on V by the size of its gradients."
@@ -74,36 +84,11 @@ def caption(library: Library, result: Result) -> str:
         f"{one.pair.words} V: {one.pair.visible.name}; I: {one.pair.infrared.name}. Below each image its distance to V"
         f" and to I over d(V, I) = {one.pictures[0].place.between:.3f} (of its own checkpoint), and the rank of the"
         f" first image of the person in the visible | infrared gallery, both sources and their sites left out."
-        f" Formulas are embedded by the network of {one.request.checkpoint}. Auxiliary images of two inputs use the"
+        f" Formulas are embedded by the network of {result.request.checkpoint}. Auxiliary images of two inputs use the"
         f" identity label. Learned images are shown by one line per checkpoint, fitted to {DISPLAY_PAIRS} pairs, seed"
         f" {DISPLAY_SEED}.{share} Checkpoints: {checkpoints_of(library, result)}. Data:"
-        f" {describe_data(library, one.request.data)}. {settings(result)}.{synthetic} Remade by, where the app runs:"
+        f" {describe_data(library, result.request.data)}. {settings(result)}.{synthetic} Remade by, where the app runs:"
     )
-
-
-def panel_figure(library: Library, result: Result, kind: str, *, width: str = "two-column") -> bytes:
-    """Draw a panel as PNG or PDF.
-
-    Raises:
-        ValueError: Another kind or width.
-    """
-    from app.figures.auxiliary_panel import PanelTile, draw_auxiliary_panel  # Matplotlib takes a second to load
-    from app.shared.figure import figure_bytes
-
-    width = known("width", width, WIDTH_NAMES)
-
-    def tile(picture: Picture, *, chart: bool) -> PanelTile:
-        return PanelTile(picture.pixels, picture.title, lines_of(picture), picture.place.relative if chart else None)
-
-    ends = ("visible", "infrared")
-    figure = draw_auxiliary_panel(
-        [tile(picture, chart=picture.name not in ends) for picture in result.panel.pictures],
-        [tile(picture, chart=False) for picture in result.bench.pictures],
-        caption(library, result),
-        call_pieces(result),
-        width=width,
-    )
-    return figure_bytes(figure, kind)
 
 
 def lines_of(picture: Picture) -> tuple[str, ...]:
@@ -118,22 +103,27 @@ def lines_of(picture: Picture) -> tuple[str, ...]:
     return tuple(line for line in (first, second, third) if line)
 
 
-def panel_csv(library: Library, result: Result) -> str:
-    """Write the numbers as a table, below lines that begin with # and say where they come from."""
+def table(library: Library, result: Result, call: str, kind: str) -> str:
+    """Write the numbers as a table, CSV or, with the columns that fit into a paper, LaTeX."""
     one = result.panel
     head = {
         "pair": f"{one.pair.words} V: {one.pair.visible.name}; I: {one.pair.infrared.name}",
         "checkpoints": checkpoints_of(library, result),
-        "data": describe_data(library, one.request.data),
+        "data": describe_data(library, result.request.data),
         "settings": settings(result),
         "distance": "Euclidean between unit-length embeddings; relative ones over d(V, I) of the same checkpoint",
         "ranks": "first image of the person; both sources and their sites left out",
         "uses labels": "auxiliary images of two inputs are made from two images of one person",
-        "remade by": "".join(call_pieces(result)),
+        "remade by": call,
     }
     rows = [row_of("panel", picture) for picture in one.pictures]
     rows += [row_of("generator", picture) for picture in result.bench.pictures]
-    return described_csv(head.items(), COLUMNS, rows)
+    if kind == "csv":
+        return described_csv(head.items(), COLUMNS, rows)
+    kept = [COLUMNS.index(name) for name in IN_PAPER]
+    cells = [[row[place] for place in kept] for row in rows if row[0] == "panel"]
+    short = [[f"{cell:.2f}" if isinstance(cell, float) else cell for cell in row] for row in cells]
+    return latex_table(head.items(), IN_PAPER, short)
 
 
 def row_of(part: str, picture: Picture) -> tuple[object, ...]:
@@ -161,7 +151,7 @@ def rank_of(found: Found | None) -> tuple[int | None, int | None]:
 def stem_of(result: Result) -> str:
     """Name the files in letters that every system allows."""
     one = result.panel
-    if one.request.source == OWN:
-        return safe_stem(f"auxiliary-own-{one.request.checkpoint}")
-    who = one.pair.visible.name.rpartition(".")[0] or f"person-{one.request.person}-rendered"
-    return safe_stem(f"auxiliary-{who}-{one.request.checkpoint}")
+    if result.request.source == OWN:
+        return safe_stem(f"auxiliary-own-{result.request.checkpoint}")
+    who = one.pair.visible.name.rpartition(".")[0] or f"person-{result.request.person}-rendered"
+    return safe_stem(f"auxiliary-{who}-{result.request.checkpoint}")

@@ -1,1 +1,0 @@
-"""The third modality of one pair, beside its rivals."""

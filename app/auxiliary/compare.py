@@ -1,0 +1,312 @@
+"""Compare auxiliary modalities on one pair: what is asked, which two images it means, and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, ClassVar, Self
+
+from app.auxiliary.generator import FINAL, LEARNED, Bench, kept_steps, take_apart
+from app.auxiliary.panel import Panel, make_panel
+from app.library import Library
+from app.library.collection import Collection
+from app.library.eye import Eye, generator_names
+from app.library.own_images import OwnImage, brought
+from app.library.pairs import ImagePair, chosen_samples, collection_pair, opening_pair, own_pair
+from app.library.plans import plan_of
+from app.library.rendered import OTHER_PEOPLE, rendered_pair
+from app.shared.request import (
+    Checkpoint,
+    Choice,
+    Data,
+    File,
+    Number,
+    RefusalError,
+    Request,
+    Text,
+    Whole,
+    one_of,
+    option,
+    shown,
+    typed,
+)
+from mun.structures import Modality, Split
+
+__all__ = [
+    "COLLECTION",
+    "FILES",
+    "OWN",
+    "RENDERED",
+    "RIVALS",
+    "Compare",
+    "Look",
+    "Result",
+    "answer",
+    "pair_of",
+    "people_in_both",
+    "read_own",
+    "run",
+]
+
+COLLECTION, RENDERED, OWN = "collection", "rendered", "own"
+SOURCES = (
+    Choice(COLLECTION, "From the data"),
+    Choice(RENDERED, "Rendered now"),
+    Choice(OWN, "My own two images"),
+)
+FILES = ("visible_image", "infrared_image")
+MAX_SEED, MAX_NUMBER = 9999, 10**9
+ANYBODY = 0
+RIVALS = {
+    "x": "X",
+    "middle-1": "Middle, of V",
+    "middle-2": "Middle, of I",
+    "syncretic": "Syncretic",
+    "pixel-mean": "Pixel mean",
+    "mixup": "Mixup",
+    "cutmix": "CutMix",
+    "channel-exchange": "Channel exchange",
+    "grayscale": "Grayscale",
+}
+# What has no meaning for a pair from there, once the pair is named.
+IDLE = {
+    COLLECTION: frozenset({"person", "misalignment"}),
+    RENDERED: frozenset({"visible", "infrared"}),
+    OWN: frozenset({"visible", "infrared", "person", "misalignment"}),
+}
+
+
+def generators(library: Library, _: Mapping[str, Any]) -> list[str]:
+    """List the checkpoints with MUN's generator.
+
+    Raises:
+        ValueError: None is loaded.
+    """
+    if names := generator_names(library):
+        return names
+    raise ValueError("expected a checkpoint with MUN's generator, none is loaded; train one by --auxiliary mun")
+
+
+def a_share(value: object) -> float:
+    """Accept a share, and -1 for the one that was learned.
+
+    Raises:
+        ValueError: It is another number, or none.
+    """
+    good = isinstance(value, int | float) and not isinstance(value, bool) and (0 <= value <= 1 or value == LEARNED)
+    if not good:
+        raise ValueError(f"expected share to be a number from 0 to 1, or -1 as learned; got {shown(value)}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def only_rendered(request: Request) -> str:
+    """Say why the misalignment has no effect."""
+    return "" if request.model_dump()["source"] == RENDERED else "Only of a pair that is rendered now."
+
+
+class Compare(Request):
+    """Compare auxiliary modalities on one pair of a visible and an infrared image.
+
+    Returns the request with its defaults, the pair, and each modality with its image as a PNG data URI, its Euclidean
+    distances to both sources (also over d(V, I)), the ranks at which it finds the person in both galleries without the
+    sources' sites, and how it is shown; which modalities are missing and why; MUN's generator taken apart: branches,
+    ratio, share of the visible input in what the image depends on, kept steps.
+    """
+
+    checkpoint: Annotated[Text, one_of(generators)] = option(
+        "", "Checkpoint", "Name of a usable checkpoint with MUN's generator; empty for the first."
+    )
+    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
+    source: Annotated[Text, one_of(SOURCES)] = option(
+        COLLECTION,
+        "The pair",
+        "collection, or rendered: SynVI, rendered for this request from cameras 2 and 3; two images of your own make"
+        " it own.",
+        control="radio",
+    )
+    visible: Text = option(
+        "", "Visible image", "Key of a visible image, as cam1/0007/0001.jpg; empty to have one chosen."
+    )
+    infrared: Text = option("", "Infrared image", "Key of an infrared image of the same person; likewise.")
+    person: Whole = option(
+        ANYBODY, "Person", "Whose images are meant where no key says it; 0 for a first choice.", ge=0, le=MAX_NUMBER
+    )
+    misalignment: Number = option(
+        0.0,
+        "Misalignment",
+        "Of a rendered pair, 0 (one instant, pixel by pixel) to 1 (as in the data).",
+        ge=0,
+        le=1,
+        control="range",
+        idle=only_rendered,
+    )
+    mixup: Number = option(0.5, "Mixup λ", "Share of the visible image in Mixup, 0 to 1.", ge=0, le=1, control="range")
+    seed: Whole = option(
+        0, "Seed", "Of the rectangle of CutMix and the channel of channel exchange, 0 to 9999.", ge=0, le=MAX_SEED
+    )
+    share: Annotated[float, typed(a_share)] = option(
+        LEARNED,
+        "IML share",
+        "Share of the intra-modality learners in MUN's layer scale, 0 to 1; -1 as learned.",
+    )
+    step: Whole = option(
+        FINAL, "Step", "A step whose generator the checkpoint keeps; -1 for the last.", ge=FINAL, le=MAX_NUMBER
+    )
+    visible_image: File = option(
+        "",
+        "Your visible image",
+        "An image file of your own in base64, or as a data URI, at most 16 MB; nothing of it is kept.",
+    )
+    infrared_image: File = option("", "Your infrared image", "The infrared one to it.")
+
+    def settle(self, library: Library) -> Self:  # noqa: ARG002
+        """Take two images of the caller's own for the pair, whatever else was said."""
+        own = bool(self.visible_image or self.infrared_image)
+        return self.model_copy(update={"source": OWN}) if own else self
+
+
+def people(library: Library, values: Mapping[str, Any]) -> list[Choice]:
+    """List who can be looked at, and nobody for a first choice."""
+    if values["source"] == RENDERED:
+        pids = (plan_of(library, values["data"]) or OTHER_PEOPLE).pids()[Split.TEST]
+    else:
+        pids = people_in_both(library.collections[values["data"]])
+    return [Choice(ANYBODY, "a first choice"), *(Choice(pid, str(pid)) for pid in pids)]
+
+
+def people_in_both(collection: Collection) -> list[int]:
+    """List who is seen in visible light and in infrared."""
+    sides = (Modality.VISIBLE, Modality.INFRARED)
+    seen = [{sample.pid for sample in collection.samples if sample.modality is side} for side in sides]
+    return sorted(set.intersection(*seen))
+
+
+def rivals(library: Library, _: Mapping[str, Any]) -> Iterable[Choice]:  # noqa: ARG001
+    """List what MUN's image can be compared with."""
+    return [Choice("", "nothing"), *(Choice(name, title) for name, title in RIVALS.items())]
+
+
+class Look(Compare):
+    """A comparison on the page: what `Compare` asks, by the page's checkpoint, and what lies under MUN's image."""
+
+    follows: ClassVar[tuple[str, ...]] = ("visible", "infrared", "person", "step")
+
+    checkpoint: Checkpoint = option("", "Checkpoint")
+    person: Annotated[Whole, one_of(people)] = option(ANYBODY, "Person", control="select")
+    compare: Annotated[Text, one_of(rivals)] = option("", "Compare with")
+
+    def settle(self, library: Library) -> Self:
+        """Name the pair, so that a link leads to it.
+
+        Raises:
+            RefusalError: There is no such image or step.
+        """
+        eye = self.eye(library)
+        if eye and self.step != FINAL and self.step not in (steps := kept_steps(library, eye)[0]):
+            listed = ", ".join(map(str, steps[:8])) or "none"
+            raise RefusalError("step", f"expected step to be one that {eye} keeps ({listed}) or -1, got {self.step}")
+        if self.source != COLLECTION:
+            return self
+        try:
+            visible, infrared = chosen_samples(library, self.data, self.visible, self.infrared, self.person)
+            if visible.pid != infrared.pid:
+                raise ValueError("expected infrared to show the person of the visible image, got another one")
+        except ValueError as error:
+            said = [name for name in ("infrared", "visible", "person") if getattr(self, name)]
+            if not said:  # nobody can be shown: the answer says so
+                return self
+            named = str(error).split()[1]
+            raise RefusalError(named if named in said else said[0], str(error)) from None
+        return self.model_copy(update={"visible": visible.key, "infrared": infrared.key, "person": visible.pid})
+
+    def eye(self, library: Library) -> str:
+        """Name the checkpoint that is looked into: the page's, or the first with MUN's generator; empty for none."""
+        names = generator_names(library)
+        return self.checkpoint if self.checkpoint in names else next(iter(names), "")
+
+    def said(self, library: Library) -> dict[str, Any]:
+        """Leave out what has no meaning for this pair."""
+        return {name: value for name, value in super().said(library).items() if name not in IDLE[self.source]}
+
+    def asked(self, library: Library) -> Compare:
+        """Return what is compared, as one would ask over HTTP.
+
+        Raises:
+            ValueError: No checkpoint with MUN's generator is loaded.
+        """
+        names = Compare.model_fields.keys() - IDLE[self.source] - (set() if self.source == OWN else set(FILES))
+        return Compare.read({**self.model_dump(include=names), "checkpoint": self.eye(library)}, library)
+
+
+def read_own(library: Library, request: Compare) -> dict[str, OwnImage]:
+    """Decode the images that a visitor has brought, by the name of their field.
+
+    Raises:
+        ValueError: One is broken, too large or no image.
+    """
+    given = {name: value for name in FILES if (value := getattr(request, name))}
+    return {name: brought(library, name, value, f"the {name.replace('_', ' ')}") for name, value in given.items()}
+
+
+def pair_of(library: Library, request: Compare) -> ImagePair:
+    """Find, render or take the two images that a request is about.
+
+    Raises:
+        ValueError: There is no such image or person, the person is seen in one modality only, the keys name two, or an
+            image of the visitor's own is missing or broken.
+    """
+    if request.source == OWN:
+        own = read_own(library, request)
+        return own_pair(*(own.get(name) for name in FILES))
+    if request.source == RENDERED:
+        pid = request.person or opening_pair(library, request.data)[0].pid
+        return rendered_pair(library, request.data, pid, request.misalignment)
+    chosen = chosen_samples(library, request.data, request.visible, request.infrared, request.person)
+    return collection_pair(library, request.data, *chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A panel, and MUN's generator taken apart on the same pair."""
+
+    request: Compare
+    panel: Panel
+    bench: Bench
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `/auxiliary` answers: images as PNG data URIs, at most 384 pixels tall."""
+        pair = self.panel.pair
+        return {
+            **self.request.model_dump(exclude=set(FILES)),
+            "pair": {
+                "visible": pair.visible.name,
+                "infrared": pair.infrared.name,
+                "person": pair.pid,
+                "words": pair.words,
+                "notes": list(pair.notes),
+            },
+            "modalities": [picture.to_json() for picture in self.panel.pictures],
+            "missing": [asdict(missing) for missing in self.panel.missing],
+            "mun": self.bench.to_json(),
+        }
+
+
+def run(library: Library, request: Compare, *, wait: bool = True) -> Result:
+    """Compare the auxiliary modalities on a pair.
+
+    Args:
+        library: What all visitors share.
+        request: What is asked.
+        wait: Embed the galleries that ranks need; otherwise ranks are left out where they are not there.
+
+    Raises:
+        ValueError: There is no such pair or step, an image is broken, or the data set cannot be embedded.
+    """
+    eye = Eye(library, request.checkpoint, request.data, pair_of(library, request))
+    bench = take_apart(eye, request.share, request.step, wait=wait)
+    return Result(request, make_panel(eye, request.mixup, request.seed, wait=wait), bench)
+
+
+def answer(library: Library, request: Compare) -> dict[str, Any]:
+    """Answer `/auxiliary`."""
+    return run(library, request).to_json()

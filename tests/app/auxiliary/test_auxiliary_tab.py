@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from broken_images import broken_images, whole_image
+
+from app.auxiliary import generator
+from app.auxiliary.compare import Look
+from app.auxiliary.tab import FILM, PEOPLE, STAGE, STRIP, answer
+from app.library import Library, open_library
+from app.library.background import Progress
+from app.library.checkpoints import CheckpointEntry
+from app.library.own_images import brought
+from app.shared.tab import Answer, Piece, Press
+from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
+from mun.snapshots import write_snapshots
+
+KEYS = {"visible": "cam1/0014/0001.jpg", "infrared": "cam6/0014/0002.jpg"}
+
+
+@dataclass
+class Page:
+    """A visitor's page: the request that it holds, and what its pieces show."""
+
+    library: Library
+    values: dict[str, Any] = field(default_factory=dict)
+    pieces: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    new: set[str] = field(default_factory=set)
+    notices: str = ""
+
+    def press(self, do: str = "", *, address: str = "", chosen: str = "", **changes: Any) -> Answer:
+        """Send a press, and the further ones that an answer asks for at once."""
+        self.new = set()
+        while True:
+            changed = tuple(changes)
+            press = Press({**self.values, **changes}, address, do, changed, chosen, dict(self.keys))
+            values = {**Look.files(press.values), **Look.of_address(address)} if address else press.values
+            request, wrong = Look.repair(values, self.library)
+            made = answer(self.library, request, press)
+            for name, piece in made.pieces.items():
+                drawn = piece.draw() if isinstance(piece, Piece) else piece
+                key = piece.digest if isinstance(piece, Piece) else ""
+                if not key or self.keys.get(name) != key:
+                    self.pieces[name], self.keys[name] = drawn, key
+                    self.new.add(name)
+            self.values = made.request.model_dump()
+            notices = " ".join([*self.notices_of(wrong, changed, address), made.notice]).strip()
+            self.notices = notices or (self.notices if do == "again" else "")
+            if not 0 < made.again < 100:
+                return made
+            do, address, changes = "again", "", {}
+
+    @staticmethod
+    def notices_of(wrong: dict[str, str], changed: tuple[str, ...], address: str) -> list[str]:
+        return [words for name, words in wrong.items() if address or name in changed or name not in Look.follows]
+
+    def shows(self, **data: object) -> bool:
+        """Say whether the stage shows what its attributes say."""
+        return all(f'data-{name}="{value}"' in self.pieces[STAGE] for name, value in data.items())
+
+
+@pytest.fixture
+def page(library: Library) -> Page:
+    library.embeddings("mun-tiny", "synvi")
+    page = Page(library)
+    page.press("open", **KEYS)
+    return page
+
+
+@pytest.fixture(scope="module")
+def kept(tiny_synvi: Path, two_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A library whose `mun-tiny` keeps two states of its generator, beside one that keeps none and one without."""
+    folder = tmp_path_factory.mktemp("kept") / "checkpoints"
+    shutil.copytree(two_checkpoints, folder)
+    network, card = load_checkpoint(folder / "mun-tiny")
+    config = replace(card.config, model=replace(card.config.model, auxiliary="none"))
+    none = build_network(config, num_classes=0).eval()
+    save_checkpoint(folder / "none-tiny", none, replace(card, name="none-tiny", config=config))
+    state = network.auxiliary.state_dict()
+    write_snapshots(folder / "mun-tiny", {5: state, 10: {**state, "scale_iml": 0 * state["scale_iml"]}})
+    library = open_library(tiny_synvi, folder)
+    library.embeddings("mun-tiny", "synvi")
+    return library
+
+
+def uri(data: bytes, name: str = "me.png") -> str:
+    return f"data:image/png;name={name};base64,{base64.b64encode(data).decode()}"
+
+
+def test_the_tab_opens_with_a_pair_and_each_view_has_its_link(page: Page) -> None:
+    assert page.shows(state="ready", source="collection", ranks="done", turned="no", compare="", **KEYS)
+    made = page.press(source="rendered", misalignment=0.35, mixup=0.2, share=0.25, compare="mixup")
+    link = made.request.link(page.library, "auxiliary")
+    for part in ("tab=auxiliary", "source=rendered", "person=14", "misalignment=0.35", "mixup=0.2", "share=0.25"):
+        assert part in link
+    assert "visible=" not in link
+    other = Page(page.library)
+    assert other.press(address=link).request.link(page.library, "auxiliary") == link
+    assert other.notices.strip() == ""
+    assert other.shows(source="rendered", misalignment="0.35", share="0.250", compare="mixup")
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("mixup=much", "expected mixup to be a number from 0 to 1, got 'much'"),
+        ("person=1e9", "expected person to be a whole number"),
+        ("person=99", "expected person to be one of 0, 13"),
+        ("visible=cam1/0014/0001.jpg&infrared=cam3/0015/0001.jpg", "expected infrared to show the person"),
+        ("visible=cam3/0014/0001.jpg", "expected visible to be the key of a visible image"),
+        ("infrared=../../etc/passwd", "expected infrared to be the key of an infrared image"),
+        ("step=77", "expected step to be one that mun-tiny keeps"),
+        ("share=3", "expected share to be a number from 0 to 1"),
+        ("compare=me", "expected compare to be one of"),
+        ("checkpoint=<script>", "expected checkpoint to be one of"),
+    ],
+)
+def test_a_link_that_makes_no_sense_opens_what_is_right_and_says_so(library: Library, address: str, words: str) -> None:
+    page = Page(library)
+    page.press(address=f"?tab=auxiliary&{address}")
+    assert page.shows(state="ready")
+    assert page.notices.count(words) == 1
+
+
+def test_sliders_draw_their_own_part_alone(page: Page) -> None:
+    page.press(mixup=0.9)
+    assert STRIP in page.new
+    assert not page.new & {FILM, PEOPLE}
+    assert 'data-mixup="0.90"' in page.pieces[STRIP]
+    page.press(share=0.2)
+    assert page.shows(share="0.200", turned="yes")
+    assert "20.0 % IML, turned by hand" in page.pieces[STAGE]
+    assert not page.new & {STRIP, FILM, PEOPLE}
+    assert page.press(share=0.501).request.share == -1  # it was learned to be there
+    assert page.shows(turned="no")
+    page.press(seed=1)
+    assert 'data-seed="1"' in page.pieces[STRIP]
+    assert "{&#34;seed&#34;: 2}" in page.pieces[STRIP]
+
+
+def test_what_would_be_the_same_is_not_sent_again(page: Page) -> None:
+    page.press()
+    assert page.new == set()
+
+
+def test_any_rival_can_lie_under_muns_image(page: Page) -> None:
+    offered = re.findall(r"\{&#34;compare&#34;: &#34;([a-z-]+)&#34;\}", page.pieces[STRIP])
+    assert offered == ["pixel-mean", "mixup", "cutmix", "channel-exchange", "grayscale"]
+    for name in offered:
+        page.press(compare=name)
+        assert page.shows(compare=name)
+        assert "data-slide" in page.pieces[STAGE]
+        assert STRIP not in page.new
+    page.press(compare="")
+    assert "data-slide" not in page.pieces[STAGE]
+    page.press(compare="x")  # no checkpoint of it is loaded, and its card says so
+    assert "data-slide" not in page.pieces[STAGE]
+    assert page.pieces[STRIP].count("data-missing") == 3
+
+
+def test_choices_make_another_pair(page: Page) -> None:
+    page.press(visible="cam4/0014/0002.jpg")
+    assert page.shows(visible="cam4/0014/0002.jpg", infrared=KEYS["infrared"])
+    assert 'data-image="cam4/0014/0002.jpg" data-key="cam4/0014/0002.jpg" aria-pressed="true"' in page.pieces[PEOPLE]
+    page.press("open", chosen="cam3/0016/0001.jpg")
+    assert (page.values["person"], page.values["infrared"]) == (16, "cam3/0016/0001.jpg")
+    made = page.press(person=15)
+    assert page.values["visible"].startswith("cam1/0015/")
+    assert made.chosen == page.values["infrared"]
+    assert page.press("open", chosen=page.values["visible"]).chosen == page.values["visible"]
+    page.press("random")
+    assert page.values["person"] in {13, 14, 16, 17, 18}
+    page.press(source="rendered")
+    assert page.shows(source="rendered")
+    page.press("random")
+    assert page.values["source"] == "rendered"
+
+
+def test_a_checkpoint_without_a_generator_stays_chosen_and_another_one_is_shown(kept: Library) -> None:
+    page = Page(kept)
+    page.press(checkpoint="none-tiny")
+    assert page.values["checkpoint"] == "none-tiny"
+    assert "has no such generator; mun-tiny is shown." in page.notices
+    assert page.shows(state="ready")
+
+
+def test_the_film_shows_every_kept_step_and_a_flat_branch_says_so(
+    kept: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(kept)
+    page.press("open")
+    assert 'data-frames="3"' in page.pieces[FILM]
+    assert [f"{{&#34;step&#34;: {step}}}" in page.pieces[FILM] for step in (5, 10, -1)] == [True] * 3
+    page.press(step=5)
+    assert page.shows(step="5")
+    assert FILM not in page.new
+    page.press(step=10)
+    assert page.shows(step="10", share="")
+    page.press(checkpoint="other-tiny")
+    assert page.values["step"] == -1
+    assert "other-tiny keeps no generator of earlier steps" in page.pieces[FILM]
+    assert "data-flat" not in page.pieces[STAGE]
+    monkeypatch.setattr(generator, "FLAT", 9.0)
+    page.press("random")
+    assert "It fuses at most 8 by 4 averages of each image: tone, no detail." in page.pieces[STAGE]
+
+
+def test_own_images_are_brought_one_by_one_kept_by_the_page_and_forgotten(page: Page) -> None:
+    page.press(source="own")
+    assert "data-own-zone" in page.pieces[STAGE]
+    assert not any(words in page.pieces[STAGE] for words in ("missing", "error", "alert"))
+    assert (page.notices.strip(), page.pieces[STRIP]) == ("", "")
+    kept = page.library.cache.num_bytes
+    page.press(visible_image=uri(whole_image(height=200)))
+    assert "me.png" in page.pieces[STAGE]
+    assert len(page.values["visible_image"]) < 20_000
+    made = page.press(infrared_image=uri(whole_image()))
+    assert page.shows(source="own", visible="me.png", ranks="done")
+    assert "They differ in size (32×200 and 32×64 pixels)" in page.pieces[STAGE]  # noqa: RUF001
+    assert made.request.link(page.library, "auxiliary") == "?tab=auxiliary&source=own"
+    before = page.values["visible_image"]
+    page.press(share=0.1)
+    assert page.shows(share="0.100", source="own")
+    assert page.values["visible_image"] == before
+    assert page.library.cache.num_bytes == kept
+    page.press(address="?tab=auxiliary&source=own")  # as when the visitor goes back
+    assert page.shows(state="ready", source="own")
+    page.press(visible_image="", infrared_image="", source="collection")
+    assert page.shows(source="collection")
+
+
+def test_the_small_copy_serves_a_checkpoint_that_came_later(
+    tiny_synvi: Path, tiny_checkpoint: Path, wide_checkpoint: CheckpointEntry
+) -> None:
+    page = Page(open_library(tiny_synvi, tiny_checkpoint))
+    page.press(source="own", visible_image=uri(whole_image()), infrared_image=uri(whole_image()))
+    page.library.add_checkpoint(wide_checkpoint)
+    page.press(checkpoint="mun-wide")
+    assert page.shows(source="own", state="ready")
+    assert (48, 48) in brought(page.library, "image", page.values["visible_image"]).pixels
+
+
+@pytest.mark.parametrize("kind", list(broken_images()))
+def test_a_broken_image_gives_one_sentence_and_is_dropped(page: Page, kind: str) -> None:
+    page.press(source="own", visible_image=uri(whole_image()))
+    page.press(infrared_image=uri(broken_images()[kind]))
+    assert page.notices.count("Expected") == 1
+    assert re.search("Expected (the infrared image|infrared_image) to", page.notices)
+    assert page.values["infrared_image"] == ""
+    assert page.values["visible_image"] != ""
+    assert "data-own-zone" in page.pieces[STAGE]
+
+
+@pytest.mark.parametrize("value", [5, None, True, "x" * 300, ["a"]])
+def test_nonsense_in_place_of_an_image_is_a_sentence(page: Page, value: object) -> None:
+    page.press(source="own", visible_image=value)
+    assert page.values["visible_image"] == ""
+    assert "xpected" in page.notices
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "soon"),
+    [
+        (Progress(3, 12), "Ranks follow when mun-tiny has looked at all 12 images.", True),
+        (Progress(0, 12, problem="an image is gone"), "cannot be had: an image is gone", False),
+        (Progress(0, 12, stopped=True), "was stopped", False),
+    ],
+)
+def test_ranks_are_not_waited_for(
+    tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, state: Progress, words: str, soon: bool
+) -> None:
+    page = Page(open_library(tiny_synvi, tiny_checkpoint))
+    monkeypatch.setattr(page.library, "prepare", lambda *_, **__: state)
+    made = page.press("open")
+    assert words in page.pieces[STAGE]
+    assert (made.again > 0) is soon
+    assert page.shows(ranks="waiting")
