@@ -67,9 +67,8 @@ def build(library: Library, queue: Queue) -> gr.Blocks:
 def build_old_tabs(demo: gr.Blocks, page: Page) -> None:
     """Build the tabs that have not moved to folders of their own."""
     library, doors = page.library, dict[str, Door]()
-    with page.tabs:
-        with gr.Tab("Explain", id="explain"):
-            doors["explain"] = build_explain(demo, library)
+    with page.tabs, gr.Tab("Explain", id="explain"):
+        doors["explain"] = build_explain(demo, library)
     connect(page.tabs, doors)
 
 
