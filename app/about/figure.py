@@ -145,7 +145,7 @@ def curve(name: str, label: str, placed: Sequence[tuple[float, Table]]) -> Curve
     for value, table in placed:
         for row in same([table], name):
             if row.score is not None:
-                sd = row.values.get("mean_ap_seed_sd", row.values.get("validation_sd", 0.0))
+                sd = row.values.get("mean_ap_seed_sd", 0.0)
                 found.append((value, row.score, row.score - sd, row.score + sd))
     return Curve(label, tuple(found))
 

@@ -45,20 +45,23 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "mean_ap": ("mAP", "percent, mean ± sd over seeds", "score"),
     "mean_inp": ("mINP", "percent, mean ± sd over seeds", "score"),
     "mean_ap_difference": ("Δ mAP", "points against the reference, ± sd over seeds [95 % over people]", "difference"),
-    "validation": ("validation mAP", "percent, mean ± sd over seeds", "score"),
-    "difference": ("Δ validation mAP", "points against the reference, ± sd over seeds", "difference"),
     "seeds": ("seeds", "runs that differ by their seed alone", "count"),
     "mean_ap_gallery_sd": ("galleries", "sd of mAP over galleries, points", "percent"),
     "validation_mean_ap": ("validation", "mAP of the chosen variant on validation people, percent", "percent"),
     **{
         name: (title, "at the end of training", "number" if name.startswith("identity") else "percent")
-        for name, title in list(VALIDATED.items())[1:]
+        for name, title in VALIDATED.items()
     },
     "parameters": ("learned", "numbers learned, without the classifier", "count"),
     "step_seconds": ("ms/step", "forward and backward, alone on the machine", "milliseconds"),
     "peak_bytes": ("memory, MB", "most at once while training a step", "megabytes"),
 }
-SPREADS = {"validation": "validation_sd"}  # else the name with `_seed_sd` behind it
+RENAMED = {  # as a table of validation people alone has them
+    "difference": "mean_ap_difference",
+    "low": "mean_ap_low",
+    "high": "mean_ap_high",
+    "difference_seed_sd": "mean_ap_difference_seed_sd",
+}
 
 
 @dataclass(frozen=True)
@@ -80,16 +83,14 @@ class Row:
     @property
     def score(self) -> float | None:
         """mAP, of test or else of validation people; `None` where nothing was run."""
-        return self.values.get("mean_ap", self.values.get("validation"))
+        return self.values.get("mean_ap")
 
     @property
     def difference(self) -> Paired | None:
-        """The difference in that score from the reference; the interval is NaN where it was not measured."""
-        for name, spread in (("mean_ap", "mean_ap_difference_seed_sd"), ("", "difference_sd")):
-            if (mean := self.values.get(f"{name}_difference".lstrip("_"))) is not None:
-                low, high, sd = (self.values.get(one, math.nan) for one in (f"{name}_low", f"{name}_high", spread))
-                return Paired(mean, low, high, sd)
-        return None
+        """The difference in mAP from the reference; the interval is NaN where it was not measured."""
+        if "mean_ap_difference" not in self.values:
+            return None
+        return Paired(*(self.values.get(name, math.nan) for name in RENAMED.values()))
 
     @property
     def clear(self) -> bool:
@@ -107,7 +108,7 @@ class Row:
         if form == "difference" and self.difference is not None:
             return points(self.difference)
         if form == "score":
-            spread = self.values.get(SPREADS.get(name, f"{name}_seed_sd"))
+            spread = self.values.get(f"{name}_seed_sd")
             return f"{100 * value:.1f}" + ("" if spread is None else f" ± {100 * spread:.1f}")
         if form in ("count", "number"):
             return f"{value:,.0f}" if form == "count" else f"{value:.2f}"
@@ -183,11 +184,11 @@ class Table:
         compared = [row for row in self.run if row.difference is not None]
         base = next((row for row in self.run if row.label == self.reference), None)
         ours = next((row for name in reversed(OURS) for row in compared if row.name == name), None)
-        ahead = [row.label for row in compared if row.clear and row.values[self.key] > 0]
-        behind = [row.label for row in compared if row.clear and row.values[self.key] < 0]
+        ahead = [row.label for row in compared if row.clear and row.values["mean_ap_difference"] > 0]
+        behind = [row.label for row in compared if row.clear and row.values["mean_ap_difference"] < 0]
         said = []
         if ours is not None and base is not None and ours.score is not None and base.score is not None:
-            made = ours.values[self.key]
+            made = ours.values["mean_ap_difference"]
             way = "more" if made > 0 else "less"
             why = "more than other people or other seeds explain" if ours.clear else "no more than other seeds may give"
             said.append(
@@ -203,16 +204,11 @@ class Table:
         )
         return [*said, self.scope()]
 
-    @property
-    def key(self) -> str:
-        """Name of the column that holds the difference from the reference."""
-        return "mean_ap_difference" if "mean_ap_difference" in self.columns else "difference"
-
     def scope(self) -> str:
         """Say what it was measured on, and what it is not about."""
         splits = {part: self.about[part]["splits"] for part in ("train", "test")}
         seeds = int(max((row.values.get("seeds", 1) for row in self.run), default=1))
-        tested = splits["test"].get("test") if "mean_ap" in self.columns else splits["train"]["val"]
+        tested = splits["test"].get("test") if "rank1" in self.columns else splits["train"]["val"]
         return (
             f"{seeds} seeds, trained on {splits['train']['train']['identities']:,} synthetic people, scored on"
             f" {tested['identities']:,} others: nothing here is about the paper's network or real streets."
@@ -303,8 +299,7 @@ def grid(tables: Sequence[Table]) -> list[tuple[str, list[tuple[str, float | Non
     for first in tables[0].rows:
         found = [next((row for row in table.rows if row.name == first.name), first) for table in tables]
         if any(row.score is not None for row in found):
-            name = "mean_ap" if "mean_ap" in tables[0].columns else "validation"
-            lines.append((first.label, [(row.cell(name), row.values.get(name)) for row in found]))
+            lines.append((first.label, [(row.cell("mean_ap"), row.score) for row in found]))
     asked = [table.claims[0] for table in tables if table.claims and table.claims[0].paired is not None]
     if len(asked) == len(tables):
         made = [one.paired for one in asked if one.paired is not None]
@@ -345,7 +340,7 @@ def place(path: Path) -> tuple[int, int, str]:
 def read_row(labels: Mapping[str, str], line: Mapping[str, str]) -> Row:
     """Read one line of the CSV file."""
     words, label = {"row", "variant", "device"}, labels[line["row"]]
-    values = {name: float(value) for name, value in line.items() if name not in words and value}
+    values = {RENAMED.get(name, name): float(value) for name, value in line.items() if name not in words and value}
     return Row(line["row"], LABELS.get(label, label), values, line.get("variant", ""))
 
 

@@ -116,8 +116,8 @@ def test_the_first_picture_is_that_of_the_rivals_with_mun_marked(library: Librar
 
 
 def test_validation_tables_and_claims_are_shown_where_they_are(tmp_path, at) -> None:
-    text = "row,seeds,validation,validation_sd,difference,difference_sd,gap\nnone,3,0.3,0.01,,,0.1\n"
-    text += "mun,3,0.2,0.01,-0.1,0.01,0.2"
+    text = "row,seeds,mean_ap,mean_ap_seed_sd,difference,low,high,difference_seed_sd,gap\nnone,3,0.3,0.01,,,,,0.1\n"
+    text += "mun,3,0.2,0.01,-0.1,-0.2,-0.05,0.01,0.2"
     put(tmp_path, text)
     claims = [
         {"role": "primary", "first": "mun", "second": "none", "setting": "many", "minus": "few", "ran": True,
@@ -126,11 +126,16 @@ def test_validation_tables_and_claims_are_shown_where_they_are(tmp_path, at) -> 
     ]  # fmt: skip
     (tmp_path / "rivals-claims.json").write_text(json.dumps({"claims": claims}), encoding="utf-8")
     (table,) = read_tables(tmp_path)
-    assert table.columns == ["validation", "difference", "seeds", "gap"]
+    assert table.columns == ["mean_ap", "mean_ap_difference", "seeds", "gap"]
     assert "10.0 points less" in table.sentences()[0]
     assert "scored on 100 others" in table.sentences()[2]
     drawn = at(tmp_path)
-    for words in (f"{MINUS}10.0 ± 1.0", "lead of training people", "primary, p 0.040", "not run"):
+    for words in (
+        f"{MINUS}10.0 ± 1.0 [{MINUS}20.0, {MINUS}5.0]",
+        "lead of training people",
+        "primary, p 0.040",
+        "not run",
+    ):
         assert words in drawn, words
 
 
