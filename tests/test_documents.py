@@ -1,4 +1,4 @@
-"""docs/commands.md and docs/http.md are what the declarations say; `python -m benchmarks.documents` writes them anew."""
+"""docs/commands.md and docs/http.md say what is declared; `python -m benchmarks.documents` writes them anew."""
 
 from __future__ import annotations
 
