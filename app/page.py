@@ -20,7 +20,7 @@ from app.retrieval import own, rank, scores
 from app.retrieval.tab import build as build_retrieval
 from app.server.limits import KEEP_SECONDS
 from app.server.sessions import keep_sessions_light
-from app.shared.api import expose
+from app.shared.api import LIGHT, expose
 from app.shared.html import html
 from app.shared.tab import Page, Piece
 from app.tabs.doors import Door, connect
@@ -31,6 +31,7 @@ from app.train.request import Look, Start, Stop
 
 __all__ = ["build"]
 
+MAX_CALLS = 200  # that wait before Gradio looks at them; those that it has looked at wait by visitor
 CLEAN_SECONDS = 300  # between two looks for temporary files that are old
 
 
@@ -50,17 +51,17 @@ def build(library: Library, queue: Queue) -> gr.Blocks:
         build_old_tabs(demo, page)
         train.build(page, queue)
         build_about(page)
-        expose("status", status.Nothing, status.answer, library, concurrency_limit=4)
-        expose("retrieve", rank.Retrieve, rank.answer, library, concurrency_limit=4)
+        expose("status", status.Nothing, status.answer, library, concurrency_limit=4, each=LIGHT)
+        expose("retrieve", rank.Retrieve, rank.answer, library, concurrency_limit=4, each=LIGHT)
         expose("evaluate", scores.Evaluate, scores.answer, library, concurrency_limit=2)
         expose("retrieve_image", own.RetrieveImage, own.answer, library, concurrency_limit=2)
         expose("project", Project, project.answer, library, concurrency_limit=1)
         expose("auxiliary", compare.Compare, compare.answer, library, concurrency_limit=2)
         expose("train_start", Start, partial(train.start, queue), library, concurrency_limit=1)
-        looking = {"concurrency_limit": 4, "concurrency_id": "train_status"}
-        expose("train_status", Look, partial(train.look, queue), library, **looking)
-        expose("train_stop", Stop, partial(train.stop, queue), library, **looking)
+        expose("train_status", Look, partial(train.look, queue), library, concurrency_limit=4, each=LIGHT)
+        expose("train_stop", Stop, partial(train.stop, queue), library, concurrency_limit=4, each=LIGHT)
         add_api(library)
+    demo.queue(max_size=MAX_CALLS)
     return demo
 
 

@@ -13,6 +13,7 @@ from mun.parser import OneLineParser
 
 __all__ = ["launch_options", "main", "parser", "prepare_environment"]
 
+MAX_THREADS = 120  # most of them wait for their turn
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -86,6 +87,7 @@ def launch_options() -> dict[str, Any]:
         "css": stylesheet(),
         "head": page_head(),
         "max_file_size": "16mb",
+        "max_threads": MAX_THREADS,
         "strict_cors": True,
         "state_session_capacity": caps.visits,
         "allowed_paths": [],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,13 +55,14 @@ class Served:
     temporary: Path
     routes: tuple[Any, ...] = ()
 
-    def call(self, name: str, data: Any) -> Outcome:
+    def call(self, name: str, data: Any, headers: Mapping[str, str] | None = None) -> Outcome:
         """Call a public function: post, then read the events."""
-        return self.post(name, json.dumps({"data": data}).encode())  # by hand, because httpx refuses NaN
+        return self.post(name, json.dumps({"data": data}).encode(), headers)  # by hand, because httpx refuses NaN
 
-    def post(self, name: str, body: bytes) -> Outcome:
+    def post(self, name: str, body: bytes, headers: Mapping[str, str] | None = None) -> Outcome:
         """Post any bytes to a public function."""
-        posted = self.client.post(f"{self.url}gradio_api/call/{name}", content=body, headers=JSON)
+        address = f"{self.url}gradio_api/call/{name}"
+        posted = self.client.post(address, content=body, headers={**JSON, **(headers or {})})
         if posted.status_code != 200:
             return Outcome("refused", posted.text, posted.text, posted.status_code)
         text = self.client.get(f"{self.url}gradio_api/call/{name}/{posted.json()['event_id']}").text

@@ -7,15 +7,15 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
+
+from app.library.turns import VISITOR, BusyError, Ticket, Turns
 
 __all__ = ["AbandonedError", "Background", "Job", "Progress", "StoppedError"]
 
 PATIENCE = 8.0  # seconds; a page asks about every second
-LOOK_SECONDS = 0.1
-MAX_JOBS = 12  # of one kind that wait or are done; further ones are asked to come again
 MAX_ENDED = 200  # failures and stops that are remembered
 
 
@@ -63,7 +63,7 @@ class Job:
         begun: How it stands before anything is done.
         work: Does it and keeps its result, as in the cache; it calls `Background.report` now and then.
         ready: Says whether its result is there.
-        kind: Jobs of one kind are done one at a time; those without a kind beside all others.
+        kind: Jobs of one kind are done one at a time, round by visitor; those without a kind beside all others.
         fleeting: Whether it is worth nothing once no page asks for it.
     """
 
@@ -79,7 +79,7 @@ class Background:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._turns: defaultdict[str, Turns] = defaultdict(Turns)
         self._running: dict[Hashable, Job] = {}  # those that wait for their turn, too
         self._progress: dict[Hashable, Progress] = {}
         self._stopping: set[Hashable] = set()
@@ -89,14 +89,17 @@ class Background:
     def ask(self, key: Hashable, job: Job, *, who: str = "", retry: bool = False) -> Progress:
         """Begin a job, unless it is there or under way, and say how far it is.
 
+        A visitor who has as many jobs of the kind as one may have is told that this one waits, and asks again.
+
         Args:
             key: Names the result.
             job: What is to be done.
-            who: The visitor who asks; `stop` leaves a job to the other visitors who do.
+            who: The visitor who asks, by default that of the event in hand; `stop` leaves a job to the others who do.
             retry: Begin anew where it has failed or was stopped; otherwise that is reported again.
         """
         if job.ready():
             return replace(job.begun, done=job.begun.total, ready=True)
+        who = who or VISITOR.get()
         with self._lock:
             reported = self._progress.get(key)
             ended = reported is not None and reported.ended
@@ -104,12 +107,14 @@ class Background:
                 self._asked.setdefault(key, {})[who] = time.monotonic()
             if reported is not None and not (retry and ended):
                 return reported
-            if job.kind and sum(one.kind == job.kind for one in self._running.values()) >= MAX_JOBS:
+            try:
+                ticket = self._turns[job.kind].take(who) if job.kind else None
+            except BusyError as error:
                 self._asked.pop(key, None)
-                return replace(job.begun, problem="many visitors are asking for this just now; try again in a minute")
+                return replace(job.begun, words="waiting for its turn", problem="" if error.own else str(error))
             self._progress[key], self._running[key] = job.begun, job
             self._stopping.discard(key)
-        threading.Thread(target=self._run, args=(key, job), name="background", daemon=True).start()
+        threading.Thread(target=self._run, args=(key, job, ticket), name="background", daemon=True).start()
         return job.begun
 
     def stop(self, key: Hashable, who: str = "") -> None:
@@ -168,33 +173,36 @@ class Background:
         return not self._wanted[key] and all(now - moment > PATIENCE for moment in asked)
 
     @contextmanager
-    def _in_turn(self, key: Hashable, job: Job) -> Iterator[None]:
-        """Wait until no other job of the kind is under way."""
-        if not job.kind:
-            yield
-            return
-        while not self._turns[job.kind].acquire(timeout=LOOK_SECONDS):
+    def _in_turn(self, key: Hashable, job: Job, ticket: Ticket | None) -> Iterator[None]:
+        """Wait for the turn of a job; nothing is begun that was given up or stopped while it waited."""
+        with self._turns[job.kind].turn(ticket, lambda: self.report(key)) if ticket else nullcontext():
             self.report(key)
-        try:
-            self.report(key)  # nothing is begun that was given up or stopped while it waited
             yield
-        finally:
-            self._turns[job.kind].release()
 
-    def _run(self, key: Hashable, job: Job) -> None:
-        """Do a job; a failure is kept for the page and never ends the app."""
+    def _work(self, key: Hashable, job: Job) -> None:
+        """Do a job, again where it shares work with one that was stopped."""
+        while True:
+            try:
+                job.work()
+                return
+            except AbandonedError:
+                raise
+            except StoppedError:
+                with self._lock:
+                    if key in self._stopping or self._running.get(key) is not job:
+                        raise
+
+    def _run(self, key: Hashable, job: Job, ticket: Ticket | None) -> None:
+        """Do a job in its turn; a failure is kept for the page and never ends the app."""
         problem, stopped = "", False
         try:
-            with self._in_turn(key, job):
-                job.work()
+            with self._in_turn(key, job, ticket):
+                self._work(key, job)
         except AbandonedError:
             pass
         except StoppedError:
             with self._lock:
-                stopped, current = key in self._stopping, self._running.get(key) is job
-            if current and not stopped:  # it shares work with one that was stopped
-                self._run(key, job)
-                return
+                stopped = key in self._stopping
         except ValueError as error:
             problem = str(error)
         except Exception as error:

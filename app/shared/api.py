@@ -12,10 +12,13 @@ from gradio.context import LocalContext
 from gradio.events import api
 
 from app.library import Library
+from app.library.turns import VISITOR, Turns
 from app.shared.request import Request, is_file
 
-__all__ = ["expose", "takes_images", "visitor"]
+__all__ = ["HEAVY", "LIGHT", "expose", "takes_images", "visitor"]
 
+HEAVY, LIGHT = 2, 8  # calls that one visitor may have, running or waiting
+WAITING = 8
 Asked = TypeVar("Asked", bound=Request)
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -34,22 +37,34 @@ def takes_images(count: int) -> Callable[[Handler], Handler]:
 
 
 def expose(
-    name: str, kind: type[Asked], run: Callable[[Library, Asked], dict[str, Any]], library: Library, **options: Any
+    name: str,
+    kind: type[Asked],
+    run: Callable[[Library, Asked], dict[str, Any]],
+    library: Library,
+    concurrency_limit: int = 1,
+    each: int = HEAVY,
 ) -> None:
     """Offer a request as an HTTP function with keyword parameters, all defaulted; a refusal is one sentence.
+
+    Its calls go round by visitor, whose name here is the network address.
 
     Args:
         name: Of the function.
         kind: The request; its docstring is the function's, and names what comes back.
         run: The computation, from a checked request to a JSON object.
         library: What all visitors share.
-        options: For Gradio, as `concurrency_limit`.
+        concurrency_limit: Calls that are computed at a time.
+        each: Calls that one visitor may have, running or waiting; a further one is told when to try again.
     """
+    turns = Turns(concurrency_limit, each, 2 * each + WAITING)
 
     @takes_images(sum(map(is_file, kind.model_fields.values())))
     def function(*values: Any) -> Any:
         try:
-            return run(library, kind.read(dict(zip(kind.model_fields, values, strict=True)), library))
+            request = kind.read(dict(zip(kind.model_fields, values, strict=True)), library)
+            VISITOR.set(visitor())
+            with turns.turn(turns.take(VISITOR.get())):
+                return run(library, request)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
@@ -63,8 +78,7 @@ def expose(
     function.__signature__ = inspect.Signature(parameters, return_annotation=dict[str, Any])  # type: ignore[attr-defined]
     function.__annotations__ = {**{name: one.annotation for name, one in fields.items()}, "return": dict[str, Any]}
     function.__doc__ = inspect.getdoc(kind)
-    options.setdefault("concurrency_id", name)
-    api(function, api_name=name, **options)
+    api(function, api_name=name, concurrency_limit=None, concurrency_id=name)  # the turns limit it
     blocks = gr.context.Context.root_block
     inputs = blocks.fns[max(blocks.fns)].inputs if blocks is not None else []  # Gradio names them "1st", "2nd", …
     for (parameter, field), component in zip(fields.items(), inputs, strict=True):

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from app.library import Library
-from app.shared.api import takes_images
+from app.library.turns import VISITOR
+from app.shared.api import takes_images, visitor
 from app.shared.export import LOCAL, MIMES
 from app.shared.html import chips, controls, html
 from app.shared.request import Request, is_file
@@ -48,7 +49,7 @@ class Press:
         tokens: What the visitor's browser keeps for this tab alone, by name.
         url: Address of the page, for calls and captions.
         turn: Number of the press, which the answer repeats.
-        visitor: Who asks: a number of the page's session.
+        visitor: Who asks: a network address, and the number of the page's session.
     """
 
     values: Mapping[str, object] = field(default_factory=dict)
@@ -251,7 +252,8 @@ class Tab:
 
         @images
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
-            press = Press.of(getattr(event, "_data", None), str(client.session_hash))
+            press = Press.of(getattr(event, "_data", None), f"{visitor()} {client.session_hash}")
+            VISITOR.set(press.visitor)
             opened = {**kind.files(press.values), **kind.of_address(press.address)} if press.address else press.values
             request, wrong = kind.repair(opened, library)
             named = press.changed or kind.model_fields if press.address else press.changed

@@ -10,6 +10,7 @@ import pytest
 
 from app.library import background
 from app.library.background import AbandonedError, Background, Job, Progress, StoppedError
+from app.library.turns import VISITOR, Turns
 
 
 def until(holds: Callable[[], object], seconds: float = 20) -> None:
@@ -180,16 +181,32 @@ def test_a_job_that_is_started_again_while_it_ends_can_still_be_stopped(jobs: Ba
     assert (first.result, second.error) == (True, StoppedError.__name__)
 
 
-def test_only_so_many_jobs_of_a_kind_wait(jobs: Background, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "MAX_JOBS", 1)
+def test_only_so_many_jobs_of_a_kind_wait(jobs: Background) -> None:
+    jobs._turns["heavy"] = Turns(most=1)
     first, second, other = (Work(jobs, key) for key in "abc")
     jobs.ask("a", first.job())
-    assert "many visitors" in jobs.ask("b", second.job()).problem
+    assert "many visitors" in jobs.ask("b", second.job(), who="another").problem
     assert not jobs.ask("c", other.job("another")).problem
     for work in (first, second, other):
         work.go.set()
     until(lambda: not jobs._running)
     assert not jobs.ask("b", second.job()).problem
+
+
+def test_a_further_job_of_one_visitor_waits_outside_the_queue(jobs: Background) -> None:
+    works = [Work(jobs, key) for key in "abc"]
+    for work in works:
+        work.go.set()
+    works[0].go.clear()
+    asked = [jobs.ask(work.key, work.job(), who="10.0.0.1 page") for work in works]
+    assert asked[2] == Progress(0, 2, words="waiting for its turn")
+    assert set(jobs._running) == {"a", "b"}
+    works[0].go.set()
+    until(lambda: not jobs._running)
+    token = VISITOR.set("10.0.0.1 page")  # as the event in hand says
+    jobs.ask("c", works[2].job())
+    VISITOR.reset(token)
+    until(lambda: works[2].result and not jobs._running)
 
 
 def test_only_so_many_failures_are_remembered(jobs: Background, monkeypatch: pytest.MonkeyPatch) -> None:
