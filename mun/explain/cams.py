@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import importlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import SimpleNamespace
@@ -25,8 +25,8 @@ from mun.models.network import Network
 from mun.structures import Modality
 from mun.torchvision_compat import import_grad_cam
 
-__all__ = ["GENERATOR_LAYERS", "STAGES", "Look", "LookingNetwork", "Method", "activation_maps", "default_method"]
-__all__ += ["upsampled"]
+__all__ = ["GENERATOR_LAYERS", "STAGES", "Look", "LookingNetwork", "Method", "Report", "activation_maps"]
+__all__ += ["default_method", "part", "upsampled"]
 
 GENERATOR_LAYERS = ("iml_visible", "iml_infrared", "cml", "fused")
 STAGES = ("layer1", "layer2", "layer3", "layer4")
@@ -34,6 +34,7 @@ MAX_SCORED = 2**23  # channels × pixels of an image that Score-CAM may put thro
 LOCK = threading.Lock()
 
 Floats = NDArray[np.float32]
+Report = Callable[[float], None]  # called with the share of the work that is done; what it raises ends the work
 
 
 class Method(StrEnum):
@@ -123,7 +124,11 @@ class LookingNetwork(nn.Module):
 
 
 def activation_maps(
-    network: Network, look: Look, targets: Sequence[Target], wanted: Iterable[tuple[str, Method]]
+    network: Network,
+    look: Look,
+    targets: Sequence[Target],
+    wanted: Iterable[tuple[str, Method]],
+    report: Report = lambda share: None,
 ) -> dict[tuple[str, Method], Floats]:
     """Compute maps of some layers.
 
@@ -134,6 +139,7 @@ def activation_maps(
         look: N images, or pairs of images.
         targets: One per image, all of one kind.
         wanted: Layers, names of `Network.explainable_layers`, and how their maps are made.
+        report: Called after each map, and within a Score-CAM.
 
     Returns:
         By layer and method the positive part of the map at the layer's resolution, float32, `(N, h, w)`. Not scaled: a
@@ -144,18 +150,25 @@ def activation_maps(
             or no classifier; Score-CAM would take too long; the values are not finite.
     """
     logits = check_targets(network, look, targets)
-    maps = {}
+    maps, listed = {}, list(wanted)
     with torch.inference_mode(False), torch.enable_grad():
         own = copy.deepcopy(network).eval().requires_grad_(False)
         model = LookingNetwork(own, look, logits=logits)
         layers = own.explainable_layers()
-        for name, method in wanted:
+        for number, (name, method) in enumerate(listed):
             check_layer(name, list(layers), look)
-            values = one_map(model, layers[name], name, look.images, targets, method)
+            within = part(report, number / len(listed), (number + 1) / len(listed))
+            values = one_map(model, layers[name], name, look.images, targets, method, within)
             if not np.isfinite(values).all():
                 raise ValueError(f"expected finite values at {name}, got NaN or infinity; the weights are damaged")
             maps[name, method] = np.maximum(values, 0)
+            within(1.0)
     return maps
+
+
+def part(report: Report, low: float, high: float) -> Report:
+    """Report one part of the work as a part of the whole, the shares `low` to `high`."""
+    return lambda share: report(low + (high - low) * share)
 
 
 def check_targets(network: Network, look: Look, targets: Sequence[Target]) -> bool:
@@ -187,7 +200,13 @@ def check_layer(name: str, names: Sequence[str], look: Look) -> None:
 
 
 def one_map(
-    model: LookingNetwork, layer: nn.Module, name: str, images: Tensor, targets: Sequence[Target], method: Method
+    model: LookingNetwork,
+    layer: nn.Module,
+    name: str,
+    images: Tensor,
+    targets: Sequence[Target],
+    method: Method,
+    report: Report = lambda share: None,
 ) -> Floats:
     """Compute the map of one layer, signed, `(N, h, w)`."""
     package = import_grad_cam()
@@ -201,7 +220,7 @@ def one_map(
             def keep(*args: Any) -> Any:
                 check_spatial(name, args[3])
                 if method is Method.SCORE_CAM:
-                    prepare_score_cam(name, args[3].shape[1], images)
+                    prepare_score_cam(name, args[3].shape[1], images, report)
                 kept.append(make(*args))
                 return kept[-1]
 
@@ -221,15 +240,21 @@ def check_spatial(name: str, activations: NDArray[np.float32] | None) -> None:
         raise ValueError(f"expected a spatial map of several places at {name}, got {places}; the images are too small")
 
 
-def prepare_score_cam(name: str, channels: int, images: Tensor) -> None:
-    """Bound the work of Score-CAM, and keep its progress bar out of the log."""
+def prepare_score_cam(name: str, channels: int, images: Tensor, report: Report) -> None:
+    """Bound the work of Score-CAM, and let its progress bar report instead of writing to the log."""
     if (work := channels * images.shape[-2] * images.shape[-1] * len(images)) > MAX_SCORED:
         most = MAX_SCORED * channels // work
         raise ValueError(
             f"expected at most {most} channels for Score-CAM at this image size, got {channels} at {name}; it runs the"
             " network once per channel"
         )
-    importlib.import_module("pytorch_grad_cam.score_cam").tqdm = SimpleNamespace(tqdm=iter)  # type: ignore[attr-defined]
+
+    def bar(batches: Sequence[int]) -> Iterator[int]:
+        for number, batch in enumerate(batches):
+            report(number / len(batches))
+            yield batch
+
+    importlib.import_module("pytorch_grad_cam.score_cam").tqdm = SimpleNamespace(tqdm=bar)  # type: ignore[attr-defined]
 
 
 def thin_projection(*args: Any) -> Floats:

@@ -232,3 +232,19 @@ def test_a_center_is_the_direction_of_the_mean() -> None:
         center(np.array([[1, 0], [-1, 0]], np.float32))
     with pytest.raises(ValueError, match="K at least 1"):
         center(np.zeros((0, 4), np.float32))
+
+
+def test_what_is_done_is_reported_and_can_be_ended() -> None:
+    net, shares = network(), list[float]()
+    look, targets = Look(images(1), V), similarities(net, 1)
+    activation_maps(net, look, targets, [("layer1", Method.GRAD_CAM), ("layer4", Method.SCORE_CAM)], shares.append)
+    assert shares[0] == 0.5
+    assert shares[-1] == 1.0
+    assert len(shares) > 3
+    assert shares == sorted(shares)
+
+    def stop(share: float) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        activation_maps(net, look, targets, [("layer4", Method.SCORE_CAM)], stop)
