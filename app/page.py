@@ -8,12 +8,14 @@ import gradio as gr
 
 from app.about import status
 from app.about.tab import build as build_about
-from app.api import add_api
 from app.auxiliary import compare
 from app.auxiliary.tab import build as build_auxiliary
 from app.embeddings import project
 from app.embeddings.request import Project
 from app.embeddings.tab import build as build_embeddings
+from app.explain import explain
+from app.explain.subject import Explain
+from app.explain.tab import build as build_explain
 from app.library import Library
 from app.library.thumbnails import STRIP_HEIGHT
 from app.retrieval import own, rank, scores
@@ -23,8 +25,6 @@ from app.server.sessions import keep_sessions_light
 from app.shared.api import LIGHT, expose
 from app.shared.html import html
 from app.shared.tab import Page, Piece
-from app.tabs.doors import Door, connect
-from app.tabs.explain import build_explain
 from app.train import tab as train
 from app.train.queue import Queue
 from app.train.request import Look, Start, Stop
@@ -48,7 +48,7 @@ def build(library: Library, queue: Queue) -> gr.Blocks:
         build_retrieval(page)
         build_embeddings(page)
         build_auxiliary(page)
-        build_old_tabs(demo, page)
+        build_explain(page)
         train.build(page, queue)
         build_about(page)
         expose("status", status.Nothing, status.answer, library, concurrency_limit=4, each=LIGHT)
@@ -60,17 +60,9 @@ def build(library: Library, queue: Queue) -> gr.Blocks:
         expose("train_start", Start, partial(train.start, queue), library, concurrency_limit=1)
         expose("train_status", Look, partial(train.look, queue), library, concurrency_limit=4, each=LIGHT)
         expose("train_stop", Stop, partial(train.stop, queue), library, concurrency_limit=4, each=LIGHT)
-        add_api(library)
+        expose("explain", Explain, explain.answer, library, concurrency_limit=2)
     demo.queue(max_size=MAX_CALLS)
     return demo
-
-
-def build_old_tabs(demo: gr.Blocks, page: Page) -> None:
-    """Build the tabs that have not moved to folders of their own."""
-    library, doors = page.library, dict[str, Door]()
-    with page.tabs, gr.Tab("Explain", id="explain"):
-        doors["explain"] = build_explain(demo, library)
-    connect(page.tabs, doors)
 
 
 def header(library: Library) -> Piece:

@@ -37,9 +37,8 @@ LIBRARY: dict[str, set[str]] = {
     "commands": {"experiments", "explain", "projection", "panel", "parser"},
     "__main__": {"commands"},
 }
-# The same of app/, where everything may import mun/ but its commands. What is neither is of the old house, and free.
+# The same of app/, where everything may import mun/ but its commands.
 FEATURES = {"retrieval", "embeddings", "auxiliary", "explain", "analysis", "train", "about"}
-OLD = {"actions", "views", "tabs", "figures", "api"}
 APP: dict[str, set[str]] = {
     "server": set(),
     "library": set(),
@@ -49,8 +48,9 @@ APP: dict[str, set[str]] = {
     "start": {"page", "server"},
 }
 # Where Gradio may be imported: the page, its wiring and what stands before it. `start` imports it when it is asked.
-WITH_GRADIO = re.compile(rf"app\.(page|start|shared\.(api|tab)|server\..+|({'|'.join(sorted(FEATURES))})\.tab)")
-OLD_WITH_GRADIO = re.compile(r"app(\.((api|tabs)(\..+)?|errors|theme|interface))?")
+WITH_GRADIO = re.compile(
+    rf"app(\.(page|start|theme|shared\.(api|tab)|server\..+|({'|'.join(sorted(FEATURES))})\.tab))?"
+)
 
 
 def module_name(path: Path) -> str:
@@ -115,16 +115,14 @@ def test_imports_point_down() -> None:
 
 def test_every_folder_of_the_app_is_known() -> None:
     folders = {path.parent.name for path in ROOT.glob("app/*/*.py")}
-    assert folders <= set(APP) | OLD, "a new folder stands in the table, with what it may import"
+    assert folders <= set(APP), "a new folder stands in the table, with what it may import"
 
 
 def test_gradio_stays_in_its_rooms() -> None:
     """The library and the computations work without it."""
     using = {module_name(path) for path in MODULES if any(one.split(".")[0] == "gradio" for one in imports_of(path))}
     assert using
-    assert [
-        name for name in sorted(using) if not (WITH_GRADIO.fullmatch(name) or OLD_WITH_GRADIO.fullmatch(name))
-    ] == []
+    assert [name for name in sorted(using) if not WITH_GRADIO.fullmatch(name)] == []
 
 
 def test_metrics_need_numpy_alone() -> None:

@@ -20,6 +20,7 @@ from app.shared.export import (
     describe_data,
     described_csv,
     latex_table,
+    pieces_of,
     pixels_of,
     safe_stem,
     shots_words,
@@ -169,11 +170,6 @@ def caption(library: Library, first: Result, facts: Sequence[tuple[str, str]]) -
         f" {words['distance']}.{' SynVI is synthetic: no evidence about real streets.' if synthetic else ''} The first"
         " list is remade by, where the app runs:"
     )
-
-
-def pieces_of(call: str) -> list[str]:
-    """Cut a line of Python at places where a line may break."""
-    return call.replace("; ", "; \0").replace(", ", ", \0").replace("print(", "print(\0").split("\0")
 
 
 def stem_of(results: Sequence[Result]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from app.library import Library
-from app.library.background import Progress
 from app.library.collection import Direction
 from app.library.queries import Order
 from app.library.ranking import Ranked
@@ -15,7 +14,7 @@ from app.retrieval.export import MENUS, Options, write
 from app.retrieval.own_page import chooser, news, own_answer
 from app.retrieval.rank import LeftOut, Result, compare, retrieve
 from app.retrieval.scores import Scores, score
-from app.shared.html import form, html
+from app.shared.html import form, html, prepared
 from app.shared.tab import Answer, Export, Page, Piece, Press
 
 __all__ = ["answer", "build"]
@@ -148,20 +147,6 @@ def handed(library: Library, request: Browse, key: str) -> Browse:
                 changes = {"query": key, "direction": way.value, "protocol": name, "pid": 0, "camid": 0}
                 return Browse.repair({**request.model_dump(), **changes}, library)[0]
     return request
-
-
-def prepared(preparation: Progress, checkpoint: str) -> str:
-    """Say how far the embedding of the images by a checkpoint is, or that it was stopped or failed."""
-    seen = f"{preparation.done:,} of {preparation.total:,}"
-    state, action, heading = "loading", "stop", "Embedding the images"
-    words = f"The network {checkpoint} embeds {preparation.words} once: {seen} so far. The ranking appears by itself."
-    if preparation.problem:
-        state, action, heading, words = "error", "start", "The images cannot be embedded", preparation.problem
-    elif preparation.stopped:
-        state, action, heading = "stopped", "start", "Embedding was stopped"
-        words = f"The network {checkpoint} had embedded {seen} images. Nothing of it is kept; it can start again."
-    progress = {"done": preparation.done, "total": 0 if preparation.problem else preparation.total}
-    return html("message.html", state=state, heading=heading, words=words, action=action, **progress)
 
 
 def queries(library: Library, request: Browse, page: int) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "describe_data",
     "described_csv",
     "latex_table",
+    "pieces_of",
     "pixels_of",
     "safe_stem",
     "shots_words",
@@ -41,6 +42,7 @@ MIMES = {
     "json": "application/json",
     "txt": "text/plain",
     "zip": "application/zip",
+    "npz": "application/zip",
 }
 LOCAL = "http://127.0.0.1:7860"  # where `python app.py` answers unless it is told otherwise
 SHOWN_HASH = 12  # hexadecimal digits
@@ -152,3 +154,8 @@ def latex_table(facts: Iterable[tuple[str, str]], header: Sequence[str], rows: I
     lines = [" & ".join(str("" if cell is None else cell).translate(LATEX) for cell in row) for row in (header, *rows)]
     table = [rf"\begin{{tabular}}{{{'l' * len(header)}}}", r"\toprule", rf"{lines[0]} \\", r"\midrule"]
     return "\n".join([*comments, *table, *(rf"{line} \\" for line in lines[1:]), r"\bottomrule", r"\end{tabular}", ""])
+
+
+def pieces_of(call: str) -> list[str]:
+    """Cut a line of Python at places where a line may break."""
+    return call.replace("; ", "; \0").replace(", ", ", \0").replace("print(", "print(\0").split("\0")

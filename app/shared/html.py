@@ -12,9 +12,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.library import Library
+from app.library.background import Progress
 from app.shared.request import Choice, Request, bounds
 
-__all__ = ["Chip", "chips", "controls", "form", "html"]
+__all__ = ["Chip", "chips", "controls", "form", "html", "prepared"]
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -119,3 +120,17 @@ def chips(request: Request, library: Library, names: Sequence[str]) -> list[Chip
             words = f"{control.title}: {labels.get(control.value, control.value)}"
         made.append(Chip(control.name, words, usual[control.name]))
     return made
+
+
+def prepared(preparation: Progress, checkpoint: str) -> str:
+    """Say how far the embedding of the images by a checkpoint is, or that it was stopped or failed."""
+    seen = f"{preparation.done:,} of {preparation.total:,}"
+    state, action, heading = "loading", "stop", "Embedding the images"
+    words = f"The network {checkpoint} embeds {preparation.words} once: {seen} so far. The page goes on by itself."
+    if preparation.problem:
+        state, action, heading, words = "error", "start", "The images cannot be embedded", preparation.problem
+    elif preparation.stopped:
+        state, action, heading = "stopped", "start", "Embedding was stopped"
+        words = f"The network {checkpoint} had embedded {seen} images. Nothing of it is kept; it can start again."
+    progress = {"done": preparation.done, "total": 0 if preparation.problem else preparation.total}
+    return html("message.html", state=state, heading=heading, words=words, action=action, **progress)

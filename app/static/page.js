@@ -217,9 +217,11 @@ window.mun = (() => {
     file.remove();
   };
   const enlarge = (button) => {
-    const picture = button.querySelector("img") ?? button;
+    const pictures = button.matches("img") ? [button] : [...button.querySelectorAll("img")]; // a map lies over its image
     const dialog = make("dialog", { className: "mun-large" });
-    dialog.append(make("img", { src: picture.dataset.full ?? picture.src, alt: picture.alt }), make("p", { textContent: button.dataset.large || picture.alt }));
+    const layers = make("div", { className: "mun-layers" });
+    for (const { dataset, src, alt, className } of pictures) layers.append(make("img", { src: dataset.full ?? src, alt, className }));
+    dialog.append(layers, make("p", { textContent: button.dataset.large || pictures[0].alt }));
     const close = make("button", { type: "button", className: "mun-button", textContent: "Close" });
     close.onclick = () => dialog.close();
     dialog.append(close);
@@ -293,6 +295,8 @@ window.mun = (() => {
   };
   const slid = (event) => {
     if (event.target.type !== "range") return;
+    const { style } = event.target.dataset; // a slider of the browser alone, as the opacity of maps: a variable of the style
+    if (style) document.body.style.setProperty(style, event.target.value / 100);
     const twin = event.target.parentElement.querySelector(`input[type="number"][name="${event.target.name}"]`);
     if (twin) twin.value = event.target.value;
   };
@@ -328,6 +332,7 @@ window.mun = (() => {
     element.addEventListener("submit", (event) => event.preventDefault());
     if (name === "drawer-head") drawer(false);
     watch("value", () => {
+      for (const one of element.querySelectorAll("[data-style]")) one.value = 100 * document.body.style.getPropertyValue(one.dataset.style) || one.value;
       if (name === "file") save(element);
       else if (name === "header") switchers();
       else if (name === `${tab}-head`) adopt(tab, element);

@@ -128,7 +128,7 @@ def activation_maps(
     look: Look,
     targets: Sequence[Target],
     wanted: Iterable[tuple[str, Method]],
-    report: Report = lambda share: None,
+    report: Report | None = None,
 ) -> dict[tuple[str, Method], Floats]:
     """Compute maps of some layers.
 
@@ -166,9 +166,14 @@ def activation_maps(
     return maps
 
 
-def part(report: Report, low: float, high: float) -> Report:
-    """Report one part of the work as a part of the whole, the shares `low` to `high`."""
-    return lambda share: report(low + (high - low) * share)
+def part(report: Report | None, low: float, high: float) -> Report:
+    """Report one part of the work as a part of the whole, the shares `low` to `high`; to nobody where there is none."""
+
+    def within(share: float) -> None:
+        if report is not None:
+            report(low + (high - low) * share)
+
+    return within
 
 
 def check_targets(network: Network, look: Look, targets: Sequence[Target]) -> bool:
@@ -206,7 +211,7 @@ def one_map(
     images: Tensor,
     targets: Sequence[Target],
     method: Method,
-    report: Report = lambda share: None,
+    report: Report,
 ) -> Floats:
     """Compute the map of one layer, signed, `(N, h, w)`."""
     package = import_grad_cam()

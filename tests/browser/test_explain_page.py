@@ -1,4 +1,4 @@
-"""The Explain tab in a real browser: maps, opacity, targets, truth, checks, exports, links."""
+"""The Explain tab in a real browser: maps, opacity, a pair by clicks, the check, exports, links, a phone."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Any]
-RANDOMISE_AND_STOP = """() => new Promise((done) => {
-  const box = document.querySelector("#explain-checks");
+STOP_AT_ONCE = """() => new Promise((done) => {
+  const box = document.querySelector("#explain-progress");
   const look = new MutationObserver(() => {
-    if (!box.querySelector('[data-check="cascade"][data-state="loading"]')) return;
+    const stop = box.querySelector('[data-do="stop"]');
+    if (!stop) return;
     look.disconnect();
-    document.querySelector("#explain-stop").click();
+    stop.click();
     done();
   });
-  look.observe(box, { childList: true, subtree: true, attributes: true });
-  document.querySelector("#explain-randomise").click();
+  look.observe(box, { childList: true, subtree: true });
+  const menu = document.querySelector('#explain-settings select[name="method"]');
+  menu.value = "score-cam";
+  menu.dispatchEvent(new Event("change", { bubbles: true }));
 })"""
-READY = '#explain-row [data-state="ready"]'
+READY = '.mun-explain[data-state="ready"]'
+CHECKED = '.mun-explain-truth[data-state="ready"]'
 
 
 @pytest.fixture(autouse=True)
@@ -38,89 +42,124 @@ def patience() -> Iterator[None]:
     expect.set_options(timeout=5_000)
 
 
-def opened(visit: Visit, **options: Any) -> Any:
-    visitor = visit(**options)
-    visitor.page.get_by_role("tab", name="Explain").click()
-    visitor.page.wait_for_selector(READY)
-    return visitor
+def opened(visit: Visit, address: str = "?tab=explain", **options: Any) -> Any:
+    page = visit(address=address, **options).page
+    page.wait_for_selector(READY)
+    return page
 
 
-def choose(page: Any, label: str, option: str) -> None:
-    page.get_by_label(label, exact=True).locator("visible=true").click()
-    page.get_by_role("option", name=option, exact=True).click()
-
-
-def test_maps_opacity_targets_and_checks(visit: Visit) -> None:
-    visitor = opened(visit)
-    page = visitor.page
-    row = page.locator(READY)
-    assert page.locator("button[data-map]").count() == 12
-    images = page.locator("#explain-row img")
+def test_maps_are_large_and_any_of_them_can_be_enlarged(visit: Visit) -> None:
+    page = opened(visit)
+    row = page.locator("[data-maps-row] [data-map]")
+    assert row.count() == 6
+    assert all(width >= 140 for width in row.evaluate_all("all => all.map((one) => one.clientWidth)"))
+    images = page.locator("#explain-maps img")
     assert images.evaluate_all("all => all.every((one) => one.complete && one.naturalHeight > 0)")
-    heat = page.locator(".mun-explain-heat").first
+    heat = row.first.locator(".mun-heat")
     expect(heat).to_have_css("opacity", "0.6")
     page.get_by_label("Opacity of the maps, percent").fill("15")
     expect(heat).to_have_css("opacity", "0.15")
+    row.first.click()
+    dialog = page.locator("dialog.mun-large")
+    expect(dialog.locator("img")).to_have_count(2)
+    boxes = dialog.locator("img").evaluate_all("all => all.map((one) => JSON.stringify(one.getBoundingClientRect()))")
+    assert boxes[0] == boxes[1]  # the map lies over its image
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.get_by_text("All 13 maps").click()
+    assert page.locator("#explain-maps details [data-map]:visible").count() == 13
 
-    page.locator('button[data-map="pair/auxiliary/fused"]').click()
-    expect(row).to_have_attribute("data-focus", "pair/auxiliary/fused")
-    expect(page.locator('button[aria-pressed="true"][data-map="pair/auxiliary/fused"]')).to_have_count(1)
-    expect(page.locator(".mun-explain-heat").first).to_have_css("opacity", "0.15")  # it stays as it was set
-    assert "tab=explain" in page.url
+
+def test_a_pair_is_chosen_by_clicks_and_the_map_is_checked(visit: Visit) -> None:
+    page = opened(visit)
+    section = page.locator(READY)
+    page.wait_for_selector(CHECKED)
+    assert page.locator(".mun-bar-group").count() >= 2
+    page.get_by_label("Opacity of the maps, percent").fill("15")
+    page.get_by_role("button", name="Check this map below: CML").click()
+    expect(section).to_have_attribute("data-focus", "pair/auxiliary/cml")
+    expect(page.locator('.mun-explain-truth[data-state="ready"][data-focus="pair/auxiliary/cml"]')).to_be_visible()
+    expect(page.locator("[data-checked] [data-map]").first).to_have_attribute("data-map", "pair/auxiliary/cml")
+    expect(page.get_by_label("Opacity of the maps, percent")).to_have_value("15")  # it stays as it was set
     assert "focus=pair" in page.url
+    page.get_by_label("Map to check").select_option("target/target/layer4")
+    expect(section).to_have_attribute("data-focus", "target/target/layer4")
 
-    page.locator("#explain-delete").click()
-    expect(page.locator('#explain-checks [data-check="curves"][data-state="ready"]')).to_be_visible()
-    assert page.locator("#explain-checks polyline").count() == 6
-    for _ in range(10):  # on a fast machine a check of this tiny network may be over before it is stopped
-        page.evaluate(RANDOMISE_AND_STOP)
-        ended = page.locator('#explain-checks [data-state="stopped"], #explain-checks [data-done="7"]')
-        expect(ended).to_be_visible()
-        if ended.get_attribute("data-state") == "stopped":
-            break
-    expect(page.locator('#explain-checks [data-state="stopped"]')).to_be_visible()
-    page.locator("#explain-randomise").click()
-    expect(page.locator('#explain-checks [data-check="cascade"][data-done="7"]')).to_be_visible()
-
-    other = page.locator("#explain-targets button[data-aim]").nth(3)
+    other = page.locator("button[data-aim]").nth(3)
     key = other.get_attribute("data-aim")
     other.click()
-    expect(row).to_have_attribute("data-target", key)
-    expect(page.locator('#explain-targets [aria-pressed="true"]')).to_have_attribute("data-aim", key)
-    choose(page, "Layers", "backbone, this image")
-    expect(row).to_have_attribute("data-maps", "4")
-    image = page.locator('#explain-images button[aria-pressed="false"]').first
+    expect(section).to_have_attribute("data-target", key)
+    expect(page.locator('button[data-aim][aria-pressed="true"]')).to_have_attribute("data-aim", key)
+    image = page.locator('button[data-image][aria-pressed="false"]').first
     key = image.get_attribute("data-image")
     image.click()
-    expect(row).to_have_attribute("data-image", key)
+    expect(section).to_have_attribute("data-image", key)
+    page.get_by_text("Another person (").click()
+    person = page.locator("button[data-person]").nth(2)
+    number = int(person.get_attribute("data-person"))
+    person.click()
+    expect(section).to_have_attribute("data-image", f"cam1/{number:04d}/0001.jpg")
+    page.get_by_role("button", name="Settings").first.click()
+    page.get_by_label("Layers", exact=True).select_option("image")
+    expect(section).to_have_attribute("data-maps", "5")  # four stages, and the target's
+    expect(page.get_by_role("button", name="Layers: backbone, this image; put back to the default")).to_be_visible()
+    page.get_by_label("Delete and insert pixels").uncheck()
+    expect(page.get_by_role("button", name="Delete and insert its pixels")).to_be_visible()
+    page.go_back()
+    page.go_back()
+    expect(section).to_have_attribute("data-maps", "13")
+
+
+def test_a_slow_method_shows_its_progress_and_can_be_stopped(visit: Visit) -> None:
+    page = opened(visit, "?tab=explain&seed=41")
+    shown = page.locator(READY).get_attribute("data-image")
+    page.get_by_role("button", name="Settings").first.click()
+    page.get_by_label("Layers", exact=True).select_option("layer3")
+    page.wait_for_selector(f'{READY}[data-maps="3"]')
+    page.evaluate(STOP_AT_ONCE)  # on a fast machine it may be over before it is stopped
+    ended = page.locator('[data-map*="layer3"][data-large*="Score-CAM"]').first
+    again = page.locator('#explain-progress [data-do="start"]')
+    expect(again.or_(ended)).to_be_visible()
+    expect(page.locator(READY)).to_have_attribute("data-image", shown)  # the old maps stay meanwhile
+    if again.is_visible():
+        again.click()
+    expect(ended).to_be_visible()
+    expect(page.locator("#explain-progress .mun-message")).to_have_count(0)
 
 
 def test_files_open_and_a_link_leads_back(visit: Visit, tmp_path: Path) -> None:
-    visitor = opened(visit)
-    page = visitor.page
-    for kind in ("npz", "png"):
+    page = opened(visit)
+    shown = page.locator(READY).get_attribute("data-image")
+    for name, kind in (("Raw values of all maps", "npz"), ("Maps", "png"), ("Table of all maps", "csv")):
+        page.locator("#explain-head summary", has_text="Export").click()
         with page.expect_download() as download:
-            page.locator(f"#explain-take-{kind}").click()
+            page.get_by_role("button", name=f"{name} as {kind.upper()}", exact=True).click()
         path = tmp_path / f"file.{kind}"
         download.value.save_as(path)
         if kind == "npz":
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-                about = json.loads(str(file["about"]))
-                assert len([name for name in file.files if name.endswith("@image")]) == 12
-        else:
+                assert json.loads(str(file["about"]))["image"] == shown
+                assert len([name for name in file.files if name.endswith("@image")]) == 13
+        elif kind == "png":
             with Image.open(path) as image:
                 assert image.width > 2000
-    shown = page.locator(READY).get_attribute("data-image")
-    assert about["image"] == shown
-    other = visit(address=f"?tab=explain&image={shown}&layers=layer4&method=layer-cam").page
-    other.get_by_role("tab", name="Explain").click()
+        else:
+            assert page.url.partition("?")[0] in path.read_text(encoding="utf-8")
+    other = opened(visit, f"?tab=explain&image={shown}&layers=layer4&method=layer-cam")
     expect(other.locator(READY)).to_have_attribute("data-image", shown)
-    expect(other.locator(READY)).to_have_attribute("data-maps", "2")
+    expect(other.locator(READY)).to_have_attribute("data-maps", "3")
 
 
-def test_it_fits_a_phone(visit: Visit) -> None:
-    page = visit(390, 844).page
-    page.get_by_role("button", name="More tabs").click()
-    page.get_by_text("Explain", exact=True).last.click()
-    page.wait_for_selector(READY)
+def test_the_keyboard_walks_and_the_tab_fits_a_phone(visit: Visit) -> None:
+    page = opened(visit, width=390, height=844)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    widths = page.locator("[data-maps-row] [data-map]").evaluate_all("all => all.map((one) => one.clientWidth)")
+    assert all(width >= 140 for width in widths)
+    chosen = page.locator('button[data-aim][tabindex="0"]')
+    assert chosen.count() == 1
+    chosen.focus()
+    page.keyboard.press("ArrowRight")
+    key = page.evaluate("document.activeElement.dataset.aim")
+    page.keyboard.press("Enter")
+    expect(page.locator(READY)).to_have_attribute("data-target", key)
+    assert page.evaluate("document.activeElement.dataset.aim") == key

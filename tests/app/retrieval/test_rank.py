@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.actions import status
+from app.about import status
 from app.library import Library, open_library
 from app.library.checkpoints import fair_partner
 from app.library.collection import Direction, Terms
@@ -213,7 +213,7 @@ def test_re_ranked_scores_are_those_of_one_gallery(library: Library) -> None:
 
 
 def test_status_lists_what_is_loaded(library: Library) -> None:
-    answer = status.run(library).to_json()
+    answer = status.answer(library, status.Nothing())
     (checkpoint,), (data,) = answer["checkpoints"], answer["data"]
     assert (checkpoint["name"], checkpoint["usable"], checkpoint["reason"]) == ("mun-tiny", True, None)
     assert checkpoint["parameters"] > 0

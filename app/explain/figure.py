@@ -12,17 +12,18 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 
+from app.library.maps import PALETTE
 from app.shared.figure import GREY, INK, MONO, WIDTHS, styled, wrap_pieces, wrap_words
 
 __all__ = ["OPACITY", "MapTile", "PictureTile", "draw_explain_row"]
 
 OPACITY = 0.75
-PER_ROW = 8
+PER_ROW = {"two-column": 8, "one-column": 4}
 MARGIN, GUTTER, HEAD, ROW_GAP = 0.03, 0.05, 0.25, 0.07  # inches
 BAR, BAR_HEIGHT, BAR_ROOM = 2.2, 0.07, 0.3  # inches
+BAR_WORDS = "The colours stand for {}, on a square-root scale; small values are laid fainter over the pictures."
 LINE, CAPTION_GAP, CODE_GAP = 0.118, 0.08, 0.04  # inches
 CAPTION_SIZE, MONO_SIZE, SMALL = 6.6, 5.4, 5.6  # points
-PALETTE = "inferno"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +55,9 @@ def draw_explain_row(
     scale: tuple[float, str],
     caption: str,
     remake: Sequence[str],
+    width: str = "two-column",
 ) -> Figure:
-    """Draw pictures, then maps over them, at most eight in a row.
+    """Draw pictures, then maps over them, at most eight in a row, four in one column.
 
     Args:
         pictures: What is looked at.
@@ -63,6 +65,7 @@ def draw_explain_row(
         scale: What the brightest colour stands for, and what its numbers are.
         caption: Sentences below.
         remake: The command that remakes the maps, in pieces between which a line may break.
+        width: One of `WIDTHS`.
 
     Raises:
         ValueError: There is no map.
@@ -70,13 +73,13 @@ def draw_explain_row(
     if not maps:
         raise ValueError("expected at least one map to draw, got none")
     tiles = [*pictures, *maps]
-    wide, aspect = WIDTHS["two-column"], maps[0].pixels.shape[0] / maps[0].pixels.shape[1]
-    tile = (wide - 2 * MARGIN - (PER_ROW - 1) * GUTTER) / PER_ROW
-    rows = -(-len(tiles) // PER_ROW)
+    wide, per_row, aspect = WIDTHS[width], PER_ROW[width], maps[0].pixels.shape[0] / maps[0].pixels.shape[1]
+    tile = (wide - 2 * MARGIN - (per_row - 1) * GUTTER) / per_row
+    rows = -(-len(tiles) // per_row)
     images = rows * (HEAD + aspect * tile) + (rows - 1) * ROW_GAP + MARGIN
     with styled():
         room = wide - 2 * MARGIN
-        lines = wrap_words(caption, room, FontProperties(size=CAPTION_SIZE))
+        lines = wrap_words(f"{BAR_WORDS.format(scale[1])} {caption}", room, FontProperties(size=CAPTION_SIZE))
         code = wrap_pieces(remake, room, FontProperties(family=MONO, size=MONO_SIZE))
         text = images + BAR_ROOM + CAPTION_GAP
         height = text + LINE * (len(lines) + len(code)) + CODE_GAP + MARGIN
@@ -85,11 +88,11 @@ def draw_explain_row(
         axes.set(xlim=(0, wide), ylim=(height, 0))
         axes.set_axis_off()
         for place, one in enumerate(tiles):
-            row, column = divmod(place, PER_ROW)
+            row, column = divmod(place, per_row)
             left = MARGIN + column * (tile + GUTTER)
             top = HEAD + row * (HEAD + aspect * tile + ROW_GAP)
             draw_tile(axes, (left, left + tile, top + aspect * tile, top), one)
-        draw_scale(axes, images, scale)
+        draw_scale(axes, images, scale[0])
         for number, line in enumerate(lines):
             axes.text(MARGIN, text + number * LINE, line, size=CAPTION_SIZE, va="top")
         for number, line in enumerate(code, start=len(lines)):
@@ -118,7 +121,7 @@ def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(light[:, :, None], 3, axis=2)
 
 
-def draw_scale(axes: Axes, top: float, scale: tuple[float, str]) -> None:
+def draw_scale(axes: Axes, top: float, largest: float) -> None:
     """Draw the colour scale, in full colours, below the images."""
     y = top + 0.08
     ramp = colormaps[PALETTE](np.linspace(0, 1, 256))[None, :, :3]
@@ -126,6 +129,4 @@ def draw_scale(axes: Axes, top: float, scale: tuple[float, str]) -> None:
     for share in (0.0, 0.5, 1.0):
         place = "left" if share == 0 else "right" if share == 1 else "center"
         x = MARGIN + share * BAR
-        axes.text(x, y + BAR_HEIGHT + 0.02, f"{share**2 * scale[0]:.3g}", size=SMALL, va="top", ha=place)
-    words = f"{scale[1]}, square-root scale; small values are laid fainter over the pictures"
-    axes.text(MARGIN + BAR + 0.1, y + BAR_HEIGHT / 2, words, size=SMALL, va="center", color=GREY)
+        axes.text(x, y + BAR_HEIGHT + 0.02, f"{share**2 * largest:.3g}", size=SMALL, va="top", ha=place)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.actions.explain.look import Views
-from app.actions.explain.request import AUTOMATIC, NOTHING, Request
-from app.actions.explain.result import LayerMap, Share, Truth
-from app.actions.explain.subject import Subject
+from app.explain.subject import AUTOMATIC, NOTHING, Subject
 from app.library import Library
+from app.library.maps import LayerMap, Views
 from app.library.plans import plan_of
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
@@ -25,10 +25,78 @@ from mun.explain.truth import Evidence, Thing, find_evidence
 from mun.models.network import Network
 from mun.structures import Modality, Sample
 
-__all__ = ["find_truth", "random_target"]
+__all__ = ["Share", "Truth", "find_truth", "random_target"]
 
 MAX_REFERENCES = 12  # images of a center that random weights embed
-MakeMaps = Callable[[Network, Request, Views, Similarity, str], Sequence[LayerMap]]
+MakeMaps = Callable[[Network, Views, Similarity], Sequence[LayerMap]]
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which share of a map's energy lies in the changed region, [0, 1]; `None` where a map is empty.
+
+    Attributes:
+        name: Of the map.
+        layer: Of the map.
+        trained: Of the map.
+        prior: Of a Gaussian at the centre of the image.
+        random: Of the same map by random weights.
+    """
+
+    name: str
+    layer: str
+    trained: float | None
+    prior: float | None
+    random: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What one change does.
+
+    Attributes:
+        evidence: The image before and after, and where the change can be seen.
+        before: Cosine of the image and the target before the change, as rendered.
+        after: After it.
+        auxiliary_before: Of the auxiliary image and the target; `None` without one.
+        auxiliary_after: Made of the changed image and the same partner.
+        shares: Of the maps that lie over the image.
+        seed: Of the random weights.
+    """
+
+    evidence: Evidence
+    before: float
+    after: float
+    auxiliary_before: float | None
+    auxiliary_after: float | None
+    shares: tuple[Share, ...]
+    seed: int
+
+    @property
+    def delta(self) -> float:
+        """What the change does to the similarity; below 0 the changed thing spoke for it."""
+        return self.after - self.before
+
+    @property
+    def num_bytes(self) -> int:
+        """What it weighs in memory."""
+        return self.evidence.before.nbytes + self.evidence.after.nbytes + self.evidence.mask.nbytes
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the truth as numbers."""
+        return {
+            "change": self.evidence.thing.words,
+            "changed_share": self.evidence.share,
+            "similarity_before": self.before,
+            "similarity_after": self.after,
+            "delta": self.delta,
+            "auxiliary_before": self.auxiliary_before,
+            "auxiliary_after": self.auxiliary_after,
+            "shares": [
+                {"map": one.name, "trained": one.trained, "center_prior": one.prior, "random_weights": one.random}
+                for one in self.shares
+            ],
+        }
 
 
 def find_truth(
@@ -49,7 +117,7 @@ def find_truth(
         views: What that looks at.
         target: What the image is compared to.
         maps: Of that network.
-        make: Computes the same maps by another network.
+        make: Computes those maps that lie over the image, by another network, view and target.
 
     Returns:
         The truth, or why there is none in a sentence; empty where none was asked for.
@@ -70,7 +138,7 @@ def find_truth(
         what = "none of bag, patterns and hat" if len(things) > 1 else f"no {things[0].value} that could be changed"
         return None, f"This image shows {what}: there is nothing to check the maps against."
     over = [one for one in maps if one.over == views.modality]
-    shares = measure_shares(network, request, views, subject, evidence, over, make)
+    shares = measure_shares(network, views, subject, evidence, over, make)
     before, after = (similar(network, views, target, pixels) for pixels in (evidence.before, evidence.after))
     return Truth(evidence, before[0], after[0], before[1], after[1], shares, request.seed), ""
 
@@ -89,7 +157,6 @@ def similar(
 
 def measure_shares(
     network: Network,
-    request: Request,
     views: Views,
     subject: Subject,
     evidence: Evidence,
@@ -97,9 +164,9 @@ def measure_shares(
     make: MakeMaps,
 ) -> tuple[Share, ...]:
     """Compare maps with their two controls, a centre prior and random weights."""
-    chance = randomised(network, request.seed)
+    chance = randomised(network, subject.request.seed)
     again = views.replaced(chance, views.single.images[0])
-    random_maps = make(chance, request, again, random_target(chance, subject.references), views.modality.value)
+    random_maps = make(chance, again, random_target(chance, subject.references))
     random = {one.name: one.values for one in random_maps}
     size = evidence.mask.shape
 

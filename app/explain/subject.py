@@ -1,25 +1,136 @@
-"""What a checked request means: the image, its target, its partner, and what a first visitor sees."""
+"""What is to be explained: a request, and what it means: the image, its target, its partner."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Annotated, Self
 
-from app.actions.explain.request import Request, image_of
 from app.library import Library
 from app.library.collection import Collection, Direction, Terms
 from app.library.plans import plan_of
 from app.library.queries import list_queries, opening
 from app.library.ranking import Ranked
+from app.shared.request import Checkpoint, Choice, Data, RefusalError, Request, Text, Whole, one_of, option, shown
 from mun.data.pairing import Pair, pair_samples
-from mun.explain.cams import GENERATOR_LAYERS, Method
+from mun.explain.cams import GENERATOR_LAYERS, STAGES, Method
 from mun.explain.truth import Thing, find_evidence
 from mun.structures import Modality, Sample
 
-__all__ = ["Subject", "first_image", "ranked", "references_of", "subject_of"]
+__all__ = ["BY_LAYER", "GROUPS", "LABELS", "NOTHING", "Explain", "Subject", "first_image", "first_key", "ranked"]
+__all__ += ["references_of", "subject_of"]
 
+BY_LAYER, AUTOMATIC, NOTHING = "by layer", "automatic", "nothing"
+GROUPS = ("everything", "image", "auxiliary")  # of layers
+LABELS = {
+    "everything": "everything",
+    "image": "backbone, this image",
+    "auxiliary": "generator and auxiliary image",
+    "iml_visible": "IML, visible",
+    "iml_infrared": "IML, infrared",
+    "cml": "CML",
+    "fused": "IML + CML",
+    **{stage: f"stage {stage[-1]}" for stage in STAGES},
+    **{method.value: f"{method.label} (slow)" if method.slow else method.label for method in Method},
+}
 RANKED = 10  # images that are offered as targets
 TRIED = 12  # queries that are rendered to find one to begin with
 PLAIN_SHARE = 0.04  # of the first image's pixels that its change reaches at least
+
+
+def labelled(*names: str) -> list[Choice]:
+    """Name choices as people read them."""
+    return [Choice(name, LABELS.get(name, name)) for name in names]
+
+
+class Explain(Request):
+    """Show where a network finds an image alike to another one, or to the center of an identity.
+
+    Returns what was used, the cosine similarities, the maps with their raw values at the layer's resolution, and the
+    truth: the similarity before and after the change and the share of each map's energy in the changed region, beside
+    those of a centre prior and of random weights.
+    """
+
+    checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
+    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
+    image: Text = option("", "Image", "Key of the image to explain, as cam3/0007/0001.jpg; empty to have one chosen.")
+    against: Annotated[Text, one_of([Choice("image", "another image"), Choice("center", "a person's center")])] = (
+        option(
+            "image",
+            "Compare with",
+            "image: another image; center: the mean embedding of a person's images of the other modality.",
+            control="radio",
+        )
+    )
+    target: Text = option(
+        "",
+        "Target",
+        "Key of the image to compare with, or number of the person; empty for the image that is ranked first, or for"
+        " the person in the image. Two images of one modality are allowed, and said to be.",
+    )
+    layers: Annotated[
+        Text, one_of(labelled(*GROUPS, *GENERATOR_LAYERS, *STAGES), ", names of layers that have a spatial map")
+    ] = option(
+        GROUPS[0],
+        "Layers",
+        "everything; image: the backbone's stages on this image; auxiliary: MUN's generator and the stages on the"
+        " auxiliary image of this image and a partner, which uses labels; or one of"
+        f" {', '.join((*GENERATOR_LAYERS, *STAGES))}.",
+    )
+    method: Annotated[Text, one_of([Choice(BY_LAYER, "LayerCAM, then Grad-CAM"), *labelled(*Method)])] = option(
+        BY_LAYER,
+        "Method",
+        f"by layer (LayerCAM in the generator, Grad-CAM in the stages), or one of {', '.join(Method)}. Eigen-CAM looks"
+        " at no target; Score-CAM is slow and takes one layer at a time.",
+    )
+    change: Annotated[Text, one_of(labelled(AUTOMATIC, NOTHING, *Thing))] = option(
+        AUTOMATIC,
+        "What is changed",
+        f"On SynVI, to have the truth: automatic (the first that the image shows), nothing, {', '.join(Thing)}.",
+    )
+    seed: Whole = option(0, "Seed", "Of the partner and of the random weights.", ge=0, le=9999)
+
+    def settle(self, library: Library) -> Self:
+        """Check what depends on the data, and refuse what would take too long."""
+        collection = library.collections[self.data]
+        if self.image:
+            image_of(collection, "image", self.image)
+        if self.target and self.against == "image":
+            image_of(collection, "target", self.target)
+            if self.target == self.image:
+                raise same_image()
+        elif self.target and not any(self.target == str(sample.pid) for sample in collection.samples):
+            raise RefusalError("target", f"expected target to be the number of a person, got {shown(self.target)}")
+        if self.slow and self.layers in GROUPS:
+            raise RefusalError(
+                "method",
+                f"expected one layer for {self.method}, which runs the network once per channel; got {self.layers}",
+            )
+        return self
+
+    @property
+    def slow(self) -> bool:
+        """Whether the method runs the network once per channel."""
+        return self.method != BY_LAYER and Method(self.method).slow
+
+
+def same_image() -> RefusalError:
+    """Say that a comparison of an image to itself shows nothing."""
+    return RefusalError("target", "expected another target than the image itself, to which its similarity is always 1")
+
+
+def image_of(collection: Collection, name: str, key: str) -> Sample:
+    """Return an image by its key.
+
+    Raises:
+        RefusalError: There is no such image.
+    """
+    if key not in collection.rows:
+        example = collection.samples[0].key
+        raise RefusalError(
+            name,
+            f"expected {name} to be the key of an image of {collection.title}, as {example!r}; got {shown(key)}",
+        )
+    return collection.samples[collection.rows[key]]
 
 
 @dataclass(frozen=True)
@@ -34,27 +145,28 @@ class Subject:
         notes: What the visitor should know, each a sentence.
     """
 
-    request: Request
+    request: Explain
     sample: Sample
     references: tuple[Sample, ...]
     pair: Pair | None
     notes: tuple[str, ...]
 
 
-def subject_of(library: Library, request: Request) -> Subject:
+def subject_of(library: Library, request: Explain) -> Subject:
     """Fill in what a ranking decides, and choose the partner.
 
     Raises:
         ValueError: The data set cannot be embedded, or the request asks for what is not there.
     """
     collection = library.collections[request.data]
-    request = replace(request, image=request.image or first_image(library, request.checkpoint, request.data))
+    chosen = request.image or first_image(library, request.checkpoint, request.data)
+    request = request.model_copy(update={"image": chosen})
     sample = image_of(collection, "image", request.image)
     if not request.target:
-        request = replace(request, target=first_target(library, request, sample))
+        request = request.model_copy(update={"target": first_target(library, request, sample)})
     if request.against == "image":
         if request.target == sample.key:
-            raise ValueError("expected another target than the image itself, to which its similarity is always 1")
+            raise same_image()
         references = [image_of(collection, "target", request.target)]
     else:
         references = references_of(collection, int(request.target), sample)
@@ -65,7 +177,7 @@ def subject_of(library: Library, request: Request) -> Subject:
     return Subject(request, sample, tuple(references), pair, tuple(filter(None, (*notes, words))))
 
 
-def first_target(library: Library, request: Request, sample: Sample) -> str:
+def first_target(library: Library, request: Explain, sample: Sample) -> str:
     """Choose the person in the image, or the image that is ranked first."""
     if request.against == "center":
         return str(sample.pid)
@@ -106,7 +218,7 @@ def references_of(collection: Collection, pid: int, sample: Sample) -> list[Samp
     return [other for other in others if other.modality is not sample.modality] or others
 
 
-def target_notes(request: Request, sample: Sample, references: list[Sample]) -> list[str]:
+def target_notes(request: Explain, sample: Sample, references: list[Sample]) -> list[str]:
     """Say what is unusual about a target."""
     notes = []
     if {one.modality for one in references} == {sample.modality}:
@@ -117,7 +229,7 @@ def target_notes(request: Request, sample: Sample, references: list[Sample]) -> 
     return notes
 
 
-def partner_of(library: Library, request: Request, sample: Sample, references: list[Sample]) -> tuple[Pair | None, str]:
+def partner_of(library: Library, request: Explain, sample: Sample, references: list[Sample]) -> tuple[Pair | None, str]:
     """Choose the pair that the auxiliary image is made of, or say in a sentence why there is none.
 
     Raises:
@@ -132,7 +244,7 @@ def partner_of(library: Library, request: Request, sample: Sample, references: l
 
 
 def find_partner(
-    library: Library, request: Request, sample: Sample, references: list[Sample]
+    library: Library, request: Explain, sample: Sample, references: list[Sample]
 ) -> tuple[Pair | None, str]:
     """Pair the image by the seed; an infrared image has several pairs, and one without the target is preferred."""
     card = library.checkpoints[request.checkpoint].card
@@ -187,5 +299,9 @@ def first_image(library: Library, checkpoint: str, data: str) -> str:
                 return key
         return opening(items)
 
-    key = ("explain-first", library.checkpoints[checkpoint].content, collection.content)
-    return library.cache.get(key, choose, lambda _: 100)
+    return library.cache.get(first_key(library, checkpoint, data), choose, lambda _: 100)
+
+
+def first_key(library: Library, checkpoint: str, data: str) -> tuple[str, ...]:
+    """Name the first image in the cache."""
+    return ("explain-first", library.checkpoints[checkpoint].content, library.collections[data].content)

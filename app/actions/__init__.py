@@ -1,1 +1,0 @@
-"""What the app can do, without Gradio: each action is a Request with bounds and `run(library, request) → Result`."""

@@ -1,1 +1,0 @@
-"""Maps of what a network looks at, and what they are worth."""

@@ -1,0 +1,1 @@
+"""Where a network looks, and how far that can be believed."""

@@ -1,0 +1,268 @@
+"""Where a network looks: maps of an image, of the pair that makes its auxiliary image, and the truth beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from app.explain.subject import BY_LAYER, Explain, Subject, ranked, subject_of
+from app.explain.truth import Truth, find_truth
+from app.library import Library
+from app.library.eye import fitted_display
+from app.library.maps import LayerMap, Views, alike, picture_of, pictures_of, reference_of, views_of
+from app.library.ranking import ImageFacts, Ranked
+from mun.explain.cams import (
+    GENERATOR_LAYERS,
+    STAGES,
+    Look,
+    Method,
+    Report,
+    activation_maps,
+    default_method,
+    part,
+)
+from mun.explain.targets import Similarity
+from mun.models.network import Network
+from mun.panel import UNIT
+from mun.structures import Modality
+
+__all__ = ["Result", "answer", "explain", "explained", "key_of", "run"]
+
+OVER = {"iml_visible": "visible", "iml_infrared": "infrared"}  # what a generator layer lies over, else the auxiliary
+DIGITS = 5  # significant digits of a map's values in JSON
+MAPS_SHARE = 0.6  # of the work, before the truth is measured
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Maps, and what they explain.
+
+    Attributes:
+        request: As asked, with every default filled in.
+        image: The image.
+        modality: Of the image.
+        target: The target image; `None` for a center.
+        target_words: What the target is.
+        similarity: Cosine of image and target, in [−1, 1].
+        auxiliary_similarities: Of each auxiliary image and the target.
+        pair: Keys of the visible and the infrared image that make the auxiliary image; `None` without one.
+        pictures: What the maps lie over, RGB, uint8, `(H, W, 3)`, by name, as the network sees them.
+        clipped: Share of the auxiliary images' values that their display clips.
+        maps: In the order in which they are shown.
+        ranking: The closest images of the other modality, which are offered as targets.
+        truth: What happens to the similarity when one thing is changed; `None` where that is not known.
+        notes: What the visitor should know, each a sentence.
+    """
+
+    request: Explain
+    image: ImageFacts
+    modality: Modality
+    target: ImageFacts | None
+    target_words: str
+    similarity: float
+    auxiliary_similarities: tuple[float, ...]
+    pair: tuple[str, str] | None
+    pictures: Mapping[str, NDArray[np.uint8]]
+    clipped: float
+    maps: tuple[LayerMap, ...]
+    ranking: tuple[Ranked, ...]
+    truth: Truth | None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def num_bytes(self) -> int:
+        """What it weighs in memory."""
+        maps = sum(one.values.nbytes for one in self.maps)
+        pictures = sum(picture.nbytes for picture in self.pictures.values())
+        return maps + pictures + (self.truth.num_bytes if self.truth else 0) + 20_000
+
+    def find(self, name: str) -> LayerMap:
+        """Return a map by its name; the last stage of the image, or the last map, where there is none of that name."""
+        named = {one.name: one for one in self.maps}
+        last = [one for one in self.maps if one.source == "image"] or list(self.maps)
+        return named.get(name, last[-1])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `/explain` answers."""
+        return {
+            **self.request.model_dump(),
+            "image": asdict(self.image),
+            "modality": self.modality.value,
+            "target": {"words": self.target_words, "image": None if self.target is None else asdict(self.target)},
+            "similarity": self.similarity,
+            "auxiliary_similarities": list(self.auxiliary_similarities),
+            "pair": None if self.pair is None else dict(zip(("visible", "infrared"), self.pair, strict=True)),
+            "maps": [map_json(one) for one in self.maps],
+            "truth": None if self.truth is None else self.truth.to_json(),
+            "notes": list(self.notes),
+        }
+
+
+def map_json(one: LayerMap) -> dict[str, Any]:
+    """Describe one map with its values, rounded to five digits."""
+    return {
+        "layer": one.layer,
+        "source": one.source,
+        "over": one.over,
+        "method": one.method.value,
+        "shape": list(one.values.shape),
+        "values": [[float(f"{value:.{DIGITS}g}") for value in row] for row in one.values.tolist()],
+    }
+
+
+def answer(library: Library, request: Explain) -> dict[str, Any]:
+    """Answer `/explain`."""
+    return run(library, subject_of(library, request)).to_json()
+
+
+def key_of(library: Library, request: Explain) -> tuple[object, ...]:
+    """Name the result of a request with every default filled in."""
+    content = library.checkpoints[request.checkpoint].content, library.collections[request.data].content
+    return ("explain", *content, *request.model_dump().values())
+
+
+def run(library: Library, subject: Subject, report: Report | None = None) -> Result:
+    """Explain a similarity; each result is computed once for all visitors.
+
+    Args:
+        library: What all visitors share.
+        subject: What is explained.
+        report: Called with the share of the work that is done.
+
+    Raises:
+        ValueError: The data set cannot be embedded, an image is broken, or a method does not fit the layers.
+    """
+    key = key_of(library, subject.request)
+    return library.cache.get(key, lambda: explain(library, subject, report), lambda made: made.num_bytes)
+
+
+def explained(library: Library, subject: Subject, report: Report | None = None) -> Result:
+    """Explain a similarity for the page, from both sides: the target image's map follows the others.
+
+    Raises:
+        ValueError: As `run`.
+    """
+    result, request = run(library, subject, report), subject.request
+    stage = request.layers if request.layers in STAGES else STAGES[-1]
+    if result.target is None or request.layers == "auxiliary" or request.layers in GENERATOR_LAYERS:
+        return result
+    method = default_method(stage) if request.method == BY_LAYER else Method(request.method)
+    names = request.checkpoint, request.data
+    made = alike(library, *names, request.target, request.image, layer=stage, method=method)
+    pictures = {**result.pictures, "target": picture_of(library, *names, request.target)}
+    return replace(result, maps=(*result.maps, replace(made, source="target", over="target")), pictures=pictures)
+
+
+def wanted_layers(request: Explain, network: Network, *, paired: bool) -> list[str]:
+    """List the layers that a request asks for, of a single image or of a pair."""
+    layers = [layer for layer in network.explainable_layers() if paired or layer in STAGES]
+    if request.layers in ("everything", "auxiliary" if paired else "image"):
+        return layers
+    return [layer for layer in layers if layer == request.layers]
+
+
+def all_maps(
+    network: Network,
+    request: Explain,
+    views: Views,
+    target: Similarity,
+    over: str | None = None,
+    report: Report | None = None,
+) -> list[LayerMap]:
+    """Compute the maps that a request asks for: all, or those that lie over one of the pictures."""
+    single, paired = (wanted_layers(request, network, paired=paired) for paired in (False, True))
+    asked = [(views.single, views.modality.value, single)]
+    for look in views.pairs:
+        picture = "auxiliary" if look.number == 0 else f"auxiliary {look.number + 1}"
+        asked.append((look, picture, [name for name in paired if look.number == 0 or name not in GENERATOR_LAYERS]))
+    maps = []
+    for place, (look, picture, layers) in enumerate(asked):
+        chosen = [layer for layer in layers if over in (None, OVER.get(layer, picture))]
+        within = part(report, place / len(asked), (place + 1) / len(asked))
+        maps += look_at(network, request, look, target, picture, chosen, within)
+    return maps
+
+
+def look_at(
+    network: Network,
+    request: Explain,
+    look: Look,
+    target: Similarity,
+    picture: str,
+    layers: list[str],
+    report: Report,
+) -> list[LayerMap]:
+    """Compute the maps of some layers of one look."""
+    by_layer = request.method == BY_LAYER
+    methods = {layer: default_method(layer) if by_layer else Method(request.method) for layer in layers}
+    made = activation_maps(network, look, [target], methods.items(), report) if methods else {}
+    source = "pair" if look.paired else "image"
+    return [
+        LayerMap(layer, source, OVER.get(layer, picture), method, values[0], look.number)
+        for (layer, method), values in made.items()
+    ]
+
+
+def explain(library: Library, subject: Subject, report: Report | None = None) -> Result:
+    """Compute maps, similarities and the truth of a subject.
+
+    Raises:
+        ValueError: An image is broken, or a method does not fit the layers.
+    """
+    request, network = subject.request, library.network(subject.request.checkpoint)
+    views = views_of(network, library.collections[request.data], subject.sample, subject.pair)
+    target = reference_of(library, request.checkpoint, request.data, [one.key for one in subject.references])
+    maps = all_maps(network, request, views, target, report=part(report, 0, MAPS_SHARE))
+    if not maps:
+        raise ValueError(f"expected layers that there are, the checkpoint {request.checkpoint} has no {request.layers}")
+    display = fitted_display(library, request.checkpoint, request.data) if views.pairs else UNIT
+
+    def again(other: Network, seen: Views, aim: Similarity) -> list[LayerMap]:
+        return all_maps(other, request, seen, aim, views.modality.value, part(report, MAPS_SHARE, 1))
+
+    truth, words = find_truth(library, subject, network, views, target, maps, again)
+    similarity, *others = similarities(network, views, target)
+    empty = [one.layer for one in maps if not one.values.any()]
+    notes = [*subject.notes, words]
+    if empty:
+        notes.append(f"Nothing at {', '.join(empty)} speaks for this similarity: the map is empty.")
+    whole = subject.references[0] if request.against == "image" else None
+    return Result(
+        request,
+        ImageFacts.of(subject.sample),
+        subject.sample.modality,
+        None if whole is None else ImageFacts.of(whole),
+        target_words(subject),
+        similarity,
+        tuple(others),
+        None if subject.pair is None else (subject.pair.visible.key, subject.pair.infrared.key),
+        pictures_of(views, display),
+        float(np.mean([display.clipped(image) for image in views.auxiliary])) if views.pairs else 0.0,
+        tuple(maps),
+        ranked(library, request.checkpoint, request.data, subject.sample),
+        truth,
+        tuple(filter(None, notes)),
+    )
+
+
+def similarities(network: Network, views: Views, target: Similarity) -> list[float]:
+    """Return the cosine of the image and the target, then of each auxiliary image."""
+    with torch.inference_mode():
+        points = network.embed(views.single.images, views.modality)
+        if views.pairs:
+            points = torch.cat([points, network.embed(views.auxiliary, Modality.AUXILIARY)])
+        return [float(target(point)) for point in points]
+
+
+def target_words(subject: Subject) -> str:
+    """Say what a target is."""
+    first, count = subject.references[0], len(subject.references)
+    if subject.request.against == "image":
+        return f"{first.modality} image {first.key} of person {first.pid}"
+    kinds = sorted({one.modality.value for one in subject.references})
+    return f"center of person {first.pid}, {count} {' and '.join(kinds)} image{'s' if count > 1 else ''}"

@@ -1,0 +1,323 @@
+"""The Explain tab: what a press draws, and the pieces it is drawn in."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Hashable, Mapping
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+
+from app.explain.checks import Checked, check
+from app.explain.explain import Result, explained, key_of
+from app.explain.export import MENUS, Options, main_maps, write
+from app.explain.subject import GROUPS, LABELS, Explain, Subject, first_image, first_key, subject_of
+from app.explain.verdict import PLOT, bars, plots, verdict
+from app.library import Library
+from app.library.background import Job, Progress
+from app.library.collection import Terms
+from app.library.maps import SCALES, fit_scale, heat_uri, palette, png_uri
+from app.library.queries import list_queries
+from app.library.thumbnails import STRIP_HEIGHT, encoded
+from app.shared.html import form, html, prepared
+from app.shared.request import Choice, Switch, Text, Whole, one_of, option
+from app.shared.tab import Answer, Export, File, Page, Piece, Press
+from mun.explain.cams import GENERATOR_LAYERS, STAGES, Report
+
+__all__ = ["Shown", "answer", "build"]
+
+POLL = 400  # milliseconds
+OFFERED, PEOPLE = 60, 48  # images of one person, and people, that are offered at once
+PIECES = ("explain-progress", "explain-maps", "explain-choice", "explain-people", "explain-truth")
+SETTINGS = {
+    "Maps": ("method", "layers", "scale", "seed"),
+    "Pair": ("against", "target", "camid"),
+    "Check": ("change", "check"),
+}
+CHIPS = ("method", "layers", "scale", "seed", "against", "camid", "change", "check")
+
+
+def cameras(library: Library, values: Mapping[str, Any]) -> list[Choice]:
+    """List the cameras."""
+    numbers = sorted({sample.camid for sample in library.collections[values["data"]].samples})
+    return [Choice(0, "any"), *(Choice(number, str(number)) for number in numbers)]
+
+
+class Shown(Explain):
+    """An explanation on the page: what `Explain` asks, its colours, and which map is checked."""
+
+    follows: ClassVar[tuple[str, ...]] = ("image", "target")
+
+    scale: Annotated[Text, one_of([Choice(SCALES[0], "share of each map"), Choice(SCALES[1], "raw values")])] = option(
+        SCALES[0], "Colours", "Raw values of two layers have no common unit.", control="radio"
+    )
+    focus: Text = option("", "Map to check")
+    camid: Annotated[Whole, one_of(cameras)] = option(0, "Camera", "Of the images that are offered.")
+    check: Switch = option(True, "Delete and insert pixels, make layers random", "Checks the map that is chosen.")
+
+    def settle(self, library: Library) -> Self:
+        """Ask a slow method for one layer alone."""
+        layers = STAGES[-1] if self.slow and self.layers in GROUPS else self.layers
+        return super(Shown, self.model_copy(update={"layers": layers})).settle(library)
+
+    def asked(self, library: Library) -> Explain:
+        """Return what `/explain` would be asked."""
+        return Explain.read(self.model_dump(include=set(Explain.model_fields)), library)
+
+
+def build(page: Page) -> None:
+    """Build the tab."""
+    with page.tab("explain", "Explain") as tab:
+        pieces = {name: tab.piece(name) for name in PIECES}
+        pieces["settings"] = tab.settings()
+        tab.wire(Shown, answer, pieces, CHIPS, Export(MENUS, Options, export))
+
+
+def export(library: Library, request: Shown, options: Options, what: str, kind: str, press: Press) -> File:
+    """Write a file of the export menu.
+
+    Raises:
+        ValueError: The maps are not drawn yet.
+    """
+    ready = request.image and library.ready(request.checkpoint, request.data)
+    subject = subject_of(library, request.asked(library)) if ready else None
+    if subject is None or key_of(library, subject.request) not in library.cache:
+        raise ValueError("expected maps to export, but they are not drawn yet; wait until they are")
+    return write(library, explained(library, subject), options, what, kind, request.scale, press.url)
+
+
+def answer(library: Library, request: Shown, press: Press) -> Answer:
+    """Draw what a press asks for, or say how far it is."""
+    if press.do == "stop":
+        library.stop(request.checkpoint, request.data)
+    preparation = library.prepare(request.checkpoint, request.data, retry=press.do == "start")
+    if not preparation.ready:
+        words = prepared(preparation, request.checkpoint)
+        return Answer(request, {"explain-progress": words}, again=0 if preparation.ended else POLL)
+    request = turned(library, request, press)
+    try:
+        return draw(library, request, press)
+    except ValueError as error:
+        return Answer(request, {"explain-progress": ""}, notice=f"This cannot be shown: {error}.")
+
+
+def turned(library: Library, request: Shown, press: Press) -> Shown:
+    """Look at another image where a press asks for one; its target is chosen anew."""
+    if "image" in press.changed and "target" not in press.changed:
+        return request.model_copy(update={"target": ""})
+    image = ""
+    if press.do in ("random", "wrong"):
+        image = pick(library, request, press.do)
+    elif press.do == "open" and press.chosen in library.collections[request.data].rows:
+        image = press.chosen
+    if image in ("", request.image):
+        return request
+    return request.model_copy(update={"image": image, "target": "", "camid": 0})
+
+
+def pick(library: Library, request: Shown, how: str) -> str:
+    """Choose another query at random; for `wrong`, one whose closest image shows somebody else, where there is one."""
+    terms = Terms(library.collections[request.data].protocols[0])
+    items = list_queries(library, request.checkpoint, request.data, terms)
+    wrong = [one for one in items if (one.first_hit or 1) > 1] if how == "wrong" else []
+    others = [one for one in wrong or items if one.sample.key != request.image]
+    return random.SystemRandom().choice(others).sample.key if others else request.image
+
+
+def begin(
+    library: Library, press: Press, key: Hashable, work: Callable[[Report], object], words: str, kind: str = ""
+) -> Progress:
+    """Let a result of the cache be made in the background for a visitor, and say how far it is."""
+
+    def report(share: float) -> None:
+        library.background.report(key, round(100 * share))
+
+    job = Job(Progress(0, 100, words=words), lambda: work(report), lambda: key in library.cache, kind, fleeting=True)
+    if press.do == "stop":
+        library.background.stop(key, press.visitor)
+    return library.background.ask(key, job, who=press.visitor, retry=press.do == "start")
+
+
+def waiting(request: Shown, progress: Progress) -> Answer:
+    """Say how far the maps are; what was drawn before stays."""
+    heading, words = progress.words, "The maps appear by themselves."
+    state, action = "loading", "stop"
+    if progress.problem:
+        state, action, heading, words = "error", "start", "The maps cannot be made", progress.problem
+    elif progress.stopped:
+        state, action, heading, words = "stopped", "start", "Stopped", "Nothing of it is kept."
+    total = 0 if progress.ended else progress.total
+    drawn = html(
+        "message.html", state=state, heading=heading, words=words, action=action, done=progress.done, total=total
+    )
+    return Answer(request, {"explain-progress": drawn}, again=0 if progress.ended else POLL)
+
+
+def draw(library: Library, request: Shown, press: Press) -> Answer:
+    """Draw maps, the pair's choices and the check, once each is there.
+
+    Raises:
+        ValueError: The request asks for what is not there.
+    """
+    names = request.checkpoint, request.data
+    if not request.image:
+        progress = begin(
+            library, press, first_key(library, *names), lambda _: first_image(library, *names), "Choosing an image"
+        )
+        if not progress.ready:
+            return waiting(request, progress)
+    subject = subject_of(library, request.asked(library))
+    key, (image, target) = key_of(library, subject.request), (subject.sample.key, subject.request.target)
+    request = request.model_copy(update={"image": image, "target": target})
+    words = f"Computing the maps of {request.checkpoint}"
+    kind = "slow maps" if request.slow else ""
+    progress = begin(library, press, key, lambda report: explained(library, subject, report), words, kind)
+    if not progress.ready:
+        return waiting(request, progress)
+    result = explained(library, subject)
+    page = press.detail.get("page") if press.do == "people" else None
+    checking = checked_by(library, request, subject, result, press)
+    checked = checking.made
+    known = (checked.done if checked else -1, checking.ended, checking.problem)
+    synthetic = library.collections[request.data].synthetic
+    groups = SETTINGS if synthetic else {**SETTINGS, "Check": ("check",)}  # only SynVI can be changed
+    return Answer(
+        request,
+        {
+            "explain-progress": "",
+            "explain-maps": Piece((key, request.scale, request.focus), lambda: maps_html(request, result)),
+            "explain-choice": Piece((key, request.camid), lambda: choice_html(library, request, result)),
+            "explain-people": Piece((names[1], result.image.pid, page), lambda: people_html(library, result, page)),
+            "explain-truth": Piece(
+                (key, request.focus, *known), lambda: truth_html(request, result, checked, checking)
+            ),
+            "settings": Piece(request, lambda: form("explain", request, library, groups)),
+        },
+        say=f"Cosine {result.similarity:.3f} to the {result.target_words}; {len(result.maps)} maps.",
+        chosen=request.image,
+        again=0 if checking.ended else POLL,
+    )
+
+
+def checked_by(library: Library, request: Shown, subject: Subject, result: Result, press: Press) -> Progress:
+    """Check the chosen map in the background; `made` is what is known so far."""
+    name = result.find(request.focus).name
+    key = ("explain-check", *key_of(library, subject.request)[1:], name)
+    if not request.check:
+        library.background.stop(key, press.visitor)
+        return Progress(stopped=True)
+
+    def compute() -> Checked:
+        made = Checked(0)
+        for made in check(library, subject, result, name):
+            library.background.report(key, made.done, total=made.total, made=made)
+        return made
+
+    def keep(_: Report | None = None) -> Checked:
+        return library.cache.get(key, compute, lambda made: 2000 * len(made.curves) + 1000)
+
+    kind = "slow maps" if request.slow else ""
+    progress = begin(library, press, key, keep, "Checking the map", kind)
+    return Progress(100, 100, ready=True, made=keep()) if progress.ready else progress
+
+
+def maps_html(request: Shown, result: Result) -> str:
+    """Draw the maps that matter in one row, the others folded."""
+    height, width = next(iter(result.pictures.values())).shape[:2]
+    scale, colours = fit_scale(request.scale, result.maps, (height, width)), palette()
+    main, stops = main_maps(result), colours[np.linspace(0, 255, 12).astype(int)]
+    return html(
+        "explain_maps.html",
+        request=request,
+        result=result,
+        main=main,
+        groups={
+            title: found
+            for title, found in (
+                ("Auxiliary generator", [one for one in result.maps if one.layer in GENERATOR_LAYERS]),
+                *(
+                    (f"Backbone, {over}", [one for one in result.maps if one.over == over and one.layer in STAGES])
+                    for over in dict.fromkeys(one.over for one in result.maps)
+                ),
+            )
+            if found
+        },
+        heats={one.name: heat_uri(scale.heat(one, (height, width)), colours) for one in result.maps},
+        bases={name: encoded(picture) for name, picture in result.pictures.items()},
+        empty={one.name for one in result.maps if not one.values.any()},
+        focus=result.find(request.focus),
+        label=label_of,
+        scale=scale,
+        stops=", ".join(f"rgb({red} {green} {blue})" for red, green, blue in stops),
+        aspect=f"{width} / {height}",
+    )
+
+
+def label_of(name: str) -> str:
+    """Name a layer or a method as people read it."""
+    return LABELS.get(name, name)
+
+
+def choice_html(library: Library, request: Shown, result: Result) -> str:
+    """Draw the images of the person, and those that are ranked closest, to choose a pair from."""
+    collection, data = library.collections[request.data], request.data
+    own = [one for one in collection.samples if one.pid == result.image.pid and request.camid in (0, one.camid)]
+    place = next((place for place, one in enumerate(own) if one.key == result.image.image), 0)
+    first = place // OFFERED * OFFERED  # the chosen image is among those shown
+    ranked = [collection.samples[collection.rows[one.image]] for one in result.ranking]
+    return html(
+        "explain_choice.html",
+        request=request,
+        result=result,
+        own=[(one, library.thumbnail(data, one, STRIP_HEIGHT)) for one in own[first : first + OFFERED]],
+        ranked=list(zip(result.ranking, [library.thumbnail(data, one, STRIP_HEIGHT) for one in ranked], strict=True)),
+        people=list(dict.fromkeys([result.image.pid, *(one.pid for one in result.ranking)])),
+    )
+
+
+def people_html(library: Library, result: Result, page: object) -> str:
+    """Draw a page of the people, one image each."""
+    data = result.request.data
+    people = {one.pid: one for one in reversed(library.collections[data].samples)}  # the first image of each
+    listed = sorted(people)
+    last = (len(listed) - 1) // PEOPLE
+    number = min(max(page, 0), last) if isinstance(page, int) else listed.index(result.image.pid) // PEOPLE
+    shown = [people[pid] for pid in listed[number * PEOPLE : (number + 1) * PEOPLE]]
+    return html(
+        "explain_people.html",
+        items=[(one, library.thumbnail(data, one, STRIP_HEIGHT)) for one in shown],
+        pid=result.image.pid,
+        page=number,
+        last=last,
+        total=len(listed),
+        open=page is not None,
+    )
+
+
+def truth_html(request: Shown, result: Result, checked: Checked | None, checking: Progress) -> str:
+    """Draw what is known about the chosen map: a sentence, a bar chart, the rest folded."""
+    one, truth = result.find(request.focus), result.truth
+    share = next((share for share in truth.shares if share.name == one.name), None) if truth else None
+    even, label = truth.evidence.share if truth else 0.0, label_of(one.layer)
+    evidence = truth.evidence if truth else None
+    cover = np.zeros((*evidence.mask.shape, 4), np.uint8) if evidence else None
+    if cover is not None and evidence is not None:
+        cover[~evidence.mask] = (8, 12, 18, 200)  # clear inside, dark outside
+    return html(
+        "explain_truth.html",
+        result=result,
+        truth=truth,
+        focus=one,
+        label=label_of,
+        verdict=verdict(share, even, checked, label),
+        bars=bars(share, even, checked),
+        over_image=share is not None,
+        checked=checked,
+        checking=checking,
+        check=request.check,
+        plots=plots(checked) if checked else [],
+        box=PLOT,
+        before=encoded(evidence.before) if evidence else "",
+        after=encoded(evidence.after) if evidence else "",
+        mask=png_uri(cover) if cover is not None else "",
+    )

@@ -1,0 +1,273 @@
+"""Class-activation maps over what they explain: the images a network looks at, one colour scale, why two are alike."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from app.library.collection import Collection
+from app.library.library import Library
+from mun.data.augment import to_images
+from mun.data.pairing import Pair
+from mun.evaluation.corrupted import Corruption
+from mun.explain.cams import Look, Method, activation_maps, upsampled
+from mun.explain.targets import Similarity, center
+from mun.models.network import Network
+from mun.panel import UNIT, Display
+from mun.structures import Modality, Sample
+
+__all__ = ["PALETTE", "SCALES", "LayerMap", "Scale", "Views", "alike", "fit_scale", "heat_uri", "palette"]
+__all__ += ["picture_of", "pictures_of", "png_uri", "reference_of", "veil", "views_of"]
+
+SCALES = ("relative", "raw")
+PALETTE = "inferno"  # of Matplotlib: ordered in lightness, so that it reads in grey and for colour-blind eyes
+FAINTEST = 0.35  # what a map without any value covers of the picture below it
+TOP = 99.5  # percent of the pixels that the scale does not clip
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMap:
+    """The map of one layer.
+
+    Attributes:
+        layer: Name of the layer.
+        source: What the network looked at: the `image` itself, the `pair` that makes the auxiliary image, or the
+            `target`.
+        over: Picture that the map is laid over: `visible`, `infrared`, `auxiliary`, `auxiliary 2`, `target`.
+        method: How it was made.
+        values: Not negative, not scaled, at the layer's resolution, float32, `(h, w)`.
+        number: Which auxiliary image of a pair, from 0.
+    """
+
+    layer: str
+    source: str
+    over: str
+    method: Method
+    values: Floats
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the map, unlike all others of a result."""
+        return f"{self.source}/{self.over}/{self.layer}"
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """What the network looks at.
+
+    Attributes:
+        single: The image.
+        pairs: Each auxiliary image of the pair; empty without one.
+        auxiliary: The auxiliary images, float32, `(A, 3, H, W)`.
+    """
+
+    single: Look
+    pairs: tuple[Look, ...]
+    auxiliary: Tensor
+
+    @property
+    def modality(self) -> Modality:
+        """Of the image."""
+        return self.single.modality
+
+    def replaced(self, network: Network, image: Tensor) -> Views:
+        """Put another image, `(3, H, W)`, in the place of the first, also in the pair."""
+        single = Look(image[None].to(self.single.images), self.modality)
+        if not self.pairs:
+            return Views(single, (), self.auxiliary)
+        both = self.pairs[0].images.clone()
+        both[0, slice(0, 3) if self.modality is Modality.VISIBLE else slice(3, 6)] = single.images[0]
+        return paired_views(network, single, both)
+
+
+def views_of(network: Network, view: Collection, sample: Sample, pair: Pair | None = None) -> Views:
+    """Read an image, and the pair that its auxiliary images are made of, as they look in a collection.
+
+    Raises:
+        ValueError: An image is broken or gone.
+    """
+    single = Look(read(network, view, [sample]), sample.modality)
+    if pair is None:
+        return Views(single, (), single.images[:0])
+    return paired_views(network, single, read(network, view, [pair.visible, pair.infrared]).flatten(0, 1)[None])
+
+
+def paired_views(network: Network, single: Look, both: Tensor) -> Views:
+    """Look at a pair, `(1, 6, H, W)`, too."""
+    with torch.inference_mode():
+        made = torch.cat(network.generate(both[:, :3], both[:, 3:]))
+    count = network.auxiliary.num_images
+    return Views(single, tuple(Look(both, Modality.AUXILIARY, number) for number in range(count)), made)
+
+
+def read(network: Network, view: Collection, samples: list[Sample]) -> Tensor:
+    """Read images at the network's size, float32, [0, 1], `(N, 3, H, W)`, on its device."""
+    height, width = network.config.height, network.config.image_width
+    try:
+        pixels = np.stack([view.network_image(sample, height, width) for sample in samples])
+    except OSError:  # its message names a folder of the machine
+        raise ValueError("an image is gone from the disk; start the app again") from None
+    return to_images(torch.from_numpy(pixels).to(network.mean.device))
+
+
+def pictures_of(views: Views, display: Display) -> dict[str, Pixels]:
+    """Turn what the network sees into pictures, RGB, uint8, `(H, W, 3)`, by the names that maps lie over."""
+    pictures = {views.modality.value: UNIT.pixels(views.single.images[0])}
+    if views.pairs:
+        both = views.pairs[0].images[0]
+        pictures |= {"visible": UNIT.pixels(both[:3]), "infrared": UNIT.pixels(both[3:])}
+        names = ["auxiliary", *(f"auxiliary {number}" for number in range(2, len(views.auxiliary) + 1))]
+        pictures |= dict(zip(names, map(display.pixels, views.auxiliary), strict=True))
+    return pictures
+
+
+def reference_of(
+    library: Library, checkpoint: str, data: str, keys: Sequence[str], corruption: Corruption | None = None
+) -> Similarity:
+    """Make a target of images: the mean direction of their embeddings.
+
+    Raises:
+        ValueError: The data set cannot be embedded.
+    """
+    rows = library.collections[data].rows
+    embeddings = library.embeddings(checkpoint, data, corruption)[[rows[key] for key in keys]]
+    return Similarity(torch.from_numpy(center(embeddings)).to(library.device))
+
+
+def alike(
+    library: Library,
+    checkpoint: str,
+    data: str,
+    image: str,
+    target: str,
+    *,
+    layer: str = "layer4",
+    method: Method = Method.GRAD_CAM,
+    corruption: Corruption | None = None,
+) -> LayerMap:
+    """Show where a network finds one image alike to another; computed once for all visitors.
+
+    Args:
+        library: What all visitors share.
+        checkpoint: Name of the checkpoint.
+        data: Name of the data set.
+        image: Key of the image that the map is of.
+        target: Key of the image that it is compared to.
+        layer: A stage of the backbone.
+        method: How the map is made.
+        corruption: Of the visible images.
+
+    Raises:
+        ValueError: The data set cannot be embedded, or an image is broken or gone.
+    """
+    view = library.view(data, corruption)
+    sample = view.samples[view.rows[image]]
+
+    def compute() -> LayerMap:
+        network = library.network(checkpoint)
+        look = views_of(network, view, sample).single
+        reference = reference_of(library, checkpoint, data, [target], corruption)
+        values = activation_maps(network, look, [reference], [(layer, method)])[layer, method][0]
+        return LayerMap(layer, "image", sample.modality.value, method, values)
+
+    key = ("alike", library.checkpoints[checkpoint].content, view.content, image, target, layer, method)
+    return library.cache.get(key, compute, lambda made: made.values.nbytes + 500)
+
+
+def picture_of(library: Library, checkpoint: str, data: str, key: str) -> Pixels:
+    """Read an image at the size that a network takes, RGB, uint8, `(H, W, 3)`.
+
+    Raises:
+        ValueError: It is broken or gone.
+    """
+    network, collection = library.network(checkpoint), library.collections[data]
+    sample = collection.samples[collection.rows[key]]
+    return UNIT.pixels(views_of(network, collection, sample).single.images[0])
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From a map's values to [0, 1]: the square root of their share of the top.
+
+    Attributes:
+        kind: `relative`, each map divided by its own mean, so that 1 is an even map; or `raw`, the values as they are.
+        top: What is shown as 1, after that division.
+        clipped: Share of all pixels above it.
+    """
+
+    kind: str
+    top: float
+    clipped: float
+
+    @property
+    def words(self) -> str:
+        """What the scale's numbers are."""
+        return "times the map's mean" if self.kind == "relative" else "raw value of the method"
+
+    def heat(self, one: LayerMap, size: tuple[int, int]) -> Floats:
+        """Enlarge a map to a height and width and bring it to [0, 1], by the square root of its values.
+
+        A fine layer's peaks are high and narrow; on a straight scale everything else beside them would be black.
+        """
+        shown: Floats = np.sqrt(np.clip(weighed(one, self.kind, size) / self.top, 0, 1))
+        return shown
+
+
+def weighed(one: LayerMap, kind: str, size: tuple[int, int]) -> Floats:
+    """Enlarge a map, and divide it by its mean where that is asked for."""
+    values = upsampled(one.values[None], size)[0]
+    mean = float(values.mean())
+    shown: Floats = values / mean if kind == "relative" and mean > 0 else values
+    return shown
+
+
+def veil(heat: Floats) -> Floats:
+    """Say how much of the picture below a map of values in [0, 1] covers, [0, 1]: small values little."""
+    cover: Floats = FAINTEST + (1 - FAINTEST) * heat
+    return cover
+
+
+def fit_scale(kind: str, maps: Sequence[LayerMap], size: tuple[int, int]) -> Scale:
+    """Fit one scale to all maps.
+
+    Args:
+        kind: One of `SCALES`.
+        maps: At least one.
+        size: Height and width of the images.
+    """
+    values = np.concatenate([weighed(one, kind, size).ravel() for one in maps])
+    top = float(np.percentile(values, TOP)) or float(values.max()) or 1.0
+    return Scale(kind, top, float((values > top).mean()))
+
+
+def palette() -> Pixels:
+    """Return the 256 colours of the scale, RGB, uint8, `(256, 3)`."""
+    from matplotlib import colormaps  # here: Matplotlib takes a second to load
+
+    colours: Pixels = np.rint(colormaps[PALETTE](np.linspace(0, 1, 256))[:, :3] * 255).astype(np.uint8)
+    return colours
+
+
+def heat_uri(heat: Floats, colours: Pixels) -> str:
+    """Colour values in [0, 1], `(H, W)`, as a PNG data URI; small ones let the picture below through."""
+    levels = np.rint(255 * heat).astype(np.uint8)
+    return png_uri(np.dstack([colours[levels], np.rint(255 * veil(heat)).astype(np.uint8)]))
+
+
+def png_uri(pixels: Pixels) -> str:
+    """Return RGB or RGBA, uint8, `(H, W, 3 or 4)`, as a PNG data URI."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

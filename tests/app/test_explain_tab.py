@@ -1,0 +1,218 @@
+"""The Explain tab: a press is answered by pieces; long work goes on in the background and can be stopped."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.explain import tab as page
+from app.explain.checks import Checked, NamedCurves
+from app.explain.subject import Explain
+from app.explain.tab import Shown, answer, export
+from app.explain.truth import Share
+from app.explain.verdict import bars, plots, verdict
+from app.library import Library, open_library
+from app.shared.tab import Answer, Piece, Press
+from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
+from mun.config import Config
+from mun.explain.faithfulness import Curves
+
+VISITOR = "somebody"
+
+
+@pytest.fixture(scope="module")
+def both(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A library with an untrained MUN, and a checkpoint without an auxiliary modality; all images embedded."""
+    folder = tmp_path_factory.mktemp("both")
+    network, card = load_checkpoint(tiny_checkpoint / "mun-tiny")
+    save_checkpoint(folder / "mun-tiny", network, card)
+    config = Config(model=replace(card.config.model, auxiliary="none"))
+    lacking = replace(card, name="none-tiny", config=config)
+    save_checkpoint(folder / "none-tiny", build_network(config, 0).eval(), lacking)
+    library = open_library(tiny_synvi, folder)
+    for name in library.usable:
+        library.embeddings(name, "synvi")
+    return library
+
+
+def press(library: Library, values: dict[str, Any], changed: tuple[str, ...] = (), **more: Any) -> Answer:
+    """Send a press, and ask again until there is nothing to wait for, as the page does."""
+    request, _ = Shown.repair(values, library)
+    said = Press(values, changed=changed, visitor=VISITOR, **more)
+    answered = answer(library, request, said)
+    for _ in range(600):
+        if not answered.again:
+            return answered
+        time.sleep(0.05)
+        answered = answer(library, answered.request, Press(visitor=VISITOR, do="again"))
+    raise AssertionError(answered)
+
+
+def drawn(answered: Answer, name: str) -> str:
+    piece = answered.pieces[f"explain-{name}"]
+    return piece.draw() if isinstance(piece, Piece) else piece
+
+
+def test_the_first_view_shows_a_pair_its_maps_and_a_check(both: Library) -> None:
+    first = answer(both, Shown.read({}, both), Press(visitor="new"))
+    assert first.again
+    assert list(first.pieces) == ["explain-progress"]  # what is shown stays while maps are made
+    assert 'data-do="stop"' in drawn(first, "progress")
+    shown = press(both, {})
+    assert drawn(shown, "progress") == ""
+    assert shown.chosen == shown.request.image
+    maps = drawn(shown, "maps")
+    assert f'data-image="{shown.request.image}"' in maps
+    assert f'data-target="{shown.request.target}"' in maps
+    row, folded = maps.split("All 13 maps")
+    named = re.findall('data-map="([^"]+)"', row)
+    assert named[:2] == ["image/infrared/layer4", "target/target/layer4"]
+    assert set(named[2:]) == {
+        "pair/visible/iml_visible", "pair/infrared/iml_infrared", "pair/auxiliary/cml", "pair/auxiliary/layer4",
+    }  # fmt: skip
+    assert len(re.findall('data-map="', folded)) == 13
+    assert row.count("data-large=") == len(named) + 2  # every map and both images can be enlarged
+    choice = drawn(shown, "choice")
+    assert choice.count('aria-pressed="true"') == 2
+    truth = drawn(shown, "truth")
+    assert 'data-state="ready"' in truth
+    assert truth.count("mun-bar-group") >= 2
+    assert truth.count("<svg") == 3
+    again = answer(both, shown.request, Press(visitor=VISITOR))
+    assert [one.digest for one in again.pieces.values() if isinstance(one, Piece)] == [
+        one.digest for one in shown.pieces.values() if isinstance(one, Piece)
+    ]
+
+
+def test_a_link_leads_to_its_view(both: Library) -> None:
+    shown = press(both, {"layers": "layer2", "focus": "pair/auxiliary/layer2", "scale": "raw", "seed": 3})
+    link = shown.request.link(both, "explain")
+    again, wrong = Shown.repair(Shown.of_address(link), both)
+    assert (again, wrong) == (shown.request, {})
+    assert 'data-focus="pair/auxiliary/layer2"' in drawn(shown, "maps")
+    old = "?tab=explain&image=cam3%2F0013%2F0001.jpg&against=center&target=14&method=layer-cam&change=hat&focus=x"
+    request, wrong = Shown.repair(Shown.of_address(old), both)
+    assert not wrong
+    assert (request.target, request.against, request.method) == ("14", "center", "layer-cam")
+    assert "neck" in Shown.repair({"layers": "neck"}, both)[1]["layers"]
+
+
+def test_a_chosen_image_gets_its_own_target_and_a_chosen_target_stays(both: Library) -> None:
+    shown = press(both, {"layers": "layer4"})
+    other = both.collections["synvi"].queries[-1].key
+    moved = press(both, {**shown.request.model_dump(), "image": other}, ("image",))
+    assert moved.request.image == other
+    assert moved.request.target != shown.request.target
+    ranked = re.findall('data-aim="([^"]+)"', drawn(moved, "choice"))
+    assert ranked[0] == moved.request.target
+    aimed = press(both, {**moved.request.model_dump(), "target": ranked[3]}, ("target",))
+    assert aimed.request.target == ranked[3]
+    compared = press(both, {**aimed.request.model_dump(), "checkpoint": "none-tiny"}, ("checkpoint",))
+    assert compared.request.target == ranked[3]  # the same pair by another checkpoint
+    centered = press(both, {**aimed.request.model_dump(), "against": "center"}, ("against",))
+    assert centered.request.target == str(both.collections["synvi"].queries[-1].pid)
+    assert "a center has no picture" in drawn(centered, "maps")
+    followed = press(both, shown.request.model_dump(), do="open", chosen=other)
+    assert followed.request.image == other
+    for how in ("random", "wrong"):
+        assert press(both, shown.request.model_dump(), do=how).request.image != shown.request.image
+
+
+def test_what_cannot_be_shown_is_said_and_the_rest_stays(both: Library) -> None:
+    lacking = press(both, {"checkpoint": "none-tiny", "layers": "cml"})
+    assert "expected layers that there are" in lacking.notice
+    assert set(lacking.pieces) == {"explain-progress"}
+    slow = press(both, {"method": "score-cam", "change": "nothing"}, ("method",))
+    assert slow.request.layers == "layer4"
+    assert "one layer at a time" in drawn(slow, "maps")
+    stages = re.findall('data-map="([^"]+)"', drawn(press(both, {"checkpoint": "none-tiny"}), "maps").split("All")[0])
+    assert [name.rpartition("/")[2] for name in stages] == ["layer3", "layer4", "layer4"]
+
+
+def test_slow_work_is_stopped_and_started_again(both: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"method": "score-cam", "layers": "layer3", "change": "nothing", "seed": 17, "check": False}
+    request = Shown.read({**values, "image": both.collections["synvi"].queries[0].key}, both)
+    started, going = time.monotonic(), True
+    assert answer(both, request, Press(visitor=VISITOR)).again
+    stopped = answer(both, request, Press(visitor=VISITOR, do="stop"))
+    if "explain-maps" not in stopped.pieces:  # else it was over before
+        assert not stopped.again
+        assert 'data-state="stopped"' in drawn(stopped, "progress")
+        asked_again = answer(both, request, Press(visitor=VISITOR))
+        assert 'data-state="stopped"' in drawn(asked_again, "progress")
+        while going and time.monotonic() - started < 60:
+            time.sleep(0.1)
+            done = answer(both, request, Press(visitor=VISITOR, do="start"))
+            going = bool(done.again) or "explain-maps" not in done.pieces
+        assert not going
+    unchecked = press(both, request.model_dump())
+    assert "Delete and insert its pixels" in drawn(unchecked, "truth")
+    checked = press(both, {**request.model_dump(), "check": True}, ("check",))
+    assert drawn(checked, "truth").count("mun-bar-group") >= 2
+
+
+def test_people_are_listed_page_by_page(both: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "PEOPLE", 3)
+    monkeypatch.setattr(page, "OFFERED", 5)
+    own = [one.key for one in both.collections["synvi"].samples if one.pid == 15]
+    for key in (own[0], own[4], own[-1]):
+        shown = press(both, {"image": key, "layers": "layer4", "change": "nothing"})
+        strip = drawn(shown, "choice").split("Target:")[0]
+        assert strip.count("<button") <= 5
+        reached = [part for part in strip.split("<button")[1:] if 'tabindex="0"' in part]
+        assert len(reached) == 1
+        assert f'data-image="{key}"' in reached[0]
+        assert 'aria-pressed="true"' in reached[0]
+    people = [int(pid) for pid in re.findall('data-person="([0-9]+)"', drawn(shown, "people"))]
+    assert 15 in people
+    assert len(people) == 3
+    for number, more in ((0, "Earlier people"), (99, "More people")):
+        turned = drawn(press(both, shown.request.model_dump(), do="people", detail={"page": number}), "people")
+        assert re.search(f'aria-label="{more}" disabled', turned)
+    for nonsense in (None, "x", -4, 1e9, [1]):
+        assert drawn(press(both, shown.request.model_dump(), do="people", detail={"page": nonsense}), "people")
+
+
+def test_an_export_waits_for_the_maps(both: Library) -> None:
+    options = page.Options.read({}, both)
+    with pytest.raises(ValueError, match="not drawn yet"):
+        export(both, Shown.read({"seed": 9998}, both), options, "raw", "npz", Press())
+    shown = press(both, {})
+    file = export(both, shown.request, options, "table", "csv", Press(url="https://example.org/app/"))
+    assert b"https://example.org/app/" in file.data
+
+
+def test_the_sentence_and_the_bars_say_what_was_measured() -> None:
+    share = Share("image/infrared/layer4", "layer4", 0.3, 0.1, 0.05)
+    assert "30.0 % of its energy there" in verdict(share, 0.06, None, "stage 4")
+    assert "points to" in verdict(share, 0.06, None, "stage 4")
+    assert "does not point to" in verdict(replace(share, trained=0.02), 0.06, None, "stage 4")
+    (group,) = bars(share, 0.06, None)
+    assert (group.values["map"], group.even, group.top) == (0.3, 0.06, 0.3)
+
+    def curve(height: float) -> Curves:
+        return Curves(np.array([0.0, 1.0]), np.array([height, height]), np.array([-height, -height]))
+
+    checked = Checked(
+        3, tuple(NamedCurves(name, curve(value)) for name, value in (("map", 0.1), ("centre prior", 0.2)))
+    )
+    assert "less than in the order of its controls (0.200)" in verdict(None, 0.0, checked, "stage 4")
+    assert [one.values for one in bars(None, 0.0, checked)] == [
+        {"map": pytest.approx(0.1), "centre prior": pytest.approx(0.2)},
+        {"map": pytest.approx(-0.1), "centre prior": pytest.approx(-0.2)},
+    ]
+    for one in plots(checked):
+        places = [place for line in one.lines.values() for place in line]
+        assert all(48 <= x <= 386 and 10 <= y <= 150 for x, y in places)
+
+
+def test_the_http_function_is_the_request(both: Library) -> None:
+    assert list(Explain.model_fields) == [
+        "checkpoint", "data", "image", "against", "target", "layers", "method", "change", "seed"
+    ]  # fmt: skip
