@@ -51,6 +51,8 @@ from mun.structures import Modality
 __all__ = ["answer", "build", "hovered", "write"]
 
 POLL = 500  # milliseconds
+TIP = "mun.tip = { frame: element.closest('#embeddings-tip'), trigger }; watch('value', () => mun.tip.placed?.());"
+CONTROLS = ("mismatched pairs", "untrained generator")
 MAX_SHOWN = 60  # selected images that are drawn; the table has them all
 NAMES = ("progress", "tools", "picture", "chosen", "selected", "numbers")
 SETTINGS = {
@@ -80,7 +82,7 @@ def build(page: Page) -> None:
         with gr.Column(elem_id="embeddings"):
             codes = {"picture": script("embeddings.js")}
             pieces = {name: tab.piece(f"embeddings-{name}", script=codes.get(name, "")) for name in NAMES}
-            tip = tab.piece("embeddings-tip", script="mun.tip = { element, trigger, watch };")
+            tip = tab.piece("embeddings-tip", script=TIP)
         gr.Plot(PlotData(type="plotly", plot='{"data": [], "layout": {}}'), visible="hidden")  # it brings Plotly along
         pieces["settings"] = tab.settings()
         tab.ask_aside(tip, View, hovered)
@@ -262,8 +264,7 @@ def picture_of(library: Library, results: Sequence[Result]) -> str:
         {
             "request": result.request,
             "label": library.checkpoints[result.request.checkpoint].label,
-            "control": result.request.untrained or result.request.pairing == "mismatched",
-            "condition": condition(result.request),
+            "controls": [words for words in condition(result.request).split(", ") if words in CONTROLS],
             "words": method_words(result.request, result.explained),
             "columns": columns_of(result),
             "result": result,

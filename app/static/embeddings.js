@@ -43,19 +43,32 @@ const wanted = ({ columns, palettes }, side) => {
   const pid = other && point >= 0 ? other.pid[point] : null;
   return {
     colour: { key: colour, draw: () => [{ "marker.color": [Array.from(columns.numbers[colour], (number) => palettes[colour][number % palettes[colour].length])] }, [POINTS]] },
-    marks: { key: `${lines} ${prototypes}`, draw: () => [{ visible: [Boolean(lines), Boolean(prototypes)] }, [CENTERS, PROTOTYPES]] },
+    marks: { key: `${lines} ${prototypes}`, draw: () => [{ visible: [Boolean(lines), Boolean(prototypes)] }, [CENTERS, PROTOTYPES]], layout: { annotations: prototypes ? labels(columns) : [] } },
     rings: { key: `${pid} ${point}`, draw: () => {
       const rows = pid === null ? [] : [...columns.pid.keys()].filter((row) => columns.pid[row] === pid);
       const same = (row) => row === point && (side === chosenSide || columns.modality[row] !== 1);
       return [{ x: [rows.map((row) => columns.x[row])], y: [rows.map((row) => columns.y[row])], "marker.size": [rows.map((row) => (same(row) ? 26 : 15))] }, [RINGS]];
     } },
-    selected: { key: selected, draw: () => [{ selectedpoints: [selected ? rowsOf(selected, count) : null] }, [POINTS]] },
+    selected: { key: selected, draw: () => [{ selectedpoints: [selected ? rowsOf(selected, count) : null] }, [POINTS]], layout: selected ? null : { selections: [] } },
   };
+};
+
+// The words of prototypes, on a ground of their own, above or below one another where they would cover each other.
+const labels = ({ prototypes, x, y }) => {
+  const middle = (Math.min(...x) + Math.max(...x)) / 2;
+  const step = (Math.max(...y) - Math.min(...y)) / 22; // about the height of a line
+  let free = -Infinity;
+  return [...prototypes].sort((one, other) => one[1] - other[1]).map(([at, height, modality]) => {
+    free = Math.max(height, free + step);
+    const left = at > middle;
+    return { x: at, y: free, text: `${NAMES[modality]} prototype`, showarrow: false, xanchor: left ? "right" : "left", xshift: left ? -14 : 14, font: { size: 12, color: "#17202c" }, bgcolor: "rgba(255, 255, 255, 0.88)", borderpad: 1 };
+  });
 };
 
 const traces = ({ columns }) => {
   const count = columns.x.length;
-  const steady = { hoverinfo: "skip", unselected: { marker: { opacity: 1 } } };
+  const type = count > MANY ? "scattergl" : "scatter"; // one kind for all: what the graphics card draws covers the rest
+  const steady = { type, hoverinfo: "skip", unselected: { marker: { opacity: 1 } } };
   const centers = { x: [], y: [], symbols: [] };
   for (const line of columns.centers) {
     for (const [x, y, modality] of [...line, [null, null, 0]]) {
@@ -65,18 +78,15 @@ const traces = ({ columns }) => {
     }
   }
   const small = first([[20, 12], [50, 9], [Infinity, 7]], columns.people);
-  const middle = (Math.min(...columns.x) + Math.max(...columns.x)) / 2;
-  const places = ["top", "middle", "bottom"];
   const marks = columns.prototypes;
   return [
-    { type: count > MANY ? "scattergl" : "scatter", mode: "markers", name: "points", x: columns.x, y: columns.y, hoverinfo: "none",
+    { type, mode: "markers", name: "points", x: columns.x, y: columns.y, hoverinfo: "none",
       marker: { symbol: Array.from(columns.modality, (number) => SYMBOLS[number]), size: first([[300, 10], [1200, 8], [4000, 6], [Infinity, 4]], count), opacity: 0.85, line: { width: count > 4000 ? 0 : 0.8, color: "rgba(255, 255, 255, 0.75)" } },
       unselected: { marker: { opacity: 0.15 } } },
-    { ...steady, type: "scatter", mode: "lines+markers", name: "centers", x: centers.x, y: centers.y, line: { color: GREY, width: small / 9 }, marker: { symbol: centers.symbols, size: small, color: GREY, line: { width: small / 6 } } },
-    { ...steady, type: "scatter", mode: "markers+text", name: "prototypes", x: marks.map((mark) => mark[0]), y: marks.map((mark) => mark[1]), cliponaxis: false,
-      text: marks.map((mark) => `${NAMES[mark[2]]} prototype`), textposition: marks.map((mark) => `${places[mark[2]]} ${mark[0] > middle ? "left" : "right"}`), textfont: { size: 13, shadow: "auto" },
+    { ...steady, mode: "lines+markers", name: "centers", x: centers.x, y: centers.y, line: { color: GREY, width: small / 9 }, marker: { symbol: centers.symbols, size: small, color: GREY, line: { width: small / 6 } } },
+    { ...steady, mode: "markers", name: "prototypes", x: marks.map((mark) => mark[0]), y: marks.map((mark) => mark[1]), cliponaxis: false,
       marker: { symbol: marks.map((mark) => SYMBOLS[mark[2]]), size: 20, color: marks.map((mark) => ["#d55e00", "#009e73", "#0072b2"][mark[2]]), line: { width: 3, color: "#fff" } } },
-    { ...steady, type: "scatter", mode: "markers", name: "rings", x: [], y: [], marker: { size: 15, symbol: "circle-open", color: GREY, line: { width: 2.5 } } },
+    { ...steady, mode: "markers", name: "rings", x: [], y: [], marker: { size: 15, symbol: "circle-open", color: GREY, line: { width: 2.5 } } },
   ];
 };
 
@@ -123,11 +133,11 @@ const apply = () => {
       plot.drawn = { colour: null, marks: null, rings: "null -1", selected: "" };
       hook(plot, side);
     }
-    for (const [name, { key, draw }] of parts) {
+    for (const [name, { key, draw, layout }] of parts) {
       if (plot.drawn[name] === key) continue;
       plot.drawn[name] = key;
       window.Plotly.restyle(plot.frame, ...draw());
-      if (name === "selected" && !key) window.Plotly.relayout(plot.frame, { selections: [] });
+      if (layout) window.Plotly.relayout(plot.frame, layout);
     }
     plot.frame.dataset.state = "ready";
   });
@@ -136,7 +146,6 @@ const load = () => {
   const section = element.querySelector("[data-palettes]");
   for (const { frame } of plots) window.Plotly?.purge(frame);
   hide();
-  images.clear();
   const palettes = JSON.parse(section?.dataset.palettes ?? "{}");
   plots = [...element.querySelectorAll("[data-columns]")].map((frame) => ({ frame, palettes, columns: read(frame), drawn: null }));
   const start = () => (window.Plotly ? apply() : setTimeout(start, 50));
@@ -144,17 +153,16 @@ const load = () => {
 };
 
 // --- the image of the point under the mouse ------------------------------------------------------------------------------
-const images = new Map(); // by side and row
 let pointed = null; // side, row and where the mouse is
 let timer = 0;
 const hide = () => {
   clearTimeout(timer);
   pointed = null;
-  if (window.mun.tip) window.mun.tip.element.dataset.shown = "";
+  if (window.mun.tip) window.mun.tip.frame.dataset.shown = "";
 };
 const place = () => {
-  const { element: tip } = window.mun.tip ?? {};
-  const body = tip?.querySelector("[data-row]");
+  const tip = window.mun.tip.frame;
+  const body = tip.querySelector("[data-row]");
   if (!pointed || !body || body.dataset.side !== String(pointed.side) || body.dataset.row !== String(pointed.row)) return;
   tip.dataset.shown = "yes";
   tip.style.left = `${Math.max(4, Math.min(pointed.x + 14, innerWidth - tip.offsetWidth - 4))}px`;
@@ -163,9 +171,9 @@ const place = () => {
 const point = (side, row, mouse) => {
   hide();
   pointed = { side, row, x: mouse.clientX, y: mouse.clientY };
+  window.mun.tip.placed = place;
   timer = setTimeout(() => window.mun.tip.trigger("select", { values: values(), detail: { side, row } }), DWELL);
 };
-window.mun.tip?.watch("value", place);
 addEventListener("scroll", hide, { passive: true });
 
 watch("value", load);

@@ -1,4 +1,4 @@
-"""The Embeddings tab in a browser: hover, click, lasso, menus, two checkpoints, exports that are opened, links."""
+"""The Embeddings tab in a browser: hover, click, lasso, two checkpoints, what is sent and drawn, exports, links."""
 
 from __future__ import annotations
 
@@ -15,54 +15,63 @@ from PIL import Image
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Any]
-READY = '.mun-embeddings-status[data-state="ready"]'
-PLOT = '#embedding-{} .js-plotly-plot[data-state="ready"]'
+PLOT = '.mun-scatter[data-side="{}"] .mun-scatter-plot[data-state="ready"]'
+ALONE = "?tab=embeddings&compare=none"
 
-# Pixels of a row of the points, whatever trace it is in.
+# Pixels of a row of the points.
 PLACE = """([side, row]) => {
-  const plot = document.querySelector(`#embedding-${side} .js-plotly-plot`);
+  const plot = document.querySelectorAll(".mun-scatter-plot")[side];
   plot.scrollIntoView({ block: "center" });
-  const trace = plot.data.find((one) => one.customdata?.includes(row));
-  const index = trace.customdata.indexOf(row);
+  const { x, y } = plot.data[0];
   const { xaxis, yaxis } = plot._fullLayout;
   const box = plot.getBoundingClientRect();
-  return [box.left + xaxis._offset + xaxis.d2p(trace.x[index]), box.top + yaxis._offset + yaxis.d2p(trace.y[index])];
+  return [box.left + xaxis._offset + xaxis.d2p(x[row]), box.top + yaxis._offset + yaxis.d2p(y[row])];
+}"""
+
+# The points as the page has them: modality (0 visible, 1 auxiliary, 2 infrared) and person of each row.
+FACTS = """(side) => {
+  const packed = JSON.parse(document.querySelectorAll("[data-columns]")[side].dataset.columns);
+  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const pids = [...new Uint32Array(bytes(packed.pid).buffer)];
+  return [...bytes(packed.modality)].map((modality, row) => [modality, pids[row]]);
+}"""
+
+# Count what the script has drawn, and the bytes that presses send and receive, from now on.
+COUNT = """() => {
+  window.counted = { restyle: 0, newPlot: 0, sent: 0, received: 0 };
+  for (const name of ["restyle", "newPlot"]) {
+    const whole = window.Plotly[name];
+    window.Plotly[name] = (...given) => (window.counted[name]++, whole(...given));
+  }
+  const fetched = window.fetch;
+  window.fetch = async (address, options) => {
+    window.counted.sent += options?.body?.length ?? 0;
+    const answer = await fetched(address, options);
+    answer.clone().text().then((text) => (window.counted.received += text.length));
+    return answer;
+  };
 }"""
 
 
-def opened(visit: Visit, **options: Any) -> Any:
-    """Open the page and the tab, and wait for its first view."""
-    page = visit(**options).page
-    if options.get("width", 1400) < 500:
-        page.get_by_role("button", name="More tabs").click()
-        page.get_by_text("Embeddings", exact=True).last.click()
-    else:
-        page.get_by_role("tab", name="Embeddings").click()
-    drawn(page)
+def opened(visit: Visit, address: str = ALONE, **options: Any) -> Any:
+    """Open the tab and wait for its first view."""
+    page = visit(address=address, **options).page
+    page.wait_for_selector(PLOT.format(0))
     return page
 
 
-def drawn(page: Any, side: str = "left") -> None:
-    page.wait_for_selector(READY)
-    page.wait_for_selector(PLOT.format(side))
+def settings(page: Any) -> Any:
+    """Open the drawer of settings, and return this tab's."""
+    if page.locator("body.mun-drawer-open").count() == 0:
+        page.locator("#embeddings-head [data-drawer]").click()
+    return page.locator("#embeddings-settings")
 
 
-def turn(page: Any) -> str:
-    return page.locator(".mun-embeddings-status").get_attribute("data-turn")
-
-
-def choose(page: Any, label: str, option: str) -> None:
-    """Choose an option of a menu and wait for the next answer."""
-    before = turn(page)
-    page.get_by_role("combobox", name=label, exact=True).locator("visible=true").click()
-    page.get_by_role("option", name=option, exact=True).click()
-    page.wait_for_selector(f'{READY}:not([data-turn="{before}"])')
-    drawn(page)
-
-
-def facts(page: Any, side: int = 0) -> list[list[Any]]:
-    """What the page knows of its points: modality, person, camera, image, places of thumbnails, coordinates."""
-    return page.evaluate(f"JSON.parse(document.querySelector('[data-points]').dataset.points).sides[{side}]")
+def settled(page: Any, field: str, value: object) -> None:
+    """Wait until a field of the request that is shown has a value, and the picture with it."""
+    page.wait_for_function("([field, value]) => window.mun.tabs.embeddings.values[field] === value", arg=[field, value])
+    page.wait_for_function("() => !document.querySelector('#embeddings-progress section')")
+    page.wait_for_selector(PLOT.format(0))
 
 
 def rest_on(page: Any, row: int, tip: Any) -> None:
@@ -71,7 +80,7 @@ def rest_on(page: Any, row: int, tip: Any) -> None:
 
     for _ in range(20):
         page.mouse.move(2, 2)
-        page.mouse.move(*page.evaluate(PLACE, ["left", row]), steps=4)
+        page.mouse.move(*page.evaluate(PLACE, [0, row]), steps=4)
         try:
             tip.wait_for(state="visible", timeout=2000)
             return
@@ -80,143 +89,213 @@ def rest_on(page: Any, row: int, tip: Any) -> None:
     pytest.fail("the image of the point never came")
 
 
-def test_hover_shows_the_image_and_a_click_the_point_with_its_neighbors(visit: Visit) -> None:
-    page = opened(visit)
-    points = facts(page)
-    tip = page.locator(".mun-embeddings-tip")
-    rest_on(page, 4, tip)
-    assert tip.get_attribute("data-image") == points[4][3]
-    assert f"person {points[4][1]}, {points[4][0]}" in tip.inner_text()
-    assert "url(" in tip.locator("i").first.get_attribute("style")
-    assert page.locator(".mun-embeddings-chosen").count() == 0
-    page.mouse.move(2, 2)
-    tip.wait_for(state="hidden")
-    page.mouse.click(*page.evaluate(PLACE, ["left", 7]))
-    panel = page.locator('.mun-embeddings-chosen[data-row="7"]')
-    panel.wait_for()
-    assert panel.get_attribute("data-image") == points[7][3]
-    distances = [
-        float(value)
-        for value in panel.locator("[data-distance]").evaluate_all("all => all.map(one => one.dataset.distance)")
-    ]
-    assert len(distances) == 8
-    assert distances == sorted(distances)
-    assert panel.locator("img").first.evaluate("image => image.naturalHeight") > 0
-    same = sum(point[1] == points[7][1] for point in points)
-    page.wait_for_selector(f'#embedding-left .js-plotly-plot[data-rings="{same}"]')
-    chosen = page.locator("#embeddings-chosen input, #embeddings-chosen textarea").first
-    assert chosen.input_value() == points[7][3]
-    near = panel.locator(".mun-embeddings-near-button").first
-    row = near.get_attribute("data-row")
-    near.click()
-    page.wait_for_selector(f'.mun-embeddings-chosen[data-row="{row}"]')
-    row = next(number for number, point in enumerate(points) if point[0] == "auxiliary")
-    pick(page, points[row], row)
-    panel = page.locator(f'.mun-embeddings-chosen[data-row="{row}"]')
-    panel.wait_for()
-    assert panel.locator(".mun-embeddings-pictures figure").all_inner_texts() == ["visible", "auxiliary", "infrared"]
-
-
-def pick(page: Any, point: list[Any], row: int) -> None:
-    """Choose a point from the menus, by the keyboard's way."""
-    page.get_by_role("combobox", name="Person", exact=True).locator("visible=true").select_option(str(point[1]))
-    page.get_by_role("combobox", name="Point", exact=True).select_option(str(row))
-    page.get_by_role("button", name="Show", exact=True).focus()
-    page.keyboard.press("Enter")
-
-
-def test_a_lasso_lists_the_points_and_every_export_is_opened(visit: Visit, tmp_path: Path) -> None:
-    page = opened(visit)
-    count = len(facts(page))
-    page.evaluate(PLACE, ["left", 0])
-    box = page.locator("#embedding-left .nsewdrag").first.bounding_box()
-    corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.02)]
+def lasso(page: Any) -> None:
+    """Draw round all points of the first picture."""
+    page.evaluate(PLACE, [0, 0])
+    box = page.locator(".mun-scatter-plot .nsewdrag").first.bounding_box()
+    corners = [(0.01, 0.01), (0.9, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.02)]
     page.mouse.move(box["x"] + 0.01 * box["width"], box["y"] + 0.01 * box["height"])
     page.mouse.down()
     for x, y in corners:
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
     page.mouse.up()
-    selection = page.locator(".mun-embeddings-selection")
-    selection.wait_for()
-    assert int(selection.get_attribute("data-total")) == count
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Selected points as CSV").click()
-    download.value.save_as(tmp_path / "points.csv")
-    lines = (tmp_path / "points.csv").read_text(encoding="utf-8").splitlines()
-    assert len(list(csv.DictReader(line for line in lines if not line.startswith(("#", '"#'))))) == count
-    for kind in ("png", "svg", "pdf", "csv"):
-        with page.expect_download() as download:
-            page.locator(f"#embedding-take-{kind}").click()
-        path = tmp_path / download.value.suggested_filename
-        download.value.save_as(path)
-        assert path.suffix == f".{kind}"
-        if kind == "png":
-            assert Image.open(path).width > 900
-        elif kind == "pdf":
-            assert path.read_bytes().startswith(b"%PDF-")
-        else:
-            assert "test split" in " ".join(path.read_text(encoding="utf-8").split())
+
+
+def test_hover_shows_the_image_and_a_click_the_point_with_its_neighbors(visit: Visit) -> None:
+    page = opened(visit)
+    points = page.evaluate(FACTS, 0)
+    tip = page.locator("#embeddings-tip")
+    rest_on(page, 4, tip)
+    assert tip.locator("[data-row]").get_attribute("data-row") == "4"
+    assert f"person {points[4][1]}, visible" in tip.inner_text()
+    assert tip.locator("img").first.evaluate("image => image.naturalHeight") > 0
+    page.mouse.move(2, 2)
+    tip.wait_for(state="hidden")
+    page.mouse.click(*page.evaluate(PLACE, [0, 7]))
+    panel = page.locator('.mun-chosen[data-row="7"]')
+    panel.locator("[data-distance]").first.wait_for()
+    distances = [
+        float(one)
+        for one in panel.locator("[data-distance]").evaluate_all("all => all.map(one => one.dataset.distance)")
+    ]
+    assert len(distances) == 8
+    assert distances == sorted(distances)
+    assert panel.locator("img").first.evaluate("image => image.naturalHeight") > 0
+    rings = page.evaluate("document.querySelector('.mun-scatter-plot').data[3].x.length")
+    assert rings == sum(point[1] == points[7][1] for point in points)
+    assert f"Person {points[7][1]}" in page.locator("#strip").inner_text()
+    near = panel.locator(".mun-near-button").first
+    row = panel.locator("[data-near] li").first.get_attribute("data-row")
+    near.click()
+    page.wait_for_selector(f'.mun-chosen[data-row="{row}"]')
+
+
+def test_the_keyboard_chooses_a_person_and_a_point(visit: Visit) -> None:
+    page = opened(visit)
+    points = page.evaluate(FACTS, 0)
+    row = next(number for number, point in enumerate(points) if point[0] == 1)
+    person = page.locator(".mun-point-form").get_by_label("Person")
+    person.focus()
+    person.select_option(label=str(points[row][1]))
+    page.wait_for_selector(
+        f'.mun-chosen[data-row="{next(n for n, one in enumerate(points) if one[1] == points[row][1])}"]'
+    )
+    page.locator(".mun-point-form").get_by_label("Point").select_option(str(row))
+    panel = page.locator(f'.mun-chosen[data-row="{row}"][data-state="ready"]')
+    panel.wait_for()
+    assert panel.locator("figcaption").all_inner_texts() == ["visible", "auxiliary", "infrared"]
+    page.get_by_role("button", name="Select this person's points").click()
+    selected = page.locator(".mun-selected")
+    selected.wait_for()
+    assert int(selected.get_attribute("data-total")) == sum(point[1] == points[row][1] for point in points)
+    page.get_by_role("button", name="Clear").click()
+    selected.wait_for(state="detached")
+
+
+def test_a_lasso_goes_up_as_a_mask_and_looks_change_by_one_restyle(visit: Visit) -> None:
+    page = opened(visit)
+    count = len(page.evaluate(FACTS, 0))
+    page.evaluate(COUNT)
+    lasso(page)
+    selected = page.locator(".mun-selected")
+    selected.wait_for()
+    assert int(selected.get_attribute("data-total")) == count
+    counted = page.evaluate("window.counted")
+    assert counted["newPlot"] == counted["restyle"] == 0  # Plotly has marked them itself
+    mask = page.evaluate("window.mun.tabs.embeddings.values.selected")
+    assert len(mask) <= count / 6 + 2
+    assert counted["sent"] < 4000
+    page.get_by_label("Colour by").select_option("camera")
+    page.wait_for_selector('.mun-scatter-tools[data-colour="camera"]')
+    page.wait_for_function("() => window.counted.restyle === 1")
+    page.get_by_label("Prototypes").check()
+    page.wait_for_function("() => window.counted.restyle === 2")
+    shown = page.evaluate(
+        "document.querySelector('.mun-scatter-plot').data.map(one => [one.name, one.visible !== false])"
+    )
+    assert shown == [["points", True], ["centers", False], ["prototypes", True], ["rings", True]]
+    counted = page.evaluate("window.counted")
+    assert counted["newPlot"] == 0
+    assert "camera 6" in page.locator(".mun-legend-colours").inner_text()
+    assert page.locator("[data-columns]").count() == 1
+    again = page.url
+    page.goto(again)
+    page.wait_for_selector(PLOT.format(0))
+    selected.wait_for()
+    assert int(selected.get_attribute("data-total")) == count
+    marked = page.evaluate("document.querySelector('.mun-scatter-plot').data[0].selectedpoints.length")
+    assert marked == count
+
+
+def test_every_export_is_opened(visit: Visit, tmp_path: Path) -> None:
+    page = opened(visit, f"{ALONE}&selected=BQ")
+    page.wait_for_selector(".mun-selected")
+    for what, kinds in (
+        ("Pictures", ("PNG", "SVG", "PDF")),
+        ("Points", ("CSV",)),
+        ("Selected points", ("CSV",)),
+        ("Numbers", ("CSV", "LATEX")),
+    ):
+        for kind in kinds:
+            page.locator("#embeddings-head summary").click()
+            with page.expect_download() as download:
+                page.get_by_role("button", name=f"{what} as {kind}", exact=True).click()
+            path = tmp_path / f"{what}-{download.value.suggested_filename}"
+            download.value.save_as(path)
+            if kind == "PNG":
+                assert Image.open(path).width > 900
+            elif kind == "PDF":
+                assert path.read_bytes().startswith(b"%PDF-")
+            else:
+                text = path.read_text(encoding="utf-8")
+                assert "test split" in " ".join(text.split())
+                assert page.url.partition("?")[0].rstrip("/") in text.replace("\n", "")
+            if what == "Selected points":
+                rows = [line for line in text.splitlines() if not line.startswith(("#", '"#'))]
+                assert [row["row"] for row in csv.DictReader(rows)] == ["0", "2"]
 
 
 def test_two_checkpoints_stand_side_by_side_with_the_same_images(visit: Visit) -> None:
     page = opened(visit)
-    choose(page, "Beside it", "other-tiny")
-    drawn(page, "right")
-    left, right = facts(page, 0), facts(page, 1)
-    assert [point[:4] for point in left] == [point[:4] for point in right]
-    assert [point[6:] for point in left] != [point[6:] for point in right]
-    assert page.locator(".mun-embeddings-head").all_inner_texts() == ["mun-tiny", "other-tiny"]
-    page.mouse.click(*page.evaluate(PLACE, ["right", 2]))
-    panel = page.locator('.mun-embeddings-chosen[data-row="2"][data-side="1"]')
+    settings(page).get_by_label("Compare with").select_option("other-tiny")
+    page.wait_for_selector(PLOT.format(1))
+    assert page.evaluate(FACTS, 0) == page.evaluate(FACTS, 1)
+    names = page.locator(".mun-scatter").evaluate_all("all => all.map(one => one.dataset.checkpoint)")
+    assert names == ["mun-tiny", "other-tiny"]
+    page.keyboard.press("Escape")
+    page.mouse.click(*page.evaluate(PLACE, [1, 2]))
+    panel = page.locator('.mun-chosen[data-row="2"][data-side="1"]')
     panel.wait_for()
     assert "other-tiny" in panel.inner_text()
-    for side in ("left", "right"):
-        page.wait_for_selector(f'#embedding-{side} .js-plotly-plot[data-rings]:not([data-rings="0"])')
+    rings = page.evaluate("[...document.querySelectorAll('.mun-scatter-plot')].map(one => one.data[3].x.length)")
+    assert rings[0] == rings[1] > 0
     assert page.locator(".mun-embeddings-table thead th").count() == 3
-    page.get_by_label("Numbers of the controls").check()
-    page.wait_for_selector('.mun-embeddings-table th:has-text("mismatched pairs")')
+    settings(page).locator('[name="controls"]').check()
+    page.wait_for_selector('.mun-embeddings-numbers[data-state="ready"] th:has-text("mismatched pairs")')
     assert page.locator(".mun-embeddings-table thead th").count() == 7
 
 
-def test_choices_redraw_the_link_leads_back_and_bad_ones_are_a_sentence(visit: Visit) -> None:
+def test_choices_redraw_back_goes_back_and_bad_ones_are_a_sentence(visit: Visit) -> None:
     page = opened(visit)
-    choose(page, "Method", "PCA")
-    assert "PCA (" in page.locator("[data-sentence]").first.inner_text()
-    choose(page, "Colour by", "camera")
-    assert "camera 6" in page.locator(".mun-embeddings-legend").inner_text()
-    before = turn(page)
-    page.get_by_label("Modality prototypes").check()
-    page.wait_for_selector(f'{READY}:not([data-turn="{before}"])')
-    drawn(page)
-    names = page.evaluate("document.querySelector('#embedding-left .js-plotly-plot').data.map(one => one.name)")
-    assert names == ["visible", "auxiliary", "infrared", "prototypes", "rings"]
+    before = page.locator("[data-sentence]").first.text_content()
+    settings(page).get_by_label("Method").select_option("pca")
+    settled(page, "method", "pca")
+    assert "PCA (" in page.locator("[data-sentence]").first.text_content()
     link = {name: value[0] for name, value in parse_qs(urlsplit(page.url).query).items()}
-    assert (link["tab"], link["method"], link["colour"], link["prototypes"]) == ("embeddings", "pca", "camera", "1")
-    page.goto(page.url)
-    page.get_by_role("tab", name="Embeddings").click()
-    drawn(page)
-    assert "PCA (" in page.locator("[data-sentence]").first.inner_text()
-    assert "camera 6" in page.locator(".mun-embeddings-legend").inner_text()
-    page.get_by_role("button", name="Parameters").click()
-    box = page.get_by_label("People by number (empty: the first)")
+    assert (link["tab"], link["method"]) == ("embeddings", "pca")
+    assert "Method: PCA" in page.locator("#embeddings-head .mun-chips").inner_text()
+    page.go_back()
+    settled(page, "method", "tsne")
+    assert page.locator("[data-sentence]").first.text_content() == before
+    settings(page).locator('[name="untrained"]').check()
+    settled(page, "untrained", True)
+    assert "untrained generator" in page.locator(".mun-scatter [data-control]").inner_text()
+    box = settings(page).get_by_label("People by number")
     box.fill("99999")
     box.press("Enter")
-    alert = page.locator('.mun-embeddings-status[data-state="error"]')
-    alert.wait_for()
-    assert "Expected people seen in both modalities" in alert.inner_text()
-    assert page.locator(PLOT.format("left")).count() == 1
+    notice = page.locator("#embeddings-head [data-notice]")
+    notice.wait_for()
+    assert "expected people seen in both modalities" in notice.inner_text()
+    assert page.locator(PLOT.format(0)).count() == 1
+    seed = page.evaluate("window.mun.tabs.embeddings.values.seed")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Resample").click()
+    settled(page, "seed", seed + 1)
+
+
+def test_the_image_looked_at_elsewhere_can_join(visit: Visit) -> None:
+    page = visit().page
+    page.locator("button[data-query]").last.click()
+    page.wait_for_function(
+        "() => window.mun.shared.chosen === [...document.querySelectorAll('button[data-query]')].at(-1).dataset.query"
+    )
+    key = page.evaluate("window.mun.shared.chosen")
+    page.get_by_role("tab", name="Embeddings").click()
+    page.wait_for_selector(PLOT.format(0))
+    page.locator('[data-do="add"]').click()
+    page.wait_for_selector(f'.mun-chosen[data-image="{key}"]')
 
 
 def test_on_a_phone_the_pictures_stack_and_nothing_is_cut(visit: Visit) -> None:
-    page = opened(visit, width=390, height=844)
+    page = opened(visit, "?tab=embeddings&compare=other-tiny", width=390, height=844)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    box = page.locator(PLOT.format("left")).bounding_box()
-    assert 300 < box["width"] <= 390
+    first, second = (page.locator(".mun-scatter-plot").nth(side).bounding_box() for side in (0, 1))
+    assert 300 < first["width"] <= 390
+    assert first["y"] + first["height"] <= 844  # within the first screen
+    assert second["y"] > first["y"]
+
+
+def test_on_a_wide_page_the_pictures_are_within_the_first_screen(visit: Visit) -> None:
+    page = opened(visit, "?tab=embeddings&compare=other-tiny", width=1440, height=900)
+    for side in (0, 1):
+        box = page.locator(".mun-scatter-plot").nth(side).bounding_box()
+        assert box["y"] + box["height"] <= 900
+        assert box["height"] > 400
 
 
 def test_our_markup_has_no_serious_violation(visit: Visit) -> None:
-    page = opened(visit)
-    pick(page, facts(page)[0], 0)
-    page.wait_for_selector(".mun-embeddings-chosen")
-    names = ("status", "data", "chosen", "numbers", "head-left", "words-left")
-    assert not serious(page, tuple(f"#embedding-{name}" for name in names))
+    page = opened(visit, f"{ALONE}&point=0&selected=BQ")
+    page.wait_for_selector(".mun-near-button")
+    settings(page)
+    names = ("head", "settings", "tools", "picture", "chosen", "selected", "numbers")
+    assert not serious(page, tuple(f"#embeddings-{name}" for name in names))
