@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Self
 
 from app.auxiliary.generator import FINAL, LEARNED, Bench, kept_steps, take_apart
-from app.auxiliary.panel import Panel, make_panel
+from app.auxiliary.panel import TITLES, Panel, make_panel
 from app.library import Library
 from app.library.collection import Collection
 from app.library.eye import Eye, generator_names
@@ -37,7 +37,6 @@ __all__ = [
     "FILES",
     "OWN",
     "RENDERED",
-    "RIVALS",
     "Compare",
     "Look",
     "Result",
@@ -57,17 +56,7 @@ SOURCES = (
 FILES = ("visible_image", "infrared_image")
 MAX_SEED, MAX_NUMBER = 9999, 10**9
 ANYBODY = 0
-RIVALS = {
-    "x": "X",
-    "middle-1": "Middle, of V",
-    "middle-2": "Middle, of I",
-    "syncretic": "Syncretic",
-    "pixel-mean": "Pixel mean",
-    "mixup": "Mixup",
-    "cutmix": "CutMix",
-    "channel-exchange": "Channel exchange",
-    "grayscale": "Grayscale",
-}
+COMPARED = (Choice("", "nothing"), *(Choice(name, title) for name, title in TITLES.items()))
 # What has no meaning for a pair from there, once the pair is named.
 IDLE = {
     COLLECTION: frozenset({"person", "misalignment"}),
@@ -181,11 +170,6 @@ def people_in_both(collection: Collection) -> list[int]:
     return sorted(set.intersection(*seen))
 
 
-def rivals(library: Library, _: Mapping[str, Any]) -> Iterable[Choice]:  # noqa: ARG001
-    """List what MUN's image can be compared with."""
-    return [Choice("", "nothing"), *(Choice(name, title) for name, title in RIVALS.items())]
-
-
 class Look(Compare):
     """A comparison on the page: what `Compare` asks, by the page's checkpoint, and what lies under MUN's image."""
 
@@ -193,7 +177,7 @@ class Look(Compare):
 
     checkpoint: Checkpoint = option("", "Checkpoint")
     person: Annotated[Whole, one_of(people)] = option(ANYBODY, "Person", control="select")
-    compare: Annotated[Text, one_of(rivals)] = option("", "Compare with")
+    compare: Annotated[Text, one_of(COMPARED)] = option("", "Compare with")
 
     def settle(self, library: Library) -> Self:
         """Name the pair, so that a link leads to it.

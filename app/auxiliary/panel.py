@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from mun.structures import Modality
 
 __all__ = [
     "ORDER",
-    "RIVALS",
+    "TITLES",
     "Draft",
     "Missing",
     "Panel",
@@ -41,24 +41,29 @@ MAX_HEIGHT = 384  # pixels of an image that goes out over HTTP
 Ranks = tuple[Found | None, Found | None]
 WORDS_OF_MUN = "Patterns of each image (IML) and what both share at coarse scale (CML), fused."
 CHANNELS = ("red", "green", "blue")
-# Auxiliary modality: title, what it does, and name and title of each image.
-RIVALS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
-    "x": ("X", "The visible image recoloured by a learned formula per pixel; infrared plays no part.", (("x", "X"),)),
+# What people call the images that stand beside MUN's, in their order.
+TITLES = {
+    "x": "X",
+    "middle-1": "Middle, of V",
+    "middle-2": "Middle, of I",
+    "syncretic": "Syncretic",
+    "pixel-mean": "Pixel mean",
+    "mixup": "Mixup",
+    "cutmix": "CutMix",
+    "channel-exchange": "Channel exchange",
+    "grayscale": "Grayscale",
+}
+ORDER = ("visible", "mun", *TITLES, "infrared")
+# Learned auxiliary modality: title, what it does, and its images.
+RIVALS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "x": ("X", "The visible image recoloured by a learned formula per pixel; infrared plays no part.", ("x",)),
     "middle": (
         "Middle",
         "A learned formula per pixel for each image, and one decoder for both.",
-        (("middle-1", "Middle, of V"), ("middle-2", "Middle, of I")),
+        ("middle-1", "middle-2"),
     ),
-    "syncretic": (
-        "Syncretic",
-        "A learned fusion of the pair, pixel by pixel.",
-        (("syncretic", "Syncretic"),),
-    ),
+    "syncretic": ("Syncretic", "A learned fusion of the pair, pixel by pixel.", ("syncretic",)),
 }
-ORDER = (
-    *("visible", "mun", "x", "middle-1", "middle-2", "syncretic"),
-    *("pixel-mean", "mixup", "cutmix", "channel-exchange", "grayscale", "infrared"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,13 +174,13 @@ def make_panel(eye: Eye, mixup: float, seed: int, *, wait: bool = True) -> Panel
     Raises:
         ValueError: A checkpoint has changed on the disk or gives values that are not finite.
     """
-    own = learned(eye, WORDS_OF_MUN, [("mun", GENERATORS[eye.network.config.auxiliary])])
+    own = learned(eye, WORDS_OF_MUN, {"mun": GENERATORS[eye.network.config.auxiliary]})
     groups = [(eye, [*ends(eye), *measured(eye, [*own, *formulas(eye, mixup, seed)])])]
     missing = []
     for name, (title, words, images) in RIVALS.items():
         if checkpoint := checkpoint_for(eye.library, name):
             rival = Eye(eye.library, checkpoint, eye.data, eye.pair)
-            groups.append((rival, measured(rival, learned(rival, words, images))))
+            groups.append((rival, measured(rival, learned(rival, words, {one: TITLES[one] for one in images}))))
         else:
             command = f"No checkpoint of it is loaded: python -m mun train --auxiliary {name}"
             missing.append(Missing(name, title, f"{words} {command}"))
@@ -259,19 +264,19 @@ def ends(eye: Eye) -> list[Measured]:
     return made
 
 
-def learned(eye: Eye, words: str, images: Sequence[tuple[str, str]]) -> list[Draft]:
+def learned(eye: Eye, words: str, images: Mapping[str, str]) -> list[Draft]:
     """Draft the images of a checkpoint's own auxiliary modality.
 
     Args:
         eye: The checkpoint, and the pair.
         words: What the modality does.
-        images: Name and title of each of its images.
+        images: Titles of its images by their names.
     """
     made = eye.generated()
     depends = eye.dependence() if len(made) == 1 else None  # two images have one share together, which says nothing
     return [
         Draft(name, title, words, f"generated-{number}", made[number], eye.display, depends)
-        for number, (name, title) in enumerate(images)
+        for number, (name, title) in enumerate(images.items())
     ]
 
 
@@ -283,14 +288,15 @@ def formulas(eye: Eye, mixup: float, seed: int) -> list[Draft]:
     words = f"λ V + (1 \u2212 λ) I with λ = {mixup:.2f}."
     only = f"The {CHANNELS[channel]} channel of V three times; I plays no part."
     exchanged = channel_exchange(visible, torch.tensor([channel]))
+    drafts = {
+        "pixel-mean": ("½ V + ½ I, pixel by pixel.", "mean", blend(visible, infrared, 0.5)),
+        "mixup": (words, ("mixup", mixup), blend(visible, infrared, mixup)),
+        "cutmix": (f"A rectangle of I in V, drawn by seed {seed}.", ("cutmix", seed), cut),
+        "channel-exchange": (only, ("channel", channel), exchanged),
+        "grayscale": ("The luma of V; I plays no part.", "grayscale", grayscale(visible)),
+    }
     stem = stem_words(eye)
-    return [
-        Draft("pixel-mean", "Pixel mean", f"½ V + ½ I, pixel by pixel. {stem}", "mean", blend(visible, infrared, 0.5)),
-        Draft("mixup", "Mixup", f"{words} {stem}", ("mixup", mixup), blend(visible, infrared, mixup)),
-        Draft("cutmix", "CutMix", f"A rectangle of I in V, drawn by seed {seed}. {stem}", ("cutmix", seed), cut),
-        Draft("channel-exchange", "Channel exchange", f"{only} {stem}", ("channel", channel), exchanged),
-        Draft("grayscale", "Grayscale", f"The luma of V; I plays no part. {stem}", "grayscale", grayscale(visible)),
-    ]
+    return [Draft(name, TITLES[name], f"{said} {stem}", what, image) for name, (said, what, image) in drafts.items()]
 
 
 def blend(visible: Tensor, infrared: Tensor, share: float) -> Tensor:

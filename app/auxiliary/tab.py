@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 
 from app.auxiliary.compare import (
     COLLECTION,
     FILES,
     OWN,
     RENDERED,
-    RIVALS,
     SOURCES,
     Compare,
     Look,
@@ -20,7 +20,7 @@ from app.auxiliary.compare import (
 )
 from app.auxiliary.export import MENUS, Options, write
 from app.auxiliary.generator import FINAL, LEARNED, Bench, film, flat_words, take_apart
-from app.auxiliary.panel import checkpoints_of, make_panel
+from app.auxiliary.panel import TITLES, checkpoints_of, make_panel
 from app.library import Library
 from app.library.eye import DISPLAY_PAIRS, DISPLAY_SEED, Eye
 from app.library.own_images import OwnImage, small
@@ -38,6 +38,7 @@ POLL, SOON = 1000, 30  # milliseconds
 SNAP = 0.005  # a share this near to the learned one means the learned one
 SETTINGS = {"The pair": ("source", "person", "misalignment"), "Formulas": ("mixup", "seed"), "": ("compare",)}
 CHIPS = ("misalignment", "mixup", "seed", "share", "step")
+LOOKING = threading.BoundedSemaphore(2)  # presses pass no queue
 STAGE, STRIP, FILM, PEOPLE = "auxiliary-stage", "auxiliary-rivals", "auxiliary-film", "auxiliary-people"
 
 
@@ -72,16 +73,17 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
         )
     eye = Eye(library, asked.checkpoint, asked.data, pair_of(library, asked))
     known, waiting, polling = readiness(library, eye)
-    bench = take_apart(eye, asked.share, asked.step, wait=False)
+    with LOOKING:
+        bench = take_apart(eye, asked.share, asked.step, wait=False)
     if asked.share != LEARNED and bench.learned is not None and abs(asked.share - bench.learned) <= SNAP:
         request, asked = request.model_copy(update={"share": LEARNED}), asked.model_copy(update={"share": LEARNED})
         bench = take_apart(eye, LEARNED, asked.step, wait=False)
     pair = asked.model_dump(exclude={"mixup", "seed", "share", "step"})
     formulas = (request.mixup, request.seed)
     drawn = {
-        STAGE: Piece((asked, request.compare, known, waiting), lambda: stage(request, asked, eye, bench, own, waiting)),
-        STRIP: Piece((pair, formulas, known), lambda: strip(request, asked, eye)),
-        FILM: Piece(pair, lambda: replay(request, eye)),
+        STAGE: look((asked, request.compare, known, waiting), lambda: stage(request, asked, eye, bench, own, waiting)),
+        STRIP: look((pair, formulas, known), lambda: strip(request, asked, eye)),
+        FILM: look(pair, lambda: replay(request, eye)),
         PEOPLE: Piece(pair, lambda: people(library, request)),
         "settings": settings,
     }
@@ -97,6 +99,16 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
         notice=" ".join(filter(None, notices)),
         again=SOON if later and press.do != "again" else POLL if polling else 0,
     )
+
+
+def look(key: object, draw: Callable[[], str]) -> Piece:
+    """Make a piece that networks take part in: few at a time, so that who ranks meanwhile is not slowed down."""
+
+    def drawn() -> str:
+        with LOOKING:
+            return draw()
+
+    return Piece(key, drawn)
 
 
 def turned(library: Library, request: Look, press: Press) -> tuple[Look, list[str]]:
@@ -175,7 +187,7 @@ def stage(request: Look, asked: Compare, eye: Eye, bench: Bench, own: Mapping[st
         bench=bench,
         made=bench["turned"],
         below=below,
-        compared=RIVALS.get(request.compare, ""),
+        compared=TITLES.get(request.compare, ""),
         flat={one.name: flat_words(one, bins) for one in bench.pictures[1:]},
         turned=asked.share != LEARNED and bench.share != bench.learned,
         own=own,
