@@ -98,7 +98,7 @@ def test_every_choice_of_the_run_is_listed_with_its_default(bundled: Library) ->
 def test_all_checkpoints_are_offered_the_default_is_shown_and_budgets_are_told(bundled: Library) -> None:
     html = drawn(bundled, "models")
     assert 'data-checkpoint="mun-resnet18-w0.5"' in html
-    assert html.count('class="mun-pick mun-pick-small"') == len(bundled.checkpoints)
+    assert html.count('class="mun-offered mun-offered-small"') == len(bundled.checkpoints)
     assert "different budgets and are no comparison of methods" in html
 
 
