@@ -103,13 +103,13 @@ def no_training() -> Queue:
 
 
 @contextmanager
-def serve(library: Library, folder: Path) -> Iterator[Served]:
-    """Serve the page of a library; temporary files go below `folder`."""
+def serve(library: Library, folder: Path, queue: Queue | None = None) -> Iterator[Served]:
+    """Serve the page of a library, by default without training; temporary files go below `folder`."""
     library.embeddings(library.default_checkpoint, library.default_data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
-        demo = build_demo(library, no_training())
+        demo = build_demo(library, queue or no_training())
         app, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         try:
             with httpx.Client(timeout=60) as client:
