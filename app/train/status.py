@@ -32,11 +32,10 @@ __all__ = [
     "film_of",
     "film_of_default",
     "heading",
-    "length_words",
     "one_sided",
     "overview",
 ]
-__all__ += ["progress_words", "score_words", "settings_words", "status"]
+__all__ += ["progress_words", "score_words", "status"]
 
 MAX_LINES = 400  # of metrics that a status carries
 TALL = 512  # pixels of an image in the film, at most
@@ -340,19 +339,6 @@ def score_words(library: Library, now: Status) -> str:
     )
 
 
-def length_words(now: Status) -> str:
-    """Say how the number of steps came about."""
-    if not now.timing:
-        return ""
-    timing, minutes = now.timing, now.settings["minutes"]
-    passes = "pass" if timing["epochs"] == 1 else "passes"
-    return (
-        f"{timing['timed_steps']} timed steps took {timing['step_seconds']:.2g} s each and a validation"
-        f" {timing['validation_seconds']:.2g} s: {timing['steps']:,} steps, {timing['epochs']:,} {passes} over the"
-        f" images{f', for a budget of {minutes:g} min' if minutes else ''}."
-    )
-
-
 def one_sided(now: Status) -> str:
     """Warn of a generator that copies one input, which satisfies the losses and defeats the idea."""
     share = next((line["visible_dependence"] for line in reversed(now.metrics) if "visible_dependence" in line), 0.5)
@@ -360,20 +346,6 @@ def one_sided(now: Status) -> str:
         return ""
     name = "visible" if share > 0.5 else "infrared"
     return f"{100 * max(share, 1 - share):.0f} % of the auxiliary image depends on the {name} input alone."
-
-
-def settings_words(now: Status) -> list[tuple[str, str]]:
-    """List what was asked."""
-    asked = now.settings
-    people = f"SynVI {asked['level']}, {asked['train_ids']:,} + {asked['val_ids']:,} people" if "level" in asked else ""
-    return [
-        ("data", people or str(asked["data"])),
-        ("auxiliary", str(asked["auxiliary"])),
-        ("network", f"{asked['backbone']}, width {asked['width']:g}"),
-        ("images", f"{asked['height']} by {asked['image_width']} pixels"),
-        ("batch", f"{asked['ids_per_batch']} people, {asked['instances_per_id']} images each per modality"),
-        ("seed", str(asked["seed"])),
-    ]
 
 
 def duration(seconds: float) -> str:

@@ -38,12 +38,10 @@ from app.train.status import (
     film_of,
     film_of_default,
     heading,
-    length_words,
     one_sided,
     overview,
     progress_words,
     score_words,
-    settings_words,
     status,
 )
 
@@ -276,8 +274,6 @@ def draw_pictures(
         overlay=overlay,
         count=len(beside),
         size=SIZE,
-        facts=settings_words(shown),
-        length=length_words(shown),
     )
     return {
         "train-film": Piece((run, len(read_frames(folder)), shown.state, old), film),

@@ -21,7 +21,7 @@ from app.train.figure import draw_curves
 from app.train.host import read_limits
 from app.train.queue import Queue
 from app.train.request import Watch
-from app.train.status import Status, film_of, film_of_default, length_words, settings_words
+from app.train.status import Status, film_of, film_of_default
 from mun.snapshots import write_snapshots
 
 LINES = tuple(
@@ -55,7 +55,7 @@ def queue(tmp_path: Path) -> Queue:
 def curves_html(now: Status, overlay: tuple[Panel, ...] = (), count: int = 0, old: bool = False) -> str:
     return html(
         "train_curves.html", now=now, old=old, charts=place_charts(run_panels(now), now.steps),
-        overlay=place_charts(overlay), count=count, size=SIZE, facts=settings_words(now), length=length_words(now),
+        overlay=place_charts(overlay), count=count, size=SIZE,
     )  # fmt: skip
 
 
