@@ -70,11 +70,6 @@ class OwnImage:
     width: int
     pixels: Mapping[tuple[int, int], NDArray[np.uint8]]
 
-    @property
-    def num_bytes(self) -> int:
-        """What it weighs in memory."""
-        return sum(array.nbytes for array in self.pixels.values())
-
 
 def short_name(name: object) -> str:
     """Return the last part of a file's name, without control characters, at most 48 characters, its ending kept."""
