@@ -14,6 +14,7 @@ from app.retrieval.export import MENUS, Options, write
 from app.retrieval.own_page import chooser, news, own_answer
 from app.retrieval.rank import LeftOut, Result, compare, retrieve
 from app.retrieval.scores import Scores, score
+from app.retrieval.why import why
 from app.shared.html import form, html, prepared
 from app.shared.tab import Answer, Export, Page, Piece, Press
 
@@ -93,13 +94,17 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
     asked = request.model_dump(exclude={"query"})
     scored = all(library.scored(name, request.data, request.terms) for name in names)
     scores = (
-        [score(library, name, request.data, request.terms) for name in names] if scored or press.do == "again" else []
+        [score(library, name, request.data, request.terms) for name in names]
+        if scored or press.do in ("again", "why")
+        else []
     )
     result, sides, note = compare(library, request, names[1:], with_left_out=request.left_out)
     clean = request.model_copy(update={"corruption": ""}) if request.corruption else None
     clean_scores = [score(library, one.checkpoint, one.data, clean.terms) for one in scores] if clean else []
+    reason = why(library, request, names, press.detail) if press.do == "why" else None
     drawn = html(
         "ranking.html",
+        why=reason,
         result=result,
         query=result.query,
         first=row_of(result),
@@ -127,7 +132,7 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
             "query-browser": Piece((asked, shown), lambda: queries(library, request, shown)),
             "settings": Piece(asked, lambda: form("retrieval", request, library, SETTINGS)),
         },
-        say=summary(result),
+        say=f"Maps are laid over the query and {reason.image}." if reason else summary(result),
         chosen=request.query,
         notice=TURNED if turned else "",
         again=0 if scores else SOON,

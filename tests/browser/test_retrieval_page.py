@@ -387,3 +387,25 @@ def test_two_visitors_do_not_disturb_one_another(visit: Visit) -> None:
     number(first, "Top k", "3")
     first.wait_for_selector(f'{READY}[data-top="3"][data-query="{keys[3]}"]')
     assert second.locator(f'.mun-results[data-query="{keys[9]}"] .ranked-card').count() == 5
+
+
+def test_why_lays_maps_over_the_query_and_the_card(visit: Visit) -> None:
+    page = visit().page
+    card = page.locator(".mun-side-ranking").last.locator(".ranked-card").nth(1)
+    key, query = card.get_attribute("data-image"), page.locator(READY).get_attribute("data-query")
+    checkpoint = page.locator(".mun-side-ranking").last.get_attribute("data-checkpoint")
+    card.locator(".mun-why").click()
+    page.wait_for_selector(f'[data-why="{key}"]')
+    assert page.locator(".mun-results .mun-heat").count() == 2
+    for place in (card, page.locator(".mun-query-card")):
+        boxes = place.locator("img").evaluate_all("all => all.map((one) => one.getBoundingClientRect().toJSON())")
+        assert all(abs(boxes[0][side] - boxes[1][side]) < 1.5 for side in ("left", "top", "width"))
+    assert focused(page, "key") == f"why {checkpoint}/{key}"
+    card.locator(".mun-why").click()
+    page.wait_for_selector("[data-why]", state="detached")
+    assert page.locator(".mun-results .mun-heat").count() == 0
+    card.locator(".mun-why").click()
+    page.wait_for_selector(f'[data-why="{key}"]')
+    page.get_by_role("link", name="check it in Explain").click()
+    page.wait_for_selector(f'.mun-explain[data-image="{query}"][data-target="{key}"]')
+    assert page.locator('#header select[name="checkpoint"]').input_value() == checkpoint

@@ -239,3 +239,21 @@ def test_links_of_before_open_what_they_opened(ready: Library, address: str, not
         assert (request.rerank, request.left_out, request.corruption, request.severity) == (True, True, "fog", 2)
         assert request.query == "cam1/0013/0001.jpg"
         assert Browse.repair(Browse.of_address(request.link(ready, "retrieval")), ready)[0] == request
+
+
+def test_why_shows_maps_of_the_pair_until_the_next_press(ready: Library) -> None:
+    first = press(ready, do="again")
+    image = retrieve(ready, first.request).results[2].image
+    detail = {"image": image, "checkpoint": "mun-tiny"}
+    html = piece(press(ready, first.request.model_dump(), do="why", detail=detail), "ranking")
+    assert html.count('class="mun-heat"') == 2
+    assert html.count('aria-pressed="true"') == 1
+    assert f"?tab=explain&amp;image={first.request.query}&amp;target={image}&amp;checkpoint=mun-tiny" in html
+    noisy = {**first.request.model_dump(), "corruption": "gaussian_noise", "severity": 5}
+    ready.embeddings("mun-tiny", "synvi", Corruption("gaussian_noise", 5))
+    corrupted = piece(press(ready, noisy, do="why", detail=detail), "ranking")
+    heats = [re.findall('class="mun-heat" src="([^"]+)"', one) for one in (html, corrupted)]
+    assert heats[0] != heats[1]  # the maps are of the images that are ranked
+    for odd in ({}, {"image": first.request.query, "checkpoint": "mun-tiny"}, {"image": image, "checkpoint": "x"}):
+        assert "mun-heat" not in piece(press(ready, first.request.model_dump(), do="why", detail=odd), "ranking")
+    assert "mun-heat" not in piece(press(ready, first.request.model_dump(), do="unwhy", detail=detail), "ranking")

@@ -1,0 +1,66 @@
+"""Why a card is ranked where it is: maps of the query and the card, each towards the other, laid over both in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from app.library import Library
+from app.library.maps import LayerMap, alike, fit_scale, heat_uri, palette
+from app.retrieval.browse import Browse
+
+__all__ = ["Why", "why"]
+
+FITTED = (128, 64)  # pixels of a map that the scale is fitted to
+
+
+@dataclass(frozen=True)
+class Why:
+    """The maps of one query and one ranked image.
+
+    Attributes:
+        checkpoint: By whose ranking.
+        image: Key of the ranked image.
+        method: How the maps are made, and of which layer, in words.
+        empty: Which of the two images has a map without any value, in words.
+        heats: The maps as data URIs, each in its image's proportions: of the query, of the ranked image.
+        link: Address of the Explain tab with the same pair.
+    """
+
+    checkpoint: str
+    image: str
+    method: str
+    empty: str
+    heats: tuple[str, str]
+    link: str
+
+
+def why(library: Library, request: Browse, names: Sequence[str], detail: Mapping[str, object]) -> Why | None:
+    """Compute the maps of the card that a press names; nothing where it names none of a ranking that is shown.
+
+    Args:
+        library: What all visitors share.
+        request: What is ranked.
+        names: The checkpoints whose rankings are shown.
+        detail: What the press says: `image` and `checkpoint`.
+
+    Raises:
+        ValueError: An image is broken or gone.
+    """
+    view = library.view(request.data, request.terms.corruption)
+    checkpoint, image = str(detail.get("checkpoint", "")), str(detail.get("image", ""))
+    if checkpoint not in names or image not in view.rows or image == request.query:
+        return None
+    pair, maps = (request.query, image), list[LayerMap]()
+    for one, other in (pair, pair[::-1]):
+        maps.append(alike(library, checkpoint, request.data, one, other, corruption=request.terms.corruption))
+    scale, colours = fit_scale("relative", maps, FITTED), palette()
+    sizes = [library.view(request.data).image(view.samples[view.rows[key]]).shape for key in pair]
+    query, card = (
+        heat_uri(scale.heat(made, (size[0], size[1])), colours) for made, size in zip(maps, sizes, strict=True)
+    )
+    said = {"tab": "explain", "image": request.query, "target": image, "checkpoint": checkpoint, "data": request.data}
+    words = f"{maps[0].method.label}, stage {maps[0].layer[-1]}"
+    empty = " and ".join(name for name, made in zip(("query", "card"), maps, strict=True) if not made.values.any())
+    return Why(checkpoint, image, words, empty, (query, card), "?" + urlencode(said, safe="/"))
