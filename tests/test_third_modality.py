@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 FEW = ROOT / "assets" / "results" / "few"
 PAGE = (ROOT / "docs" / "third-modality.md").read_text(encoding="utf-8").splitlines()
 FORMS = EXPERIMENTS["forms"]
-SPANS = ((20, 60), (80, 120), (160, 200), (1160, 1200))
+SPANS = ((20, 60), (80, 120), (160, 200), (460, 500), (1160, 1200))
 
 
 def test_the_kept_tables_come_again_from_the_kept_runs() -> None:
@@ -40,15 +40,17 @@ def test_the_table_of_forms_is_the_kept_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "run"),
+    ("label", "row"),
     [
-        ("sum, paid by all losses", "runs/sum"),
-        ("sum, paid by alignment alone", "begun/sum-unpaid"),
-        ("residual, paid by alignment alone", "begun/residual-unpaid"),
+        ("sum, paid by all losses", "sum"),
+        ("sum, paid by alignment alone", "sum-unpaid"),
+        ("residual, paid by all losses", "residual"),
+        ("residual, paid by alignment alone", "residual-unpaid"),
     ],
 )
-def test_how_even_the_branch_is_was_logged(label: str, run: str) -> None:
-    logged = list(MetricsFile.lines(FEW / f"{run}-only-s0" / "metrics.jsonl"))
+def test_how_even_the_branch_is_was_logged(label: str, row: str) -> None:
+    (path,) = FEW.glob(f"*/{row}-only-s0/metrics.jsonl")
+    logged = list(MetricsFile.lines(path))
     cells = []
     for first, last in SPANS:
         even = [
@@ -57,6 +59,20 @@ def test_how_even_the_branch_is_was_logged(label: str, run: str) -> None:
             if "cml_energy" in line and first <= line["step"] <= last
         ]
         cells.append(f"{100 * np.mean(even):.0f}" if even else "\N{EN DASH}")
+    assert f"| {label} | {' | '.join(cells)} |" in PAGE
+
+
+@pytest.mark.parametrize(
+    ("label", "row"), [("gate, paid by all losses", "gate"), ("gate, paid by alignment alone", "gate-unpaid")]
+)
+def test_how_far_the_gate_opens_was_logged(label: str, row: str) -> None:
+    (path,) = FEW.glob(f"*/{row}-only-s0/metrics.jsonl")
+    logged = [line for line in MetricsFile.lines(path) if "gate_mean" in line]
+    cells = []
+    for first, last in SPANS[:3]:
+        span = [line for line in logged if first <= line["step"] <= last]
+        mean, spread = (np.mean([line[name] for line in span]) for name in ("gate_mean", "gate_pattern"))
+        cells.append(f"{mean:.2f}, {spread:.3f}")
     assert f"| {label} | {' | '.join(cells)} |" in PAGE
 
 
