@@ -112,18 +112,11 @@ def layout(library: Library, side: Project) -> Task:
     return Task(key, Job(begun, work, lambda: find(library, side) is not None, "projection", fleeting=True))
 
 
-def measurement(library: Library, request: Project) -> Task:
-    """Measure a control in the background."""
-    key = measured_key(library, request)
-    work = partial(measure, library, request, partial(library.background.report, key))
-    return Task(key, Job(Progress(), work, lambda: key in library.cache, "points", fleeting=True))
-
-
-def embedding(library: Library, side: Project) -> Task:
-    """Make the points of a picture that was made beforehand, so that a click need not wait for them."""
-    key = points_key(library, side)
-    work = partial(points, library, side, partial(library.background.report, key))
-    return Task(key, Job(Progress(), work, lambda: key in library.cache, "points"))
+def preparing(library: Library, side: Project, numbers: bool) -> Task:
+    """Make points, so that a click need not wait for them where a picture was made beforehand; or measure them."""
+    key, make = (measured_key(library, side), measure) if numbers else (points_key(library, side), points)
+    work = partial(make, library, side, partial(library.background.report, key))
+    return Task(key, Job(Progress(), work, lambda: key in library.cache, "points", fleeting=numbers))
 
 
 def answer(library: Library, request: View, press: Press) -> Answer:
@@ -139,7 +132,8 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     if press.do == "add":
         request = with_image(library, request, press.chosen)
     sides = request.sides(library)
-    settings = Piece(request.model_dump(exclude={"side", "point", "selected"}), lambda: form_of(library, request))
+    asked = request.model_dump(exclude={"side", "point", "selected"})
+    settings = Piece(asked, partial(form, "embeddings", request, library, SETTINGS))
     progress = [layout(library, side).ask(library, press) for side in sides]
     if not all(one.ready for one in progress):
         waited: dict[str, str | Piece] = {"progress": progress_of(library, sides, progress), "settings": settings}
@@ -148,7 +142,7 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     request = pointed(request, results, press)
     side, row = min(request.side, len(results) - 1), request.point
     content = [key_of(library, one) for one in sides]
-    there = [embedding(library, one).ask(library, press) for one in sides]
+    there = [preparing(library, one, numbers=False).ask(library, press) for one in sides]
     known = there[side] if row != NOBODY else Progress(ready=True)
     columns, missing, waiting = numbers_of(library, request, results, press)
     point = results[side].points[row] if row != NOBODY else None
@@ -174,11 +168,6 @@ def answer(library: Library, request: View, press: Press) -> Answer:
         chosen=point.image if point and (press.do in ("open", "random") or "point" in press.changed) else "",
         again=0 if known.ended and not waiting else POLL,
     )
-
-
-def form_of(library: Library, request: View) -> str:
-    """Draw the settings."""
-    return form("embeddings", request, library, SETTINGS)
 
 
 def rows_of(result: Result, key: str) -> list[int]:
@@ -376,7 +365,7 @@ def numbers_of(library: Library, request: View, results: Sequence[Result], press
     if not request.controls:
         return columns, "", False
     controls, missing = controls_of(library, [result.request for result in results])
-    progress = [measurement(library, control).ask(library, press) for control in controls]
+    progress = [preparing(library, control, numbers=True).ask(library, press) for control in controls]
     missing = next((one.problem for one in progress if one.problem), missing)
     ready = [control for control, one in zip(controls, progress, strict=True) if one.ready]
     columns += [(control, measure(library, control)) for control in ready]
