@@ -89,7 +89,7 @@ class CheckpointEntry:
 
     @property
     def budget(self) -> str:
-        """What it was given, as far as its card says: network, image size, steps to a hundred and pairs, identities."""
+        """What it was given, as far as its card says: network, image size, steps and pairs, identities."""
         if self.card is None:
             return ""
         model = self.card.config.model

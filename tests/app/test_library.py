@@ -366,3 +366,10 @@ def test_a_shrunk_image_keeps_its_proportions_and_a_small_one_its_pixels() -> No
     assert fitted(wide, 256).shape == (25, 256, 3)
     assert fitted(small, 256) is small
     assert fitted(small, 15).shape == (15, 10, 3)
+
+
+@pytest.mark.parametrize(("done", "shown"), [(0, 0), (5, 5), (144, 144), (999, 999), (1994, 2000), (16012, 16000)])
+def test_few_steps_are_called_what_they_are(library: Library, done: int, shown: int) -> None:
+    entry = library.checkpoints["mun-tiny"]
+    assert entry.card is not None
+    assert replace(entry, card=replace(entry.card, steps=done)).steps == shown
