@@ -320,4 +320,5 @@ def truth_html(request: Shown, result: Result, checked: Checked | None, checking
         before=encoded(evidence.before) if evidence else "",
         after=encoded(evidence.after) if evidence else "",
         mask=png_uri(cover) if cover is not None else "",
+        aspect=f"{cover.shape[1]} / {cover.shape[0]}" if cover is not None else "",
     )
