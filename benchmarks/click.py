@@ -1,0 +1,78 @@
+"""Count what a click on a query runs through: `python -m benchmarks.click [--list]`.
+
+Files and distinct functions of ours, from the event's handler to the answer, without templates and library code, on the
+bundled data and checkpoints, with the images embedded and the page drawn once before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+__all__ = ["run_through"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Event:
+    """What the browser sends with a press."""
+
+    def __init__(self, said: dict[str, Any]) -> None:
+        self._data = said
+
+
+class Client:
+    """Whose session it is."""
+
+    session_hash = "somebody"
+
+
+def run_through(library: Any) -> set[CodeType]:
+    """Press a query in the Retrieval tab and collect the code of ours that runs."""
+    from app import build_demo
+
+    demo = build_demo(library)
+    press = next(one.fn for one in demo.fns.values() if getattr(one.fn, "asks", ("",))[0] == "retrieval")
+    keys = [sample.key for sample in library.collections[library.default_data].queries]
+    for name in library.usable:
+        library.embeddings(name, library.default_data)
+    drawn: dict[str, str] = {}
+    for do in ("open", "again"):
+        press(Event({"values": {"query": keys[0]}, "do": do, "drawn": drawn}), Client())
+    seen: set[CodeType] = set()
+
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        file = frame.f_code.co_filename
+        ours = file.startswith((str(ROOT / "app"), str(ROOT / "mun"))) and not file.endswith(".html")
+        if event == "call" and ours and not frame.f_code.co_name.startswith("<"):
+            seen.add(frame.f_code)
+
+    sys.setprofile(watch)
+    try:
+        press(Event({"values": {"query": keys[1]}, "changed": ["query"], "drawn": drawn}), Client())
+    finally:
+        sys.setprofile(None)
+    return seen
+
+
+def main() -> int:
+    """Print the counts."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.click", description=__doc__)
+    parser.add_argument("--list", action="store_true", help="name them")
+    options = parser.parse_args()
+    from app.library import open_library
+
+    seen = run_through(open_library(ROOT / "assets" / "synvi", ROOT / "checkpoints"))
+    files = {Path(code.co_filename).relative_to(ROOT).as_posix() for code in seen}
+    print(f"{len(files)} files, {len(seen)} functions")
+    if options.list:
+        for code in sorted(seen, key=lambda code: (code.co_filename, code.co_firstlineno)):
+            print(f"{Path(code.co_filename).relative_to(ROOT)}:{code.co_firstlineno} {code.co_qualname}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
