@@ -24,7 +24,8 @@ CONFIG = "window.gradio_config = "
 FILES = re.compile(r'(?:src|href)="\./(assets/[^"]+)"')
 PARTS = re.compile(r'"\./([\w.-]+\.(?:js|css))"')
 VIEW = re.compile(r'data-view="([^"]*)"')
-PATIENCE = 120  # seconds that a page asks again
+BUSY = re.compile(r"busy: .*try again in (\d+) s")
+PATIENCE = 120  # seconds that a visitor waits
 
 
 class PageError(Exception):
@@ -50,18 +51,24 @@ async def post(client: httpx.AsyncClient, url: str, body: Mapping[str, object]) 
 
 
 async def call(client: httpx.AsyncClient, url: str, name: str, data: list[Any]) -> Any:
-    """Call a public function and return its answer.
+    """Call a public function and return its answer; where the app says when to try again, that is done.
 
     Raises:
-        PageError: It answers an error, in its words, or nothing at all.
+        PageError: It answers an error, in its words, or nothing at all, or is busy for two minutes.
     """
-    event = (await post(client, f"{url}{API}/call/{name}", {"data": data}))["event_id"]
-    text = (await client.get(f"{url}{API}/call/{name}/{event}")).text
-    lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
-    value = json.loads(lines.get("data", "null"))
-    if lines.get("event") != "complete":
-        raise PageError(str(value.get("error") if isinstance(value, dict) else value))
-    return value[0]
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        event = (await post(client, f"{url}{API}/call/{name}", {"data": data}))["event_id"]
+        text = (await client.get(f"{url}{API}/call/{name}/{event}")).text
+        lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+        value = json.loads(lines.get("data", "null"))
+        if lines.get("event") == "complete":
+            return value[0]
+        words = str(value.get("error") if isinstance(value, dict) else value)
+        busy = BUSY.search(words)
+        if busy is None or time.monotonic() > deadline:
+            raise PageError(words)
+        await asyncio.sleep(int(busy[1]))
 
 
 class Page:
