@@ -39,7 +39,7 @@ class Ask:
         name: Of the public function, or of the tab.
         values: By the names of the request's fields.
         data: The same in the order of the fields; of a public function alone.
-        expected: The answer, `None` where it may differ; of a tab the request that it shows and the facts of each piece.
+        expected: The answer, `None` where it may differ; of a tab what it shows and the facts of each piece.
     """
 
     name: str
