@@ -20,7 +20,6 @@ from app.library import Library
 from app.library.thumbnails import STRIP_HEIGHT
 from app.retrieval import own, rank, scores
 from app.retrieval.tab import build as build_retrieval
-from app.server.limits import KEEP_SECONDS
 from app.server.sessions import keep_sessions_light
 from app.shared.api import LIGHT, expose
 from app.shared.html import html
@@ -32,17 +31,12 @@ from app.train.request import Look, Start, Stop
 __all__ = ["build"]
 
 MAX_CALLS = 200  # that wait before Gradio looks at them; those that it has looked at wait by visitor
-CLEAN_SECONDS = 300  # between two looks for temporary files that are old
 
 
 def build(library: Library, queue: Queue) -> gr.Blocks:
     """Build the page over a library and a queue of training runs."""
     keep_sessions_light()
-    demo: gr.Blocks = gr.Blocks(
-        title="MUN: visible-infrared person re-identification",
-        fill_width=True,
-        delete_cache=(CLEAN_SECONDS, KEEP_SECONDS - CLEAN_SECONDS),
-    )
+    demo: gr.Blocks = gr.Blocks(title="MUN: visible-infrared person re-identification", fill_width=True)
     with demo:
         page = Page(library, header, follow)
         build_retrieval(page)

@@ -13,6 +13,7 @@ from mun.parser import OneLineParser
 
 __all__ = ["launch_options", "main", "parser", "prepare_environment"]
 
+MAX_SESSIONS = 1000  # that Gradio remembers; nothing is kept in them
 MAX_THREADS = 120  # most of them wait for their turn
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,6 +37,8 @@ def prepare_environment() -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError:
         folder = Path(tempfile.mkdtemp(prefix="mun-"))
+    if os.environ.get("SPACE_ID"):  # whose proxies tell which visitor asks
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1,10.0.0.0/8")
     for name, part in {
         "GRADIO_TEMP_DIR": "gradio",
         "HF_HOME": "huggingface",
@@ -75,26 +78,20 @@ def launch_options() -> dict[str, Any]:
     from starlette.middleware import Middleware
 
     from app.server.guard import Guard, PackedPage
-    from app.server.limits import Ceiling, ceiling_for, read_caps
     from app.theme import build_theme, page_head, stylesheet
 
-    folder = Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")  # as Gradio chooses it
-    caps = read_caps()
-    ceiling = Ceiling(folder, ceiling_for(folder, caps.temp_bytes))
-    guard = Middleware(Guard, ceiling=ceiling, upload_bytes=caps.upload_bytes)
     return {
         "theme": build_theme(),
         "css": stylesheet(),
         "head": page_head(),
-        "max_file_size": "16mb",
         "max_threads": MAX_THREADS,
         "strict_cors": True,
-        "state_session_capacity": caps.visits,
+        "state_session_capacity": MAX_SESSIONS,
         "allowed_paths": [],
         "show_error": False,
         "ssr_mode": False,
         "pwa": False,
-        "app_kwargs": {"middleware": [Middleware(PackedPage), guard]},
+        "app_kwargs": {"middleware": [Middleware(PackedPage), Middleware(Guard)]},
         "run_history": False,
         "enable_monitoring": False,
         "share": False,

@@ -115,8 +115,12 @@ def scaled(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.u
     return np.rint(values, out=values).astype(np.uint8)
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path, name: str = "") -> NDArray[np.uint8]:
     """Read an image file to RGB, uint8, [0, 255], `(H, W, 3)`.
+
+    Args:
+        path: Of the file.
+        name: What to call it in an error; by default its last part.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -125,8 +129,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     if not path.is_file():
         raise FileNotFoundError(f"expected an image file at {path}, found none")
     if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"expected {path.name} to have at most {MAX_BYTES // 1_000_000} MB")
-    return decode(path.read_bytes(), path.name)
+        raise ValueError(f"expected {name or path.name} to have at most {MAX_BYTES // 1_000_000} MB")
+    return decode(path.read_bytes(), name or path.name)
 
 
 def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

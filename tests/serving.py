@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from app.start import launch_options
 from app.train.host import read_limits
 from app.train.queue import Queue
 
-__all__ = ["Outcome", "Served", "no_training", "serve", "sizes_below"]
+__all__ = ["Outcome", "Served", "no_training", "serve"]
 
 JSON = {"content-type": "application/json"}
 
@@ -47,13 +48,13 @@ class Served:
         url: Its address, with `/` at the end.
         client: Keeps its connections.
         temporary: Its folder of temporary files.
-        routes: What Gradio itself offers.
+        app: Gradio's, behind the guard.
     """
 
     url: str
     client: httpx.Client
     temporary: Path
-    routes: tuple[Any, ...] = ()
+    app: Any
 
     def call(self, name: str, data: Any, headers: Mapping[str, str] | None = None) -> Outcome:
         """Call a public function: post, then read the events."""
@@ -69,32 +70,37 @@ class Served:
         lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
         return Outcome(lines["event"], json.loads(lines["data"]), text)
 
-    def trigger(self, number: int, data: Any, session: str, event_data: Any = None) -> Outcome:
-        """Trigger any event of the page by its number, as the page's own script does, also a private one."""
-        call = {"fn_index": number, "data": data, "session_hash": session, "event_data": event_data}
-        body = json.dumps(call).encode()
-        posted = self.client.post(f"{self.url}gradio_api/queue/join", content=body, headers=JSON)
+    def press(self, number: int, said: Any, session: str = "a visit") -> Outcome:
+        """Trigger an event of the page by its number, as the page's own script does."""
+        call = {"fn_index": number, "data": [], "session_hash": session, "event_data": said}
+        address = f"{self.url}gradio_api/run/predict"
+        posted = self.client.post(address, content=json.dumps(call).encode(), headers=JSON)
         if posted.status_code != 200:
             return Outcome("refused", posted.text, posted.text, posted.status_code)
-        with self.client.stream("GET", f"{self.url}gradio_api/queue/data?session_hash={session}") as stream:
-            for line in stream.iter_lines():
-                message = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else {}
-                if message.get("msg") in ("process_completed", "unexpected_error", "close_stream"):
-                    success = bool(message.get("success"))
-                    value = message.get("output", message.get("message"))
-                    return Outcome("complete" if success else "error", value, line)
-        raise AssertionError("the events ended without an answer")
+        return Outcome("complete", posted.json()["data"], posted.text)
 
-    def upload(self, name: str, data: bytes) -> str:
-        """Upload a file and return what Gradio calls it."""
-        answer = self.client.post(f"{self.url}gradio_api/upload", files={"files": (name, data)})
-        answer.raise_for_status()
-        return str(answer.json()[0])
+    def open(self, tab: str, session: str = "a visit") -> dict[str, Any]:
+        """Open a tab and return what its head tells the page's script."""
+        head = self.press(self.events()[f"{tab}-head", "select"], {"do": "open", "turn": 1}, session).value[0]
+        found = re.search(r'data-view="([^"]*)"', head if isinstance(head, str) else head["value"])
+        assert found, head
+        view: dict[str, Any] = json.loads(unescape(found[1]))
+        return view
 
-    def events(self) -> dict[int, int]:
-        """List the numbers of all private events, with how many values each takes."""
-        listed = self.client.get(f"{self.url}config").json()["dependencies"]
-        return {entry["id"]: len(entry["inputs"]) for entry in listed if entry["api_visibility"] == "private"}
+    def events(self) -> dict[tuple[str, str], int]:
+        """List the numbers of the page's events that this app answers, by piece and what happens to it."""
+        config = self.client.get(f"{self.url}config").json()
+        pieces = {one["id"]: str(one["props"].get("elem_id")) for one in config["components"]}
+        return {
+            (pieces[target], kind): entry["id"]
+            for entry in config["dependencies"]
+            if entry["api_visibility"] == "private" and entry["backend_fn"]
+            for target, kind in entry["targets"]
+        }
+
+    def sessions(self) -> list[Any]:
+        """List what Gradio keeps of sessions."""
+        return list(self.app.state_holder.session_data.values())
 
 
 def no_training() -> Queue:
@@ -113,19 +119,6 @@ def serve(library: Library, folder: Path, queue: Queue | None = None) -> Iterato
         app, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         try:
             with httpx.Client(timeout=60) as client:
-                yield Served(address, client, folder, tuple(app.routes))
+                yield Served(address, client, folder, app)
         finally:
             demo.close(verbose=False)
-
-
-def sizes_below(folder: Path) -> dict[Path, int]:
-    """List the files below a folder in bytes, while a server may be deleting some: what vanishes is passed over.
-
-    `rglob` stumbles over a folder that vanishes while it looks.
-    """
-    sizes = {}
-    for place, _, names in os.walk(folder):
-        for path in (Path(place, name) for name in names):
-            with suppress(FileNotFoundError):
-                sizes[path] = path.stat().st_size
-    return sizes

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from app.library import Library
 from app.library.collection import Collection, Direction, Terms
-from app.library.plans import plan_of
+from app.library.plans import plan_of, recipe_of
 from app.library.queries import list_queries, opening
 from app.library.ranking import Ranked
 from app.shared.request import Checkpoint, Choice, Data, RefusalError, Request, Text, Whole, one_of, option, shown
@@ -293,9 +293,10 @@ def first_image(library: Library, checkpoint: str, data: str) -> str:
         carrying = []
         if plan is not None:
             hits = [item.sample.key for item in items if item.first_hit == 1]
-            carrying = [key for key in hits if plan.recipe_of(key).identity.bag.kind != "none"][:TRIED]
-        for key in carrying:
-            if plan is not None and find_evidence(plan.recipe_of(key), plan.size, (Thing.BAG,), PLAIN_SHARE):
+            recipes = {key: recipe_of(plan, key) for key in hits}
+            carrying = [(key, one) for key, one in recipes.items() if one and one.identity.bag.kind != "none"][:TRIED]
+        for key, recipe in carrying:
+            if plan is not None and find_evidence(recipe, plan.size, (Thing.BAG,), PLAIN_SHARE):
                 return key
         return opening(items)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.explain.subject import AUTOMATIC, NOTHING, Subject
 from app.library import Library
 from app.library.maps import LayerMap, Views
-from app.library.plans import plan_of
+from app.library.plans import plan_of, recipe_of
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
 from mun.embedding import embed_pixels
@@ -133,7 +133,10 @@ def find_truth(
         )
     things = tuple(Thing) if request.change == AUTOMATIC else (Thing(request.change),)
     size = (network.config.height, network.config.image_width)
-    evidence = find_evidence(plan.recipe_of(subject.sample.key), size, things)
+    recipe = recipe_of(plan, subject.sample.key)
+    if recipe is None:
+        return None, "This image is none of those that SynVI rendered: there is no truth to check against."
+    evidence = find_evidence(recipe, size, things)
     if evidence is None:
         what = "none of bag, patterns and hat" if len(things) > 1 else f"no {things[0].value} that could be changed"
         return None, f"This image shows {what}: there is nothing to check the maps against."

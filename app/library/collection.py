@@ -169,7 +169,7 @@ class Collection:
             OSError: The file is gone.
             ValueError: It is broken.
         """
-        image = read_image(sample.path)
+        image = read_image(sample.path, sample.key)
         return self.corruption.draw(sample.key).apply(image) if self.corruption and self.changes(sample) else image
 
     def network_image(self, sample: Sample, height: int, width: int) -> NDArray[np.uint8]:
@@ -185,6 +185,11 @@ class Collection:
     def title(self) -> str:
         """The name as people write it."""
         return TITLES.get(self.name, self.name)
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies, from its first image: `cam3/0007/0001.jpg` is three levels below; links are not followed."""
+        return self.samples[0].path.absolute().parents[2]
 
     @property
     def synthetic(self) -> bool:

@@ -111,7 +111,14 @@ def choose_opening(collection: Collection, plan: Plan | None) -> tuple[Sample, S
             zip(keys_of(plan, pid), plan.recipes(Split.TEST, plan.pids()[Split.TEST].index(pid)), strict=True)
         )
         visible, infrared = partners(collection, pid)
-        ranked += [(unlike(recipes[v.key], recipes[i.key]), v.key, i.key) for v in visible for i in infrared]
+        ranked += [
+            (unlike(recipes[v.key], recipes[i.key]), v.key, i.key)
+            for v in visible
+            for i in infrared
+            if v.key in recipes and i.key in recipes  # others were put there after the rendering
+        ]
+    if not ranked:
+        return choose_opening(collection, None)
     _, one, other = min(ranked)
     return collection.samples[collection.rows[one]], collection.samples[collection.rows[other]]
 

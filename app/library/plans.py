@@ -5,9 +5,9 @@ from __future__ import annotations
 from app.library.library import Library
 from mun.files import read_json
 from mun.structures import Split
-from mun.synvi.plan import Plan
+from mun.synvi.plan import Plan, Recipe
 
-__all__ = ["plan_of"]
+__all__ = ["plan_of", "recipe_of"]
 
 
 def plan_of(library: Library, data: str) -> Plan | None:
@@ -20,9 +20,17 @@ def plan_of(library: Library, data: str) -> Plan | None:
 
     def read() -> Plan | None:
         try:
-            plan = Plan.from_manifest(read_json(collection.samples[0].path.parents[2] / "manifest.json"))
+            plan = Plan.from_manifest(read_json(collection.folder / "manifest.json"))
         except (ValueError, OSError):
             return None
         return plan if {sample.pid for sample in collection.samples} <= set(plan.pids()[Split.TEST]) else None
 
     return library.cache.get(("plan", collection.content), read, lambda _: 1000) if collection.synthetic else None
+
+
+def recipe_of(plan: Plan, image: str) -> Recipe | None:
+    """Return what an image was made from; `None` for one that was put beside the rendered ones."""
+    try:
+        return plan.recipe_of(image)
+    except ValueError:
+        return None

@@ -34,7 +34,8 @@ def own_answer(library: Library, request: Browse, press: Press) -> Answer | None
     Raises:
         ValueError: An image cannot be read, or its modality is not said.
     """
-    gallery = press.detail.get("gallery")
+    sheet = press.detail.get("gallery")
+    gallery = cut(library, sheet) if isinstance(sheet, str) and sheet else []
     if not request.own_image and not gallery:
         return None
     image = None
@@ -48,7 +49,7 @@ def own_answer(library: Library, request: Browse, press: Press) -> Answer | None
     if image is not None and not request.own_modality:
         words = "Say first whether your image is infrared or visible."
         return Answer(request, {"retrieval-own": chooser(request)}, notice=words)
-    drawn = draw(library, request, image, cut(library, gallery) if isinstance(gallery, str) and gallery else [])
+    drawn = draw(library, request, image, gallery)
     return Answer(request, {"retrieval-own": chooser(request), "ranking": drawn}, say="Ranked for your images.")
 
 

@@ -1,1 +1,1 @@
-"""What stands between strangers and the page: the guard, their files, limits, sessions."""
+"""What stands between strangers and the page: the guard, calls that are checked, light sessions."""

@@ -1,19 +1,16 @@
-"""A call before Gradio sees it: how large it is, whose it is, whether its arguments are whole, which files it names."""
+"""A call before Gradio sees it: how large it is, whose, whether its arguments are whole, and that it names no file."""
 
 from __future__ import annotations
 
 import inspect
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-__all__ = ["CALL", "FILES_BYTES", "NOTHING", "PLAIN_BYTES", "Refusal", "checked"]
+__all__ = ["CALL", "NOTHING", "PLAIN_BYTES", "Refusal", "checked"]
 
 PLAIN_BYTES = 64_000  # of a call, its images not counted
-FILES_BYTES = 400_000  # where one component takes many files: 200 of them, each named three times
 MAX_IMAGES = 2  # of any call
 MAX_DEPTH = 32  # lists and objects within one another
 # Text that can be nothing but an image: long, and without anything that a decoder of JSON would make an object of.
@@ -45,27 +42,25 @@ class Refusal(Exception):  # noqa: N818 it is no error of this program
         self.status = status
 
 
-def checked(body: bytes, route: re.Match[str], functions: Mapping[int, Any], folder: Path) -> bytes:
+def checked(body: bytes, route: re.Match[str], functions: Mapping[int, Any]) -> bytes:
     """Check a call and complete its arguments.
 
     Args:
         body: The call, as it came.
         route: A match of `CALL`.
         functions: Those of the page, by number, as Gradio describes them.
-        folder: Of uploads.
 
     Returns:
         The call; where arguments of a public function are missing at the end, with their defaults.
 
     Raises:
-        Refusal: It is too large or too deep, no call, for no function, lacks arguments, or names a file that nobody
-            uploaded.
+        Refusal: It is too large or too deep, no call, for no function, lacks arguments, or names a file.
     """
-    plain, images = measured(body)
+    images = measured(body)
     call = parsed(body)
     path, name = route["route"], route["name"]
     if path == "cancel":
-        check_room(plain, images, None)
+        check_room(images, None)
         check_fields(call, *FIELDS["cancel"])
         return body
     by_keyword = path.startswith("call/v2/")
@@ -74,44 +69,43 @@ def checked(body: bytes, route: re.Match[str], functions: Mapping[int, Any], fol
     function = called(functions, name, call.get("fn_index") if not by_keyword else None)
     if function is None or (path.startswith("run/") and function.queue):
         raise Refusal(404, NOTHING)
-    check_room(plain, images, function)
-    if any(not is_uploaded(file, folder) for file in file_paths(call)):
-        raise Refusal(400, "expected an uploaded file, got a path or an address")
+    check_room(images, function)
+    if any(isinstance(value, dict) and "path" in value for value, _ in values_of(call)):  # a file, for Gradio
+        raise Refusal(400, "expected no file here, got a path or an address; images are sent as text in base64")
     if by_keyword:
         check_keywords(call, function)
         return body
     return completed(body, call, function)
 
 
-def measured(body: bytes) -> tuple[int, int]:
-    """Count the bytes of a call without its images, and the images where it is a large one; nothing is decoded.
+def measured(body: bytes) -> int:
+    """Count the images of a call where it is a large one; nothing is decoded.
 
     Raises:
         Refusal: There is more of it than any function takes.
     """
-    if body.count(b'"') > FILES_BYTES:  # no image brings that many, and each would be looked at
-        raise too_large(FILES_BYTES)
+    if body.count(b'"') > PLAIN_BYTES:  # no image brings that many, and each would be looked at
+        raise too_large()
     plain, images = (body, 0) if len(body) <= PLAIN_BYTES else IMAGE.subn(b"", body, MAX_IMAGES)
-    if len(plain) > FILES_BYTES:
-        raise too_large(FILES_BYTES)
-    return len(plain), images
+    if len(plain) > PLAIN_BYTES:
+        raise too_large()
+    return images
 
 
-def check_room(plain: int, images: int, function: Any) -> None:
-    """Check how large a call is against what its function takes.
+def check_room(images: int, function: Any) -> None:
+    """Check how many images a call holds against what its function takes.
 
     Raises:
-        Refusal: It is larger.
+        Refusal: It holds more.
     """
-    inputs = () if function is None else function.inputs
-    most = FILES_BYTES if any(getattr(one, "file_count", "single") != "single" for one in inputs) else PLAIN_BYTES
-    if plain > most or images > getattr(getattr(function, "fn", None), "takes_images", 0):  # as `app.shared.api` says
-        raise too_large(most)
+    if images > getattr(getattr(function, "fn", None), "takes_images", 0):  # as `app.shared.api` says
+        raise too_large()
 
 
-def too_large(most: int) -> Refusal:
+def too_large() -> Refusal:
     """Make the refusal of a call that is too large."""
-    return Refusal(413, f"expected a call of at most {most // 1000} kB besides an image where one belongs, got more")
+    words = f"expected a call of at most {PLAIN_BYTES // 1000} kB besides an image where one belongs, got more"
+    return Refusal(413, words)
 
 
 def parsed(body: bytes) -> dict[str, Any]:
@@ -195,16 +189,3 @@ def completed(body: bytes, call: dict[str, Any], function: Any) -> bytes:
     if function.api_visibility != "public":
         raise Refusal(400, f"expected {len(inputs)} arguments, got {len(data)}")
     return json.dumps({**call, "data": data + [block.value for block in inputs[len(data) :]]}).encode()
-
-
-def file_paths(call: object) -> Iterator[str]:
-    """List the paths of all file objects in a JSON value, at any depth: Gradio takes any object with a path for one."""
-    for value, _ in values_of(call):
-        if isinstance(value, dict) and isinstance(value.get("path"), str):
-            yield value["path"]
-
-
-def is_uploaded(path: str, folder: Path) -> bool:
-    """Say whether a path is below the folder of uploads, as words alone: nothing is looked up on the disk."""
-    whole = os.path.normpath(path)
-    return "\0" not in path and os.path.isabs(whole) and Path(whole).is_relative_to(folder)

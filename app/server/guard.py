@@ -1,23 +1,19 @@
-"""What stands before Gradio's routes: no route that is not used, requests of a bounded size, a packed page."""
+"""What stands before Gradio's routes: used routes alone, bounded calls, no foreign site, headers, a packed page."""
 
 from __future__ import annotations
 
 import logging
 import os
 import re
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
 from app.server.calls import CALL, NOTHING, Refusal, checked
-from app.server.limits import Caps, Ceiling
-from app.server.uploads import Arrivals
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,13 +28,34 @@ READ = re.compile(
     r"|".join(
         (
             r"/?|/config/?|/theme\.css|/favicon\.ico|/(?:assets|static)/.+",
-            r"/gradio_api/(?:info/?|app_id|startup-events|queue/data|upload_progress|heartbeat/[^/]+)",
+            r"/gradio_api/(?:info/?|app_id|startup-events|queue/data|heartbeat/[^/]+)",
             r"/gradio_api/call/(?:v2/)?[A-Za-z0-9_]+/[0-9a-f]+",
-            r"/gradio_api/file=(?:/(?!/)|[A-Za-z]:[\\/]).+",
         )
     )
 )
-UPLOAD = "/gradio_api/upload"
+# Gradio's page has scripts and styles in itself, and its HTML components make functions of text.
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'self' https://huggingface.co https://*.hf.space",
+    )
+)
+HEADERS = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-content-type-options", b"nosniff"),
+]
+FORWARDED = (b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server")
+FOREIGN = "expected a call by this app's own page or by a program, got one by another site"
 
 
 class PackedPage:
@@ -63,22 +80,17 @@ class Guard:
     """An ASGI middleware in front of Gradio.
 
     - Routes are those of a list, below the root path, as the router itself reads them; all others are not there.
-    - A body has at most 24 MB, an upload at most 256 MB, or as the caps say, and no more than the temporary folder may
-      hold; older temporary files make room for it.
-    - Each uploaded file gets a place of its own, so that two visitors may bring the same.
     - A call has 64 kB besides the images of those functions that take some, and is checked whole by `app.server.calls`:
-      it is for a function that is there, names no file that nobody uploaded, and has all its arguments.
+      it is for a function that is there, names no file, and has all its arguments. No page of another site calls.
+    - Every answer says what a browser may do with it. Headers by which a proxy tells the address that it is known by
+      count where `FORWARDED_ALLOW_IPS` names the proxy.
 
     Args:
         app: What comes behind.
-        ceiling: Bounds the temporary files.
-        upload_bytes: Bounds one upload; 0 closes uploads.
     """
 
-    def __init__(self, app: ASGIApp, ceiling: Ceiling, upload_bytes: int = Caps.upload_bytes) -> None:
-        self.app, self.ceiling, self.upload_bytes = app, ceiling, upload_bytes
-        self.folder = Path(os.path.abspath(ceiling.folder))
-        self.arrivals = Arrivals(ceiling.folder.resolve())
+    def __init__(self, app: ASGIApp) -> None:
+        self.app, self.behind_proxy = app, bool(os.environ.get("FORWARDED_ALLOW_IPS"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it in one sentence."""
@@ -87,6 +99,8 @@ class Guard:
         async def watched(message: Message) -> None:
             nonlocal begun
             begun = True
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
             await send(message)
 
         try:
@@ -106,50 +120,20 @@ class Guard:
             await send({"type": "websocket.close"})  # nothing here speaks over one
             return
         path, method = get_route_path(scope), scope["method"]
+        if not self.behind_proxy:
+            scope["headers"] = [one for one in scope["headers"] if one[0] not in FORWARDED]
         if method in ("GET", "HEAD") and READ.fullmatch(path):
             await self.app(scope, receive, send)
-        elif method == "POST" and path == UPLOAD:
-            await self._upload(scope, receive, send)
         elif method == "POST" and (route := CALL.fullmatch(path)):
             await self._call(route, scope, receive, send)
         else:
             await refuse(404, NOTHING, scope, receive, send)
 
-    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass an upload on, once there is room for it."""
-        most = min(self.upload_bytes, self.ceiling.max_bytes)
-        if not most:
-            await refuse(403, "Images of your own cannot be uploaded here.", scope, receive, send)
-            return
-        length = min(declared(scope, most), most + 1)
-        if length > most:
-            await too_large(most, scope, receive, send)
-            return
-        with ExitStack() as stack:
-            if not await run_in_threadpool(stack.enter_context, self.ceiling.room_for(length)):
-                words = "Many visitors are uploading images just now; please try again in a minute."
-                await refuse(503, words, scope, receive, send)
-                return
-            body, answer = Counted(receive, most), Answer()
-            stack.enter_context(self.arrivals.coming())
-            try:
-                await self.app(scope, body, answer.take)
-            except ClientDisconnect:
-                if body.exceeded:
-                    await too_large(most, scope, receive, send)
-                return
-            except OSError:
-                raise
-            except Exception:  # the reader of forms raises almost any kind for what is none
-                await refuse(400, "expected a form with files, got something else", scope, receive, send)
-                return
-            if answer.status == 200:
-                tracked = scope["app"].get_blocks().upload_file_set
-                answer.body = await run_in_threadpool(self.arrivals.own_places, answer.body, tracked)
-            await answer.send(send)
-
     async def _call(self, route: re.Match[str], scope: Scope, receive: Receive, send: Send) -> None:
         """Read a call whole and pass it on, unless it is refused."""
+        if is_foreign(scope):
+            await refuse(403, FOREIGN, scope, receive, send)
+            return
         if not header(scope, b"content-type").lower().startswith("application/json"):
             await refuse(415, "expected a call of the type application/json, got another", scope, receive, send)
             return
@@ -165,10 +149,9 @@ class Guard:
         if body.exceeded:
             await too_large(MAX_CALL_BYTES, scope, receive, send)
             return
-        await run_in_threadpool(self.ceiling.tend)
         try:
             functions = scope["app"].get_blocks().fns
-            whole = await run_in_threadpool(checked, b"".join(parts), route, functions, self.folder)
+            whole = await run_in_threadpool(checked, b"".join(parts), route, functions)
         except Refusal as refusal:
             await refuse(refusal.status, str(refusal), scope, receive, send)
             return
@@ -193,28 +176,6 @@ class Counted:
         return {"type": "http.disconnect"} if self.exceeded else message
 
 
-class Answer:
-    """An answer that is held back until it is whole."""
-
-    def __init__(self) -> None:
-        self.status, self.body = 500, b""
-        self.headers: list[tuple[bytes, bytes]] = []
-
-    async def take(self, message: Message) -> None:
-        """Take a part of the answer."""
-        if message["type"] == "http.response.start":
-            self.status, self.headers = message["status"], [*message.get("headers", [])]
-        else:
-            self.body += message.get("body", b"")
-
-    async def send(self, send: Send) -> None:
-        """Send the answer."""
-        headers = [(name, value) for name, value in self.headers if name.lower() != b"content-length"]
-        headers.append((b"content-length", str(len(self.body)).encode()))
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body})
-
-
 class Replay:
     """Receive a body that has been read before, then whatever comes."""
 
@@ -234,6 +195,13 @@ def header(scope: Scope, name: bytes) -> str:
     """Read a header; empty where there is none."""
     value: bytes = dict(scope["headers"]).get(name, b"")
     return value.decode("ascii", "replace")
+
+
+def is_foreign(scope: Scope) -> bool:
+    """Say whether a browser sends this for a page of another site; what is no browser names no origin."""
+    origin = header(scope, b"origin")
+    hosts = {header(scope, name).partition(",")[0].strip().lower() for name in (b"host", b"x-forwarded-host")}
+    return bool(origin) and urlsplit(origin).netloc.lower() not in hosts - {""}
 
 
 def declared(scope: Scope, default: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from app.library import Library
 from app.library.turns import VISITOR, Turns
 from app.shared.request import Request, is_file
 
-__all__ = ["HEAVY", "LIGHT", "expose", "takes_images", "visitor"]
+__all__ = ["HEAVY", "LIGHT", "expose", "sentence", "takes_images", "visitor"]
 
 HEAVY, LIGHT = 2, 8  # calls that one visitor may have, running or waiting
 WAITING = 8
@@ -65,8 +66,8 @@ def expose(
             VISITOR.set(visitor())
             with turns.turn(turns.take(VISITOR.get())):
                 return run(library, request)
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+        except Exception as error:
+            raise gr.Error(sentence(name, error), print_exception=False) from None
 
     fields = kind.model_fields
     parameters = [
@@ -85,6 +86,14 @@ def expose(
         if isinstance(component, Api):
             component.label = field.title or parameter
             component._api_info = {**component._api_info, "description": field.description or ""}
+
+
+def sentence(name: str, error: Exception) -> str:
+    """Say what went wrong to whoever asked; an error that is no `ValueError` is logged, for nobody thought of it."""
+    if isinstance(error, ValueError):
+        return str(error)
+    logging.getLogger(__name__).error("%s failed", name, exc_info=error)
+    return f"an unexpected error ({type(error).__name__}); the log of the app says more"
 
 
 def visitor() -> str:

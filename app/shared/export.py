@@ -108,7 +108,7 @@ def describe_data(library: Library, data: str) -> str:
     if not collection.synthetic:
         return f"{collection.title}, test split"
     try:
-        manifest = read_json(collection.samples[0].path.parents[2] / "manifest.json")
+        manifest = read_json(collection.folder / "manifest.json")
     except (ValueError, OSError):
         manifest = {}
     known = [f"{name} {manifest[name]}" for name in ("level", "seed") if isinstance(manifest.get(name), str | int)]

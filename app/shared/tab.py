@@ -19,7 +19,7 @@ import gradio as gr
 
 from app.library import Library
 from app.library.turns import VISITOR
-from app.shared.api import takes_images, visitor
+from app.shared.api import sentence, takes_images, visitor
 from app.shared.export import LOCAL, MIMES
 from app.shared.html import chips, controls, html
 from app.shared.request import Request, is_file
@@ -262,8 +262,8 @@ class Tab:
                 answered = answer(library, request, press)
                 news = {name: one for name, one in answered.pieces.items() if not shows(press, name, one)}
                 changes = {pieces[name]: one.draw() if isinstance(one, Piece) else one for name, one in news.items()}
-            except ValueError as error:
-                answered, changes = Answer(request, {}, notice=str(error)), {}
+            except Exception as error:
+                answered, changes = Answer(request, {}, notice=sentence(self.name, error)), {}
             keys = {name: one.digest if isinstance(one, Piece) else "" for name, one in answered.pieces.items()}
             common = {"header": (page.header, page.header_of())}
             if answered.chosen:
@@ -296,8 +296,8 @@ class Tab:
                     raise ValueError("expected a format of the export menu, got another one")
                 with page.exporting:
                     file = offered.write(library, request, options, what, form, press)
-            except ValueError as error:
-                return html("file.html", error=str(error), file=None, address="", part=0, more=False)
+            except Exception as error:
+                return html("file.html", error=sentence(self.name, error), file=None, address="", part=0, more=False)
             part = press.detail.get("part")
             start = PART_BYTES * (part if isinstance(part, int) and 0 <= part < MAX_TURN else 0)
             piece, more = file.data[start : start + PART_BYTES], start + PART_BYTES < len(file.data)

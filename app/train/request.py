@@ -39,14 +39,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 def offered_data(library: Library, _: Mapping[str, Any]) -> list[Choice]:
     """List what can be trained on: SynVI rendered for the run, and the loaded data sets with people to train on."""
-    named = ((name, folder_of(library, name)) for name in library.collections)
+    named = ((name, library.collections[name].folder) for name in library.collections)
     loaded = [Choice(name, library.collections[name].title) for name, folder in named if has_people(folder)]
     return [Choice(RENDER, "SynVI, rendered for the run"), *loaded]
-
-
-def folder_of(library: Library, name: str) -> Path:
-    """Find the folder of a loaded data set, from its first image: `cam3/0007/0001.jpg` lies three levels below."""
-    return library.collections[name].samples[0].path.absolute().parents[2]
 
 
 def has_people(root: Path) -> bool:
@@ -144,7 +139,7 @@ class Train(Request):
 
     def recipe(self, library: Library, limits: Limits) -> Recipe:
         """Turn a checked request into a recipe."""
-        root = "" if self.data == RENDER else str(folder_of(library, self.data))
+        root = "" if self.data == RENDER else str(library.collections[self.data].folder)
         model = ModelConfig(self.auxiliary, self.backbone, self.width, self.height, self.image_width)
         loss = LossConfig(self.identity_alignment, self.modality_alignment, self.triplet)
         train = TrainConfig(

@@ -13,11 +13,12 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import httpx
 
-__all__ = ["Page", "PageError", "call", "new_client", "post"]
+__all__ = ["ADDRESS", "Page", "PageError", "call", "new_client", "post"]
 
 API = "gradio_api"
 CONFIG = "window.gradio_config = "
@@ -26,6 +27,10 @@ PARTS = re.compile(r'"\./([\w.-]+\.(?:js|css))"')
 VIEW = re.compile(r'data-view="([^"]*)"')
 BUSY = re.compile(r"busy: .*try again in (\d+) s")
 PATIENCE = 120  # seconds that a visitor waits
+
+
+# Of the visitor in hand, as a proxy on this machine would tell it: all of them live on one.
+ADDRESS: ContextVar[str] = ContextVar("address", default="")
 
 
 class PageError(Exception):
@@ -44,7 +49,8 @@ async def post(client: httpx.AsyncClient, url: str, body: Mapping[str, object]) 
     Raises:
         PageError: It is refused.
     """
-    answer = await client.post(url, json=body)
+    forwarded = {"x-forwarded-for": ADDRESS.get()} if ADDRESS.get() else {}
+    answer = await client.post(url, json=body, headers=forwarded)
     if answer.status_code != 200:
         raise PageError(f"{answer.status_code}: {answer.text[:200]}")
     return answer.json()

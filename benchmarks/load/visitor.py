@@ -9,7 +9,7 @@ from random import Random
 import httpx
 
 from benchmarks.load.choices import Ask, Choices, differs, facts
-from benchmarks.load.page import Page, call
+from benchmarks.load.page import ADDRESS, Page, call
 from benchmarks.load.table import Log, WrongError
 
 __all__ = ["RETRIEVALS", "Visitor"]
@@ -33,6 +33,7 @@ class Visitor:
         self.client, self.url, self.choices, self.log = client, url, choices, log
         self.draw = Random(f"visitor {seed}")
         self.page = Page(client, url)
+        self.address = f"10.0.{seed // 250 % 250}.{seed % 250}"
         self.known = False  # whether the browser has the page's files
 
     async def live(self, seconds: float, think: float, tour: bool = False) -> None:
@@ -55,6 +56,7 @@ class Visitor:
 
     async def come(self) -> None:
         """Open the page."""
+        ADDRESS.set(self.address)
         with self.log.timed("page: open"):
             self.page = Page(self.client, self.url)
             await self.page.open(files=not self.known)

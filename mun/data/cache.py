@@ -122,7 +122,7 @@ def fill(
     height, width = images.shape[1:3]
 
     def place(index: int) -> None:
-        images[index] = resize(read_image(samples[index].path), height, width)
+        images[index] = resize(read_image(samples[index].path, samples[index].key), height, width)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for _ in pool.map(place, range(len(samples))):

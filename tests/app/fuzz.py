@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from broken_images import broken_images, image_bomb, whole_image
 from serving import Outcome, Served
@@ -202,20 +203,16 @@ def secrets() -> list[str]:
     return [folder for folder in folders if len(folder) > 1]
 
 
-def is_clean(served: Served, outcome: Outcome, *, private: bool = False) -> str:
-    """Say what is unclean about an answer; an empty string where nothing is.
-
-    An error is one plain sentence. Gradio refuses some values of its own components without a word, and repeats others:
-    in answers of private events no sentence is asked for, but no folder and no traceback is in them either.
-    """
-    text = outcome.text.replace(str(served.temporary), "")  # whoever uploads is told where to
+def is_clean(outcome: Outcome) -> str:
+    """Say what is unclean about an answer; an empty string where nothing is. An error is one plain sentence."""
+    text = outcome.text
     for word in [*secrets(), "Traceback", 'File "', ".py", "object at 0x"]:
         if word in text:
             return f"the answer holds {word!r}: {outcome.text[:LONGEST]}"
-    if outcome.event == "complete" or private:
-        return "" if outcome.event in ("complete", "error", "refused") else f"unknown event {outcome.event}"
-    if outcome.event == "refused":
-        return "" if outcome.status in (400, 404, 413, 422) else f"refused with {outcome.status}: {outcome.text[:99]}"
+    if outcome.event == "complete":
+        return ""
+    if outcome.event == "refused" and outcome.status not in (400, 404, 413):
+        return f"refused with {outcome.status}: {outcome.text[:99]}"
     words = outcome.words
     if not isinstance(words, str) or not 10 < len(words) <= LONGEST or "\n" in words:
         return f"expected one plain sentence, got {str(words)[:LONGEST]!r}"
@@ -236,7 +233,7 @@ def fuzz_name(served: Served, called: str, calls: int, seed: int = 0) -> None:
     def attempt(drawn: tuple[list[Any], bool]) -> str:
         data, wrong = drawn
         outcome = served.call(called, data)
-        problem = is_clean(served, outcome)
+        problem = is_clean(outcome)
         if outcome.event == "complete" and wrong:
             problem = f"it was answered: {outcome.text[:LONGEST]}"
         return problem and f"{called} with {json.dumps(data)[:LONGEST]}: {problem}"
@@ -250,39 +247,63 @@ def fuzz_name(served: Served, called: str, calls: int, seed: int = 0) -> None:
             assert right_answer(served, called) == expected, f"another answer after {start + len(drawn)} calls"
 
 
-def fuzz_event(served: Served, number: int, size: int, calls: int, files: list[str], seed: int = 0) -> None:
-    """Trigger a private event wrongly many times, also with uploaded files, each in a session of its own.
+def fuzz_event(served: Served, piece: str, kind: str, calls: int, seed: int = 0) -> None:
+    """Press something on the page wrongly many times, each in a session of its own.
 
     Args:
         served: The app.
-        number: Number of the event.
-        size: Values that it takes.
+        piece: Of the page, as `retrieval-head`.
+        kind: What happens to it, as `select`.
         calls: How often.
-        files: Uploaded files, as Gradio calls them.
         seed: Of the draws.
     """
-    draw = random.Random(f"{number} {seed}")
+    draw, number = random.Random(f"{piece} {kind} {seed}"), served.events()[piece, kind]
+    values = served.open(piece.partition("-")[0])["values"]
 
-    def attempt(drawn: tuple[int, list[Any], Any]) -> str:
-        call, data, sent = drawn
-        outcome = served.trigger(number, data, f"fuzz{number}x{call}x{seed}", sent)
-        problem = is_clean(served, outcome, private=True)
-        return problem and f"event {number} with {json.dumps(data)[:LONGEST]}: {problem}"
+    def attempt(drawn: tuple[int, Any]) -> str:
+        call, said = drawn
+        problem = is_clean(served.press(number, said, f"{piece}{call}x{seed}"))
+        return problem and f"{kind} of {piece} with {json.dumps(said)[:LONGEST]}: {problem}"
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        drawn = [(call, event_values(draw, size, files), event_data(draw)) for call in range(calls)]
-        assert not list(filter(None, pool.map(attempt, drawn)))
+        assert not list(filter(None, pool.map(attempt, [(call, said_wrongly(draw, values)) for call in range(calls)])))
 
 
-def event_values(draw: random.Random, size: int, files: list[str]) -> list[Any]:
-    """Draw what the page's components hold: uploaded files and values that no component holds."""
-    return [
-        file_object(draw.choice(files), draw.choice([True, False])) if draw.random() < 0.2 else bad_value(draw)
-        for _ in range(size if draw.random() < 0.9 else draw.randrange(size + 3))
-    ]
+ACTS = (
+    "open",
+    "again",
+    "random",
+    "hard",
+    "disagree",
+    "start",
+    "stop",
+    "add",
+    "delete",
+    "resume",
+    "check",
+    "page",
+    "x" * 300,
+)
 
 
-def event_data(draw: random.Random) -> Any:
-    """Draw what the page's script tells with an event."""
-    value = bad_value(draw)
-    return draw.choice([None, value, {"query": value}, {"page": value}, {"index": value}])
+def said_wrongly(draw: random.Random, values: dict[str, Any]) -> Any:
+    """Draw what the page's script would not say with a press: some parts of it, or all of it, are nonsense."""
+    if draw.random() < 0.1:
+        return bad_value(draw)
+    hostile = {name: bad_value(draw) if draw.random() < 0.3 else value for name, value in values.items()}
+    link = "?" + urlencode({name: str(value)[:200].encode("utf-8", "replace") for name, value in hostile.items()})
+    said = {
+        "values": hostile,
+        "changed": draw.choice([list(values), ["nothing"], []]),
+        "do": draw.choice(ACTS),
+        "detail": {name: bad_value(draw) for name in ("page", "what", "kind", "row", "side", "run", "part", "gallery")},
+        "chosen": draw.choice(TRAVERSALS),
+        "drawn": dict.fromkeys(TEXTS, "x"),
+        "tokens": {"run-mun-000000": draw.choice(TEXTS)},
+        "url": draw.choice([*TRAVERSALS, "http://127.0.0.1:7860/"]),
+        "address": draw.choice(["", "", link, *TRAVERSALS]),
+        "turn": draw.choice([0, 1, 2**40]),
+    }
+    for name in draw.sample(list(said), draw.randint(0, 2)):
+        said[name] = bad_value(draw)
+    return said

@@ -153,7 +153,7 @@ def test_memory_stays_flat(tiny_synvi: Path, two_checkpoints: Path, choices: Cho
     """Once as many visits have come as are kept, 1,000 further answers of all kinds take no more memory."""
     flags = ["--data", str(tiny_synvi), "--checkpoints", str(two_checkpoints)]
     log, held = Log(), []
-    with start(tmp_path, flags, {"OMP_NUM_THREADS": "1", "MUN_TRAIN": "on", "MUN_VISITS": "200"}) as server:
+    with start(tmp_path, flags, {"OMP_NUM_THREADS": "1", "MUN_TRAIN": "on"}) as server:
         asyncio.run(warm(server, choices))
         for answers in (1200, 500, 500):
             asyncio.run(hurry(server, choices, answers, 4, log))

@@ -52,9 +52,7 @@ def test_names_are_shown_as_text(chromium: Any, served: Served) -> None:
         bad = next(key for key in keys if key.endswith(IMAGE))
         page.locator(f"button[data-query='{bad}']").first.click()
         page.wait_for_selector(f".mun-results[data-state='ready'][data-query='{bad}']")
-        page.get_by_role("combobox", name="Checkpoint").first.click()
-        page.get_by_role("option").first.wait_for()
-        assert CHECKPOINT in page.locator("body").inner_text()
+        assert CHECKPOINT in page.get_by_role("combobox", name="Checkpoint").first.inner_text()
         assert page.locator("img[src='x'], img[src='y'], [onerror], b[onclick]").count() == 0
         assert not alerts
         assert not errors

@@ -24,6 +24,7 @@ def watched(chromium: Any, app_url: str) -> Any:
     page.on("requestfailed", lambda request: page.failed.append((request.url, request.failure)))
     page.on("response", lambda answer: page.failed.append((answer.url, answer.status)) if answer.status > 399 else None)
     page.on("pageerror", lambda error: page.failed.append(("script", str(error))))
+    page.on("console", lambda one: page.failed.append(("console", one.text)) if one.type == "error" else None)
     yield page
     context.close()
 
@@ -87,3 +88,24 @@ def test_fonts_and_styles_are_the_apps_own(watched: Any, app_url: str) -> None:
     )
     outside = [url for url in linked if urlsplit(url).scheme in WEB and urlsplit(url).hostname != "127.0.0.1"]
     assert not outside
+
+
+def test_the_policy_of_the_page_holds_and_lets_it_work(watched: Any, app_url: str) -> None:
+    """It names no other site: what a hostile name could load or send somewhere, the browser refuses."""
+    watched.goto(app_url)
+    watched.wait_for_selector('.mun-results[data-state="ready"]')
+    refused = watched.evaluate(
+        """() => new Promise((resolve) => {
+            const refused = [];
+            addEventListener("securitypolicyviolation", (event) => {
+                refused.push(event.effectiveDirective);
+                if (refused.length === 4) resolve(refused.sort());
+            });
+            const add = (name, set) => document.body.append(Object.assign(document.createElement(name), set));
+            add("img", { src: "https://example.org/a.png" });
+            add("script", { src: "https://example.org/a.js" });
+            add("iframe", { src: "https://example.org/" });
+            fetch("https://example.org/").catch(() => {});
+        })"""
+    )
+    assert refused == ["connect-src", "frame-src", "img-src", "script-src-elem"]

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from app.server import calls
-from app.server.calls import CALL, FILES_BYTES, PLAIN_BYTES, Refusal, checked, file_paths, is_uploaded
+from app.server.calls import CALL, PLAIN_BYTES, Refusal, checked
 from app.shared.api import takes_images
 
-FOLDER = Path("/tmp/uploads")
 JOIN, CALLED = "/gradio_api/queue/join", "/gradio_api/call/f"
 IMAGE = base64.b64encode(bytes(3_000_000)).decode()
 
 
-def function(visibility: str = "private", *, queue: bool = True, images: int = 0, files: bool = False) -> Any:
+def function(visibility: str = "private", *, queue: bool = True, images: int = 0) -> Any:
     """The part of a function that is looked at; it takes a state and two values, the first with a default of 7."""
-    value = SimpleNamespace(skip_api=False, value=7, file_count="multiple" if files else "single")
+    value = SimpleNamespace(skip_api=False, value=7)
     state = SimpleNamespace(skip_api=True, value=None)
     handler = takes_images(images)(lambda a, b: None)
     return SimpleNamespace(
@@ -33,7 +31,7 @@ def check(value: Any, path: str = JOIN, one: Any = None) -> Any:
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
     route = CALL.fullmatch(path)
     assert route
-    return json.loads(checked(body, route, {3: one or function()}, FOLDER))
+    return json.loads(checked(body, route, {3: one or function()}))
 
 
 def refusal(value: Any, path: str = JOIN, one: Any = None) -> tuple[int, str]:
@@ -137,7 +135,7 @@ def test_structure_is_refused_before_it_is_decoded(kind, images, monkeypatch) ->
     body = b'{"data": [' + part * (22_000_000 // len(part)) + b'1], "fn_index": 3, "session_hash": "a"}'
     monkeypatch.setattr(calls.json, "loads", lambda _: pytest.fail("it was decoded"))
     status, words = refusal(body, one=function(images=images))
-    assert (status, words) == (413, "expected a call of at most 400 kB besides an image where one belongs, got more")
+    assert (status, words) == (413, "expected a call of at most 64 kB besides an image where one belongs, got more")
 
 
 def test_only_functions_that_take_images_get_large_calls() -> None:
@@ -151,28 +149,12 @@ def test_only_functions_that_take_images_get_large_calls() -> None:
     assert refusal({"fn_index": 3, "session_hash": "a", "event_id": IMAGE}, "/gradio_api/cancel")[0] == 413
 
 
-def test_where_a_component_takes_many_files_a_call_may_name_them() -> None:
-    place = {"path": "/tmp/uploads/a/" + "n" * 300, "orig_name": "n" * 300, "url": "u" * 400, "size": 10**7}
-    files = [place] * 200
-    assert PLAIN_BYTES < len(json.dumps(event(1, files))) < FILES_BYTES
-    assert check(event(1, files), one=function(files=True)) == event(1, files)
-    assert refusal(event(1, files))[0] == 413
-    assert refusal(event(1, files * 2), one=function(files=True))[0] == 413
-
-
 def test_a_small_call_may_hold_any_text() -> None:
     assert check(event(1, "A" * 50_000)) == event(1, "A" * 50_000)
 
 
-def test_paths_are_found_at_any_depth() -> None:
-    assert sorted(file_paths({"path": "a", "b": [{"path": "c"}, [[{"path": 1, "d": {"path": "e"}}]]]})) == [
-        "a",
-        "c",
-        "e",
-    ]
-
-
-def test_only_paths_below_the_folder_count_as_uploaded(tmp_path: Path) -> None:
-    assert is_uploaded(f"{tmp_path}/a/b.png", tmp_path)
-    assert not is_uploaded(f"{tmp_path}x/b.png", tmp_path)
-    assert not is_uploaded(f"{tmp_path}/a/../../b.png", tmp_path)
+@pytest.mark.parametrize("value", [{"path": "/etc/passwd"}, {"a": [[{"path": "a"}]]}, {"path": 1}, {"path": None}])
+def test_no_call_names_a_file_at_any_depth(value) -> None:
+    words = "expected no file here, got a path or an address; images are sent as text in base64"
+    for sent in (event(1, value), event(1, 2, event_data={"values": value})):
+        assert refusal(sent) == (400, words)

@@ -1,15 +1,23 @@
-"""What is kept of a visit: its states, nothing of the page, and no longer than the page says."""
+"""What is kept of a visit: nothing of the page, however many sessions come."""
 
 from __future__ import annotations
 
-import gradio as gr
-from gradio.state_holder import StateHolder
-from serving import no_training
+import gc
+import os
+import secrets
+from pathlib import Path
 
-from app import build_demo
+import gradio as gr
+import pytest
+from gradio.state_holder import StateHolder
+from serving import serve
+
 from app.library import Library
-from app.server.limits import KEEP_SECONDS
 from app.server.sessions import LightSession, keep_sessions_light
+from app.start import MAX_SESSIONS
+
+PRESSES = 2000
+MARGIN = 10_000_000  # bytes
 
 
 def test_states_are_kept_apart_and_the_page_is_not_copied(monkeypatch) -> None:
@@ -35,6 +43,31 @@ def test_states_are_kept_apart_and_the_page_is_not_copied(monkeypatch) -> None:
     assert [value for _, value, _ in first.state_components] == [{"turn": 1}]
 
 
-def test_a_temporary_file_lies_an_hour_at_most(library: Library) -> None:
-    frequency, age = build_demo(library, no_training()).delete_cache
-    assert frequency + age <= KEEP_SECONDS == 3600
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is measured through /proc")
+def test_two_thousand_presses_of_other_sessions_hold_memory_flat(library: Library, tmp_path: Path) -> None:
+    """Half of them first, so that all that is cached is cached; then as many again take no more."""
+    with serve(library, tmp_path / "gradio") as served:
+        number = served.events()["about-head", "select"]
+
+        def press(count: int) -> int:
+            for _ in range(count):
+                assert served.press(number, {"do": "open"}, secrets.token_hex(5)).event == "complete"
+            gc.collect()
+            return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+        first, second = press(PRESSES // 2), press(PRESSES // 2)
+        kept = served.sessions()
+    print(f"{first / 1e6:.1f} MB, then {second / 1e6:.1f} MB, {len(kept)} sessions")
+    assert second - first < MARGIN
+    assert len(kept) <= MAX_SESSIONS
+    assert not any(session.state_data or session.config_values for session in kept)
+
+
+def test_nothing_is_kept_of_a_visit_that_another_could_push_out(library: Library, tmp_path: Path) -> None:
+    with serve(library, tmp_path / "gradio") as served:
+        kinds = {one["type"] for one in served.client.get(f"{served.url}config").json()["components"]}
+        assert "state" not in kinds
+        before = served.open("retrieval")
+        served.app.state_holder.session_data.clear()
+        assert served.open("retrieval") == before
+        assert not list(served.temporary.rglob("*"))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.shared.tab import LOCAL, Piece, Press, shows
+from app.shared.tab import LOCAL, MAX_NAMES, Piece, Press, shows
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_a_piece_is_drawn_only_where_it_shows_something_else() -> None:
 def test_what_is_too_long_is_cut() -> None:
     press = Press.of({"address": "?" + "x" * 10_000, "values": {str(number): 1 for number in range(500)}})
     assert len(press.address) == 4000
-    assert len(press.values) == 40
+    assert len(press.values) == MAX_NAMES
