@@ -270,7 +270,11 @@ EXPERIMENTS = {
         "none",
         FORMS,
         changes=FEW,
-        contrasts=(("residual-unpaid", "residual-frozen"), ("gate-unpaid", "gate-constant")),
+        contrasts=(
+            *((name, "pixel-mean") for name in ("sum", "residual-unpaid", "gate-unpaid")),
+            ("residual-unpaid", "residual-frozen"),
+            ("gate-unpaid", "gate-constant"),
+        ),
         reads_test=False,
     ),
     "misalignment": Experiment(
