@@ -347,9 +347,18 @@ def exported(page: Any, button: str, name: str) -> Path:
     return Path(started.value.path())
 
 
-def test_presses_on_different_pieces_are_all_answered_and_the_last_wins(visit: Visit) -> None:
+@pytest.mark.parametrize("delay", [0, 60], ids=["as it is", "answers 60 ms late"])
+def test_presses_on_different_pieces_are_all_answered_and_the_last_wins(visit: Visit, delay: int) -> None:
     page = visit().page
     keys = query_keys(page)
+    if delay:
+
+        def late(route: Any) -> None:
+            answer = route.fetch()
+            page.wait_for_timeout(delay)
+            route.fulfill(response=answer)
+
+        page.route("**/run/predict*", late)
     settings(page)
     page.evaluate(
         """keys => {
