@@ -119,7 +119,7 @@ def test_the_line_in_the_file_remakes_the_ranking(library: Library, tmp_path: Pa
 def test_a_file_that_is_gone_is_shown_as_such(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     exported(library, "list", "csv")
 
-    def gone(path: Path) -> None:
+    def gone(path: Path, *_: object) -> None:
         raise FileNotFoundError(path)
 
     monkeypatch.setattr(collection_module, "read_image", gone)
