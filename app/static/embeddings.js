@@ -169,6 +169,7 @@ const place = () => {
   tip.style.top = `${Math.max(4, Math.min(pointed.y + 14, innerHeight - tip.offsetHeight - 4))}px`;
 };
 const point = (side, row, mouse) => {
+  if (pointed?.side === side && pointed.row === row) return; // it is shown, or on its way
   hide();
   pointed = { side, row, x: mouse.clientX, y: mouse.clientY };
   window.mun.tip.placed = place;

@@ -83,9 +83,11 @@ def rest_on(page: Any, row: int, tip: Any) -> None:
         page.mouse.move(*page.evaluate(PLACE, [0, row]), steps=4)
         try:
             tip.wait_for(state="visible", timeout=2000)
-            return
         except TooLateError:
             continue
+        page.wait_for_timeout(300)  # the mouse rests; what a move before it has asked for is over
+        if tip.is_visible():
+            return
     pytest.fail("the image of the point never came")
 
 
