@@ -62,11 +62,6 @@ class CheckpointEntry:
         return names.get(kind, f"{kind.replace('-', ' ').capitalize()} (auxiliary)" if kind else self.name)
 
     @property
-    def short_title(self) -> str:
-        """Name and steps, for a menu of several."""
-        return self.name if self.card is None else f"{self.name} · {self.steps:,} steps"
-
-    @property
     def steps(self) -> int:
         """Steps it was trained; thousands to a hundred, because equal runs keep their weights at different steps."""
         done = 0 if self.card is None else self.card.steps

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import gradio as gr
 import httpx
 import pytest
-from serving import JSON
 
 from app.library import Library
 from app.shared.api import expose
@@ -111,7 +109,6 @@ def test_over_http_values_are_checked_and_refused_in_a_sentence(url: str, data: 
             client.predict(**values, api_name="/after")
     else:
         assert client.predict(**values, api_name="/after") == words
-    assert JSON
 
 
 @pytest.mark.parametrize(
@@ -171,4 +168,4 @@ def test_controls_show_bounds_values_and_why_they_have_no_effect(library: Librar
 def test_what_is_written_is_escaped(library: Library) -> None:
     request = Everything.read({"words": '"><img src=x onerror=alert(1)>'}, library)
     assert "<img" not in form("tab", request, library, {"": ("words",)})
-    assert Path(__file__).name not in request.call(library, "name", "http://here")
+    assert compile(request.call(library, "name", "http://here"), "call", "exec")
