@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["RANKS", "RankingMetrics", "cosine_distances", "integer_vector", "rank_metrics", "ranking"]
 
 RANKS = (1, 5, 10, 20)  # the ranks that the field's tables report
-CHUNK_ELEMENTS = 2**20  # distances ranked at once; about 50 bytes of working memory each
+CHUNK_ELEMENTS = 2**18  # distances ranked at once; about 50 bytes of working memory each
+FEW = 8  # images of an identity; with more of them the closest is found by `reduceat`
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
@@ -205,49 +206,79 @@ def _check_finite(distances: Floats) -> None:
         raise ValueError("expected finite `distances`, got NaN or infinity")
 
 
+def _masked(distances: Floats, dropped: Booleans | None) -> Floats:
+    """Put the dropped at infinity, behind every kept image."""
+    return distances if dropped is None else np.where(dropped, np.inf, distances)
+
+
 def _order(distances: Floats, dropped: Booleans | None) -> NDArray[np.int64]:
     """Sort each row by (dropped, distance, index), `(Q, G)`; the order among the dropped is of no meaning."""
-    values = distances if dropped is None else np.where(dropped, np.inf, distances)
-    order = np.argsort(values, axis=1)  # several times as fast as the stable sort, which only rows with ties need
-    ordered = np.take_along_axis(values, order, axis=1)
-    tied = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] < np.inf)).any(axis=1)
-    if tied.any():
-        order[tied] = np.argsort(values[tied], axis=1, kind="stable")
-    return order.astype(np.int64, copy=False)
+    return np.argsort(_masked(distances, dropped), axis=1, kind="stable").astype(np.int64, copy=False)
 
 
 def _score_rows(
     distances: Floats, query_pids: Integers, gallery_pids: Integers, dropped: Booleans | None, distinct_identities: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return AP, INP, first hit and the place that CMC counts, each `(Q,)`."""
-    order = _order(distances, dropped)
-    matches = gallery_pids[order] == query_pids[:, None]  # (Q, G), in ranked order
+    """Return AP, INP, first hit and the place that CMC counts, each `(Q,)`.
+
+    Only the places of the matches count: they are looked up among sorted distances, which is several times as fast as
+    sorting the indices. Rows whose matches are tied with something are scored again by their ranks, which are not.
+    """
+    size = distances.shape[1]
+    values = _masked(distances, dropped)
+    ordered = np.sort(values, axis=1)
+    matches = gallery_pids == query_pids[:, None]
     if dropped is not None:
-        matches &= ~np.take_along_axis(dropped, order, axis=1)
-    rows, columns = np.nonzero(matches)  # by row, then by rank
-    counts = np.bincount(rows, minlength=len(distances))  # m of each query
+        matches &= ~dropped
+    rows, columns = np.divmod(np.flatnonzero(matches), size)
+    places = _places(ordered, rows, values[rows, columns])
+    after = np.minimum(places + 1, size - 1)
+    tied = np.unique(rows[(ordered[rows, after] == ordered[rows, places]) & (after > places)])
+    counts = np.bincount(rows, minlength=len(values))  # m of each query
     ends = np.cumsum(counts)
     starts = ends - counts
     valid = counts > 0
+    ranks = np.sort(rows * size + places) - rows * size + 1  # of each query, the closest match first
     nth = np.arange(1, len(rows) + 1) - starts[rows]  # k, of each match
-    sums = np.bincount(rows, weights=nth / (columns + 1), minlength=len(distances))
-    precision, penalty = np.full(len(distances), np.nan), np.full(len(distances), np.nan)
+    sums = np.bincount(rows, weights=nth / ranks, minlength=len(values))
+    precision, penalty = np.full(len(values), np.nan), np.full(len(values), np.nan)
     precision[valid] = sums[valid] / counts[valid]
-    penalty[valid] = counts[valid] / (columns[ends[valid] - 1] + 1)
-    first_hit = np.zeros(len(distances), np.int64)
-    first_hit[valid] = columns[starts[valid]] + 1
-    place = _identity_place(order, gallery_pids, first_hit) if distinct_identities else first_hit
-    return precision, penalty, first_hit, place
+    penalty[valid] = counts[valid] / ranks[ends[valid] - 1]
+    first_hit = np.zeros(len(values), np.int64)
+    first_hit[valid] = ranks[starts[valid]]
+    place = first_hit
+    if distinct_identities:
+        first = ordered[np.arange(len(values)), np.maximum(first_hit, 1) - 1]
+        place = np.where(valid, 1 + (_best_of_identities(values, gallery_pids) < first[:, None]).sum(axis=1), 0)
+    scores = (precision, penalty, first_hit, place)
+    if len(tied):
+        mask = None if dropped is None else dropped[tied]
+        untied = np.argsort(_order(distances[tied], mask), axis=1).astype(np.float64)
+        again = _score_rows(untied, query_pids[tied], gallery_pids, mask, distinct_identities)
+        for column, new in zip(scores, again, strict=True):
+            column[tied] = new
+    return scores
 
 
-def _identity_place(
-    order: NDArray[np.int64], gallery_pids: Integers, first_hit: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return 1 + the number of other identities whose best image precedes the query's first match, `(Q,)`."""
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(1, order.shape[1] + 1)[None], axis=1)
+def _places(ordered: Floats, rows: NDArray[np.intp], values: Floats) -> NDArray[np.intp]:
+    """Find each value in its sorted row, by bisection of all at once: the number of smaller ones, `(M,)`."""
+    low, high = np.zeros(len(rows), np.intp), np.full(len(rows), ordered.shape[1], np.intp)
+    for _ in range(ordered.shape[1].bit_length()):
+        middle = np.minimum((low + high) // 2, ordered.shape[1] - 1)
+        smaller = ordered[rows, middle] < values
+        low, high = np.where(smaller, middle + 1, low), np.where(smaller, high, middle)
+    return low
+
+
+def _best_of_identities(values: Floats, gallery_pids: Integers) -> Floats:
+    """Return the smallest distance to each identity of the gallery, `(Q, identities)`, in no particular order."""
     by_pid = np.argsort(gallery_pids, kind="stable")
-    _, starts = np.unique(gallery_pids[by_pid], return_index=True)
-    best = np.minimum.reduceat(ranks[:, by_pid], starts, axis=1)  # (Q, identities); the dropped rank last
-    place: NDArray[np.int64] = 1 + (best < first_hit[:, None]).sum(axis=1)
-    return place
+    _, starts, counts = np.unique(gallery_pids[by_pid], return_index=True, return_counts=True)
+    if counts.max() > FEW:
+        best: Floats = np.minimum.reduceat(np.take(values, by_pid, axis=1), starts, axis=1)
+        return best
+    best = np.take(values, by_pid[starts], axis=1)
+    for nth in range(1, counts.max()):
+        more = np.flatnonzero(counts > nth)
+        best[:, more] = np.minimum(best[:, more], np.take(values, by_pid[starts[more] + nth], axis=1))
+    return best
