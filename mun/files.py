@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +16,14 @@ __all__ = ["read_json", "sync", "whole_file", "whole_folder", "write_json", "wri
 MAX_JSON_BYTES = 16_000_000  # a card with a thousand scores has less than one
 
 
+WINDOWS = sys.platform == "win32"
+
+
 def sync(path: Path) -> None:
-    """Flush a file or folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Flush a file or folder to the disk; Windows refuses folders, which are left to it, and handles for reading."""
+    if WINDOWS and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

@@ -32,16 +32,20 @@ class Sample:
     Attributes:
         path: The image file.
         pid: The data set's identity number.
-        camid: The data set's camera number, from 1.
+        camid: The data set's camera number, from 1; 0 where it is not known.
         modality: `VISIBLE` or `INFRARED`.
+        name: The image's path below the root folder; empty where it is the last three parts of `path`.
+        levels: Values that become black and white in an image of more than 8 bits; `None` for its own percentiles.
     """
 
     path: Path
     pid: int
     camid: int
     modality: Modality
+    name: str = ""
+    levels: tuple[float, float] | None = None
 
     @property
     def key(self) -> str:
         """The image's path below the root folder, as `cam3/0007/0001.jpg`."""
-        return "/".join(self.path.parts[-3:])
+        return self.name or "/".join(self.path.parts[-3:])

@@ -46,6 +46,7 @@ MAX_BYTES = 16_000_000  # of one file, as in `mun.images`
 MAX_GALLERY = 200  # images
 MAX_NAME = 48  # characters of a file name that are repeated
 RATIO = 1.5  # an image that is stretched by more than this is said to be
+URL_SAFE = str.maketrans("-_", "+/")
 SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 # Kinds of ISO base media files, by the brand that follows `ftyp`, of which phones write pictures.
 BRANDS = {
@@ -97,7 +98,7 @@ def other_modality(modality: Modality) -> Modality:
 
 
 def from_base64(name: str, value: object) -> bytes:
-    """Read a file's bytes from base64, with or without the head of a data URI.
+    """Read a file's bytes from base64, with or without the head of a data URI; wrapped or URL-safe, padded or not.
 
     Raises:
         ValueError: It is no text, not base64, empty, or holds more than 16 MB.
@@ -107,13 +108,13 @@ def from_base64(name: str, value: object) -> bytes:
     head, comma, body = value.partition(",") if value[:5].lower() == "data:" else ("", "", value)
     if comma and not head.lower().endswith(";base64"):
         raise ValueError(f"expected the data URI of {name} to be in base64, got another encoding")
-    body = body.strip()
+    body = "".join(line.strip() for line in body.splitlines()).translate(URL_SAFE).rstrip("=")
     if not body:
         raise ValueError(f"expected {name} to be an image file in base64 or a data URI, got none")
     if len(body) // 4 * 3 > MAX_BYTES + 2:
         raise ValueError(f"expected {name} to have at most {MAX_BYTES // 1_000_000} MB, got more")
     try:
-        return base64.b64decode(body, validate=True)
+        return base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError(f"expected {name} to be an image file in base64 or a data URI, got other text") from None
 

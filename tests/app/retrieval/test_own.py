@@ -119,10 +119,23 @@ def test_bad_values_are_refused_in_one_sentence(library: Library, values: dict[s
     assert message in str(caught.value)
 
 
-def test_base64_comes_bare_or_as_a_data_uri() -> None:
-    data = whole_image()
-    words = base64.b64encode(data).decode()
-    for value in (words, f"data:image/png;base64,{words}", f"  {words}\n", f"DATA:;BASE64,{words}"):
+def test_base64_comes_bare_wrapped_url_safe_unpadded_or_as_a_data_uri() -> None:
+    data = whole_image(height=65)
+    words, safe = base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()
+    assert len(data) % 3
+    assert safe != words
+    wrapped = base64.encodebytes(data).decode()
+    for value in (
+        *(words, f"data:image/png;base64,{words}", f"  {words}\n", f"DATA:;BASE64,{words}"),
+        *(
+            wrapped,
+            wrapped.replace("\n", "\r\n"),
+            f"data:;base64,\n{wrapped}",
+            safe,
+            safe.rstrip("="),
+            words.rstrip("="),
+        ),
+    ):
         assert own_images.from_base64("image", value) == data
 
 
