@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Self
 
-from app.auxiliary.generator import FINAL, LEARNED, Bench, kept_steps, take_apart
+from app.auxiliary.generator import LEARNED, Bench, take_apart
 from app.auxiliary.panel import TITLES, Panel, make_panel
 from app.library import Library
 from app.library.collection import Collection
 from app.library.eye import Eye, generator_names
+from app.library.film import FINAL, kept_steps
 from app.library.own_images import OwnImage, brought
 from app.library.pairs import ImagePair, chosen_samples, collection_pair, opening_pair, own_pair
 from app.library.plans import plan_of

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from app.auxiliary.compare import OWN, RENDERED, Look, Result, run
-from app.auxiliary.generator import FINAL, LEARNED
+from app.auxiliary.generator import LEARNED
 from app.auxiliary.panel import Picture
 from app.library import Library
 from app.library.eye import DISPLAY_PAIRS, DISPLAY_SEED
+from app.library.film import FINAL
 from app.shared.export import WIDTH_NAMES, checkpoint_words, describe_data, described_csv, latex_table, safe_stem
 from app.shared.request import Request, Text, one_of, option
 from app.shared.tab import File, Menu, Press

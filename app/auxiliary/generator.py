@@ -1,4 +1,4 @@
-"""MUN's generator taken apart on one pair: its branches alone, their ratio turned by hand, its training replayed."""
+"""MUN's generator taken apart on one pair: its branches alone, their ratio turned by hand."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from app.auxiliary.panel import Draft, Picture, measured, with_ranks
-from app.library import Library
 from app.library.eye import Eye
-from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
-from mun.panel import at_share, branch_images, iml_share, with_state
-from mun.snapshots import SNAPSHOTS, read_snapshots
+from app.library.film import FINAL, generator_at, kept_steps
+from mun.auxiliary.generator import input_dependence
+from mun.panel import at_share, branch_images, iml_share
 
-__all__ = ["FINAL", "LEARNED", "Bench", "film", "flat_words", "kept_steps", "take_apart"]
+__all__ = ["LEARNED", "Bench", "flat_words", "take_apart"]
 
-LEARNED, FINAL = -1.0, -1  # stand for the ratio that was learned, and for the weights after the last step
+LEARNED = -1.0  # stands for the ratio that was learned
 TITLES = {
     "iml": ("IML alone", "The intra-modality learners through the output convolution."),
     "cml": ("CML alone", "The cross-modality learner through the output convolution."),
@@ -85,59 +81,6 @@ def flat_words(picture: Picture, bins: tuple[tuple[int, int], ...]) -> str:
     return f"Flat: values vary by {100 * picture.spread:.1f} % of black to white.{why}"
 
 
-def snapshots(library: Library, checkpoint: str) -> dict[int, dict[str, Tensor]]:
-    """Read the kept states of a checkpoint's generator once; none where its file is gone.
-
-    Raises:
-        ValueError: The file is broken.
-    """
-    entry = library.checkpoints[checkpoint]
-    try:
-        status = (entry.folder / SNAPSHOTS).stat()
-    except OSError:
-        return {}
-    key = ("snapshots", entry.content, status.st_size, status.st_mtime_ns)
-
-    def read() -> dict[int, dict[str, Tensor]]:
-        try:
-            return read_snapshots(entry.folder)
-        except ValueError as error:  # its message may name the folder, which is nobody's business
-            words = str(error).replace(str(entry.folder), checkpoint)
-            raise ValueError(f"the training of {checkpoint} cannot be replayed: {words}") from None
-
-    return library.cache.get(
-        key, read, lambda states: sum(tensor.nbytes for state in states.values() for tensor in state.values())
-    )
-
-
-def kept_steps(library: Library, checkpoint: str) -> tuple[tuple[int, ...], str]:
-    """List the steps whose generator a checkpoint keeps, and say in a sentence why there are none."""
-    try:
-        steps = tuple(snapshots(library, checkpoint))
-    except ValueError as error:
-        return (), f"{str(error)[:1].upper()}{str(error)[1:]}."
-    absent = f"{checkpoint} keeps no generator of earlier steps, so its training cannot be replayed."
-    return steps, "" if steps else absent
-
-
-def generator_at(eye: Eye, step: int) -> AuxiliaryGenerator:
-    """Return the generator of a step, an own copy, or the shared one, which is never changed.
-
-    Raises:
-        ValueError: No such step is kept, or its state is none of this generator's.
-    """
-    generator = eye.network.auxiliary
-    if not isinstance(generator, AuxiliaryGenerator):
-        raise ValueError(f"expected a checkpoint with MUN's generator, {eye.checkpoint} has another one")
-    if step == FINAL:
-        return generator
-    states = snapshots(eye.library, eye.checkpoint)
-    if step not in states:
-        listed = ", ".join(map(str, list(states)[:8])) or "none"
-        raise ValueError(f"expected step to be one that {eye.checkpoint} keeps ({listed}) or -1, got {step}")
-    return with_state(generator, states[step])
-
-
 def take_apart(eye: Eye, share: float = LEARNED, step: int = FINAL, *, wait: bool = True) -> Bench:
     """Take MUN's generator apart.
 
@@ -178,26 +121,3 @@ def take_apart(eye: Eye, share: float = LEARNED, step: int = FINAL, *, wait: boo
         0 if card is None else card.steps,
         tuple(filter(None, notes)),
     )
-
-
-def film(eye: Eye) -> list[tuple[int, NDArray[np.uint8]]]:
-    """Make the image of every kept step, and last of the whole training, as the page shows images.
-
-    Returns:
-        Steps, the last one `FINAL`, and images, RGB, uint8, `(H, W, 3)`; nothing where no step is kept.
-
-    Raises:
-        ValueError: A state is none of this generator's.
-    """
-    steps, card = kept_steps(eye.library, eye.checkpoint)[0], eye.library.checkpoints[eye.checkpoint].card
-    last = 0 if card is None else card.steps
-
-    def make() -> tuple[tuple[int, NDArray[np.uint8]], ...]:
-        frames = []
-        for step in (*(step for step in steps if step != last), FINAL) if steps else ():
-            with torch.no_grad():
-                (image,) = generator_at(eye, step)(*eye.inputs)
-            frames.append((step, eye.display.pixels(image[0])))
-        return tuple(frames)
-
-    return list(eye.kept(("film", eye.data), make))

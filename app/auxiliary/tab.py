@@ -19,10 +19,11 @@ from app.auxiliary.compare import (
     read_own,
 )
 from app.auxiliary.export import MENUS, Options, write
-from app.auxiliary.generator import FINAL, LEARNED, Bench, film, flat_words, take_apart
+from app.auxiliary.generator import LEARNED, Bench, flat_words, take_apart
 from app.auxiliary.panel import TITLES, checkpoints_of, make_panel
 from app.library import Library
 from app.library.eye import DISPLAY_PAIRS, DISPLAY_SEED, Eye
+from app.library.film import FINAL, film
 from app.library.own_images import OwnImage, small
 from app.library.pairs import partners
 from app.library.thumbnails import STRIP_HEIGHT, encoded

@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -19,6 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 from numpy.typing import NDArray
+
+from app.shared.plots import MAX_PLOTS, Curve, Plot
 
 __all__ = [
     "COLOURS",
@@ -31,6 +34,7 @@ __all__ = [
     "WIDTHS",
     "TextBelow",
     "draw_image",
+    "draw_plots",
     "figure_bytes",
     "styled",
     "text_below",
@@ -200,3 +204,88 @@ def draw_image(axes: Axes, box: tuple[float, float, float, float], pixels: NDArr
     wide, tall = factor * pixels.shape[1], factor * pixels.shape[0]
     x, y = left + (width - wide) / 2, top + (height - tall) / 2
     axes.imshow(pixels, extent=(x, x + wide, y + tall, y), aspect="auto", interpolation="auto")
+
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+PLOT_HEIGHT = 1.8  # inches
+LEFT, RIGHT, GAP, BOTTOM, TOP, LEGEND = 0.48, 0.08, 0.5, 0.36, 0.2, 0.3  # inches that labels take
+SPREAD = 0.02  # of the width: curves stand beside one another, so that their intervals do not hide each other
+
+
+def draw_plots(
+    plots: Sequence[Plot], caption: str, commands: Sequence[str], width: str = "two-column", *, one_legend: bool = False
+) -> Figure:
+    """Draw curves, at most three plots to a row of two columns, one to a column; colour, stroke and marker differ.
+
+    Args:
+        plots: 1 to 6 of them.
+        caption: Sentences below the plots.
+        commands: Command lines below the caption.
+        width: One of `WIDTHS`.
+        one_legend: Whether a name has one look in all plots, with one legend below them; else each has its own.
+
+    Raises:
+        ValueError: There are not 1 to 6 plots, or more curves than can be told apart.
+    """
+    if not 1 <= len(plots) <= MAX_PLOTS:
+        raise ValueError(f"expected 1 to {MAX_PLOTS} plots, got {len(plots)}")
+    names = list(dict.fromkeys(one.name for plot in plots for one in plot.curves if one.name)) if one_legend else []
+    if (most := max(len(names), *(len(plot.curves) for plot in plots))) > len(COLOURS):
+        raise ValueError(f"expected at most {len(COLOURS)} curves that can be told apart, got {most}")
+    with styled():
+        wide, columns = WIDTHS[width], min(3, len(plots)) if width == "two-column" else 1
+        text, foot = text_below(caption, commands, wide), LEGEND if one_legend else 0.0
+        height = -(-len(plots) // columns) * (PLOT_HEIGHT + BOTTOM + TOP) + foot + text.height
+        figure = Figure(figsize=(wide, height))
+        each = (wide - LEFT - RIGHT - (columns - 1) * GAP) / columns
+        for number, plot in enumerate(plots):
+            row, column = divmod(number, columns)
+            left, base = LEFT + column * (each + GAP), height - (row + 1) * (PLOT_HEIGHT + TOP) - row * BOTTOM
+            axes = figure.add_axes((left / wide, base / height, each / wide, PLOT_HEIGHT / height))
+            draw_plot(axes, plot, names)
+            if not one_legend:
+                axes.legend(fontsize=5.6, handlelength=2.4, labelspacing=0.2, borderaxespad=0.2)
+        if one_legend:
+            handles: dict[str, Artist] = {}
+            for axes in figure.axes:
+                drawn, named = axes.get_legend_handles_labels()
+                handles |= dict(zip(named, drawn, strict=True))
+            figure.legend(
+                list(handles.values()), list(handles), loc="lower center", ncols=6, fontsize=5.8, handlelength=2.6,
+                columnspacing=1.2, bbox_to_anchor=(0.5, (text.height - 0.02) / height),
+            )  # fmt: skip
+        text.draw(figure)
+    return figure
+
+
+def draw_plot(axes: Axes, plot: Plot, names: Sequence[str]) -> None:
+    """Draw one plot; a curve looks as its place among `names` says, or else its place in the plot."""
+    places = [point[0] for one in plot.curves for point in one.points]
+    width = SPREAD * (max(places) - min(places))
+    for number, one in enumerate(plot.curves):
+        shift = (number - (len(plot.curves) - 1) / 2) * width
+        if one.points:
+            draw_curve(axes, one, names.index(one.name) if one.name in names else number, shift)
+    if plot.mark:
+        axes.axhline(plot.mark[0], color=GREY, linewidth=0.6)
+    axes.set_title(plot.title, fontsize=7, loc="left", pad=3)
+    axes.set_xlabel(plot.x, labelpad=1)
+    axes.set_ylabel(plot.y, labelpad=1)
+    if plot.ticks:
+        axes.set_xticks([place for place, _ in plot.ticks], [words for _, words in plot.ticks])
+    else:
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+    axes.grid(color="#d9d9d9", linewidth=0.4)
+
+
+def draw_curve(axes: Axes, one: Curve, look: int, shift: float) -> None:
+    """Draw one curve, with intervals where it has them."""
+    x, y, *ends = (list(column) for column in zip(*one.points, strict=True))
+    spans = [[value - low for value, low in zip(y, ends[0], strict=True)],
+             [high - value for value, high in zip(y, ends[1], strict=True)]] if ends else None  # fmt: skip
+    axes.errorbar(
+        [value + shift for value in x] if ends else x, y, yerr=spans, label=one.name,
+        color=COLOURS[look] if one.name else INK, linestyle=LINES[look], linewidth=1.0, elinewidth=0.6,
+        marker=MARKERS[look], markersize=2.8 if len(y) < 20 else 1.4, capsize=1.2, capthick=0.6,
+    )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import shutil
 import statistics
@@ -16,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from app.train.record import (
     FRAMES,
@@ -24,30 +22,22 @@ from app.train.record import (
     Phase,
     Recipe,
     Record,
+    duration,
     read_frames,
     read_record,
     write_progress,
     write_record,
 )
 from mun.config import Config, TrainConfig, to_json
+from mun.data.augment import to_images
 from mun.data.cache import decode_samples
 from mun.data.pairing import pair_samples
 from mun.device import choose_device
-from mun.files import write_json
-from mun.structures import Sample
+from mun.files import whole_file, write_json
 from mun.training.run import FORMAT, RunSettings
 from mun.training.trainer import Trainer, start_run, train
 
-__all__ = [
-    "TIMED_STEPS",
-    "Watcher",
-    "as_shown",
-    "data_folder",
-    "frame_steps",
-    "run_chunk",
-    "stop_requested",
-    "write_png",
-]
+__all__ = ["TIMED_STEPS", "Watcher", "data_folder", "frame_steps", "run_chunk", "stop_requested", "write_png"]
 
 TIMED_STEPS, WARM_STEPS = 20, 3
 VALIDATIONS, LINES, SNAPSHOTS = 8, 60, 8  # of a run: validations, lines of metrics, states of the generator, about
@@ -224,11 +214,6 @@ def settings_of(run: Path, recipe: Recipe, config: Config) -> RunSettings:
     return RunSettings(FORMAT, config, dataset, str(data_folder(run, recipe)), recipe.seed)
 
 
-def duration(seconds: float) -> str:
-    """Write a duration: `40 seconds`, `12 minutes`."""
-    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
-
-
 def frame_steps(steps: int, most: int = MOST_FRAMES) -> tuple[int, ...]:
     """Choose the steps to show: the first and the last, closer to one another at the start, where most happens.
 
@@ -250,7 +235,7 @@ class Watcher:
 
     def __init__(self, run: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.run, self.clock = run, clock
-        self._pair: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+        self._pair: NDArray[np.uint8] | None = None
         self._due: frozenset[int] = frozenset()
         self._began = self._told = 0.0
         self._first = -1
@@ -278,53 +263,27 @@ class Watcher:
             if frame.step > step:
                 frame.path.unlink(missing_ok=True)
         self._due = frozenset(frame_steps(trainer.steps)) - {frame.step for frame in read_frames(self.run)}
-        self._pair = self._choose(trainer.source.val or trainer.source.train, trainer)
-
-    def _choose(self, samples: tuple[Sample, ...], trainer: Trainer) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Take the first pair of the samples, and keep its two images beside the frames."""
-        pair, model = pair_samples(samples)[0], trainer.config.model
-        visible, infrared = decode_samples([pair.visible, pair.infrared], model.height, model.image_width)
-        folder = self.run / FRAMES
-        folder.mkdir(exist_ok=True)
-        for name, pixels in (("visible", visible), ("infrared", infrared)):
-            write_png(folder / f"{name}.png", pixels)
-        return visible, infrared
+        pair, model = pair_samples(trainer.source.val or trainer.source.train)[0], trainer.config.model
+        self._pair = decode_samples([pair.visible, pair.infrared], model.height, model.image_width)
+        for name, pixels in zip(("visible", "infrared"), self._pair, strict=True):
+            write_png(self.run / FRAMES / f"{name}.png", pixels)
 
     def _draw(self, trainer: Trainer, step: int) -> None:
         """Generate the pair's image by the generator as it is, in evaluation mode, and put everything back."""
         assert self._pair is not None  # frames are due only where there is a pair
-        auxiliary, device = trainer.network.auxiliary, trainer.device
-        pixels = torch.from_numpy(np.stack(self._pair)).to(device).permute(0, 3, 1, 2).float().div(255.0)
-        modes = [(module, module.training) for module in auxiliary.modules()]
-        auxiliary.eval()
+        auxiliary, pixels = trainer.network.auxiliary, torch.from_numpy(self._pair).to(trainer.device)
+        was, _ = auxiliary.training, auxiliary.eval()
         try:
             with torch.inference_mode():
-                images = trainer.network.generate(pixels[:1], pixels[1:])
+                values = torch.cat(trainer.network.generate(*to_images(pixels)[:, None]), dim=3)[0].float().cpu()
         finally:
-            for module, training in modes:
-                module.training = training
-        shown, clipped = as_shown(torch.cat(images, dim=3)[0])
-        write_png(self.run / FRAMES / f"step-{step:07d}-{round(1e4 * clipped):05d}.png", shown)
-
-
-def as_shown(image: Tensor) -> tuple[NDArray[np.uint8], float]:
-    """Turn an auxiliary image into one that a screen can show.
-
-    Args:
-        image: Float, [0, 1] but for a few values, `(3, H, W)`.
-
-    Returns:
-        RGB, uint8, `(H, W, 3)`, and the share of values beyond [0, 1], which are cut off.
-    """
-    values = image.detach().float().permute(1, 2, 0).cpu().numpy()
-    clipped = float(((values < 0) | (values > 1)).mean())
-    return (np.nan_to_num(values).clip(0, 1) * 255).round().astype(np.uint8), clipped
+            auxiliary.train(was)
+        clipped = float(((values < 0) | (values > 1)).float().mean())
+        shown = (values.nan_to_num().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
+        write_png(self.run / FRAMES / f"step-{step:07d}-{round(1e4 * clipped):05d}.png", shown.numpy())
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Write RGB, uint8, `(H, W, 3)`, as a PNG that appears whole."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    partial = path.with_suffix(".part")
-    partial.write_bytes(file.getvalue())
-    partial.replace(path)
+    with whole_file(path) as partial:
+        Image.fromarray(pixels).save(partial, "PNG")

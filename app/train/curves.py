@@ -1,118 +1,82 @@
-"""Curves of training runs: which are shown, and where they stand in a chart of the page."""
+"""Curves of training runs: which are shown, where they stand in a chart of the page, and how they leave it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.shared.export import described_csv
+from app.shared.plots import Curve, Plot
 from app.train.status import Status
 
-__all__ = ["SIZE", "Panel", "Series", "overlay_panels", "place_charts", "run_panels"]
+__all__ = ["SIZE", "overlay_plots", "place_charts", "run_plots", "write_curves"]
 
 MOST_POINTS = 120  # of a curve
-LOSSES = {
-    "total": "total",
-    "identity": "identity",
-    "identity_alignment": "identity alignment",
-    "modality_alignment": "modality alignment",
-    "triplet": "triplet",
-}
-Lines = Sequence[dict[str, float]]
+LOSSES = ("total", "identity", "identity_alignment", "modality_alignment", "triplet")
 SIZE = {"width": 320, "height": 170, "left": 40, "right": 310, "top": 8, "base": 150}  # of a chart in its drawing
+SYNTHETIC = "SynVI is synthetic: its scores are no evidence about real streets."
+Lines = Sequence[dict[str, float]]
 
 
-@dataclass(frozen=True)
-class Series:
-    """One curve: its name, and values by step."""
-
-    name: str
-    points: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One chart.
-
-    Attributes:
-        title: What is drawn.
-        series: The curves, at most five.
-        bounds: Lowest and highest value shown; by default as the curves need.
-        percent: Whether the values are fractions that are written in percent.
-        mark: A value to draw a quiet line at, with its name.
-    """
-
-    title: str
-    series: tuple[Series, ...]
-    bounds: tuple[float, float] | None = None
-    percent: bool = False
-    mark: tuple[float, str] | None = None
+def curves_of(lines: Lines, names: Mapping[str, str], factor: float = 1.0) -> tuple[Curve, ...]:
+    """Pick some values of lines, by step, and multiply them; what is not finite is left out."""
+    made = []
+    for key, name in names.items():
+        points = [(line["step"], factor * line[key]) for line in lines if math.isfinite(line.get(key, math.nan))]
+        every = max(1, -(-len(points) // MOST_POINTS))
+        made.append(Curve(name, tuple(points[(len(points) - 1) % every :: every] if points else ())))
+    return tuple(made)
 
 
-def series_of(lines: Lines, key: str, name: str) -> Series:
-    """Pick one value of some lines, by step; what is not finite is left out."""
-    points = [(float(line["step"]), float(line[key])) for line in lines if key in line and math.isfinite(line[key])]
-    every = max(1, -(-len(points) // MOST_POINTS))
-    return Series(name, tuple(points[(len(points) - 1) % every :: every] if points else ()))
+def measured(*plots: Plot) -> tuple[Plot, ...]:
+    """Leave out the plots without a point."""
+    return tuple(plot for plot in plots if any(curve.points for curve in plot.curves))
 
 
-def measured(*panels: Panel) -> tuple[Panel, ...]:
-    """Leave out the charts without a point."""
-    return tuple(panel for panel in panels if any(series.points for series in panel.series))
-
-
-def run_panels(now: Status) -> tuple[Panel, ...]:
-    """Choose the charts of one run; what it does not have is left out."""
-
-    def pick(lines: Lines, **names: str) -> tuple[Series, ...]:
-        return tuple(series_of(lines, key, name) for key, name in names.items())
-
+def run_plots(now: Status) -> tuple[Plot, ...]:
+    """Choose the plots of one run; what it does not have is left out."""
     lines, people = now.metrics, now.settings.get("val_ids")
-    losses = (one for one in pick(lines, **LOSSES) if any(value for _, value in one.points))
-    generator = pick(lines, iml_share="IML share of the layer scale", visible_dependence="dependence on the visible")
-    health = pick(lines, active_triplets="active alignment triplets", spread="spread of the features")
+    losses = curves_of(lines, {name: name.replace("_", " ") for name in LOSSES})
+    generator = {"iml_share": "IML share of the layer scale", "visible_dependence": "dependence on the visible"}
+    health = {"active_triplets": "active alignment triplets", "spread": "spread of the features"}
+    chance = (100 / int(people), "chance") if people else None
     return measured(
-        Panel("Losses", tuple(losses)),
-        Panel(
-            "Validation, %",
-            pick(now.validations, rank1="rank-1", mean_ap="mAP"),
-            percent=True,
-            mark=(1 / int(people), "chance") if people else None,
-        ),
-        Panel("Generator, %", generator, (0.0, 1.0), percent=True, mark=(0.5, "even")),
-        Panel("Signs of collapse, %", health, percent=True),
-        Panel("Learning rate", pick(lines, lr="learning rate")),
-        Panel("Images per second", pick(lines, images_per_second="images per second")),
+        Plot("Losses", tuple(one for one in losses if any(value for _, value in one.points))),
+        Plot("Validation, %", curves_of(now.validations, {"rank1": "rank-1", "mean_ap": "mAP"}, 100), mark=chance),
+        Plot("Generator, %", curves_of(lines, generator, 100), bounds=(0, 100), mark=(50, "even")),
+        Plot("Signs of collapse, %", curves_of(lines, health, 100)),
+        Plot("Learning rate", curves_of(lines, {"lr": "learning rate"})),
+        Plot("Images per second", curves_of(lines, {"images_per_second": "images per second"})),
     )
 
 
-def overlay_panels(runs: Sequence[Status]) -> tuple[Panel, ...]:
-    """Choose the charts that lay some runs over one another."""
-    return measured(
-        *(
-            Panel(title, tuple(series_of(run.validations, key, run.run) for run in runs), percent=True)
-            for title, key in (("Validation mAP, %", "mean_ap"), ("Validation rank-1, %", "rank1"))
-        ),
-        Panel("Total loss", tuple(series_of(run.metrics, "total", run.run) for run in runs)),
-    )
+def overlay_plots(runs: Sequence[Status]) -> tuple[Plot, ...]:
+    """Choose the plots that lay some runs over one another."""
+    scores = (("Validation mAP, %", "mean_ap"), ("Validation rank-1, %", "rank1"))
+    over = [(title, [curves_of(run.validations, {key: run.run}, 100) for run in runs]) for title, key in scores]
+    over.append(("Total loss", [curves_of(run.metrics, {"total": run.run}) for run in runs]))
+    return measured(*(Plot(title, tuple(one for (one,) in curves)) for title, curves in over))
 
 
-def place_charts(panels: Sequence[Panel], steps: int | None = None) -> list[dict[str, Any]]:
-    """Place the curves, ticks and marks of charts in their drawings.
+def place_charts(plots: Sequence[Plot], steps: int | None = None) -> list[dict[str, Any]]:
+    """Place the curves, ticks and marks of plots in their drawings on the page.
 
     Args:
-        panels: What is drawn.
+        plots: What is drawn.
         steps: Right end of every chart; by default the last step drawn.
+
+    Returns:
+        For each plot `paths` (name, path, last point, last value), `ticks_x` and `ticks_y` (place, label), `mark`.
     """
-    return [place_chart(panel, steps) for panel in panels]
+    return [place_chart(plot, steps) for plot in plots]
 
 
-def place_chart(panel: Panel, steps: int | None) -> dict[str, Any]:
-    """Place one chart: `paths` (name, path, last point, last value), `ticks_x` and `ticks_y` (place, label), `mark`."""
-    points = [point for series in panel.series for point in series.points]
+def place_chart(plot: Plot, steps: int | None) -> dict[str, Any]:
+    """Place one chart."""
+    points = [point for curve in plot.curves for point in curve.points]
     last = max([steps or 0, *(step for step, _ in points), 1])
-    low, high = panel.bounds or bounds_of([value for _, value in points] + ([panel.mark[0]] if panel.mark else []))
+    low, high = plot.bounds or bounds_of([value for _, value in points] + ([plot.mark[0]] if plot.mark else []))
 
     def place(step: float, value: float) -> tuple[float, float]:
         share = (min(max(value, low), high) - low) / (high - low)
@@ -120,17 +84,17 @@ def place_chart(panel: Panel, steps: int | None) -> dict[str, Any]:
         return round(x, 1), round(SIZE["base"] - share * (SIZE["base"] - SIZE["top"]), 1)
 
     paths = []
-    for series in panel.series:
-        placed = [place(*point) for point in series.points]
+    for curve in plot.curves:
+        placed = [place(*point) for point in curve.points]
         path = "M" + "L".join(f"{x:g},{y:g}" for x, y in placed) if placed else ""
-        value = written(series.points[-1][1], panel.percent) if placed else "none yet"
-        paths.append((series.name, path, placed[-1] if placed else (-9.0, -9.0), value))
+        value = written(curve.points[-1][1]) if placed else "none yet"
+        paths.append((curve.name, path, placed[-1] if placed else (-9.0, -9.0), value))
     return {
-        "title": panel.title,
+        "title": plot.title,
         "paths": paths,
         "ticks_x": [(place(step, low)[0], f"{step:,.{int(step % 1 > 0)}f}") for step in (0.0, last / 2, last)],
-        "ticks_y": [(place(0.0, value)[1], written(value, panel.percent)) for value in (low, (low + high) / 2, high)],
-        "mark": (place(0.0, panel.mark[0])[1], panel.mark[1]) if panel.mark else None,
+        "ticks_y": [(place(0.0, value)[1], written(value)) for value in (low, (low + high) / 2, high)],
+        "mark": (place(0.0, plot.mark[0])[1], plot.mark[1]) if plot.mark else None,
     }
 
 
@@ -143,8 +107,48 @@ def bounds_of(values: Sequence[float]) -> tuple[float, float]:
     return 0.0, next(factor * unit for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15) if factor * unit >= most)
 
 
-def written(value: float, percent: bool) -> str:
+def written(value: float) -> str:
     """Write a value shortly."""
-    if percent:
-        return f"{100 * value:.0f}" if value == 0 or abs(value) >= 0.1 else f"{100 * value:.1f}"
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def write_curves(runs: Sequence[Status], kind: str, width: str, link: str) -> bytes:
+    """Write the curves of one run, or of two to four over one another, with the commands that make the runs again.
+
+    Args:
+        runs: As they are now.
+        kind: `png`, `pdf`, `svg` or `csv`.
+        width: Of the figure, a name of `WIDTHS`.
+        link: Where they are shown.
+
+    Raises:
+        ValueError: Another kind, or nothing has been measured yet.
+    """
+    plots = run_plots(runs[0]) if len(runs) == 1 else overlay_plots(runs)
+    if not plots:
+        raise ValueError("expected a run that has trained for some steps, nothing has been measured yet")
+    if kind == "csv":
+        facts = [(run.run, line) for run in runs for line in run.command]
+        rows = [
+            (run.run, name, line["step"], value)
+            for run in runs
+            for line in (*run.metrics, *run.validations)
+            for name, value in line.items()
+            if name != "step"
+        ]
+        return described_csv([*facts, ("shown at", link)], ("run", "quantity", "step", "value"), rows).encode()
+    from app.shared.figure import draw_plots, figure_bytes  # here: Matplotlib takes a second to load
+
+    commands = [line for run in runs for line in (f"# {run.run}", *run.command)]
+    return figure_bytes(draw_plots(plots, f"{caption(runs)} Shown at {link}", commands, width), kind)
+
+
+def caption(runs: Sequence[Status]) -> str:
+    """Say what the curves are of."""
+    named = "; ".join(
+        f"{run.run}: auxiliary {run.settings['auxiliary']}, {run.settings['backbone']} at width"
+        f" {run.settings['width']:g}, seed {run.settings['seed']}, {run.state}"
+        for run in runs
+    )
+    rendered = any("level" in run.settings for run in runs)
+    return f"{named}. Validation identities are not trained on.{f' {SYNTHETIC}' if rendered else ''}"

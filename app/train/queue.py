@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -27,6 +26,7 @@ from app.train.record import (
     Recipe,
     Record,
     folder_bytes,
+    lock,
     read_record,
     read_records,
     token_hash,
@@ -70,8 +70,8 @@ class Queue:
         self._starts: list[tuple[str, float]] = []  # who, and when
         self._process: subprocess.Popen[bytes] | None = None
         self._active = ""
-        self._change = threading.Condition(threading.RLock())
-        self._thread: threading.Thread | None = None
+        self._change = threading.RLock()
+        self._turn = threading.Lock()  # of the run that trains
         # Before the page is launched: a host that lends its GPU wants to know then who asks for it.
         self._lent_chunk = on_lent_gpu(run_chunk) if lent() else None
 
@@ -99,7 +99,8 @@ class Queue:
                     record = replace(record, state="interrupted", ended=time.time(), pid=0, error=NOTHING)
                 self._keep(record)
             done = [record.run for record in self._records.values() if record.state == "finished"]
-            self._wake()
+            for _ in self._waiting():
+                self._wake()
         for run in done:
             self.finished(self._root / run)
 
@@ -254,8 +255,7 @@ class Queue:
         """End the process that trains, its state saved where it is quick, and let the folder go."""
         with self._change:
             self._closing = True
-            self._change.notify_all()
-            process, thread = self._process, self._thread
+            process = self._process
         if process is not None:
             if process.stdin is not None:
                 process.stdin.close()  # tells the process that the app ends
@@ -263,8 +263,8 @@ class Queue:
                 process.wait(CLOSE_SECONDS)
             except subprocess.TimeoutExpired:
                 end_group(process)
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(CLOSE_SECONDS)
+        if self._turn.acquire(timeout=CLOSE_SECONDS):  # how the run has ended is noted
+            self._turn.release()
         if self._lock is not None:
             self._lock.close()
         atexit.unregister(self.close)
@@ -299,24 +299,19 @@ class Queue:
         self.removed(run)
 
     def _wake(self) -> None:
-        """See that waiting runs are taken up."""
-        if self._waiting() and (self._thread is None or not self._thread.is_alive()):
-            self._thread = threading.Thread(target=self._serve, name="jobs", daemon=True)
-            self._thread.start()
-        self._change.notify_all()
+        """Let one more run be taken up when those before it have ended."""
+        threading.Thread(target=self._serve, name="jobs", daemon=True).start()
 
     def _serve(self) -> None:
-        """Take up one run after another."""
-        while True:
+        """Take up the run that waits longest, in its turn; it may be another one than this thread was started for."""
+        with self._turn:
             with self._change:
-                while not self._closing and not self._waiting():
-                    self._change.wait()
-                if self._closing:
+                waiting = self._waiting()
+                if self._closing or not waiting:
                     return
-                run = self._waiting()[0].run
-                self._active = run
-                self._keep(replace(self._records[run], state="preparing", started=time.time()))
-            try:  # one run must not end the queue
+                run = self._active = waiting[0].run
+                self._keep(replace(waiting[0], state="preparing", started=time.time()))
+            try:  # whatever happens, the run ends
                 code = self._spawn(run) if self._lent_chunk is None else self._lend(run, self._lent_chunk)
             except Exception as error:
                 logging.getLogger(__name__).exception("the work on %s failed", run)
@@ -434,15 +429,6 @@ def claim(root: Path) -> tuple[Path, IO[str] | None]:
     for number in range(1, MOST_APPS):
         folder = root if number == 1 else root.with_name(f"{root.name}-{number}")
         folder.mkdir(exist_ok=True)
-        if sys.platform == "win32":
-            return folder, None
-        import fcntl
-
-        lock = (folder / "app.lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-        else:
-            return folder, lock
+        with contextlib.suppress(BlockingIOError):
+            return folder, lock(folder / "app.lock")
     raise OSError(f"expected at most {MOST_APPS} apps with one folder of runs")

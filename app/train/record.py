@@ -9,16 +9,27 @@ import hashlib
 import hmac
 import json
 import shutil
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mun.config import Config, from_json, to_json
 from mun.files import read_json, write_json
 from mun.synvi import LEVELS, Plan
 
-__all__ = ["FORMAT", "FRAMES", "RENDER", "Data", "Frame", "Phase", "Recipe", "Record", "folder_bytes", "read_frames"]
-__all__ += ["read_progress", "read_record", "read_records", "token_hash", "write_progress", "write_record"]
+__all__ = ["FORMAT", "FRAMES", "RENDER", "Data", "Frame", "Phase", "Recipe", "Record", "duration"]
+__all__ += [
+    "folder_bytes",
+    "lock",
+    "read_frames",
+    "read_progress",
+    "read_record",
+    "read_records",
+    "token_hash",
+    "write_progress",
+    "write_record",
+]
 
 FORMAT, NAME, PROGRESS, FRAMES = 1, "job.json", "progress.json", "frames"
 RENDER = "render"  # the data of a run that are rendered for it
@@ -176,6 +187,33 @@ def read_records(root: Path) -> list[Record]:
             except (ValueError, OSError):
                 continue
     return sorted(records, key=lambda record: record.created)
+
+
+def lock(path: Path) -> IO[str] | None:
+    """Hold a lock until the file is closed or the process ends; nothing where there are no locks.
+
+    Raises:
+        BlockingIOError: Another process, or another open file of this one, holds it.
+        OSError: The file cannot be written.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise
+    return file
+
+
+def duration(seconds: float) -> str:
+    """Write a duration: `40 s`, `12 min`, `3 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"
 
 
 def folder_bytes(folder: Path) -> int:

@@ -18,10 +18,11 @@ from mun.config import Config, LossConfig, ModelConfig, TrainConfig
 from mun.data.sources import read_ids
 from mun.synvi import LEVELS
 
-__all__ = ["MOST_BESIDE", "PRESETS", "Look", "Start", "Stop", "Train", "Watch", "preset_problem", "preset_values"]
+__all__ = ["MOST_BESIDE", "PRESETS", "RENDERED", "Look", "Start", "Stop", "Train", "Watch", "presets"]
 
 MOST_IDS, MOST_SEED = 8000, 2**31 - 1
 MOST_BESIDE = 4  # runs that are laid over one another
+RENDERED = ("level", "train_ids", "val_ids", "images", "data_seed")  # of people who are rendered for the run
 NO_GPU = "this machine has no GPU"
 TITLES = {"taste": "One-minute taste", "ten": "Ten minutes", "gpu": "Small GPU run"}
 PRESETS: dict[str, dict[str, Any]] = {
@@ -208,18 +209,15 @@ class Stop(Request):
     token: Text = option("", text="Its owner's, as `/train_start` has told it.")
 
 
-def preset_values(name: str) -> dict[str, Any]:
-    """Return every value of a preset, by name."""
-    fields = {field: one.default for field, one in Train.model_fields.items()}
-    return {**fields, **PRESETS[name], "preset": name}
-
-
-def preset_problem(name: str, library: Library, limits: Limits) -> str:
-    """Say why a preset cannot be had here; nothing where it can."""
-    if PRESETS[name].get("device") == "cuda" and not has_gpu():
-        return NO_GPU
-    try:
-        Train.read({"preset": name}, library).check(limits)
-    except ValueError:
-        return limits.refusal(f"more than the {limits.minutes:g} minutes that are allowed here")
-    return ""
+def presets(library: Library, limits: Limits) -> list[dict[str, Any]]:
+    """List name, title and values of each preset, and why it cannot be had here, empty where it can."""
+    usual = {field: one.default for field, one in Train.model_fields.items()}
+    made = []
+    for name, values in PRESETS.items():
+        why = NO_GPU if values.get("device") == "cuda" and not has_gpu() else ""
+        try:
+            Train.read({"preset": name}, library).check(limits)
+        except ValueError:
+            why = why or limits.refusal(f"more than the {limits.minutes:g} minutes that are allowed here")
+        made.append({"name": name, "title": TITLES[name], "values": {**usual, **values, "preset": name}, "why": why})
+    return made

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from app.library import Library
+from app.library.eye import Eye
+from app.library.film import FINAL, film
+from app.library.pairs import collection_pair, opening_pair
 from app.library.thumbnails import data_uri, encoded
-from app.train.chunk import as_shown
 from app.train.queue import Queue
-from app.train.record import FRAMES, RENDER, Phase, Recipe, Record, read_frames, read_progress
-from mun.auxiliary.generator import AuxiliaryGenerator
-from mun.data.cache import decode_samples
-from mun.data.pairing import pair_samples
+from app.train.record import FRAMES, RENDER, Phase, Recipe, Record, duration, read_frames, read_progress
+from app.train.request import RENDERED, Train
 from mun.images import read_image
-from mun.panel import with_state
-from mun.snapshots import read_snapshots
 from mun.training.card import train_command
 from mun.training.run import MetricsFile, read_settings
 
-__all__ = [
-    "HEADINGS",
-    "Film",
-    "Status",
-    "capital",
-    "film_of",
-    "film_of_default",
-    "heading",
-    "one_sided",
-    "overview",
-]
-__all__ += ["progress_words", "score_words", "status"]
+__all__ = ["HEADINGS", "Film", "Status", "best_of", "film_of", "film_of_default", "overview", "score_words", "status"]
 
 MAX_LINES = 400  # of metrics that a status carries
 TALL = 512  # pixels of an image in the film, at most
@@ -50,7 +39,7 @@ HEADINGS = {
     "finished": "Finished",
 }
 ENDS = {"stopped": "was stopped", "interrupted": "was interrupted", "failed": "failed"}
-UNITS = {"preparing": "image", "timing": "timed step", "training": "step"}
+UNITS = {"preparing": "Image", "timing": "Timed step"}
 ONE_SIDED = 0.9  # share of the dependence on one input from which the generator copies rather than bridges
 
 
@@ -107,6 +96,34 @@ class Status:
     def best(self) -> float | None:
         """The best mAP on validation identities, a fraction; `None` before the first validation."""
         return max((line["mean_ap"] for line in self.validations), default=None)
+
+    @property
+    def heading(self) -> str:
+        """How it is, in a word or two."""
+        return "Stopping" if self.stopping else HEADINGS[self.state]
+
+    @property
+    def words(self) -> str:
+        """How far it is, in a sentence."""
+        if self.state == "queued":
+            ahead = self.place - 1
+            others = f"{ahead} other {'run comes' if ahead == 1 else 'runs come'} before it"
+            return f"Place {self.place} in the queue: {others if ahead else 'it is the next to train'}."
+        if self.state == "finished":
+            return f"{self.steps or self.done:,} steps are done."
+        if not self.total:
+            return f"It {ENDS[self.state]} before its first step." if self.over else "A process is being started."
+        left = "" if self.seconds_left is None or self.stopping else f", about {duration(self.seconds_left)} left"
+        return f"{UNITS.get(self.phase, 'Step')} {self.done:,} of {self.total:,}{left}{left and ' in this phase'}."
+
+    @property
+    def warning(self) -> str:
+        """That the generator copies one input, which satisfies the losses and defeats the idea; empty where not."""
+        shares = [line["visible_dependence"] for line in self.metrics if "visible_dependence" in line] or [0.5]
+        if 1 - ONE_SIDED <= shares[-1] <= ONE_SIDED:
+            return ""
+        name, most = ("visible", shares[-1]) if shares[-1] > 0.5 else ("infrared", 1 - shares[-1])
+        return f"{100 * most:.0f} % of the auxiliary image depends on the {name} input alone."
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `/train_status` answers."""
@@ -166,28 +183,14 @@ def thinned(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
-    """Describe what was asked, without any folder of the machine."""
-    model, loss, train, data = recipe.config.model, recipe.config.loss, recipe.config.train, recipe.data
-    made = {"level": data.level, "train_ids": data.train_ids, "val_ids": data.val_ids, "images": data.images}
-    return {
-        "data": data.name,
-        **({**made, "data_seed": data.seed} if data.name == RENDER else {}),
-        "auxiliary": model.auxiliary,
-        "backbone": model.backbone,
-        "width": model.width,
-        "height": model.height,
-        "image_width": model.image_width,
-        "minutes": recipe.minutes,
-        "epochs": 0 if recipe.minutes else train.epochs,
-        "ids_per_batch": train.ids_per_batch,
-        "instances_per_id": train.instances_per_id,
-        "lr": train.lr,
-        "identity_alignment": loss.identity_alignment,
-        "modality_alignment": loss.modality_alignment,
-        "triplet": loss.triplet,
-        "seed": recipe.seed,
-        "device": recipe.device,
-    }
+    """Describe what was asked, by the names of `Train`, without any folder of the machine."""
+    config = recipe.config
+    parts = (recipe, recipe.data, config.model, config.loss, config.train)
+    values = {name: getattr(part, name) for part in parts for name in type(part).__dataclass_fields__}
+    values |= {"data": recipe.data.name, "epochs": 0 if recipe.minutes else config.train.epochs}
+    if recipe.data.name != RENDER:
+        values = {name: value for name, value in values.items() if name not in RENDERED}
+    return {name: values[name] for name in Train.model_fields if name in values}
 
 
 def command_of(recipe: Recipe, folder: Path) -> tuple[str, ...]:
@@ -236,7 +239,7 @@ class Film:
         infrared: Likewise.
         sprite: All frames side by side.
         steps: Steps trained at each.
-        clipped: Share of values beyond [0, 1] at each.
+        clipped: Share of values beyond [0, 1] at each; none where they are brought into it.
         width: Of a frame, pixels.
         height: Likewise.
     """
@@ -249,78 +252,43 @@ class Film:
     width: int
     height: int
 
+    @classmethod
+    def of(cls, sides: Sequence[str], frames: Sequence[tuple[int, NDArray[np.uint8]]], *clipped: float) -> Film | None:
+        """Put frames side by side, each with its step; `None` where an image of the pair or every frame is missing."""
+        if not (all(sides) and frames):
+            return None
+        height, width = frames[0][1].shape[:2]
+        sprite = encoded(np.concatenate([pixels for _, pixels in frames], axis=1))
+        visible, infrared = sides
+        return cls(visible, infrared, sprite, tuple(step for step, _ in frames), clipped, width, height)
+
 
 def film_of(folder: Path) -> Film | None:
-    """Put the frames of a run side by side; `None` where there are none."""
-    kept, pictures = [], []
+    """Show the frames of a run; `None` where there are none."""
+    frames, clipped = [], []
     for frame in read_frames(folder):
-        try:
-            pictures.append(read_image(frame.path))
-            kept.append(frame)
-        except (OSError, ValueError):  # dropped by a run that goes on from an earlier step
-            continue
-    visible, infrared = (data_uri(folder / FRAMES / f"{name}.png", TALL) for name in ("visible", "infrared"))
-    if not (visible and infrared and pictures):
-        return None
-    height, width = pictures[0].shape[:2]
-    steps, clipped = tuple(frame.step for frame in kept), tuple(frame.clipped for frame in kept)
-    return Film(visible, infrared, encoded(np.concatenate(pictures, axis=1)), steps, clipped, width, height)
-
-
-def film_of_default(library: Library) -> Film | None:
-    """Show how the auxiliary image of the default checkpoint formed, from the generator's states that it keeps.
-
-    The pair is the first of the default data set. `None` where the checkpoint keeps no states, or an image is broken.
-    """
-    entry, collection = library.checkpoints[library.default_checkpoint], library.collections[library.default_data]
-
-    def make() -> Film | None:
-        network = library.network(entry.name)
-        generator, size = network.auxiliary, (network.config.height, network.config.image_width)
-        try:
-            states, pair = read_snapshots(entry.folder), pair_samples(collection.samples)[0]
-            images = decode_samples([pair.visible, pair.infrared], *size)
-            if not states or not isinstance(generator, AuxiliaryGenerator):
-                return None
-            pixels = torch.from_numpy(images).to(library.device).permute(0, 3, 1, 2).float().div(255.0)
-            with torch.inference_mode():
-                made = [with_state(generator, state)(pixels[:1], pixels[1:])[0][0] for state in states.values()]
-        except (OSError, ValueError):
-            return None
-        frames, clipped = zip(*map(as_shown, made), strict=True)
-        height, width = frames[0].shape[:2]
-        sprite = encoded(np.concatenate(frames, axis=1))
-        return Film(encoded(images[0]), encoded(images[1]), sprite, tuple(states), clipped, width, height)
-
-    return library.cache.get(
-        ("film", entry.content, collection.content), make, lambda film: len(film.sprite) if film else 1
+        with suppress(OSError, ValueError):  # dropped by a run that goes on from an earlier step
+            frames.append((frame.step, read_image(frame.path)))
+            clipped.append(frame.clipped)
+    return Film.of(
+        [data_uri(folder / FRAMES / f"{name}.png", TALL) for name in ("visible", "infrared")], frames, *clipped
     )
 
 
-def capital(words: str) -> str:
-    """Begin a sentence."""
-    return words[:1].upper() + words[1:]
+def film_of_default(library: Library) -> Film | None:
+    """Show how the auxiliary image of the default checkpoint formed on the first pair that the Auxiliary tab shows.
 
-
-def heading(now: Status) -> str:
-    """Say how a run is, in a word or two."""
-    return "Stopping" if now.stopping else HEADINGS[now.state]
-
-
-def progress_words(now: Status) -> str:
-    """Say how far a run is, in a sentence."""
-    if now.state == "queued":
-        ahead = now.place - 1
-        others = f"{ahead} other {'run comes' if ahead == 1 else 'runs come'} before it"
-        return f"Place {now.place} in the queue: {others if ahead else 'it is the next to train'}."
-    if now.state == "finished":
-        return f"{now.steps or now.done:,} steps are done."
-    if not now.total:
-        return f"It {ENDS[now.state]} before its first step." if now.over else "A process is being started."
-    counted = f"{UNITS.get(now.phase, 'step')} {now.done:,} of {now.total:,}"
-    if now.seconds_left is not None and not now.stopping:
-        counted += f", about {duration(now.seconds_left)} left in this phase"
-    return f"{capital(counted)}."
+    `None` where the checkpoint keeps no earlier states, or an image is broken.
+    """
+    checkpoint, data = library.default_checkpoint, library.default_data
+    try:
+        eye = Eye(library, checkpoint, data, collection_pair(library, data, *opening_pair(library, data)))
+        frames = film(eye)
+    except ValueError:
+        return None
+    card = library.checkpoints[checkpoint].card
+    steps = [(card.steps if card and step == FINAL else step, pixels) for step, pixels in frames]
+    return Film.of([encoded(side) for side in eye.pair.pixels[eye.size]], steps)
 
 
 def score_words(library: Library, now: Status) -> str:
@@ -337,19 +305,3 @@ def score_words(library: Library, now: Status) -> str:
         f"Best mAP {100 * now.best:.1f} % on {people}. Retrieval asks for other people, the {searched.num_identities:,}"
         f" of the test split of {searched.title}, so its score differs."
     )
-
-
-def one_sided(now: Status) -> str:
-    """Warn of a generator that copies one input, which satisfies the losses and defeats the idea."""
-    share = next((line["visible_dependence"] for line in reversed(now.metrics) if "visible_dependence" in line), 0.5)
-    if 1 - ONE_SIDED <= share <= ONE_SIDED:
-        return ""
-    name = "visible" if share > 0.5 else "infrared"
-    return f"{100 * max(share, 1 - share):.0f} % of the auxiliary image depends on the {name} input alone."
-
-
-def duration(seconds: float) -> str:
-    """Write a duration: `40 s`, `12 min`, `3 h`."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"

@@ -16,34 +16,11 @@ from app.shared.html import form, html
 from app.shared.request import Request, Text, one_of, option
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
-from app.train.curves import SIZE, overlay_panels, place_charts, run_panels
+from app.train.curves import SIZE, overlay_plots, place_charts, run_plots, write_curves
 from app.train.queue import Queue
 from app.train.record import read_frames
-from app.train.request import (
-    MOST_BESIDE,
-    PRESETS,
-    TITLES,
-    Look,
-    Start,
-    Stop,
-    Train,
-    Watch,
-    preset_problem,
-    preset_values,
-)
-from app.train.status import (
-    HEADINGS,
-    Status,
-    capital,
-    film_of,
-    film_of_default,
-    heading,
-    one_sided,
-    overview,
-    progress_words,
-    score_words,
-    status,
-)
+from app.train.request import MOST_BESIDE, Look, Start, Stop, Train, Watch, presets
+from app.train.status import HEADINGS, Status, film_of, film_of_default, overview, score_words, status
 
 __all__ = ["answer", "begin", "build", "look", "offer_models", "start", "stop"]
 
@@ -134,14 +111,14 @@ def stop(queue: Queue, library: Library, request: Stop) -> dict[str, Any]:  # no
 
 def answer(queue: Queue, library: Library, request: Watch, press: Press) -> Answer:
     """Draw what a press asks for; a refusal is a notice, and what is watched goes on."""
-    notices, kept = [], dict[str, str | None]()
+    notices, kept = list[str](), dict[str, str | None]()
     if request.minutes and request.epochs:
         request = request.model_copy(update={"epochs": 0} if "minutes" in press.changed else {"minutes": 0.0})
     try:
         request, kept, notice = act(queue, library, request, press)
+        notices += [notice] if notice else []
     except ValueError as error:
-        notice = f"{error}."
-    notices.append(notice)
+        notices.append(sentence_of(error))
     mine = {run for run in {**press.tokens, **kept} if kept.get(run, run)}
     records = queue.records()[::-1]
     names = sorted((record.run for record in records), key=lambda run: run not in mine)  # one's own, the newest first
@@ -161,8 +138,8 @@ def answer(queue: Queue, library: Library, request: Watch, press: Press) -> Answ
             "train-runs": drawn(draw_runs(queue, request, mine)),
             "settings": Piece(request.model_dump(exclude={"run", "beside"}), partial(draw_form, library, request)),
         },
-        say=heading(now) if now else "",
-        notice=" ".join(capital(notice) for notice in notices if notice),
+        say=now.heading if now else "",
+        notice=" ".join(notices),
         again=POLL if now and not now.over else SELDOM if active else 0,
         tokens=kept,
     )
@@ -198,6 +175,11 @@ def act(queue: Queue, library: Library, request: Watch, press: Press) -> tuple[W
     return request, {}, ""
 
 
+def sentence_of(error: ValueError) -> str:
+    """Write a refusal as a sentence of the page."""
+    return f"{str(error)[:1].upper()}{str(error)[1:]}."
+
+
 def drawn(words: str) -> Piece:
     """Make a piece that is sent where it differs from what the page shows."""
     return Piece(words, lambda: words)
@@ -207,31 +189,20 @@ def draw_run(library: Library, queue: Queue, now: Status | None, mine: bool) -> 
     """Draw how the watched run is, and what can be done with it."""
     if now is None:
         return html("train_welcome.html", limits=queue.limits)
-    return html(
-        "train_run.html",
-        now=now,
-        mine=mine,
-        heading=heading(now),
-        words=progress_words(now),
-        score=score_words(library, now) if now.state == "finished" else "",
-        warning=one_sided(now),
-        usable=now.run in library.usable,
-    )
+    score = score_words(library, now) if now.state == "finished" else ""
+    return html("train_run.html", now=now, mine=mine, score=score, usable=now.run in library.usable)
 
 
 def draw_start(library: Library, queue: Queue, request: Watch) -> str:
     """Draw the form of the next run: three presets, what they come to, and why it cannot be started where it cannot."""
-    presets = []
-    for name in PRESETS:
-        values, why = preset_values(name), preset_problem(name, library, queue.limits)
-        chosen = all(getattr(request, field) == value for field, value in values.items())
-        presets.append({"name": name, "title": TITLES[name], "values": values, "why": why, "chosen": chosen})
-    problem = ""
+    offered, problem = presets(library, queue.limits), ""
+    for one in offered:
+        one["chosen"] = all(getattr(request, field) == value for field, value in one["values"].items())
     try:
         request.check(queue.limits)
     except ValueError as error:
-        problem = f"{capital(str(error))}."
-    return html("train_start.html", limits=queue.limits, presets=presets, request=request, problem=problem)
+        problem = sentence_of(error)
+    return html("train_start.html", limits=queue.limits, presets=offered, request=request, problem=problem)
 
 
 def draw_form(library: Library, request: Watch) -> str:
@@ -255,29 +226,21 @@ def draw_pictures(
             return html("train_film.html", film=made, run=name, auxiliary="mun", bundled=True) if made else ""
 
         return {"train-film": Piece(("film", name), first), "train-curves": drawn("")}
-    shown = now if run == now.run else status(queue, run)
-    folder = queue.root / run
+    shown, old, folder = now if run == now.run else status(queue, run), run != now.run, queue.root / run
+    beside = [status(queue, one) for one in request.beside]
+    curves = {
+        "charts": place_charts(run_plots(shown), shown.steps),
+        "overlay": place_charts(overlay_plots(beside)) if len(beside) > 1 else (),
+        "count": len(beside),
+    }
 
     def film() -> str:
         made, auxiliary = film_of(folder), shown.settings["auxiliary"]
         return html("train_film.html", film=made, run=run, auxiliary=auxiliary, bundled=False)
 
-    old = run != now.run
-    beside = [status(queue, one) for one in request.beside]
-    over = overlay_panels(beside) if len(beside) > 1 else ()
-    charts, overlay = place_charts(run_panels(shown), shown.steps), place_charts(over)
-    curves = html(
-        "train_curves.html",
-        now=shown,
-        old=old,
-        charts=charts,
-        overlay=overlay,
-        count=len(beside),
-        size=SIZE,
-    )
     return {
         "train-film": Piece((run, len(read_frames(folder)), shown.state, old), film),
-        "train-curves": drawn(curves),
+        "train-curves": drawn(html("train_curves.html", now=shown, old=old, size=SIZE, **curves)),
     }
 
 
@@ -311,8 +274,6 @@ def write(queue: Queue, library: Library, request: Watch, options: Options, what
     """
     if what == "model":
         return File.of(request.run, kind, queue.archive(request.run, press.tokens.get(request.run, "")))
-    from app.train.figure import write_curves  # Matplotlib takes a second to load
-
     names = request.beside if len(request.beside) > 1 else (request.run,)
     if len(names) == 1:
         names = (pictured(queue, names[0], [record.run for record in queue.records()[::-1]]),)

@@ -29,6 +29,7 @@ from app.train.record import (
     Recipe,
     Record,
     folder_bytes,
+    lock,
     read_record,
     write_progress,
     write_record,
@@ -178,20 +179,12 @@ def hold(run: Path) -> object:
     Raises:
         OSError: Another process holds it and does not end.
     """
-    if sys.platform == "win32":
-        return None
-    import fcntl
-
-    file = (run / "lock").open("w")
     deadline = time.monotonic() + 2 * ORPHAN_SECONDS
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return file
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+    while time.monotonic() < deadline:
+        with contextlib.suppress(BlockingIOError):
+            return lock(run / "lock")
+        time.sleep(0.2)
+    return lock(run / "lock")
 
 
 def step_back() -> None:

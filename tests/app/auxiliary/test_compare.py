@@ -16,10 +16,11 @@ from PIL import Image
 
 from app.auxiliary.compare import Compare, Look, Result, answer, pair_of, run
 from app.auxiliary.export import Options, write
-from app.auxiliary.generator import film, flat_words, take_apart
+from app.auxiliary.generator import flat_words, take_apart
 from app.auxiliary.panel import ORDER
 from app.library import Library, open_library
 from app.library.eye import Eye
+from app.library.film import film
 from app.library.pairs import opening_pair
 from app.shared.tab import Press
 from mun.auxiliary.generator import input_dependence

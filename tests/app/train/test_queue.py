@@ -186,11 +186,16 @@ def test_a_model_that_cannot_be_offered_does_not_end_the_queue(runs_queue, tiny_
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_queue_that_has_broken_down_goes_on_with_the_next_run(runs_queue, tiny_synvi, idle, monkeypatch) -> None:
     idle["go"].set()
+    broken = threading.Event()
+
+    def settle(*_: object) -> None:
+        broken.set()
+        raise ZeroDivisionError
+
     with monkeypatch.context() as patch:
-        patch.setattr(Queue, "_settle", lambda *_: 1 / 0)
+        patch.setattr(Queue, "_settle", settle)
         runs_queue.start(recipe_for(tiny_synvi))
-        runs_queue._thread.join(SECONDS)
-        assert not runs_queue._thread.is_alive()
+        assert broken.wait(SECONDS)
     until(runs_queue, runs_queue.start(recipe_for(tiny_synvi))[0], lambda record: record.state == "finished")
 
 

@@ -13,11 +13,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from app.library import Library, open_library
+from app.shared.figure import draw_plots
 from app.shared.html import html
+from app.shared.plots import Curve, Plot
 from app.train import tab
 from app.train.chunk import write_png
-from app.train.curves import SIZE, Panel, Series, bounds_of, overlay_panels, place_charts, run_panels, series_of
-from app.train.figure import draw_curves
+from app.train.curves import SIZE, bounds_of, curves_of, overlay_plots, place_charts, run_plots
 from app.train.host import read_limits
 from app.train.queue import Queue
 from app.train.request import Watch
@@ -52,9 +53,9 @@ def queue(tmp_path: Path) -> Queue:
     return Queue(tmp_path / "runs", read_limits({}))
 
 
-def curves_html(now: Status, overlay: tuple[Panel, ...] = (), count: int = 0, old: bool = False) -> str:
+def curves_html(now: Status, overlay: tuple[Plot, ...] = (), count: int = 0, old: bool = False) -> str:
     return html(
-        "train_curves.html", now=now, old=old, charts=place_charts(run_panels(now), now.steps),
+        "train_curves.html", now=now, old=old, charts=place_charts(run_plots(now), now.steps),
         overlay=place_charts(overlay), count=count, size=SIZE,
     )  # fmt: skip
 
@@ -112,7 +113,7 @@ def test_values_are_escaped(library: Library, queue: Queue) -> None:
     row = {"run": bad, "state": bad, "place": 0, "auxiliary": bad, "mean_ap": None, "mine": False, "why": bad}
     for drawn in (
         tab.draw_run(library, queue, now, mine=True),
-        curves_html(now, overlay_panels([now, now]), 2),
+        curves_html(now, overlay_plots([now, now]), 2),
         html("train_film.html", film=None, run=bad, auxiliary="none", bundled=False),
         html("train_runs.html", runs=[row], request=Watch.read({}, library)),
     ):
@@ -121,38 +122,38 @@ def test_values_are_escaped(library: Library, queue: Queue) -> None:
 
 
 def test_charts_show_every_loss_and_leave_out_what_is_not_there() -> None:
-    panels = run_panels(TRAINING)
+    panels = run_plots(TRAINING)
     assert [panel.title for panel in panels] == [
         "Losses", "Validation, %", "Generator, %", "Signs of collapse, %", "Learning rate", "Images per second"
     ]  # fmt: skip
-    assert [series.name for series in panels[0].series] == [
+    assert [one.name for one in panels[0].curves] == [
         "total", "identity", "identity alignment", "modality alignment"
     ]  # fmt: skip
     plain = [{name: value for name, value in line.items() if name not in ("iml_share", "visible_dependence")}
              for line in LINES]  # fmt: skip
-    assert "Generator, %" not in [panel.title for panel in run_panels(replace(TRAINING, metrics=tuple(plain)))]
-    assert run_panels(replace(TRAINING, metrics=(), validations=())) == ()
+    assert "Generator, %" not in [panel.title for panel in run_plots(replace(TRAINING, metrics=tuple(plain)))]
+    assert run_plots(replace(TRAINING, metrics=(), validations=())) == ()
     drawn = curves_html(TRAINING)
     assert drawn.count("<svg") == 6
     assert "rank-1 50" in drawn  # percent of the last validation, for who cannot see the curve
 
 
 def test_curves_are_placed_to_scale() -> None:
-    (chart,) = place_charts(run_panels(TRAINING)[1:2], 100)
+    (chart,) = place_charts(run_plots(TRAINING)[1:2], 100)
     path = chart["paths"][0][1]
     (x1, y1), (x2, y2) = (tuple(map(float, point.split(","))) for point in path[1:].split("L"))
     assert x2 == 310
     assert x1 == pytest.approx(40 + 0.5 * 270)
     assert (150 - y2) / (150 - y1) == pytest.approx(2, rel=0.02)  # rank-1 doubles from 25 % to 50 %
-    assert [label for _, label in place_charts(run_panels(TRAINING)[:1], 5)[0]["ticks_x"]] == ["0", "50", "100"]
-    assert [label for _, label in place_charts([Panel("a", (Series("b", ((5.0, 1.0),)),))])[0]["ticks_x"]] == [
+    assert [label for _, label in place_charts(run_plots(TRAINING)[:1], 5)[0]["ticks_x"]] == ["0", "50", "100"]
+    assert [label for _, label in place_charts([Plot("a", (Curve("b", ((5.0, 1.0),)),))])[0]["ticks_x"]] == [
         "0", "2.5", "5"
     ]  # fmt: skip
 
 
 def test_long_series_are_thinned_and_keep_their_last_point() -> None:
     lines = [{"step": float(step), "total": 1.0} for step in range(1000)]
-    series = series_of([*lines, {"step": 1000.0, "total": math.inf}], "total", "total")
+    (series,) = curves_of([*lines, {"step": 1000.0, "total": math.inf}], {"total": "total"})
     assert len(series.points) <= 120
     assert series.points[-1] == (999.0, 1.0)
 
@@ -164,8 +165,8 @@ def test_axes_end_at_a_round_number(values, high) -> None:
 
 def test_runs_lie_over_one_another() -> None:
     runs = [replace(TRAINING, run=f"run-{number}") for number in range(4)]
-    panels = overlay_panels(runs)
-    assert all(len(panel.series) == 4 for panel in panels)
+    panels = overlay_plots(runs)
+    assert all(len(panel.curves) == 4 for panel in panels)
     assert curves_html(TRAINING, panels, 4).count("<svg") == 9
 
 
@@ -201,7 +202,7 @@ def test_before_any_run_the_default_checkpoint_shows_how_its_image_formed(
     write_snapshots(folder / "mun-tiny", {3: halved, 7: state})
     made = film_of_default(open_library(tiny_synvi, folder))
     assert made is not None
-    assert (made.steps, made.width, made.height) == ((3, 7), 32, 64)
+    assert (made.steps[:2], made.width, made.height) == ((3, 7), 32, 64)
     queue = Queue(tmp_path / "runs", read_limits({}))
     opened = open_library(tiny_synvi, folder)
     piece = tab.draw_pictures(opened, queue, Watch.read({}, opened), None, [])["train-film"]
@@ -212,8 +213,8 @@ def test_before_any_run_the_default_checkpoint_shows_how_its_image_formed(
 
 @pytest.mark.parametrize("width", ["two-column", "one-column"])
 def test_a_figure_holds_one_to_six_panels_within_its_page(width: str) -> None:
-    panel = Panel("Losses", (Series("total", ((1.0, 3000.0), (2.0, 2000.0))),))
-    figure = draw_curves([panel] * 6, "words", ["python -m mun train"], width)
+    panel = Plot("Losses", (Curve("total", ((1.0, 3000.0), (2.0, 2000.0))),))
+    figure = draw_plots([panel] * 6, "words", ["python -m mun train"], width)
     assert len(figure.axes) == 6
     FigureCanvasAgg(figure).draw()
     page = figure.bbox
@@ -223,7 +224,7 @@ def test_a_figure_holds_one_to_six_panels_within_its_page(width: str) -> None:
         assert box.x1 <= page.x1
         assert page.y0 <= box.y0
         assert box.y1 <= page.y1
-    with pytest.raises(ValueError, match="expected 1 to 6 panels, got 0"):
-        draw_curves([], "words", [])
+    with pytest.raises(ValueError, match="expected 1 to 6 plots, got 0"):
+        draw_plots([], "words", [])
     with pytest.raises(ValueError, match="expected at most 6 curves"):
-        draw_curves([Panel("many", panel.series * 7)], "words", [])
+        draw_plots([Plot("many", panel.curves * 7)], "words", [])

@@ -23,7 +23,7 @@ from app.train.chunk import settings_of
 from app.train.host import read_limits
 from app.train.queue import Queue
 from app.train.record import read_record
-from app.train.request import PRESETS, Look, Start, Stop, Train, Watch, preset_problem, preset_values
+from app.train.request import Look, Start, Stop, Train, Watch, presets
 from app.train.status import command_of, overview, score_words, status
 from app.train.status import settings_of as asked
 from app.train.worker import work
@@ -313,18 +313,16 @@ def test_training_that_is_off_is_refused(library: Library, tmp_path: Path) -> No
 def test_presets_are_valid_where_they_are_offered(library: Library, monkeypatch) -> None:
     for gpu in (False, True):
         monkeypatch.setattr(request, "has_gpu", lambda gpu=gpu: gpu)
-        for name in PRESETS:
+        for one in presets(library, ON):
+            name = one["name"]
             train = Train.read({"preset": name}, library)
-            assert train == Train.read(preset_values(name), library)
+            assert train == Train.read(one["values"], library)
             assert Train.of_address(train.link(library, "train")).keys() <= {"preset"}
             if name != "gpu" or gpu:
                 train.check(ON)
                 assert train.recipe(library, ON).config.model.auxiliary == "mun"
-                assert preset_problem(name, library, ON) == ""
-            else:
-                assert preset_problem(name, library, ON) == "this machine has no GPU"
-    assert "duplicate this Space" in preset_problem("ten", library, TINY)
-    assert preset_problem("taste", library, TINY) == ""
+            assert one["why"] == ("" if name != "gpu" or gpu else "this machine has no GPU")
+    assert ["duplicate this Space" in one["why"] for one in presets(library, TINY)] == [False, True, True]
 
 
 def test_the_score_says_on_which_data_it_was_measured(training: Training, monkeypatch) -> None:
