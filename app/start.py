@@ -64,6 +64,14 @@ def parser() -> AppParser:
         metavar="DIR",
         help="folder of checkpoints (default: the bundled ones)",
     )
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME=MODULE:FUNCTION",
+        help="a model of your own beside the checkpoints: a function that returns a mun.own.OwnModel, see"
+        " docs/own-models.md; may be given several times",
+    )
     return parser
 
 
@@ -116,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         launching = launch_options()
-        library, queue = open_library(options.data, options.checkpoints, options.dataset), Queue()
+        library, queue = open_library(options.data, options.checkpoints, options.dataset, options.model), Queue()
     except (ValueError, OSError) as error:
         if os.environ.get("MUN_DEBUG") == "1":
             raise

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = importlib.import_module(f"mun.commands.{name}")
     parser = OneLineParser(prog=f"python -m mun {name}", description=command.__doc__)
     command.add_arguments(parser)
-    options = parser.parse_args(words[1:])
+    options = parser.parse_intermixed_args(words[1:])  # else an option before it hides a positional that may lack
     try:
         command.run(options)
     except (ValueError, OSError) as error:

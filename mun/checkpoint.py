@@ -29,6 +29,7 @@ __all__ += ["save_checkpoint", "save_tensors", "write_card"]
 
 FORMAT = 1
 WEIGHTS, CARD = "model.safetensors", "card.json"
+LFS_POINTER = b"version h"  # how the text begins that Git LFS keeps in the place of a large file
 MAX_BYTES = 1_000_000_000
 MAX_HEADER_BYTES = 4_000_000  # room for 40,000 tensors; ours have hundreds
 MAX_WORDS = 300  # of a complaint about a card, which repeats what the card says
@@ -153,7 +154,7 @@ def load_tensors(path: Path, expected: Mapping[str, Tensor] | None = None) -> di
         raise FileNotFoundError(f"expected weights at {path}, found none")
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"expected {path} to have at most {MAX_BYTES // 1_000_000} MB, got {path.stat().st_size}")
-    check_start(path)
+    check_start(path, conversion(path) if expected is None else "")
     try:
         with safe_open(path, framework="pt") as file:
             if expected is not None:
@@ -163,7 +164,7 @@ def load_tensors(path: Path, expected: Mapping[str, Tensor] | None = None) -> di
         raise ValueError(f"expected whole safetensors in {path}, got a broken or half-written file ({error})") from None
 
 
-def check_start(path: Path) -> None:
+def check_start(path: Path, advice: str = "") -> None:
     """Look at the first bytes: no pickle, and a header that does not take more memory than the tensors.
 
     The format is 8 bytes with the header's length, little-endian, then that much JSON.
@@ -171,11 +172,23 @@ def check_start(path: Path) -> None:
     with path.open("rb") as file:
         start = file.read(9)
     length = int.from_bytes(start[:8], "little")
+    if start == LFS_POINTER:
+        raise ValueError(f"expected safetensors in {path}, got a pointer of Git LFS; `git lfs pull` fetches the file")
     if start[:4] == b"PK\3\4" or (start[:1] == b"\x80" and start[8:] != b"{"):
-        raise ValueError(f"expected safetensors in {path}, got a pickle, which is never opened")
+        raise ValueError(f"expected safetensors in {path}, got a pickle, which is never opened{advice}")
     if len(start) == 9 and MAX_HEADER_BYTES < length <= path.stat().st_size:
         most = MAX_HEADER_BYTES // 1_000_000
         raise ValueError(f"expected a header of at most {most} MB in {path}, got {length / 1e6:.1f} MB")
+
+
+def conversion(path: Path) -> str:
+    """Say by which line whoever trusts a pickle of weights makes safetensors of it."""
+    return (
+        '; if you trust it, convert it: python -c "import sys, torch; from safetensors.torch import save_file;'
+        " d = torch.load(sys.argv[1], 'cpu', weights_only=True); d = d.get('state_dict', d.get('net', d));"
+        ' save_file({k: v.contiguous() for k, v in d.items() if torch.is_tensor(v)}, sys.argv[2])"'
+        f" {path} {path.with_suffix('.safetensors')}"
+    )
 
 
 def check_header(path: Path, file: Any, expected: Mapping[str, Tensor]) -> None:

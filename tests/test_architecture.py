@@ -27,14 +27,15 @@ LIBRARY: dict[str, set[str]] = {
     "models": {"auxiliary"},
     "panel": {"auxiliary"},
     "checkpoint": {"models"},
+    "own": {"checkpoint"},
     "snapshots": {"checkpoint"},
     "embedding": {"checkpoint", "data"},
     "evaluation": {"embedding"},
     "projection": {"embedding"},
-    "explain": {"embedding"},
+    "explain": {"embedding", "own"},
     "training": {"evaluation", "losses", "snapshots", "__init__"},
     "experiments": {"training"},
-    "commands": {"experiments", "explain", "projection", "panel", "parser"},
+    "commands": {"own", "experiments", "explain", "projection", "panel", "parser"},
     "__main__": {"commands"},
 }
 # The same of app/, where everything may import mun/ but its commands.

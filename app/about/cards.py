@@ -79,6 +79,8 @@ def model_card(library: Library, checkpoint: str) -> ModelCard:
     entry = library.checkpoints[checkpoint]
     if (card := entry.card) is None:
         raise ValueError(f"expected a checkpoint that can be used, {entry.name} cannot: {entry.reason}")
+    if entry.own is not None:
+        return own_card(entry, card)
     read = [score for record in card.scores for score in read_scores(record)]
     scores = [score for score in read if score is not None]
     return ModelCard(
@@ -91,6 +93,23 @@ def model_card(library: Library, checkpoint: str) -> ModelCard:
         list(dict.fromkeys([*card.command, *(command for score in scores for command in score.commands)])),
         list(settings_of(card.config)),
     )
+
+
+def own_card(entry: CheckpointEntry, card: Card) -> ModelCard:
+    """Say the little that is known of a model of the owner's."""
+    model, layers = card.config.model, ", ".join(entry.own.stages if entry.own else ())
+    facts = [
+        ("Network", f"images of {model.height}{TIMES}{model.image_width} pixels, {entry.parameters:,} numbers"),
+        ("Maps", f"of {layers}" if layers else "none: the model names no layers"),
+        ("Hash of weights", entry.content[:SHOWN_HASH]),
+        ("Made with", ", ".join(f"{name} {version}" for name, version in card.versions.items())),
+    ]
+    limits = [
+        "How it was trained, and on whom, is not known here; scores on people of its training say nothing.",
+        "It has no auxiliary modality here: Auxiliary shows another checkpoint, Embeddings two modalities.",
+    ]
+    summary = "A model of your own, given on the command line; it stands beside the checkpoints in every tab."
+    return ModelCard(entry.name, summary, facts, [], 0, limits, card.command, [])
 
 
 def summary_of(card: Card) -> str:

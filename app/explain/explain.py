@@ -14,11 +14,10 @@ from app.explain.subject import BY_LAYER, Explain, Subject, ranked, subject_of
 from app.explain.truth import Truth, find_truth
 from app.library import Library
 from app.library.eye import fitted_display
-from app.library.maps import LayerMap, Views, alike, picture_of, pictures_of, reference_of, views_of
+from app.library.maps import LayerMap, Views, alike, last_stage, picture_of, pictures_of, reference_of, views_of
 from app.library.ranking import ImageFacts, Ranked
 from mun.explain.cams import (
     GENERATOR_LAYERS,
-    STAGES,
     Look,
     Method,
     Report,
@@ -148,7 +147,8 @@ def explained(library: Library, subject: Subject, report: Report | None = None) 
         ValueError: As `run`.
     """
     result, request = run(library, subject, report), subject.request
-    stage = request.layers if request.layers in STAGES else STAGES[-1]
+    stages = library.network(request.checkpoint).stages
+    stage = request.layers if request.layers in stages else stages[-1]
     if result.target is None or request.layers == "auxiliary" or request.layers in GENERATOR_LAYERS:
         return result
     method = default_method(stage) if request.method == BY_LAYER else Method(request.method)
@@ -160,7 +160,7 @@ def explained(library: Library, subject: Subject, report: Report | None = None) 
 
 def wanted_layers(request: Explain, network: Network, *, paired: bool) -> list[str]:
     """List the layers that a request asks for, of a single image or of a pair."""
-    layers = [layer for layer in network.explainable_layers() if paired or layer in STAGES]
+    layers = [layer for layer in network.explainable_layers() if paired or layer in network.stages]
     if request.layers in ("everything", "auxiliary" if paired else "image"):
         return layers
     return [layer for layer in layers if layer == request.layers]
@@ -215,6 +215,7 @@ def explain(library: Library, subject: Subject, report: Report | None = None) ->
         ValueError: An image is broken, or a method does not fit the layers.
     """
     request, network = subject.request, library.network(subject.request.checkpoint)
+    last_stage(library, request.checkpoint)  # a model without layers is told so
     views = views_of(network, library.collections[request.data], subject.sample, subject.pair)
     target = reference_of(library, request.checkpoint, request.data, [one.key for one in subject.references])
     maps = all_maps(network, request, views, target, report=part(report, 0, MAPS_SHARE))

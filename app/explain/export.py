@@ -51,7 +51,8 @@ def main_maps(result: Result) -> list[LayerMap]:
     """Choose the maps that matter: the generator's learners and the last stage, or the last two stages."""
     learners = ("iml_visible", "iml_infrared", "cml")
     paired = any(one.layer in learners for one in result.maps)
-    last = ("layer4", *learners) if paired else ("layer3", "layer4")
+    stages = list(dict.fromkeys(one.layer for one in result.maps if one.layer not in (*learners, "fused")))
+    last = (*stages[-1:], *learners) if paired else stages[-2:]
     return [one for one in result.maps if one.layer in last] or list(result.maps)
 
 

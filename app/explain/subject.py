@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from app.library import Library
 from app.library.collection import Collection, Direction, Terms
@@ -42,6 +43,12 @@ def labelled(*names: str) -> list[Choice]:
     return [Choice(name, LABELS.get(name, name)) for name in names]
 
 
+def layers_of(library: Library, values: Mapping[str, Any]) -> list[Choice]:
+    """List groups of layers and layers; those of a model of the owner's too."""
+    own = library.checkpoints[values["checkpoint"]].own
+    return labelled(*dict.fromkeys((*GROUPS, *GENERATOR_LAYERS, *STAGES, *(own.stages if own else ()))))
+
+
 class Explain(Request):
     """Show where a network finds an image alike to another one, or to the center of an identity.
 
@@ -67,9 +74,7 @@ class Explain(Request):
         "Key of the image to compare with, or number of the person; empty for the image that is ranked first, or for"
         " the person in the image. Two images of one modality are allowed, and said to be.",
     )
-    layers: Annotated[
-        Text, one_of(labelled(*GROUPS, *GENERATOR_LAYERS, *STAGES), ", names of layers that have a spatial map")
-    ] = option(
+    layers: Annotated[Text, one_of(layers_of, ", names of layers that have a spatial map")] = option(
         GROUPS[0],
         "Layers",
         "everything; image: the backbone's stages on this image; auxiliary: MUN's generator and the stages on the"

@@ -22,7 +22,7 @@ from app.library.thumbnails import STRIP_HEIGHT, encoded
 from app.shared.html import form, html, prepared
 from app.shared.request import Choice, Switch, Text, Whole, one_of, option
 from app.shared.tab import Answer, Export, File, Page, Piece, Press
-from mun.explain.cams import GENERATOR_LAYERS, STAGES, Report
+from mun.explain.cams import GENERATOR_LAYERS, Report
 
 __all__ = ["Shown", "answer", "build"]
 
@@ -57,7 +57,8 @@ class Shown(Explain):
 
     def settle(self, library: Library) -> Self:
         """Ask a slow method for one layer alone."""
-        layers = STAGES[-1] if self.slow and self.layers in GROUPS else self.layers
+        stages = library.network(self.checkpoint).stages
+        layers = stages[-1] if stages and self.slow and self.layers in GROUPS else self.layers
         return super(Shown, self.model_copy(update={"layers": layers})).settle(library)
 
     def asked(self, library: Library) -> Explain:
@@ -236,7 +237,10 @@ def maps_html(request: Shown, result: Result) -> str:
             for title, found in (
                 ("Auxiliary generator", [one for one in result.maps if one.layer in GENERATOR_LAYERS]),
                 *(
-                    (f"Backbone, {over}", [one for one in result.maps if one.over == over and one.layer in STAGES])
+                    (
+                        f"Backbone, {over}",
+                        [one for one in result.maps if one.over == over and one.layer not in GENERATOR_LAYERS],
+                    )
                     for over in dict.fromkeys(one.over for one in result.maps)
                 ),
             )

@@ -11,6 +11,7 @@ from typing import Any
 
 from mun.checkpoint import CARD, WEIGHTS, Card, load_checkpoint
 from mun.models.network import Network
+from mun.own import OwnModel, load_own, own_card
 
 __all__ = [
     "CheckpointEntry",
@@ -22,6 +23,7 @@ __all__ = [
     "list_checkpoints",
     "load_network",
     "open_entry",
+    "own_entry",
 ]
 
 DEFAULT = "mun-resnet18-w0.5"
@@ -38,6 +40,7 @@ class CheckpointEntry:
         card: What it is; `None` where it cannot be used.
         parameters: Numbers that the network has learned.
         reason: Why it cannot be used, without any folder of the machine; else an empty string.
+        own: The model itself where it is one of the owner's, which lies in no folder of checkpoints.
     """
 
     name: str
@@ -46,18 +49,19 @@ class CheckpointEntry:
     card: Card | None = None
     parameters: int = 0
     reason: str = ""
+    own: OwnModel | None = None
 
     @property
     def title(self) -> str:
         """Name, kind and steps, for a menu."""
-        if self.card is None:
-            return self.name
+        if self.card is None or self.own is not None:
+            return self.name if self.own is None else f"{self.name} (a model of your own)"
         return f"{self.name} (auxiliary: {self.card.config.model.auxiliary}) · {self.steps:,} steps"
 
     @property
     def label(self) -> str:
         """What it is, in a word or two."""
-        kind = "" if self.card is None else self.card.config.model.auxiliary
+        kind = "" if self.card is None or self.own is not None else self.card.config.model.auxiliary
         names = {"mun": "MUN", "none": "Two modalities"}
         return names.get(kind, f"{kind.replace('-', ' ').capitalize()} (auxiliary)" if kind else self.name)
 
@@ -88,6 +92,8 @@ class CheckpointEntry:
         if self.card is None:
             return ""
         model = self.card.config.model
+        if self.own is not None:
+            return f"{self.name}, {model.height}x{model.image_width}, trained elsewhere"
         backbone = re.sub(r"^resnet(?=\d)", "ResNet-", model.backbone)
         trained = f"{self.steps:,} steps of {self.pairs} pairs"
         words = [f"{backbone} x{model.width:g}", f"{model.height}x{model.image_width}", trained]
@@ -97,6 +103,8 @@ class CheckpointEntry:
         """Say why this checkpoint is no fair match for another one; nothing where it is one."""
         if self.budget == other.budget:
             return ""
+        if self.own is not None or other.own is not None:
+            return " · not comparable: trained elsewhere"
         if self.steps != other.steps:
             return f" · not comparable: {self.steps:,} against {other.steps:,} steps"
         return " · not comparable: another network, image size or number of people"
@@ -168,6 +176,8 @@ def load_network(entry: CheckpointEntry) -> Network:
     Raises:
         ValueError: The folder has changed or gone since it was listed.
     """
+    if entry.own is not None:
+        return entry.own
     try:
         if content_hash(entry.folder) == entry.content:
             return load_checkpoint(entry.folder)[0]
@@ -185,6 +195,17 @@ def open_entry(folder: Path) -> CheckpointEntry:
     except Exception as error:  # whatever is wrong with one folder must not stop the others
         words = " ".join(str(error).replace(str(folder), folder.name).split())
         return CheckpointEntry(folder.name, folder, reason=words or type(error).__name__)
+
+
+def own_entry(text: str) -> CheckpointEntry:
+    """Make the model of your own that `NAME=package.module:function` names.
+
+    Raises:
+        ValueError: As `load_own`.
+    """
+    name, network = load_own(text)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return CheckpointEntry(name, Path(), network.digest()[:24], own_card(name, text, network), parameters, own=network)
 
 
 def list_checkpoints(root: Path) -> list[CheckpointEntry]:

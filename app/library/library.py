@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from app.library.background import Background, Job, Progress
 from app.library.cache import Cache
-from app.library.checkpoints import CheckpointEntry, Entries, default_first, list_checkpoints, load_network
+from app.library.checkpoints import CheckpointEntry, Entries, default_first, list_checkpoints, load_network, own_entry
 from app.library.collection import Collection, Terms, open_collection, search
 from app.library.ranking import Ranking, Table, judge, measure, rank
 from app.library.thumbnails import data_uri, encoded, fitted
@@ -282,23 +283,26 @@ def shown(view: Collection, sample: Sample, height: int) -> str:
     return encoded(fitted(image, height))
 
 
-def open_library(data: Path, checkpoints: Path, dataset: str | None = None) -> Library:
+def open_library(data: Path, checkpoints: Path, dataset: str | None = None, models: Sequence[str] = ()) -> Library:
     """Open the folders that the command line names.
 
     Args:
         data: Folder of the data set.
         checkpoints: Folder of checkpoint folders.
         dataset: `synvi` or `sysu`; found out by default.
+        models: Models of the owner's, `NAME=package.module:function` each; they follow the checkpoints.
 
     Raises:
         FileNotFoundError: A folder, or something in it, is missing.
         ValueError: The data cannot be searched, or no checkpoint can be used.
     """
     collection = open_collection(data, dataset)
-    entries = list_checkpoints(checkpoints)
+    entries = list_checkpoints(checkpoints) + [own_entry(text) for text in models]
     if not any(entry.card is not None for entry in entries):
         reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in entries[:3])
         found = f"got none that works ({reasons})" if entries else "found none"
         raise ValueError(f"expected a checkpoint folder with model.safetensors and card.json in {checkpoints}, {found}")
+    if twice := [name for name, count in Counter(entry.name for entry in entries).items() if count > 1]:
+        raise ValueError(f"expected models of different names, got {twice[0]} twice")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return Library({entry.name: entry for entry in entries}, {collection.name: collection}, device)

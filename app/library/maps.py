@@ -18,14 +18,14 @@ from app.library.library import Library
 from mun.data.augment import to_images
 from mun.data.pairing import Pair
 from mun.evaluation.corrupted import Corruption
-from mun.explain.cams import Look, Method, activation_maps, upsampled
+from mun.explain.cams import STAGES, Look, Method, activation_maps, upsampled
 from mun.explain.targets import Similarity, center
 from mun.models.network import Network
 from mun.panel import UNIT, Display
 from mun.structures import Modality, Sample
 
-__all__ = ["PALETTE", "SCALES", "LayerMap", "Scale", "Views", "alike", "fit_scale", "heat_uri", "palette"]
-__all__ += ["picture_of", "pictures_of", "png_uri", "reference_of", "veil", "views_of"]
+__all__ = ["PALETTE", "SCALES", "LayerMap", "Scale", "Views", "alike", "fit_scale", "heat_uri", "last_stage", "palette"]
+__all__ += ["picture_of", "pictures_of", "png_uri", "reference_of", "stage_words", "veil", "views_of"]
 
 SCALES = ("relative", "raw")
 PALETTE = "inferno"  # of Matplotlib: ordered in lightness, so that it reads in grey and for colour-blind eyes
@@ -153,7 +153,7 @@ def alike(
     image: str,
     target: str,
     *,
-    layer: str = "layer4",
+    layer: str = "",
     method: Method = Method.GRAD_CAM,
     corruption: Corruption | None = None,
 ) -> LayerMap:
@@ -165,14 +165,14 @@ def alike(
         data: Name of the data set.
         image: Key of the image that the map is of.
         target: Key of the image that it is compared to.
-        layer: A stage of the backbone.
+        layer: A stage of the backbone; the last one by default.
         method: How the map is made.
         corruption: Of the visible images.
 
     Raises:
         ValueError: The data set cannot be embedded, or an image is broken or gone.
     """
-    view = library.view(data, corruption)
+    view, layer = library.view(data, corruption), layer or last_stage(library, checkpoint)
     sample = view.samples[view.rows[image]]
 
     def compute() -> LayerMap:
@@ -184,6 +184,24 @@ def alike(
 
     key = ("alike", library.checkpoints[checkpoint].content, view.content, image, target, layer, method)
     return library.cache.get(key, compute, lambda made: made.values.nbytes + 500)
+
+
+def last_stage(library: Library, checkpoint: str) -> str:
+    """Name the last layer that maps of single images can be made of.
+
+    Raises:
+        ValueError: A model of the owner's names none.
+    """
+    if stages := library.network(checkpoint).stages:
+        return stages[-1]
+    raise ValueError(
+        f"expected a model that names layers with a map, {checkpoint} names none: OwnModel(..., layers=[...])"
+    )
+
+
+def stage_words(layer: str) -> str:
+    """Name a layer of a single image as people read it."""
+    return f"stage {layer[-1]}" if layer in STAGES else f"layer {layer}"
 
 
 def picture_of(library: Library, checkpoint: str, data: str, key: str) -> Pixels:

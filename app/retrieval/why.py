@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from app.library import Library
-from app.library.maps import LayerMap, alike, fit_scale, heat_uri, palette
+from app.library.maps import LayerMap, alike, fit_scale, heat_uri, palette, stage_words
 from app.retrieval.browse import Browse
 
 __all__ = ["Why", "why"]
@@ -61,6 +61,6 @@ def why(library: Library, request: Browse, names: Sequence[str], detail: Mapping
         heat_uri(scale.heat(made, (size[0], size[1])), colours) for made, size in zip(maps, sizes, strict=True)
     )
     said = {"tab": "explain", "image": request.query, "target": image, "checkpoint": checkpoint, "data": request.data}
-    words = f"{maps[0].method.label}, stage {maps[0].layer[-1]}"
+    words = f"{maps[0].method.label}, {stage_words(maps[0].layer)}"
     empty = " and ".join(name for name, made in zip(("query", "card"), maps, strict=True) if not made.values.any())
     return Why(checkpoint, image, words, empty, (query, card), "?" + urlencode(said, safe="/"))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mun.checkpoint import WEIGHTS, load_checkpoint
 from mun.device import choose_device
 from mun.embedding import embed_samples
 from mun.files import whole_file
+from mun.own import MODEL_HELP, chosen_network, weights_digest
 from mun.structures import Modality, Sample
 
 __all__ = ["add_arguments", "find_images", "run"]
@@ -23,7 +22,10 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
-    parser.add_argument("checkpoint", type=Path, help="folder with model.safetensors and card.json")
+    parser.add_argument(
+        "checkpoint", type=Path, nargs="?", help="folder with model.safetensors and card.json, unless --model"
+    )
+    parser.add_argument("--model", metavar="NAME=MODULE:FUNCTION", help=MODEL_HELP)
     parser.add_argument(
         "images", type=Path, nargs="+", metavar="IMAGES", help="a folder, searched with all folders in it, or files"
     )
@@ -57,10 +59,11 @@ def run(options: argparse.Namespace) -> None:
     """
     if options.out.is_dir():
         raise ValueError(f"expected a file name after --out, got the folder {options.out}")
+    if options.model and options.checkpoint is not None:  # the first image stands where the checkpoint would
+        options.images, options.checkpoint = [options.checkpoint, *options.images], None
     paths, names = find_images(options.images)
-    network, card = load_checkpoint(options.checkpoint)
-    with (options.checkpoint / WEIGHTS).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    network, card = chosen_network(options.checkpoint, options.model)
+    digest = weights_digest(options.checkpoint, network)
     samples = [Sample(path, 0, 0, Modality(options.modality)) for path in paths]  # the identity plays no part here
     network = network.to(choose_device(options.device))
     embeddings = embed_samples(network, samples, flip=options.flip, progress=not options.quiet)

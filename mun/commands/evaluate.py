@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.checkpoint import load_checkpoint, write_card
+from mun.checkpoint import write_card
 from mun.data.sources import read_source
 from mun.device import choose_device
 from mun.embedding import embed_samples
@@ -19,6 +19,7 @@ from mun.evaluation.corrupted import CorruptedTest, Corruption, Order, embed_cor
 from mun.evaluation.galleries import GallerySampler, draw_trials, read_permutations
 from mun.evaluation.protocols import get_protocol
 from mun.files import write_json
+from mun.own import MODEL_HELP, chosen_network
 from mun.structures import Split
 
 __all__ = ["add_arguments", "run"]
@@ -26,7 +27,10 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
-    parser.add_argument("checkpoint", type=Path, help="folder with model.safetensors and card.json")
+    parser.add_argument(
+        "checkpoint", type=Path, nargs="?", help="folder with model.safetensors and card.json, unless --model"
+    )
+    parser.add_argument("--model", metavar="NAME=MODULE:FUNCTION", help=MODEL_HELP)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the data set")
     parser.add_argument("--dataset", default="synvi", help="loader: synvi or sysu (default: synvi)")
     parser.add_argument("--protocol", default="synvi-all", help="synvi-all, synvi-indoor, sysu-all or sysu-indoor")
@@ -75,7 +79,9 @@ def run(options: argparse.Namespace) -> None:
     protocol = get_protocol(options.protocol)
     if options.trials < 1 or options.shots < 1:
         raise ValueError(f"expected at least one trial and one shot, got {options.trials} and {options.shots}")
-    network, card = load_checkpoint(options.checkpoint)
+    if options.card and options.model:
+        raise ValueError("expected --card with a checkpoint, a model of your own has no card; --json writes the scores")
+    network, card = chosen_network(options.checkpoint, options.model)
     source = read_source(options.dataset, options.data)
     samples = source.require(Split(options.split))
     permutations = read_permutations(source.root) if options.gallery == "official" else None

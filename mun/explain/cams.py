@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mun.explain.targets import Logit, Target
-from mun.models.network import Network
+from mun.models.network import STAGES, Network
 from mun.structures import Modality
 from mun.torchvision_compat import import_grad_cam
 
@@ -29,7 +29,6 @@ __all__ = ["GENERATOR_LAYERS", "STAGES", "Look", "LookingNetwork", "Method", "Re
 __all__ += ["default_method", "part", "upsampled"]
 
 GENERATOR_LAYERS = ("iml_visible", "iml_infrared", "cml", "fused")
-STAGES = ("layer1", "layer2", "layer3", "layer4")
 MAX_SCORED = 2**23  # channels × pixels of an image that Score-CAM may put through the network
 LOCK = threading.Lock()
 
@@ -118,8 +117,9 @@ class LookingNetwork(nn.Module):
         """Run images as in `Look.images`."""
         if images.shape[1] == 6:
             images = self.network.generate(images[:, :3], images[:, 3:])[self.number]
-        embeddings, logits = self.network.neck(self.network.features(images, self.modality))
-        rows: Tensor = logits if self.logits else embeddings
+        if not self.logits:
+            return self.network.embed(images, self.modality)
+        rows: Tensor = self.network.neck(self.network.features(images, self.modality))[1]
         return rows
 
 

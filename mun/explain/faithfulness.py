@@ -15,7 +15,8 @@ from scipy.stats import spearmanr
 
 from mun.checkpoint import build_network
 from mun.config import Config
-from mun.models.network import Network
+from mun.models.network import STAGES, Network
+from mun.own import OwnModel
 
 __all__ = ["PRIOR_SPREAD", "Curves", "cascade", "cascade_names", "center_prior", "curves", "energy_share", "randomised"]
 __all__ += ["blurred", "rank_correlation", "structural_similarity"]
@@ -54,14 +55,18 @@ def center_prior(size: tuple[int, int]) -> Floats:
 
 def randomised(network: Network, seed: int) -> Network:
     """Build a network of the same shape with random weights, in evaluation mode, on the same device."""
+    if isinstance(network, OwnModel):
+        return network.randomised(seed)
     fresh = build_network(Config(model=network.config), network.num_classes, seed)
     return fresh.to(network.mean.device).eval().requires_grad_(False)
 
 
 def cascade_names(network: Network) -> tuple[str, ...]:
     """List the parts in the order in which `cascade` randomises them, from the embedding down to the pixels."""
+    if isinstance(network, OwnModel):
+        return network.stages[::-1]
     generator = ("auxiliary",) if next(network.auxiliary.parameters(), None) is not None else ()
-    return ("neck", "layer4", "layer3", "layer2", "layer1", "stems", *generator)
+    return ("neck", *STAGES[::-1], "stems", *generator)
 
 
 def cascade(network: Network, seed: int) -> Iterator[tuple[str, Network]]:
@@ -77,6 +82,10 @@ def cascade(network: Network, seed: int) -> Iterator[tuple[str, Network]]:
     Yields:
         The part that is random from now on, and the copy, the same one each time.
     """
+    if isinstance(network, OwnModel):
+        for count, name in enumerate(cascade_names(network), start=1):
+            yield name, network.randomised(seed, cascade_names(network)[:count])
+        return
     fresh, copied = randomised(network, seed), copy.deepcopy(network).eval()
     for name in cascade_names(network):
         part, source = (getattr(one.trunk if name.startswith("layer") else one, name) for one in (copied, fresh))

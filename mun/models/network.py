@@ -16,7 +16,9 @@ from mun.models.backbone import Stem, Trunk, initialise
 from mun.models.neck import BnNeck, generalised_mean
 from mun.structures import Modality
 
-__all__ = ["Network", "Outputs"]
+__all__ = ["MEAN", "STAGES", "STD", "Network", "Outputs"]
+
+STAGES = ("layer1", "layer2", "layer3", "layer4")  # of the trunk
 
 # Mean and standard deviation of ImageNet's RGB images in [0, 1], which pretrained weights expect.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -85,6 +87,11 @@ class Network(nn.Module):
         embeddings: Tensor = self.neck(self.features(images, modality))[0]
         return embeddings
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the layers of a single image that maps can be made of, the last one the most abstract."""
+        return STAGES
+
     def explainable_layers(self) -> dict[str, nn.Module]:
         """Return the modules whose output is a map, `(N, C, h, w)`: of MUN's generator, then of the trunk.
 
@@ -95,7 +102,7 @@ class Network(nn.Module):
             if isinstance(part, AuxiliaryGenerator):
                 named = {name: getattr(part, name) for name in ("iml_visible", "iml_infrared", "cml", "fused")}
                 layers |= {name: module for name, module in named.items() if module is not None}
-        return layers | {f"layer{stage}": getattr(self.trunk, f"layer{stage}") for stage in range(1, 5)}
+        return layers | {name: getattr(self.trunk, name) for name in STAGES}
 
     def generate(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
         """Make the auxiliary images of pairs, each like its inputs, in float32; see `Auxiliary`.
