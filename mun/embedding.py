@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
 import numpy as np
@@ -104,17 +105,17 @@ def embed_samples(
     *,
     flip: bool = False,
     progress: bool = False,
-    chunk: int = 512,
+    chunk: int = 256,
     space: Space = Space.EMBEDDING,
 ) -> Floats:
-    """Read and embed samples of both modalities, in their order.
+    """Read and embed samples of both modalities, in their order; while a chunk is embedded, the next one is read.
 
     Args:
         network: In evaluation mode.
         samples: N images on disk.
         flip: As `embed_pixels`.
         progress: Show a progress bar on stderr.
-        chunk: Images decoded at once; bounds the memory.
+        chunk: Images decoded at once; memory holds two chunks.
         space: As `embed_pixels`.
 
     Returns:
@@ -124,16 +125,22 @@ def embed_samples(
         ValueError: An image is broken, or as `embed_pixels`.
     """
     embeddings = np.zeros((len(samples), network.num_features), dtype=np.float32)
-    with Progress(len(samples), "embedding", "image", progress) as done:
-        for modality in (Modality.VISIBLE, Modality.INFRARED):
-            rows = [row for row, sample in enumerate(samples) if sample.modality is modality]
-            for start in range(0, len(rows), chunk):
-                part = rows[start : start + chunk]
-                pixels = decode_samples(
-                    [samples[row] for row in part], network.config.height, network.config.image_width
-                )
-                embeddings[part] = embed_pixels(network, pixels, modality, flip=flip, space=space)
-                done.update(len(part))
+    size = (network.config.height, network.config.image_width)
+    parts: list[tuple[Modality, list[int]]] = []
+    for modality in (Modality.VISIBLE, Modality.INFRARED):
+        rows = [row for row, sample in enumerate(samples) if sample.modality is modality]
+        parts += [(modality, rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
+
+    def read(part: int) -> NDArray[np.uint8]:
+        return decode_samples([samples[row] for row in parts[part][1]], *size)
+
+    with Progress(len(samples), "embedding", "image", progress) as done, ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(read, 0) if parts else None
+        for number, (modality, rows) in enumerate(parts):
+            pixels = coming.result() if coming else read(number)
+            coming = ahead.submit(read, number + 1) if number + 1 < len(parts) else None
+            embeddings[rows] = embed_pixels(network, pixels, modality, flip=flip, space=space)
+            done.update(len(rows))
     return embeddings
 
 

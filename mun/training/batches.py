@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from mun.structures import Modality, Sample, Split
 __all__ = ["PAIRED", "Batches", "build_sampler"]
 
 PAIRED = (Modality.VISIBLE, Modality.INFRARED)
+Pixels = dict[Modality, NDArray[np.uint8]]
 PLAIN_STEPS = 2**31  # the steps of plain batches begin here, where no training comes
 
 
@@ -35,6 +37,8 @@ def build_sampler(samples: Sequence[Sample], config: Config, seed: int) -> Cross
 
 class Batches:
     """All batches of a run; each is a function of seed and step alone.
+
+    While a step is computed, a thread reads the images of the next one.
 
     Args:
         source: Data with training images.
@@ -61,48 +65,58 @@ class Batches:
         size = (config.model.height, config.model.image_width)
         self.pixels: NDArray[np.uint8] = cached_images(samples, *size, progress=progress)
         self.fresh = FreshPeople(source, self.pixels, train.fresh) if train.fresh else None
+        self.thread = ThreadPoolExecutor(1)
+        self.next: tuple[int, Future[Pixels] | None] = (-1, None)
         self.modalities = PAIRED[:1] if train.modalities == "visible" else PAIRED
 
     def draws(self, step: int) -> torch.Generator:
         """Begin the random numbers of a step."""
         return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
 
-    def images(self, rows: NDArray[np.int64], step: int = 0) -> Tensor:
-        """Return training images as they are at a step, as RGB, float32, [0, 1], `(N, 3, H, W)`."""
+    def read(self, rows: Mapping[Modality, NDArray[np.int64]], step: int = 0) -> Pixels:
+        """Read training images as they are at a step, RGB, uint8, `(N, H, W, 3)` per modality."""
+        if self.fresh is None:
+            return {modality: self.pixels[rows[modality]] for modality in self.modalities}
         epoch = step // self.steps_per_epoch
-        pixels = self.pixels[rows] if self.fresh is None else self.fresh.images(rows, epoch)
+        return {modality: self.fresh.images(rows[modality], epoch) for modality in self.modalities}
+
+    def images(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Return images as RGB, float32, [0, 1], `(N, 3, H, W)`."""
         return to_images(torch.from_numpy(pixels).to(self.device))
 
     def at(self, step: int) -> tuple[dict[Modality, Tensor], Tensor]:
         """Build the augmented images of a step, per modality, and their labels, `(P·K,)`."""
         rows, labels = self.sampler.batch(step)
-        return self.augmented(rows, step, self.draws(step)), torch.from_numpy(labels).to(self.device)
+        expected, pixels = self.next
+        read = pixels.result() if expected == step and pixels is not None else self.read(rows, step)
+        if self.fresh is None:  # fresh people change from epoch to epoch, which the thread does not wait for
+            self.next = (step + 1, self.thread.submit(lambda: self.read(self.sampler.batch(step + 1)[0])))
+        return self.augmented(read, self.draws(step)), torch.from_numpy(labels).to(self.device)
 
     def second_view(self, step: int, draws: torch.Generator) -> dict[Modality, Tensor]:
         """Augment the images of a step a second time, with other random numbers."""
-        return self.augmented(self.sampler.batch(step)[0], step, draws)
+        return self.augmented(self.read(self.sampler.batch(step)[0], step), draws)
 
-    def augmented(
-        self, rows: Mapping[Modality, NDArray[np.int64]], step: int, draws: torch.Generator
-    ) -> dict[Modality, Tensor]:
-        """Read and augment the rows of both modalities."""
+    def augmented(self, pixels: Pixels, draws: torch.Generator) -> dict[Modality, Tensor]:
+        """Augment the images of both modalities."""
         train = self.config.train
         settings = Augmentation(train.flip, train.pad, train.erase, train.erase_area, train.jitter)
-        uniform = {modality: draw_uniform(len(rows[modality]), draws) for modality in PAIRED}
+        uniform = {modality: draw_uniform(train.ids_per_batch * train.instances_per_id, draws) for modality in PAIRED}
         if train.shared_geometry:
             share_geometry(uniform[Modality.VISIBLE], uniform[Modality.INFRARED])
         return {
-            modality: augment(self.images(rows[modality], step), settings, uniform[modality])
+            modality: augment(self.images(pixels[modality]), settings, uniform[modality])
             for modality in self.modalities
         }
 
     def plain(self) -> Iterator[dict[Modality, Tensor]]:
         """Yield the fixed batches without augmentation that recalibrate the batch statistics."""
         for index in range(self.config.train.recalibration):
-            rows, _ = self.sampler.batch(PLAIN_STEPS + index)
-            yield {modality: self.images(rows[modality]) for modality in self.modalities}
+            pixels = self.read(self.sampler.batch(PLAIN_STEPS + index)[0])
+            yield {modality: self.images(pixels[modality]) for modality in self.modalities}
 
     def close(self) -> None:
-        """Stop the processes that render new people."""
+        """Stop the thread that reads ahead, and the processes that render new people."""
+        self.thread.shutdown(cancel_futures=True)
         if self.fresh is not None:
             self.fresh.close()
