@@ -25,7 +25,6 @@ LIBRARY: dict[str, set[str]] = {
     "losses": LEAVES,
     "data": LEAVES | {"synvi"},
     "models": {"auxiliary"},
-    "panel": {"auxiliary"},
     "checkpoint": {"models"},
     "own": {"checkpoint"},
     "snapshots": {"checkpoint"},
@@ -35,7 +34,7 @@ LIBRARY: dict[str, set[str]] = {
     "explain": {"embedding", "own"},
     "training": {"evaluation", "losses", "snapshots", "__init__"},
     "experiments": {"training"},
-    "commands": {"own", "experiments", "explain", "projection", "panel", "parser"},
+    "commands": {"own", "experiments", "explain", "projection", "parser"},
     "__main__": {"commands"},
 }
 # The same of app/, where everything may import mun/ but its commands.

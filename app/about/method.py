@@ -11,10 +11,10 @@ import torch
 
 from app.library import Library
 from app.library.thumbnails import encoded
+from mun.auxiliary.panel import fit_display
 from mun.data.cache import decode_samples
 from mun.data.pairing import pair_samples
 from mun.embedding import auxiliary_images
-from mun.panel import fit_display
 from mun.training.card import flag_text
 
 __all__ = ["STEPS", "Choice", "Pictures", "open_options", "pictures"]

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Self
 
-from app.auxiliary.generator import LEARNED, Bench, take_apart
+from app.auxiliary.generator import LEARNED, Parts, take_apart
 from app.auxiliary.panel import TITLES, Panel, make_panel
 from app.library import Library
 from app.library.collection import Collection
-from app.library.eye import Eye, generator_names
 from app.library.film import FINAL, kept_steps
 from app.library.own_images import OwnImage, brought
+from app.library.pair_encoder import PairEncoder, generator_names
 from app.library.pairs import ImagePair, chosen_samples, collection_pair, opening_pair, own_pair
 from app.library.plans import plan_of
 from app.library.rendered import OTHER_PEOPLE, rendered_pair
@@ -149,10 +149,25 @@ class Compare(Request):
     )
     infrared_image: File = option("", "Your infrared image", "The infrared one to it.")
 
-    def settle(self, library: Library) -> Self:  # noqa: ARG002
-        """Take two images of the caller's own for the pair, whatever else was said."""
+    def settle(self, library: Library) -> Self:
+        """Check the step, and take two images of the caller's own for the pair, whatever else was said.
+
+        Raises:
+            RefusalError: The generator of that step is not kept.
+        """
+        encoder = self.encoder(library)
+        if encoder and self.step != FINAL and self.step not in (steps := kept_steps(library, encoder)[0]):
+            listed = ", ".join(map(str, steps[:8])) or "none"
+            raise RefusalError(
+                "step", f"expected step to be one that {encoder} keeps ({listed}) or -1, got {self.step}"
+            )
         own = bool(self.visible_image or self.infrared_image)
         return self.model_copy(update={"source": OWN}) if own else self
+
+    def encoder(self, library: Library) -> str:
+        """Name the checkpoint that is looked into: the page's, or the first with MUN's generator; empty for none."""
+        names = generator_names(library)
+        return self.checkpoint if self.checkpoint in names else next(iter(names), "")
 
 
 def people(library: Library, values: Mapping[str, Any]) -> list[Choice]:
@@ -186,16 +201,11 @@ class Look(Compare):
         Raises:
             RefusalError: There is no such image or step.
         """
-        eye = self.eye(library)
-        if eye and self.step != FINAL and self.step not in (steps := kept_steps(library, eye)[0]):
-            listed = ", ".join(map(str, steps[:8])) or "none"
-            raise RefusalError("step", f"expected step to be one that {eye} keeps ({listed}) or -1, got {self.step}")
+        super().settle(library)
         if self.source != COLLECTION:
             return self
         try:
             visible, infrared = chosen_samples(library, self.data, self.visible, self.infrared, self.person)
-            if visible.pid != infrared.pid:
-                raise ValueError("expected infrared to show the person of the visible image, got another one")
         except ValueError as error:
             said = [name for name in ("infrared", "visible", "person") if getattr(self, name)]
             if not said:  # nobody can be shown: the answer says so
@@ -203,11 +213,6 @@ class Look(Compare):
             named = str(error).split()[1]
             raise RefusalError(named if named in said else said[0], str(error)) from None
         return self.model_copy(update={"visible": visible.key, "infrared": infrared.key, "person": visible.pid})
-
-    def eye(self, library: Library) -> str:
-        """Name the checkpoint that is looked into: the page's, or the first with MUN's generator; empty for none."""
-        names = generator_names(library)
-        return self.checkpoint if self.checkpoint in names else next(iter(names), "")
 
     def said(self, library: Library) -> dict[str, Any]:
         """Leave out what has no meaning for this pair."""
@@ -220,7 +225,7 @@ class Look(Compare):
             ValueError: No checkpoint with MUN's generator is loaded.
         """
         names = Compare.model_fields.keys() - IDLE[self.source] - (set() if self.source == OWN else set(FILES))
-        return Compare.read({**self.model_dump(include=names), "checkpoint": self.eye(library)}, library)
+        return Compare.read({**self.model_dump(include=names), "checkpoint": self.encoder(library)}, library)
 
 
 def read_own(library: Library, request: Compare) -> dict[str, OwnImage]:
@@ -256,7 +261,7 @@ class Result:
 
     request: Compare
     panel: Panel
-    bench: Bench
+    parts: Parts
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `/auxiliary` answers: images as PNG data URIs, at most 384 pixels tall."""
@@ -272,7 +277,7 @@ class Result:
             },
             "modalities": [picture.to_json() for picture in self.panel.pictures],
             "missing": [asdict(missing) for missing in self.panel.missing],
-            "mun": self.bench.to_json(),
+            "mun": self.parts.to_json(),
         }
 
 
@@ -285,11 +290,11 @@ def run(library: Library, request: Compare, *, wait: bool = True) -> Result:
         wait: Embed the galleries that ranks need; otherwise ranks are left out where they are not there.
 
     Raises:
-        ValueError: There is no such pair or step, an image is broken, or the data set cannot be embedded.
+        ValueError: There is no such pair, an image is broken, or the data set cannot be embedded.
     """
-    eye = Eye(library, request.checkpoint, request.data, pair_of(library, request))
-    bench = take_apart(eye, request.share, request.step, wait=wait)
-    return Result(request, make_panel(eye, request.mixup, request.seed, wait=wait), bench)
+    encoder = PairEncoder(library, request.checkpoint, request.data, pair_of(library, request))
+    parts = take_apart(encoder, request.share, request.step, wait=wait)
+    return Result(request, make_panel(encoder, request.mixup, request.seed, wait=wait), parts)
 
 
 def answer(library: Library, request: Compare) -> dict[str, Any]:

@@ -1,168 +1,182 @@
-"""The auxiliary images of one pair with their distances, as a figure for a paper."""
+"""What leaves the Auxiliary tab: the pair with its auxiliary images as a figure, their numbers as tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 
-from app.shared.figure import COLOURS, GREY, INK, WIDTHS, draw_image, styled, text_below, width_of
+from app.auxiliary.compare import OWN, RENDERED, Result
+from app.auxiliary.generator import LEARNED
+from app.auxiliary.panel import Picture
+from app.library import Library
+from app.library.film import FINAL
+from app.library.pair_encoder import DISPLAY_PAIRS, DISPLAY_SEED
+from app.shared.export import checkpoint_words, describe_data, described_csv, latex_table, safe_stem
+from app.shared.figure import COLOURS, INK, SMALL, WIDTHS, figure_bytes, styled, text_below
+from app.shared.tiles import Grid, Tile, canvas, draw_tile, fitting
 
-__all__ = ["INFRARED", "MAX_TILES", "VISIBLE", "Tile", "draw_panel"]
+__all__ = ["INFRARED", "VISIBLE", "draw_panel", "panel_bytes", "stem_of", "table"]
 
-MAX_TILES = 24
+IN_PAPER = ("title", "relative_to_visible", "relative_to_infrared", "rank_in_visible", "rank_in_infrared")
+COLUMNS = (
+    *("part", "name", "title", "checkpoint", "d_to_visible", "d_to_infrared", "d_visible_infrared"),
+    *("relative_to_visible", "relative_to_infrared", "rank_in_visible", "visible_gallery"),
+    *("rank_in_infrared", "infrared_gallery", "visible_dependence", "shown_from", "shown_to", "clipped"),
+)
 PER_ROW = {"two-column": 7, "one-column": 4}
-MARGIN, GUTTER, ROW_GAP = 0.03, 0.07, 0.07  # inches
-HEAD, FOOT = 0.15, 0.33  # inches above and below an image
-ASPECT = 2.0  # height of an image's place per width
+MARGIN, GAP, FOOT = 0.03, 0.07, 0.33  # inches; the foot holds the words below an image
 BAR, CHART_FOOT, CHART_HEAD, NAMES = 0.2, 0.3, 0.2, 0.95  # inches: a pair of bars, below, above and left of them
-TITLE_SIZE, SMALL = 6.0, 5.4  # points
 VISIBLE, INFRARED = COLOURS[5], COLOURS[0]
+BARS: tuple[tuple[float, str, dict[str, Any]], ...] = (  # offset, letter and look of the bar of either distance
+    (-0.19, "V", {"color": VISIBLE}),
+    (0.19, "I", {"color": INFRARED, "hatch": "////"}),
+)
+Chart = Sequence[tuple[str, tuple[float, float]]]  # title, and the distances to V and to I over d(V, I)
 
 
-@dataclass(frozen=True, eq=False)
-class Tile:
-    """One image with its numbers.
-
-    Attributes:
-        pixels: RGB, uint8, `(H, W, 3)`.
-        title: Above it.
-        lines: Below it, three at most.
-        bars: d(A, V) and d(A, I) over d(V, I), for the chart; `None` for what is not in it.
-    """
-
-    pixels: NDArray[np.uint8]
-    title: str
-    lines: tuple[str, ...] = ()
-    bars: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where the tiles are, in inches from the upper left corner."""
-
-    width: float
-    per_row: int
-
-    @property
-    def tile(self) -> float:
-        """Width of an image's place."""
-        return (self.width - 2 * MARGIN - (self.per_row - 1) * GUTTER) / self.per_row
-
-    @property
-    def row(self) -> float:
-        """Height of a row."""
-        return HEAD + ASPECT * self.tile + FOOT
-
-    def box(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Return left, top, width and height of an image."""
-        left = MARGIN + column * (self.tile + GUTTER)
-        return left, MARGIN + HEAD + row * (self.row + ROW_GAP), self.tile, ASPECT * self.tile
-
-    def bottom(self, rows: int) -> float:
-        """Return where so many rows end."""
-        return MARGIN + rows * self.row + (rows - 1) * ROW_GAP
+def panel_bytes(library: Library, result: Result, call: str, kind: str, width: str) -> bytes:
+    """Draw a result as `png`, `pdf` or `svg`, in one of `WIDTHS`."""
+    panel = [Tile(one.pixels, one.title, lines_of(one)) for one in result.panel.pictures]
+    parts = [Tile(one.pixels, one.title, lines_of(one)) for one in result.parts.pictures]
+    chart = [(one.title, one.place.relative) for one in result.panel.pictures[1:-1] if one.place.relative]
+    return figure_bytes(draw_panel(panel, parts, chart, caption(library, result), call, width), kind)
 
 
 def draw_panel(
-    tiles: Sequence[Tile],
-    bench: Sequence[Tile],
-    caption: str,
-    call: str,
-    *,
-    width: str = "two-column",
+    panel: Sequence[Tile], parts: Sequence[Tile], chart: Chart, caption: str, call: str, width: str
 ) -> Figure:
     """Draw the images of a pair, MUN's generator taken apart below them, and the chart of their distances.
 
     Args:
-        tiles: 3 to 24: visible, the auxiliary ones, infrared.
-        bench: At most 3.
+        panel: Visible, the auxiliary ones, infrared.
+        parts: At most 3.
+        chart: Of the auxiliary ones.
         caption: Sentences below.
         call: The line of Python that makes the panel again.
         width: `two-column` (6.875 inches) or `one-column` (3.25 inches).
-
-    Raises:
-        ValueError: Another width, or another number of tiles.
     """
-    if width not in WIDTHS:
-        raise ValueError(f"expected width to be one of {', '.join(WIDTHS)}, got {width!r}")
-    if not 3 <= len(tiles) <= MAX_TILES or len(bench) > 3:
-        raise ValueError(f"expected 3 to {MAX_TILES} images and at most 3 below, got {len(tiles)} and {len(bench)}")
     with styled():
-        per_row = -(-len(tiles) // -(-len(tiles) // PER_ROW[width]))  # rows of nearly one length
-        grid = Grid(WIDTHS[width], max(per_row, len(bench)))
-        rows = [tiles[start : start + per_row] for start in range(0, len(tiles), per_row)]
-        barred = [tile for tile in tiles if tile.bars is not None]
-        beside = width == "two-column"
-        chart_height = CHART_HEAD + BAR * len(barred) + CHART_FOOT
-        images_end = grid.bottom(len(rows) + bool(bench))
-        top = grid.bottom(len(rows)) + ROW_GAP if beside and bench else images_end + ROW_GAP
-        end = max(images_end, top + chart_height)
+        per_row = -(-len(panel) // -(-len(panel) // PER_ROW[width]))  # rows of nearly one length
+        grid = Grid(WIDTHS[width], max(per_row, len(parts)), FOOT)
+        rows = [panel[start : start + per_row] for start in range(0, len(panel), per_row)]
+        beside = width == "two-column" and bool(parts)  # the chart stands beside the parts
+        images_end = grid.bottom(len(rows) + bool(parts))
+        top = (grid.bottom(len(rows)) if beside else images_end) + GAP + CHART_HEAD
         below = text_below(caption, [call], grid.width)
-        height = end + below.height
-        figure = Figure(figsize=(grid.width, height))
-        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-        axes.set(xlim=(0, grid.width), ylim=(height, 0))
-        axes.set_axis_off()
-        for number, row in enumerate([*rows, bench]):
+        height = max(images_end, top + BAR * len(chart) + CHART_FOOT) + below.height
+        figure, axes = canvas(grid.width, height)
+        for number, row in enumerate([*rows, parts]):
             for column, tile in enumerate(row):
                 draw_tile(axes, grid.box(number, column), tile)
-        left = (grid.box(0, len(bench))[0] if beside and bench else MARGIN) + NAMES
-        draw_chart(figure, barred, (left, top + CHART_HEAD, grid.width - 0.3 - left, BAR * len(barred)), height)
+        left = (grid.box(0, len(parts))[0] if beside else MARGIN) + NAMES
+        draw_chart(figure, chart, (left, top, grid.width - 0.3 - left, BAR * len(chart)))
         below.draw(figure)
     return figure
 
 
-def draw_tile(axes: Axes, box: tuple[float, float, float, float], tile: Tile) -> None:
-    """Draw one image with its title and numbers."""
-    left, top, width, height = box
-    draw_image(axes, box, tile.pixels)
-    axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=GREY, linewidth=0.5))
-    size = fitting(tile.title, width, weight="bold")
-    axes.text(left, top - 0.03, tile.title, size=size, weight="bold", va="bottom")
-    for number, line in enumerate(tile.lines):
-        axes.text(left + width / 2, top + height + 0.04 + 0.09 * number, line, size=SMALL, va="top", ha="center")
-
-
-def fitting(words: str, width: float, **style: Any) -> float:
-    """Choose the size, in points, at which a title is no wider than its place."""
-    needed = width_of(words, FontProperties(size=TITLE_SIZE, **style))
-    return TITLE_SIZE * min(1.0, width / needed) if needed else TITLE_SIZE
-
-
-def draw_chart(figure: Figure, tiles: Sequence[Tile], box: tuple[float, float, float, float], height: float) -> None:
+def draw_chart(figure: Figure, chart: Chart, box: tuple[float, float, float, float]) -> None:
     """Draw two bars per auxiliary image; they differ by colour, by hatch and by the letter at their end."""
     left, top, wide, tall = box
-    whole = figure.get_size_inches()[0]
+    whole, height = figure.get_size_inches()
     axes = figure.add_axes((left / whole, 1 - (top + tall) / height, wide / whole, tall / height))
-    for number, tile in enumerate(tiles):
-        for offset, letter, value, style in bars_of(tile):
+    for number, (_, values) in enumerate(chart):
+        for value, (offset, letter, style) in zip(values, BARS, strict=True):
             axes.barh(number + offset, value, height=0.36, linewidth=0.4, edgecolor=INK, **style)
             axes.text(value, number + offset, f" {letter} {value:.2f}", size=SMALL, va="center", clip_on=False)
     axes.axvline(1.0, color=INK, linewidth=0.6, linestyle=(0, (3, 2)))
-    axes.set(
-        ylim=(len(tiles) - 0.5, -0.5), xlim=(0, max([1.2, *(value for tile in tiles for value in tile.bars or ())]))
-    )
-    names = [tile.title for tile in tiles]
-    axes.set_yticks(range(len(tiles)), names, size=min(fitting(name, NAMES - 0.08) for name in names))
+    axes.set(ylim=(len(chart) - 0.5, -0.5), xlim=(0, max([1.2, *(value for _, both in chart for value in both)])))
+    names = [title for title, _ in chart]
+    axes.set_yticks(range(len(names)), names, size=min(fitting(name, NAMES - 0.08) for name in names))
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=SMALL, length=2, pad=1)
-    axes.set_xlabel("distance to V and to I, over d(V, I) (dashed)", size=TITLE_SIZE, labelpad=1)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.set_xlabel("distance to V and to I, over d(V, I) (dashed)", size=6.0, labelpad=1)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
-def bars_of(tile: Tile) -> list[tuple[float, str, float, Any]]:
-    """List offset, letter, length and look of a tile's bars."""
-    to_visible, to_infrared = tile.bars or (0.0, 0.0)
-    return [
-        (-0.19, "V", to_visible, {"color": VISIBLE}),
-        (0.19, "I", to_infrared, {"color": INFRARED, "hatch": "////"}),
-    ]
+def settings(result: Result) -> str:
+    """Write what was set by hand."""
+    request, parts = result.request, result.parts
+    words = [f"Mixup λ = {request.mixup:.2f}", f"seed {request.seed} of CutMix and channel exchange"]
+    if request.source == RENDERED:
+        words.append(f"misalignment {request.misalignment:.2f}")
+    if parts.share is not None and parts.learned is not None:
+        how = "as learned" if request.share == LEARNED else f"turned from the learned {100 * parts.learned:.1f} %"
+        words.append(f"IML share {100 * parts.share:.1f} % ({how})")
+    if request.step != FINAL:
+        words.append(f"generator of step {request.step}")
+    return ", ".join(words)
+
+
+def facts_of(library: Library, result: Result) -> dict[str, str]:
+    """Say where a result comes from."""
+    pair, names = result.panel.pair, dict.fromkeys(picture.checkpoint for picture in result.panel.pictures)
+    return {
+        "pair": f"{pair.words} V: {pair.visible.name}; I: {pair.infrared.name}",
+        "checkpoints": ", ".join(checkpoint_words(library, name) for name in names),
+        "data": describe_data(library, result.request.data),
+        "settings": settings(result),
+    }
+
+
+def caption(library: Library, result: Result) -> str:
+    """Write the sentences below the figure."""
+    facts, depends = facts_of(library, result), result.parts.dependence
+    seen = result.request.source != OWN and library.collections[result.request.data].synthetic
+    synthetic = " SynVI is synthetic: no evidence about real streets." if seen else ""
+    share = "" if depends is None else f" MUN's image depends {100 * depends:.0f} % on V by the size of its gradients."
+    return (
+        f"{facts['pair']}. Below each image its distance to V"
+        f" and to I over d(V, I) = {result.panel.pictures[0].place.between:.3f} (of its own checkpoint), and the rank"
+        f" of the first image of the person in the visible | infrared gallery, both sources and their sites left out."
+        f" Formulas are embedded by the network of {result.request.checkpoint}. Auxiliary images of two inputs use the"
+        f" identity label. Learned images are shown by one line per checkpoint, fitted to {DISPLAY_PAIRS} pairs, seed"
+        f" {DISPLAY_SEED}.{share} Checkpoints: {facts['checkpoints']}. Data: {facts['data']}."
+        f" {facts['settings']}.{synthetic} Remade by, where the app runs:"
+    )
+
+
+def lines_of(picture: Picture) -> tuple[str, ...]:
+    """Write the numbers below an image."""
+    relative, ranks = picture.place.relative, [found and found.rank for found in picture.found]
+    first = "V and I coincide" if relative is None else f"V {relative[0]:.2f} · I {relative[1]:.2f}"
+    second = "" if ranks == [None, None] else "rank " + " | ".join(str(rank or "none") for rank in ranks)
+    third = f"clipped {100 * picture.clipped:.1f} %" if picture.clipped else ""
+    return tuple(line for line in (first, second, third) if line)
+
+
+def table(library: Library, result: Result, call: str, kind: str) -> bytes:
+    """Write the numbers as a table, CSV or, with the columns that fit into a paper, LaTeX."""
+    head = {
+        **facts_of(library, result),
+        "distance": "Euclidean between unit-length embeddings; relative ones over d(V, I) of the same checkpoint",
+        "ranks": "first image of the person; both sources and their sites left out",
+        "uses labels": "auxiliary images of two inputs are made from two images of one person",
+        "remade by": call,
+    }
+    rows = [row_of("panel", picture) for picture in result.panel.pictures]
+    if kind == "csv":
+        rows += [row_of("generator", picture) for picture in result.parts.pictures]
+        return described_csv(head.items(), COLUMNS, rows).encode()
+    cells = [[row[COLUMNS.index(name)] for name in IN_PAPER] for row in rows]
+    short = [[f"{cell:.2f}" if isinstance(cell, float) else cell for cell in row] for row in cells]
+    return latex_table(head.items(), IN_PAPER, short).encode()
+
+
+def row_of(part: str, picture: Picture) -> tuple[object, ...]:
+    """Write one image's numbers."""
+    place, display = picture.place, picture.display
+    distances = (place.to_visible, place.to_infrared, place.between, *(place.relative or (None, None)))
+    ranks = [number for found in picture.found for number in ((found.rank, found.size) if found else (None, None))]
+    shown = (picture.dependence, display.low, display.high, picture.clipped)
+    before, after = ([None if value is None else round(value, 6) for value in part] for part in (distances, shown))
+    return part, picture.name, picture.title, picture.checkpoint, *before, *ranks, *after
+
+
+def stem_of(result: Result) -> str:
+    """Name the files in letters that every system allows."""
+    if result.request.source == OWN:
+        return safe_stem(f"auxiliary-own-{result.request.checkpoint}")
+    who = result.panel.pair.visible.name.rpartition(".")[0] or f"person-{result.request.person}-rendered"
+    return safe_stem(f"auxiliary-{who}-{result.request.checkpoint}")

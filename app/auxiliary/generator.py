@@ -8,26 +8,24 @@ from typing import Any
 
 import torch
 
-from app.auxiliary.panel import Draft, Picture, measured, with_ranks
-from app.library.eye import Eye
+from app.auxiliary.panel import Draft, Picture, pictures
 from app.library.film import FINAL, generator_at, kept_steps
+from app.library.pair_encoder import PairEncoder
 from mun.auxiliary.generator import input_dependence
-from mun.panel import at_share, branch_images, iml_share
+from mun.auxiliary.panel import at_share, branch_images, iml_share
 
-__all__ = ["LEARNED", "Bench", "flat_words", "take_apart"]
+__all__ = ["LEARNED", "Parts", "flat_words", "take_apart"]
 
 LEARNED = -1.0  # stands for the ratio that was learned
 TITLES = {
     "iml": ("IML alone", "The intra-modality learners through the output convolution."),
     "cml": ("CML alone", "The cross-modality learner through the output convolution."),
 }
-
-
 FLAT = 0.05  # spread below which a branch is said to be flat
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class Parts:
     """What MUN's generator makes of a pair.
 
     Attributes:
@@ -37,7 +35,6 @@ class Bench:
         dependence: Share of the visible input in what the learned image depends on, [0, 1]; `None` if on neither.
         step: Of the generator; `None` for the last.
         steps: Steps whose generator the checkpoint keeps, ascending.
-        last: Steps that the checkpoint was trained.
         words: What else should be known: that there is no ratio to turn, or no training to replay.
     """
 
@@ -47,7 +44,6 @@ class Bench:
     dependence: float | None
     step: int | None
     steps: tuple[int, ...]
-    last: int
     words: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Picture:
@@ -66,58 +62,55 @@ class Bench:
         }
 
 
-def flat_words(picture: Picture, bins: tuple[tuple[int, int], ...]) -> str:
+def flat_words(name: str, spread: float, bins: tuple[tuple[int, int], ...]) -> str:
     """Say why a branch shows nothing; nothing where it shows something.
 
     Args:
-        picture: Of the branch alone.
+        name: Of the branch, `iml` or `cml`.
+        spread: Of its image.
         bins: Rows and columns of the generator's pyramid.
     """
-    if picture.spread >= FLAT:
+    if spread >= FLAT:
         return ""
-    rows, columns = max(bins)
-    averages = f"{rows} by {columns} averages"
-    why = f" It fuses at most {averages} of each image: tone, no detail." if picture.name == "cml" else ""
-    return f"Flat: values vary by {100 * picture.spread:.1f} % of black to white.{why}"
+    averages = "{} by {} averages".format(*max(bins))
+    why = f" It fuses at most {averages} of each image: tone, no detail." if name == "cml" else ""
+    return f"Flat: values vary by {100 * spread:.1f} % of black to white.{why}"
 
 
-def take_apart(eye: Eye, share: float = LEARNED, step: int = FINAL, *, wait: bool = True) -> Bench:
+def take_apart(encoder: PairEncoder, share: float = LEARNED, step: int = FINAL, *, wait: bool = True) -> Parts:
     """Take MUN's generator apart.
 
     Args:
-        eye: Its checkpoint, and the pair.
+        encoder: Its checkpoint, and the pair.
         share: Of the intra-modality learners in the layer scale, [0, 1], or `LEARNED`.
         step: A kept step, or `FINAL`.
         wait: Embed the galleries that ranks need; otherwise ranks are left out until they are there.
 
     Raises:
-        ValueError: No such step is kept, or values are not finite.
+        ValueError: The state of the step is none of this generator's, or values are not finite.
     """
-    generator = generator_at(eye, step)
-    visible, infrared = eye.inputs
-    learned, (steps, words) = iml_share(generator), kept_steps(eye.library, eye.checkpoint)
+    generator, (visible, infrared), display = generator_at(encoder, step), encoder.inputs, encoder.display
+    learned, (steps, words) = iml_share(generator), kept_steps(encoder.library, encoder.checkpoint)
     turned = None if learned is None else learned if share == LEARNED else share
     title = "MUN" if step == FINAL else f"MUN, step {step:,}"
-    if turned is None or learned is None or turned == learned:
+    if turned is None or turned == learned:
         with torch.no_grad():
             (image,) = generator(visible, infrared)
     else:
         title, image = f"{title}, ratio turned", at_share(generator, visible, infrared, turned)
-    drafts = [Draft("turned", title, "The output at this ratio.", ("turned", step, turned), image, eye.display)]
-    branches = eye.kept(("branches", step), lambda: branch_images(generator, visible, infrared))
+    drafts = [Draft("turned", title, "The output at this ratio.", ("turned", step, turned), image, display)]
+    branches = encoder.kept(("branches", step), lambda: branch_images(generator, visible, infrared))
     for (name, (label, what)), branch in zip(TITLES.items(), branches, strict=True):
         if branch is not None:
-            drafts.append(Draft(name, label, what, (name, step), branch, eye.display))
-    depends = eye.kept(("dependence", step), lambda: input_dependence(generator, visible, infrared))
+            drafts.append(Draft(name, label, what, (name, step), branch, display))
+    depends = encoder.kept(("dependence", step), lambda: input_dependence(generator, visible, infrared))
     notes = ["" if learned is not None else "This generator has a single branch, so there is no ratio to turn.", words]
-    card = eye.library.checkpoints[eye.checkpoint].card
-    return Bench(
-        tuple(with_ranks(eye, measured(eye, drafts), wait=wait)),
+    return Parts(
+        tuple(pictures(encoder, drafts, wait=wait)),
         learned,
         turned,
         depends if math.isfinite(depends) else None,
         None if step == FINAL else step,
         steps,
-        0 if card is None else card.steps,
         tuple(filter(None, notes)),
     )

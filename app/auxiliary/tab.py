@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from typing import Annotated
 
 from app.auxiliary.compare import (
     COLLECTION,
@@ -17,37 +18,46 @@ from app.auxiliary.compare import (
     pair_of,
     people_in_both,
     read_own,
+    run,
 )
-from app.auxiliary.export import MENUS, Options, write
-from app.auxiliary.generator import LEARNED, Bench, flat_words, take_apart
-from app.auxiliary.panel import TITLES, checkpoints_of, make_panel
+from app.auxiliary.generator import LEARNED, Parts, flat_words, take_apart
+from app.auxiliary.panel import checkpoints_of, make_panel
 from app.library import Library
-from app.library.eye import DISPLAY_PAIRS, DISPLAY_SEED, Eye
-from app.library.film import FINAL, film
+from app.library.film import film, kept_steps
 from app.library.own_images import OwnImage, small
+from app.library.pair_encoder import DISPLAY_PAIRS, DISPLAY_SEED, PairEncoder
 from app.library.pairs import partners
+from app.library.queries import dealt
 from app.library.thumbnails import STRIP_HEIGHT, encoded
+from app.shared.export import WIDTH_NAMES
 from app.shared.html import form, html
-from app.shared.tab import Answer, Export, Page, Piece, Press
+from app.shared.request import Request, Text, one_of, option
+from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
-from mun.structures import Sample
 
-__all__ = ["answer", "build"]
+__all__ = ["Options", "answer", "build", "write"]
 
 OFFERED = 24  # images of one person and modality to choose from
 POLL, SOON = 1000, 30  # milliseconds
 SNAP = 0.005  # a share this near to the learned one means the learned one
 SETTINGS = {"The pair": ("source", "person", "misalignment"), "Formulas": ("mixup", "seed"), "": ("compare",)}
+MENUS = (Menu("Pair and auxiliary images", "panel", ("png", "pdf", "svg", "csv", "latex")),)
 CHIPS = ("misalignment", "mixup", "seed", "share", "step")
 LOOKING = threading.BoundedSemaphore(2)  # presses pass no queue
 STAGE, STRIP, FILM, PEOPLE = "auxiliary-stage", "auxiliary-rivals", "auxiliary-film", "auxiliary-people"
 
 
+class Options(Request):
+    """How the figure looks."""
+
+    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
+
+
 def build(page: Page) -> None:
     """Build the tab."""
     with page.tab("auxiliary", "Auxiliary") as tab:
-        scripts = {STAGE: script("auxiliary.js"), FILM: script("auxiliary.js")}
-        pieces = {name: tab.piece(name, script=scripts.get(name, "")) for name in (STAGE, STRIP, FILM, PEOPLE)}
+        player = script("auxiliary.js")
+        pieces = {name: tab.piece(name, script=player if name == FILM else "") for name in (STAGE, STRIP, FILM, PEOPLE)}
         pieces["settings"] = tab.settings()
         tab.wire(Look, answer, pieces, CHIPS, Export(MENUS, Options, write))
 
@@ -72,30 +82,32 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
         notices.append(
             f"{library.checkpoints[request.checkpoint].label} has no such generator; {asked.checkpoint} is shown."
         )
-    eye = Eye(library, asked.checkpoint, asked.data, pair_of(library, asked))
-    known, waiting, polling = readiness(library, eye)
+    encoder = PairEncoder(library, asked.checkpoint, asked.data, pair_of(library, asked))
+    known, waiting, polling = readiness(library, encoder)
     with LOOKING:
-        bench = take_apart(eye, asked.share, asked.step, wait=False)
-    if asked.share != LEARNED and bench.learned is not None and abs(asked.share - bench.learned) <= SNAP:
+        parts = take_apart(encoder, asked.share, asked.step, wait=False)
+    if asked.share != LEARNED and parts.learned is not None and abs(asked.share - parts.learned) <= SNAP:
         request, asked = request.model_copy(update={"share": LEARNED}), asked.model_copy(update={"share": LEARNED})
-        bench = take_apart(eye, LEARNED, asked.step, wait=False)
+        parts = take_apart(encoder, LEARNED, asked.step, wait=False)
     pair = asked.model_dump(exclude={"mixup", "seed", "share", "step"})
     formulas = (request.mixup, request.seed)
     drawn = {
-        STAGE: look((asked, request.compare, known, waiting), lambda: stage(request, asked, eye, bench, own, waiting)),
-        STRIP: look((pair, formulas, known), lambda: strip(request, asked, eye)),
-        FILM: look(pair, lambda: replay(request, eye)),
+        STAGE: look(
+            (asked, request.compare, known, waiting), lambda: stage(request, asked, encoder, parts, own, waiting)
+        ),
+        STRIP: look((pair, formulas, known), lambda: strip(request, asked, encoder)),
+        FILM: look(pair, lambda: replay(request, encoder)),
         PEOPLE: Piece(pair, lambda: people(library, request)),
         "settings": settings,
     }
     later = [name for name in (STRIP, FILM, PEOPLE) if press.drawn.get(name) != drawn[name].digest]
     if later and press.do != "again":
         drawn = {name: piece for name, piece in drawn.items() if name not in later}
-    keys = [sample.key for sample in eye.pair.sources]
+    keys = [sample.key for sample in encoder.pair.sources]
     return Answer(
         request,
         drawn,
-        say=summary(eye, bench["turned"].place.relative),
+        say=summary(encoder, parts["turned"].place.relative),
         chosen=press.chosen if press.chosen in keys else next(reversed(keys), ""),
         notice=" ".join(filter(None, notices)),
         again=SOON if later and press.do != "again" else POLL if polling else 0,
@@ -148,18 +160,18 @@ def with_own(library: Library, request: Look) -> tuple[Look, dict[str, OwnImage]
     return request.model_copy(update=copies) if request.source == OWN else request, own, notices
 
 
-def readiness(library: Library, eye: Eye) -> tuple[tuple[bool, ...], str, bool]:
+def readiness(library: Library, encoder: PairEncoder) -> tuple[tuple[bool, ...], str, bool]:
     """Start embedding the galleries that ranks need, one checkpoint after another.
 
     Returns:
         Whether each checkpoint's are there; why others are not, in a sentence; whether to ask again.
     """
-    names = checkpoints_of(library, eye.checkpoint)
-    known = tuple(library.ready(name, eye.data) for name in names)
-    if eye.pair.pid is None or all(known):
+    names = checkpoints_of(library, encoder.checkpoint)
+    known = tuple(library.ready(name, encoder.data) for name in names)
+    if encoder.pair.pid is None or all(known):
         return known, "", False
     name = names[known.index(False)]
-    state = library.prepare(name, eye.data)
+    state = library.prepare(name, encoder.data)
     if state.problem:
         return known, f"The ranks of {name} cannot be had: {state.problem}.", False
     if state.stopped:
@@ -167,62 +179,56 @@ def readiness(library: Library, eye: Eye) -> tuple[tuple[bool, ...], str, bool]:
     return known, f"Ranks follow when {name} has looked at all {state.total:,} images.", True
 
 
-def summary(eye: Eye, relative: tuple[float, float] | None) -> str:
+def summary(encoder: PairEncoder, relative: tuple[float, float] | None) -> str:
     """Say the picture in a sentence, for a screen reader."""
     if relative is None:
-        return eye.pair.words
-    return f"{eye.pair.words} MUN's auxiliary image lies {relative[0]:.2f} from V and {relative[1]:.2f} from I."
+        return encoder.pair.words
+    return f"{encoder.pair.words} MUN's auxiliary image lies {relative[0]:.2f} from V and {relative[1]:.2f} from I."
 
 
-def stage(request: Look, asked: Compare, eye: Eye, bench: Bench, own: Mapping[str, OwnImage], waiting: str) -> str:
+def stage(
+    request: Look, asked: Compare, encoder: PairEncoder, parts: Parts, own: Mapping[str, OwnImage], waiting: str
+) -> str:
     """Draw the pair, MUN's image at the chosen ratio and step, what lies under it, and its branches."""
-    rival = make_panel(eye, asked.mixup, asked.seed, wait=False) if request.compare else None
-    below = next((one for one in rival.pictures if one.name == request.compare), None) if rival else None
-    visible, infrared = eye.pair.pixels[eye.size]
-    bins = eye.network.config.generator.bins
+    rivals = make_panel(encoder, asked.mixup, asked.seed, wait=False).pictures if request.compare else ()
+    bins = encoder.network.config.generator.bins
     return html(
         "auxiliary_stage.html",
         request=request,
-        pair=eye.pair,
-        sides=(("visible", eye.pair.visible, encoded(visible)), ("infrared", eye.pair.infrared, encoded(infrared))),
-        bench=bench,
-        made=bench["turned"],
-        below=below,
-        compared=TITLES.get(request.compare, ""),
-        flat={one.name: flat_words(one, bins) for one in bench.pictures[1:]},
-        turned=asked.share != LEARNED and bench.share != bench.learned,
+        pair=encoder.pair,
+        pixels=encoder.pair.pixels[encoder.size],
+        parts=parts,
+        made=parts["turned"],
+        below=next((one for one in rivals if one.name == request.compare), None),
+        flat={one.name: flat_words(one.name, one.spread, bins) for one in parts.pictures[1:]},
+        turned=asked.share != LEARNED and parts.share != parts.learned,
         own=own,
         sources=SOURCES,
         waiting=waiting,
-        uri=encoded,
     )
 
 
-def strip(request: Look, asked: Compare, eye: Eye) -> str:
+def strip(request: Look, asked: Compare, encoder: PairEncoder) -> str:
     """Draw the other auxiliary modalities, and the table of all numbers."""
-    panel = make_panel(eye, asked.mixup, asked.seed, wait=False)
-    inner = panel.pictures[1:-1]
-    top = max([1.25, *(value for picture in inner for value in picture.place.relative or ())])
+    panel = make_panel(encoder, asked.mixup, asked.seed, wait=False)
     return html(
         "auxiliary_rivals.html",
         request=request,
         panel=panel,
-        rivals=[picture for picture in inner if picture.name != "mun"],
-        top=top,
+        top=max([1.25, *(value for picture in panel.pictures[1:-1] for value in picture.place.relative or ())]),
         checkpoint=asked.checkpoint,
-        collection=eye.library.collections[asked.data],
-        display_pairs=DISPLAY_PAIRS,
-        display_seed=DISPLAY_SEED,
-        uri=encoded,
+        collection=encoder.library.collections[asked.data],
+        fitted=(DISPLAY_PAIRS, DISPLAY_SEED),
+        zip=zip,
     )
 
 
-def replay(request: Look, eye: Eye) -> str:
+def replay(request: Look, encoder: PairEncoder) -> str:
     """Draw the image as it formed in training, from kept step to kept step."""
-    card = eye.library.checkpoints[eye.checkpoint].card
-    frames = [(step, encoded(pixels)) for step, pixels in film(eye)]
-    last, notes = card.steps if card else 0, take_apart(eye, wait=False).words
-    return html("auxiliary_film.html", request=request, frames=frames, final=FINAL, last=last, notes=notes)
+    card = encoder.library.checkpoints[encoder.checkpoint].card
+    _, absent = kept_steps(encoder.library, encoder.checkpoint)
+    frames = [] if absent else [(step, encoded(pixels)) for step, pixels in film(encoder)]
+    return html("auxiliary_film.html", request=request, frames=frames, last=card.steps if card else 0, absent=absent)
 
 
 def people(library: Library, request: Look) -> str:
@@ -233,24 +239,27 @@ def people(library: Library, request: Look) -> str:
     """
     if request.source != COLLECTION:
         return ""
-
-    def thumbnails(samples: list[Sample], chosen: str) -> list[tuple[Sample, str]]:
-        return [(one, library.thumbnail(request.data, one, STRIP_HEIGHT)) for one in few(samples, chosen)]
-
-    visible, infrared = partners(library.collections[request.data], request.person)
-    strips = (
-        ("visible", thumbnails(visible, request.visible)),
-        ("infrared", thumbnails(infrared, request.infrared)),
-    )
+    images, chosen = partners(library.collections[request.data], request.person), (request.visible, request.infrared)
+    strips = {
+        name: [
+            (one, library.thumbnail(request.data, one, STRIP_HEIGHT), one.key == key)
+            for one in dealt(own, OFFERED, key)
+        ]
+        for name, own, key in zip(("visible", "infrared"), images, chosen, strict=True)
+    }
     return html("auxiliary_people.html", request=request, strips=strips)
 
 
-def few(samples: list[Sample], chosen: str) -> Iterator[Sample]:
-    """Take as many images as are offered, by camera in turn, the chosen one always among them."""
-    numbers: dict[int, int] = {}
-    order = []
-    for sample in samples:
-        numbers[sample.camid] = numbers.get(sample.camid, 0) + 1
-        order.append((sample.key != chosen, numbers[sample.camid], sample.camid, sample))
-    kept = {sample.key for *_, sample in sorted(order, key=lambda item: item[:3])[:OFFERED]}
-    return (sample for sample in samples if sample.key in kept)
+def write(library: Library, request: Look, options: Options, what: str, kind: str, press: Press) -> File:  # noqa: ARG001
+    """Write a file of the export menu; ranks of a checkpoint whose galleries are not embedded yet are left out.
+
+    Raises:
+        ValueError: The panel cannot be made.
+    """
+    from app.auxiliary import figure  # here: Matplotlib takes a second to load
+
+    result = run(library, request.asked(library), wait=False)
+    call = result.request.call(library, "auxiliary", press.url, ("checkpoint", "data"))
+    if kind in ("csv", "latex"):
+        return File.of(figure.stem_of(result), kind, figure.table(library, result, call, kind))
+    return File.of(figure.stem_of(result), kind, figure.panel_bytes(library, result, call, kind, options.width))

@@ -12,6 +12,7 @@ import numpy as np
 from app.library import Library
 from app.library.checkpoints import by_budget, fair_partner
 from app.library.collection import Collection
+from app.library.queries import dealt
 from app.shared.request import (
     Checkpoint,
     Choice,
@@ -321,14 +322,3 @@ def select(collection: Collection, request: Project) -> tuple[Sample, ...]:
         for modality in (Modality.VISIBLE, Modality.INFRARED)
         for sample in dealt([one for one in by_person[pid] if one.modality is modality], request.images)
     )
-
-
-def dealt(samples: list[Sample], count: int) -> list[Sample]:
-    """Take images round the cameras: the first of each, then the second of each, up to a number; by camera."""
-    turns: dict[str, tuple[int, int]] = {}
-    seen: dict[int, int] = {}
-    for sample in samples:
-        seen[sample.camid] = seen.get(sample.camid, 0) + 1
-        turns[sample.key] = (seen[sample.camid], sample.camid)
-    kept = sorted(samples, key=lambda sample: turns[sample.key])[:count]
-    return sorted(kept, key=lambda sample: (sample.camid, turns[sample.key]))

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from app.explain.subject import BY_LAYER, Explain, Subject, ranked, subject_of
 from app.explain.truth import Truth, find_truth
 from app.library import Library
-from app.library.eye import fitted_display
 from app.library.maps import LayerMap, Views, alike, last_stage, picture_of, pictures_of, reference_of, views_of
+from app.library.pair_encoder import fitted_display
 from app.library.ranking import ImageFacts, Ranked
+from mun.auxiliary.panel import UNIT
 from mun.explain.cams import (
     GENERATOR_LAYERS,
     Look,
@@ -27,7 +28,6 @@ from mun.explain.cams import (
 )
 from mun.explain.targets import Similarity
 from mun.models.network import Network
-from mun.panel import UNIT
 from mun.structures import Modality
 
 __all__ = ["Result", "answer", "explain", "explained", "key_of", "run"]

@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.library.eye import Eye
 from app.library.library import Library
+from app.library.pair_encoder import PairEncoder
 from mun.auxiliary.generator import AuxiliaryGenerator
-from mun.panel import with_state
+from mun.auxiliary.panel import with_state
 from mun.snapshots import SNAPSHOTS, read_snapshots
 
 __all__ = ["FINAL", "film", "generator_at", "kept_steps"]
@@ -53,25 +53,21 @@ def kept_steps(library: Library, checkpoint: str) -> tuple[tuple[int, ...], str]
     return steps, "" if steps else absent
 
 
-def generator_at(eye: Eye, step: int) -> AuxiliaryGenerator:
-    """Return the generator of a step, an own copy, or the shared one, which is never changed.
+def generator_at(encoder: PairEncoder, step: int) -> AuxiliaryGenerator:
+    """Return the generator of a kept step, an own copy, or the shared one, which is never changed.
 
     Raises:
-        ValueError: No such step is kept, or its state is none of this generator's.
+        ValueError: The checkpoint has another generator, or the state is none of this generator's.
     """
-    generator = eye.network.auxiliary
+    generator = encoder.network.auxiliary
     if not isinstance(generator, AuxiliaryGenerator):
-        raise ValueError(f"expected a checkpoint with MUN's generator, {eye.checkpoint} has another one")
+        raise ValueError(f"expected a checkpoint with MUN's generator, {encoder.checkpoint} has another one")
     if step == FINAL:
         return generator
-    states = snapshots(eye.library, eye.checkpoint)
-    if step not in states:
-        listed = ", ".join(map(str, list(states)[:8])) or "none"
-        raise ValueError(f"expected step to be one that {eye.checkpoint} keeps ({listed}) or -1, got {step}")
-    return with_state(generator, states[step])
+    return with_state(generator, snapshots(encoder.library, encoder.checkpoint)[step])
 
 
-def film(eye: Eye) -> list[tuple[int, NDArray[np.uint8]]]:
+def film(encoder: PairEncoder) -> list[tuple[int, NDArray[np.uint8]]]:
     """Make the image of every kept step, and last of the whole training, as the page shows images.
 
     Returns:
@@ -80,15 +76,13 @@ def film(eye: Eye) -> list[tuple[int, NDArray[np.uint8]]]:
     Raises:
         ValueError: A state is none of this generator's.
     """
-    steps, card = kept_steps(eye.library, eye.checkpoint)[0], eye.library.checkpoints[eye.checkpoint].card
-    last = 0 if card is None else card.steps
+    card = encoder.library.checkpoints[encoder.checkpoint].card
+    steps = kept_steps(encoder.library, encoder.checkpoint)[0]
+    wanted = (*(step for step in steps if card is None or step != card.steps), FINAL) if steps else ()
 
     def make() -> tuple[tuple[int, NDArray[np.uint8]], ...]:
-        frames = []
-        for step in (*(step for step in steps if step != last), FINAL) if steps else ():
-            with torch.no_grad():
-                (image,) = generator_at(eye, step)(*eye.inputs)
-            frames.append((step, eye.display.pixels(image[0])))
-        return tuple(frames)
+        with torch.no_grad():
+            made = ((step, generator_at(encoder, step)(*encoder.inputs)[0][0]) for step in wanted)
+            return tuple((step, encoder.display.pixels(image)) for step, image in made)
 
-    return list(eye.kept(("film", eye.data), make))
+    return list(encoder.kept(("film", encoder.data), make))

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from app.library.collection import Collection
 from app.library.library import Library
+from mun.auxiliary.panel import UNIT, Display
 from mun.data.augment import to_images
 from mun.data.pairing import Pair
 from mun.evaluation.corrupted import Corruption
 from mun.explain.cams import STAGES, Look, Method, activation_maps, upsampled
 from mun.explain.targets import Similarity, center
 from mun.models.network import Network
-from mun.panel import UNIT, Display
 from mun.structures import Modality, Sample
 
 __all__ = ["PALETTE", "SCALES", "LayerMap", "Scale", "Views", "alike", "fit_scale", "heat_uri", "last_stage", "palette"]

@@ -151,7 +151,8 @@ def chosen_samples(library: Library, data: str, visible: str, infrared: str, per
         person: Who is meant where no key says it; 0 for the pair that a first visitor sees.
 
     Raises:
-        ValueError: A key names no image of that modality, or the person is seen in one modality only.
+        ValueError: A key names no image of that modality, the keys name two people, or the person is seen in one
+            modality only.
     """
     collection, named = library.collections[data], []
     for modality, key in ((Modality.VISIBLE, visible), (Modality.INFRARED, infrared)):
@@ -164,6 +165,11 @@ def chosen_samples(library: Library, data: str, visible: str, infrared: str, per
         named.append(sample)
     one, other = named
     if one is not None and other is not None:
+        if one.pid != other.pid:
+            raise ValueError(
+                f"expected a visible and an infrared image of one person, got person {one.pid} and person {other.pid};"
+                " a generator is trained on pairs of one person"
+            )
         return one, other
     pid = one.pid if one else other.pid if other else person
     opening = opening_pair(library, data)
@@ -175,13 +181,8 @@ def collection_pair(library: Library, data: str, visible: Sample, infrared: Samp
     """Read two images of one person.
 
     Raises:
-        ValueError: They show two people, or an image is broken or gone.
+        ValueError: An image is broken or gone.
     """
-    if visible.pid != infrared.pid:
-        raise ValueError(
-            f"expected a visible and an infrared image of one person, got person {visible.pid} and person"
-            f" {infrared.pid}; a generator is trained on pairs of one person"
-        )
     collection = library.collections[data]
     content, sizes = (collection.content, visible.key, infrared.key), library.input_sizes
     pixels = library.cache.get(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from app.library.collection import Terms
 from app.library.library import Library
 from mun.structures import Sample
 
-__all__ = ["Item", "Order", "list_queries", "opening", "ordered"]
+__all__ = ["Item", "Order", "dealt", "list_queries", "opening", "ordered"]
 
 
 class Order(StrEnum):
@@ -76,3 +77,22 @@ def list_queries(library: Library, checkpoint: str, data: str, terms: Terms) -> 
             measured = zip(asked.samples, metrics.average_precision, metrics.first_hit, strict=True)
             scores = {sample.key: (float(ap), int(hit)) for sample, ap, hit in measured if hit > 0}
     return [Item(sample, asked.numbers[sample.key], *scores.get(sample.key, (None, None))) for sample in asked.samples]
+
+
+def dealt(samples: Sequence[Sample], count: int, chosen: str = "") -> list[Sample]:
+    """Take images round the cameras: the first of each, then the second of each, up to a number.
+
+    Args:
+        samples: Of one person.
+        count: How many at most.
+        chosen: Key of one that is taken first.
+
+    Returns:
+        By camera, within a camera in their order.
+    """
+    seen, turns = Counter[int](), dict[str, tuple[bool, int, int]]()
+    for sample in samples:
+        seen[sample.camid] += 1
+        turns[sample.key] = (sample.key != chosen, seen[sample.camid], sample.camid)
+    kept = set(sorted(turns, key=lambda key: turns[key])[:count])
+    return sorted((sample for sample in samples if sample.key in kept), key=lambda sample: sample.camid)

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.library import Library
 from app.library.background import Progress
+from app.library.thumbnails import encoded
 from app.shared.request import Choice, Request, bounds
 
 __all__ = ["Chip", "chips", "controls", "form", "html", "prepared"]
@@ -31,6 +32,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
+    environment.filters["uri"] = encoded
     environment.filters["percent"] = lambda value, digits=1: f"{100 * value:.{digits}f} %"
     return environment
 

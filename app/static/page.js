@@ -217,7 +217,7 @@ window.mun = (() => {
     file.remove();
   };
   const enlarge = (button) => {
-    const pictures = button.matches("img") ? [button] : [...button.querySelectorAll("img")]; // a map lies over its image
+    const pictures = button.matches("img") ? [button] : [...button.querySelectorAll("img:not([data-beside])")]; // a map lies over its image
     const dialog = make("dialog", { className: "mun-large" });
     const layers = make("div", { className: "mun-layers" });
     for (const { dataset, src, alt, className } of pictures) layers.append(make("img", { src: dataset.full ?? src, alt, className }));

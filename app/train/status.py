@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.library import Library
-from app.library.eye import Eye
 from app.library.film import FINAL, film
+from app.library.pair_encoder import PairEncoder
 from app.library.pairs import collection_pair, opening_pair
 from app.library.thumbnails import data_uri, encoded
 from app.train.queue import Queue
@@ -282,7 +282,7 @@ def film_of_default(library: Library) -> Film | None:
     """
     checkpoint, data = library.default_checkpoint, library.default_data
     try:
-        eye = Eye(library, checkpoint, data, collection_pair(library, data, *opening_pair(library, data)))
+        eye = PairEncoder(library, checkpoint, data, collection_pair(library, data, *opening_pair(library, data)))
         frames = film(eye)
     except ValueError:
         return None

@@ -15,19 +15,19 @@ from broken_images import whole_image
 from PIL import Image
 
 from app.auxiliary.compare import Compare, Look, Result, answer, pair_of, run
-from app.auxiliary.export import Options, write
 from app.auxiliary.generator import flat_words, take_apart
 from app.auxiliary.panel import ORDER
+from app.auxiliary.tab import Options, write
 from app.library import Library, open_library
-from app.library.eye import Eye
 from app.library.film import film
+from app.library.pair_encoder import PairEncoder
 from app.library.pairs import opening_pair
 from app.shared.tab import Press
 from mun.auxiliary.generator import input_dependence
+from mun.auxiliary.panel import iml_share
 from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
-from mun.panel import iml_share
 from mun.snapshots import SNAPSHOTS, write_snapshots
 from mun.structures import Modality
 
@@ -138,13 +138,13 @@ def test_the_generator_is_taken_apart_and_never_changed(rivals: Library, result:
     before = {name: value.clone() for name, value in generator.state_dict().items()}
     visible, infrared = tensors(rivals)
     learned = iml_share(generator)
-    taken = result.bench
+    taken = result.parts
     assert taken.learned == taken.share == learned
     assert taken.dependence == pytest.approx(input_dependence(generator, visible, infrared))
     assert (taken["turned"].pixels == result.panel["mun"].pixels).all()
     assert taken["turned"].place.to_visible == pytest.approx(result.panel["mun"].place.to_visible, abs=1e-6)
-    eye = Eye(rivals, "mun-tiny", "synvi", result.panel.pair)
-    ends = [take_apart(eye, share)["turned"].pixels.astype(int) for share in (0.0, 1.0)]
+    encoder = PairEncoder(rivals, "mun-tiny", "synvi", result.panel.pair)
+    ends = [take_apart(encoder, share)["turned"].pixels.astype(int) for share in (0.0, 1.0)]
     assert np.abs(ends[0] - ends[1]).max() > 3
     for end in ends:
         assert np.abs(end - taken["turned"].pixels.astype(int)).max() > 3
@@ -152,42 +152,42 @@ def test_the_generator_is_taken_apart_and_never_changed(rivals: Library, result:
 
 
 def test_a_kept_step_is_the_generator_of_that_step(rivals: Library) -> None:
-    taken = asked(rivals, **PAIR, step=5).bench
+    taken = asked(rivals, **PAIR, step=5).parts
     assert taken.steps == (5, 10)
     assert taken.step == 5
     assert taken.learned == pytest.approx(1 / 3)
     assert taken["turned"].title == "MUN, step 5"
-    assert asked(rivals, **PAIR).bench.learned == pytest.approx(0.5)
+    assert asked(rivals, **PAIR).parts.learned == pytest.approx(0.5)
     with pytest.raises(ValueError, match=r"one that mun-tiny keeps \(5, 10\) or -1, got 6"):
         asked(rivals, **PAIR, step=6)
 
 
 def test_the_film_ends_with_the_whole_training_and_is_shown_as_the_page_shows_images(rivals: Library) -> None:
-    eye = Eye(rivals, "mun-tiny", "synvi", asked(rivals, **PAIR).panel.pair)
-    frames = film(eye)
+    encoder = PairEncoder(rivals, "mun-tiny", "synvi", asked(rivals, **PAIR).panel.pair)
+    frames = film(encoder)
     assert [step for step, _ in frames] == [5, 10, -1]
     for step, pixels in frames:
-        assert (pixels == asked(rivals, **PAIR, step=step).bench["turned"].pixels).all()
+        assert (pixels == asked(rivals, **PAIR, step=step).parts["turned"].pixels).all()
 
 
 def test_a_branch_that_shows_nothing_says_so_by_its_spread(rivals: Library, result: Result) -> None:
-    for part in result.bench.pictures[1:]:
+    for part in result.parts.pictures[1:]:
         values = part.pixels.astype(float).reshape(-1, 3)
         if not part.clipped:
             assert part.spread == pytest.approx(values.std(axis=0, ddof=1).mean() / 255, abs=0.01)
-    assert flat_words(replace(result.bench["cml"], spread=0.004), ((1, 1), (8, 4))) == (
+    assert flat_words("cml", 0.004, ((1, 1), (8, 4))) == (
         "Flat: values vary by 0.4 % of black to white. It fuses at most 8 by 4 averages of each image: tone, no detail."
     )
-    assert flat_words(replace(result.bench["iml"], spread=0.004), ((8, 4),)).endswith("black to white.")
-    assert flat_words(replace(result.bench["cml"], spread=0.2), ((8, 4),)) == ""
+    assert flat_words("iml", 0.004, ((8, 4),)).endswith("black to white.")
+    assert flat_words("cml", 0.2, ((8, 4),)) == ""
 
 
 def test_what_is_missing_is_said(library: Library) -> None:
     result = asked(library)
     assert [missing.name for missing in result.panel.missing] == ["x", "middle", "syncretic"]
     assert all("No checkpoint of it is loaded" in missing.words for missing in result.panel.missing)
-    assert result.bench.steps == ()
-    assert any("cannot be replayed" in words for words in result.bench.words)
+    assert result.parts.steps == ()
+    assert any("cannot be replayed" in words for words in result.parts.words)
 
 
 def test_a_broken_file_of_steps_is_a_sentence(rivals: Library) -> None:
@@ -195,7 +195,7 @@ def test_a_broken_file_of_steps_is_a_sentence(rivals: Library) -> None:
     whole = path.read_bytes()
     try:
         path.write_bytes(b"no safetensors")
-        words = asked(rivals, **PAIR).bench.words
+        words = asked(rivals, **PAIR).parts.words
         assert any("cannot be replayed" in one for one in words)
         assert not any(str(path.parent.parent) in one for one in words)
     finally:

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from matplotlib import rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
-from app.auxiliary.figure import INFRARED, MAX_TILES, VISIBLE, Tile, draw_panel
+from app.auxiliary.figure import INFRARED, VISIBLE, draw_panel
 from app.shared.figure import DPI, WIDTHS, figure_bytes, styled
+from app.shared.tiles import Tile
 
 CALL = "from gradio_client import Client; print(Client('http://127.0.0.1:7860').predict(seed=3, api_name='/auxiliary'))"
 CAPTION = "A pair with $ and _ and a name that is <b>odd</b>. " * 3
@@ -24,10 +26,14 @@ def tiles(count: int) -> list[Tile]:
             draws.integers(0, 256, (64, 32, 3), dtype=np.uint8),
             f"Modality {number}{', a long name' * (number % 2)}",
             ("V 0.60 · I 0.70", "rank 1 | 2"),
-            None if number in (0, count - 1) else (0.6, 1.4),
         )
         for number in range(count)
     ]
+
+
+def drawn(count: int, below: int, width: str = "two-column") -> Figure:
+    chart = [(tile.title, (0.6, 1.4)) for tile in tiles(count)[1:-1]]
+    return draw_panel(tiles(count), tiles(3)[:below], chart, CAPTION, CALL, width)
 
 
 def opened(data: bytes) -> np.ndarray:
@@ -38,7 +44,7 @@ def opened(data: bytes) -> np.ndarray:
     ("count", "below", "width"), [(12, 3, "two-column"), (8, 2, "one-column"), (3, 0, "two-column")]
 )
 def test_every_image_and_bar_is_on_the_paper(count: int, below: int, width: str) -> None:
-    figure = draw_panel(tiles(count), tiles(3)[:below], CAPTION, CALL, width=width)
+    figure = drawn(count, below, width)
     assert sum(len(axes.images) for axes in figure.axes) == count + below
     chart = figure.axes[1]
     lengths = [patch.get_width() for patch in chart.patches]
@@ -65,18 +71,9 @@ def test_every_image_and_bar_is_on_the_paper(count: int, below: int, width: str)
 
 def test_the_same_panel_gives_the_same_bytes_and_one_page() -> None:
     before = dict(rcParams)
-    one, other = (figure_bytes(draw_panel(tiles(5), [], CAPTION, CALL), "pdf") for _ in range(2))
+    one, other = (figure_bytes(drawn(5, 0), "pdf") for _ in range(2))
     assert one == other
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", one)) == 1
     assert b"/FontFile2" in one
     assert b"/Type3" not in one
     assert dict(rcParams) == before
-
-
-@pytest.mark.parametrize(
-    ("count", "below", "width"),
-    [(2, 0, "two-column"), (MAX_TILES + 1, 0, "two-column"), (5, 4, "two-column"), (5, 0, "poster")],
-)
-def test_a_panel_has_bounds(count: int, below: int, width: str) -> None:
-    with pytest.raises(ValueError, match="expected"):
-        draw_panel(tiles(count), tiles(below), CAPTION, CALL, width=width)

@@ -1,4 +1,4 @@
-"""How one checkpoint sees a pair of images: its auxiliary images, their embeddings, and how they are shown."""
+"""How one checkpoint encodes a pair of images: its auxiliary images and their embeddings."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from app.library.library import Library
 from app.library.own_images import too_new
 from app.library.pairs import ImagePair
 from mun.auxiliary.generator import input_dependence
+from mun.auxiliary.panel import UNIT, Display, fit_display
 from mun.data.augment import to_images
 from mun.data.pairing import pair_samples
 from mun.embedding import auxiliary_images, embed_images
 from mun.models.network import Network
-from mun.panel import UNIT, Display, fit_display
 from mun.structures import Modality
 
-__all__ = ["DISPLAY_PAIRS", "DISPLAY_SEED", "GENERATORS", "Eye", "fitted_display", "generator_names"]
+__all__ = ["DISPLAY_PAIRS", "DISPLAY_SEED", "GENERATORS", "PairEncoder", "fitted_display", "generator_names"]
 
 GENERATORS = {"mun": "MUN", "mun-shuffled": "MUN, shuffled partners", "mun-frozen": "MUN, never trained"}
 DISPLAY_PAIRS, DISPLAY_SEED = 16, 0  # pairs that the display mapping of a checkpoint is fitted to
@@ -52,8 +52,8 @@ def fitted_display(library: Library, checkpoint: str, data: str) -> Display:
     return library.cache.get(key, fit, lambda _: 100)
 
 
-class Eye:
-    """One checkpoint that looks at one pair; nothing of the shared network is changed.
+class PairEncoder:
+    """One checkpoint that encodes one pair; nothing of the shared network is changed.
 
     Args:
         library: What all visitors share.
@@ -126,19 +126,14 @@ class Eye:
         Returns:
             The point of each, `(1, D)`, by the same names.
         """
-        new = [what for what in images if not self._has(("point", what))]
-        rows = self.embed(torch.cat([images[what] for what in new])) if new else np.zeros((0, 0))
-        made = {what: rows[row : row + 1].copy() for row, what in enumerate(new)}
-        return {what: self.kept(("point", what), partial(self._made, made, images, what)) for what in images}
+        known, kept = self.library.cache, self.pair.content is not None
+        new = [what for what in images if not (kept and self._key(("point", what)) in known)]
+        rows = dict(zip(new, self.embed(torch.cat([images[what] for what in new])), strict=True)) if new else {}
 
-    def _has(self, what: Hashable) -> bool:
-        return self.pair.content is not None and self._key(what) in self.library.cache
+        def point(what: Hashable) -> NDArray[np.float64]:  # one that the cache has dropped meanwhile is embedded again
+            return rows[what][None].copy() if what in rows else self.embed(images[what])
 
-    def _made(
-        self, made: Mapping[Hashable, NDArray[np.float64]], images: Mapping[Hashable, Tensor], what: Hashable
-    ) -> NDArray[np.float64]:
-        """Return a point of this batch; one that the cache has dropped meanwhile is embedded again."""
-        return made[what] if what in made else self.embed(images[what])
+        return {what: self.kept(("point", what), partial(point, what)) for what in images}
 
     def dependence(self) -> float | None:
         """Tell how much the checkpoint's auxiliary images depend on the visible input, in [0, 1]."""

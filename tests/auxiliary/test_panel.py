@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from mun.auxiliary.generator import AuxiliaryGenerator
+from mun.auxiliary.panel import UNIT, Display, at_share, branch_images, fit_display, iml_share, with_state
 from mun.config import GeneratorConfig
-from mun.panel import UNIT, Display, at_share, branch_images, fit_display, iml_share, with_state
 
 
 def make(**changes: object) -> AuxiliaryGenerator:

@@ -1,0 +1,103 @@
+"""Images with words in a grid, for the figures of several tabs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from app.shared.figure import GREY, SMALL, draw_image, width_of
+
+__all__ = ["Grid", "Tile", "canvas", "draw_tile", "fitting"]
+
+TITLE_SIZE, LINE = 6.0, 0.09  # points of a tile's title; inches of a line below it
+HEAD, GUTTER, ROW_GAP, MARGIN = 0.15, 0.07, 0.07, 0.03  # inches
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """An image with words: RGB, uint8, `(H, W, 3)`.
+
+    Attributes:
+        pixels: The image.
+        title: Above it.
+        lines: Below it.
+        cover: What is laid over it, RGBA, [0, 1], `(H, W, 4)`; `None` for nothing.
+    """
+
+    pixels: NDArray[np.uint8]
+    title: str
+    lines: tuple[str, ...] = ()
+    cover: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where tiles are, in inches from the upper left corner.
+
+    Attributes:
+        width: Of the figure.
+        per_row: Tiles of a row.
+        foot: Room for words below an image.
+        aspect: Height of an image's place per width.
+    """
+
+    width: float
+    per_row: int
+    foot: float
+    aspect: float = 2.0
+
+    @property
+    def tile(self) -> float:
+        """Width of an image's place."""
+        return (self.width - 2 * MARGIN - (self.per_row - 1) * GUTTER) / self.per_row
+
+    @property
+    def row(self) -> float:
+        """Height of a row."""
+        return HEAD + self.aspect * self.tile + self.foot
+
+    def box(self, row: int, column: int) -> tuple[float, float, float, float]:
+        """Return left, top, width and height of an image."""
+        left = MARGIN + column * (self.tile + GUTTER)
+        top = MARGIN + HEAD + row * (self.row + ROW_GAP)
+        return left, top, self.tile, self.aspect * self.tile
+
+    def bottom(self, rows: int) -> float:
+        """Return where so many rows end."""
+        return MARGIN + rows * self.row + (rows - 1) * ROW_GAP
+
+
+def canvas(wide: float, high: float) -> tuple[Figure, Axes]:
+    """Begin a figure, and axes over all of it in inches from the upper left corner."""
+    figure = Figure(figsize=(wide, high))
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set(xlim=(0, wide), ylim=(high, 0))
+    axes.set_axis_off()
+    return figure, axes
+
+
+def draw_tile(axes: Axes, box: tuple[float, float, float, float], tile: Tile) -> None:
+    """Draw an image with its title and lines, and what is laid over it."""
+    left, top, width, height = box
+    draw_image(axes, box, tile.pixels)
+    if tile.cover is not None:
+        axes.imshow(tile.cover, extent=(left, left + width, top + height, top), aspect="auto", interpolation="auto")
+    axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=GREY, linewidth=0.5))
+    size = fitting(tile.title, width, weight="bold")
+    axes.text(left, top - 0.03, tile.title, size=size, weight="bold", va="bottom")
+    for number, line in enumerate(tile.lines):
+        below = top + height + 0.04 + LINE * number
+        axes.text(left + width / 2, below, line, size=fitting(line, width, SMALL), va="top", ha="center")
+
+
+def fitting(words: str, width: float, size: float = TITLE_SIZE, **style: Any) -> float:
+    """Choose the size, in points, at which words are no wider than their place."""
+    needed = width_of(words, FontProperties(size=size, **style))
+    return size * min(1.0, width / needed) if needed else size
