@@ -17,13 +17,11 @@ from app.explain import explain
 from app.explain.subject import Explain
 from app.explain.tab import build as build_explain
 from app.library import Library
-from app.library.thumbnails import STRIP_HEIGHT
 from app.retrieval import own, rank, scores
 from app.retrieval.tab import build as build_retrieval
 from app.server.sessions import keep_sessions_light
 from app.shared.api import LIGHT, expose
-from app.shared.html import html
-from app.shared.tab import Page, Piece
+from app.shared.tab import Page
 from app.train import tab as train
 from app.train.queue import Queue
 from app.train.request import Look, Start, Stop
@@ -38,7 +36,7 @@ def build(library: Library, queue: Queue) -> gr.Blocks:
     keep_sessions_light()
     demo: gr.Blocks = gr.Blocks(title="MUN: visible-infrared person re-identification", fill_width=True)
     with demo:
-        page = Page(library, header, follow)
+        page = Page(library)
         build_retrieval(page)
         build_embeddings(page)
         build_auxiliary(page)
@@ -57,27 +55,3 @@ def build(library: Library, queue: Queue) -> gr.Blocks:
         expose("explain", Explain, explain.answer, library, concurrency_limit=2)
     demo.queue(max_size=MAX_CALLS)
     return demo
-
-
-def header(library: Library) -> Piece:
-    """Draw the header with the switchers of checkpoint and data for all tabs; runs that finish bring checkpoints."""
-    checkpoints = [(name, library.checkpoints[name].title) for name in library.usable]
-    piece = Piece(checkpoints, lambda: html("header.html", checkpoints=checkpoints, drawn=piece.digest, **facts))
-    facts = {
-        "data": [
-            (name, f"{one.title} · {one.num_identities} people · {len(one.queries)} queries")
-            for name, one in library.collections.items()
-        ],
-        "synthetic": any(one.synthetic for one in library.collections.values()),
-    }
-    return piece
-
-
-def follow(library: Library, data: str, key: str) -> str:
-    """Draw the image that the visitor has chosen, for every tab."""
-    collection = library.collections.get(data)
-    if collection is None or key not in collection.rows:
-        return ""
-    sample = collection.samples[collection.rows[key]]
-    words = f"Person {sample.pid}, {sample.modality} camera {sample.camid}"
-    return html("strip.html", uris=[library.thumbnail(data, sample, STRIP_HEIGHT)], words=words)

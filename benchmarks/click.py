@@ -29,7 +29,7 @@ class Event:
 class Client:
     """Whose session it is."""
 
-    session_hash = "somebody"
+    session_hash, client = "somebody", None
 
 
 def run_through(library: Any) -> set[CodeType]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Self
 
+from pydantic import BeforeValidator
+
 from app.auxiliary.generator import LEARNED, Parts, take_apart
 from app.auxiliary.panel import TITLES, Panel, make_panel
 from app.library import Library
@@ -29,7 +31,6 @@ from app.shared.request import (
     one_of,
     option,
     shown,
-    typed,
 )
 from mun.structures import Modality, Split
 
@@ -134,7 +135,7 @@ class Compare(Request):
     seed: Whole = option(
         0, "Seed", "Of the rectangle of CutMix and the channel of channel exchange, 0 to 9999.", ge=0, le=MAX_SEED
     )
-    share: Annotated[float, typed(a_share)] = option(
+    share: Annotated[float, BeforeValidator(a_share)] = option(
         LEARNED,
         "IML share",
         "Share of the intra-modality learners in MUN's layer scale, 0 to 1; -1 as learned.",

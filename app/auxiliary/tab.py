@@ -27,7 +27,7 @@ from app.library.film import film, kept_steps
 from app.library.own_images import OwnImage, small
 from app.library.pair_encoder import DISPLAY_PAIRS, DISPLAY_SEED, PairEncoder
 from app.library.pairs import partners
-from app.library.queries import dealt
+from app.library.ranking import dealt
 from app.library.thumbnails import STRIP_HEIGHT, encoded
 from app.shared.export import WIDTH_NAMES
 from app.shared.html import form, html
@@ -55,7 +55,7 @@ class Options(Request):
 
 def build(page: Page) -> None:
     """Build the tab."""
-    with page.tab("auxiliary", "Auxiliary") as tab:
+    with page.tab("auxiliary", "Auxiliary", strip=False) as tab:
         player = script("auxiliary.js")
         pieces = {name: tab.piece(name, script=player if name == FILM else "") for name in (STAGE, STRIP, FILM, PEOPLE)}
         pieces["settings"] = tab.settings()
@@ -242,7 +242,7 @@ def people(library: Library, request: Look) -> str:
     images, chosen = partners(library.collections[request.data], request.person), (request.visible, request.infrared)
     strips = {
         name: [
-            (one, library.thumbnail(request.data, one, STRIP_HEIGHT), one.key == key)
+            (one, library.thumbnail(request.data, one.key, STRIP_HEIGHT), one.key == key)
             for one in dealt(own, OFFERED, key)
         ]
         for name, own, key in zip(("visible", "infrared"), images, chosen, strict=True)

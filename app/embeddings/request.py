@@ -12,7 +12,7 @@ import numpy as np
 from app.library import Library
 from app.library.checkpoints import by_budget, fair_partner
 from app.library.collection import Collection
-from app.library.queries import dealt
+from app.library.ranking import dealt
 from app.shared.request import (
     Checkpoint,
     Choice,

@@ -287,8 +287,7 @@ def columns_of(result: Result) -> dict[str, Any]:
 
 def uri(library: Library, result: Result, key: str, height: int) -> str:
     """Return a thumbnail by its key; empty where there is none."""
-    collection = library.collections[result.request.data]
-    return library.thumbnail(result.request.data, collection.samples[collection.rows[key]], height) if key else ""
+    return library.thumbnail(result.request.data, key, height) if key else ""
 
 
 def hovered(library: Library, request: View, press: Press) -> str:

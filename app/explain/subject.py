@@ -9,8 +9,7 @@ from typing import Annotated, Any, Self
 from app.library import Library
 from app.library.collection import Collection, Direction, Terms
 from app.library.plans import plan_of, recipe_of
-from app.library.queries import list_queries, opening
-from app.library.ranking import Ranked
+from app.library.ranking import Ranked, opening
 from app.shared.request import Checkpoint, Choice, Data, RefusalError, Request, Text, Whole, one_of, option, shown
 from mun.data.pairing import Pair, pair_samples
 from mun.explain.cams import GENERATOR_LAYERS, STAGES, Method
@@ -203,9 +202,9 @@ def ranked(library: Library, checkpoint: str, data: str, sample: Sample) -> tupl
     way = Direction.INFRARED_TO_VISIBLE if sample.modality is Modality.INFRARED else Direction.VISIBLE_TO_INFRARED
     collection = library.collections[data]
     for protocol in collection.protocols:
-        if sample.key in collection.asked(protocol, way).rows:
-            ranking = library.rank(checkpoint, data, Terms(protocol, direction=way), sample.key)
-            return ranking.top(RANKED)
+        row = collection.asked(protocol, way).rows.get(sample.key)
+        if row is not None:
+            return library.table(checkpoint, data, Terms(protocol, direction=way)).top(row, RANKED)
     return ()
 
 
@@ -293,7 +292,7 @@ def first_image(library: Library, checkpoint: str, data: str) -> str:
 
     def choose() -> str:
         library.embeddings(checkpoint, data)
-        items = list_queries(library, checkpoint, data, terms)
+        items = library.queries(checkpoint, data, terms)
         plan = plan_of(library, data)
         carrying = []
         if plan is not None:

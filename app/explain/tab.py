@@ -17,7 +17,6 @@ from app.library import Library
 from app.library.background import Job, Progress
 from app.library.collection import Terms
 from app.library.maps import SCALES, fit_scale, heat_uri, palette, png_uri
-from app.library.queries import list_queries
 from app.library.thumbnails import STRIP_HEIGHT, encoded
 from app.shared.html import form, html, prepared
 from app.shared.request import Choice, Switch, Text, Whole, one_of, option
@@ -119,9 +118,9 @@ def turned(library: Library, request: Shown, press: Press) -> Shown:
 def pick(library: Library, request: Shown, how: str) -> str:
     """Choose another query at random; for `wrong`, one whose closest image shows somebody else, where there is one."""
     terms = Terms(library.collections[request.data].protocols[0])
-    items = list_queries(library, request.checkpoint, request.data, terms)
+    items = library.queries(request.checkpoint, request.data, terms)
     wrong = [one for one in items if (one.first_hit or 1) > 1] if how == "wrong" else []
-    others = [one for one in wrong or items if one.sample.key != request.image]
+    others = [one for one in wrong or items if one.key != request.image]
     return random.SystemRandom().choice(others).sample.key if others else request.image
 
 
@@ -273,8 +272,10 @@ def choice_html(library: Library, request: Shown, result: Result) -> str:
         "explain_choice.html",
         request=request,
         result=result,
-        own=[(one, library.thumbnail(data, one, STRIP_HEIGHT)) for one in own[first : first + OFFERED]],
-        ranked=list(zip(result.ranking, [library.thumbnail(data, one, STRIP_HEIGHT) for one in ranked], strict=True)),
+        own=[(one, library.thumbnail(data, one.key, STRIP_HEIGHT)) for one in own[first : first + OFFERED]],
+        ranked=list(
+            zip(result.ranking, [library.thumbnail(data, one.key, STRIP_HEIGHT) for one in ranked], strict=True)
+        ),
         people=list(dict.fromkeys([result.image.pid, *(one.pid for one in result.ranking)])),
     )
 
@@ -289,7 +290,7 @@ def people_html(library: Library, result: Result, page: object) -> str:
     shown = [people[pid] for pid in listed[number * PEOPLE : (number + 1) * PEOPLE]]
     return html(
         "explain_people.html",
-        items=[(one, library.thumbnail(data, one, STRIP_HEIGHT)) for one in shown],
+        items=[(one, library.thumbnail(data, one.key, STRIP_HEIGHT)) for one in shown],
         pid=result.image.pid,
         page=number,
         last=last,

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ __all__ = [
     "Entries",
     "budget_note",
     "by_budget",
-    "default_first",
     "fair_partner",
     "list_checkpoints",
     "load_network",
@@ -51,34 +51,34 @@ class CheckpointEntry:
     reason: str = ""
     own: OwnModel | None = None
 
-    @property
+    @cached_property
     def title(self) -> str:
         """Name, kind and steps, for a menu."""
         if self.card is None or self.own is not None:
             return self.name if self.own is None else f"{self.name} (a model of your own)"
         return f"{self.name} (auxiliary: {self.card.config.model.auxiliary}) · {self.steps:,} steps"
 
-    @property
+    @cached_property
     def label(self) -> str:
         """What it is, in a word or two."""
         kind = "" if self.card is None or self.own is not None else self.card.config.model.auxiliary
         names = {"mun": "MUN", "none": "Two modalities"}
         return names.get(kind, f"{kind.replace('-', ' ').capitalize()} (auxiliary)" if kind else self.name)
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """Steps it was trained; thousands to a hundred, because equal runs keep their weights at different steps."""
         done = 0 if self.card is None else self.card.steps
         return done if done < 1000 else round(done, -2)
 
-    @property
+    @cached_property
     def pairs(self) -> int:
         """Visible images, and as many infrared ones, per step."""
         return (
             0 if self.card is None else self.card.config.train.ids_per_batch * self.card.config.train.instances_per_id
         )
 
-    @property
+    @cached_property
     def identities(self) -> int | None:
         """People it was trained on; `None` where the card does not say."""
         splits = self.card.data.get("splits") if self.card else None
@@ -86,7 +86,7 @@ class CheckpointEntry:
         count = train.get("identities") if isinstance(train, dict) else None
         return count if isinstance(count, int) else None
 
-    @property
+    @cached_property
     def budget(self) -> str:
         """What it was given, as far as its card says: network, image size, steps and pairs, identities."""
         if self.card is None:
@@ -111,20 +111,32 @@ class CheckpointEntry:
 
 
 class Entries(dict[str, CheckpointEntry]):
-    """Checkpoints by name; asking for one that is gone is bad input, because runs can be deleted."""
+    """Checkpoints by name, never changed; asking for one that is gone is bad input, because runs can be deleted."""
 
     def __missing__(self, name: str) -> CheckpointEntry:
         raise ValueError("expected a checkpoint that is loaded, this one is not there any more; choose another")
 
+    @cached_property
+    def usable(self) -> list[str]:
+        """Names of those that can be used, the default first, the others in their order.
 
-def default_first(entries: Iterable[CheckpointEntry]) -> list[str]:
-    """List the names of the checkpoints that can be used, the default first and the others in their order.
+        The default is this project's own checkpoint where it is there, else the first with MUN's generator, else the
+        first.
+        """
+        kinds = {entry.name: entry.card.config.model.auxiliary for entry in self.values() if entry.card is not None}
+        first = DEFAULT if DEFAULT in kinds else next((name for name, kind in kinds.items() if kind == "mun"), None)
+        return sorted(kinds, key=lambda name: first is not None and name != first)
 
-    The default is this project's own checkpoint where it is there, else the first with MUN's generator, else the first.
-    """
-    kinds = {entry.name: entry.card.config.model.auxiliary for entry in entries if entry.card is not None}
-    first = DEFAULT if DEFAULT in kinds else next((name for name, kind in kinds.items() if kind == "mun"), None)
-    return sorted(kinds, key=lambda name: first is not None and name != first)
+    @cached_property
+    def partners(self) -> dict[str, str]:
+        """Fair partner of each of them by name; empty where there is none."""
+        return {name: fair_partner(self.values(), name) for name in self}
+
+    @cached_property
+    def rivals(self) -> dict[str, list[tuple[str, str]]]:
+        """Of each that can be used: the others by budget, with what makes one no fair match."""
+        usable = by_budget(self[name] for name in self.usable)
+        return {one.name: [(other.name, other.against(one)) for other in usable if other is not one] for one in usable}
 
 
 def by_budget(entries: Iterable[CheckpointEntry]) -> list[CheckpointEntry]:

@@ -43,30 +43,26 @@ SEVERITY = 3  # for who does not choose
 
 
 class Direction(StrEnum):
-    """Who asks whom; only infrared queries are a published protocol of SYSU-MM01."""
+    """Who asks whom; only infrared queries are a published protocol of SYSU-MM01.
+
+    Attributes:
+        published: Whether the protocols are published this way round.
+        query_modality: The modality of the queries.
+        gallery_modality: The modality of the gallery.
+    """
 
     INFRARED_TO_VISIBLE = "i2v"
     VISIBLE_TO_INFRARED = "v2i"
 
-    @property
+    def __init__(self, value: str) -> None:
+        self.published = value == "i2v"
+        modalities = (Modality.INFRARED, Modality.VISIBLE)
+        self.query_modality, self.gallery_modality = modalities if self.published else modalities[::-1]
+
+    @cached_property
     def other(self) -> Direction:
         """The other way round."""
-        return Direction.VISIBLE_TO_INFRARED if self == "i2v" else Direction.INFRARED_TO_VISIBLE
-
-    @property
-    def query_modality(self) -> Modality:
-        """The modality of the queries."""
-        return Modality.INFRARED if self == "i2v" else Modality.VISIBLE
-
-    @property
-    def gallery_modality(self) -> Modality:
-        """The modality of the gallery."""
-        return self.other.query_modality
-
-    @property
-    def published(self) -> bool:
-        """Whether the protocols are published this way round."""
-        return self == "i2v"
+        return next(one for one in Direction if one is not self)
 
 
 @dataclass(frozen=True)
@@ -102,22 +98,30 @@ class Queries:
     Attributes:
         samples: Q images, ascending by identity, camera, file name.
         rows: Position of each by its key.
-        numbers: Each counted from 1 among the images of its person by its camera, by its key.
+        numbers: Each counted from 1 among the images of its person by its camera, in the order of the samples.
+        pids: Their people, ascending.
+        camids: Their cameras, ascending.
+        fewest: Images of the person and camera of which there are fewest.
     """
 
     samples: tuple[Sample, ...]
     rows: Mapping[str, int]
-    numbers: Mapping[str, int]
+    numbers: tuple[int, ...]
+    pids: tuple[int, ...]
+    camids: tuple[int, ...]
+    fewest: int
 
     @classmethod
     def of(cls, samples: tuple[Sample, ...]) -> Queries:
         """Index some images."""
         seen: Counter[tuple[int, int]] = Counter()
-        numbers = {}
+        numbers = []
         for sample in samples:
             seen[sample.pid, sample.camid] += 1
-            numbers[sample.key] = seen[sample.pid, sample.camid]
-        return cls(samples, {sample.key: row for row, sample in enumerate(samples)}, numbers)
+            numbers.append(seen[sample.pid, sample.camid])
+        pids, camids = (tuple(sorted(set(values))) for values in zip(*seen, strict=True))
+        rows = {sample.key: row for row, sample in enumerate(samples)}
+        return cls(samples, rows, tuple(numbers), pids, camids, min(seen.values()))
 
 
 def search(protocol: str, direction: Direction) -> Protocol:
@@ -181,7 +185,7 @@ class Collection:
         """
         return resize(self.image(sample), height, width)
 
-    @property
+    @cached_property
     def title(self) -> str:
         """The name as people write it."""
         return TITLES.get(self.name, self.name)
@@ -225,9 +229,8 @@ class Collection:
 
     def shots(self, protocol: str, direction: Direction = Direction.INFRARED_TO_VISIBLE) -> tuple[int, ...]:
         """List how many gallery images per identity and camera the data allow; 1 is always among them."""
-        candidates = self.asked(protocol, direction.other).samples  # who answers here would ask the other way round
-        fewest = min(Counter((sample.pid, sample.camid) for sample in candidates).values())
-        return tuple(shots for shots in SHOTS if shots <= fewest)
+        candidates = self.asked(protocol, direction.other)  # who answers here would ask the other way round
+        return tuple(shots for shots in SHOTS if shots <= candidates.fewest)
 
     def gallery(
         self, protocol: str, trial: int, direction: Direction = Direction.INFRARED_TO_VISIBLE, shots: int = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from app.library.background import Background, Job, Progress
 from app.library.cache import Cache
-from app.library.checkpoints import CheckpointEntry, Entries, default_first, list_checkpoints, load_network, own_entry
+from app.library.checkpoints import CheckpointEntry, Entries, list_checkpoints, load_network, own_entry
 from app.library.collection import Collection, Terms, open_collection, search
-from app.library.ranking import Ranking, Table, judge, measure, rank
+from app.library.ranking import Item, Order, Table, list_queries, measure, ordered
 from app.library.thumbnails import data_uri, encoded, fitted
 from mun.decoding import Decoders
 from mun.embedding import embed_pixels, embed_samples
@@ -71,7 +71,7 @@ class Library:
     @property
     def usable(self) -> list[str]:
         """Names of the checkpoints that can be used, the default first: a request that names none gets it too."""
-        return default_first(self.checkpoints.values())
+        return self.checkpoints.usable
 
     @property
     def default_checkpoint(self) -> str:
@@ -104,7 +104,8 @@ class Library:
 
     def view(self, data: str, corruption: Corruption | None = None) -> Collection:
         """Return a data set by name, its visible images corrupted where that is asked for."""
-        return self.collections[data].corrupted(corruption)
+        collection = self.collections[data]
+        return collection if corruption is None else collection.corrupted(corruption)
 
     def embeddings(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> NDArray[np.float32]:
         """Return the unit-length embeddings of a collection's samples, float32, read-only, `(N, D)`.
@@ -112,30 +113,21 @@ class Library:
         Raises:
             ValueError: An image is broken or gone, or the checkpoint has changed or gives values that are not finite.
         """
-        key = self._embeddings_key(checkpoint, data, corruption)
+        key = self._key("embeddings", checkpoint, data, corruption)
         with self.background.wanted(key) if corruption else nullcontext():
             return self._embeddings(checkpoint, data, corruption)
 
     def table(self, checkpoint: str, data: str, terms: Terms) -> Table:
-        """Return the distances of every query to the gallery of a trial.
+        """Return the ranking of the gallery of a trial for every query.
 
         Raises:
             ValueError: As `embeddings`.
         """
-        key = ("table", *self._embeddings_key(checkpoint, data, terms.corruption)[1:], terms)
         return self.cache.get(
-            key,
+            self._key("table", checkpoint, data, terms.corruption, terms),
             lambda: measure(self.collections[data], self.embeddings(checkpoint, data, terms.corruption), terms),
-            lambda table: table.distances.nbytes,
+            lambda table: table.num_bytes,
         )
-
-    def rank(self, checkpoint: str, data: str, terms: Terms, query: str) -> Ranking:
-        """Rank the whole gallery for one query.
-
-        Raises:
-            ValueError: As `embeddings`.
-        """
-        return rank(self.collections[data], self.table(checkpoint, data, terms), terms, query)
 
     def metrics(self, checkpoint: str, data: str, terms: Terms) -> RankingMetrics:
         """Return how well every query is ranked in one gallery; queries in the order of the collection.
@@ -143,12 +135,22 @@ class Library:
         Raises:
             ValueError: As `embeddings`, or no query has a match.
         """
-        key = ("metrics", *self._embeddings_key(checkpoint, data, terms.corruption)[1:], terms)
-        return self.cache.get(
-            key,
-            lambda: judge(self.collections[data], self.table(checkpoint, data, terms), terms),
-            lambda metrics: 24 * len(metrics.first_hit),
-        )
+        metrics = self.table(checkpoint, data, terms).metrics
+        if metrics is None:
+            raise ValueError("expected a query with a match in the gallery, got none")
+        return metrics
+
+    def queries(self, checkpoint: str, data: str, terms: Terms, order: Order = Order.PERSON) -> Sequence[Item]:
+        """List the queries in an order, with their scores where the images are embedded already."""
+        ready = self.ready(checkpoint, data, terms.corruption)
+
+        def listed() -> list[Item]:
+            asked = self.collections[data].asked(terms.protocol, terms.direction)
+            metrics = self.table(checkpoint, data, terms).metrics if ready else None
+            return ordered(list_queries(asked.samples, asked.numbers, metrics), order)
+
+        key = self._key("queries", checkpoint, data, terms.corruption, terms, order, ready)
+        return self.cache.get(key, listed, lambda items: 200 * len(items))
 
     def scores(self, checkpoint: str, data: str, terms: Terms) -> BenchmarkResult:
         """Return the scores over ten galleries; those of a re-ranking over the one gallery of `terms`.
@@ -163,7 +165,7 @@ class Library:
                 collection.name, protocol.name, "seeded", terms.shots, False, (once,), rerank=True, distance="re-ranked"
             )
         return self.cache.get(
-            self._scores_key(checkpoint, data, terms),
+            self._key("scores", checkpoint, data, terms.corruption, replace(terms, trial=0)),
             lambda: benchmark(
                 search(terms.protocol, terms.direction),
                 collection.samples,
@@ -179,22 +181,19 @@ class Library:
         """Say whether scores can be had at once."""
         if terms.rerank:
             return self.ready(checkpoint, data, terms.corruption)
-        return self._scores_key(checkpoint, data, terms) in self.cache
+        return self._key("scores", checkpoint, data, terms.corruption, replace(terms, trial=0)) in self.cache
 
-    def _scores_key(self, checkpoint: str, data: str, terms: Terms) -> tuple[object, ...]:
-        return ("scores", *self._embeddings_key(checkpoint, data, terms.corruption)[1:], replace(terms, trial=0))
-
-    def thumbnail(self, data: str, sample: Sample, height: int, corruption: Corruption | None = None) -> str:
-        """Return an image as a data URI, at most `height` pixels tall; empty where the file cannot be read."""
-        view = self.view(data, corruption)
-        if not view.changes(sample):
-            view = self.collections[data]
-        key = ("thumbnail", view.content, sample.key, height)
-        return self.cache.get(key, lambda: shown(view, sample, height), lambda uri: len(uri) + 200)
+    def thumbnail(self, data: str, key: str, height: int, corruption: Corruption | None = None) -> str:
+        """Return an image by its key as a data URI, at most `height` pixels tall; empty where it cannot be read."""
+        collection = self.collections[data]
+        sample = collection.samples[collection.rows[key]]
+        view = self.view(data, corruption if sample.modality is Modality.VISIBLE else None)
+        name = ("thumbnail", view.content, key, height)
+        return self.cache.get(name, lambda: shown(view, sample, height), lambda uri: len(uri) + 200)
 
     def ready(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> bool:
         """Say whether embeddings can be had at once."""
-        return self._embeddings_key(checkpoint, data, corruption) in self.cache
+        return self._key("embeddings", checkpoint, data, corruption) in self.cache
 
     def prepare(
         self, checkpoint: str, data: str, *, retry: bool = False, corruption: Corruption | None = None
@@ -213,7 +212,7 @@ class Library:
             clean = self.prepare(checkpoint, data, retry=retry)
             if not clean.ready:
                 return clean
-        key, samples = self._embeddings_key(checkpoint, data, corruption), self._embedded(data, corruption)
+        key, samples = self._key("embeddings", checkpoint, data, corruption), self._embedded(data, corruption)
         words = f"every visible image, corrupted ({corruption.description})," if corruption else "every image"
         begun = Progress(0, len(samples), words=words)
 
@@ -221,7 +220,7 @@ class Library:
             """Compute what a first visitor will ask for."""
             self._embeddings(checkpoint, data, corruption)
             terms = Terms(self.collections[data].protocols[0], corruption=corruption)
-            self.metrics(checkpoint, data, terms)
+            self.table(checkpoint, data, terms)
             self.scores(checkpoint, data, terms)
 
         kind, fleeting = "corrupted" if corruption else "", corruption is not None
@@ -231,13 +230,16 @@ class Library:
     def stop(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> None:
         """Stop the embedding that `prepare` has started, for everybody, after the images in hand; else do nothing."""
         for what in {None, corruption}:
-            self.background.stop(self._embeddings_key(checkpoint, data, what))
+            self.background.stop(self._key("embeddings", checkpoint, data, what))
 
-    def _embeddings_key(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> tuple[str, str, str]:
-        return ("embeddings", self.checkpoints[checkpoint].content, self.view(data, corruption).content)
+    def _key(
+        self, what: str, checkpoint: str, data: str, corruption: Corruption | None, *more: Hashable
+    ) -> tuple[Hashable, ...]:
+        """Name something that is made of what a checkpoint makes of a collection."""
+        return (what, self.checkpoints[checkpoint].content, self.view(data, corruption).content, *more)
 
     def _embeddings(self, checkpoint: str, data: str, corruption: Corruption | None) -> NDArray[np.float32]:
-        key = self._embeddings_key(checkpoint, data, corruption)
+        key = self._key("embeddings", checkpoint, data, corruption)
         return self.cache.get(key, lambda: self._embed(checkpoint, data, corruption), lambda rows: rows.nbytes)
 
     def _embedded(self, data: str, corruption: Corruption | None) -> list[int]:
@@ -247,7 +249,7 @@ class Library:
 
     def _embed(self, checkpoint: str, data: str, corruption: Corruption | None) -> NDArray[np.float32]:
         network, view, rows = self.network(checkpoint), self.view(data, corruption), self._embedded(data, corruption)
-        key = self._embeddings_key(checkpoint, data, corruption)
+        key = self._key("embeddings", checkpoint, data, corruption)
         if corruption is None:
             embeddings = np.zeros((len(view.samples), network.num_features), dtype=np.float32)
         else:

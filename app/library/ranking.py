@@ -1,8 +1,13 @@
-"""From embeddings and the terms of a ranking to distances, ranks, and how well every query is ranked."""
+"""From embeddings and the terms of a ranking to distances, ranks, how well every query is ranked, and their order."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,54 +18,8 @@ from mun.evaluation.protocols import dropped
 from mun.evaluation.reranking import rerank
 from mun.structures import Sample
 
-__all__ = ["ImageFacts", "Ranked", "Ranking", "Table", "judge", "measure", "rank"]
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """The distances of one gallery.
-
-    Attributes:
-        distances: −(Q·Gᵀ) in float64, `(Q, G)`, or the re-ranked distances; queries in the order of the collection.
-        gallery: The G images.
-        offset: What is added to a distance before it is shown: 1 makes −cos the cosine distance.
-    """
-
-    distances: NDArray[np.float64]
-    gallery: tuple[Sample, ...]
-    offset: float = 1.0
-
-
-def measure(collection: Collection, embeddings: NDArray[np.float32], terms: Terms) -> Table:
-    """Return the distances of every query to the gallery of a trial.
-
-    Args:
-        collection: N images.
-        embeddings: Of those images, of unit length, `(N, D)`.
-        terms: What is asked of which gallery.
-    """
-    rows = np.asarray(embeddings, dtype=np.float64)
-    gallery = tuple(collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots))
-    queries = collection.asked(terms.protocol, terms.direction).samples
-    asked = rows[[collection.rows[sample.key] for sample in queries]]
-    shown = rows[[collection.rows[sample.key] for sample in gallery]]
-    if terms.rerank:
-        return Table(rerank(asked, shown), gallery, offset=0.0)
-    return Table(np.asarray(cosine_distances(asked, shown), dtype=np.float64), gallery)
-
-
-def judge(collection: Collection, table: Table, terms: Terms) -> RankingMetrics:
-    """Score every query of a table; queries in the order of the collection.
-
-    Raises:
-        ValueError: No query has a match.
-    """
-    protocol = search(terms.protocol, terms.direction)
-    queries = collection.asked(terms.protocol, terms.direction).samples
-    query_pids, gallery_pids = [sample.pid for sample in queries], [sample.pid for sample in table.gallery]
-    query_camids, gallery_camids = [sample.camid for sample in queries], [sample.camid for sample in table.gallery]
-    mask = dropped(protocol, query_pids, query_camids, gallery_pids, gallery_camids)
-    return rank_metrics(table.distances, query_pids, gallery_pids, mask, protocol.distinct_identities)
+__all__ = ["ImageFacts", "Item", "Order", "Ranked", "Table"]
+__all__ += ["dealt", "list_queries", "measure", "opening", "ordered"]
 
 
 @dataclass(frozen=True)
@@ -87,55 +46,140 @@ class Ranked(ImageFacts):
 
 
 @dataclass(frozen=True, eq=False)
-class Ranking:
-    """One query against the whole gallery.
+class Table:
+    """Every query against the gallery of a trial; queries in the order of the collection.
 
     Attributes:
-        sample: The query.
-        table: The distances that it was taken from.
-        row: The query's row in the table.
-        mask: Whether the protocol leaves a gallery image out, bool, `(G,)`.
-        order: Gallery indices, the closest first, without those left out.
+        queries: The Q queries.
+        gallery: The G images.
+        keys: Theirs.
+        distances: As they are shown, float64, `(Q, G)`: the cosine distances 1 − cos, or the re-ranked ones.
+        orders: Of each query: gallery indices by (distance, index), those that the protocol leaves out excluded.
+        metrics: How well each query is ranked; `None` where no query has a match.
+    """
+
+    queries: tuple[Sample, ...]
+    gallery: tuple[Sample, ...]
+    keys: tuple[str, ...]
+    distances: NDArray[np.float64]
+    orders: tuple[NDArray[np.int32], ...]
+    metrics: RankingMetrics | None
+
+    def top(self, row: int, count: int) -> tuple[Ranked, ...]:
+        """Describe the images that are closest to a query."""
+        ranked = []
+        for place, index in enumerate(self.orders[row][:count], start=1):
+            image, distance = self.gallery[index], float(self.distances[row, index])
+            match = image.pid == self.queries[row].pid
+            ranked.append(Ranked(self.keys[index], image.pid, image.camid, place, distance, match))
+        return tuple(ranked)
+
+    @property
+    def num_bytes(self) -> int:
+        """What it weighs."""
+        return self.distances.nbytes + sum(order.nbytes for order in self.orders) + 24 * len(self.queries)
+
+
+def measure(collection: Collection, embeddings: NDArray[np.float32], terms: Terms) -> Table:
+    """Rank the gallery of a trial for every query, the distances in float64.
+
+    Args:
+        collection: N images.
+        embeddings: Of those images, of unit length, `(N, D)`.
+        terms: What is asked of which gallery.
+    """
+    protocol, rows = search(terms.protocol, terms.direction), np.asarray(embeddings, dtype=np.float64)
+    gallery = tuple(collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots))
+    queries = collection.asked(terms.protocol, terms.direction).samples
+    asked, shown = (rows[[collection.rows[sample.key] for sample in samples]] for samples in (queries, gallery))
+    distances = rerank(asked, shown) if terms.rerank else np.asarray(cosine_distances(asked, shown), dtype=np.float64)
+    query_pids, gallery_pids = (np.array([sample.pid for sample in samples]) for samples in (queries, gallery))
+    query_camids, gallery_camids = ([sample.camid for sample in samples] for samples in (queries, gallery))
+    mask = dropped(protocol, query_pids, query_camids, gallery_pids, gallery_camids)
+    orders = tuple(ranking(row, out).astype(np.int32) for row, out in zip(distances, mask, strict=True))
+    metrics = None
+    if ((query_pids[:, None] == gallery_pids) & ~mask).any():
+        metrics = rank_metrics(distances, query_pids, gallery_pids, mask, protocol.distinct_identities)
+    keys = tuple(sample.key for sample in gallery)
+    return Table(queries, gallery, keys, distances if terms.rerank else distances + 1, orders, metrics)
+
+
+class Order(StrEnum):
+    """An order of queries."""
+
+    PERSON = "person"
+    CAMERA = "camera"
+    HARDEST = "hardest"
+    EASIEST = "easiest"
+
+
+BY_SCORE = (Order.HARDEST, Order.EASIEST)  # they need a ranking of every query
+
+
+@dataclass(frozen=True)
+class Item:
+    """A query, and how well it is ranked.
+
+    Attributes:
+        sample: The image.
+        number: Counts the images of one person by one camera, from 1.
+        average_precision: In [0, 1]; `None` where it is not known yet, or nobody in the gallery is this person.
+        first_hit: Rank of the first match, from 1; `None` likewise.
     """
 
     sample: Sample
-    table: Table
-    row: int
-    mask: NDArray[np.bool_]
-    order: NDArray[np.int64]
+    number: int
+    average_precision: float | None = None
+    first_hit: int | None = None
 
-    @property
-    def distances(self) -> NDArray[np.float64]:
-        """The query's distances as they are shown, `(G,)`."""
-        shown: NDArray[np.float64] = self.table.distances[self.row] + self.table.offset
-        return shown
+    @cached_property
+    def key(self) -> str:
+        """The image's key."""
+        return self.sample.key
 
-    def top(self, count: int) -> tuple[Ranked, ...]:
-        """Describe the closest images."""
-        distances, gallery, pid = self.distances, self.table.gallery, self.sample.pid
-        return tuple(
-            Ranked(image.key, image.pid, image.camid, place, float(distances[index]), image.pid == pid)
-            for place, index in enumerate(self.order[:count], start=1)
-            for image in (gallery[index],)
+
+def list_queries(samples: Sequence[Sample], numbers: Sequence[int], metrics: RankingMetrics | None) -> list[Item]:
+    """List queries with their scores where there are any; all in the same order."""
+    if metrics is None:
+        return [Item(sample, number) for sample, number in zip(samples, numbers, strict=True)]
+    measured = zip(samples, numbers, metrics.average_precision.tolist(), metrics.first_hit.tolist(), strict=True)
+    return [Item(sample, number, ap, hit) if hit else Item(sample, number) for sample, number, ap, hit in measured]
+
+
+def ordered(items: Iterable[Item], order: Order) -> list[Item]:
+    """Put queries in an order; ties go by identity, camera, file name, and queries without a score come last."""
+    by_person = sorted(items, key=lambda item: (item.sample.pid, item.sample.camid, item.sample.path.name))
+    if order is Order.CAMERA:
+        return sorted(by_person, key=lambda item: item.sample.camid)
+    if order in BY_SCORE:
+        sign = 1 if order is Order.HARDEST else -1
+        return sorted(
+            by_person,
+            key=lambda item: math.inf if item.average_precision is None else sign * item.average_precision,
         )
-
-    def ranks(self) -> dict[str, int]:
-        """Give the rank of every image by its key, from 1."""
-        return {self.table.gallery[index].key: rank for rank, index in enumerate(self.order, start=1)}
+    return by_person
 
 
-def rank(collection: Collection, table: Table, terms: Terms, query: str) -> Ranking:
-    """Rank the whole gallery for one query by (distance, gallery index), the distances in float64.
+def opening(items: Sequence[Item]) -> str:
+    """Choose a query of middling difficulty, with the median average precision; the first where none is scored."""
+    scored = ordered([item for item in items if item.average_precision is not None], Order.EASIEST)
+    return scored[len(scored) // 2].sample.key if scored else items[0].sample.key
+
+
+def dealt(samples: Sequence[Sample], count: int, chosen: str = "") -> list[Sample]:
+    """Take images round the cameras: the first of each, then the second of each, up to a number.
 
     Args:
-        collection: What is searched.
-        table: Its distances on these terms.
-        terms: What is asked of which gallery.
-        query: Key of a query image.
+        samples: Of one person.
+        count: How many at most.
+        chosen: Key of one that is taken first.
+
+    Returns:
+        By camera, within a camera in their order.
     """
-    asked = collection.asked(terms.protocol, terms.direction)
-    row = asked.rows[query]
-    sample = asked.samples[row]
-    pids, camids = [image.pid for image in table.gallery], [image.camid for image in table.gallery]
-    mask = dropped(search(terms.protocol, terms.direction), [sample.pid], [sample.camid], pids, camids)[0]
-    return Ranking(sample, table, row, mask, ranking(table.distances[row], mask))
+    seen, turns = Counter[int](), dict[str, tuple[bool, int, int]]()
+    for sample in samples:
+        seen[sample.camid] += 1
+        turns[sample.key] = (sample.key != chosen, seen[sample.camid], sample.camid)
+    kept = set(sorted(turns, key=lambda key: turns[key])[:count])
+    return sorted((sample for sample in samples if sample.key in kept), key=lambda sample: sample.camid)

@@ -9,11 +9,9 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 
 from app.library import Library
-from app.library.checkpoints import by_budget, fair_partner
-from app.library.collection import Direction
-from app.library.queries import Item, Order, list_queries, opening, ordered
-from app.retrieval.rank import Retrieve
-from app.shared.request import Choice, File, Switch, Text, Whole, one_of, option, some_of
+from app.library.ranking import Item, Order, opening, ordered
+from app.retrieval.rank import Retrieve, asked_of
+from app.shared.request import Choice, File, Offer, Switch, Text, Whole, one_of, option, some_of
 
 __all__ = ["ANY", "PARTNER", "Browse", "disagreement", "listed", "pick"]
 
@@ -29,23 +27,14 @@ ORDERS = (
 
 def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List whom a checkpoint can be compared with: its fair partner first, and what differs in the others' budgets."""
-    mine = library.checkpoints[values["checkpoint"]]
-    partner = fair_partner(library.checkpoints.values(), mine.name)
-    fair = [Choice(PARTNER, f"fair partner: {partner}" if partner else "fair partner: there is none")]
-    entries = [one for one in by_budget(library.checkpoints[name] for name in library.usable) if one.name != mine.name]
-    return fair + [Choice(one.name, one.name + one.against(mine)) for one in entries]
+    mine, entries = values["checkpoint"], library.checkpoints
+    fair = Choice(PARTNER, f"fair partner: {entries.partners[mine] or 'there is none'}")
+    return [fair, *(Choice(name, name + words) for name, words in entries.rivals[mine])]
 
 
-def query_people(library: Library, values: Mapping[str, Any]) -> list[Choice]:
-    """List the people whom the queries show."""
-    asked = library.collections[values["data"]].asked(values["protocol"], Direction(values["direction"])).samples
-    return [Choice(ANY, "any"), *(Choice(pid, str(pid)) for pid in sorted({sample.pid for sample in asked}))]
-
-
-def query_cameras(library: Library, values: Mapping[str, Any]) -> list[Choice]:
-    """List the cameras that took the queries."""
-    asked = library.collections[values["data"]].asked(values["protocol"], Direction(values["direction"])).samples
-    return [Choice(ANY, "any"), *(Choice(camid, str(camid)) for camid in sorted({sample.camid for sample in asked}))]
+def any_of(what: str) -> Offer:
+    """Offer any person or camera (`pids`, `camids`), or one of those of the queries."""
+    return lambda library, values: [Choice(ANY, "any"), *getattr(asked_of(library, values), what)]
 
 
 MADE_OF = (Choice("", "not said"), Choice("infrared", "infrared"), Choice("visible", "visible light"))
@@ -62,28 +51,27 @@ class Browse(Retrieve):
         (PARTNER,), "Compare with (up to three)", "", control="many"
     )
     order: Annotated[Text, one_of(ORDERS)] = option(Order.PERSON.value, "Order")
-    pid: Annotated[Whole, one_of(query_people)] = option(ANY, "Person")
-    camid: Annotated[Whole, one_of(query_cameras)] = option(ANY, "Camera")
+    pid: Annotated[Whole, one_of(any_of("pids"))] = option(ANY, "Person")
+    camid: Annotated[Whole, one_of(any_of("camids"))] = option(ANY, "Camera")
 
     own_image: File = option("", "Your image")
     own_modality: Annotated[Text, one_of(MADE_OF)] = option("", "Your image is", control="radio")
 
     def settle(self, library: Library) -> Self:
         """Fill in a query that the filters let through."""
-        settled = super().settle(library)
-        sample = library.collections[self.data].asked(self.protocol, Direction(self.direction))
-        found = sample.samples[sample.rows[settled.query]]
+        settled, asked = super().settle(library), asked_of(library, dict(self))
+        found = asked.samples[asked.rows[settled.query]]
         if (self.pid in (ANY, found.pid) and self.camid in (ANY, found.camid)) or not (items := listed(library, self)):
             return settled
         return settled.model_copy(update={"query": items[0].sample.key})
 
     def first_query(self, library: Library) -> str:
         """Choose a query of middling difficulty among those that the filters let through."""
-        return opening(listed(library, self) or list_queries(library, self.checkpoint, self.data, self.terms))
+        return opening(listed(library, self) or library.queries(self.checkpoint, self.data, self.terms))
 
     def others(self, library: Library) -> tuple[str, ...]:
         """Name the checkpoints that the first one is compared with."""
-        partner = fair_partner(library.checkpoints.values(), self.checkpoint)
+        partner = library.checkpoints.partners[self.checkpoint]
         names = (partner if name == PARTNER else name for name in self.compare)
         return tuple(dict.fromkeys(name for name in names if name and name != self.checkpoint))
 
@@ -95,11 +83,11 @@ class Browse(Retrieve):
 
 def listed(library: Library, request: Browse) -> list[Item]:
     """List the queries that the filters let through, in their order."""
-    items = list_queries(library, request.checkpoint, request.data, request.terms)
-    kept = (
-        item for item in items if request.pid in (ANY, item.sample.pid) and request.camid in (ANY, item.sample.camid)
-    )
-    return ordered(kept, Order(request.order))
+    return [
+        item
+        for item in library.queries(request.checkpoint, request.data, request.terms, Order(request.order))
+        if request.pid in (ANY, item.sample.pid) and request.camid in (ANY, item.sample.camid)
+    ]
 
 
 def pick(library: Library, request: Browse, how: str) -> str:
@@ -114,12 +102,12 @@ def pick(library: Library, request: Browse, how: str) -> str:
     Returns:
         Its key; the query that is shown now where there is no other.
     """
-    items = [item for item in listed(library, request) if item.sample.key != request.query]
+    items = [item for item in listed(library, request) if item.key != request.query]
     if how == "hard":
         scored = [item for item in items if item.average_precision is not None]
         items = ordered(scored, Order.HARDEST)[: max(3, len(scored) // 10)] or items
     elif how == "disagree" and (gaps := disagreement(library, request)):
-        items = sorted(items, key=lambda item: -gaps.get(item.sample.key, 0.0))[: max(3, len(items) // 20)]
+        items = sorted(items, key=lambda item: -gaps.get(item.key, 0.0))[: max(3, len(items) // 20)]
     return random.SystemRandom().choice(items).sample.key if items else request.query
 
 
@@ -132,7 +120,7 @@ def disagreement(library: Library, request: Browse) -> dict[str, float]:
     names = request.others(library)
     if not names or not all(library.ready(n, request.data, request.terms.corruption) for n in names):
         return {}
-    samples = library.collections[request.data].asked(request.protocol, request.terms.direction).samples
+    samples = asked_of(library, dict(request)).samples
     first, second = (
         library.metrics(name, request.data, request.terms).average_precision for name in (request.checkpoint, names[0])
     )

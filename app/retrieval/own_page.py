@@ -28,17 +28,14 @@ from mun.structures import Modality
 __all__ = ["chooser", "news", "own_answer"]
 
 
-def own_answer(library: Library, request: Browse, press: Press) -> Answer | None:
-    """Answer a press about images of the visitor's own; nothing where there are none.
+def own_answer(library: Library, request: Browse, names: Sequence[str], press: Press) -> Answer:
+    """Answer a press about images of the visitor's own.
 
     Raises:
         ValueError: An image cannot be read, or its modality is not said.
     """
-    sheet = press.detail.get("gallery")
+    sheet, image = press.detail.get("gallery"), None
     gallery = cut(library, sheet) if isinstance(sheet, str) and sheet else []
-    if not request.own_image and not gallery:
-        return None
-    image = None
     if request.own_image:
         try:
             image = brought(library, "own_image", request.own_image, "your image")
@@ -49,8 +46,13 @@ def own_answer(library: Library, request: Browse, press: Press) -> Answer | None
     if image is not None and not request.own_modality:
         words = "Say first whether your image is infrared or visible."
         return Answer(request, {"retrieval-own": chooser(request)}, notice=words)
-    drawn = draw(library, request, image, gallery)
-    return Answer(request, {"retrieval-own": chooser(request), "ranking": drawn}, say="Ranked for your images.")
+    drawn = draw(library, request, names, image, gallery)
+    empty = Piece("", str)
+    return Answer(
+        request,
+        {"retrieval-progress": empty, "retrieval-own": chooser(request), "ranking": drawn, "retrieval-scores": empty},
+        say="Ranked for your images.",
+    )
 
 
 def news(library: Library, file: object) -> str:
@@ -62,15 +64,16 @@ def news(library: Library, file: object) -> str:
     return html("own_news.html", error="", uri=small(image))
 
 
-def chooser(request: Browse) -> Piece:
+def chooser(request: Browse) -> str:
     """Draw where images of the visitor's own are brought."""
-    key = (request.own_image, request.own_modality)
-    return Piece(key, lambda: html("own_choose.html", request=request))
+    return html("own_choose.html", request=request)
 
 
-def draw(library: Library, request: Browse, image: OwnImage | None, gallery: Sequence[OwnImage]) -> str:
+def draw(
+    library: Library, request: Browse, names: Sequence[str], image: OwnImage | None, gallery: Sequence[OwnImage]
+) -> str:
     """Draw the ranking: the data set's or the visitor's gallery, for the data set's or the visitor's query."""
-    collection, names = library.collections[request.data], (request.checkpoint, *request.others(library))
+    collection = library.collections[request.data]
     modality = Modality(request.own_modality) if image is not None else request.terms.direction.query_modality
     notes, rows = [], []
     for name in names:
@@ -107,14 +110,13 @@ def draw(library: Library, request: Browse, image: OwnImage | None, gallery: Seq
                 library,
             )
             result = rank(library, asked, image)
-            samples = {one.image: collection.samples[collection.rows[one.image]] for one in result.results}
             cards = [
                 (
                     one.rank,
                     f"Person {one.pid}",
                     f"cam {one.camid}",
                     one.distance,
-                    library.thumbnail(request.data, samples[one.image], CARD_HEIGHT),
+                    library.thumbnail(request.data, one.image, CARD_HEIGHT),
                     -1,
                 )
                 for one in result.results
@@ -130,7 +132,7 @@ def draw(library: Library, request: Browse, image: OwnImage | None, gallery: Seq
         query_uri, query_words = encoded(image.pixels[max(image.pixels)]), f"your {modality} image"
     else:
         sample = collection.samples[collection.rows[request.query]]
-        query_uri, query_words = library.thumbnail(request.data, sample, CARD_HEIGHT), f"person {sample.pid}"
+        query_uri, query_words = library.thumbnail(request.data, sample.key, CARD_HEIGHT), f"person {sample.pid}"
     return html(
         "own_ranking.html",
         rows=rows,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Self
 
 import numpy as np
 
 from app.library import Library
-from app.library.checkpoints import budget_note
-from app.library.collection import CORRUPTION_NAMES, SEVERITY, Collection, Direction, Terms, corruption_of
-from app.library.ranking import ImageFacts, Ranked, Ranking
+from app.library.collection import CORRUPTION_NAMES, SEVERITY, Direction, Queries, Terms, corruption_of
+from app.library.ranking import ImageFacts, Ranked, Table
 from app.shared.request import (
     Checkpoint,
     Choice,
@@ -26,41 +25,34 @@ from app.shared.request import (
     shown,
 )
 from mun.evaluation.corrupted import MIXED
-from mun.evaluation.metrics import rank_metrics
 
 __all__ = ["LeftOut", "Move", "Result", "Retrieve", "Side", "answer", "compare", "retrieve"]
 
 WAYS = (Choice("i2v", "infrared → visible"), Choice("v2i", "visible → infrared (not published)"))
 PROTOCOLS = {"all": "all-search", "indoor": "indoor-search"}
+CORRUPTION_TITLES = {
+    "": "none",
+    MIXED: f"mixed: any of the {len(CORRUPTION_NAMES) - 1} (the field's protocol)",
+    "jpeg_compression": "JPEG",
+}
+CORRUPTIONS = [Choice(name, CORRUPTION_TITLES.get(name, name.replace("_", " "))) for name in ("", *CORRUPTION_NAMES)]
 
 
-def collection_of(library: Library, values: Mapping[str, Any]) -> Collection:
-    """Find the data set that the fields before name."""
-    return library.collections[values["data"]]
+def asked_of(library: Library, values: Mapping[str, Any]) -> Queries:
+    """Find the queries that the fields before name."""
+    return library.collections[values["data"]].asked(values["protocol"], Direction(values["direction"]))
 
 
 def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List the protocols that the data allow."""
-    names = collection_of(library, values).protocols
+    names = library.collections[values["data"]].protocols
     return [Choice(name, PROTOCOLS.get(name.rpartition("-")[2], name)) for name in names]
 
 
 def shot_counts(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List how many gallery images per identity and camera the data allow."""
-    allowed = collection_of(library, values).shots(values["protocol"], Direction(values["direction"]))
+    allowed = library.collections[values["data"]].shots(values["protocol"], Direction(values["direction"]))
     return [Choice(count, f"{count} ({'single' if count == 1 else 'multi'}-shot)") for count in allowed]
-
-
-def shots_why(library: Library, values: Mapping[str, Any]) -> str:
-    """Say why there are no other numbers."""
-    return f", as many as {collection_of(library, values).title} allows"
-
-
-def corruptions(library: Library, values: Mapping[str, Any]) -> list[Choice]:  # noqa: ARG001
-    """List what can be done to the visible images."""
-    count = len(CORRUPTION_NAMES) - 1
-    labels = {"": "none", MIXED: f"mixed: any of the {count} (the field's protocol)", "jpeg_compression": "JPEG"}
-    return [Choice(name, labels.get(name, name.replace("_", " "))) for name in ("", *CORRUPTION_NAMES)]
 
 
 def severity_idle(request: Any) -> str:
@@ -87,13 +79,14 @@ class Retrieve(Request):
     direction: Annotated[Text, one_of(WAYS)] = option(
         "i2v", "Direction", "Who asks whom; visible to infrared is no published protocol."
     )
-    shots: Annotated[Whole, one_of(shot_counts, shots_why)] = option(
-        1, "Gallery images per person and camera", "As many as the data allow.", ge=1, le=100
-    )
+    shots: Annotated[
+        Whole,
+        one_of(shot_counts, lambda library, values: f", as many as {library.collections[values['data']].title} allows"),
+    ] = option(1, "Gallery images per person and camera", "As many as the data allow.", ge=1, le=100)
     rerank: Switch = option(
         False, "Re-rank by k-reciprocal neighbours", "Mix the distance with that of neighbourhoods."
     )
-    corruption: Annotated[Text, one_of(corruptions)] = option(
+    corruption: Annotated[Text, one_of(CORRUPTIONS)] = option(
         "", "Corrupt the visible images", "One of 20 corruptions, or mixed; empty for none. The draws have seed 0."
     )
     severity: Whole = option(
@@ -103,23 +96,22 @@ class Retrieve(Request):
 
     def settle(self, library: Library) -> Self:
         """Fill in the first query, or check that there is the one asked for."""
-        collection = library.collections[self.data]
-        asked = collection.asked(self.protocol, Direction(self.direction))
-        changes: dict[str, Any] = {} if self.terms.corruption and self.corruption != MIXED else {"severity": SEVERITY}
+        asked, terms = asked_of(library, dict(self)), self.terms
+        changes: dict[str, Any] = {} if terms.corruption and self.corruption != MIXED else {"severity": SEVERITY}
         if not self.query:
             changes["query"] = self.first_query(library)
         elif self.query not in asked.rows:
-            article = "an infrared" if Direction(self.direction).published else "a visible"
+            article = "an infrared" if terms.direction.published else "a visible"
             raise RefusalError(
                 "query",
-                f"expected query to be the key of {article} image of {collection.title},"
+                f"expected query to be the key of {article} image of {library.collections[self.data].title},"
                 f" as {asked.samples[0].key!r}; got {shown(self.query)}",
             )
         return self.model_copy(update=changes)
 
     def first_query(self, library: Library) -> str:
         """Choose the query of a request that names none."""
-        return library.collections[self.data].asked(self.protocol, Direction(self.direction)).samples[0].key
+        return asked_of(library, dict(self)).samples[0].key
 
     @property
     def terms(self) -> Terms:
@@ -150,6 +142,7 @@ class Result:
         gallery_size: Images that were ranked: the trial's gallery without those that the protocol leaves out.
         left_out: How many the protocol leaves out for this query.
         left_out_images: Those of them that are no further than the last of `results`, where asked for.
+        ranks: Rank of every gallery image by its key.
     """
 
     request: Retrieve
@@ -160,6 +153,7 @@ class Result:
     gallery_size: int
     left_out: int
     left_out_images: tuple[LeftOut, ...] = ()
+    ranks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def note(self) -> str:
@@ -171,7 +165,7 @@ class Result:
         """Return the object that `/retrieve` answers."""
         asked = self.request.model_dump(include=set(Retrieve.model_fields) - {"query", "top_k"})
         corruption = self.request.terms.corruption
-        values = {name: value for name, value in asdict(self).items() if name != "request"}
+        values = {name: value for name, value in asdict(self).items() if name not in ("request", "ranks")}
         return {**asked, "severity": corruption.severity if corruption else None, **values}
 
 
@@ -186,8 +180,20 @@ def retrieve(library: Library, request: Retrieve, *, with_left_out: bool = False
     Raises:
         ValueError: The data set cannot be embedded.
     """
-    return describe(
-        request, library.rank(request.checkpoint, request.data, request.terms, request.query), with_left_out
+    table = library.table(request.checkpoint, request.data, request.terms)
+    row = asked_of(library, dict(request)).rows[request.query]
+    sample, order, metrics = table.queries[row], table.orders[row], table.metrics
+    results, hit = table.top(row, request.top_k), int(metrics.first_hit[row]) if metrics else 0
+    return Result(
+        request,
+        ImageFacts(request.query, sample.pid, sample.camid),
+        results,
+        float(metrics.average_precision[row]) if metrics and hit else None,
+        hit or None,
+        len(order),
+        len(table.gallery) - len(order),
+        left_out_images(table, row, len(results)) if with_left_out else (),
+        {table.keys[index]: rank for rank, index in enumerate(order, start=1)},
     )
 
 
@@ -196,52 +202,38 @@ def answer(library: Library, request: Retrieve) -> dict[str, Any]:
     return retrieve(library, request).to_json()
 
 
-def describe(request: Retrieve, ranked: Ranking, with_left_out: bool = False) -> Result:
-    """Describe the top of a ranking, and how good the whole of it is."""
-    sample, gallery, order = ranked.sample, ranked.table.gallery, ranked.order
-    pids = np.array([image.pid for image in gallery])
-    precision, first_hit = None, None
-    if (pids[order] == sample.pid).any():
-        raw = ranked.table.distances[ranked.row][None]
-        metrics = rank_metrics(raw, [sample.pid], pids, ranked.mask[None], distinct_identities=True)
-        precision, first_hit = float(metrics.average_precision[0]), int(metrics.first_hit[0])
-    results = ranked.top(request.top_k)
-    left_out = left_out_images(ranked, len(results)) if with_left_out else ()
-    hidden = len(gallery) - len(order)
-    return Result(request, ImageFacts.of(sample), results, precision, first_hit, len(order), hidden, left_out)
-
-
-def left_out_images(ranked: Ranking, count: int) -> tuple[LeftOut, ...]:
+def left_out_images(table: Table, row: int, count: int) -> tuple[LeftOut, ...]:
     """List the images left out that are no further than the last one shown, the closest first."""
-    distances, kept = ranked.distances, ranked.distances[ranked.order[:count]]
-    indices = np.flatnonzero(ranked.mask)
-    indices = indices[np.argsort(distances[indices], kind="stable")]
+    distances, order, pid = table.distances[row], table.orders[row], table.queries[row].pid
+    kept, indices = distances[order[:count]], np.setdiff1d(np.arange(len(distances)), order)
     return tuple(
         LeftOut(
-            image.key,
+            table.keys[index],
             image.pid,
             image.camid,
             int((kept <= distances[index]).sum()),
             float(distances[index]),
-            image.pid == ranked.sample.pid,
+            image.pid == pid,
         )
-        for index in indices
-        for image in (ranked.table.gallery[index],)
+        for index in indices[np.argsort(distances[indices], kind="stable")]
+        for image in (table.gallery[index],)
         if not len(kept) or distances[index] <= kept[-1]
     )
 
 
 @dataclass(frozen=True)
 class Move:
-    """Where an image stands by the first checkpoint and by another; `None` where it is not ranked."""
+    """Where an image stands by the first checkpoint and by another; `None` where it is not ranked.
+
+    Attributes:
+        before: By the first.
+        after: By the other.
+        step: Places that the image has come nearer; negative where it has fallen back.
+    """
 
     before: int | None
     after: int | None
-
-    @property
-    def step(self) -> int:
-        """Places that the image has come nearer; negative where it has fallen back."""
-        return 0 if self.before is None or self.after is None else self.before - self.after
+    step: int
 
 
 @dataclass(frozen=True)
@@ -265,30 +257,21 @@ class Side:
 
 def compare(
     library: Library, request: Retrieve, others: Sequence[str], *, with_left_out: bool = False
-) -> tuple[Result, list[Side], str]:
+) -> tuple[Result, list[Side]]:
     """Rank a query by the request's checkpoint and by others, all over their whole gallery.
-
-    Returns:
-        The ranking by the first, those by the others, and a sentence where the checkpoints have different budgets.
 
     Raises:
         ValueError: The data set cannot be embedded.
     """
-    first = library.rank(request.checkpoint, request.data, request.terms, request.query)
-    before, ranks = describe(request, first, with_left_out), first.ranks()
-    sides = []
+    before = retrieve(library, request, with_left_out=with_left_out)
+    theirs, sides = {one.image for one in before.results}, []
     for name in others:
-        asked = request.model_copy(update={"checkpoint": name})
-        ranking = library.rank(name, request.data, request.terms, request.query)
-        after, places = describe(asked, ranking, with_left_out), ranking.ranks()
-        mine, theirs = {one.image for one in after.results}, {one.image for one in before.results}
-        sides.append(
-            Side(
-                after,
-                {image: Move(ranks.get(image), places.get(image)) for image in sorted(mine | theirs)},
-                len(mine & theirs),
-                sum(one.match and one.image not in theirs for one in after.results),
-                sum(one.match and one.image not in mine for one in before.results),
-            )
-        )
-    return before, sides, budget_note(library.checkpoints[name] for name in (request.checkpoint, *others))
+        after = retrieve(library, request.model_copy(update={"checkpoint": name}), with_left_out=with_left_out)
+        mine, moves = {one.image for one in after.results}, {}
+        for image in sorted(mine | theirs):
+            one, other = before.ranks.get(image), after.ranks.get(image)
+            moves[image] = Move(one, other, one - other if one and other else 0)
+        gained = sum(one.match and one.image not in theirs for one in after.results)
+        lost = sum(one.match and one.image not in mine for one in before.results)
+        sides.append(Side(after, moves, len(mine & theirs), gained, lost))
+    return before, sides

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy as np
 from app.library import Library
 from app.library.collection import Direction, Terms
 from app.retrieval.rank import protocols
+from app.shared.html import html
 from app.shared.request import Checkpoint, Data, Request, Text, one_of, option
 from mun.evaluation.benchmark import BenchmarkResult
 
-__all__ = ["Evaluate", "Scores", "answer", "score"]
+__all__ = ["Evaluate", "Scores", "answer", "draw", "score"]
 
 
 class Evaluate(Request):
@@ -77,3 +79,42 @@ def answer(library: Library, request: Evaluate) -> dict[str, Any]:
     made = score(library, request.checkpoint, request.data, terms)
     sizes = {"num_queries": made.num_queries, "gallery_size": made.gallery_size}
     return {"checkpoint": request.checkpoint, **made.result.to_json(), **sizes}
+
+
+def draw(library: Library, names: Sequence[str], data: str, terms: Terms) -> str:
+    """Draw the scores of the whole set by one checkpoint or more, beside those on clean images where they are not.
+
+    Raises:
+        ValueError: As `score`.
+    """
+    scores = [score(library, name, data, terms) for name in names]
+    clean = [score(library, name, data, replace(terms, corruption=None)) for name in names] if terms.corruption else []
+    return html(
+        "scores.html",
+        scores=scores,
+        clean=clean,
+        names={name: library.checkpoints[name].label for name in names},
+        verdict=verdict(library, scores),
+        synthetic=library.collections[data].synthetic,
+        curves=[cmc_points(one.cmc) for one in scores],
+        box=CMC_BOX,
+    )
+
+
+def verdict(library: Library, scores: Sequence[Scores]) -> str:
+    """Say which of two checkpoints is ahead on the whole set, and by how much; nothing for other numbers of them."""
+    if len(scores) != 2:
+        return ""
+    first, second = (100 * one.result.mean()["mean_ap"] for one in scores)
+    ahead = scores[0] if first >= second else scores[1]
+    return f"{library.checkpoints[ahead.checkpoint].label} is ahead by {abs(first - second):.1f} points of mAP."
+
+
+CMC_BOX = (40, 12, 372, 168)  # left, top, right, bottom of the curve's field in the drawing
+
+
+def cmc_points(cmc: list[float]) -> list[tuple[float, float]]:
+    """Place a CMC curve's values in the drawing: rank 1 … R from left to right, 0 … 1 from bottom to top."""
+    left, top, right, bottom = CMC_BOX
+    step = (right - left) / max(1, len(cmc) - 1)
+    return [(round(left + step * k, 2), round(bottom - (bottom - top) * value, 2)) for k, value in enumerate(cmc)]

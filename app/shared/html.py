@@ -111,8 +111,9 @@ class Chip:
 def chips(request: Request, library: Library, names: Sequence[str]) -> list[Chip]:
     """List the settings among some fields that are not as they are by default."""
     said, usual = request.said(library), request.usual(library)
+    changed = [name for name in names if name in said]
     made = []
-    for control in controls(request, library, [name for name in names if name in said]):
+    for control in controls(request, library, changed) if changed else ():
         labels = {choice.value: choice.label for choice in control.choices}
         if isinstance(control.value, bool):
             words = control.title if control.value else f"{control.title}: off"

@@ -13,11 +13,13 @@ from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import (
+    AllowInfNan,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    Strict,
     ValidationError,
     ValidationInfo,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "Data",
     "File",
     "Number",
+    "Offer",
     "RefusalError",
     "Request",
     "Switch",
@@ -84,49 +87,16 @@ def option(default: Any, title: str = "", text: str = "", **more: Any) -> Any:
     return Field(default, title=title or None, description=text or None, json_schema_extra=extra, **more)
 
 
-def _whole(value: object) -> int:
-    """Accept 10 and 10.0, which JSON does not tell apart, but not true and not "10"."""
-    number = int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise TypeError
-    return number
+def _whole(value: object) -> object:
+    """Take 10.0 for 10, which JSON does not tell apart."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
-        raise TypeError
-    return float(value)
-
-
-def _switch(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def typed(check: Callable[[object], Any]) -> BeforeValidator:
-    """Make a validator of a check that raises a `TypeError`; `refusal` writes the sentence."""
-
-    def validate(value: object) -> Any:
-        try:
-            return check(value)
-        except TypeError:
-            raise ValueError("") from None
-
-    return BeforeValidator(validate)
-
-
-Whole = Annotated[int, typed(_whole)]
-Number = Annotated[float, typed(_number)]
-Switch = Annotated[bool, typed(_switch)]
-Text = Annotated[str, typed(_text), Field(max_length=MAX_TEXT)]
-File = Annotated[str, typed(_text), FILE]  # base64; its bound is the decoder's
+Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+Switch = Annotated[bool, Strict()]
+Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT)]
+File = Annotated[str, Strict(), FILE]  # base64; its bound is the decoder's
 
 
 class one_of:  # noqa: N801 — reads as the part of a type
@@ -136,12 +106,13 @@ class one_of:  # noqa: N801 — reads as the part of a type
         offer: The values, in order, or a function of the library and the fields declared before. A value may come as
             `Choice`, with its label.
         why: Words behind the list in a refusal, or a function of the library and the fields declared before.
+        most: Of a tuple: how many values at most, each once. 0 where the field is no tuple.
     """
 
     def __init__(
-        self, offer: Offer | Sequence[Any], why: str | Callable[[Library, Mapping[str, Any]], str] = ""
+        self, offer: Offer | Sequence[Any], why: str | Callable[[Library, Mapping[str, Any]], str] = "", most: int = 0
     ) -> None:
-        self.offer, self.why = offer, why
+        self.offer, self.why, self.most = offer, why, most
 
     def choices(self, library: Library, values: Mapping[str, Any]) -> list[Choice]:
         """List what can be chosen, given the fields declared before."""
@@ -149,7 +120,7 @@ class one_of:  # noqa: N801 — reads as the part of a type
         return [one if isinstance(one, Choice) else Choice(one, str(one)) for one in offered]
 
     def check(self, value: Any, info: ValidationInfo[Any]) -> Any:
-        """Return the value, or the first one for an empty one."""
+        """Return the value, or the first one for an empty one; of a tuple, its values without repetition."""
         try:
             offered = [choice.value for choice in self.choices(info.context, info.data)]
         except KeyError:  # a field that it depends on was refused: that one is reported
@@ -158,35 +129,24 @@ class one_of:  # noqa: N801 — reads as the part of a type
             raise ValueError(f"expected a {info.field_name}, but there is none to choose from")
         if value == "" and "" not in offered:
             return offered[0]
-        if value not in offered:
-            names = [str(one) for one in offered if one != ""]
-            listed = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-            why = self.why(info.context, info.data) if callable(self.why) else self.why
-            raise ValueError(f"expected {info.field_name} to be one of {listed}{why}; got {shown(value)}")
-        return value
+        values = tuple(dict.fromkeys(value)) if self.most else (value,)
+        for one in values:
+            if one not in offered:
+                names = [str(known) for known in offered if known != ""]
+                listed = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+                why = self.why(info.context, info.data) if callable(self.why) else self.why
+                raise ValueError(f"expected {info.field_name} to be one of {listed}{why}; got {shown(one)}")
+        if self.most and len(values) > self.most:
+            raise ValueError(f"expected at most {self.most} in {info.field_name}, got {len(values)}")
+        return values if self.most else value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(self.check, handler(source))
 
 
-class some_of(one_of):  # noqa: N801 — reads as the part of a type
-    """Part of the type of a tuple: accept what an offer lists, each once, up to a number.
-
-    Args:
-        offer: As for `one_of`.
-        most: How many at most.
-    """
-
-    def __init__(self, offer: Offer | Sequence[Any], most: int) -> None:
-        super().__init__(offer)
-        self.most = most
-
-    def check(self, value: Any, info: ValidationInfo[Any]) -> Any:
-        """Return the values without repetition."""
-        values = tuple(dict.fromkeys(super(some_of, self).check(one, info) for one in value))
-        if len(values) > self.most:
-            raise ValueError(f"expected at most {self.most} in {info.field_name}, got {len(values)}")
-        return values
+def some_of(offer: Offer | Sequence[Any], most: int) -> one_of:
+    """Make the part of the type of a tuple: as `one_of`, for up to so many values."""
+    return one_of(offer, most=most)
 
 
 class RefusalError(ValueError):
@@ -294,22 +254,24 @@ class Request(BaseModel):
 
     def usual(self, library: Library) -> dict[str, Any]:
         """Return the values of the fields where nothing is said, by name; files are left out."""
-        values, usual = self.model_dump(), dict[str, Any]()
+        values, usual = dict(self), dict[str, Any]()
         for name, field in type(self).model_fields.items():
-            if not is_file(field):
+            if FILE not in field.metadata:
                 choices = self.choices(name, library, values) if field.default == "" else []
                 usual[name] = choices[0].value if choices else field.default
         return usual
 
     def said(self, library: Library) -> dict[str, Any]:
         """Return the fields that are not as they are by default, by name; files are left out."""
-        values = self.model_dump()
-        return {name: values[name] for name, usual in self.usual(library).items() if values[name] != usual}
+        return {name: getattr(self, name) for name, one in self.usual(library).items() if getattr(self, name) != one}
 
     def link(self, library: Library, tab: str) -> str:
         """Write the request as an address; what is as by default is left out."""
-        words = {name: written(value) for name, value in self.said(library).items()}
-        return "?" + urlencode({"tab": tab, **words}, safe="/,")
+        words = {"tab": tab}
+        for name, value in self.said(library).items():
+            one = int(value) if isinstance(value, bool) else value
+            words[name] = ",".join(map(str, one)) if isinstance(one, tuple) else str(one)
+        return "?" + urlencode(words, safe="/,")
 
     def call(self, library: Library, name: str, url: str, always: Sequence[str] = ()) -> str:
         """Write the line of Python that asks a running app for the same.
@@ -362,10 +324,3 @@ def spelled(field: FieldInfo, word: str) -> object:
         except ValueError:
             return word
     return word if field.annotation is str else tuple(part for part in word.split(",") if part)
-
-
-def written(value: Any) -> str:
-    """Write a value as a word of an address."""
-    if isinstance(value, bool):
-        return str(int(value))
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

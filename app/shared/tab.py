@@ -12,31 +12,39 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import MISSING, dataclass, field, replace
+from typing import Annotated, Any, TypeVar
 
 import gradio as gr
+from markupsafe import Markup
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from app.library import Library
+from app.library.thumbnails import STRIP_HEIGHT
 from app.library.turns import VISITOR
-from app.shared.api import sentence, takes_images, visitor
+from app.shared.api import sentence, takes_images
 from app.shared.export import LOCAL, MIMES
 from app.shared.html import chips, controls, html
 from app.shared.request import Request, is_file
 
 __all__ = ["Answer", "Export", "File", "Menu", "Page", "Piece", "Press", "Tab"]
 
-MAX_NAMES, MAX_ADDRESS, MAX_TURN = 60, 4000, 2**31
-MAX_TOKEN = 100  # characters of a token and of its name
 PART_BYTES = 8_000_000  # of a file in one answer; the page asks for the next part
 SHARED = ("checkpoint", "data")  # values that tabs share by default
 EVENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 EXPORTS_AT_ONCE = 2
 
 
-@dataclass(frozen=True)
+Values = Annotated[dict[str, Any], Field(max_length=60)]
+Words = Annotated[str, Field(max_length=4000)]
+Token = Annotated[str, Field(max_length=100)]
+Url = Annotated[str, Field(pattern=r"^https?://[!#-&(-;=?-\[\]-_a-~]{1,180}$")]  # without anything odd in it
+
+
+@pydantic_dataclass(frozen=True)
 class Press:
-    """What the page says with an event; everything in it may be nonsense, for strangers send it too.
+    """What the page says with an event. Strangers send it too: a part that is nonsense counts as not said.
 
     Attributes:
         values: The request's values by name, as the page has them.
@@ -52,56 +60,34 @@ class Press:
         visitor: Who asks: a network address, and the number of the page's session.
     """
 
-    values: Mapping[str, object] = field(default_factory=dict)
-    address: str = ""
-    do: str = ""
-    changed: tuple[str, ...] = ()
-    chosen: str = ""
-    drawn: Mapping[str, str] = field(default_factory=dict)
-    detail: Mapping[str, object] = field(default_factory=dict)
-    tokens: Mapping[str, str] = field(default_factory=dict)
-    url: str = LOCAL
-    turn: int = 0
-    visitor: str = ""
+    values: Values = field(default_factory=dict)
+    address: Words = ""
+    do: Words = ""
+    changed: Annotated[tuple[Words, ...], Field(max_length=60)] = ()
+    chosen: Words = ""
+    drawn: Annotated[dict[str, Words], Field(max_length=60)] = field(default_factory=dict)
+    detail: Values = field(default_factory=dict)
+    tokens: Annotated[dict[Token, Token], Field(max_length=60)] = field(default_factory=dict)
+    url: Url = LOCAL
+    turn: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    visitor: Words = ""
 
     @classmethod
     def of(cls, said: object, visitor: str = "") -> Press:
-        """Read what came with an event; parts that are nonsense count as not said."""
-        parts = said if isinstance(said, Mapping) else {}
-        changed, turn = parts.get("changed"), parts.get("turn")
-        return cls(
-            _named(parts.get("values")),
-            _words(parts.get("address")),
-            _words(parts.get("do")),
-            tuple(_words(name) for name in changed[:MAX_NAMES]) if isinstance(changed, list) else (),
-            _words(parts.get("chosen")),
-            {name: _words(key) for name, key in _named(parts.get("drawn")).items()},
-            _named(parts.get("detail")),
-            {
-                name: token
-                for name, token in _named(parts.get("tokens")).items()
-                if isinstance(token, str) and len(name) < MAX_TOKEN and len(token) < MAX_TOKEN
-            },
-            _address(parts.get("url")),
-            turn if isinstance(turn, int) and 0 <= turn < MAX_TURN else 0,
-            visitor,
-        )
+        """Read what came with an event."""
+        return PRESS.validate_python({**(said if isinstance(said, dict) else {}), "visitor": visitor})
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _said(cls, value: object, read: Callable[[object], Any], info: ValidationInfo[None]) -> Any:
+        try:
+            return read(value)
+        except ValidationError:
+            usual = cls.__dataclass_fields__[str(info.field_name)]
+            return usual.default if usual.default_factory is MISSING else usual.default_factory()
 
 
-def _named(value: object) -> dict[str, object]:
-    """Read an object of the page; arrays become tuples, as a request holds them."""
-    items = list(value.items())[:MAX_NAMES] if isinstance(value, Mapping) else []
-    return {str(name): tuple(part) if isinstance(part, list) else part for name, part in items}
-
-
-def _words(value: object) -> str:
-    return value[:MAX_ADDRESS] if isinstance(value, str) else ""
-
-
-def _address(value: object) -> str:
-    """Read an address of the web without anything odd in it; nonsense gives the usual one."""
-    good = isinstance(value, str) and value.isprintable() and len(value) < 200 and not set(value) & set(" '\"\\<>`")
-    return str(value) if good and str(value).startswith(("http://", "https://")) else LOCAL
+PRESS = TypeAdapter(Press)
 
 
 @dataclass(frozen=True)
@@ -194,11 +180,13 @@ class Tab:
         page: Whose.
         name: Its id, as in `?tab=retrieval`.
         head: Chips, notice, export menu; carries what the page's script has to know.
+        strip: Whether the image that the visitor has chosen stands above it.
     """
 
     page: Page
     name: str
     head: gr.HTML
+    strip: bool
 
     def piece(self, name: str, **options: Any) -> gr.HTML:
         """Make a piece; its id on the page is the name."""
@@ -250,9 +238,12 @@ class Tab:
         page, library = self.page, self.page.library
         images = takes_images(sum(map(is_file, kind.model_fields.values())) + more_images)
 
+        menu = html("menu.html", **menu_of(export, library)) if export else ""
+
         @images
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
-            press = Press.of(getattr(event, "_data", None), f"{visitor()} {client.session_hash}")
+            address = getattr(client.client, "host", "")
+            press = Press.of(getattr(event, "_data", None), f"{address} {client.session_hash}")
             VISITOR.set(press.visitor)
             opened = {**kind.files(press.values), **kind.of_address(press.address)} if press.address else press.values
             request, wrong = kind.repair(opened, library)
@@ -260,56 +251,65 @@ class Tab:
             notices = [words for name, words in wrong.items() if name not in kind.follows or name in named]
             try:
                 answered = answer(library, request, press)
-                news = {name: one for name, one in answered.pieces.items() if not shows(press, name, one)}
-                changes = {pieces[name]: one.draw() if isinstance(one, Piece) else one for name, one in news.items()}
+                chosen = answered.chosen or press.chosen if self.strip else ""
+                shown = page.common(chosen, str(getattr(request, "data", "")))
+                news, keys = changes({**answered.pieces, **shown}, press.drawn)
             except Exception as error:
-                answered, changes = Answer(request, {}, notice=sentence(self.name, error)), {}
-            keys = {name: one.digest if isinstance(one, Piece) else "" for name, one in answered.pieces.items()}
-            common = {"header": (page.header, page.header_of())}
-            if answered.chosen:
-                common["strip"] = (page.strip, page.strip_of(answered))
-            for name, (component, piece) in common.items():
-                keys[name] = piece.digest
-                if not shows(press, name, piece):
-                    changes[component] = piece.draw()
+                answered = Answer(request, {}, notice=sentence(self.name, error))
+                news, keys = changes(page.common(), press.drawn)
             notice = " ".join([*notices, answered.notice]).strip()
-            changes[self.head] = draw_head(
-                self, library, press, replace(answered, notice=notice), keys, settings, export
-            )
-            return changes
+            head = draw_head(self, library, press, answered, notice, keys, settings, menu)
+            return {self.head: head, **{places[name]: one for name, one in news.items()}}
 
+        places = {"header": page.header, "strip": page.strip, **pieces}
         pressed.asks = (self.name, kind, answer, tuple(pieces))  # type: ignore[attr-defined]
-        outputs = [self.head, page.header, page.strip, *pieces.values()]
-        self.head.select(pressed, None, outputs, trigger_mode="always_last", show_progress_on=[], **EVENT)
+        self.head.select(
+            pressed, None, [self.head, *places.values()], trigger_mode="always_last", show_progress_on=[], **EVENT
+        )
         if export is None:
             return
-        offered = export
 
         @images
         def exported(event: gr.EventData) -> str:
             press = Press.of(getattr(event, "_data", None))
             try:
                 request, _ = kind.repair(press.values, library)
-                options = offered.options.repair(_named(press.detail), library)[0] if offered.options else None
-                what, form = str(press.detail.get("what", "")), str(press.detail.get("kind", ""))
-                if not any(what == menu.name and form in menu.kinds for menu in offered.menus):
+                options = export.options.repair(press.detail, library)[0] if export.options else None
+                what, form, part = (press.detail.get(name) for name in ("what", "kind", "part"))
+                if not any(what == menu.name and form in menu.kinds for menu in export.menus):
                     raise ValueError("expected a format of the export menu, got another one")
                 with page.exporting:
-                    file = offered.write(library, request, options, what, form, press)
+                    file = export.write(library, request, options, str(what), str(form), press)
             except Exception as error:
                 return html("file.html", error=sentence(self.name, error), file=None, address="", part=0, more=False)
-            part = press.detail.get("part")
-            start = PART_BYTES * (part if isinstance(part, int) and 0 <= part < MAX_TURN else 0)
-            piece, more = file.data[start : start + PART_BYTES], start + PART_BYTES < len(file.data)
-            address = replace(file, data=piece).address
-            return html("file.html", error="", file=file, address=address, part=start // PART_BYTES, more=more)
+            part = part if isinstance(part, int) and 0 <= part <= len(file.data) // PART_BYTES else 0
+            start, end = PART_BYTES * part, PART_BYTES * (part + 1)
+            address = replace(file, data=file.data[start:end]).address
+            return html("file.html", error="", file=file, address=address, part=part, more=end < len(file.data))
 
         self.head.submit(exported, None, [page.file], trigger_mode="always_last", show_progress_on=[], **EVENT)
 
 
-def shows(press: Press, name: str, piece: str | Piece) -> bool:
-    """Say whether the page shows a piece as it is already."""
-    return isinstance(piece, Piece) and press.drawn.get(name) == piece.digest
+def changes(pieces: Mapping[str, Any], drawn: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Draw the pieces of an answer that show something else than the page does.
+
+    Args:
+        pieces: By name: HTML, a `Piece`, or whatever its component takes.
+        drawn: Keys of what the page shows, by name.
+
+    Returns:
+        The news by name, and the keys of all pieces.
+    """
+    keys = {name: one.digest if isinstance(one, Piece) else "" for name, one in pieces.items()}
+    news = {name: one for name, one in pieces.items() if not keys[name] or drawn.get(name) != keys[name]}
+    return {name: one.draw() if isinstance(one, Piece) else one for name, one in news.items()}, keys
+
+
+def menu_of(export: Export, library: Library) -> dict[str, Any]:
+    """List the entries and options of an export menu, for its template."""
+    default = export.options.read({}, library) if export.options else None
+    options = controls(default, library, list(type(default).model_fields)) if default else []
+    return {"menus": [menu for menu in export.menus if menu.title], "options": options}
 
 
 def draw_head(
@@ -317,9 +317,10 @@ def draw_head(
     library: Library,
     press: Press,
     answered: Answer,
+    notice: str,
     keys: Mapping[str, str],
     settings: Sequence[str],
-    export: Export | None,
+    menu: str,
 ) -> str:
     """Draw the head of a tab: chips, notice, menus, and what the page's script has to know."""
     request = answered.request
@@ -333,20 +334,8 @@ def draw_head(
         "drawn": keys,
         "turn": press.turn,
     }
-    options = None
-    if export and export.options:
-        default = export.options.read({}, library)
-        options = controls(default, library, list(export.options.model_fields))
-    return html(
-        "head.html",
-        tab=tab.name,
-        view=view,
-        notice=answered.notice,
-        chips=chips(request, library, settings),
-        menus=[menu for menu in export.menus if menu.title] if export else (),
-        options=options or (),
-        settings=bool(settings),
-    )
+    shown = chips(request, library, settings)
+    return html("head.html", view=view, notice=notice, chips=shown, menu=Markup(menu), settings=bool(settings))
 
 
 class Page:
@@ -354,17 +343,12 @@ class Page:
 
     Args:
         library: What all visitors share.
-        header: The header.
-        follow: Draws the image that was chosen, from library, data set and key.
     """
 
-    def __init__(
-        self, library: Library, header: Callable[[Library], Piece], follow: Callable[[Library, str, str], str]
-    ) -> None:
-        self.library, self.follow = library, follow
+    def __init__(self, library: Library) -> None:
+        self.library = library
         self.exporting = threading.Semaphore(EXPORTS_AT_ONCE)
-        self.header_of: Callable[[], Piece] = lambda: header(library)
-        self.header = self.piece("", "header", value=self.header_of().draw())
+        self.header = self.piece("", "header", value=self.common()["header"].draw())
         self.strip = self.piece("", "strip")
         with gr.Column(elem_id="drawer") as self.drawer:
             self.piece("", "drawer-head", value=html("drawer.html"))
@@ -377,14 +361,43 @@ class Page:
         code = f"mun.piece(element, trigger, watch, {tab!r}, {name!r}, {list(shares)});" + script
         return gr.HTML(js_on_load=code, elem_id=name, apply_default_css=False, **options)
 
-    def strip_of(self, answered: Answer) -> Piece:
-        """Draw the chosen image."""
-        data = str(answered.request.model_dump().get("data", ""))
-        return Piece((data, answered.chosen), lambda: self.follow(self.library, data, answered.chosen))
+    def common(self, key: str = "", data: str = "") -> dict[str, Piece]:
+        """List the pieces that all tabs share.
+
+        Args:
+            key: Of the image that the visitor has chosen in any of them; empty for none.
+            data: Of which data set.
+
+        Returns:
+            The header with the switchers of checkpoint and data, because runs that end bring checkpoints; the strip.
+        """
+        library = self.library
+        entries = [library.checkpoints[name] for name in library.usable]
+        header = Piece(
+            [(one.name, one.content) for one in entries],
+            lambda: html("header.html", entries=entries, data=library.collections, drawn=header.digest),
+        )
+        strip = {"strip": Piece((data, key), lambda: self.draw_strip(data, key))} if key else {}
+        return {"header": header, **strip}
+
+    def draw_strip(self, data: str, key: str) -> str:
+        """Draw the chosen image; nothing where there is none of its key."""
+        collection = self.library.collections.get(data)
+        if collection is None or key not in collection.rows:
+            return ""
+        sample = collection.samples[collection.rows[key]]
+        return html("strip.html", uri=self.library.thumbnail(data, key, STRIP_HEIGHT), sample=sample)
 
     @contextmanager
-    def tab(self, name: str, title: str, shares: Sequence[str] = SHARED) -> Iterator[Tab]:
-        """Make a tab of what is built inside the block; it takes the values of all tabs that `shares` names."""
+    def tab(self, name: str, title: str, shares: Sequence[str] = SHARED, strip: bool = True) -> Iterator[Tab]:
+        """Make a tab of what is built inside the block.
+
+        Args:
+            name: Its id.
+            title: What the page calls it.
+            shares: Values of its request that it has in common with the other tabs.
+            strip: Whether the chosen image stands above it; a tab that shows it large needs none.
+        """
         with self.tabs, gr.Tab(title, id=name, elem_id=f"tab-{name}") as made:
-            yield Tab(self, name, self.piece(name, f"{name}-head", shares))
+            yield Tab(self, name, self.piece(name, f"{name}-head", shares), strip)
         made.select(None, js=f"() => mun.open({name!r})", api_visibility="private")

@@ -18,6 +18,8 @@ def test_the_other_direction_turns_the_protocol_round() -> None:
     assert reverse.drop_rule is forward.drop_rule
     assert I2V.published
     assert not V2I.published
+    assert (I2V.query_modality, I2V.gallery_modality, I2V.other) == (Modality.INFRARED, Modality.VISIBLE, V2I)
+    assert (V2I.query_modality, V2I.gallery_modality, V2I.other) == (Modality.VISIBLE, Modality.INFRARED, I2V)
 
 
 def test_what_is_in_a_gallery_may_ask_the_other_way_round(library: Library) -> None:
@@ -40,5 +42,6 @@ def test_multi_shot_galleries(library: Library, direction: Direction) -> None:
 
 def test_queries_are_numbered_within_person_and_camera(library: Library) -> None:
     asked = library.collections["synvi"].asked("synvi-all")
-    for sample in asked.samples:
-        assert asked.numbers[sample.key] == int(sample.path.stem)
+    assert list(asked.numbers) == [int(sample.path.stem) for sample in asked.samples]
+    assert asked.pids == tuple(sorted({sample.pid for sample in asked.samples}))
+    assert asked.camids == (3, 6)

@@ -63,13 +63,13 @@ def test_scores_are_the_benchmark(library: Library) -> None:
     assert library.scores("mun-tiny", "synvi", Terms("synvi-all")).to_json() == expected.to_json()
 
 
-def test_the_table_holds_minus_the_cosines_in_float64(library: Library) -> None:
+def test_the_table_holds_the_cosine_distances_in_float64(library: Library) -> None:
     collection, table = library.collections["synvi"], library.table("mun-tiny", "synvi", Terms("synvi-indoor", 3))
     rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
     asked = rows[[collection.rows[sample.key] for sample in collection.queries]]
     shown = rows[[collection.rows[sample.key] for sample in table.gallery]]
     assert table.distances.dtype == np.float64
-    np.testing.assert_allclose(table.distances, -(asked @ shown.T), atol=1e-12)
+    np.testing.assert_allclose(table.distances, 1 - asked @ shown.T, atol=1e-12)
     assert {sample.camid for sample in table.gallery} == {1, 2}
 
 
@@ -229,7 +229,7 @@ def test_thumbnails_are_small_and_survive_a_broken_file(library: Library, tmp_pa
     from app.library.thumbnails import data_uri
 
     sample = library.collections["synvi"].samples[0]
-    assert library.thumbnail("synvi", sample, 32).startswith("data:image/jpeg;base64,")
+    assert library.thumbnail("synvi", sample.key, 32).startswith("data:image/jpeg;base64,")
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     assert data_uri(tmp_path / "broken.jpg", 32) == ""
     assert data_uri(tmp_path / "missing.jpg", 32) == ""
@@ -245,7 +245,7 @@ def test_a_corrupted_view_changes_visible_images_alone(library: Library, tiny_ch
     assert library.embeddings("mun-tiny", "synvi", corruption) is rows
     assert library.embeddings("mun-tiny", "synvi") is clean
     for sample in samples[:12]:
-        pictures = {library.thumbnail("synvi", sample, 64, which) for which in (None, corruption)}
+        pictures = {library.thumbnail("synvi", sample.key, 64, which) for which in (None, corruption)}
         assert len(pictures) == (2 if sample.modality is Modality.VISIBLE else 1)
         assert library.view("synvi", corruption).changes(sample) is (sample.modality is Modality.VISIBLE)
 
@@ -314,7 +314,7 @@ def test_a_corrupted_image_that_is_gone_is_said_and_drawn_as_such(
     with pytest.raises(ValueError, match="gone from the disk") as caught:
         library.embeddings("mun-tiny", "synvi", Corruption("fog", 1))
     assert str(tmp_path) not in str(caught.value)
-    assert library.thumbnail("synvi", victim, 64, Corruption("fog", 1)) == ""
+    assert library.thumbnail("synvi", victim.key, 64, Corruption("fog", 1)) == ""
 
 
 def test_the_default_checkpoint_is_our_own_else_one_with_the_generator_else_the_first(library: Library) -> None:

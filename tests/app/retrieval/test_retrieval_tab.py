@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,12 @@ def test_the_first_view_ranks_a_middling_query(ready: Library) -> None:
 
 def test_scores_follow_and_name_set_and_spread(ready: Library) -> None:
     values = {"protocol": "synvi-indoor", "trial": 4}
-    ready.cache._kept.pop(ready._scores_key("mun-tiny", "synvi", Browse.read(values, ready).terms), None)
+    terms = replace(Browse.read(values, ready).terms, trial=0)
+    ready.cache._kept.pop(ready._key("scores", "mun-tiny", "synvi", None, terms), None)
     first = press(ready, values)
-    assert 'class="mun-scores" data-state="waiting"' in piece(first, "ranking")
+    assert 'class="mun-scores" data-state="waiting"' in piece(first, "retrieval-scores")
     assert first.again > 0
-    html = piece(press(ready, values, do="again"), "ranking")
+    html = piece(press(ready, values, do="again"), "retrieval-scores")
     assert 'class="mun-scores" data-state="ready"' in html
     assert "24 queries against 12 gallery images" in html
     assert "synthetic" in html
@@ -84,8 +86,7 @@ def test_another_data_set_brings_its_own_protocol_and_query(
     assert request.query in other.asked(other.protocols[0]).rows
     assert set(wrong) == {"protocol", "shots", "pid", "query"}
     assert wrong["shots"] == "expected shots to be one of 1, as many as SYSU-MM01 allows; got 2"
-    html = piece(answer(both, request, Press()), "ranking")
-    assert "synthetic" not in html
+    assert "synthetic" not in piece(answer(both, request, Press(do="again")), "retrieval-scores")
 
 
 @pytest.mark.parametrize("detail", [{"page": 2}, {"page": 999}, {"page": -4}, {"page": "x"}, {}])
@@ -117,7 +118,7 @@ def test_only_what_changes_is_drawn_again(ready: Library) -> None:
     other = next(one.key for one in ready.collections["synvi"].queries if one.key != first.request.query)
     second = press(ready, {**first.request.model_dump(), "query": other})
     assert {name for name, one in second.pieces.items() if isinstance(one, Piece) and one.digest == keys[name]} == {
-        "retrieval-progress", "retrieval-own", "query-browser", "settings"
+        "retrieval-progress", "retrieval-scores", "retrieval-own", "query-browser", "settings"
     }  # fmt: skip
     third = press(ready, {**first.request.model_dump(), "order": "hardest"})
     assert third.pieces["query-browser"].digest != keys["query-browser"]
@@ -164,6 +165,7 @@ def test_a_checkpoint_that_is_deleted_meanwhile_is_said(tiny_synvi: Path, two_ch
 
 def test_stop_and_start_reach_the_library(ready: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
+    monkeypatch.setattr(ready, "ready", lambda *_: False)
     monkeypatch.setattr(ready, "stop", lambda *names: calls.append(("stop", *names)))
     monkeypatch.setattr(
         ready, "prepare", lambda *_, retry=False, **__: calls.append(retry) or Progress(3, 12, stopped=not retry)
@@ -186,7 +188,7 @@ def test_corrupted_images_are_ranked_and_named(ready: Library) -> None:
     assert "Visible images corrupted: contrast, severity 4, seed 0; not the clean protocol." in html
     assert "On clean images this query has an average precision of" in html
     assert "corruption=contrast&severity=4" in answered.request.link(ready, "retrieval")
-    assert html.count("data-clean=") == 4
+    assert piece(answered, "retrieval-scores").count("data-clean=") == 4
     assert 'data-corruption=""' in clean
     assert "data-clean" not in clean
     pictures, corrupted = (set(re.findall(r'src="(data:[^"]+)"', page)) for page in (clean, html))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.shared.tab import LOCAL, MAX_NAMES, Piece, Press, shows
+from app.shared.tab import LOCAL, Piece, Press, changes
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_what_the_page_says_is_read() -> None:
             "values": {"compare": ["a", "b"], "top_k": 3},
             "address": "?tab=retrieval",
             "do": "random",
-            "changed": ["top_k", 5],
+            "changed": ["top_k", "query"],
             "chosen": "cam1/0001/0001.jpg",
             "drawn": {"settings": "abc"},
             "detail": {"page": 2},
@@ -43,21 +43,24 @@ def test_what_the_page_says_is_read() -> None:
         },
         "session",
     )
-    assert press.values == {"compare": ("a", "b"), "top_k": 3}
-    assert (press.address, press.do, press.changed) == ("?tab=retrieval", "random", ("top_k", ""))
+    assert press.values == {"compare": ["a", "b"], "top_k": 3}
+    assert (press.address, press.do, press.changed) == ("?tab=retrieval", "random", ("top_k", "query"))
     assert (press.chosen, press.drawn, press.detail) == ("cam1/0001/0001.jpg", {"settings": "abc"}, {"page": 2})
     assert (press.url, press.turn, press.visitor) == ("https://somebody-mun.hf.space/", 7, "session")
 
 
 def test_a_piece_is_drawn_only_where_it_shows_something_else() -> None:
     piece = Piece(("a", 1), lambda: "drawn")
-    assert not shows(Press(), "name", piece)
-    assert shows(Press(drawn={"name": piece.digest}), "name", piece)
-    assert not shows(Press(drawn={"name": Piece(("a", 2), str).digest}), "name", piece)
-    assert not shows(Press(drawn={"name": piece.digest}), "name", "plain words")
+    assert changes({"name": piece, "plain": "words"}, {"plain": ""}) == (
+        {"name": "drawn", "plain": "words"},
+        {"name": piece.digest, "plain": ""},
+    )
+    assert changes({"name": piece}, {"name": piece.digest}) == ({}, {"name": piece.digest})
+    assert changes({"name": piece}, {"name": Piece(("a", 2), str).digest})[0] == {"name": "drawn"}
 
 
-def test_what_is_too_long_is_cut() -> None:
-    press = Press.of({"address": "?" + "x" * 10_000, "values": {str(number): 1 for number in range(500)}})
-    assert len(press.address) == 4000
-    assert len(press.values) == MAX_NAMES
+def test_what_is_too_long_is_not_said() -> None:
+    said = {"address": "?" + "x" * 10_000, "values": {str(number): 1 for number in range(500)}, "do": "random"}
+    press = Press.of({**said, "tokens": {"x": "y" * 101}, "__dataclass_self__": 1, "visitor": "another"}, "me")
+    assert (press.address, press.values, press.tokens) == ("", {}, {})
+    assert (press.do, press.visitor) == ("random", "me")
