@@ -114,6 +114,7 @@ def test_another_query_respects_the_filters(ready: Library, do: str) -> None:
 
 def test_only_what_changes_is_drawn_again(ready: Library) -> None:
     first = press(ready, do="again")
+    piece(first, "retrieval-scores")
     keys = {name: one.digest for name, one in first.pieces.items() if isinstance(one, Piece)}
     other = next(one.key for one in ready.collections["synvi"].queries if one.key != first.request.query)
     second = press(ready, {**first.request.model_dump(), "query": other})
