@@ -32,9 +32,10 @@ LIBRARY: dict[str, set[str]] = {
     "evaluation": {"embedding"},
     "projection": {"embedding"},
     "explain": {"embedding", "own"},
+    "analysis": {"evaluation"},
     "training": {"evaluation", "losses", "snapshots", "__init__"},
     "experiments": {"training"},
-    "commands": {"own", "experiments", "explain", "projection", "parser"},
+    "commands": {"own", "experiments", "explain", "projection", "parser", "analysis"},
     "__main__": {"commands"},
 }
 # The same of app/, where everything may import mun/ but its commands.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["RANKS", "RankingMetrics", "cosine_distances", "integer_vector", "rank_metrics", "ranking"]
+__all__ = ["RANKS", "Places", "RankingMetrics", "cosine_distances", "integer_vector", "match_places", "rank_metrics"]
+__all__ += ["ranking"]
 
 RANKS = (1, 5, 10, 20)  # the ranks that the field's tables report
 CHUNK_ELEMENTS = 2**18  # distances ranked at once; about 50 bytes of working memory each
@@ -158,19 +160,12 @@ def rank_metrics(
     Source: mAP after Zheng et al., ICCV 2015; mINP after Ye et al., TPAMI 2022, arXiv:2001.04193; identity-CMC after Wu
     et al., ICCV 2017. Departs from their code in: ties go by gallery index, so that constant features score chance.
     """
-    table = _floats("distances", distances)
-    if table.ndim != 2 or 0 in table.shape:
-        raise ValueError(f"expected `distances` of shape (Q, G), neither of them 0, got {table.shape}")
-    _check_finite(table)
-    queries = integer_vector("query_pids", query_pids, table.shape[0])
-    gallery = integer_vector("gallery_pids", gallery_pids, table.shape[1])
-    mask = _mask(dropped, table.shape)
+    table, queries, gallery, mask = _checked(distances, query_pids, gallery_pids, dropped)
     if max_rank < 1:
         raise ValueError(f"expected `max_rank` of at least 1, got {max_rank}")
-    rows = max(1, CHUNK_ELEMENTS // table.shape[1])
     parts = [
         _score_rows(table[part], queries[part], gallery, None if mask is None else mask[part], distinct_identities)
-        for part in (slice(start, start + rows) for start in range(0, len(table), rows))
+        for part in _parts(table)
     ]
     precision, penalty, first_hit, place = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     valid = first_hit > 0
@@ -189,6 +184,70 @@ def rank_metrics(
         inverse_negative_penalty=penalty,
         first_hit=first_hit,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """The place of every match in the kept gallery of its query: M matches, ascending by query, then by place.
+
+    Attributes:
+        query: Row of the query, int64, `(M,)`.
+        gallery: Index of the match in the gallery, int64, `(M,)`.
+        place: From 1, int64, `(M,)`.
+        nth: Which match of its query it is, from 1, int64, `(M,)`.
+    """
+
+    query: NDArray[np.int64]
+    gallery: NDArray[np.int64]
+    place: NDArray[np.int64]
+    nth: NDArray[np.int64]
+
+
+def match_places(
+    distances: ArrayLike, query_pids: ArrayLike, gallery_pids: ArrayLike, dropped: ArrayLike | None
+) -> Places:
+    """Find the place of every match, as `rank_metrics` counts them; a query may have none.
+
+    Args:
+        distances: Smaller is closer, real, `(Q, G)`.
+        query_pids: Integers, `(Q,)`.
+        gallery_pids: Integers, `(G,)`.
+        dropped: Whether the protocol drops a gallery image for a query, bool, `(Q, G)`; `None` drops nothing.
+
+    Raises:
+        ValueError: Not of these shapes or types, empty, or not finite.
+    """
+    table, queries, gallery, mask = _checked(distances, query_pids, gallery_pids, dropped)
+    found = []
+    for part in _parts(table):
+        order = _order(table[part], None if mask is None else mask[part])
+        matches = gallery[order] == queries[part, None]
+        if mask is not None:
+            matches &= ~np.take_along_axis(mask[part], order, axis=1)
+        rows, columns = np.nonzero(matches)
+        counts = np.bincount(rows, minlength=len(order))
+        nth = np.arange(1, len(rows) + 1) - (np.cumsum(counts) - counts)[rows]
+        found.append((rows + part.start, order[rows, columns], columns + 1, nth))
+    return Places(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+
+
+def _checked(
+    distances: ArrayLike, query_pids: ArrayLike, gallery_pids: ArrayLike, dropped: ArrayLike | None
+) -> tuple[Floats, Integers, Integers, Booleans | None]:
+    """Return distances, identities and mask as arrays that fit one another."""
+    table = _floats("distances", distances)
+    if table.ndim != 2 or 0 in table.shape:
+        raise ValueError(f"expected `distances` of shape (Q, G), neither of them 0, got {table.shape}")
+    _check_finite(table)
+    queries = integer_vector("query_pids", query_pids, table.shape[0])
+    gallery = integer_vector("gallery_pids", gallery_pids, table.shape[1])
+    return table, queries, gallery, _mask(dropped, table.shape)
+
+
+def _parts(table: Floats) -> Iterator[slice]:
+    """Cut the rows of a table into parts that are ranked at once."""
+    rows = max(1, CHUNK_ELEMENTS // table.shape[1])
+    return (slice(start, start + rows) for start in range(0, len(table), rows))
 
 
 def _mask(dropped: ArrayLike | None, shape: tuple[int, ...]) -> Booleans | None:

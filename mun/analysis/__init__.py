@@ -1,0 +1,1 @@
+"""Where a model fails, and why: queries, slices, distances, what embeddings know, curves."""

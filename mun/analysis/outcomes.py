@@ -1,0 +1,250 @@
+"""What becomes of every query of a protocol: its scores, the places of its matches, and whom it is confused with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mun.evaluation.galleries import draw_trials, uncounted
+from mun.evaluation.metrics import cosine_distances, match_places
+from mun.evaluation.protocols import DropRule, Protocol
+from mun.features import unit_rows
+from mun.structures import Modality, Sample
+
+__all__ = ["Confusion", "Outcomes", "Person", "confused_pairs", "direction", "directions", "disagreements", "outcomes"]
+__all__ += ["people"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Scores of Q queries over all galleries, and of the M matches in these galleries.
+
+    Attributes:
+        protocol: That was asked.
+        samples: The N images.
+        queries: Row in `samples` of each query, `(Q,)`.
+        average_precision: Mean over the galleries, in [0, 1], `(Q,)`; NaN where nobody in a gallery is the person.
+        rank1: Share of the galleries whose closest image is a match, `(Q,)`; NaN likewise.
+        first_hit: Mean rank of the first match, from 1, `(Q,)`; NaN likewise.
+        match_query: Index of the query of each match, `(M,)`.
+        match_image: Row in `samples` of each match, `(M,)`.
+        match_rank: Its rank among the images of other people, from 1, as if it were the only match, `(M,)`.
+        closest: Row in `samples` of the closest image of each gallery and query, `(T, Q)`.
+    """
+
+    protocol: Protocol
+    samples: tuple[Sample, ...]
+    queries: Integers
+    average_precision: Floats
+    rank1: Floats
+    first_hit: Floats
+    match_query: Integers
+    match_image: Integers
+    match_rank: Integers
+    closest: Integers
+
+    @property
+    def pids(self) -> Integers:
+        """Identity of each query, `(Q,)`."""
+        return np.array([self.samples[row].pid for row in self.queries])
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Whether a query has a match, `(Q,)`."""
+        return ~np.isnan(self.average_precision)
+
+    @property
+    def mean_ap(self) -> float:
+        """Mean average precision, as `benchmark` has it."""
+        return float(np.nanmean(self.average_precision))
+
+
+def direction(protocol: Protocol, query: Modality, gallery: Modality) -> Protocol:
+    """Turn a protocol: each side gets the cameras that the protocol has for its modality.
+
+    Within one modality an image does not search itself: where a protocol leaves out nothing, images of the query's
+    person by the query's camera are left out.
+    """
+    cameras = {
+        protocol.query_modality: protocol.query_cameras,
+        protocol.gallery_modality: protocol.gallery_cameras,
+    }
+    if (query, gallery) == (protocol.query_modality, protocol.gallery_modality):
+        return protocol
+    same = query is gallery
+    rule = DropRule.SAME_ID_AND_CAMERA if same and protocol.drop_rule is DropRule.NOTHING else protocol.drop_rule
+    return replace(
+        protocol,
+        name=f"{protocol.name} {query}-{gallery}",
+        query_modality=query,
+        query_cameras=tuple(sorted(cameras[query])),
+        gallery_cameras=cameras[gallery],
+        drop_rule=rule,
+        same_modality=same,
+    )
+
+
+def directions(protocol: Protocol) -> dict[str, Protocol]:
+    """Return a protocol in its own direction, the opposite one, and within either modality, by name."""
+    visible, infrared = Modality.VISIBLE, Modality.INFRARED
+    ways = [(infrared, visible), (visible, infrared), (visible, visible), (infrared, infrared)]
+    return {f"{query} → {gallery}": direction(protocol, query, gallery) for query, gallery in ways}
+
+
+def outcomes(
+    protocol: Protocol, samples: Sequence[Sample], embeddings: ArrayLike, *, shots: int = 1, trials: int = 10
+) -> Outcomes:
+    """Ask every query of every gallery; galleries are seeded, trial t with seed t, as in `benchmark`.
+
+    Args:
+        protocol: Queries, gallery, and the images that do not count.
+        samples: All samples of the split, N of them.
+        embeddings: Of those samples, in their order, real, `(N, D)`; normalised unless of unit length.
+        shots: Gallery images per identity and camera.
+        trials: Number of galleries.
+
+    Raises:
+        ValueError: `embeddings` does not fit, or there is no query, no gallery, or no query with a match.
+    """
+    rows = np.asarray(unit_rows("embeddings", embeddings), dtype=np.float64)
+    if len(rows) != len(samples):
+        raise ValueError(f"expected `embeddings` of shape ({len(samples)}, D), got {rows.shape}")
+    asked, galleries = draw_trials(protocol, samples, shots, trials)
+    row_of = {sample: row for row, sample in enumerate(samples)}
+    queries, pids = np.array([row_of[one] for one in asked]), np.array([one.pid for one in asked])
+    scores, matches, closest = [], [], []
+    for gallery in galleries:
+        shown, shown_pids = np.array([row_of[one] for one in gallery]), np.array([one.pid for one in gallery])
+        mask = uncounted(protocol, asked, gallery)
+        table = cosine_distances(rows[queries], rows[shown])
+        places = match_places(table, pids, shown_pids, mask)
+        count = np.bincount(places.query, minlength=len(pids)).astype(np.float64)
+        count[count == 0] = np.nan
+        first = np.full(len(pids), np.nan)
+        first[places.query[places.nth == 1]] = places.place[places.nth == 1]
+        sums = np.bincount(places.query, weights=places.nth / places.place, minlength=len(pids))
+        scores.append((sums / count, np.where(np.isnan(first), np.nan, first == 1), first))
+        matches.append((places.query, shown[places.gallery], places.place - places.nth + 1))
+        nearest = np.argmin(np.where(mask, np.inf, table), axis=1)
+        closest.append(np.where(mask.all(axis=1), -1, shown[nearest]))
+    if not sum(len(query) for query, _, _ in matches):
+        raise ValueError(f"expected a match in the gallery of a query of {protocol.name}, got none: nobody was seen by"
+                         " cameras of both sides that the protocol keeps")  # fmt: skip
+    precision, rank1, first_hit = (np.mean(column, axis=0) for column in zip(*scores, strict=True))
+    query, image, rank = (np.concatenate(column) for column in zip(*matches, strict=True))
+    return Outcomes(
+        protocol, tuple(samples), queries, precision, rank1, first_hit, query, image, rank, np.array(closest)
+    )
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Two people who are taken for one another.
+
+    Attributes:
+        first: The lower number.
+        second: The higher number.
+        share: Of the searches for either, the share whose closest image shows the other, in [0, 1].
+        query: Row in `samples` of the query that asks for one of them most in vain.
+        answer: Row of the image of the other one that it most often finds.
+    """
+
+    first: int
+    second: int
+    share: float
+    query: int
+    answer: int
+
+
+def confused_pairs(made: Outcomes, most: int = 12) -> list[Confusion]:
+    """List the pairs of people who are most confused, by the share of searches; ties by number.
+
+    Args:
+        made: All searches, T galleries by the valid queries.
+        most: Pairs at most.
+    """
+    asked, searches = made.pids, Counter[int]()
+    wrong: Counter[tuple[int, int]] = Counter()
+    found: Counter[tuple[int, int, int, int]] = Counter()
+    for closest in made.closest:
+        for number in np.flatnonzero(made.valid):
+            pid, other = int(asked[number]), made.samples[closest[number]].pid
+            searches[pid] += 1
+            if other != pid:
+                pair = (min(pid, other), max(pid, other))
+                wrong[pair] += 1
+                found[(*pair, int(made.queries[number]), int(closest[number]))] += 1
+    best: dict[tuple[int, int], tuple[int, int, int]] = {}
+    for (first, second, query, answer), count in found.items():
+        best[first, second] = max(best.get((first, second), (0, 0, 0)), (count, -query, -answer))
+    shares = {pair: count / (searches[pair[0]] + searches[pair[1]]) for pair, count in wrong.items()}
+    ordered = sorted(shares, key=lambda pair: (-shares[pair], pair))[:most]
+    return [Confusion(*pair, shares[pair], -best[pair][1], -best[pair][2]) for pair in ordered]
+
+
+@dataclass(frozen=True)
+class Person:
+    """How well one person is found: mean average precision and rank-1 over the person's valid queries."""
+
+    pid: int
+    queries: int
+    mean_ap: float
+    rank1: float
+
+
+def people(made: Outcomes) -> list[Person]:
+    """Score every person who has a valid query, the hardest first; ties by number."""
+    asked, valid = made.pids, made.valid
+    scored = []
+    for pid in np.unique(asked[valid]):
+        rows = valid & (asked == pid)
+        scored.append(
+            Person(
+                int(pid), int(rows.sum()), float(made.average_precision[rows].mean()), float(made.rank1[rows].mean())
+            )
+        )
+    return sorted(scored, key=lambda person: (person.mean_ap, person.pid))
+
+
+def disagreements(first: Outcomes, second: Outcomes) -> tuple[list[int], list[int]]:
+    """List the queries that one model finds and the other does not: in most galleries the closest image is a match.
+
+    Args:
+        first: Of one model.
+        second: Of another one, on the same queries.
+
+    Returns:
+        Indices of queries that only the first finds, then those that only the second finds; the largest difference in
+        average precision first.
+
+    Raises:
+        ValueError: The queries are others.
+    """
+    check_alike(first, second)
+    gap = np.nan_to_num(first.average_precision - second.average_precision)
+    found = [np.nan_to_num(one.rank1) > 0.5 for one in (first, second)]
+
+    def listed(mask: NDArray[np.bool_], sign: int) -> list[int]:
+        return sorted(map(int, np.flatnonzero(mask)), key=lambda query: (-sign * gap[query], query))
+
+    return listed(found[0] & ~found[1] & first.valid, 1), listed(found[1] & ~found[0] & first.valid, -1)
+
+
+def check_alike(first: Outcomes, second: Outcomes) -> None:
+    """Refuse two models that were asked other things.
+
+    Raises:
+        ValueError: The queries or the protocol are others.
+    """
+    keys = [tuple(one.samples[row].key for row in one.queries) for one in (first, second)]
+    if keys[0] != keys[1] or first.protocol != second.protocol:
+        raise ValueError(
+            f"expected two models on the same queries, got {len(keys[0])} and {len(keys[1])} queries of other images"
+        )
