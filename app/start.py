@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -72,7 +74,28 @@ def parser() -> AppParser:
         help="a model of your own beside the checkpoints: a function that returns a mun.own.OwnModel, see"
         " docs/own-models.md; may be given several times",
     )
+    parser.add_argument(
+        "--features",
+        type=named_file,
+        action="append",
+        default=[],
+        metavar="NAME=F.npz",
+        help="features of any method, as `python -m mun embed --data` writes them; may be given several times",
+    )
+    parser.add_argument("--images", type=Path, metavar="DIR", help="where the keys of the features are image files")
     return parser
+
+
+def named_file(words: str) -> tuple[str, Path]:
+    """Read NAME=FILE.
+
+    Raises:
+        argparse.ArgumentTypeError: There is no name, or an odd one.
+    """
+    name, _, path = words.partition("=")
+    if not path or not re.fullmatch(r"[\w.+-]{1,40}", name):
+        raise ArgumentTypeError(f"expected NAME=FILE with a name of letters, digits, dots or hyphens, got {words!r}")
+    return name, Path(path)
 
 
 def complain(error: Exception) -> int:
@@ -124,7 +147,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         launching = launch_options()
-        library, queue = open_library(options.data, options.checkpoints, options.dataset, options.model), Queue()
+        library = open_library(
+            options.data, options.checkpoints, options.dataset, options.model, options.features, options.images
+        )
+        queue = Queue()
     except (ValueError, OSError) as error:
         if os.environ.get("MUN_DEBUG") == "1":
             raise

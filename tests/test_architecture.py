@@ -20,6 +20,8 @@ LIBRARY: dict[str, set[str]] = {
     **{part: set() for part in LEAVES},
     "parser": {"config"},
     "decoding": {"images"},
+    "feature_file": {"structures"},
+    "search": set(),
     "synvi": {"structures", "files"},
     "auxiliary": LEAVES,
     "losses": LEAVES,

@@ -120,6 +120,11 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
     return Answer(request, {**empty, "about-nav": nav, **pieces}, say=f"{title}.", again=SOON if more else 0)
 
 
+def pictured(library: Library, request: Look) -> str:
+    """Name the data set to show images of."""
+    return request.data if library.collections[request.data].pictured else library.default_data
+
+
 def draw_findings(library: Library, request: Look, later: bool) -> Drawn:
     """Draw one table: its forest plot, three sentences, its numbers, and the figure over settings."""
     tables, broken = [], ""
@@ -208,7 +213,7 @@ def draw_method(library: Library, request: Look, later: bool) -> Drawn:  # noqa:
     """Draw one step of the tour, and what the paper says beside what was chosen here."""
     made, problem = None, ""
     try:
-        made = method.pictures(library, request.data)
+        made = method.pictures(library, pictured(library, request))
     except ValueError as error:
         problem = f"{error}"
     config = Config()
@@ -226,10 +231,13 @@ def draw_models(library: Library, request: Look, later: bool) -> Drawn:  # noqa:
     usable = by_budget(entry for entry in entries if entry.card)
     drawn = html(
         "about_models.html",
-        card=model_card(library, request.checkpoint),
+        card=model_card(
+            library,
+            library.default_checkpoint if library.checkpoints[request.checkpoint].vectors else request.checkpoint,
+        ),
         headings=("people", "queries", "galleries", *(heading for heading, _ in SCORES)),
         entries=usable,
-        broken=[entry for entry in entries if entry.card is None],
+        broken=[entry for entry in entries if entry.reason],
         note=budget_note(usable),
     )
     return {"about-body": drawn}, False

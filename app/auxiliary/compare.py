@@ -19,11 +19,11 @@ from app.library.pairs import ImagePair, chosen_samples, collection_pair, openin
 from app.library.plans import plan_of
 from app.library.rendered import OTHER_PEOPLE, rendered_pair
 from app.shared.request import (
-    Checkpoint,
     Choice,
-    Data,
     File,
+    Network,
     Number,
+    Pictures,
     RefusalError,
     Request,
     Text,
@@ -107,7 +107,7 @@ class Compare(Request):
     checkpoint: Annotated[Text, one_of(generators)] = option(
         "", "Checkpoint", "Name of a usable checkpoint with MUN's generator; empty for the first."
     )
-    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
+    data: Pictures = option("", "Data", "Name of a data set of /status; empty for the first.")
     source: Annotated[Text, one_of(SOURCES)] = option(
         COLLECTION,
         "The pair",
@@ -192,7 +192,7 @@ class Look(Compare):
 
     follows: ClassVar[tuple[str, ...]] = ("visible", "infrared", "person", "step")
 
-    checkpoint: Checkpoint = option("", "Checkpoint")
+    checkpoint: Network = option("", "Checkpoint")
     person: Annotated[Whole, one_of(people)] = option(ANYBODY, "Person", control="select")
     compare: Annotated[Text, one_of(COMPARED)] = option("", "Compare with")
 

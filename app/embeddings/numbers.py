@@ -125,18 +125,20 @@ def points(library: Library, request: Project, report: Report = unwatched) -> Po
 def gather(library: Library, request: Project, report: Report) -> PointSet:
     """Embed the images of a request and the auxiliary images of its pairs."""
     samples = select(library.collections[request.data], request)
-    network, space = library.network(request.checkpoint), Space(request.space)
+    space = Space(request.space)
     await_embeddings(library, request, report)
     if space is Space.EMBEDDING:
         rows = library.collections[request.data].rows
-        images = library.embeddings(request.checkpoint, request.data)[[rows[sample.key] for sample in samples]]
+        images = library.rows(request.checkpoint, request.data, [rows[sample.key] for sample in samples])
     else:
+        network = library.network(request.checkpoint)
         images = in_chunks(samples, lambda part: embed_samples(network, part, space=space), report, "embedding images")
     pairs: tuple[Pair, ...] = ()
     values, modalities = [images], [sample.modality for sample in samples]
     pids = [sample.pid for sample in samples]
     if request.auxiliary and (count := auxiliary_count(library, request.checkpoint)):
         pairs = tuple(pair_samples(samples, request.pairing, request.seed))
+        network = library.network(request.checkpoint)
         if request.untrained:
             network = with_untrained_generator(network, request.seed)
         made = in_chunks(pairs, lambda part: embed_pairs(network, part, space=space), report, "embedding pairs")

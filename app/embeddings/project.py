@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from app.embeddings.numbers import PointSet, Report, measure, points, unwatched
 from app.embeddings.projector import shared_projector
-from app.embeddings.request import MODALITIES, PALETTES, Project
+from app.embeddings.request import MODALITIES, PALETTES, Project, auxiliary_count
 from app.library import Library
 from app.library.checkpoints import CheckpointEntry
 from app.library.collection import Collection, Direction, Terms
@@ -263,10 +263,13 @@ def sentence(
     """
     people = f"people {request.people}" if request.people else f"the first {request.identities} people"
     images = f"{counts[Modality.VISIBLE]} visible and {counts[Modality.INFRARED]} infrared images of {people}"
+    features = library.checkpoints[request.checkpoint].vectors
+    split = "" if library.collections[request.data].origin else "; test split"
+    space = "features at unit length" if features else SPACES[request.space]
     parts = [
-        f"{method_words(request, explained)} of {SPACES[request.space]}, {METRICS[request.metric]}.",
+        f"{method_words(request, explained)} of {space}, {METRICS[request.metric]}.",
         f"Checkpoint: {checkpoint_words(library, request.checkpoint)}.",
-        f"Data: {describe_data(library, request.data)}; test split, {images}.",
+        f"Data: {describe_data(library, request.data)}{split}, {images}.",
         auxiliary_words(library, request, counts[Modality.AUXILIARY]),
         "Centers and prototypes are laid out along with the points.",
     ]
@@ -288,8 +291,9 @@ def method_words(request: Project, explained: tuple[float, float] | None = None)
 def auxiliary_words(library: Library, request: Project, count: int) -> str:
     """Say where the auxiliary points come from, and that labels were used."""
     if not request.auxiliary:
-        has = library.network(request.checkpoint).auxiliary.num_images
-        return "No auxiliary points are shown." if has else "This checkpoint has no auxiliary modality."
+        has = auxiliary_count(library, request.checkpoint)
+        what = "These features have" if library.checkpoints[request.checkpoint].vectors else "This checkpoint has"
+        return "No auxiliary points are shown." if has else f"{what} no auxiliary modality."
     generator = "a freshly initialised generator (control)" if request.untrained else "the checkpoint's generator"
     control = " (control)" if request.pairing == "mismatched" else ""
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -55,6 +55,7 @@ NONE, PARTNER, NOBODY = "none", "partner", -1
 
 METHODS = (Choice("tsne", "t-SNE"), Choice("umap", "UMAP"), Choice("pca", "PCA"))
 SPACES = (Choice("embedding", "embeddings (after the BN neck)"), Choice("features", "features (before the BN neck)"))
+GIVEN = (Choice("embedding", "features of another method, at unit length"),)
 PAIRINGS = (Choice("matched", "one person"), Choice("mismatched", "two people (control)"))
 METRICS = (Choice("cosine", "cosine"), Choice("euclidean", "Euclidean"))
 COLOURS = (
@@ -76,6 +77,11 @@ PALETTES = {
     "camera": HUES,
     "correct": (HUES[0], HUES[1], NEUTRAL),
 }
+
+
+def spaces(library: Library, values: Mapping[str, Any]) -> Sequence[Choice]:
+    """List the spaces of a model."""
+    return GIVEN if library.checkpoints[values["checkpoint"]].vectors else SPACES
 
 
 def only(method: Method) -> Any:
@@ -101,7 +107,7 @@ class Project(Request):
     checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
     data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     method: Annotated[Text, one_of(METHODS)] = option("tsne", "Method", "tsne, umap or pca.")
-    space: Annotated[Text, one_of(SPACES)] = option("embedding", "Space", "After the BN neck, or before it.")
+    space: Annotated[Text, one_of(spaces)] = option("embedding", "Space", "After the BN neck, or before it.")
     identities: Whole = option(
         12, "People", "How many, the first ones by number.", ge=1, le=10_000,
         idle=lambda request: "People are chosen by number." if request.people else "",
@@ -191,9 +197,10 @@ def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List what a checkpoint can stand beside: its fair partner first, nothing, then all others."""
     mine = library.checkpoints[values["checkpoint"]]
     partner = fair_partner(library.checkpoints.values(), mine.name)
-    others = by_budget(library.checkpoints[name] for name in library.usable)
+    others = by_budget(library.checkpoints[name] for name in library.fitting(values["data"]))
+    kind = "the next features" if mine.vectors else "fair partner"
     return [
-        *([Choice(PARTNER, f"fair partner: {partner}")] if partner else []),
+        *([Choice(PARTNER, f"{kind}: {partner}")] if partner else []),
         Choice(NONE, "nothing"),
         *(Choice(one.name, one.name + one.against(mine)) for one in others if one.name != mine.name),
     ]
@@ -294,7 +301,9 @@ def numbers(people: str) -> list[int]:
 
 
 def auxiliary_count(library: Library, checkpoint: str) -> int:
-    """Return how many auxiliary images a checkpoint makes of a pair."""
+    """Return how many auxiliary images a checkpoint makes of a pair; features of another method make none."""
+    if library.checkpoints[checkpoint].vectors:
+        return 0
     return library.network(checkpoint).auxiliary.num_images
 
 

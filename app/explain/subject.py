@@ -10,7 +10,7 @@ from app.library import Library
 from app.library.collection import Collection, Direction, Terms
 from app.library.plans import plan_of, recipe_of
 from app.library.ranking import Ranked, opening
-from app.shared.request import Checkpoint, Choice, Data, RefusalError, Request, Text, Whole, one_of, option, shown
+from app.shared.request import Choice, Data, Network, RefusalError, Request, Text, Whole, one_of, option, shown
 from mun.data.pairing import Pair, pair_samples
 from mun.explain.cams import GENERATOR_LAYERS, STAGES, Method
 from mun.explain.truth import Thing, find_evidence
@@ -56,7 +56,7 @@ class Explain(Request):
     those of a centre prior and of random weights.
     """
 
-    checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
+    checkpoint: Network = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
     data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     image: Text = option("", "Image", "Key of the image to explain, as cam3/0007/0001.jpg; empty to have one chosen.")
     against: Annotated[Text, one_of([Choice("image", "another image"), Choice("center", "a person's center")])] = (

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from app.library.collection import Collection
 from mun.checkpoint import CARD, WEIGHTS, Card, load_checkpoint
 from mun.models.network import Network
 from mun.own import OwnModel, load_own, own_card
+from mun.search import Vectors
 
 __all__ = [
     "CheckpointEntry",
@@ -41,6 +43,9 @@ class CheckpointEntry:
         parameters: Numbers that the network has learned.
         reason: Why it cannot be used, without any folder of the machine; else an empty string.
         own: The model itself where it is one of the owner's, which lies in no folder of checkpoints.
+        file: Of features of another method: the file's name.
+        vectors: Of such a file: what it holds, in the order of the samples that it has embedded; there is no network.
+        embedded: Of such a file: content of the data set that it has embedded.
     """
 
     name: str
@@ -50,10 +55,19 @@ class CheckpointEntry:
     parameters: int = 0
     reason: str = ""
     own: OwnModel | None = None
+    file: str = ""
+    vectors: Vectors | None = field(default=None, compare=False)
+    embedded: str = ""
+
+    def fits(self, collection: Collection) -> bool:
+        """Say whether it can be used on a data set: features on their own, a network where the images are at hand."""
+        return collection.content == self.embedded if self.vectors else collection.pictured and self.card is not None
 
     @cached_property
     def title(self) -> str:
         """Name, kind and steps, for a menu."""
+        if self.vectors:
+            return f"{self.name} · features of another method"
         if self.card is None or self.own is not None:
             return self.name if self.own is None else f"{self.name} (a model of your own)"
         return f"{self.name} (auxiliary: {self.card.config.model.auxiliary}) · {self.steps:,} steps"
@@ -101,6 +115,8 @@ class CheckpointEntry:
 
     def against(self, other: CheckpointEntry) -> str:
         """Say why this checkpoint is no fair match for another one; nothing where it is one."""
+        if self.vectors or other.vectors:
+            return " · features of another method" if self.vectors else " · a network"
         if self.budget == other.budget:
             return ""
         if self.own is not None or other.own is not None:
@@ -128,6 +144,11 @@ class Entries(dict[str, CheckpointEntry]):
         return sorted(kinds, key=lambda name: first is not None and name != first)
 
     @cached_property
+    def models(self) -> list[str]:
+        """Names of all that gives embeddings: features of other methods, in their order, then those of `usable`."""
+        return [name for name, entry in self.items() if entry.vectors] + self.usable
+
+    @cached_property
     def partners(self) -> dict[str, str]:
         """Fair partner of each of them by name; empty where there is none."""
         return {name: fair_partner(self.values(), name) for name in self}
@@ -135,7 +156,7 @@ class Entries(dict[str, CheckpointEntry]):
     @cached_property
     def rivals(self) -> dict[str, list[tuple[str, str]]]:
         """Of each that can be used: the others by budget, with what makes one no fair match."""
-        usable = by_budget(self[name] for name in self.usable)
+        usable = by_budget(self[name] for name in self.models)
         return {one.name: [(other.name, other.against(one)) for other in usable if other is not one] for one in usable}
 
 
@@ -144,7 +165,7 @@ def by_budget(entries: Iterable[CheckpointEntry]) -> list[CheckpointEntry]:
 
     def key(entry: CheckpointEntry) -> tuple[Any, ...]:
         if entry.card is None:
-            return True, entry.name
+            return True, entry.vectors is None, entry.name
         model = entry.card.config.model
         size = (model.backbone, model.width, model.height, model.image_width)
         return False, *size, entry.card.steps * entry.pairs, entry.identities or 0, entry.name
@@ -155,9 +176,14 @@ def by_budget(entries: Iterable[CheckpointEntry]) -> list[CheckpointEntry]:
 def fair_partner(entries: Iterable[CheckpointEntry], name: str) -> str:
     """Name the checkpoint that another one is fairly compared with; empty where there is none.
 
-    It has the same budget and two modalities only; the partner of such a checkpoint is MUN.
+    It has the same budget and two modalities only; the partner of such a checkpoint is MUN. Features of another method
+    stand beside the next ones of the same images.
     """
-    known = {entry.name: entry for entry in entries if entry.card is not None}
+    listed = {entry.name: entry for entry in entries}
+    if (brought := listed.get(name)) is not None and brought.vectors:
+        files = (one.name for one in listed.values() if one.vectors and one.embedded == brought.embedded)
+        return next((one for one in files if one != name), "")
+    known = {one: entry for one, entry in listed.items() if entry.card is not None}
     mine = known.get(name)
     if mine is None or mine.card is None:
         return ""
@@ -167,8 +193,11 @@ def fair_partner(entries: Iterable[CheckpointEntry], name: str) -> str:
 
 
 def budget_note(entries: Iterable[CheckpointEntry]) -> str:
-    """Say that checkpoints have different budgets; nothing where they have the same."""
-    if len({entry.budget for entry in entries}) < 2:
+    """Say that checkpoints have different budgets, or unknown ones; nothing where they have the same."""
+    listed = list(entries)
+    if len(listed) > 1 and any(entry.vectors for entry in listed):
+        return "How the methods behind features files were trained is not known here."
+    if len({entry.budget for entry in listed}) < 2:
         return ""
     return "These checkpoints have different budgets and are no comparison of methods."
 

@@ -31,6 +31,7 @@ __all__ = [
     "Direction",
     "Queries",
     "Terms",
+    "allows",
     "corruption_of",
     "open_collection",
     "search",
@@ -148,6 +149,8 @@ class Collection:
         protocols: Names of the protocols that these images allow, the first is the default.
         content: Hash of the files' names, sizes and times; of a view also what is done to them.
         corruption: What is done to the visible images.
+        pictured: Whether the images are at hand; else there are their names and features of them alone.
+        origin: Of images that a features file names: which file, in words.
     """
 
     name: str
@@ -155,6 +158,8 @@ class Collection:
     protocols: tuple[str, ...]
     content: str
     corruption: Corruption | None = None
+    pictured: bool = True
+    origin: str = ""
 
     def corrupted(self, corruption: Corruption | None) -> Collection:
         """Return a view of the same images, the visible ones corrupted; the images themselves for `None`."""
@@ -229,6 +234,8 @@ class Collection:
 
     def shots(self, protocol: str, direction: Direction = Direction.INFRARED_TO_VISIBLE) -> tuple[int, ...]:
         """List how many gallery images per identity and camera the data allow; 1 is always among them."""
+        if search(protocol, direction).whole:
+            return SHOTS[:1]
         candidates = self.asked(protocol, direction.other)  # who answers here would ask the other way round
         return tuple(shots for shots in SHOTS if shots <= candidates.fewest)
 

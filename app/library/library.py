@@ -17,8 +17,9 @@ from app.library.background import Background, Job, Progress
 from app.library.cache import Cache
 from app.library.checkpoints import CheckpointEntry, Entries, list_checkpoints, load_network, own_entry
 from app.library.collection import Collection, Terms, open_collection, search
+from app.library.features import open_features
 from app.library.ranking import Item, Order, Table, list_queries, measure, ordered
-from app.library.thumbnails import data_uri, encoded, fitted
+from app.library.thumbnails import data_uri, encoded, fitted, named
 from mun.decoding import Decoders
 from mun.embedding import embed_pixels, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
@@ -74,6 +75,15 @@ class Library:
         return self.checkpoints.usable
 
     @property
+    def models(self) -> list[str]:
+        """Names of all that gives embeddings: features of other methods, then the networks."""
+        return self.checkpoints.models
+
+    def fitting(self, data: str) -> list[str]:
+        """Names of the models that can be used on a data set."""
+        return [name for name in self.models if self.checkpoints[name].fits(self.collections[data])]
+
+    @property
     def default_checkpoint(self) -> str:
         """Name of the checkpoint for who does not choose."""
         return self.usable[0]
@@ -87,15 +97,17 @@ class Library:
     @property
     def default_data(self) -> str:
         """Name of the data set for who does not choose."""
-        return next(iter(self.collections))
+        return next(name for name, one in self.collections.items() if one.pictured)
 
     def network(self, checkpoint: str) -> Network:
         """Return a network, shared by everybody: never change it, never hook it.
 
         Raises:
-            ValueError: The folder has changed since the app was started.
+            ValueError: The folder has changed since the app was started, or there are features alone.
         """
         entry = self.checkpoints[checkpoint]
+        if entry.vectors:
+            raise ValueError(f"expected a network, but {checkpoint} holds features of another method alone")
         return self.cache.get(
             ("network", entry.content),
             lambda: load_network(entry).to(self.device),
@@ -116,6 +128,15 @@ class Library:
         key = self._key("embeddings", checkpoint, data, corruption)
         with self.background.wanted(key) if corruption else nullcontext():
             return self._embeddings(checkpoint, data, corruption)
+
+    def rows(self, checkpoint: str, data: str, rows: Sequence[int]) -> NDArray[np.float32]:
+        """Return the embeddings of some of a collection's samples, float32, `(K, D)`.
+
+        Raises:
+            ValueError: As `embeddings`.
+        """
+        vectors = self.checkpoints[checkpoint].vectors
+        return vectors.rows(rows) if vectors else self.embeddings(checkpoint, data)[rows]
 
     def table(self, checkpoint: str, data: str, terms: Terms) -> Table:
         """Return the ranking of the gallery of a trial for every query.
@@ -184,8 +205,13 @@ class Library:
         return self._key("scores", checkpoint, data, terms.corruption, replace(terms, trial=0)) in self.cache
 
     def thumbnail(self, data: str, key: str, height: int, corruption: Corruption | None = None) -> str:
-        """Return an image by its key as a data URI, at most `height` pixels tall; empty where it cannot be read."""
+        """Return an image by its key as a data URI, at most `height` pixels tall; empty where it cannot be read.
+
+        Of images that are not at hand it is a card with the name.
+        """
         collection = self.collections[data]
+        if not collection.pictured:
+            return named(key, height)
         sample = collection.samples[collection.rows[key]]
         view = self.view(data, corruption if sample.modality is Modality.VISIBLE else None)
         name = ("thumbnail", view.content, key, height)
@@ -193,7 +219,8 @@ class Library:
 
     def ready(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> bool:
         """Say whether embeddings can be had at once."""
-        return self._key("embeddings", checkpoint, data, corruption) in self.cache
+        entry = self.checkpoints[checkpoint]
+        return bool(entry.vectors) or self._key("embeddings", checkpoint, data, corruption) in self.cache
 
     def prepare(
         self, checkpoint: str, data: str, *, retry: bool = False, corruption: Corruption | None = None
@@ -208,6 +235,8 @@ class Library:
             retry: Start anew where it has failed or was stopped; otherwise that is reported again.
             corruption: What is done to the visible images.
         """
+        if self.checkpoints[checkpoint].vectors:
+            return Progress(ready=True)
         if corruption is not None:
             clean = self.prepare(checkpoint, data, retry=retry)
             if not clean.ready:
@@ -240,6 +269,11 @@ class Library:
 
     def _embeddings(self, checkpoint: str, data: str, corruption: Corruption | None) -> NDArray[np.float32]:
         key = self._key("embeddings", checkpoint, data, corruption)
+        entry, collection = self.checkpoints[checkpoint], self.collections[data]
+        if not entry.fits(collection) or (entry.vectors and corruption):
+            raise ValueError(f"expected a model of {collection.title} as it is; {checkpoint} has embedded others")
+        if entry.vectors:
+            return entry.vectors.rows(np.arange(len(entry.vectors)))
         return self.cache.get(key, lambda: self._embed(checkpoint, data, corruption), lambda rows: rows.nbytes)
 
     def _embedded(self, data: str, corruption: Corruption | None) -> list[int]:
@@ -285,7 +319,14 @@ def shown(view: Collection, sample: Sample, height: int) -> str:
     return encoded(fitted(image, height))
 
 
-def open_library(data: Path, checkpoints: Path, dataset: str | None = None, models: Sequence[str] = ()) -> Library:
+def open_library(
+    data: Path,
+    checkpoints: Path,
+    dataset: str | None = None,
+    models: Sequence[str] = (),
+    features: Sequence[tuple[str, Path]] = (),
+    images: Path | None = None,
+) -> Library:
     """Open the folders that the command line names.
 
     Args:
@@ -293,10 +334,12 @@ def open_library(data: Path, checkpoints: Path, dataset: str | None = None, mode
         checkpoints: Folder of checkpoint folders.
         dataset: `synvi` or `sysu`; found out by default.
         models: Models of the owner's, `NAME=package.module:function` each; they follow the checkpoints.
+        features: Features files of other methods, each under a name.
+        images: Folder below which the keys of those files are images; `None` where these are not at hand.
 
     Raises:
         FileNotFoundError: A folder, or something in it, is missing.
-        ValueError: The data cannot be searched, or no checkpoint can be used.
+        ValueError: The data cannot be searched, no checkpoint can be used, or a features file cannot.
     """
     collection = open_collection(data, dataset)
     entries = list_checkpoints(checkpoints) + [own_entry(text) for text in models]
@@ -307,4 +350,10 @@ def open_library(data: Path, checkpoints: Path, dataset: str | None = None, mode
     if twice := [name for name, count in Counter(entry.name for entry in entries).items() if count > 1]:
         raise ValueError(f"expected models of different names, got {twice[0]} twice")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return Library({entry.name: entry for entry in entries}, {collection.name: collection}, device)
+    known, collections = {entry.name: entry for entry in entries}, {collection.name: collection}
+    for name, path in features:
+        model, embedded = open_features(name, path, collections, images=images)
+        if name in known or (embedded.name in collections and collections[embedded.name] is not embedded):
+            raise ValueError(f"expected another name than {name} for {path.name}: there is one of this name already")
+        known[name], collections[embedded.name] = model, embedded
+    return Library(known, collections, device)

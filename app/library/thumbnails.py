@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 
 from mun.images import read_image, resize
 
-__all__ = ["CARD_HEIGHT", "STRIP_HEIGHT", "data_uri", "encoded", "fitted"]
+__all__ = ["CARD_HEIGHT", "STRIP_HEIGHT", "data_uri", "encoded", "fitted", "named"]
 
 CARD_HEIGHT, STRIP_HEIGHT = 256, 112  # pixels
 MAX_WIDTH = 256
@@ -33,6 +34,16 @@ def data_uri(path: Path, height: int) -> str:
     except (ValueError, OSError):
         return ""
     return encoded(fitted(image, height))
+
+
+def named(key: str, height: int) -> str:
+    """Draw the name of an image that is not at hand on a card twice as high as wide, as an SVG data URI."""
+    words = [part[start : start + 12] for part in key.split("/") for start in range(0, len(part), 12)][:7]
+    lines = "".join(f'<text x="50" y="{40 + 20 * row}">{escape(word)}</text>' for row, word in enumerate(words))
+    style = 'font-family="sans-serif" font-size="13" fill="#222" text-anchor="middle"'
+    size = f'width="{height // 2}" height="{height}" viewBox="0 0 100 200"'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" {size}><rect width="100" height="200" fill="#e6e6ea"/><g {style}>'
+    return "data:image/svg+xml;base64," + base64.b64encode(f"{svg}{lines}</g></svg>".encode()).decode()
 
 
 def fitted(image: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:

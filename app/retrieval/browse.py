@@ -28,8 +28,9 @@ ORDERS = (
 def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List whom a checkpoint can be compared with: its fair partner first, and what differs in the others' budgets."""
     mine, entries = values["checkpoint"], library.checkpoints
-    fair = Choice(PARTNER, f"fair partner: {entries.partners[mine] or 'there is none'}")
-    return [fair, *(Choice(name, name + words) for name, words in entries.rivals[mine])]
+    kind, fitting = "the next features" if entries[mine].vectors else "fair partner", library.fitting(values["data"])
+    fair = Choice(PARTNER, f"{kind}: {entries.partners[mine] or 'there is none'}")
+    return [fair, *(Choice(name, name + words) for name, words in entries.rivals[mine] if name in fitting)]
 
 
 def any_of(what: str) -> Offer:

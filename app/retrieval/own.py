@@ -13,7 +13,7 @@ from app.library import Library
 from app.library.own_images import OwnImage, embed_own, from_base64, look_at, other_modality, own_modality, warning
 from app.retrieval.rank import protocols
 from app.shared.export import checkpoint_words, describe_data, described_csv
-from app.shared.request import Checkpoint, Choice, Data, File, Request, Text, Whole, one_of, option
+from app.shared.request import Choice, Data, File, Network, Request, Text, Whole, one_of, option
 from mun.evaluation.metrics import cosine_distances, ranking
 from mun.structures import Modality, Sample
 
@@ -29,7 +29,7 @@ class RetrieveImage(Request):
     is, and a warning about what such a ranking is worth. A visible image is ranked against all infrared ones.
     """
 
-    checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
+    checkpoint: Network = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
     data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     image: File = option("", "Image", "The image file in base64, or as a data URI, at most 16 MB.")
     modality: Text = option("", "Modality", "What the image was made of, infrared or visible.")

@@ -29,7 +29,7 @@ from mun.evaluation.corrupted import MIXED
 __all__ = ["LeftOut", "Move", "Result", "Retrieve", "Side", "answer", "compare", "retrieve"]
 
 WAYS = (Choice("i2v", "infrared → visible"), Choice("v2i", "visible → infrared (not published)"))
-PROTOCOLS = {"all": "all-search", "indoor": "indoor-search"}
+PROTOCOLS = {"all": "all-search", "indoor": "indoor-search", "whole": "every image of the other modality"}
 CORRUPTION_TITLES = {
     "": "none",
     MIXED: f"mixed: any of the {len(CORRUPTION_NAMES) - 1} (the field's protocol)",
@@ -97,6 +97,9 @@ class Retrieve(Request):
     def settle(self, library: Library) -> Self:
         """Fill in the first query, or check that there is the one asked for."""
         asked, terms = asked_of(library, dict(self)), self.terms
+        if terms.corruption and library.checkpoints[self.checkpoint].vectors:
+            words = f"expected no corruption, because {self.checkpoint} holds features of the images as they are"
+            raise RefusalError("corruption", words)
         changes: dict[str, Any] = {} if terms.corruption and self.corruption != MIXED else {"severity": SEVERITY}
         if not self.query:
             changes["query"] = self.first_query(library)

@@ -8,7 +8,7 @@ import gradio as gr
 
 from app.library import Library
 from app.library.checkpoints import budget_note
-from app.library.collection import Direction
+from app.library.collection import Direction, search
 from app.library.ranking import BY_SCORE, Ranked
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.retrieval.browse import Browse, listed, pick
@@ -107,6 +107,8 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
         sides=sides,
         direction=terms.direction,
         names={name: library.checkpoints[name].label for name in names},
+        networks=[name for name in names if name in library.usable],
+        whole=search(request.protocol, terms.direction).whole,
         uris={key: library.thumbnail(data, key, CARD_HEIGHT, terms.corruption) for key in images},
         note=budget_note(library.checkpoints[name] for name in names),
         clean_result=retrieve(library, clean) if clean else None,

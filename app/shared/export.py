@@ -99,14 +99,16 @@ def safe_cell(value: object) -> object:
 
 def checkpoint_words(library: Library, name: str) -> str:
     """Name a checkpoint with the first digits of the hash over card and weights."""
-    return f"{name} ({library.checkpoints[name].content[:SHOWN_HASH]})"
+    entry = library.checkpoints[name]
+    kind = f"features of another method, {entry.file}, " if entry.vectors else ""
+    return f"{name} ({kind}{entry.content[:SHOWN_HASH]})"
 
 
 def describe_data(library: Library, data: str) -> str:
     """Say what the images are; a manifest that is gone or odd leaves its part out."""
     collection = library.collections[data]
     if not collection.synthetic:
-        return f"{collection.title}, test split"
+        return collection.origin or f"{collection.title}, test split"
     try:
         manifest = read_json(collection.folder / "manifest.json")
     except (ValueError, OSError):

@@ -22,6 +22,7 @@ from pydantic import (
     Strict,
     ValidationError,
     ValidationInfo,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
@@ -33,8 +34,10 @@ __all__ = [
     "Choice",
     "Data",
     "File",
+    "Network",
     "Number",
     "Offer",
+    "Pictures",
     "RefusalError",
     "Request",
     "Switch",
@@ -164,11 +167,26 @@ class RefusalError(ValueError):
 
 Checkpoint = Annotated[
     Text,
+    one_of(lambda library, _: [Choice(name, library.checkpoints[name].title) for name in library.models]),
+]
+Network = Annotated[  # looks at images
+    Text,
     one_of(lambda library, _: [Choice(name, library.checkpoints[name].title) for name in library.usable]),
 ]
 Data = Annotated[
     Text,
-    one_of(lambda library, _: [Choice(name, one.title) for name, one in library.collections.items()]),
+    one_of(
+        lambda library, values: [
+            Choice(name, one.title)
+            for name, one in library.collections.items()
+            if not values.get("checkpoint") or library.checkpoints[values["checkpoint"]].fits(one)
+        ]
+    ),
+]
+
+Pictures = Annotated[  # data whose images are at hand
+    Text,
+    one_of(lambda library, _: [Choice(name, one.title) for name, one in library.collections.items() if one.pictured]),
 ]
 
 
@@ -178,6 +196,19 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     follows: ClassVar[tuple[str, ...]] = ()  # fields that the page replaces without a word when others change
+
+    @model_validator(mode="before")
+    @classmethod
+    def agreed(cls, values: dict[str, Any], info: ValidationInfo[Library]) -> dict[str, Any]:
+        """Where data are named and no model is, take the first model that can be used on them."""
+        if values.get("checkpoint") or not values.get("data") or not {"checkpoint", "data"} <= cls.model_fields.keys():
+            return values
+        collection = info.context.collections.get(str(values["data"]))
+        if collection is None:
+            return values
+        offered = (one.value for one in cls.choices("checkpoint", info.context, {}))
+        first = next((name for name in offered if info.context.checkpoints[name].fits(collection)), "")
+        return {**values, "checkpoint": first}
 
     @classmethod
     def read(cls, values: Mapping[str, object], library: Library) -> Self:

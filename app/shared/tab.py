@@ -115,6 +115,7 @@ class Answer:
         notice: A sentence above the tab.
         again: Milliseconds after which the page asks again; 0 for never.
         tokens: What the visitor's browser is to keep for this tab, or to forget (`None`), by name.
+        lacking: Whether the tab shows nothing but the notice, for want of a network.
     """
 
     request: Request
@@ -124,6 +125,7 @@ class Answer:
     notice: str = ""
     again: int = 0
     tokens: Mapping[str, str | None] = field(default_factory=dict)
+    lacking: bool = False
 
 
 @dataclass(frozen=True)
@@ -246,18 +248,19 @@ class Tab:
             press = Press.of(getattr(event, "_data", None), f"{address} {client.session_hash}")
             VISITOR.set(press.visitor)
             opened = {**kind.files(press.values), **kind.of_address(press.address)} if press.address else press.values
+            opened = agreed(library, opened, press.changed)
             request, wrong = kind.repair(opened, library)
             named = press.changed or kind.model_fields if press.address else press.changed
             notices = [words for name, words in wrong.items() if name not in kind.follows or name in named]
             try:
-                answered = answer(library, request, press)
+                answered = without_network(library, request, opened) or answer(library, request, press)
                 chosen = answered.chosen or press.chosen if self.strip else ""
                 shown = page.common(chosen, str(getattr(request, "data", "")))
                 news, keys = changes({**answered.pieces, **shown}, press.drawn)
             except Exception as error:
                 answered = Answer(request, {}, notice=sentence(self.name, error))
                 news, keys = changes(page.common(), press.drawn)
-            notice = " ".join([*notices, answered.notice]).strip()
+            notice = answered.notice if answered.lacking else " ".join([*notices, answered.notice]).strip()
             head = draw_head(self, library, press, answered, notice, keys, settings, menu)
             return {self.head: head, **{places[name]: one for name, one in news.items()}}
 
@@ -312,6 +315,29 @@ def menu_of(export: Export, library: Library) -> dict[str, Any]:
     return {"menus": [menu for menu in export.menus if menu.title], "options": options}
 
 
+def agreed(library: Library, values: Mapping[str, object], changed: Sequence[str]) -> Mapping[str, object]:
+    """Leave out the model where other data were chosen that it cannot be used on, or the data where it was chosen."""
+    entry, collection = (
+        library.checkpoints.get(str(values.get("checkpoint"))),
+        library.collections.get(str(values.get("data"))),
+    )
+    if entry is None or collection is None or entry.fits(collection):
+        return values
+    left_out = "checkpoint" if "data" in changed and "checkpoint" not in changed else "data"
+    return {name: value for name, value in values.items() if name != left_out}
+
+
+def without_network(library: Library, request: Request, asked: Mapping[str, object]) -> Answer | None:
+    """Say that a tab needs a network where features of another method are chosen that it does not offer."""
+    name = str(asked.get("checkpoint", ""))
+    entry = library.checkpoints.get(name)
+    if entry is None or not entry.vectors or not hasattr(request, "checkpoint") or request.checkpoint == name:
+        return None
+    words = f"This tab looks into a network, and {name} holds features of another method alone: choose a checkpoint."
+    data = next((one for one, each in library.collections.items() if entry.fits(each)), "")
+    return Answer(request.model_copy(update={"checkpoint": name, "data": data}), {}, notice=words, lacking=True)
+
+
 def draw_head(
     tab: Tab,
     library: Library,
@@ -333,6 +359,7 @@ def draw_head(
         "tokens": answered.tokens,
         "drawn": keys,
         "turn": press.turn,
+        "lacking": answered.lacking,
     }
     shown = chips(request, library, settings)
     return html("head.html", view=view, notice=notice, chips=shown, menu=Markup(menu), settings=bool(settings))
@@ -372,7 +399,7 @@ class Page:
             The header with the switchers of checkpoint and data, because runs that end bring checkpoints; the strip.
         """
         library = self.library
-        entries = [library.checkpoints[name] for name in library.usable]
+        entries = [library.checkpoints[name] for name in library.models]
         header = Piece(
             [(one.name, one.content) for one in entries],
             lambda: html("header.html", entries=entries, data=library.collections, drawn=header.digest),

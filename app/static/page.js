@@ -112,6 +112,7 @@ window.mun = (() => {
     const notice = head.querySelector("[data-notice]"); // it stays while the page itself asks again
     if (!notice && tab.said.do === "again" && tab.notice) head.prepend(tab.notice);
     else tab.notice = notice;
+    document.getElementById(`tab-${name}`)?.toggleAttribute("data-lacking", view.lacking);
     const menu = head.querySelector("details"); // a menu that is open stays open when its tab's head is drawn anew
     if (menu) {
       menu.open = Boolean(tab.menu);

@@ -40,7 +40,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 def offered_data(library: Library, _: Mapping[str, Any]) -> list[Choice]:
     """List what can be trained on: SynVI rendered for the run, and the loaded data sets with people to train on."""
-    named = ((name, library.collections[name].folder) for name in library.collections)
+    named = ((name, library.collections[name].folder) for name, one in library.collections.items() if one.pictured)
     loaded = [Choice(name, library.collections[name].title) for name, folder in named if has_people(folder)]
     return [Choice(RENDER, "SynVI, rendered for the run"), *loaded]
 

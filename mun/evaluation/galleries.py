@@ -92,6 +92,8 @@ def sample_gallery(
 ) -> list[Sample]:
     """Draw the gallery of one trial: `shots` images of each identity by each gallery camera that saw it.
 
+    Where a protocol names no cameras, it is every image of the modality, whatever trial and shots are.
+
     Identities ascend, and the cameras of one identity come in the protocol's order. `seeded` goes through them in this
     order with `random.Random(trial)` and files sorted by name: `choice` for one shot, which reproduces the draw of the
     published repositories (`random.seed(trial)`), and `sample` for more. `official` takes the first `shots` numbers of
@@ -119,6 +121,8 @@ def sample_gallery(
         raise ValueError(f"expected `shots` of at least 1 and `trial` of at least 0, got {shots} and {trial}")
     if sampler == GallerySampler.OFFICIAL and permutations is None:
         raise ValueError(f"expected the content of {PERMUTATION_FILE} for the official sampler, got none")
+    if protocol.whole:
+        return _pick(samples, protocol.gallery_modality, ())
     groups: dict[tuple[int, int], list[Sample]] = defaultdict(list)
     for sample in _pick(samples, protocol.gallery_modality, protocol.gallery_cameras):
         groups[sample.pid, sample.camid].append(sample)
@@ -184,7 +188,7 @@ def read_permutations(root: Path) -> Permutations:
 
 
 def _pick(samples: Sequence[Sample], modality: Modality, cameras: tuple[int, ...]) -> list[Sample]:
-    chosen = [sample for sample in samples if sample.modality is modality and sample.camid in cameras]
+    chosen = [sample for sample in samples if sample.modality is modality and (not cameras or sample.camid in cameras)]
     return sorted(chosen, key=lambda sample: (sample.pid, sample.camid, sample.path.name))
 
 

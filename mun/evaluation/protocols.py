@@ -55,6 +55,11 @@ class Protocol:
     other_instants: bool = False
 
     @property
+    def whole(self) -> bool:
+        """Whether the gallery is every image of its modality, so that there is one alone."""
+        return not self.gallery_cameras
+
+    @property
     def gallery_modality(self) -> Modality:
         """The modality that is not the queries', unless both are of one."""
         if self.same_modality:
@@ -81,6 +86,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("regdb-i2v", _INFRARED, (), (), DropRule.NOTHING, False),
         Protocol("llcm-v2i", _VISIBLE, _LLCM_VISIBLE, _LLCM_INFRARED, DropRule.SAME_ID_AND_CAMERA, True),
         Protocol("llcm-i2v", _INFRARED, _LLCM_INFRARED, _LLCM_VISIBLE, DropRule.SAME_ID_AND_CAMERA, True),
+        Protocol("whole", _INFRARED, (), (), DropRule.NOTHING, False, sampled=True),
     )
 }
 

@@ -29,10 +29,10 @@ def write_permutations(root, entries, pids=40):
     savemat(root / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": cells})
 
 
-def test_the_eight_protocols():
+def test_the_protocols():
     assert list(PROTOCOLS) == [
         *("synvi-all", "synvi-indoor", "sysu-all", "sysu-indoor"),
-        *("regdb-v2i", "regdb-i2v", "llcm-v2i", "llcm-i2v"),
+        *("regdb-v2i", "regdb-i2v", "llcm-v2i", "llcm-i2v", "whole"),
     ]
     assert all(get_protocol(name).name == name for name in PROTOCOLS)
     for ours, theirs in (("synvi-all", "sysu-all"), ("synvi-indoor", "sysu-indoor")):
@@ -52,7 +52,7 @@ def test_the_eight_protocols():
 
 
 def test_an_unknown_protocol_is_answered_with_the_names():
-    with pytest.raises(ValueError, match=r"expected one of the protocols synvi-all, .*llcm-i2v; got 'sysu'"):
+    with pytest.raises(ValueError, match=r"expected one of the protocols synvi-all, .*llcm-i2v, whole; got 'sysu'"):
         get_protocol("sysu")
 
 
