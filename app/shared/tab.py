@@ -248,7 +248,7 @@ class Tab:
             press = Press.of(getattr(event, "_data", None), f"{address} {client.session_hash}")
             VISITOR.set(press.visitor)
             opened = {**kind.files(press.values), **kind.of_address(press.address)} if press.address else press.values
-            opened = agreed(library, opened, press.changed)
+            opened = agreed(library, dict(opened), press.changed)
             request, wrong = kind.repair(opened, library)
             named = press.changed or kind.model_fields if press.address else press.changed
             notices = [words for name, words in wrong.items() if name not in kind.follows or name in named]
@@ -315,7 +315,7 @@ def menu_of(export: Export, library: Library) -> dict[str, Any]:
     return {"menus": [menu for menu in export.menus if menu.title], "options": options}
 
 
-def agreed(library: Library, values: Mapping[str, object], changed: Sequence[str]) -> Mapping[str, object]:
+def agreed(library: Library, values: dict[str, object], changed: Sequence[str]) -> dict[str, object]:
     """Leave out the model where other data were chosen that it cannot be used on, or the data where it was chosen."""
     entry, collection = (
         library.checkpoints.get(str(values.get("checkpoint"))),
