@@ -1,6 +1,6 @@
 """What the field's public evaluation code prints on inputs that are made by formula."""
 
-# Printed by the evaluation functions of AGW and its successors on the inputs of `benchmarks/metrics.py`. The number of
+# Printed by the evaluation functions of AGW and its successors on the inputs of `benchmarks/evaluation.py`. The number of
 # valid queries is counted from the layout: no gallery image shows id 96 (20 queries), indoors none shows ids above 56.
 PARITY = {
     "sysu-all": ([0.237906, 0.546920, 0.707639, 0.849590], 0.231894819815, 0.105846674822, (3803, 301), 3783),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from parity import PARITY
 
-from benchmarks.metrics import features, regdb_layout, sysu_layout
+from benchmarks.evaluation import features, regdb_layout, sysu_layout
 from mun.__main__ import main
 
 EYE = np.eye(3)
