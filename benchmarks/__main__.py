@@ -1,7 +1,7 @@
 """Every figure of speed and scale in one table: `python -m benchmarks [--suite NAME ...] [--short] [--json FILE]`.
 
-Each row is a ratio to a reference of the same run, or to a limit; values are medians of several runs in one process. The
-short form takes small inputs: it says that everything runs and that results equal their references, not how fast it is.
+Each row is a ratio to a reference of the same run, or to a limit; values are medians of several runs in one process.
+The short form takes small inputs: it says that everything runs and that results equal their references, not how fast.
 """
 
 from __future__ import annotations

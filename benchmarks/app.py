@@ -12,7 +12,8 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -169,9 +170,9 @@ def layouts(short: bool) -> Iterator[Row]:
     points, projector = people(5 if short else 100), Projector()
     try:
         for method in (Method.TSNE, Method.UMAP):
-            project: Callable[[], object] = lambda settings=Settings(method): projector.project(points, settings)  # noqa: E731
-            project()
-            (seconds,) = in_turn(project, repeats=1 if short else 3)
+            work = partial(projector.project, points, Settings(method))
+            work()
+            (seconds,) = in_turn(work, repeats=1 if short else 3)
             yield Row(f"{method} of {len(points):,} points", seconds, "s", 8, "limit", most=1)
     finally:
         projector.close()

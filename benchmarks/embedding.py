@@ -1,7 +1,7 @@
 """How fast image files become embeddings, beside the bare forward pass of the same images.
 
-The files are JPEGs of 288×144, made of the bundled gallery. *Warm* files lie in the system's cache; of *cold* ones it was
-asked to forget them, where it can be asked.
+The files are JPEGs of 288×144, made of the bundled gallery. *Warm* files lie in the system's cache; it was asked to
+forget *cold* ones, where it can be asked.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from mun.structures import Modality, Sample
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZE = (288, 144)
-NETWORKS = (("ResNet-50", ModelConfig("none", "resnet50", 1.0, *SIZE), 96, 0.9), ("bundled network", ModelConfig(), 1024, 0.7))
+NETWORKS = (
+    ("ResNet-50", ModelConfig("none", "resnet50", 1.0, *SIZE), 96, 0.9),
+    ("bundled network", ModelConfig(), 1024, 0.7),
+)
 
 
 def files(folder: Path, count: int) -> list[Sample]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import Row, in_turn
-from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics
+from mun.evaluation.metrics import cosine_distances, rank_metrics
 from mun.evaluation.protocols import dropped, get_protocol
 
 DIMENSION = 64
@@ -70,11 +70,6 @@ def features(layout: Layout) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return sides[0], sides[1]
 
 
-def score(layout: Layout) -> RankingMetrics:
-    """Rank and score a layout."""
-    return rank_metrics(*task(layout))
-
-
 def task(layout: Layout) -> tuple[Floats, Integers, Integers, Booleans | None, bool]:
     """Prepare what `rank_metrics` takes."""
     protocol = get_protocol(layout.protocol)
@@ -123,7 +118,7 @@ def rows(short: bool) -> list[Row]:
         metrics, expected = rank_metrics(*given), plain_loop(*given)
         if not np.allclose((metrics.rank(1), metrics.mean_ap), expected, rtol=0, atol=1e-12):
             raise ArithmeticError(f"{name}: rank-1 and mAP are not those of the plain loop")
-        shape = f"{given[0].shape[0]:,} × {given[0].shape[1]:,}"
+        shape = f"{given[0].shape[0]:,} x {given[0].shape[1]:,}"
         ours, sort = in_turn(partial(rank_metrics, *given), partial(np.argsort, given[0], axis=1), repeats=repeats)
         if name == "1-shot":
             loop, again = in_turn(partial(plain_loop, *given), partial(rank_metrics, *given), repeats=min(repeats, 3))

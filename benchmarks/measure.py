@@ -50,7 +50,7 @@ class Row:
         """The goal in signs."""
         if self.most is not None:
             return f"≤ {self.most:g}"
-        return "–" if self.least is None else f"≥ {self.least:g}"
+        return "none" if self.least is None else f"≥ {self.least:g}"
 
     @property
     def met(self) -> bool:
@@ -58,7 +58,9 @@ class Row:
         return (self.most is None or self.ratio <= self.most) and (self.least is None or self.ratio >= self.least)
 
 
-def in_turn(*tasks: Callable[[], object], repeats: int = 5, clock: Callable[[], float] = time.perf_counter) -> list[float]:
+def in_turn(
+    *tasks: Callable[[], object], repeats: int = 5, clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
     """Run tasks one after the other, several rounds, so that whatever else the machine does meets all alike.
 
     Returns:
@@ -116,7 +118,7 @@ def table(rows: Iterable[tuple[str, Row]]) -> str:
     lines = [("suite", "what", "measured", "beside", "ratio", "goal", "")]
     for suite, row in rows:
         measured, beside = (f"{number(value)} {row.unit}" for value in (row.value, row.reference))
-        mark = "" if row.goal == "–" else "met" if row.met else "**missed**"
+        mark = "" if row.goal == "none" else "met" if row.met else "**missed**"
         lines.append((suite, row.what, measured, f"{row.against}: {beside}", number(row.ratio), row.goal, mark))
     return "\n".join([cells(lines[0]), cells(["---"] * len(lines[0])), *(cells(line) for line in lines[1:])])
 

@@ -15,7 +15,9 @@ from mun.structures import Split
 from mun.synvi import CAMERAS, Plan, Recipe, truth_of
 
 SMALL = Plan(train_ids=0, val_ids=0, test_ids=20, images=1)
-FROZEN = "959752de78c2331f0083b3df5cec3247d8db8361f05f141146f84b8c14c69d0f"  # of the first person's images by all cameras
+FROZEN = (
+    "959752de78c2331f0083b3df5cec3247d8db8361f05f141146f84b8c14c69d0f"  # of the first person's images by all cameras
+)
 
 
 def recipes(plan: Plan, people: int) -> list[Recipe]:
@@ -42,7 +44,7 @@ def rows(short: bool) -> list[Row]:
     people, repeats = (1, 1) if short else (10, 3)
     found = []
     for plan, most in ((SMALL, 1.0), (replace(SMALL, size=(256, 128)), None)):
-        title, of = f"{plan.size[0]}×{plan.size[1]}", recipes(plan, people)
+        title, of = f"{plan.size[0]}x{plan.size[1]}", recipes(plan, people)
         found.append(Row(f"an image of {title}", each(Recipe.image, of, repeats), "ms", 10.0, "limit", most=most))
         found.append(Row(f"its truth, {title}", each(truth_of, of, repeats), "ms", found[-1].value, "the image"))
     images = [recipe.image() for recipe in recipes(SMALL, people)]

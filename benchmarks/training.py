@@ -1,7 +1,7 @@
 """How fast a training step is beside forward and backward alone, and what the auxiliary generator adds to them.
 
-The generator's cost is the share that it adds to forward and backward over visible, infrared and auxiliary images, which
-are once generated and once given. With a GPU it is measured there too, beside ResNet-50 on 288×144.
+The generator's cost is the share that it adds to forward and backward over visible, infrared and auxiliary images,
+which are once generated and once given. With a GPU it is measured there too, beside ResNet-50 on 288×144.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def generator(name: str, config: ModelConfig, device: str, mixed: bool, most: fl
         for _ in range(1 if short else 3):
             steps[-1]()
     given, generated = in_turn(*steps, repeats=1 if short else 11)
-    return Row(f"generator beside {name}", 1e3 * (generated - given), "ms", 1e3 * given, "forward + backward", most=most)
+    return Row(
+        f"generator beside {name}", 1e3 * (generated - given), "ms", 1e3 * given, "forward + backward", most=most
+    )
 
 
 def whole_step(short: bool) -> Row:
