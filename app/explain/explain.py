@@ -80,6 +80,21 @@ class Result:
         pictures = sum(picture.nbytes for picture in self.pictures.values())
         return maps + pictures + (self.truth.num_bytes if self.truth else 0) + 20_000
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures."""
+        height, width = next(iter(self.pictures.values())).shape[:2]
+        return height, width
+
+    @property
+    def main(self) -> list[LayerMap]:
+        """The maps that matter: of the generator's learners and the last stage, or of the last two stages."""
+        learners = ("iml_visible", "iml_infrared", "cml")
+        stages = list(dict.fromkeys(one.layer for one in self.maps if one.layer not in (*learners, "fused")))
+        paired = any(one.layer in learners for one in self.maps)
+        last = (*stages[-1:], *learners) if paired else stages[-2:]
+        return [one for one in self.maps if one.layer in last] or list(self.maps)
+
     def find(self, name: str) -> LayerMap:
         """Return a map by its name; the last stage of the image, or the last map, where there is none of that name."""
         named = {one.name: one for one in self.maps}

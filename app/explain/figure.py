@@ -1,124 +1,170 @@
-"""A row of maps over what they explain, with one colour scale, as a figure for a paper."""
+"""What leaves the Explain tab: the maps as a figure, as raw values and as a table."""
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 
-from app.library.maps import PALETTE
-from app.shared.figure import GREY, INK, MONO, WIDTHS, styled, wrap_pieces, wrap_words
+from app.explain.explain import Result
+from app.explain.subject import Explain
+from app.library import Library
+from app.library.maps import PALETTE, LayerMap, Scale, fit_scale, veil
+from app.shared.export import checkpoint_words, describe_data, described_csv, latex_table, safe_stem
+from app.shared.figure import SMALL, WIDTHS, figure_bytes, styled, text_below
+from app.shared.tiles import Grid, Tile, canvas, draw_tile
+from mun.explain.cams import upsampled
 
-__all__ = ["OPACITY", "MapTile", "PictureTile", "draw_explain_row"]
+__all__ = ["draw_maps", "write"]
 
+TITLES = {"iml_visible": "IML_v", "iml_infrared": "IML_i", "cml": "CML", "fused": "fused"}
+COLUMNS = ("map", "method", "height", "width", "mean", "largest", "inside_change", "center_prior", "random_weights")
+DIGITS = 6  # significant ones of a table's numbers
 OPACITY = 0.75
 PER_ROW = {"two-column": 8, "one-column": 4}
-MARGIN, GUTTER, HEAD, ROW_GAP = 0.03, 0.05, 0.25, 0.07  # inches
+MARGIN, FOOT = 0.03, 0.15  # inches; the foot holds the words below an image
 BAR, BAR_HEIGHT, BAR_ROOM = 2.2, 0.07, 0.3  # inches
-BAR_WORDS = "The colours stand for {}, on a square-root scale; small values are laid fainter over the pictures."
-LINE, CAPTION_GAP, CODE_GAP = 0.118, 0.08, 0.04  # inches
-CAPTION_SIZE, MONO_SIZE, SMALL = 6.6, 5.4, 5.6  # points
 
 
-@dataclass(frozen=True, eq=False)
-class PictureTile:
-    """A picture alone: RGB, uint8, `(H, W, 3)`."""
-
-    title: str
-    pixels: NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class MapTile(PictureTile):
-    """A map over a picture: its layer is the title.
-
-    Attributes:
-        under: What is below it, in words.
-        heat: In [0, 1], `(H, W)`.
-        cover: How much of the picture it covers at full opacity, [0, 1], `(H, W)`.
-    """
-
-    under: str
-    heat: NDArray[np.float32]
-    cover: NDArray[np.float32]
-
-
-def draw_explain_row(
-    pictures: Sequence[PictureTile],
-    maps: Sequence[MapTile],
-    scale: tuple[float, str],
-    caption: str,
-    remake: Sequence[str],
-    width: str = "two-column",
-) -> Figure:
-    """Draw pictures, then maps over them, at most eight in a row, four in one column.
+def write(
+    library: Library, result: Result, what: str, kind: str, scale: str, url: str, **looks: str
+) -> tuple[str, bytes]:
+    """Write a file.
 
     Args:
-        pictures: What is looked at.
-        maps: One or more.
-        scale: What the brightest colour stands for, and what its numbers are.
-        caption: Sentences below.
-        remake: The command that remakes the maps, in pieces between which a line may break.
-        width: One of `WIDTHS`.
+        library: What all visitors share.
+        result: What is shown.
+        what: `maps`, `raw` or `table`.
+        kind: Format.
+        scale: Of the colours, one of `SCALES`.
+        url: Of the app, for the line that makes the maps again.
+        looks: Of the figure: its width, and which maps.
 
-    Raises:
-        ValueError: There is no map.
+    Returns:
+        Its name without an ending, and its bytes.
     """
-    if not maps:
-        raise ValueError("expected at least one map to draw, got none")
-    tiles = [*pictures, *maps]
-    wide, per_row, aspect = WIDTHS[width], PER_ROW[width], maps[0].pixels.shape[0] / maps[0].pixels.shape[1]
-    tile = (wide - 2 * MARGIN - (per_row - 1) * GUTTER) / per_row
-    rows = -(-len(tiles) // per_row)
-    images = rows * (HEAD + aspect * tile) + (rows - 1) * ROW_GAP + MARGIN
+    image = result.image.image.rpartition(".")[0].replace("/", "-")
+    stem = safe_stem(f"explained-{image}-{result.request.method}-{result.request.checkpoint}")
+    call = result.request.call(library, "explain", url, tuple(Explain.model_fields))
+    facts = facts_of(library, result)
+    if what == "raw":
+        return stem, maps_npz(result, facts, call)
+    if what == "table":
+        return stem, table(kind, [*facts.items(), ("remade by", call)], result)
+    maps = result.maps if looks["maps"] == "all" else result.main
+    return stem, figure_bytes(draw_maps(facts, result, maps, scale, call, looks["width"]), kind)
+
+
+def facts_of(library: Library, result: Result) -> dict[str, str]:
+    """Say where maps come from."""
+    request = result.request
+    synthetic = library.collections[request.data].synthetic
+    return {
+        "image": f"{result.image.image} (person {result.image.pid}, {result.modality})",
+        "target": result.target_words,
+        "cosine": f"{result.similarity:.3f}",
+        "checkpoint": checkpoint_words(library, request.checkpoint),
+        "data": describe_data(library, request.data),
+        "seed": str(request.seed),
+        "notes": " ".join([*result.notes, *(["SynVI says nothing about real streets."] if synthetic else [])]),
+    }
+
+
+def maps_npz(result: Result, facts: dict[str, str], call: str) -> bytes:
+    """Write every map, raw at its layer's resolution and enlarged to the image, and JSON that says what it is.
+
+    Arrays are float32: `image/infrared/layer4` is raw, `image/infrared/layer4@image` is enlarged; `about` is text.
+    """
+    arrays: dict[str, Any] = {}
+    for one in result.maps:
+        arrays[one.name] = one.values
+        arrays[f"{one.name}@image"] = upsampled(one.values[None], result.size)[0]
+    about = {
+        "checkpoint": facts["checkpoint"],
+        "data": facts["data"],
+        "image": result.image.image,
+        "target": result.target_words,
+        "similarity": result.similarity,
+        "pair": result.pair,
+        "methods": {one.name: one.method.value for one in result.maps},
+        "seed": result.request.seed,
+        "notes": list(result.notes),
+        "command": call,
+    }
+    file = io.BytesIO()
+    np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
+    return file.getvalue()
+
+
+def table(kind: str, facts: Sequence[tuple[str, str]], result: Result) -> bytes:
+    """Write a row for each map: its values, and where its energy is."""
+    shares = {one.name: (one.trained, one.prior, one.random) for one in result.truth.shares} if result.truth else {}
+    rows = []
+    for one in result.maps:
+        numbers = (float(one.values.mean()), float(one.values.max()), *shares.get(one.name, (None, None, None)))
+        rounded = (None if number is None else float(f"{number:.{DIGITS}g}") for number in numbers)
+        rows.append((one.name, one.method.value, *one.values.shape, *rounded))
+    return (described_csv if kind == "csv" else latex_table)(facts, COLUMNS, rows).encode()
+
+
+def draw_maps(
+    facts: dict[str, str], result: Result, maps: Sequence[LayerMap], scale: str, call: str, width: str
+) -> Figure:
+    """Draw what the network sees, then maps over it with one colour scale, eight in a row, four in one column.
+
+    Args:
+        facts: Where they come from.
+        result: What is explained.
+        maps: Of it.
+        scale: Of the colours, one of `SCALES`.
+        call: The line of Python that makes the maps again.
+        width: One of `WIDTHS`.
+    """
+    height, wide = result.size
+    fitted, per_row = fit_scale(scale, result.maps, result.size), PER_ROW[width]
+    tiles = [Tile(picture, name) for name, picture in result.pictures.items()]
+    tiles += [map_tile(one, result.pictures[one.over], fitted, result.size) for one in maps]
     with styled():
-        room = wide - 2 * MARGIN
-        lines = wrap_words(f"{BAR_WORDS.format(scale[1])} {caption}", room, FontProperties(size=CAPTION_SIZE))
-        code = wrap_pieces(remake, room, FontProperties(family=MONO, size=MONO_SIZE))
-        text = images + BAR_ROOM + CAPTION_GAP
-        height = text + LINE * (len(lines) + len(code)) + CODE_GAP + MARGIN
-        figure = Figure(figsize=(wide, height))
-        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-        axes.set(xlim=(0, wide), ylim=(height, 0))
-        axes.set_axis_off()
-        for place, one in enumerate(tiles):
-            row, column = divmod(place, per_row)
-            left = MARGIN + column * (tile + GUTTER)
-            top = HEAD + row * (HEAD + aspect * tile + ROW_GAP)
-            draw_tile(axes, (left, left + tile, top + aspect * tile, top), one)
-        draw_scale(axes, images, scale[0])
-        for number, line in enumerate(lines):
-            axes.text(MARGIN, text + number * LINE, line, size=CAPTION_SIZE, va="top")
-        for number, line in enumerate(code, start=len(lines)):
-            axes.text(MARGIN, text + CODE_GAP + number * LINE, line, size=MONO_SIZE, va="top", family=MONO)
+        grid = Grid(WIDTHS[width], per_row, FOOT, height / wide)
+        below, bottom = (
+            text_below(caption(facts, result, fitted), [call], grid.width),
+            grid.bottom(-(-len(tiles) // per_row)),
+        )
+        figure, axes = canvas(grid.width, bottom + BAR_ROOM + below.height)
+        for place, tile in enumerate(tiles):
+            draw_tile(axes, grid.box(*divmod(place, per_row)), tile)
+        draw_scale(axes, bottom, fitted.top)
+        below.draw(figure)
     return figure
 
 
-def draw_tile(axes: Axes, extent: tuple[float, float, float, float], tile: PictureTile) -> None:
-    """Draw a picture and, where there is one, its map; `extent` is left, right, bottom, top in inches."""
-    left, _, _, top = extent
-    pixels = grey(tile.pixels) if isinstance(tile, MapTile) else tile.pixels
-    axes.imshow(pixels, extent=extent, aspect="auto", interpolation="auto")
-    if isinstance(tile, MapTile):
-        colours = colormaps[PALETTE](tile.heat)
-        colours[..., 3] = OPACITY * tile.cover
-        axes.imshow(colours, extent=extent, aspect="auto", interpolation="auto")
-        axes.text(left, top - 0.11, tile.title, size=SMALL, weight="bold", va="bottom")
-        axes.text(left, top - 0.02, tile.under, size=SMALL, va="bottom", color=GREY)
-    else:
-        axes.text(left, top - 0.02, tile.title, size=SMALL, va="bottom", color=INK)
+def map_tile(one: LayerMap, picture: NDArray[np.uint8], scale: Scale, size: tuple[int, int]) -> Tile:
+    """Lay a map over its picture, whose colours go, so that all colours are the map's."""
+    heat = scale.heat(one, size)
+    light = np.rint(picture @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    colours = colormaps[PALETTE](heat)
+    colours[..., 3] = OPACITY * veil(heat)
+    under = f"{one.method.label} on {one.over.replace('auxiliary', 'aux.')}"
+    return Tile(np.repeat(light[:, :, None], 3, axis=2), TITLES.get(one.layer, one.layer), (under,), colours)
 
 
-def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Take the colours out of a picture, so that all colours are the map's."""
-    light = np.rint(pixels @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
-    return np.repeat(light[:, :, None], 3, axis=2)
+def caption(facts: dict[str, str], result: Result, scale: Scale) -> str:
+    """Write the sentences below the maps."""
+    methods = ", ".join(sorted({one.method.label for one in result.maps}))
+    return (
+        f"The colours stand for {scale.words}, on a square-root scale; small values are laid fainter over the pictures."
+        f" Where the network finds image {facts['image']} alike to the {facts['target']}: cosine {facts['cosine']}."
+        f" {methods}, all on one colour scale; {100 * scale.clipped:.1f} % of the pixels lie above it. Checkpoint:"
+        f" {facts['checkpoint']}. Data: {facts['data']}. Seed {facts['seed']}. {facts['notes']} Remade by,"
+        " where the app runs:"
+    )
 
 
 def draw_scale(axes: Axes, top: float, largest: float) -> None:
@@ -126,7 +172,6 @@ def draw_scale(axes: Axes, top: float, largest: float) -> None:
     y = top + 0.08
     ramp = colormaps[PALETTE](np.linspace(0, 1, 256))[None, :, :3]
     axes.imshow(ramp, extent=(MARGIN, MARGIN + BAR, y + BAR_HEIGHT, y), aspect="auto", interpolation="auto")
-    for share in (0.0, 0.5, 1.0):
-        place = "left" if share == 0 else "right" if share == 1 else "center"
+    for share, place in ((0.0, "left"), (0.5, "center"), (1.0, "right")):
         x = MARGIN + share * BAR
         axes.text(x, y + BAR_HEIGHT + 0.02, f"{share**2 * largest:.3g}", size=SMALL, va="top", ha=place)

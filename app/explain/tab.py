@@ -10,30 +10,45 @@ import numpy as np
 
 from app.explain.checks import Checked, check
 from app.explain.explain import Result, explained, key_of
-from app.explain.export import MENUS, Options, main_maps, write
 from app.explain.subject import GROUPS, LABELS, Explain, Subject, first_image, first_key, subject_of
 from app.explain.verdict import PLOT, bars, plots, verdict
 from app.library import Library
 from app.library.background import Job, Progress
 from app.library.collection import Terms
 from app.library.maps import SCALES, fit_scale, heat_uri, palette, png_uri
-from app.library.thumbnails import STRIP_HEIGHT, encoded
-from app.shared.html import form, html, prepared
-from app.shared.request import Choice, Switch, Text, Whole, one_of, option
-from app.shared.tab import Answer, Export, File, Page, Piece, Press
+from app.library.ranking import dealt
+from app.library.thumbnails import STRIP_HEIGHT
+from app.shared.export import WIDTH_NAMES
+from app.shared.html import form, how_far, html, prepared
+from app.shared.request import Choice, Request, Switch, Text, Whole, one_of, option
+from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from mun.explain.cams import GENERATOR_LAYERS, Report
 
-__all__ = ["Shown", "answer", "build"]
+__all__ = ["MENUS", "Options", "Shown", "answer", "build", "export"]
 
 POLL = 400  # milliseconds
-OFFERED, PEOPLE = 60, 48  # images of one person, and people, that are offered at once
-PIECES = ("explain-progress", "explain-maps", "explain-choice", "explain-people", "explain-truth")
+OFFERED = 60  # images of one person that are offered
+PIECES = ("explain-progress", "explain-maps", "explain-choice", "explain-truth")
+MENUS = (
+    Menu("Maps", "maps", ("png", "pdf", "svg")),
+    Menu("Raw values of all maps", "raw", ("npz",)),
+    Menu("Table of all maps", "table", ("csv", "latex")),
+)
 SETTINGS = {
     "Maps": ("method", "layers", "scale", "seed"),
     "Pair": ("against", "target", "camid"),
     "Check": ("change", "check"),
 }
 CHIPS = ("method", "layers", "scale", "seed", "against", "camid", "change", "check")
+
+
+class Options(Request):
+    """How a figure of this tab looks."""
+
+    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
+    maps: Annotated[Text, one_of([Choice("row", "those of the first row"), Choice("all", "all")])] = option(
+        "row", "Maps"
+    )
 
 
 def cameras(library: Library, values: Mapping[str, Any]) -> list[Choice]:
@@ -83,7 +98,11 @@ def export(library: Library, request: Shown, options: Options, what: str, kind: 
     subject = subject_of(library, request.asked(library)) if ready else None
     if subject is None or key_of(library, subject.request) not in library.cache:
         raise ValueError("expected maps to export, but they are not drawn yet; wait until they are")
-    return write(library, explained(library, subject), options, what, kind, request.scale, press.url)
+    from app.explain.figure import write  # here: Matplotlib takes a second to load
+
+    looks = options.model_dump()
+    stem, data = write(library, explained(library, subject), what, kind, request.scale, press.url, **looks)
+    return File.of(stem, kind, data)
 
 
 def answer(library: Library, request: Shown, press: Press) -> Answer:
@@ -133,23 +152,13 @@ def begin(
         library.background.report(key, round(100 * share))
 
     job = Job(Progress(0, 100, words=words), lambda: work(report), lambda: key in library.cache, kind, fleeting=True)
-    if press.do == "stop":
-        library.background.stop(key, press.visitor)
-    return library.background.ask(key, job, who=press.visitor, retry=press.do == "start")
+    return press.wait_for(library.background, key, job)
 
 
 def waiting(request: Shown, progress: Progress) -> Answer:
     """Say how far the maps are; what was drawn before stays."""
-    heading, words = progress.words, "The maps appear by themselves."
-    state, action = "loading", "stop"
-    if progress.problem:
-        state, action, heading, words = "error", "start", "The maps cannot be made", progress.problem
-    elif progress.stopped:
-        state, action, heading, words = "stopped", "start", "Stopped", "Nothing of it is kept."
-    total = 0 if progress.ended else progress.total
-    drawn = html(
-        "message.html", state=state, heading=heading, words=words, action=action, done=progress.done, total=total
-    )
+    stopped = ("Stopped", "Nothing of it is kept.")
+    drawn = how_far(progress, progress.words, "The maps appear by themselves.", "The maps cannot be made", stopped)
     return Answer(request, {"explain-progress": drawn}, again=0 if progress.ended else POLL)
 
 
@@ -159,26 +168,22 @@ def draw(library: Library, request: Shown, press: Press) -> Answer:
     Raises:
         ValueError: The request asks for what is not there.
     """
-    names = request.checkpoint, request.data
+    names, kind = (request.checkpoint, request.data), "slow maps" if request.slow else ""
     if not request.image:
-        progress = begin(
-            library, press, first_key(library, *names), lambda _: first_image(library, *names), "Choosing an image"
-        )
+        key: Hashable = first_key(library, *names)
+        progress = begin(library, press, key, lambda _: first_image(library, *names), "Choosing an image")
         if not progress.ready:
             return waiting(request, progress)
     subject = subject_of(library, request.asked(library))
     key, (image, target) = key_of(library, subject.request), (subject.sample.key, subject.request.target)
     request = request.model_copy(update={"image": image, "target": target})
     words = f"Computing the maps of {request.checkpoint}"
-    kind = "slow maps" if request.slow else ""
     progress = begin(library, press, key, lambda report: explained(library, subject, report), words, kind)
     if not progress.ready:
         return waiting(request, progress)
     result = explained(library, subject)
-    page = press.detail.get("page") if press.do == "people" else None
-    checking = checked_by(library, request, subject, result, press)
-    checked = checking.made
-    known = (checked.done if checked else -1, checking.ended, checking.problem)
+    checking = checked_by(library, request, subject, result, press, kind)
+    known = (checking.made.done if checking.made else -1, checking.ended, checking.problem)
     synthetic = library.collections[request.data].synthetic
     groups = SETTINGS if synthetic else {**SETTINGS, "Check": ("check",)}  # only SynVI can be changed
     return Answer(
@@ -187,10 +192,7 @@ def draw(library: Library, request: Shown, press: Press) -> Answer:
             "explain-progress": "",
             "explain-maps": Piece((key, request.scale, request.focus), lambda: maps_html(request, result)),
             "explain-choice": Piece((key, request.camid), lambda: choice_html(library, request, result)),
-            "explain-people": Piece((names[1], result.image.pid, page), lambda: people_html(library, result, page)),
-            "explain-truth": Piece(
-                (key, request.focus, *known), lambda: truth_html(request, result, checked, checking)
-            ),
+            "explain-truth": Piece((key, request.focus, *known), lambda: truth_html(request, result, checking)),
             "settings": Piece(request, lambda: form("explain", request, library, groups)),
         },
         say=f"Cosine {result.similarity:.3f} to the {result.target_words}; {len(result.maps)} maps.",
@@ -199,7 +201,7 @@ def draw(library: Library, request: Shown, press: Press) -> Answer:
     )
 
 
-def checked_by(library: Library, request: Shown, subject: Subject, result: Result, press: Press) -> Progress:
+def checked_by(library: Library, request: Shown, subject: Subject, result: Result, press: Press, kind: str) -> Progress:
     """Check the chosen map in the background; `made` is what is known so far."""
     name = result.find(request.focus).name
     key = ("explain-check", *key_of(library, subject.request)[1:], name)
@@ -216,43 +218,28 @@ def checked_by(library: Library, request: Shown, subject: Subject, result: Resul
     def keep(_: Report | None = None) -> Checked:
         return library.cache.get(key, compute, lambda made: 2000 * len(made.curves) + 1000)
 
-    kind = "slow maps" if request.slow else ""
     progress = begin(library, press, key, keep, "Checking the map", kind)
     return Progress(100, 100, ready=True, made=keep()) if progress.ready else progress
 
 
 def maps_html(request: Shown, result: Result) -> str:
     """Draw the maps that matter in one row, the others folded."""
-    height, width = next(iter(result.pictures.values())).shape[:2]
-    scale, colours = fit_scale(request.scale, result.maps, (height, width)), palette()
-    main, stops = main_maps(result), colours[np.linspace(0, 255, 12).astype(int)]
+    scale, colours = fit_scale(request.scale, result.maps, result.size), palette()
+    stops = [f"rgb({red} {green} {blue})" for red, green, blue in colours[np.linspace(0, 255, 12).astype(int)]]
+    groups = {"Auxiliary generator": [one for one in result.maps if one.layer in GENERATOR_LAYERS]}
+    for over in dict.fromkeys(one.over for one in result.maps):
+        own = [one for one in result.maps if one.over == over and one.layer not in GENERATOR_LAYERS]
+        groups[f"Backbone, {over}"] = own
     return html(
         "explain_maps.html",
         request=request,
         result=result,
-        main=main,
-        groups={
-            title: found
-            for title, found in (
-                ("Auxiliary generator", [one for one in result.maps if one.layer in GENERATOR_LAYERS]),
-                *(
-                    (
-                        f"Backbone, {over}",
-                        [one for one in result.maps if one.over == over and one.layer not in GENERATOR_LAYERS],
-                    )
-                    for over in dict.fromkeys(one.over for one in result.maps)
-                ),
-            )
-            if found
-        },
-        heats={one.name: heat_uri(scale.heat(one, (height, width)), colours) for one in result.maps},
-        bases={name: encoded(picture) for name, picture in result.pictures.items()},
-        empty={one.name for one in result.maps if not one.values.any()},
+        groups={title: maps for title, maps in groups.items() if maps},
+        heats={one.name: heat_uri(scale.heat(one, result.size), colours) for one in result.maps},
         focus=result.find(request.focus),
         label=label_of,
         scale=scale,
-        stops=", ".join(f"rgb({red} {green} {blue})" for red, green, blue in stops),
-        aspect=f"{width} / {height}",
+        stops=", ".join(stops),
     )
 
 
@@ -263,51 +250,31 @@ def label_of(name: str) -> str:
 
 def choice_html(library: Library, request: Shown, result: Result) -> str:
     """Draw the images of the person, and those that are ranked closest, to choose a pair from."""
-    collection, data = library.collections[request.data], request.data
-    own = [one for one in collection.samples if one.pid == result.image.pid and request.camid in (0, one.camid)]
-    place = next((place for place, one in enumerate(own) if one.key == result.image.image), 0)
-    first = place // OFFERED * OFFERED  # the chosen image is among those shown
+    collection, image = library.collections[request.data], result.image
+    own = [one for one in collection.samples if one.pid == image.pid and request.camid in (0, one.camid)]
     ranked = [collection.samples[collection.rows[one.image]] for one in result.ranking]
+    offered = [*dealt(own, OFFERED, image.image), *ranked]
     return html(
         "explain_choice.html",
         request=request,
         result=result,
-        own=[(one, library.thumbnail(data, one.key, STRIP_HEIGHT)) for one in own[first : first + OFFERED]],
-        ranked=list(
-            zip(result.ranking, [library.thumbnail(data, one.key, STRIP_HEIGHT) for one in ranked], strict=True)
-        ),
-        people=list(dict.fromkeys([result.image.pid, *(one.pid for one in result.ranking)])),
+        own=offered[: len(offered) - len(ranked)],
+        thumbnails={one.key: library.thumbnail(request.data, one.key, STRIP_HEIGHT) for one in offered},
+        ranked=result.ranking,
+        centers=list(dict.fromkeys([image.pid, *(one.pid for one in result.ranking)])),
+        people=sorted({one.pid: one.key for one in reversed(collection.samples)}.items()),  # the first image of each
     )
 
 
-def people_html(library: Library, result: Result, page: object) -> str:
-    """Draw a page of the people, one image each."""
-    data = result.request.data
-    people = {one.pid: one for one in reversed(library.collections[data].samples)}  # the first image of each
-    listed = sorted(people)
-    last = (len(listed) - 1) // PEOPLE
-    number = min(max(page, 0), last) if isinstance(page, int) else listed.index(result.image.pid) // PEOPLE
-    shown = [people[pid] for pid in listed[number * PEOPLE : (number + 1) * PEOPLE]]
-    return html(
-        "explain_people.html",
-        items=[(one, library.thumbnail(data, one.key, STRIP_HEIGHT)) for one in shown],
-        pid=result.image.pid,
-        page=number,
-        last=last,
-        total=len(listed),
-        open=page is not None,
-    )
-
-
-def truth_html(request: Shown, result: Result, checked: Checked | None, checking: Progress) -> str:
+def truth_html(request: Shown, result: Result, checking: Progress) -> str:
     """Draw what is known about the chosen map: a sentence, a bar chart, the rest folded."""
-    one, truth = result.find(request.focus), result.truth
+    one, truth, checked = result.find(request.focus), result.truth, checking.made
     share = next((share for share in truth.shares if share.name == one.name), None) if truth else None
-    even, label = truth.evidence.share if truth else 0.0, label_of(one.layer)
-    evidence = truth.evidence if truth else None
-    cover = np.zeros((*evidence.mask.shape, 4), np.uint8) if evidence else None
-    if cover is not None and evidence is not None:
-        cover[~evidence.mask] = (8, 12, 18, 200)  # clear inside, dark outside
+    even, label, cover = truth.evidence.share if truth else 0.0, label_of(one.layer), ""
+    if truth:
+        shade = np.zeros((*truth.evidence.mask.shape, 4), np.uint8)
+        shade[~truth.evidence.mask] = (8, 12, 18, 200)  # clear inside, dark outside
+        cover = png_uri(shade)
     return html(
         "explain_truth.html",
         result=result,
@@ -316,14 +283,10 @@ def truth_html(request: Shown, result: Result, checked: Checked | None, checking
         label=label_of,
         verdict=verdict(share, even, checked, label),
         bars=bars(share, even, checked),
-        over_image=share is not None,
         checked=checked,
         checking=checking,
         check=request.check,
         plots=plots(checked) if checked else [],
         box=PLOT,
-        before=encoded(evidence.before) if evidence else "",
-        after=encoded(evidence.after) if evidence else "",
-        mask=png_uri(cover) if cover is not None else "",
-        aspect=f"{cover.shape[1]} / {cover.shape[0]}" if cover is not None else "",
+        cover=cover,
     )

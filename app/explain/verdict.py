@@ -10,6 +10,7 @@ from app.explain.truth import Share
 
 __all__ = ["PLOT", "Bars", "Plot", "bars", "plots", "verdict"]
 
+Values = Sequence[float | None]
 PLOT = (48.0, 10.0, 386.0, 150.0)  # left, top, right, bottom of a plot's field
 
 
@@ -69,19 +70,9 @@ def verdict(share: Share | None, even: float, checked: Checked | None, label: st
     )
 
 
-def points(xs: Sequence[float], ys: Sequence[float | None], low: float, high: float) -> list[tuple[float, float]]:
-    """Place values in a plot's field; xs are in [0, 1]."""
-    left, top, right, bottom = PLOT
-    return [
-        (round(left + (right - left) * x, 1), round(bottom - (bottom - top) * (y - low) / (high - low), 1))
-        for x, y in zip(xs, ys, strict=True)
-        if y is not None
-    ]
-
-
 @dataclass(frozen=True)
 class Plot:
-    """Curves in one field.
+    """Curves in one field of the page.
 
     Attributes:
         title: What is drawn.
@@ -95,25 +86,37 @@ class Plot:
     ticks: Sequence[tuple[str, float]]
     ends: tuple[str, str]
 
+    @classmethod
+    def of(cls, title: str, curves: Mapping[str, Values], low: float, high: float, ends: tuple[str, str]) -> Plot:
+        """Place curves of evenly spaced values; a value that is not known is left out."""
+        left, top, right, bottom = PLOT
+        lines = {
+            name: [
+                (
+                    round(left + (right - left) * place / max(1, len(values) - 1), 1),
+                    round(bottom - (bottom - top) * (value - low) / (high - low), 1),
+                )
+                for place, value in enumerate(values)
+                if value is not None
+            ]
+            for name, values in curves.items()
+        }
+        return cls(title, lines, ((f"{high:.2f}", top), (f"{low:.2f}", bottom)), ends)
+
 
 def plots(checked: Checked) -> list[Plot]:
     """Draw the curves of the details: deletion, insertion, and likeness while layers become random."""
-    drawn, (_, top, _, bottom) = list[Plot](), PLOT
-    ticks: tuple[tuple[str, float], ...]
+    drawn = []
     for title in ("deletion", "insertion") if checked.curves else ():
         lines = {one.name: getattr(one.curves, title).tolist() for one in checked.curves}
         values = [value for line in lines.values() for value in line]
         low, high = min(values), max(*values, min(values) + 1e-6)
-        shares = checked.curves[0].curves.shares.tolist()
-        placed = {name: points(shares, line, low, high) for name, line in lines.items()}
-        ticks = ((f"{high:.2f}", top), (f"{low:.2f}", bottom))
-        drawn.append(Plot(f"Cosine, {title}", placed, ticks, ("no pixel", "all pixels")))
+        drawn.append(Plot.of(f"Cosine, {title}", lines, low, high, ("no pixel", "all pixels")))
     if checked.steps:
-        count = checked.total - len(checked.curves)
-        xs = [place / count for place in range(len(checked.steps) + 1)]
-        ranks = points(xs, [1.0, *(step.ranks for step in checked.steps)], -1, 1)
-        structure = points(xs, [1.0, *(step.structure for step in checked.steps)], -1, 1)
-        ticks = (("1", top), ("0", (top + bottom) / 2), ("-1", bottom))
-        lines = {"Spearman": ranks, "SSIM": structure}
-        drawn.append(Plot("Likeness while layers become random", lines, ticks, ("as trained", "all random")))
+        unknown = [None] * (checked.total - len(checked.curves) - len(checked.steps))
+        likeness = {
+            "Spearman": [1.0, *(step.ranks for step in checked.steps), *unknown],
+            "SSIM": [1.0, *(step.structure for step in checked.steps), *unknown],
+        }
+        drawn.append(Plot.of("Likeness while layers become random", likeness, -1, 1, ("as trained", "all random")))
     return drawn

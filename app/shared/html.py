@@ -16,7 +16,7 @@ from app.library.background import Progress
 from app.library.thumbnails import encoded
 from app.shared.request import Choice, Request, bounds
 
-__all__ = ["Chip", "chips", "controls", "form", "html", "prepared"]
+__all__ = ["Chip", "chips", "controls", "form", "how_far", "html", "prepared"]
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -125,15 +125,32 @@ def chips(request: Request, library: Library, names: Sequence[str]) -> list[Chip
     return made
 
 
+def how_far(progress: Progress, heading: str, words: str, failed: str, stopped: tuple[str, str]) -> str:
+    """Say how far background work is, or that it was stopped or failed, with a button that stops or starts it.
+
+    Args:
+        progress: Of the work.
+        heading: While it is under way.
+        words: Below that heading.
+        failed: Heading where it has failed; the problem stands below.
+        stopped: Heading and words where it was stopped.
+    """
+    state, action = "loading", "stop"
+    if progress.problem:
+        plain = progress.problem.strip().rstrip(".")
+        state, action, heading, words = "error", "start", failed, f"{plain[:1].upper()}{plain[1:]}."
+    elif progress.stopped:
+        state, action, (heading, words) = "stopped", "start", stopped
+    total = 0 if progress.problem else progress.total
+    return html(
+        "message.html", state=state, heading=heading, words=words, action=action, done=progress.done, total=total
+    )
+
+
 def prepared(preparation: Progress, checkpoint: str) -> str:
     """Say how far the embedding of the images by a checkpoint is, or that it was stopped or failed."""
     seen = f"{preparation.done:,} of {preparation.total:,}"
-    state, action, heading = "loading", "stop", "Embedding the images"
     words = f"The network {checkpoint} embeds {preparation.words} once: {seen} so far. The page goes on by itself."
-    if preparation.problem:
-        state, action, heading, words = "error", "start", "The images cannot be embedded", preparation.problem
-    elif preparation.stopped:
-        state, action, heading = "stopped", "start", "Embedding was stopped"
-        words = f"The network {checkpoint} had embedded {seen} images. Nothing of it is kept; it can start again."
-    progress = {"done": preparation.done, "total": 0 if preparation.problem else preparation.total}
-    return html("message.html", state=state, heading=heading, words=words, action=action, **progress)
+    stopped = f"The network {checkpoint} had embedded {seen} images. Nothing of it is kept; it can start again."
+    ended = ("Embedding was stopped", stopped)
+    return how_far(preparation, "Embedding the images", words, "The images cannot be embedded", ended)

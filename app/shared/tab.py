@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, replace
 from typing import Annotated, Any, TypeVar
@@ -21,6 +21,7 @@ from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from app.library import Library
+from app.library.background import Background, Job, Progress
 from app.library.thumbnails import STRIP_HEIGHT
 from app.library.turns import VISITOR
 from app.shared.api import sentence, takes_images
@@ -85,6 +86,13 @@ class Press:
         except ValidationError:
             usual = cls.__dataclass_fields__[str(info.field_name)]
             return usual.default if usual.default_factory is MISSING else usual.default_factory()
+
+    def wait_for(self, background: Background, key: Hashable, job: Job) -> Progress:
+        """Begin a job for the visitor, stop it, or start it again, as the press says, and say how far it is."""
+        if self.do == "stop" and not job.ready():
+            background.stop(key, self.visitor)
+            return Progress(stopped=True)
+        return background.ask(key, job, who=self.visitor, retry=self.do == "start")
 
 
 PRESS = TypeAdapter(Press)

@@ -18,8 +18,9 @@ from serving import serve
 
 from app.explain.checks import CURVES, check
 from app.explain.explain import Result, explain, explained, run
-from app.explain.export import MENUS, Options, write
+from app.explain.figure import write
 from app.explain.subject import Explain, references_of, subject_of
+from app.explain.tab import MENUS, Options
 from app.library import Library, open_library
 from app.library.maps import LayerMap, alike, fit_scale
 from app.retrieval.rank import Retrieve, retrieve
@@ -320,9 +321,10 @@ def test_files_say_what_made_them(both: Library) -> None:
     url = "http://host:1234"
 
     def exported(what: str, kind: str, **options: Any) -> bytes:
-        file = write(both, result, Options.read(options, both), what, kind, "relative", url)
-        assert file.name.startswith("explained-cam")
-        return file.data
+        looks = Options.read(options, both).model_dump()
+        stem, data = write(both, result, what, kind, "relative", url, **looks)
+        assert stem.startswith("explained-cam")
+        return data
 
     with np.load(io.BytesIO(exported("raw", "npz")), allow_pickle=False) as file:
         facts = json.loads(str(file["about"]))
