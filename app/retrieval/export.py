@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
 from app.library import Library
 from app.library.checkpoints import budget_note
 from app.library.own_images import brought
-from app.retrieval.browse import Browse
+from app.retrieval.browse import ORDERS, Browse, listed
 from app.retrieval.own import RetrieveImage, rank, ranked_csv
 from app.retrieval.rank import WAYS, Result, retrieve
 from app.retrieval.scores import Scores, score
@@ -28,10 +28,14 @@ from app.shared.export import (
 from app.shared.request import Request, Switch, Text, Whole, one_of, option
 from app.shared.tab import File, Menu, Press
 
+if TYPE_CHECKING:
+    from app.retrieval.figure import NamedList, Tile
+
 __all__ = ["MENUS", "Options", "write"]
 
 MENUS = (
     Menu("Ranked list", "list", ("png", "pdf", "svg", "csv", "latex")),
+    Menu("Contact sheet", "sheet", ("pdf",)),
     Menu("CMC curves", "cmc", ("png", "pdf", "svg", "csv", "latex")),
 )
 COLUMNS = ("checkpoint", "rank", "image", "pid", "camid", "distance", "match")
@@ -44,6 +48,7 @@ class Options(Request):
     width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
     ranks: Whole = option(0, "Ranks (0: as shown)", ge=0, le=100)
     distances: Switch = option(True, "Distances")
+    queries: Whole = option(6, "Queries of the sheet", "From this one on, in the order of the list.", ge=1, le=24)
 
 
 def write(library: Library, request: Browse, options: Options, what: str, kind: str, press: Press) -> File:
@@ -62,6 +67,8 @@ def write(library: Library, request: Browse, options: Options, what: str, kind: 
         return File.of(safe_stem(stem), kind, write_scores(library, scores, options, kind, link))
     if request.own_image:
         return File.of(safe_stem(f"ranked-own-{request.checkpoint}"), kind, write_own(library, request, kind))
+    if what == "sheet":
+        return write_sheet(library, request, names, options, press.url)
     if options.ranks:
         request = request.model_copy(update={"top_k": options.ranks})
     results = [retrieve(library, request.model_copy(update={"checkpoint": name})) for name in names]
@@ -127,48 +134,86 @@ def write_list(library: Library, results: Sequence[Result], options: Options, ki
             for each in one.results
         ]
         return (described_csv if kind == "csv" else latex_table)(facts, COLUMNS, rows).encode()
-    from app.retrieval.figure import NamedList, RankedTile, Tile, draw_ranked_list  # Matplotlib takes a second to load
+    from app.retrieval.figure import draw_ranked_list  # here: Matplotlib takes a second to load
     from app.shared.figure import figure_bytes
+
+    calls = [words for name, words in facts if name == "remade by"]
+    query, lists = drawn_lists(library, results, options)
+    words = caption(library, results[0], facts)
+    return figure_bytes(draw_ranked_list(query, lists, words, pieces_of(calls[0]), width=options.width), kind)
+
+
+def write_sheet(library: Library, request: Browse, names: Sequence[str], options: Options, url: str) -> File:
+    """Write the ranked lists of several queries, from the one that is shown on, in the order of the page's list."""
+    from app.retrieval.figure import PER_ROW, draw_sheet  # here: Matplotlib takes a second to load
+    from app.shared.figure import figure_bytes
+
+    keys = [item.key for item in listed(library, request)]
+    first = keys.index(request.query) if request.query in keys else 0
+    keys = (keys[first:] + keys[:first])[: options.queries] or [request.query]
+    request = request.model_copy(update={"top_k": min(options.ranks or request.top_k, PER_ROW[options.width])})
+    rows = [
+        [retrieve(library, request.model_copy(update={"query": key, "checkpoint": name})) for name in names]
+        for key in keys
+    ]
+    words = sheet_caption(library, request, [each[0] for each in rows], facts_of(library, rows[0], url))
+    link = [f"{url}{request.link(library, 'retrieval')}"]
+    pages = draw_sheet([drawn_lists(library, one, options) for one in rows], words, link, width=options.width)
+    stem = f"sheet-{len(keys)}-queries-{request.protocol}-trial{request.trial}-{request.checkpoint}"
+    return File.of(safe_stem(stem), "pdf", figure_bytes(pages, "pdf"))
+
+
+def drawn_lists(library: Library, results: Sequence[Result], options: Options) -> tuple[Tile, list[NamedList]]:
+    """Read the images of rankings of one query, for a figure."""
+    from app.retrieval.figure import NamedList, RankedTile, Tile
 
     first = results[0]
     keys = {first.query.image, *(each.image for one in results for each in one.results)}
     corruption = first.request.terms.corruption
     images = {key: pixels_of(library, first.request.data, key, corruption) for key in keys}
-    lists = [
-        NamedList(
-            f"{one.request.checkpoint}: {describe_score(one)}",
-            [
-                RankedTile(
-                    images[each.image],
-                    each.pid,
-                    each.camid,
-                    each.rank,
-                    each.distance if options.distances else None,
-                    each.match,
-                )
-                for each in one.results
-            ],
-        )
-        for one in results
-    ]
-    query = Tile(images[first.query.image], first.query.pid, first.query.camid)
-    calls = [words for name, words in facts if name == "remade by"]
-    figure = draw_ranked_list(query, lists, caption(library, first, facts), pieces_of(calls[0]), width=options.width)
-    return figure_bytes(figure, kind)
+    lists = []
+    for one in results:
+        ranked = [
+            RankedTile(images[x.image], x.pid, x.camid, x.rank, x.distance if options.distances else None, x.match)
+            for x in one.results
+        ]
+        lists.append(NamedList(f"{one.request.checkpoint}: {describe_score(one)}", ranked))
+    return Tile(images[first.query.image], first.query.pid, first.query.camid), lists
 
 
 def caption(library: Library, first: Result, facts: Sequence[tuple[str, str]]) -> str:
     """Write the sentences below the figure of a ranked list."""
-    words = {name: text for name, text in facts if name != "remade by"}
+    words = dict(facts)
     names = "; ".join(text for name, text in facts if name == "checkpoint")
-    synthetic = library.collections[first.request.data].synthetic
     return (
         f"Query {words['query']} and the closest {len(first.results)} of {first.gallery_size} gallery images,"
         f" {words['direction']}. Checkpoint: {names}. {words.get('budgets', '')} Data: {words['data']}. Protocol:"
-        f" {words['protocol']}; {first.left_out} images from the query's site are left out. {first.note}"
-        f" Solid frame and ✓: the person in the query; dashed frame and ✗: another person; id: person, c: camera, d:"
-        f" {words['distance']}.{' SynVI is synthetic: no evidence about real streets.' if synthetic else ''} The first"
-        " list is remade by, where the app runs:"
+        f" {words['protocol']}; {first.left_out} images from the query's site are left out."
+        f" {marks(library, first, words)} The first list is remade by, where the app runs:"
+    )
+
+
+def sheet_caption(library: Library, request: Browse, firsts: Sequence[Result], facts: Sequence[tuple[str, str]]) -> str:
+    """Write the sentences below a contact sheet."""
+    words, first = dict(facts), firsts[0]
+    names = (request.checkpoint, *request.others(library))
+    order = next(choice.label for choice in ORDERS if choice.value == request.order)
+    kept = [f"{what} {value}" for what, value in (("person", request.pid), ("camera", request.camid)) if value]
+    return (
+        f"{len(firsts)} queries in the order of the list ({', '.join([order, *kept])}), from"
+        f" {first.query.image} on, each with the closest {len(first.results)} gallery images, {words['direction']}."
+        f" Checkpoint: {'; '.join(checkpoint_words(library, name) for name in names)}. {words.get('budgets', '')} Data:"
+        f" {words['data']}. Protocol: {words['protocol']}; images from a query's site are left out."
+        f" {marks(library, first, words)} Shown at:"
+    )
+
+
+def marks(library: Library, first: Result, words: Mapping[str, str]) -> str:
+    """Say what the marks of a figure mean, and what was done to the images."""
+    synthetic = library.collections[first.request.data].synthetic
+    return (
+        f"{first.note} Solid frame and ✓: the person in the query; dashed frame and ✗: another person; id: person, c:"
+        f" camera, d: {words['distance']}.{' SynVI is synthetic: no evidence about real streets.' if synthetic else ''}"
     )
 
 

@@ -28,6 +28,7 @@ from app.shared.figure import (
     wrap_pieces,
     wrap_words,
 )
+from app.shared.tiles import canvas
 
 __all__ = [
     "MAX_LISTS",
@@ -39,6 +40,7 @@ __all__ = [
     "Tile",
     "draw_cmc",
     "draw_ranked_list",
+    "draw_sheet",
 ]
 
 MAX_RANKED, MAX_LISTS = 100, 4
@@ -46,6 +48,7 @@ PER_ROW = {"two-column": 10, "one-column": 5}
 MARGIN, GUTTER, QUERY_GAP = 0.03, 0.06, 0.14  # inches
 HEAD, FOOT, ROW_GAP = 0.17, 0.27, 0.08  # inches above and below an image, and between rows
 NAME, LIST_GAP = 0.16, 0.1  # inches for the name of a list, and between lists
+PAGE, QUERIES_GAP = 9.0, 0.12  # inches of images on a page of a contact sheet, and between its queries
 ASPECT = 2.0  # height of an image's place per width
 LINE, CAPTION_GAP, CODE_GAP = 0.118, 0.1, 0.04  # inches
 CAPTION_SIZE, MONO_SIZE = 6.6, 5.4  # points
@@ -83,19 +86,21 @@ class NamedList:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things are, in inches from the upper left corner.
+    """Where the images of one query are, in inches from the upper left corner.
 
     Attributes:
         width: Of the figure.
         per_row: Ranked images in a row, besides the query in the first.
         count: Ranked images of a list.
-        lists: Lists below one another; more than one have names.
+        lists: Lists below one another.
+        named: Whether they have names.
     """
 
     width: float
     per_row: int
     count: int
     lists: int = 1
+    named: bool = False
 
     @property
     def tile(self) -> float:
@@ -115,9 +120,9 @@ class Layout:
 
     @property
     def list_height(self) -> float:
-        """Height of a list, with its name where there are several."""
+        """Height of a list, with its name."""
         rows = -(-self.count // self.per_row)
-        return (NAME if self.lists > 1 else 0.0) + rows * self.row + (rows - 1) * ROW_GAP
+        return NAME * self.named + rows * self.row + (rows - 1) * ROW_GAP
 
     def list_top(self, number: int) -> float:
         """Where a list begins, from 0."""
@@ -125,7 +130,7 @@ class Layout:
 
     def box(self, place: int, number: int = 0) -> tuple[float, float, float, float]:
         """Return left, top, width, height of an image; place 0 is the query, 1 … the ranks of a list in their order."""
-        left, top = MARGIN, self.list_top(number) + (NAME if self.lists > 1 else 0.0) + HEAD
+        left, top = MARGIN, self.list_top(number) + NAME * self.named + HEAD
         if place:
             row, column = divmod(place - 1, self.per_row)
             left += self.tile + QUERY_GAP + column * (self.tile + GUTTER)
@@ -134,12 +139,7 @@ class Layout:
 
 
 def draw_ranked_list(
-    query: Tile,
-    ranked: Sequence[RankedTile] | Sequence[NamedList],
-    caption: str,
-    remake: Sequence[str],
-    *,
-    width: str = "two-column",
+    query: Tile, lists: Sequence[NamedList], caption: str, remake: Sequence[str], *, width: str = "two-column"
 ) -> Figure:
     """Draw query and ranked images with marks that colour-blind readers and grey printers tell apart.
 
@@ -147,8 +147,8 @@ def draw_ranked_list(
 
     Args:
         query: The query.
-        ranked: 1 to 100 images in the order of their ranks; more than a row holds go on in further rows. Or 1 to 4 such
-            lists with names, which stand below one another.
+        lists: 1 to 4 of them, which stand below one another, with their names where there are several: 1 to 100 images
+            each in the order of their ranks; more than a row holds go on in further rows.
         caption: Sentences below the images.
         remake: The command that remakes the list, in pieces between which a line may break.
         width: `two-column` (6.875 inches) or `one-column` (3.25 inches).
@@ -156,53 +156,85 @@ def draw_ranked_list(
     Raises:
         ValueError: Another width, not 1 to 100 ranked images, or not 1 to 4 lists.
     """
-    if width not in WIDTHS:
-        raise ValueError(f"expected width to be one of {', '.join(WIDTHS)}, got {width!r}")
-    lists = as_lists(ranked)
-    layout = Layout(WIDTHS[width], PER_ROW[width], max(len(one.ranked) for one in lists), len(lists))
-    with styled():
-        room = layout.width - 2 * MARGIN
-        lines = wrap_words(caption, room, FontProperties(size=CAPTION_SIZE))
-        code = wrap_pieces(remake, room, FontProperties(family=MONO, size=MONO_SIZE))
-        height = layout.images_height + CAPTION_GAP + LINE * (len(lines) + len(code)) + CODE_GAP + MARGIN
-        figure = Figure(figsize=(layout.width, height))
-        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-        axes.set(xlim=(0, layout.width), ylim=(height, 0))
-        axes.set_axis_off()
-        draw_query(axes, layout, query)
-        for number, one in enumerate(lists):
-            if len(lists) > 1:
-                axes.text(layout.box(1)[0], layout.list_top(number), one.name, size=6.6, weight="bold", va="top")
-            for place, tile in enumerate(one.ranked, start=1):
-                draw_ranked(axes, layout.box(place, number), tile)
-        top = layout.images_height + CAPTION_GAP
-        for number, line in enumerate(lines):
-            axes.text(MARGIN, top + number * LINE, line, size=CAPTION_SIZE, va="top")
-        for number, line in enumerate(code, start=len(lines)):
-            axes.text(MARGIN, top + CODE_GAP + number * LINE, line, size=MONO_SIZE, va="top", family=MONO)
-    return figure
+    return draw_page([(query, lists)], layout_of(lists, width, named=len(lists) > 1), caption, remake)
 
 
-def as_lists(ranked: Sequence[RankedTile] | Sequence[NamedList]) -> list[NamedList]:
-    """Return the lists of a figure: those given, or one without a name.
+def draw_sheet(
+    rows: Sequence[tuple[Tile, Sequence[NamedList]]], caption: str, remake: Sequence[str], *, width: str = "two-column"
+) -> list[Figure]:
+    """Draw the ranked lists of several queries below one another, as many to a page as it holds.
+
+    Args:
+        rows: Each a query with its lists, as for `draw_ranked_list`; all have as many.
+        caption: Sentences below the images of every page.
+        remake: Where the lists are shown, in pieces between which a line may break.
+        width: `two-column` or `one-column`.
 
     Raises:
-        ValueError: Not 1 to 4 lists, or not 1 to 100 images in one.
+        ValueError: As `draw_ranked_list`, or there is no query.
     """
-    named = [one for one in ranked if isinstance(one, NamedList)]
-    lists = named or [NamedList("", [one for one in ranked if isinstance(one, RankedTile)])]
-    if len(lists) > MAX_LISTS:
+    if not rows:
+        raise ValueError("expected at least one query for a contact sheet, got none")
+    layout = layout_of([one for _, lists in rows for one in lists][: len(rows[0][1])], width, named=True)
+    each = max(1, int(PAGE // (layout.images_height + QUERIES_GAP)))
+    return [draw_page(rows[first : first + each], layout, caption, remake) for first in range(0, len(rows), each)]
+
+
+def layout_of(lists: Sequence[NamedList], width: str, *, named: bool) -> Layout:
+    """Lay the lists of a query out.
+
+    Raises:
+        ValueError: As `draw_ranked_list`.
+    """
+    if width not in WIDTHS:
+        raise ValueError(f"expected width to be one of {', '.join(WIDTHS)}, got {width!r}")
+    if not 1 <= len(lists) <= MAX_LISTS:
         raise ValueError(f"expected 1 to {MAX_LISTS} lists, got {len(lists)}")
     for one in lists:
         if not 1 <= len(one.ranked) <= MAX_RANKED:
             raise ValueError(f"expected 1 to {MAX_RANKED} ranked images, got {len(one.ranked)}")
-    return lists
+    return Layout(WIDTHS[width], PER_ROW[width], max(len(one.ranked) for one in lists), len(lists), named)
 
 
-def draw_query(axes: Axes, layout: Layout, query: Tile) -> None:
+def draw_page(
+    rows: Sequence[tuple[Tile, Sequence[NamedList]]], layout: Layout, caption: str, remake: Sequence[str]
+) -> Figure:
+    """Draw queries with their lists, the caption and the command below them."""
+    with styled():
+        room = layout.width - 2 * MARGIN
+        lines = wrap_words(caption, room, FontProperties(size=CAPTION_SIZE))
+        code = wrap_pieces(remake, room, FontProperties(family=MONO, size=MONO_SIZE))
+        images = len(rows) * layout.images_height + (len(rows) - 1) * QUERIES_GAP
+        below = images + CAPTION_GAP
+        figure, axes = canvas(layout.width, below + LINE * (len(lines) + len(code)) + CODE_GAP + MARGIN)
+        for place, (query, lists) in enumerate(rows):
+            top = place * (layout.images_height + QUERIES_GAP)
+            draw_query(axes, lowered(layout.box(0), top), query)
+            for number, one in enumerate(lists):
+                if layout.named:
+                    name = top + layout.list_top(number)
+                    axes.text(layout.box(1)[0], name, one.name, size=6.6, weight="bold", va="top")
+                for rank, tile in enumerate(one.ranked, start=1):
+                    draw_ranked(axes, lowered(layout.box(rank, number), top), tile)
+        for number, line in enumerate(lines):
+            axes.text(MARGIN, below + number * LINE, line, size=CAPTION_SIZE, va="top")
+        for number, line in enumerate(code, start=len(lines)):
+            axes.text(MARGIN, below + CODE_GAP + number * LINE, line, size=MONO_SIZE, va="top", family=MONO)
+    return figure
+
+
+Box = tuple[float, float, float, float]
+
+
+def lowered(box: Box, by: float) -> Box:
+    """Move a place down."""
+    return box[0], box[1] + by, box[2], box[3]
+
+
+def draw_query(axes: Axes, box: Box, query: Tile) -> None:
     """Draw the query at the left of the first row."""
-    left, top, width, height = layout.box(0)
-    draw_image(axes, layout.box(0), query.pixels)
+    left, top, width, height = box
+    draw_image(axes, box, query.pixels)
     axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=INK, linewidth=1.0))
     axes.text(left, top - 0.035, "query", size=7, weight="bold", va="bottom")
     axes.text(
@@ -210,7 +242,7 @@ def draw_query(axes: Axes, layout: Layout, query: Tile) -> None:
     )
 
 
-def draw_ranked(axes: Axes, box: tuple[float, float, float, float], tile: RankedTile) -> None:
+def draw_ranked(axes: Axes, box: Box, tile: RankedTile) -> None:
     """Draw one ranked image with rank, mark, frame, person, camera and distance."""
     left, top, width, height = box
     draw_image(axes, box, tile.pixels)

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -79,11 +79,11 @@ def styled() -> Iterator[None]:
         yield
 
 
-def figure_bytes(figure: Figure, kind: str) -> bytes:
+def figure_bytes(figure: Figure | Sequence[Figure], kind: str) -> bytes:
     """Write a figure without time or version, so that the same figure gives the same bytes.
 
     Args:
-        figure: Drawn within `styled()`.
+        figure: Drawn within `styled()`; for `pdf` also several, a page each.
         kind: `png`, at 300 dots per inch, `pdf`, with embedded TrueType fonts, or `svg`, with words as words.
 
     Raises:
@@ -91,23 +91,23 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     """
     if kind not in ("png", "pdf", "svg"):
         raise ValueError(f"expected the kind of file to be png, pdf or svg, got {kind!r}")
-    file = io.BytesIO()
+    pages, file = [figure] if isinstance(figure, Figure) else list(figure), io.BytesIO()
     with styled():
+        for image in (image for page in pages for axes in page.axes for image in axes.images):
+            # A PDF holds an image's own pixels, which the reader's program makes smooth.
+            image.set_interpolation("none" if kind == "pdf" else "auto")
         if kind == "png":
-            FigureCanvasAgg(figure)
-            for image in (image for axes in figure.axes for image in axes.images):
-                image.set_interpolation("auto")
-            figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
+            FigureCanvasAgg(pages[0])
+            pages[0].savefig(file, format="png", dpi=DPI, metadata={"Software": None})
         elif kind == "svg":
             mpl.rcParams.update({"svg.hashsalt": "mun", "svg.fonttype": "none"})
-            FigureCanvasSVG(figure)
-            figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+            FigureCanvasSVG(pages[0])
+            pages[0].savefig(file, format="svg", metadata={"Date": None, "Creator": None})
         else:
-            FigureCanvasPdf(figure)
-            for image in (image for axes in figure.axes for image in axes.images):
-                image.set_interpolation("none")  # its own pixels, which the reader's program makes smooth
-            nothing = dict.fromkeys(("Creator", "Producer", "CreationDate"))
-            figure.savefig(file, format="pdf", dpi=DPI, metadata=nothing)
+            with PdfPages(file, metadata=dict.fromkeys(("Creator", "Producer", "CreationDate"))) as pdf:
+                for page in pages:
+                    FigureCanvasPdf(page)
+                    pdf.savefig(page, dpi=DPI)
     return file.getvalue()
 
 

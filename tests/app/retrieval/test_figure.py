@@ -9,7 +9,17 @@ from matplotlib import rcParams
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from PIL import Image
 
-from app.retrieval.figure import PER_ROW, CmcCurve, Layout, RankedTile, Tile, draw_cmc, draw_ranked_list
+from app.retrieval.figure import (
+    PER_ROW,
+    CmcCurve,
+    Layout,
+    NamedList,
+    RankedTile,
+    Tile,
+    draw_cmc,
+    draw_ranked_list,
+    draw_sheet,
+)
 from app.shared.figure import COLOURS, DPI, GREY, LINES, MATCH, WIDTHS, figure_bytes, width_of, wrap_pieces, wrap_words
 
 CAPTION = "The query and the closest images of a gallery, with $ and _ and a name that is <b>odd</b>."
@@ -20,10 +30,14 @@ def tile(rank: int, match: bool) -> RankedTile:
     return RankedTile(np.full((128, 64, 3), 255, np.uint8), 7, 2, rank, 0.5, match)
 
 
+def one_list(ranked: list[RankedTile]) -> list[NamedList]:
+    return [NamedList("a list", ranked)]
+
+
 def draw(count: int, width: str = "two-column", matches: tuple[int, ...] = (1,)) -> bytes:
     query = Tile(np.full((128, 64, 3), 255, np.uint8), 7, 3)
     ranked = [tile(rank, rank in matches) for rank in range(1, count + 1)]
-    return figure_bytes(draw_ranked_list(query, ranked, CAPTION, REMAKE, width=width), "png")
+    return figure_bytes(draw_ranked_list(query, one_list(ranked), CAPTION, REMAKE, width=width), "png")
 
 
 def opened(data: bytes) -> np.ndarray:
@@ -87,7 +101,7 @@ def test_the_font_has_every_sign_of_the_figure() -> None:
 def test_images_keep_their_proportions_and_a_broken_one_is_said_to_be() -> None:
     wide = np.zeros((20, 80, 3), np.uint8)
     wide[:] = (200, 0, 0)
-    figure = draw_ranked_list(Tile(wide, 1, 3), [RankedTile(None, 1, 2, 1, 0.1, False)], CAPTION, REMAKE)
+    figure = draw_ranked_list(Tile(wide, 1, 3), one_list([RankedTile(None, 1, 2, 1, 0.1, False)]), CAPTION, REMAKE)
     pixels = opened(figure_bytes(figure, "png"))
     red = near(pixels, "#c80000")
     rows, columns = np.flatnonzero(red.any(axis=1)), np.flatnonzero(red.any(axis=0))
@@ -99,13 +113,15 @@ def test_the_same_figure_gives_the_same_bytes_and_leaves_matplotlib_as_it_was() 
     before = dict(rcParams)
     assert draw(3) == draw(3)
     tiles = [tile(1, True), tile(2, False)]
-    first, second = (figure_bytes(draw_ranked_list(Tile(None, 1, 3), tiles, CAPTION, REMAKE), "pdf") for _ in range(2))
+    first, second = (
+        figure_bytes(draw_ranked_list(Tile(None, 1, 3), one_list(tiles), CAPTION, REMAKE), "pdf") for _ in range(2)
+    )
     assert first == second
     assert dict(rcParams) == before
 
 
 def test_the_pdf_has_one_page_of_the_right_size_with_embedded_truetype_fonts() -> None:
-    figure = draw_ranked_list(Tile(None, 1, 3), [tile(1, True)], CAPTION, REMAKE, width="one-column")
+    figure = draw_ranked_list(Tile(None, 1, 3), one_list([tile(1, True)]), CAPTION, REMAKE, width="one-column")
     data = figure_bytes(figure, "pdf")
     assert data.startswith(b"%PDF-1.")
     assert data.rstrip().endswith(b"%%EOF")
@@ -118,6 +134,23 @@ def test_the_pdf_has_one_page_of_the_right_size_with_embedded_truetype_fonts() -
     assert b"/Type3" not in data
     assert b"CreationDate" not in data
     assert b"/Width 64" in data  # the image's own pixels
+
+
+def test_a_sheet_goes_on_over_pages_and_every_row_has_query_marks_and_name() -> None:
+    lists = [NamedList("one: AP 50.0 %", [tile(1, True), tile(2, False)]), NamedList("two", [tile(1, False)])]
+    pages = draw_sheet([(Tile(None, pid, 3), lists) for pid in range(1, 8)], CAPTION, REMAKE)
+    words = [[text.get_text() for text in page.axes[0].texts] for page in pages]
+    assert [row.count("query") for row in words] == [2, 2, 2, 1]
+    assert [row.count("one: AP 50.0 %") for row in words] == [2, 2, 2, 1]
+    assert [row.count("✓") for row in words] == [2, 2, 2, 1]
+    assert [row.count("✗") for row in words] == [4, 4, 4, 2]
+    assert "id 7 · c3" in words[3]
+    assert all(page.get_size_inches()[1] < 11 for page in pages)
+    data = figure_bytes(pages, "pdf")
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", data)) == 4
+    assert data == figure_bytes(pages, "pdf")
+    with pytest.raises(ValueError, match="expected at least one query"):
+        draw_sheet([], CAPTION, REMAKE)
 
 
 def test_png_says_its_resolution_and_no_software() -> None:
@@ -141,14 +174,14 @@ def test_words_are_broken_by_their_width_and_pieces_only_between() -> None:
 @pytest.mark.parametrize("count", [0, 101])
 def test_a_list_has_bounds(count: int) -> None:
     with pytest.raises(ValueError, match="expected 1 to 100 ranked images"):
-        draw_ranked_list(Tile(None, 1, 3), [tile(1, True)] * count, CAPTION, REMAKE)
+        draw_ranked_list(Tile(None, 1, 3), one_list([tile(1, True)] * count), CAPTION, REMAKE)
 
 
 def test_unknown_width_and_kind_are_refused() -> None:
     with pytest.raises(ValueError, match="expected width"):
-        draw_ranked_list(Tile(None, 1, 3), [tile(1, True)], CAPTION, REMAKE, width="poster")
+        draw_ranked_list(Tile(None, 1, 3), one_list([tile(1, True)]), CAPTION, REMAKE, width="poster")
     with pytest.raises(ValueError, match="png, pdf or svg"):
-        figure_bytes(draw_ranked_list(Tile(None, 1, 3), [tile(1, True)], CAPTION, REMAKE), "gif")
+        figure_bytes(draw_ranked_list(Tile(None, 1, 3), one_list([tile(1, True)]), CAPTION, REMAKE), "gif")
 
 
 def test_cmc_curves_are_named_with_their_scores_and_differ_without_colour() -> None:

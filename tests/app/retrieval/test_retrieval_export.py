@@ -15,9 +15,11 @@ from serving import serve
 
 import app.library.collection as collection_module
 from app.library import Library, open_library
+from app.retrieval import figure
 from app.retrieval.browse import Browse
 from app.retrieval.export import MENUS, Options, caption, write
 from app.retrieval.export import facts_of as facts_about
+from app.retrieval.figure import draw_sheet
 from app.retrieval.rank import retrieve
 from app.shared.export import LOCAL, pixels_of, safe_stem
 from app.shared.tab import File, Press
@@ -167,6 +169,30 @@ def test_several_checkpoints_are_a_row_each_and_one_table(library: Library) -> N
     assert len(facts["remade by"]) == len(facts["checkpoint"]) == 2
     assert facts["budgets"] == ["These checkpoints have different budgets and are no comparison of methods."]
     assert [row[0] for row in table] == ["mun-tiny"] * 5 + ["longer"] * 5
+
+
+def test_a_sheet_holds_the_queries_of_the_list_from_the_one_that_is_shown(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(figure, "draw_sheet", lambda *said, **more: made.append(said) or draw_sheet(*said, **more))
+    values = {**ASKED, "order": "camera", "camid": 6, "query": "cam6/0018/0001.jpg"}
+    file = exported(library, "sheet", "pdf", values, queries=4, ranks=30)
+    assert file.name == "sheet-4-queries-synvi-indoor-trial2-mun-tiny.pdf"
+    (rows, words, link) = made[0]
+    assert [(query.pid, query.camid) for query, _ in rows] == [(18, 6), (18, 6), (13, 6), (13, 6)]  # it begins anew
+    request = Browse.read({**values, "top_k": 10}, library)
+    for query, (ranked,) in rows[:1]:
+        shown = retrieve(library, request)
+        assert query.pid == shown.query.pid
+        assert [(one.rank, one.pid, one.match) for one in ranked.ranked] == [
+            (one.rank, one.pid, one.match) for one in shown.results
+        ]
+        assert f"AP {100 * shown.average_precision:.1f} %" in ranked.name
+    for part in ("4 queries in the order of the list (by camera, camera 6)", "cam6/0018/0001.jpg", "synvi-indoor",
+                 "mun-tiny (", "synthetic", "✓", "✗"):  # fmt: skip
+        assert part in words
+    assert link[0].startswith("http://here:1234/?tab=retrieval&")
 
 
 def test_the_curves_are_the_scores_and_say_where_they_come_from(library: Library) -> None:
