@@ -19,7 +19,8 @@ from app.explain.tab import build as build_explain
 from app.library import Library
 from app.retrieval import own, rank, scores
 from app.retrieval.tab import build as build_retrieval
-from app.server.sessions import keep_sessions_light
+from app.server.connections import bound_connections
+from app.server.sessions import keep_answers_bounded, keep_sessions_light
 from app.shared.api import LIGHT, expose
 from app.shared.tab import Page
 from app.train import tab as train
@@ -34,6 +35,7 @@ MAX_CALLS = 200  # that wait before Gradio looks at them; those that it has look
 def build(library: Library, queue: Queue) -> gr.Blocks:
     """Build the page over a library and a queue of training runs."""
     keep_sessions_light()
+    bound_connections()
     demo: gr.Blocks = gr.Blocks(title="MUN: visible-infrared person re-identification", fill_width=True)
     with demo:
         page = Page(library)
@@ -54,4 +56,5 @@ def build(library: Library, queue: Queue) -> gr.Blocks:
         expose("train_stop", Stop, partial(train.stop, queue), library, concurrency_limit=4, each=LIGHT)
         expose("explain", Explain, explain.answer, library, concurrency_limit=2)
     demo.queue(max_size=MAX_CALLS)
+    keep_answers_bounded(demo._queue)
     return demo

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import re
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs
 
 from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 
-from app.server.calls import CALL, NOTHING, Refusal, checked
+from app.library.turns import VISITOR
+from app.server.calls import CALL, NOTHING, PLAIN_BYTES, Refusal, checked
+from app.server.room import Bodies, Gate, GoneError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,14 +25,16 @@ __all__ = ["MAX_CALL_BYTES", "Guard", "PackedPage"]
 
 MAX_CALL_BYTES = 24_000_000  # an image of 16 MB in base64, and its fellow arguments
 
+PAGES = ("", "/", "/config", "/config/")  # which take some milliseconds to write and to pack
 # What the page, its scripts and `gradio_client` read; whatever else Gradio offers is not there. Among that are routes
 # that fetch an address for anybody, keep what they are sent, or serve features that this app does not have.
+STREAM = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[A-Za-z0-9_]+/(?P<event>[0-9a-f]{1,64}))")
 READ = re.compile(
     r"|".join(
         (
-            r"/?|/config/?|/theme\.css|/favicon\.ico|/(?:assets|static)/.+",
-            r"/gradio_api/(?:info/?|app_id|startup-events|queue/data|heartbeat/[^/]+)",
-            r"/gradio_api/call/(?:v2/)?[A-Za-z0-9_]+/[0-9a-f]+",
+            r"/?|/config/?|/theme\.css|/favicon\.ico|/(?:assets|static)/[A-Za-z0-9_./-]{1,200}",
+            r"/gradio_api/(?:info/?|app_id|startup-events)",
+            STREAM.pattern,
         )
     )
 )
@@ -55,6 +60,7 @@ HEADERS = [
     (b"x-content-type-options", b"nosniff"),
 ]
 FORWARDED = (b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server")
+HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 FOREIGN = "expected a call by this app's own page or by a program, got one by another site"
 
 
@@ -72,7 +78,7 @@ class PackedPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        page = scope["type"] == "http" and get_route_path(scope) in ("", "/", "/config")
+        page = scope["type"] == "http" and get_route_path(scope) in PAGES
         await (self.packing if page else self.app)(scope, receive, send)
 
 
@@ -91,6 +97,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app, self.behind_proxy = app, bool(os.environ.get("FORWARDED_ALLOW_IPS"))
+        self.calls, self.streams, self.costly = Gate(16, 200, 100), Gate(100, 1000, 0), Gate(1, 3, 100)
+        self.bodies = Bodies(MAX_CALL_BYTES, 4 * MAX_CALL_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it in one sentence."""
@@ -105,11 +113,13 @@ class Guard:
 
         try:
             await self._answer(scope, receive, watched)
+        except GoneError:
+            return
         except Exception:
             if begun or scope["type"] != "http":
                 raise
             logging.getLogger(__name__).exception("a request failed")
-            await refuse(500, "This request could not be understood.", scope, receive, send)
+            await PlainTextResponse("This request could not be understood.", 500)(scope, receive, watched)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -119,61 +129,48 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close"})  # nothing here speaks over one
             return
-        path, method = get_route_path(scope), scope["method"]
+        try:
+            await self._let_in(scope, receive, send)
+        except Refusal as refusal:
+            closing = {"connection": "close"} if refusal.status == 408 else None  # the rest is not waited for
+            await PlainTextResponse(str(refusal), refusal.status, closing)(scope, receive, send)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through in its turn.
+
+        Raises:
+            Refusal: It goes no further.
+        """
+        path, method, who = get_route_path(scope), scope["method"], (scope.get("client") or ("",))[0]
         if not self.behind_proxy:
             scope["headers"] = [one for one in scope["headers"] if one[0] not in FORWARDED]
-        if method in ("GET", "HEAD") and READ.fullmatch(path):
-            await self.app(scope, receive, send)
-        elif method == "POST" and (route := CALL.fullmatch(path)):
-            await self._call(route, scope, receive, send)
+        check_heads(scope)
+        VISITOR.set(who)
+        if method == "POST" and (route := CALL.fullmatch(path)):
+            check_call(scope)
+            async with self.calls.turn(who), self.bodies.read(receive, who) as body:
+                await self._call(route, body, who, scope, receive, send)
+        elif method not in ("GET", "HEAD") or not READ.fullmatch(path):
+            raise Refusal(404, NOTHING)
+        elif stream := STREAM.fullmatch(path):
+            check_stream(stream, scope)
+            async with self.streams.turn(who):
+                await self.app(scope, receive, send)
         else:
-            await refuse(404, NOTHING, scope, receive, send)
+            async with self.costly.turn(who) if path in PAGES else nullcontext():
+                await self.app(scope, receive, send)
 
-    async def _call(self, route: re.Match[str], scope: Scope, receive: Receive, send: Send) -> None:
-        """Read a call whole and pass it on, unless it is refused."""
-        if is_foreign(scope):
-            await refuse(403, FOREIGN, scope, receive, send)
+    async def _call(
+        self, route: re.Match[str], body: bytes, who: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Pass a call on that has been read whole."""
+        functions = scope["app"].get_blocks().fns
+        if len(body) <= PLAIN_BYTES:
+            await self.app(scope, Replay(checked(body, route, functions), receive), send)
             return
-        if not header(scope, b"content-type").lower().startswith("application/json"):
-            await refuse(415, "expected a call of the type application/json, got another", scope, receive, send)
-            return
-        if declared(scope, 0) > MAX_CALL_BYTES:
-            await too_large(MAX_CALL_BYTES, scope, receive, send)
-            return
-        body = Counted(receive, MAX_CALL_BYTES)
-        parts = []
-        while (message := await body())["type"] == "http.request":
-            parts.append(message.get("body", b""))
-            if not message.get("more_body"):
-                break
-        if body.exceeded:
-            await too_large(MAX_CALL_BYTES, scope, receive, send)
-            return
-        try:
-            functions = scope["app"].get_blocks().fns
-            whole = await run_in_threadpool(checked, b"".join(parts), route, functions)
-        except Refusal as refusal:
-            await refuse(refusal.status, str(refusal), scope, receive, send)
-            return
-        await self.app(scope, Replay(whole, receive), send)
-
-
-class Counted:
-    """Receive a body until it is larger than allowed; then the visitor counts as gone."""
-
-    def __init__(self, receive: Receive, most: int) -> None:
-        self.receive, self.most, self.seen = receive, most, 0
-
-    @property
-    def exceeded(self) -> bool:
-        """Whether more came than is allowed."""
-        return self.seen > self.most
-
-    async def __call__(self) -> Message:
-        """Receive the next message."""
-        message = await self.receive()
-        self.seen += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if self.exceeded else message
+        async with self.costly.turn(who):
+            whole = await run_in_threadpool(checked, body, route, functions)
+            await self.app(scope, Replay(whole, receive), send)
 
 
 class Replay:
@@ -197,24 +194,43 @@ def header(scope: Scope, name: bytes) -> str:
     return value.decode("ascii", "replace")
 
 
-def is_foreign(scope: Scope) -> bool:
-    """Say whether a browser sends this for a page of another site; what is no browser names no origin."""
-    origin = header(scope, b"origin")
+def check_heads(scope: Scope) -> None:
+    """Check the headers that decide what a request is.
+
+    Raises:
+        Refusal: One is there twice, or the host is no name.
+    """
+    names = [name for name, _ in scope["headers"]]
+    if any(names.count(name) > 1 for name in (b"host", b"origin", b"content-type", b"content-length")):
+        raise Refusal(400, "expected host, origin, type and length of a request once, got one of them twice")
+    if b"host" in names and not HOST.fullmatch(header(scope, b"host")):
+        raise Refusal(400, "expected the name of a host, got something else")
+
+
+def check_call(scope: Scope) -> None:
+    """Check what the head of a call says.
+
+    Raises:
+        Refusal: It is another site's, no JSON, or too large.
+    """
+    origin = header(scope, b"origin").lower()
     hosts = {header(scope, name).partition(",")[0].strip().lower() for name in (b"host", b"x-forwarded-host")}
-    return bool(origin) and urlsplit(origin).netloc.lower() not in hosts - {""}
+    if origin and origin.partition("://")[2] not in hosts - {""}:  # what is no browser names no origin
+        raise Refusal(403, FOREIGN)
+    if not header(scope, b"content-type").lower().startswith("application/json"):
+        raise Refusal(415, "expected a call of the type application/json, got another")
+    if int(header(scope, b"content-length") or 0) > MAX_CALL_BYTES:
+        raise Refusal(413, f"expected at most {MAX_CALL_BYTES // 1_000_000} MB, got more")
 
 
-def declared(scope: Scope, default: int) -> int:
-    """Read the length that a request declares; `default` where it declares none that is a number."""
-    words = header(scope, b"content-length")
-    return int(words) if words.isdecimal() and len(words) < 19 else default
+def check_stream(route: re.Match[str], scope: Scope) -> None:
+    """Check that Gradio knows the call or the session whose events are asked for; else each would be a long log.
 
-
-async def refuse(status: int, words: str, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with one sentence."""
-    await PlainTextResponse(words, status)(scope, receive, send)
-
-
-async def too_large(most: int, scope: Scope, receive: Receive, send: Send) -> None:
-    """Say that a body is too large."""
-    await refuse(413, f"expected at most {most // 1_000_000} MB, got more", scope, receive, send)
+    Raises:
+        Refusal: It does not.
+    """
+    queue, event = scope["app"].get_blocks()._queue, route["event"]
+    asked = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
+    waits = event in queue.event_ids_to_events or any(event in ids for ids in queue.pending_event_ids_session.values())
+    if not waits and (event or asked) not in queue.pending_messages_per_session:
+        raise Refusal(404, NOTHING)

@@ -1,14 +1,21 @@
-"""What Gradio keeps of each visit: the values of its states, and no copy of the page."""
+"""What Gradio keeps of each visit: the values of its states, no copy of the page, and answers until they are read."""
 
 from __future__ import annotations
 
+from asyncio import Queue as AsyncQueue
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
 from gradio import state_holder
+from gradio.queueing import Queue
 from gradio.state_holder import SessionState
 
-__all__ = ["LightSession", "keep_sessions_light"]
+from app.library.turns import VISITOR
+
+__all__ = ["Answers", "LightSession", "keep_answers_bounded", "keep_sessions_light"]
+
+EACH, MOST = 100, 2000  # answers that are kept for one address, and for all
 
 
 @dataclass(frozen=True)
@@ -45,3 +52,45 @@ class LightSession(SessionState):
 def keep_sessions_light() -> None:
     """Let Gradio make light sessions from now on, in this process."""
     state_holder.SessionState = LightSession  # type: ignore[misc]
+
+
+class Answers(OrderedDict[str, Any]):
+    """The answers of calls that wait to be read, or for more to come, by session.
+
+    Gradio keeps the last 2,000 of all visitors, so that one who calls in a loop pushes out what others wait for, and
+    the names of all there ever were. Here an address pushes out its own: first what has been read, then the oldest.
+
+    Args:
+        pending: Events by session whose answers have not been read, as Gradio keeps them.
+    """
+
+    def __init__(self, pending: dict[str, set[str]]) -> None:
+        super().__init__()
+        self.pending = pending
+        self._whose: dict[str, str] = {}
+
+    def __setitem__(self, session: str, answers: Any) -> None:
+        """Make room, then keep a session's answers."""
+        who = VISITOR.get()
+        own = [one for one, other in self._whose.items() if other == who]
+        if session not in self and (len(own) >= EACH or len(self) >= MOST):
+            some = own if len(own) >= EACH else list(self)
+            del self[next((one for one in some if not self.pending.get(one)), some[0])]
+        super().__setitem__(session, answers)
+        self._whose[session] = who
+
+    def __missing__(self, session: str) -> AsyncQueue[Any]:
+        """Take what nobody will read."""
+        return AsyncQueue()
+
+    def __delitem__(self, session: str) -> None:
+        """Forget all about a session."""
+        if session in self:
+            super().__delitem__(session)
+        self.pending.pop(session, None)
+        self._whose.pop(session, None)
+
+
+def keep_answers_bounded(queue: Queue) -> None:
+    """Let a queue of Gradio keep its answers so."""
+    queue.pending_messages_per_session = Answers(queue.pending_event_ids_session)  # type: ignore[assignment]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import os
 import secrets
@@ -13,7 +14,9 @@ from gradio.state_holder import StateHolder
 from serving import serve
 
 from app.library import Library
-from app.server.sessions import LightSession, keep_sessions_light
+from app.library.turns import VISITOR
+from app.server import sessions
+from app.server.sessions import Answers, LightSession, keep_sessions_light
 from app.start import MAX_SESSIONS
 
 PRESSES = 2000
@@ -71,3 +74,37 @@ def test_nothing_is_kept_of_a_visit_that_another_could_push_out(library: Library
         served.app.state_holder.session_data.clear()
         assert served.open("retrieval") == before
         assert not list(served.temporary.rglob("*"))
+
+
+def test_an_address_pushes_out_its_own_answers_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "EACH", 3)
+    pending: dict[str, set[str]] = {}
+    answers = Answers(pending)
+
+    def call(who: str, session: str) -> None:
+        VISITOR.set(who)
+        answers.setdefault(session, session)
+        answers[session] = session
+        pending[session] = {session}
+
+    contextvars.Context().run(call, "a", "waits")
+    for number in range(50):
+        contextvars.Context().run(call, "b", f"b{number}")
+    pending["b49"].clear()  # it has been read
+    contextvars.Context().run(call, "b", "b50")
+    assert list(answers) == list(pending) == ["waits", "b47", "b48", "b50"]
+    answers["b0"].put_nowait("for nobody")
+    del answers["b0"]
+
+
+def test_a_flood_of_calls_takes_nobodys_answer(library: Library, tmp_path: Path) -> None:
+    with serve(library, tmp_path / "gradio") as served:
+        url = f"{served.url}gradio_api/call"
+        event = served.client.post(f"{url}/retrieve", json={"data": []}).json()["event_id"]
+        for _ in range(2 * sessions.EACH):
+            flood = served.client.post(f"{url}/nothing", json={"data": []}, headers={"x-forwarded-for": "192.0.2.1"})
+            assert flood.status_code == 404
+            served.client.post(f"{url}/status", json={"data": []}, headers={"x-forwarded-for": "192.0.2.1"})
+        queue = served.app.get_blocks()._queue
+        assert len(queue.pending_messages_per_session) == len(queue.pending_event_ids_session) == sessions.EACH + 1
+        assert "event: complete" in served.client.get(f"{url}/retrieve/{event}").text
