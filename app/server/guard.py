@@ -14,9 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 
-from app.library.turns import VISITOR
 from app.server.calls import CALL, NOTHING, PLAIN_BYTES, Refusal, checked
 from app.server.room import Bodies, Gate, GoneError
+from app.server.sessions import ADDRESS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -145,7 +145,7 @@ class Guard:
         if not self.behind_proxy:
             scope["headers"] = [one for one in scope["headers"] if one[0] not in FORWARDED]
         check_heads(scope)
-        VISITOR.set(who)
+        ADDRESS.set(who)
         if method == "POST" and (route := CALL.fullmatch(path)):
             check_call(scope)
             async with self.calls.turn(who), self.bodies.read(receive, who) as body:

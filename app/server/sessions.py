@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import Queue as AsyncQueue
 from collections import OrderedDict
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +12,10 @@ from gradio import state_holder
 from gradio.queueing import Queue
 from gradio.state_holder import SessionState
 
-from app.library.turns import VISITOR
 
-__all__ = ["Answers", "LightSession", "keep_answers_bounded", "keep_sessions_light"]
+__all__ = ["ADDRESS", "Answers", "LightSession", "keep_answers_bounded", "keep_sessions_light"]
 
+ADDRESS: ContextVar[str] = ContextVar("address", default="")  # of who asks in the request in hand
 EACH, MOST = 100, 2000  # answers that are kept for one address, and for all
 
 
@@ -71,7 +72,7 @@ class Answers(OrderedDict[str, Any]):
 
     def __setitem__(self, session: str, answers: Any) -> None:
         """Make room, then keep a session's answers."""
-        who = VISITOR.get()
+        who = ADDRESS.get()
         own = [one for one, other in self._whose.items() if other == who]
         if session not in self and (len(own) >= EACH or len(self) >= MOST):
             some = own if len(own) >= EACH else list(self)

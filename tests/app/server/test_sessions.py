@@ -14,9 +14,8 @@ from gradio.state_holder import StateHolder
 from serving import serve
 
 from app.library import Library
-from app.library.turns import VISITOR
 from app.server import sessions
-from app.server.sessions import Answers, LightSession, keep_sessions_light
+from app.server.sessions import ADDRESS, Answers, LightSession, keep_sessions_light
 from app.start import MAX_SESSIONS
 
 PRESSES = 2000
@@ -82,7 +81,7 @@ def test_an_address_pushes_out_its_own_answers_only(monkeypatch: pytest.MonkeyPa
     answers = Answers(pending)
 
     def call(who: str, session: str) -> None:
-        VISITOR.set(who)
+        ADDRESS.set(who)
         answers.setdefault(session, session)
         answers[session] = session
         pending[session] = {session}
