@@ -12,7 +12,6 @@ from gradio import state_holder
 from gradio.queueing import Queue
 from gradio.state_holder import SessionState
 
-
 __all__ = ["ADDRESS", "Answers", "LightSession", "keep_answers_bounded", "keep_sessions_light"]
 
 ADDRESS: ContextVar[str] = ContextVar("address", default="")  # of who asks in the request in hand
