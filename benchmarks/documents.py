@@ -34,7 +34,8 @@ def flags_of(parser: argparse.ArgumentParser) -> Iterator[str]:
         if isinstance(action, argparse._HelpAction):
             continue
         choices = "\\|".join(map(str, action.choices)) if action.choices else ""
-        takes = str(action.metavar or choices or action.dest.upper()) if action.nargs != 0 else ""
+        metavar = " ".join(action.metavar) if isinstance(action.metavar, tuple) else action.metavar
+        takes = str(metavar or choices or action.dest.upper()) if action.nargs != 0 else ""
         name = ", ".join(action.option_strings)
         words = " ".join((action.help or "").replace("%%", "%").split()).replace("|", "\\|")
         if choices and action.metavar:

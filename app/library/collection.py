@@ -248,7 +248,7 @@ class Collection:
 
 def allows(protocol: Protocol, samples: tuple[Sample, ...]) -> bool:
     """Say whether these images have queries and a gallery for a protocol."""
-    return protocol.sampled and bool(queries(protocol, samples)) and bool(sample_gallery(protocol, samples, 1, 0))
+    return bool(queries(protocol, samples)) and bool(sample_gallery(protocol, samples, 1, 0))
 
 
 def fingerprint(samples: tuple[Sample, ...]) -> str:

@@ -15,7 +15,7 @@ from app.train.host import Limits, lent
 from app.train.record import RENDER, Data, Recipe
 from mun.auxiliary.registry import AUXILIARIES
 from mun.config import Config, LossConfig, ModelConfig, TrainConfig
-from mun.data.sources import read_ids
+from mun.data.lists import read_ids
 from mun.synvi import LEVELS
 
 __all__ = ["MOST_BESIDE", "PRESETS", "RENDERED", "Look", "Start", "Stop", "Train", "Watch", "presets"]

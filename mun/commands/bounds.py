@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mun.checkpoint import load_checkpoint
+from mun.data.source import read_sample
 from mun.data.sources import read_source
 from mun.device import choose_device
 from mun.embedding import embed_pixels, embed_samples
@@ -20,7 +21,7 @@ from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.galleries import queries
 from mun.evaluation.protocols import PROTOCOLS, SAME_MODALITY, Protocol
 from mun.files import write_json
-from mun.images import read_image, resize
+from mun.images import resize
 from mun.models.network import Network
 from mun.progress import tracked
 from mun.structures import Modality, Sample, Split
@@ -127,7 +128,7 @@ def gather(plan: Plan, samples: Sequence[Sample], progress: bool = False) -> Evi
     rows: list[tuple[Any, ...]] = []
     for sample in tracked(samples, "bounds", "image", progress):
         recipe = plan.recipe_of(sample.key)
-        stored = read_image(sample.path)
+        stored = read_sample(sample)
         if not rows:
             _check_like(sample, stored, recipe.image())
         pixels, truth = resize(stored, *SIZE), truth_of(recipe)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from mun.data.inventory import DATASETS, Finding, broken_images, inventory
+from mun.data.inventory import Finding, broken_images, inventory
+from mun.data.listing import Passed
+from mun.data.source import Source
+from mun.data.sources import add_data_flags, named_folder, read_source, reading_of
+from mun.evaluation.protocols import protocols_of
 from mun.progress import tracked
 
 __all__ = ["add_arguments", "report", "run"]
@@ -14,10 +17,10 @@ __all__ = ["add_arguments", "report", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
-    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data set")
     parser.add_argument(
-        "--dataset", choices=DATASETS, required=True, help="sysu: published counts; synvi: those of its manifest"
+        "data", type=named_folder, metavar="[NAME=]DATA", help="folder of the data set, or a CSV, and what to call it"
     )
+    add_data_flags(parser)
     parser.add_argument("--decode", action="store_true", help="also decode every image; minutes for SYSU-MM01")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -30,24 +33,34 @@ def run(options: argparse.Namespace) -> None:
         ValueError: What is there contradicts itself.
         SystemExit: With code 1: something is missing or broken.
     """
-    findings, samples = inventory(options.data, options.dataset)
+    name, root = options.data
+    source = read_source(options.layout or "", root, reading_of(options, name))
+    findings = inventory(source)
     if options.decode:
-        broken = broken_images(tracked(samples, "decoding", "image", not options.quiet))
+        broken = broken_images(tracked(source.samples, "decoding", "image", not options.quiet))
         findings.append(Finding("images that cannot be read", len(broken), 0, ", ".join(broken[:3])))
-    print(report(options.dataset, findings))
+    print(report(source, findings))
     if not all(finding.fine for finding in findings):
         raise SystemExit(1)
 
 
-def report(dataset: str, findings: Sequence[Finding]) -> str:
-    """Format the findings as a table; its last line is the verdict."""
-    width = max(len(finding.what) for finding in findings)
-    lines = [f"{dataset:<{width}}  expected     found"]
+def report(source: Source, findings: Sequence[Finding]) -> str:
+    """Format the findings as a table, what was passed over and the protocols; the last line is the verdict."""
+    passed = [(f"passed over: {one.what}", one) for one in source.passed]
+    width = max(len(words) for words in (*(finding.what for finding in findings), *(what for what, _ in passed)))
+    lines = [f"{source.name:<{width}}  expected     found"]
     for finding in findings:
         expected = "" if finding.expected is None else f"{finding.expected:,}"
         words = [] if finding.fine else ["DIFFERS"]
         words += [finding.note] if finding.note else []
         lines.append(f"{finding.what:<{width}}  {expected:>8}  {finding.found:>8,}  {'; '.join(words)}".rstrip())
+    lines += [f"{what:<{width}}  {'':>8}  {one.count:>8,}  {first_of(one)}" for what, one in passed]
+    lines += [f"{protocol.name}: {protocol.rule}" for protocol in protocols_of(source)]
     wrong = [finding.what for finding in findings if not finding.fine]
     lines.append(f"not as expected: {', '.join(wrong)}" if wrong else "fine: everything expected is there")
     return "\n".join(lines)
+
+
+def first_of(one: Passed) -> str:
+    """Name the first thing of a kind."""
+    return f"the first is {one.first}" if one.count > 1 else one.first

@@ -6,18 +6,21 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from mun.data.listing import SUFFIXES, Listing, is_image
+from mun.data.regdb import check_trial
+from mun.data.source import Source
+from mun.data.sources import add_data_flags, named_folder, only_whole, read_source, reading_of, say_passed
 from mun.device import choose_device
 from mun.embedding import embed_samples
 from mun.files import whole_file
 from mun.own import MODEL_HELP, chosen_network, weights_digest
-from mun.structures import Modality, Sample
+from mun.structures import Modality, Sample, Split
 
 __all__ = ["add_arguments", "find_images", "run"]
-
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,21 +30,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", metavar="NAME=MODULE:FUNCTION", help=MODEL_HELP)
     parser.add_argument(
-        "images", type=Path, nargs="+", metavar="IMAGES", help="a folder, searched with all folders in it, or files"
+        "images",
+        type=Path,
+        nargs="+",
+        metavar="IMAGES",
+        help="a folder, searched with all folders in it, or files; without --modality one data set",
     )
     parser.add_argument(
         "--modality",
         choices=(Modality.VISIBLE.value, Modality.INFRARED.value),
-        required=True,
-        help="modality of all these images",
+        help="modality of all these images; a data set knows it of each",
     )
     parser.add_argument(
         "--out",
         type=Path,
         required=True,
         metavar="FILE.npz",
-        help="where to write the arrays embeddings, names, modality, checkpoint, weights_sha256 and flip",
+        help="where to write the arrays embeddings, names, modality, checkpoint, weights_sha256 and flip; of a data set"
+        " also pids and camids, and modality of each image",
     )
+    parser.add_argument(
+        "--split", choices=[split.value for split in Split], default="test", help="of a data set (default: test)"
+    )
+    add_data_flags(parser)
     parser.add_argument("--flip", action="store_true", help="average the embeddings of image and mirror")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -51,7 +62,8 @@ def run(options: argparse.Namespace) -> None:
     """Embed the images and write one .npz file, whole or not at all.
 
     It holds `embeddings` (float32, unit length, `(N, D)`), `names` (text, `(N,)`, relative to the folder), and as
-    single values `modality`, `checkpoint` (its name), `weights_sha256` (of its weights) and `flip`.
+    single values `modality`, `checkpoint` (its name), `weights_sha256` (of its weights) and `flip`. Of a data set,
+    `modality` is one for each image, and there are `pids` and `camids` (int64, `(N,)`; 0 for an unknown camera).
 
     Raises:
         FileNotFoundError: The checkpoint or an image is missing.
@@ -61,58 +73,83 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(f"expected a file name after --out, got the folder {options.out}")
     if options.model and options.checkpoint is not None:  # the first image stands where the checkpoint would
         options.images, options.checkpoint = [options.checkpoint, *options.images], None
-    paths, names = find_images(options.images)
+    data = options.modality is None
+    source = read_data(options) if data else None
+    samples = source.require(Split(options.split)) if source else images_of(options)
     network, card = chosen_network(options.checkpoint, options.model)
+    if source:
+        say_passed(source.name, source.passed)
+        check_trial(card.data, source)
     digest = weights_digest(options.checkpoint, network)
-    samples = [Sample(path, 0, 0, Modality(options.modality)) for path in paths]  # the identity plays no part here
     network = network.to(choose_device(options.device))
     embeddings = embed_samples(network, samples, flip=options.flip, progress=not options.quiet)
+    more: dict[str, Any] = {}
+    if data:
+        more = {f"{name}s": np.array([getattr(one, name) for one in samples], np.int64) for name in ("pid", "camid")}
     with whole_file(options.out) as partial, partial.open("wb") as stream:
         np.savez(
             stream,
             embeddings=embeddings,
-            names=np.array(names),
-            modality=np.array(options.modality),
+            names=np.array([sample.key for sample in samples]),
+            modality=np.array([sample.modality.value for sample in samples] if data else options.modality),
             checkpoint=np.array(card.name),
             weights_sha256=np.array(digest),
             flip=np.array(options.flip),
+            **more,
         )
-    print(f"{options.out}: {embeddings.shape[0]} {options.modality} embeddings of size {embeddings.shape[1]}")
+    kind = source.name if source else options.modality
+    print(f"{options.out}: {embeddings.shape[0]} {kind} embeddings of size {embeddings.shape[1]}")
 
 
-def find_images(places: Sequence[Path]) -> tuple[list[Path], list[str]]:
+def read_data(options: argparse.Namespace) -> Source:
+    """Read the one data set that is to be embedded."""
+    if len(options.images) != 1:
+        raise ValueError("expected --modality visible or infrared with several folders or files")
+    name, folder = named_folder(str(options.images[0]))
+    try:
+        return read_source(options.layout or "", folder, reading_of(options, name), (Split(options.split),))
+    except (ValueError, FileNotFoundError) as error:
+        raise type(error)(f"{error}; for images that are no data set, --modality says what they are") from None
+
+
+def images_of(options: argparse.Namespace) -> tuple[Sample, ...]:
+    """List the images of one modality; the identity plays no part here."""
+    paths, names, listing = find_images(options.images)
+    modality, reading = Modality(options.modality), reading_of(options)
+    levels = reading.levels(modality)
+    samples = tuple(Sample(path, 0, 0, modality, name, levels) for path, name in zip(paths, names, strict=True))
+    if reading.skip_broken:
+        samples = only_whole(samples, listing)
+    say_passed("images", listing.passed)
+    if not samples:
+        raise ValueError("expected an image that can be decoded, got none")
+    return samples
+
+
+def find_images(places: Sequence[Path]) -> tuple[list[Path], list[str], Listing]:
     """List image files and how they are called.
 
     Args:
-        places: Folders, each searched with all folders in it (hidden files and folders are passed over), and files.
+        places: Folders, each searched with all folders in it by the rule of `mun.data.listing`, and files.
 
     Returns:
         The files, each once, and their names relative to the folder (where there are several places, relative to the
-        folder that holds them all), with `/` between the parts; ascending by name.
+        folder that holds them all), with `/` between the parts; ascending by name; and what was passed over.
 
     Raises:
         FileNotFoundError: A place is not there.
         ValueError: A file has no image suffix, or there is no image.
     """
-    found: set[Path] = set()
-    for place in places:
-        root = Path(os.path.abspath(place))  # `resolve` would follow a linked image to a folder that was not given
-        if root.is_dir():
-            found |= {path for path in root.rglob("*") if path.is_file() and is_image(path.relative_to(root))}
-        elif not root.is_file():
+    roots = [Path(os.path.abspath(place)) for place in places]  # `resolve` would follow a linked image elsewhere
+    for place, root in zip(places, roots, strict=True):
+        if not root.exists():
             raise FileNotFoundError(f"expected a folder or an image file at {place}, found none")
-        elif not is_image(Path(root.name)):
+        if not root.is_dir() and not is_image(root.name):
             raise ValueError(f"expected an image file ({', '.join(SUFFIXES)}), got {place}")
-        else:
-            found.add(root)
+    base = Path(os.path.commonpath([root if root.is_dir() else root.parent for root in roots]))
+    listing = Listing(base)
+    found = {path for root in roots for path in (listing.walk(root) if root.is_dir() else [root])}
     if not found:
         raise ValueError(f"expected images ({', '.join(SUFFIXES)}) in {', '.join(map(str, places))}, found none")
-    roots = [Path(os.path.abspath(place)) for place in places]
-    base = Path(os.path.commonpath([root if root.is_dir() else root.parent for root in roots]))
     paths = sorted(found, key=lambda path: path.relative_to(base).as_posix())
-    return paths, [path.relative_to(base).as_posix() for path in paths]
-
-
-def is_image(path: Path) -> bool:
-    """Return whether a relative path names an image that is not hidden."""
-    return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
+    return paths, [path.relative_to(base).as_posix() for path in paths], listing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mun.checkpoint import write_card
-from mun.data.sources import read_source
+from mun.data.regdb import check_trial
+from mun.data.source import Source
+from mun.data.sources import add_data_flags, named_folder, read_source, reading_of, say_passed
 from mun.device import choose_device
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.corrupted import CorruptedTest, Corruption, Order, embed_corrupted
 from mun.evaluation.galleries import GallerySampler, draw_trials, read_permutations
-from mun.evaluation.protocols import get_protocol
+from mun.evaluation.protocols import PROTOCOLS, protocol_of
 from mun.files import write_json
 from mun.own import MODEL_HELP, chosen_network
 from mun.structures import Split
@@ -31,9 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoint", type=Path, nargs="?", help="folder with model.safetensors and card.json, unless --model"
     )
     parser.add_argument("--model", metavar="NAME=MODULE:FUNCTION", help=MODEL_HELP)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the data set")
-    parser.add_argument("--dataset", default="synvi", help="loader: synvi or sysu (default: synvi)")
-    parser.add_argument("--protocol", default="synvi-all", help="synvi-all, synvi-indoor, sysu-all or sysu-indoor")
+    parser.add_argument(
+        "--data",
+        type=named_folder,
+        required=True,
+        metavar="[NAME=]DIR",
+        help="folder of the data set, or a CSV, and what to call it",
+    )
+    add_data_flags(parser)
+    parser.add_argument("--protocol", default="", help=f"{', '.join(PROTOCOLS)} (default: the usual one of the data)")
     parser.add_argument("--trials", type=int, default=10, help="galleries drawn (default: 10)")
     parser.add_argument("--shots", type=int, default=1, help="gallery images per identity and camera (default: 1)")
     parser.add_argument(
@@ -76,14 +85,17 @@ def run(options: argparse.Namespace) -> None:
         ValueError: Any of them is not usable, the protocol finds too few images, or a flag is out of bounds.
     """
     test = corrupted_test(options)
-    protocol = get_protocol(options.protocol)
     if options.trials < 1 or options.shots < 1:
         raise ValueError(f"expected at least one trial and one shot, got {options.trials} and {options.shots}")
     if options.card and options.model:
         raise ValueError("expected --card with a checkpoint, a model of your own has no card; --json writes the scores")
     network, card = chosen_network(options.checkpoint, options.model)
-    source = read_source(options.dataset, options.data)
-    samples = source.require(Split(options.split))
+    split, (name, folder) = Split(options.split), options.data
+    source = read_source(options.layout or "", folder, reading_of(options, name), (split,))
+    say_passed(source.name, source.passed)
+    protocol = protocol_of(source, options.protocol)
+    check_trial(card.data, source)
+    samples = source.require(split)
     permutations = read_permutations(source.root) if options.gallery == "official" else None
     device = choose_device(options.device)
     draw_trials(protocol, samples, options.shots, options.trials, options.gallery, permutations)  # before the work
@@ -107,14 +119,14 @@ def run(options: argparse.Namespace) -> None:
         how = {"flip": options.flip, "progress": not options.quiet}
         return score(embed_corrupted(network, samples, embeddings, corruption, Order(options.corrupt), **how))
 
-    result = score(embeddings).to_json()
+    result = score(embeddings).to_json() | ({"trial": source.trial} if source.trial else {})
     if test is not None:
         size = [network.config.height, network.config.image_width]
         result["corrupted"] = {"size": size, **test.run(score_corrupted).to_json()}
     if options.json is not None:
         write_json(options.json, result)
     if options.card:
-        record = {**result, "split": options.split, "commands": commands(options, source.manifest)}
+        record = {**result, "split": options.split, "commands": commands(options, protocol.name, source)}
         if test is not None:
             record["corrupted"] = {**result["corrupted"], "command": corrupted_command(record["commands"][-1], test)}
         record["identities"] = len({sample.pid for sample in samples})
@@ -136,12 +148,15 @@ def corrupted_test(options: argparse.Namespace) -> CorruptedTest | None:
     return None
 
 
-def commands(options: argparse.Namespace, manifest: Any) -> list[str]:
+def commands(options: argparse.Namespace, protocol: str, source: Source) -> list[str]:
     """Write the commands that reproduce the scores, without folders of this machine."""
-    words = [f"python -m mun evaluate CHECKPOINT --data OUT --dataset {options.dataset} --protocol {options.protocol}"]
+    layout = "synvi" if source.name == "synvi" else source.layout
+    data = "OUT" if source.name == layout else shlex.quote(f"{source.name}=OUT")
+    words = [f"python -m mun evaluate CHECKPOINT --data {data} --dataset {layout} --protocol {protocol}"]
     words += [f"--trials {options.trials} --shots {options.shots} --gallery {options.gallery} --split {options.split}"]
+    words += reading_of(options).words()
     words += ["--flip"] if options.flip else []
-    made = [manifest["command"]] if manifest and "command" in manifest else []
+    made = [source.manifest["command"]] if source.manifest and "command" in source.manifest else []
     return [*made, " ".join(words)]
 
 
@@ -154,10 +169,11 @@ def corrupted_command(clean: str, test: CorruptedTest) -> str:
 
 def summary(result: dict[str, Any]) -> str:
     """Format the scores as one line, percent, mean ± sd."""
-    return (
-        f"{result['data']} {result['protocol']}, {result['shots']}-shot, {result['trials']} trials "
-        f"({result['sampler']}), {result['num_valid']} queries: {percentages(result)}"
-    )
+    drawn = f"{result['shots']}-shot, {result['trials']} trials ({result['sampler']})"
+    drawn = drawn if result["shots"] else f"against {result['sampler']}"
+    trial = f" trial {result['trial']}" if "trial" in result else ""
+    queries = f"{result['num_valid']} queries: {percentages(result)}"
+    return f"{result['data']}{trial} {result['protocol']}, {drawn}, {queries}"
 
 
 def corrupted_summary(corrupted: dict[str, Any]) -> list[str]:

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from mun.config import Config
+from mun.data.sources import add_data_flags, named_folder, read_source, reading_of, say_passed
 from mun.device import choose_device
 from mun.parser import add_config_flags, config_from, given_flags
+from mun.structures import Split
 from mun.training.run import FORMAT, RunSettings
 from mun.training.trainer import start_run, train
 
 __all__ = ["add_arguments", "run"]
 
-DATASET = "synvi"  # unless --dataset says otherwise
+KEPT = (
+    "data",
+    "layout",
+    "trial",
+    "train_on",
+    "modality_names",
+    "camera",
+    "infrared_range",
+    "skip_broken",
+    "seed",
+    "pretrained",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run's own flags, and one flag for every field of the config."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, as it was started")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the data set")
-    parser.add_argument("--dataset", help=f"loader of the data set: synvi or sysu (default: {DATASET})")
+    parser.add_argument(
+        "--data", type=named_folder, metavar="[NAME=]DIR", help="folder of the data set, or a CSV, and what to call it"
+    )
+    add_data_flags(parser, training=True)
     parser.add_argument("--seed", type=int, help="decides every draw (default: 0)")
     parser.add_argument(
         "--pretrained",
@@ -43,7 +59,7 @@ def check_resume(options: argparse.Namespace) -> None:
     Raises:
         ValueError: There are some.
     """
-    given = [f"--{name}" for name in ("data", "dataset", "seed", "pretrained") if getattr(options, name) is not None]
+    given = [f"--{name.replace('_', '-')}" for name in KEPT if getattr(options, name) is not None]
     if given := [*given, *given_flags(options)]:
         raise ValueError(
             f"expected --resume without {', '.join(given)}: a run keeps what it was started with, config.json in its"
@@ -66,12 +82,19 @@ def run(options: argparse.Namespace) -> None:
     else:
         if options.data is None:
             raise ValueError("expected --data DIR, the folder of the data set")
-        dataset = DATASET if options.dataset is None else options.dataset
         seed = 0 if options.seed is None else options.seed
         if not 0 <= seed < 2**31:
             raise ValueError(f"expected --seed between 0 and {2**31 - 1}, got {seed}")
         pretrained = "" if options.pretrained is None else str(options.pretrained.resolve())
-        settings = RunSettings(FORMAT, config_from(options), dataset, str(options.data.resolve()), seed, pretrained)
+        name, folder = options.data
+        reading = reading_of(options, name)
+        source = read_source(options.layout or "", folder, reading, (Split.TRAIN, Split.VAL))
+        say_passed(source.name, source.passed)
+        layout = "synvi" if source.name == "synvi" else source.layout
+        reading = replace(reading, name="" if source.name == layout else source.name)
+        settings = RunSettings(
+            FORMAT, config_from(options), layout, str(folder.resolve()), seed, pretrained, reading=reading
+        )
         start_run(options.out, settings)
     finished = train(options.out, options.until, device, progress=not options.quiet)
     print(

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mun.data.source import read_sample
 from mun.files import whole_file
-from mun.images import read_image, resize
+from mun.images import resize
 from mun.progress import Progress
 from mun.structures import Sample
 
@@ -108,10 +109,10 @@ def open_cache(path: Path) -> NDArray[np.uint8] | None:
 
 def fingerprint(samples: Sequence[Sample], height: int, width: int) -> str:
     """Hash the files' places, sizes and times with the target size; any change asks for a new cache."""
-    digest = hashlib.sha256(f"1 {height} {width}".encode())
+    digest = hashlib.sha256(f"2 {height} {width}".encode())
     for sample in samples:
         status = sample.path.stat()
-        digest.update(f"{sample.path.resolve()} {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest.update(f"{sample.path.resolve()} {status.st_size} {status.st_mtime_ns} {sample.levels or ''}\n".encode())
     return digest.hexdigest()[:24]
 
 
@@ -122,7 +123,7 @@ def fill(
     height, width = images.shape[1:3]
 
     def place(index: int) -> None:
-        images[index] = resize(read_image(samples[index].path, samples[index].key), height, width)
+        images[index] = resize(read_sample(samples[index]), height, width)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for _ in pool.map(place, range(len(samples))):

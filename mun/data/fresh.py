@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mun.data.cache import cache_folder, make_room, open_cache
-from mun.data.sources import Source
+from mun.data.source import Source
 from mun.files import sync
 from mun.images import decode, resize
 from mun.structures import Split

@@ -1,4 +1,4 @@
-"""Count what a data set in the layout of SYSU-MM01 has on disk, and compare it with what it should have."""
+"""Count what a data set has on disk, and compare it with the published counts or its own manifest."""
 
 from __future__ import annotations
 
@@ -8,25 +8,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mun.data.sources import CAMERAS, check_disjoint, list_samples, read_ids
-from mun.files import read_json
-from mun.images import read_image
+from mun.data import llcm, regdb, sysu
+from mun.data.source import TITLES, Source, read_sample
+from mun.data.sysu import CAMERAS
 from mun.structures import Modality, Sample, Split
 
-__all__ = ["DATASETS", "PERMUTATION_FILE", "Finding", "broken_images", "inventory"]
+__all__ = ["PERMUTATION_FILE", "PUBLISHED", "Finding", "broken_images", "inventory"]
 
-DATASETS = ("sysu", "synvi")
 PERMUTATION_FILE = "exp/rand_perm_cam.mat"  # SYSU-MM01's official galleries
+PAIR = (Modality.VISIBLE, Modality.INFRARED)
 
-# Wu et al., ICCV 2017: 296 + 99 identities with 22,258 visible and 11,909 infrared images to train and validate with;
-# 96 further identities with 3,803 infrared queries. How many visible images these 96 have is not among the counts.
-SYSU: dict[str, int] = {
-    "train identities": 296,
-    "val identities": 99,
-    "test identities": 96,
-    "train and val visible images": 22_258,
-    "train and val infrared images": 11_909,
-    "test infrared images": 3_803,
+# SYSU-MM01, Wu et al., ICCV 2017: how many visible images its 96 test identities have is not among the counts. RegDB,
+# Nguyen et al., Sensors 2017, of each of the ten splits. LLCM, Zhang and Wang, CVPR 2023.
+PUBLISHED: dict[str, dict[str, int]] = {
+    "sysu": {
+        "train identities": 296,
+        "val identities": 99,
+        "test identities": 96,
+        "train and val visible images": 22_258,
+        "train and val infrared images": 11_909,
+        "test infrared images": 3_803,
+    },
+    "regdb": {
+        **{f"{split} identities": 206 for split in ("train", "test")},
+        **{f"{split} {modality} images": 2_060 for split in ("train", "test") for modality in PAIR},
+    },
+    "llcm": {
+        "train identities": 713,
+        "train visible images": 16_946,
+        "train infrared images": 13_975,
+        "test identities": 351,
+        "test visible images": 8_680,
+        "test infrared images": 7_166,
+    },
 }
 
 
@@ -52,74 +66,91 @@ class Finding:
         return self.expected is None or self.found == self.expected
 
 
-def inventory(root: Path, dataset: str) -> tuple[list[Finding], list[Sample]]:
-    """Count everything that a data set should have; what is missing is a finding, not an error.
+def inventory(source: Source) -> list[Finding]:
+    """Count what a data set should have; what is missing is a finding, not an error.
+
+    A data set of the field is compared with its published counts, SynVI with its own manifest, own data with nothing.
 
     Args:
-        root: The folder of the data set.
-        dataset: `sysu`: compare with the published counts; `synvi`: with the data set's own manifest.
-
-    Returns:
-        The findings, and the images that were found, of all splits.
+        source: Read without a need, so that what is missing has not been refused.
 
     Raises:
-        FileNotFoundError: There is no such folder, or nothing in it that looks like the layout.
-        ValueError: A list of identities or the manifest is broken, two lists share an identity, the manifest is one
-            of another data set, or `dataset` is unknown.
+        ValueError: The manifest of SynVI is broken.
     """
-    if dataset not in DATASETS:
-        raise ValueError(f"expected one of the data sets {', '.join(DATASETS)}; got {dataset!r}")
-    if not root.is_dir():
-        raise FileNotFoundError(f"expected a folder with the data set at {root}, found none")
-    cameras = [camid for camid in CAMERAS if (root / f"cam{camid}").is_dir()]
-    if not cameras and not (root / "exp").is_dir():
-        raise FileNotFoundError(f"expected folders cam1 … cam6 and exp in {root}, found none of them")
-    manifest = read_manifest(root, dataset)
-    lists = {split: root / "exp" / f"{split}_id.txt" for split in Split}
-    pids = {split: read_ids(path) if path.is_file() else [] for split, path in lists.items()}
-    check_disjoint(pids, root)
-    samples = {split: list(list_samples(root, pids[split])) for split in Split}
-    findings = [Finding("camera folders", len(cameras), len(cameras_of(manifest or {}, root)))]
-    findings.append(Finding("identity lists in exp", sum(path.is_file() for path in lists.values()), len(lists)))
-    if dataset == "sysu":
-        findings += compare(count(pids, samples), SYSU)
-        words = "only --gallery official needs it"
-        findings.append(Finding(PERMUTATION_FILE, int((root / PERMUTATION_FILE).is_file()), None, words))
-    else:
-        findings.append(Finding("manifest.json", int(manifest is not None), 1))
-        findings += compare(count(pids, samples), promised(manifest, root) if manifest else {})
+    findings = stored(source)
+    expected = PUBLISHED.get(source.name, {}) if TITLES.get(source.name, ("",))[0] == source.layout else {}
+    if source.name == "synvi":
+        findings.append(Finding("manifest.json", int(source.manifest is not None), 1))
+        expected = promised(source.manifest or {}, source.root)
+    findings += [Finding(what, number, expected.get(what)) for what, number in counted(source).items()]
     for split in Split:
-        seen = {sample.pid for sample in samples[split]}
-        lacking = sorted(set(pids[split]) - seen)
+        samples = source.split(split)
+        lacking = sorted(set(source.listed.get(split, ())) - {sample.pid for sample in samples})
         note = f"the first is {lacking[0]:04d}" if lacking else ""
-        findings.append(Finding(f"{split} identities without an image", len(lacking), 0, note))
-    return findings, [sample for split in Split for sample in samples[split]]
+        if source.listed.get(split):
+            findings.append(Finding(f"{split} identities without an image", len(lacking), 0, note))
+        if alone := one_sided(samples):
+            note = f"the first is {alone[0]:04d}"
+            findings.append(Finding(f"{split} identities seen in one modality only", len(alone), None, note))
+    return findings
 
 
-def read_manifest(root: Path, dataset: str) -> dict[str, Any] | None:
-    """Read `manifest.json`, where there is one, and refuse that of another data set."""
-    path = root / "manifest.json"
-    manifest = read_json(path) if path.exists() else None
-    kind = None if manifest is None else manifest.get("data")
-    if (dataset == "synvi" and manifest is not None and kind != "synvi") or (dataset == "sysu" and kind == "synvi"):
-        raise ValueError(f"expected {dataset} in {root}, its manifest says {kind!r}")
-    return manifest
+def stored(source: Source) -> list[Finding]:
+    """Count the folders and lists of a layout."""
+    root = source.root
+    if source.layout == "sysu":
+        cameras = sum((root / f"cam{camid}").is_dir() for camid in CAMERAS)
+        lists = sum(sysu.list_file(root, split).is_file() for split in Split)
+        found = [Finding("camera folders", cameras, len(cameras_of(source.manifest or {}, root)))]
+        found.append(Finding("identity lists in exp", lists, len(Split) if source.name in ("sysu", "synvi") else None))
+        if source.name == "sysu":
+            words = "only --gallery official needs it"
+            found.append(Finding(PERMUTATION_FILE, int((root / PERMUTATION_FILE).is_file()), None, words))
+        return found
+    if source.layout == "regdb":
+        files = [
+            regdb.list_file(root, split, modality, trial)
+            for split in regdb.SPLITS
+            for modality in PAIR
+            for trial in range(1, regdb.TRIALS + 1)
+        ]
+        return [
+            Finding("image lists in idx", sum(path.is_file() for path in files), len(files)),
+            Finding("trial", source.trial),
+        ]
+    if source.layout == "llcm":
+        names = ("train_vis.txt", "train_nir.txt", "test_id.txt")
+        lists = sum((root / "idx" / name).is_file() for name in names)
+        folders = [
+            (root / f"test_{folder}" / f"cam{camid}").is_dir()
+            for modality, folder in llcm.FOLDERS.items()
+            for camid in llcm.CAMERAS[modality]
+        ]
+        words = "no infrared camera 3"
+        return [Finding("lists in idx", lists, 3), Finding("test cameras", sum(folders), len(folders), words)]
+    return []
 
 
-def count(pids: Mapping[Split, list[int]], samples: Mapping[Split, list[Sample]]) -> dict[str, int]:
-    """Count the identities that the lists name, and the images of each modality."""
-    by = {split: Counter(sample.modality for sample in samples[split]) for split in Split}
-    counts = {f"{split} identities": len(pids[split]) for split in Split}
-    for modality in (Modality.VISIBLE, Modality.INFRARED):
-        counts[f"train and val {modality} images"] = by[Split.TRAIN][modality] + by[Split.VAL][modality]
-    for modality in (Modality.VISIBLE, Modality.INFRARED):
-        counts[f"test {modality} images"] = by[Split.TEST][modality]
-    return counts
+def counted(source: Source) -> dict[str, int]:
+    """Count the identities that are listed for each split, and the images of each modality."""
+    counts = {f"{split} identities": len(source.listed.get(split, ())) for split in Split}
+    by = {split: Counter(sample.modality for sample in source.split(split)) for split in Split}
+    if source.layout == "sysu":  # whose publication counts them together
+        for modality in PAIR:
+            counts[f"train and val {modality} images"] = by[Split.TRAIN][modality] + by[Split.VAL][modality]
+        parts = [Split.TEST]
+    else:
+        parts = [split for split in Split if by[split] or source.listed.get(split)]
+        counts = {name: number for name, number in counts.items() if name.partition(" ")[0] in parts}
+    return counts | {f"{split} {modality} images": by[split][modality] for split in parts for modality in PAIR}
 
 
-def compare(found: Mapping[str, int], expected: Mapping[str, int]) -> list[Finding]:
-    """Pair every count with the expected one."""
-    return [Finding(what, number, expected.get(what)) for what, number in found.items()]
+def one_sided(samples: Iterable[Sample]) -> list[int]:
+    """List the people who are seen in one modality only, ascending."""
+    seen: dict[int, set[Modality]] = {}
+    for sample in samples:
+        seen.setdefault(sample.pid, set()).add(sample.modality)
+    return sorted(pid for pid, modalities in seen.items() if len(modalities) == 1)
 
 
 def cameras_of(manifest: Mapping[str, Any], root: Path) -> list[int]:
@@ -167,7 +198,7 @@ def broken_images(samples: Iterable[Sample]) -> list[str]:
     broken = []
     for sample in samples:
         try:
-            read_image(sample.path)
+            read_sample(sample)
         except (ValueError, OSError):
             broken.append(sample.key)
     return broken

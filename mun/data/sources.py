@@ -1,171 +1,259 @@
-"""Read what a data set has on disk: the samples of each split."""
+"""Open a data set of any layout: which one it is, what it is called, what was passed over."""
 
 from __future__ import annotations
 
+import argparse
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mun.data.listing import Listing, Passed, passed_words
+from mun.data.llcm import read_llcm
+from mun.data.own import CSV, modality_folders, read_csv, read_folders
+from mun.data.regdb import read_regdb
+from mun.data.source import TITLES, Reading, Source, read_sample
+from mun.data.sysu import CAMERAS, read_sysu
 from mun.files import read_json
-from mun.structures import Modality, Sample, Split
+from mun.structures import Sample, Split
 
-__all__ = ["SOURCES", "Source", "check_disjoint", "list_samples", "read_ids", "read_source", "read_sysu"]
+__all__ = [
+    "LAYOUTS",
+    "add_data_flags",
+    "named_folder",
+    "only_whole",
+    "read_source",
+    "reading_of",
+    "recognise",
+    "say_passed",
+]
 
-CAMERAS = {camid: Modality.INFRARED if camid in (3, 6) else Modality.VISIBLE for camid in range(1, 7)}
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-
-
-@dataclass(frozen=True)
-class Source:
-    """A data set on disk; the samples of a split ascend by identity, camera, file name.
-
-    Attributes:
-        name: What the images are: `sysu`, or `synvi` where the manifest says so.
-        root: The folder it was read from.
-        train: Samples to train on; like the others, empty where the data set has none.
-        val: Samples to choose by.
-        test: Samples to report on.
-        manifest: The content of `manifest.json`, or `None` where there is none.
-    """
-
-    name: str
-    root: Path
-    train: tuple[Sample, ...]
-    val: tuple[Sample, ...]
-    test: tuple[Sample, ...]
-    manifest: Mapping[str, Any] | None = None
-
-    def split(self, split: Split) -> tuple[Sample, ...]:
-        """Return the samples of a split, which may be none."""
-        return {Split.TRAIN: self.train, Split.VAL: self.val, Split.TEST: self.test}[split]
-
-    def require(self, split: Split) -> tuple[Sample, ...]:
-        """Return the samples of a split.
-
-        Raises:
-            ValueError: The split is empty.
-        """
-        samples = self.split(split)
-        if not samples:
-            raise ValueError(f"expected images in the {split} split of {self.root}, found none")
-        return samples
+# Names of layouts, as for --layout; `synvi` is that of SYSU-MM01 with a manifest that says so.
+READERS: dict[str, Callable[..., Source]] = {
+    "synvi": read_sysu,
+    "sysu": read_sysu,
+    "regdb": read_regdb,
+    "llcm": read_llcm,
+    "folders": read_folders,
+    "csv": read_csv,
+}
+LAYOUTS = tuple(READERS)
+OWN = ("folders", "csv")
+MAX_NAME = 60
+FORMS = (
+    "cam1 … cam6 with exp (SYSU-MM01), Visible, Thermal and idx (RegDB), idx with test_vis and test_nir (LLCM),"
+    f" a folder for each modality, or {CSV}"
+)
 
 
-def read_sysu(root: Path) -> Source:
-    """Read the layout of SYSU-MM01: `cam1 … cam6/<id:04d>/<nnnn:04d>.jpg` and `exp/{train,val,test}_id.txt`.
-
-    An identity list is one line of numbers with commas between them; an empty file is an empty split. Cameras 3 and 6
-    are infrared. Passed over: identities that no list names, hidden files, files that are no images.
+def read_source(layout: str, root: Path, reading: Reading | None = None, needs: Collection[Split] = ()) -> Source:
+    """Read a data set.
 
     Args:
-        root: The folder with the `cam…` folders.
+        layout: One of `LAYOUTS`; empty to find it out.
+        root: Its folder, or a CSV.
+        reading: How to read it; by default as it is.
+        needs: Splits that must be whole, though validation may be absent; others may lack anything. Images are only
+            decoded, where broken ones are to be left out, in these.
 
     Raises:
-        FileNotFoundError: `root`, its camera folders or an identity list is missing.
-        ValueError: A list is not one line of different positive integers, two lists share an identity, or an identity
-            has no image; or `manifest.json` is not a JSON object.
-
-    Source: Wu et al., ICCV 2017, "RGB-Infrared Cross-Modality Person Re-Identification".
+        FileNotFoundError: There is nothing at `root`, or something that the layout needs is missing.
+        ValueError: The layout is unknown or not found out, or the data set contradicts itself.
     """
-    root = Path(root)
-    if not root.is_dir():
+    root, reading = Path(root), reading or Reading()
+    if layout and layout not in LAYOUTS:
+        raise ValueError(f"expected one of the layouts {', '.join(LAYOUTS)}; got {layout!r}")
+    if not root.exists():
         raise FileNotFoundError(f"expected a folder with the data set at {root}, found none")
-    if not any((root / f"cam{camid}").is_dir() for camid in CAMERAS):
-        raise FileNotFoundError(f"expected folders cam1 … cam6 in {root}, found none of them")
-    splits = {split: read_ids(root / "exp" / f"{split}_id.txt") for split in Split}
-    check_disjoint(splits, root)
-    samples = {split: list_samples(root, pids) for split, pids in splits.items()}
-    for split, pids in splits.items():
-        missing = sorted(set(pids) - {sample.pid for sample in samples[split]})
-        if missing:
-            raise ValueError(
-                f"expected images of every identity of exp/{split}_id.txt in {root}/cam*/<id>,"
-                f" found none of {len(missing)} of them, the first is {missing[0]:04d}"
-            )
-    manifest = read_json(root / "manifest.json") if (root / "manifest.json").exists() else None
-    name = "synvi" if manifest is not None and manifest.get("data") == "synvi" else "sysu"
-    return Source(name, root, samples[Split.TRAIN], samples[Split.VAL], samples[Split.TEST], manifest)
+    folder = root if root.is_dir() else root.parent
+    manifest = read_json(folder / "manifest.json") if (folder / "manifest.json").exists() else None
+    found = layout or recognise(root, manifest)
+    check_flags(found, reading)
+    check_synvi(found, folder, manifest)
+    listing = Listing(folder)
+    source = READERS[found](root, reading, needs, manifest, listing)
+    name = name_of(source, root, reading, manifest, layout)
+    source = replace(source, name=name, train_on=reading.train_on, passed=listing.passed)
+    if reading.train_on == "train+val":
+        source = replace(source, train=tuple(sorted((*source.train, *source.val), key=order)), val=())
+    return without_broken(source, listing, needs) if reading.skip_broken else source
 
 
-def _read_synvi(root: Path) -> Source:
-    """Read the layout of SYSU-MM01 whose manifest says that it is SynVI."""
-    source = read_sysu(root)
-    if source.manifest is None:
-        raise FileNotFoundError(f"expected SynVI's manifest at {source.root / 'manifest.json'}, found none")
-    if source.name != "synvi":
-        raise ValueError(
-            f'expected "data": "synvi" in {source.root / "manifest.json"}, got {source.manifest.get("data")!r}'
-        )
-    return source
+def order(sample: Sample) -> tuple[int, int, str, str]:
+    """Order samples by identity, camera, file name."""
+    return sample.pid, sample.camid, sample.path.name, sample.key
 
 
-SOURCES: dict[str, Callable[[Path], Source]] = {"sysu": read_sysu, "synvi": _read_synvi}
-
-
-def read_source(dataset: str, root: Path) -> Source:
-    """Read a data set by the name of its layout; `sysu` reads SynVI too, and the source then says `synvi`.
+def recognise(root: Path, manifest: Mapping[str, Any] | None = None) -> str:
+    """Find out the layout of a data set.
 
     Raises:
-        FileNotFoundError: Something that the layout needs is missing.
-        ValueError: The name is unknown (the message lists them), or the data set contradicts itself.
+        ValueError: It is none that is known.
     """
-    if dataset not in SOURCES:
-        raise ValueError(f"expected one of the data sets {', '.join(SOURCES)}; got {dataset!r}")
-    return SOURCES[dataset](Path(root))
+    said = (manifest or {}).get("layout")
+    if said in LAYOUTS:
+        return str(said)
+    if root.is_file():
+        if root.suffix.lower() == ".csv":
+            return "csv"
+        raise ValueError(f"expected a folder or a .csv file with the data set, got {root}")
+    names = Listing(root).look(root)[1]
+    if (manifest or {}).get("data") == "synvi":
+        return "synvi"
+    if any(f"cam{camid}" in names for camid in CAMERAS):
+        return "sysu"
+    if "idx" in names and {"Visible", "Thermal"} & set(names):
+        return "regdb"
+    if "idx" in names and {"test_vis", "test_nir", "vis", "nir"} & set(names):
+        return "llcm"
+    if (root / CSV).is_file():
+        return "csv"
+    inside = [
+        *names,
+        *(name for split in Split if split.value in names for name in Listing(root).look(root / split)[1]),
+    ]
+    if modality_folders(inside) or (manifest or {}).get("modality_names"):
+        return "folders"
+    raise ValueError(f"expected {FORMS} in {root}, found none of them; --layout says which it is")
 
 
-def read_ids(path: Path) -> list[int]:
-    """Read one line of different positive integers with commas between them; none from an empty file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"expected a list of identities at {path}, found none")
-    text = path.read_text(encoding="utf-8-sig", errors="replace").strip()
-    words = [word.strip() for word in text.split(",")] if text else []
-    for word in words:
-        if not (word.isascii() and word.isdigit() and len(word) < 10 and int(word) > 0):
-            raise ValueError(
-                f"expected one line of positive integers with commas between them in {path}, got {word[:40]!r}"
-            )
-    pids = [int(word) for word in words]
-    if len(set(pids)) < len(pids):
-        twice = min(pid for pid in pids if pids.count(pid) > 1)
-        raise ValueError(f"expected every identity once in {path}, got {twice} more than once")
-    return pids
+def check_flags(layout: str, reading: Reading) -> None:
+    """Refuse a flag that means nothing for a layout, rather than to pass it over."""
+    if reading.trial and layout != "regdb":
+        raise ValueError(
+            f"expected --trial with RegDB alone, whose splits it chooses; these data are of layout {layout}"
+        )
+    if reading.modality_names and layout not in OWN:
+        raise ValueError(f"expected --modality-names with data of one's own alone, these are of layout {layout}")
+    if reading.camera and layout != "folders":
+        raise ValueError(f"expected --camera with data of layout folders alone, these are of layout {layout}")
+    low_high = reading.infrared_range
+    if low_high and not (len(low_high) == 2 and low_high[0] < low_high[1]):
+        raise ValueError(f"expected --infrared-range LOW HIGH with LOW below HIGH, got {low_high}")
 
 
-def check_disjoint(splits: Mapping[Split, list[int]], root: Path) -> None:
-    """Refuse an identity that two splits name."""
-    owner: dict[int, Split] = {}
-    for split, pids in splits.items():
-        for pid in pids:
-            if pid in owner:
-                raise ValueError(
-                    f"expected disjoint splits in {root / 'exp'},"
-                    f" got identity {pid} in both {owner[pid]}_id.txt and {split}_id.txt"
-                )
-            owner[pid] = split
+def check_synvi(layout: str, folder: Path, manifest: Mapping[str, Any] | None) -> None:
+    """Insist on SynVI's manifest where the data are said to be SynVI."""
+    if layout != "synvi":
+        return
+    if manifest is None:
+        raise FileNotFoundError(f"expected SynVI's manifest at {folder / 'manifest.json'}, found none")
+    if manifest.get("data") != "synvi":
+        raise ValueError(f'expected "data": "synvi" in {folder / "manifest.json"}, got {manifest.get("data")!r}')
 
 
-def list_samples(root: Path, pids: list[int]) -> tuple[Sample, ...]:
-    """List the images of these identities, ascending by identity, camera, file name."""
-    return tuple(
-        Sample(folder / name, pid, camid, modality)
-        for pid in sorted(pids)
-        for camid, modality in CAMERAS.items()
-        for folder in (root / f"cam{camid}" / f"{pid:04d}",)
-        for name in _image_names(folder)
+def name_of(source: Source, root: Path, reading: Reading, manifest: Mapping[str, Any] | None, layout: str) -> str:
+    """Choose the name of the data: as said, in the manifest, as the published counts say, or the folder's.
+
+    The name of a published set is given only to what was called so, or has as many people in each list.
+    """
+    said = (manifest or {}).get("data")
+    if reading.name or (isinstance(said, str) and 0 < len(said) <= MAX_NAME):
+        return reading.name or str(said)
+    if source.name or (layout and layout not in OWN):
+        return source.name or layout
+    word = root.resolve().stem if root.is_file() else root.resolve().name
+    plain = re.sub(r"[\W_]", "", word.lower())
+    called = [(name, one) for name, (kind, title) in TITLES.items() if kind == source.layout for one in (name, title)]
+    known = {re.sub(r"\W", "", one.lower()): name for name, one in called}
+    return known.get(plain, word[:MAX_NAME] or "data") if plain != "synvi" else "own data"
+
+
+def without_broken(source: Source, listing: Listing, needs: Collection[Split]) -> Source:
+    """Leave out the images of the splits that are needed which cannot be decoded.
+
+    Raises:
+        ValueError: None is left of a split.
+    """
+    kept = {split: source.split(split) for split in Split}
+    for split in needs:
+        whole = only_whole(kept[split], listing)
+        if kept[split] and not whole:
+            raise ValueError(f"expected an image that can be decoded in the {split} split of {source.root}, got none")
+        kept[split] = whole
+    train, val, test = (kept[split] for split in Split)
+    return replace(source, train=train, val=val, test=test, passed=listing.passed)
+
+
+def only_whole(samples: Sequence[Sample], listing: Listing) -> tuple[Sample, ...]:
+    """Decode images with as many threads as there are cores, and pass over those that are broken."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        whole = list(pool.map(is_whole, samples))
+    for sample, kept in zip(samples, whole, strict=True):
+        if not kept:
+            listing.pass_over("broken images", sample.path)
+    return tuple(sample for sample, kept in zip(samples, whole, strict=True) if kept)
+
+
+def is_whole(sample: Sample) -> bool:
+    """Say whether an image can be decoded."""
+    try:
+        read_sample(sample)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def named_folder(text: str) -> tuple[str, Path]:
+    """Read `NAME=DIR` or `DIR`; a folder whose own name has = in it is taken as it is."""
+    name, equals, folder = text.partition("=")
+    if equals and folder and re.fullmatch(r"[^/\\]{1,60}", name) and not Path(text).exists():
+        return name, Path(folder)
+    return "", Path(text)
+
+
+def add_data_flags(parser: argparse.ArgumentParser, *, training: bool = False) -> None:
+    """Declare how data are read; the same for all commands and the app."""
+    parser.add_argument(
+        *("--layout", "--dataset"),
+        dest="layout",
+        choices=LAYOUTS,
+        help="how the data are stored (default: found out from the folder); synvi insists on SynVI's manifest",
+    )
+    parser.add_argument("--trial", type=int, metavar="N", help="of RegDB's ten splits, 1 to 10 (default: 1)")
+    if training:
+        parser.add_argument(
+            "--train-on",
+            choices=("train", "train+val"),
+            help="train+val: the public recipe of SYSU-MM01, 395 identities and no validation (default: train)",
+        )
+    parser.add_argument(
+        "--modality-names", metavar="A,B", help="own data: names of the visible and of the infrared folder, as rgb,lwir"
+    )
+    parser.add_argument(
+        "--camera", metavar="PATTERN", help=r"own data: the camera in the name of an image, as '_c(\d+)_'"
+    )
+    parser.add_argument(
+        "--infrared-range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="values that become black and white in infrared images of more than 8 bits (default: the 0.5th and the"
+        " 99.5th percentile of each image)",
+    )
+    parser.add_argument(
+        "--skip-broken", action="store_true", default=None, help="leave out images that cannot be decoded, and say so"
     )
 
 
-def _image_names(folder: Path) -> list[str]:
-    """List a folder's images by name; none where there is no folder, since a camera may not have seen the person."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if _is_image(entry))
-    except FileNotFoundError:
-        return []
+def reading_of(options: argparse.Namespace, name: str = "") -> Reading:
+    """Read the flags."""
+    return Reading(
+        name=name,
+        trial=options.trial or 0,
+        train_on=getattr(options, "train_on", None) or "train",
+        modality_names=options.modality_names or "",
+        camera=options.camera or "",
+        infrared_range=tuple(options.infrared_range or ()),
+        skip_broken=bool(options.skip_broken),
+    )
 
 
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.is_file()
+def say_passed(name: str, passed: tuple[Passed, ...], speaker: str = "mun") -> None:
+    """Say in one line on stderr what was passed over, where anything was."""
+    if words := passed_words(passed):
+        sys.stderr.write(f"{speaker}: note: {name}: {words}\n")

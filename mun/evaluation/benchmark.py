@@ -15,7 +15,9 @@ from mun.evaluation.protocols import Protocol
 from mun.features import unit_rows
 from mun.structures import Sample
 
-__all__ = ["BenchmarkResult", "Distances", "benchmark", "score_trials"]
+__all__ = ["EVERY", "BenchmarkResult", "Distances", "benchmark", "score_trials"]
+
+EVERY = "every image"  # in place of a sampler's name, where nothing is drawn
 
 Distances = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.floating[Any]]]
 
@@ -25,10 +27,10 @@ class BenchmarkResult:
     """The metrics of every trial, and everything that a reader needs to know to compare them.
 
     Attributes:
-        data: What the images are: `synvi`, `sysu`.
+        data: What the images are: `synvi`, `sysu`, the name of own data.
         protocol: Name of the protocol.
         sampler: How the galleries were drawn.
-        shots: Gallery images per identity and camera.
+        shots: Gallery images per identity and camera; 0 where the gallery is every image.
         flip: Whether an embedding is the mean over the image and its mirror.
         per_trial: Metrics of trial 0, 1, ….
         rerank: Whether the distances were re-ranked.
@@ -121,7 +123,8 @@ def benchmark(
         )
     drawn = draw_trials(protocol, samples, shots, trials, sampler, permutations)
     metrics = score_trials(protocol, samples, *drawn, lambda asked, shown: cosine_distances(rows[asked], rows[shown]))
-    return BenchmarkResult(data, protocol.name, str(sampler), shots, flip, metrics)
+    drawn_by, count = (EVERY, 0) if protocol.whole else (str(sampler), shots)
+    return BenchmarkResult(data, protocol.name, drawn_by, count, flip, metrics)
 
 
 def score_trials(

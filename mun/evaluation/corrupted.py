@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mun.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from mun.data.source import read_sample
 from mun.embedding import embed_pixels
 from mun.evaluation.benchmark import BenchmarkResult
-from mun.images import read_image, resize
+from mun.images import resize
 from mun.models.network import Network
 from mun.progress import Progress
 from mun.structures import Modality, Sample
@@ -104,7 +105,7 @@ class Corruption:
             FileNotFoundError: The file is gone.
             ValueError: It is broken.
         """
-        image, draw = read_image(sample.path), self.draw(sample.key)
+        image, draw = read_sample(sample), self.draw(sample.key)
         if order is Order.PEER:
             return draw.apply(resize(image, height, width))
         return resize(draw.apply(image), height, width)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mun.data.inventory import PERMUTATION_FILE
-from mun.evaluation.protocols import PROTOCOLS, Protocol, dropped
+from mun.evaluation.protocols import Protocol, dropped
 from mun.structures import Modality, Sample
 
 __all__ = ["GallerySampler", "Permutations", "draw_trials", "queries", "read_permutations", "sample_gallery"]
@@ -30,13 +30,8 @@ class GallerySampler(StrEnum):
 
 
 def queries(protocol: Protocol, samples: Sequence[Sample]) -> list[Sample]:
-    """Pick the queries, in ascending order of identity, camera, file name.
-
-    Raises:
-        ValueError: The protocol's data set cannot be sampled yet.
-    """
-    _check_sampled(protocol)
-    return _pick(samples, protocol.query_modality, protocol.query_cameras)
+    """Pick the queries, in ascending order of identity, camera, file name."""
+    return _pick(samples, (protocol.query_modality,), protocol.query_cameras)
 
 
 def draw_trials(
@@ -50,22 +45,49 @@ def draw_trials(
     """Pick the queries and draw the gallery of every trial, as `queries` and `sample_gallery` do.
 
     Raises:
-        ValueError: As there; or `trials` is below 1, or there is no query or no gallery image.
+        ValueError: As there; or `trials` is below 1, there is no query, no gallery image or no match that counts, or the
+            gallery is every image and a draw is asked for.
     """
     if trials < 1:
         raise ValueError(f"expected at least one trial, got {trials}")
     asked = queries(protocol, samples)
     if not asked:
-        raise ValueError(
-            f"expected {protocol.query_modality} queries for {protocol.name}, got none in {len(samples)} samples"
-        )
+        raise misfit(protocol, f"{protocol.query_modality} queries", samples)
+    if protocol.whole:
+        if shots > 1 or sampler != GallerySampler.SEEDED:
+            raise ValueError(f"expected no shots and no sampler for {protocol.name}, whose gallery is every image")
+        trials = 1
     galleries = [sample_gallery(protocol, samples, shots, trial, sampler, permutations) for trial in range(trials)]
     if not galleries[0]:
-        raise ValueError(
-            f"expected {protocol.gallery_modality} images by cameras {protocol.gallery_cameras} for {protocol.name}"
-            f" in the gallery, got none in {len(samples)} samples"
-        )
+        raise misfit(protocol, f"{protocol.gallery_modality} images in the gallery", samples)
+    if not has_match(protocol, asked, galleries[0]):
+        raise misfit(protocol, "a match that counts in the gallery of at least one query", samples)
     return asked, galleries
+
+
+def misfit(protocol: Protocol, lacking: str, samples: Sequence[Sample]) -> ValueError:
+    """Make the refusal of data that lack what a protocol asks for; it says the rule."""
+    words = f"expected {lacking} for {protocol.name}, got none in {len(samples)} samples"
+    return ValueError(f"{words}; its rule: {protocol.rule}")
+
+
+def has_match(protocol: Protocol, asked: Sequence[Sample], gallery: Sequence[Sample]) -> bool:
+    """Say whether some query has an image of its person in the gallery that counts."""
+    seen: list[dict[int, set[int]]] = [defaultdict(set), defaultdict(set)]
+    for side, images in zip(seen, (asked, gallery), strict=True):
+        for sample in images:
+            side[sample.pid].add(sample.camid)
+    if protocol.mixed or protocol.other_instants:  # where images count one by one
+        return any(pid in seen[1] for pid in seen[0])
+    cameras = [sorted(set().union(*side.values())) for side in seen]
+    nobody = [[0] * len(numbers) for numbers in cameras]
+    mask = dropped(protocol, nobody[0], cameras[0], nobody[1], cameras[1])
+    return any(
+        not mask[cameras[0].index(query), cameras[1].index(shown)]
+        for pid in seen[0].keys() & seen[1].keys()
+        for query in seen[0][pid]
+        for shown in seen[1][pid]
+    )
 
 
 def uncounted(protocol: Protocol, asked: Sequence[Sample], gallery: Sequence[Sample]) -> NDArray[np.bool_]:
@@ -79,6 +101,10 @@ def uncounted(protocol: Protocol, asked: Sequence[Sample], gallery: Sequence[Sam
     if protocol.other_instants:
         own, others = (np.array([f"{sample.pid} {sample.path.name}" for sample in side]) for side in (asked, gallery))
         mask |= own[:, None] == others
+    if protocol.mixed:
+        places = {sample: place for place, sample in enumerate(gallery)}
+        rows = [(row, places[sample]) for row, sample in enumerate(asked) if sample in places]
+        mask[tuple(np.array(rows, dtype=np.int64).reshape(-1, 2).T)] = True
     return mask
 
 
@@ -92,7 +118,7 @@ def sample_gallery(
 ) -> list[Sample]:
     """Draw the gallery of one trial: `shots` images of each identity by each gallery camera that saw it.
 
-    Where a protocol names no cameras, it is every image of the modality, whatever trial and shots are.
+    Where a protocol has no draw, it is every image of its modalities, whatever trial and shots are.
 
     Identities ascend, and the cameras of one identity come in the protocol's order. `seeded` goes through them in this
     order with `random.Random(trial)` and files sorted by name: `choice` for one shot, which reproduces the draw of the
@@ -108,23 +134,23 @@ def sample_gallery(
         permutations: The permutation file's content, for `official`.
 
     Raises:
-        ValueError: The protocol's data set cannot be sampled yet; `shots` is below 1 or `trial` below 0; an identity
-            has fewer images by a camera than `shots`; the sampler is unknown; `official` without `permutations`, or
-            with ones that lack this trial or do not fit the files.
+        ValueError: `shots` is below 1 or `trial` below 0; an identity has fewer images by a camera than `shots`; the
+            sampler is unknown; `official` without `permutations`, or with ones that lack this trial or do not fit the
+            files.
 
     Source: `rand_perm_cam.mat` and the evaluation code of SYSU-MM01, Wu et al., ICCV 2017.
     """
-    _check_sampled(protocol)
     if sampler not in list(GallerySampler):
         raise ValueError(f"expected one of the samplers {', '.join(GallerySampler)}; got {sampler!r}")
     if shots < 1 or trial < 0:
         raise ValueError(f"expected `shots` of at least 1 and `trial` of at least 0, got {shots} and {trial}")
     if sampler == GallerySampler.OFFICIAL and permutations is None:
         raise ValueError(f"expected the content of {PERMUTATION_FILE} for the official sampler, got none")
+    candidates = _pick(samples, protocol.gallery_modalities, protocol.gallery_cameras)
     if protocol.whole:
-        return _pick(samples, protocol.gallery_modality, ())
+        return candidates
     groups: dict[tuple[int, int], list[Sample]] = defaultdict(list)
-    for sample in _pick(samples, protocol.gallery_modality, protocol.gallery_cameras):
+    for sample in candidates:
         groups[sample.pid, sample.camid].append(sample)
     generator = random.Random(trial)
     gallery: list[Sample] = []
@@ -187,12 +213,8 @@ def read_permutations(root: Path) -> Permutations:
     return {key: rows for key, rows in entries.items() if rows.size}
 
 
-def _pick(samples: Sequence[Sample], modality: Modality, cameras: tuple[int, ...]) -> list[Sample]:
-    chosen = [sample for sample in samples if sample.modality is modality and (not cameras or sample.camid in cameras)]
-    return sorted(chosen, key=lambda sample: (sample.pid, sample.camid, sample.path.name))
-
-
-def _check_sampled(protocol: Protocol) -> None:
-    if not protocol.sampled:
-        names = ", ".join(name for name, known in PROTOCOLS.items() if known.sampled)
-        raise ValueError(f"expected a protocol whose data set can be sampled ({names}), got {protocol.name!r}")
+def _pick(samples: Sequence[Sample], modalities: tuple[Modality, ...], cameras: tuple[int, ...]) -> list[Sample]:
+    chosen = [
+        sample for sample in samples if sample.modality in modalities and (not cameras or sample.camid in cameras)
+    ]
+    return sorted(chosen, key=lambda sample: (sample.pid, sample.camid, sample.path.name, sample.key))

@@ -1,4 +1,4 @@
-"""The published protocols: cameras and modality of query and gallery, and the images that do not count."""
+"""The protocols, published and for own data: who asks, who answers, and the images that do not count."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mun.data.source import TITLES, Source
+from mun.data.sysu import SITES
 from mun.evaluation.metrics import integer_vector
 from mun.structures import Modality
 
 __all__ = ["OTHER_INSTANTS", "PROTOCOLS", "SAME_MODALITY", "DropRule", "Protocol", "dropped", "get_protocol"]
+__all__ += ["protocol_of", "protocols_of"]
 
 SYSU_SITES = (1, 2, 2, 4, 5, 6)  # of cameras 1 … 6, as in the official evaluation code of SYSU-MM01
 
@@ -23,11 +26,12 @@ class DropRule(StrEnum):
     SITE = "site"  # images of anybody, from the site of the query's camera
     NOTHING = "nothing"
     SAME_ID_AND_CAMERA = "same id and camera"
+    CAMERA = "camera"  # images of anybody, by the query's camera or one at its site, where the camera is known
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One published way to evaluate.
+    """One way to evaluate.
 
     Attributes:
         name: As on the command line.
@@ -37,7 +41,10 @@ class Protocol:
         drop_rule: Which gallery images do not count for a query.
         distinct_identities: Whether CMC counts distinct identities instead of images.
         sites: Site of camera 1, 2, …; empty unless `drop_rule` is `SITE`.
-        sampled: Whether a gallery can be drawn from samples here; without it the protocol still scores arrays.
+        data: Name of the published data whose protocol it is; empty for one that any data can have.
+        whole: Whether the gallery is every image, in one trial, instead of drawn ones.
+        mixed: Whether the gallery has images of both modalities, without the query itself.
+        groups: Cameras that watch one site, for the rule `CAMERA`.
         same_modality: Whether the gallery has the queries' modality, which no published protocol of the field does.
         other_instants: Whether images of the query's identity under the query's file name do not count either: on SynVI
             those of its own instant, which show the same pose where misalignment is 0.
@@ -50,14 +57,12 @@ class Protocol:
     drop_rule: DropRule
     distinct_identities: bool
     sites: tuple[int, ...] = ()
-    sampled: bool = False
+    data: str = ""
+    whole: bool = False
+    mixed: bool = False
+    groups: tuple[tuple[int, ...], ...] = ()
     same_modality: bool = False
     other_instants: bool = False
-
-    @property
-    def whole(self) -> bool:
-        """Whether the gallery is every image of its modality, so that there is one alone."""
-        return not self.gallery_cameras
 
     @property
     def gallery_modality(self) -> Modality:
@@ -66,27 +71,73 @@ class Protocol:
             return self.query_modality
         return Modality.VISIBLE if self.query_modality is Modality.INFRARED else Modality.INFRARED
 
+    @property
+    def gallery_modalities(self) -> tuple[Modality, ...]:
+        """The modalities of the gallery."""
+        return (_VISIBLE, _INFRARED) if self.mixed else (self.gallery_modality,)
 
-def _sysu(name: str, gallery_cameras: tuple[int, ...]) -> Protocol:
+    @property
+    def rule(self) -> str:
+        """The rule in a sentence."""
+        asks = f"every {self.query_modality} image{_by(self.query_cameras)} asks"
+        what = "images of both modalities" if self.mixed else f"{self.gallery_modality} images"
+        drawn = f"{what} drawn for each person and camera{_by(self.gallery_cameras)}"
+        answers = f"all {what}{_by(self.gallery_cameras)} answer" if self.whole else f"{drawn} answer"
+        groups = {DropRule.SITE: SITES, DropRule.CAMERA: self.groups}.get(self.drop_rule, ())
+        words = ", ".join(f"cameras {_listed(group)} watch one site" for group in groups if len(group) > 1)
+        sites = f" ({words})" if words else ""
+        left_out = {
+            DropRule.SITE: f"images from the site of the query's camera do not count{sites}",
+            DropRule.CAMERA: f"images by the query's camera or at its site do not count{sites}",
+            DropRule.SAME_ID_AND_CAMERA: "images of the same person by the same camera do not count",
+            DropRule.NOTHING: "every image counts",
+        }[self.drop_rule]
+        itself = ", nor does the query itself" if self.mixed and self.drop_rule is not DropRule.NOTHING else ""
+        itself = ", but the query itself" if self.mixed and self.drop_rule is DropRule.NOTHING else itself
+        counts = "people" if self.distinct_identities else "images"
+        return f"{asks}; {answers}; {left_out}{itself}; CMC counts {counts}"
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    words = [str(number) for number in numbers]
+    if len(numbers) > 2 and numbers == tuple(range(numbers[0], numbers[-1] + 1)):
+        return f"{words[0]} to {words[-1]}"
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _by(cameras: tuple[int, ...]) -> str:
+    return f" by camera{'s' if len(cameras) > 1 else ''} {_listed(cameras)}" if cameras else ""
+
+
+def _sysu(data: str, search: str, gallery_cameras: tuple[int, ...]) -> Protocol:
     """Describe a search in the layout of SYSU-MM01: infrared queries, visible gallery."""
-    return Protocol(name, Modality.INFRARED, (3, 6), gallery_cameras, DropRule.SITE, True, SYSU_SITES, sampled=True)
+    rule, name = DropRule.SITE, f"{data}-{search}"
+    return Protocol(name, Modality.INFRARED, (3, 6), gallery_cameras, rule, True, SYSU_SITES, data=data)
 
 
 _VISIBLE, _INFRARED = Modality.VISIBLE, Modality.INFRARED
 _LLCM_VISIBLE, _LLCM_INFRARED = tuple(range(1, 10)), (1, 2, 4, 5, 6, 7, 8, 9)  # there is no infrared camera 3
+_NOTHING, _LLCM, _OWN = DropRule.NOTHING, DropRule.SAME_ID_AND_CAMERA, DropRule.CAMERA
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
-        _sysu("synvi-all", (1, 2, 4, 5)),
-        _sysu("synvi-indoor", (1, 2)),
-        _sysu("sysu-all", (1, 2, 4, 5)),
-        _sysu("sysu-indoor", (1, 2)),
-        Protocol("regdb-v2i", _VISIBLE, (), (), DropRule.NOTHING, False),
-        Protocol("regdb-i2v", _INFRARED, (), (), DropRule.NOTHING, False),
-        Protocol("llcm-v2i", _VISIBLE, _LLCM_VISIBLE, _LLCM_INFRARED, DropRule.SAME_ID_AND_CAMERA, True),
-        Protocol("llcm-i2v", _INFRARED, _LLCM_INFRARED, _LLCM_VISIBLE, DropRule.SAME_ID_AND_CAMERA, True),
-        Protocol("whole", _INFRARED, (), (), DropRule.NOTHING, False, sampled=True),
+        _sysu("synvi", "all", (1, 2, 4, 5)),
+        _sysu("synvi", "indoor", (1, 2)),
+        _sysu("sysu", "all", (1, 2, 4, 5)),
+        _sysu("sysu", "indoor", (1, 2)),
+        Protocol("regdb-v2i", _VISIBLE, (), (), _NOTHING, False, data="regdb", whole=True),
+        Protocol("regdb-i2v", _INFRARED, (), (), _NOTHING, False, data="regdb", whole=True),
+        Protocol("llcm-v2i", _VISIBLE, _LLCM_VISIBLE, _LLCM_INFRARED, _LLCM, True, data="llcm"),
+        Protocol("llcm-i2v", _INFRARED, _LLCM_INFRARED, _LLCM_VISIBLE, _LLCM, True, data="llcm"),
+        Protocol(
+            "whole", _INFRARED, (), (), _NOTHING, False, data="features", whole=True
+        ),  # of features without samples
+        # For any data, and published by nobody: across the modalities, and against a gallery of both.
+        Protocol("cross-i2v", _INFRARED, (), (), _OWN, False, whole=True),
+        Protocol("cross-v2i", _VISIBLE, (), (), _OWN, False, whole=True),
+        Protocol("mixed-infrared", _INFRARED, (), (), _OWN, False, whole=True, mixed=True),
+        Protocol("mixed-visible", _VISIBLE, (), (), _OWN, False, whole=True, mixed=True),
     )
 }
 
@@ -95,7 +146,7 @@ PROTOCOLS: dict[str, Protocol] = {
 # each, 3 the images of 6, and 6 those of 3. `get_protocol` does not know them, so that nothing offers them as the
 # field's.
 SAME_MODALITY: dict[str, Protocol] = {
-    name: Protocol(name, modality, cameras, cameras, DropRule.SITE, True, SYSU_SITES, sampled=True, same_modality=True)
+    name: Protocol(name, modality, cameras, cameras, DropRule.SITE, True, SYSU_SITES, same_modality=True)
     for name, modality, cameras in (("synvi-v2v", _VISIBLE, (1, 2, 4, 5)), ("synvi-i2i", _INFRARED, (3, 6)))
 }
 
@@ -112,6 +163,37 @@ def get_protocol(name: str) -> Protocol:
     if name not in PROTOCOLS:
         raise ValueError(f"expected one of the protocols {', '.join(PROTOCOLS)}; got {name!r}")
     return PROTOCOLS[name]
+
+
+def protocols_of(source: Source) -> tuple[Protocol, ...]:
+    """List the protocols that a data set can have, the usual one first, with the sites of its cameras.
+
+    Those of its layout come first; any data can be asked across the modalities (`cross`) and against both (`mixed`).
+    """
+    data = "synvi" if source.name == "synvi" else source.layout
+    published = [protocol for protocol in PROTOCOLS.values() if protocol.data == data]
+    rule = DropRule.NOTHING if data == "regdb" else DropRule.CAMERA  # whose cameras stand side by side
+    free = [replace(one, drop_rule=rule, groups=source.sites) for one in PROTOCOLS.values() if not one.data]
+    return (*published, *free)
+
+
+def protocol_of(source: Source, name: str = "") -> Protocol:
+    """Return a protocol of a data set by name, by default the usual one.
+
+    Raises:
+        ValueError: There is none of this name, or it is that of other data; the sentence says its rule.
+    """
+    fitting = {protocol.name: protocol for protocol in protocols_of(source)}
+    if not name:
+        return next(iter(fitting.values()))
+    if name not in fitting:
+        other = get_protocol(name)
+        title = TITLES.get(other.data, ("", other.data))[1]
+        raise ValueError(
+            f"expected {title} for {name}, got {source.title}, which can have {', '.join(fitting)}; the rule of {name}:"
+            f" {other.rule}"
+        )
+    return fitting[name]
 
 
 def dropped(
@@ -146,12 +228,23 @@ def dropped(
         return _same(
             _sites(protocol, "query_camids", query_cameras), _sites(protocol, "gallery_camids", gallery_cameras)
         )
+    if protocol.drop_rule is DropRule.CAMERA:
+        query_sites, gallery_sites = (_grouped(protocol, cameras) for cameras in (query_cameras, gallery_cameras))
+        return _same(query_sites, gallery_sites) & (query_sites > 0)[:, None]
     return _same(query_ids, gallery_ids) & _same(query_cameras, gallery_cameras)
 
 
 def _same(query: NDArray[np.integer[Any]], gallery: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
     equal: NDArray[np.bool_] = query[:, None] == gallery  # (Q, G)
     return equal
+
+
+def _grouped(protocol: Protocol, cameras: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """Return the first camera of each camera's group."""
+    grouped = np.array(cameras)
+    for group in protocol.groups:
+        grouped[np.isin(cameras, group)] = min(group)
+    return grouped
 
 
 def _sites(protocol: Protocol, name: str, cameras: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:

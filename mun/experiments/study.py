@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from mun.config import Config
-from mun.data.sources import Source, read_source
+from mun.data.source import Source
+from mun.data.sources import read_source
 from mun.experiments.data import render_setting
 from mun.experiments.runs import PlannedRun, config_of
 from mun.experiments.tables import EXPERIMENTS, Experiment, Row, Setting

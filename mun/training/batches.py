@@ -15,7 +15,7 @@ from mun.data.augment import Augmentation, augment, draw_uniform, share_geometry
 from mun.data.cache import cached_images
 from mun.data.fresh import FreshPeople
 from mun.data.sampler import CrossModalSampler
-from mun.data.sources import Source
+from mun.data.source import Source
 from mun.structures import Modality, Sample, Split
 
 __all__ = ["PAIRED", "Batches", "build_sampler"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 
 from mun import __version__
 from mun.checkpoint import FORMAT, Card
-from mun.data.sources import Source
+from mun.data.source import Source
 from mun.structures import Split
 from mun.training.run import RunSettings
 from mun.training.step import resolved_precision
@@ -70,12 +71,22 @@ def describe_data(source: Source) -> dict[str, Any]:
     }
     manifest = source.manifest or {}
     known = ("level", "level_version", "level_hash", "seed", "images_per_camera", "size", "command")
-    return {"name": source.name, **{key: manifest[key] for key in known if key in manifest}, "splits": counts}
+    facts = {key: manifest[key] for key in known if key in manifest}
+    facts |= {"trial": source.trial} if source.trial else {}
+    facts |= {"train_on": source.train_on} if source.train_on != "train" else {}
+    return {
+        "name": source.name,
+        **({"title": source.title} if source.title != source.name else {}),
+        **facts,
+        "splits": counts,
+    }
 
 
 def train_command(settings: RunSettings) -> str:
     """Write the command that makes a run: every value that differs from the defaults."""
-    words = ["python -m mun train --data OUT", f"--dataset {settings.dataset}", f"--seed {settings.seed}"]
+    data = shlex.quote(f"{settings.reading.name}=OUT") if settings.reading.name else "OUT"
+    words = [f"python -m mun train --data {data}", f"--dataset {settings.dataset}", f"--seed {settings.seed}"]
+    words += settings.reading.words()
     words += ["--pretrained FILE"] if settings.pretrained else []
     words += [f"--{flag} {value}" for flag, value in changed_values(settings.config)]
     return " ".join([*words, "--out RUN"])

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from mun.checkpoint import load_tensors, save_tensors
 from mun.config import Config, from_json, to_json
+from mun.data.source import Reading
 from mun.files import read_json, whole_folder, write_json, write_text
 
 __all__ = ["MetricsFile", "RunSettings", "TrainState", "newest_state", "read_settings", "remove_unfinished"]
@@ -37,11 +38,12 @@ class RunSettings:
     Attributes:
         format: Version of the folder's layout.
         config: Every choice of the run.
-        dataset: Name of the loader.
+        dataset: Name of the layout.
         data: The data folder on this machine.
         seed: Decides every draw, together with the step.
         pretrained: File of the weights that the run begins with, on this machine; empty for none.
         pretrained_sha256: Which weights they are; `start_run` notes it.
+        reading: How the data are read.
     """
 
     format: int
@@ -51,6 +53,7 @@ class RunSettings:
     seed: int
     pretrained: str = field(default="", metadata={"later": True})
     pretrained_sha256: str = field(default="", metadata={"later": True})
+    reading: Reading = field(default=Reading(), metadata={"later": True})
 
 
 def write_settings(folder: Path, settings: RunSettings) -> None:

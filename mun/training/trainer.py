@@ -15,7 +15,10 @@ from torch import Tensor
 from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
 from mun.checkpoint import CARD, WEIGHTS, build_network, load_tensors, save_checkpoint
 from mun.data.fresh import check_fresh
+from mun.data.source import Source
 from mun.data.sources import read_source
+from mun.evaluation.galleries import draw_trials
+from mun.evaluation.protocols import protocol_of
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
 from mun.progress import Progress
@@ -56,7 +59,7 @@ class Trainer:
         self.settings: RunSettings = read_settings(folder)
         remove_unfinished(folder)
         self.config, self.seed = self.settings.config, self.settings.seed
-        self.source = read_source(self.settings.dataset, Path(self.settings.data))
+        self.source = open_data(self.settings)
         self.batches = Batches(self.source, self.config, self.seed, device, progress)
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.steps = self.config.train.epochs * self.steps_per_epoch
@@ -205,6 +208,11 @@ class Trainer:
         return self.folder
 
 
+def open_data(settings: RunSettings) -> Source:
+    """Read the data of a run."""
+    return read_source(settings.dataset, Path(settings.data), settings.reading, (Split.TRAIN, Split.VAL))
+
+
 def start_run(folder: Path, settings: RunSettings) -> None:
     """Write the settings of a new run, once it is sure that it can begin.
 
@@ -212,7 +220,9 @@ def start_run(folder: Path, settings: RunSettings) -> None:
         FileNotFoundError: The data or the pretrained weights are not there.
         ValueError: The folder is in use, or data, pretrained weights and settings do not fit.
     """
-    source = read_source(settings.dataset, Path(settings.data))
+    source = open_data(settings)
+    if source.val:
+        draw_trials(protocol_of(source), source.val)
     samples, train = source.require(Split.TRAIN), settings.config.train
     sampler = build_sampler(samples, settings.config, settings.seed)
     if train.fresh:

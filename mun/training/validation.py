@@ -7,23 +7,23 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor
 
-from mun.data.sources import Source
+from mun.data.source import Source
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import benchmark
-from mun.evaluation.protocols import get_protocol
+from mun.evaluation.protocols import protocol_of
 from mun.models.network import Network
 from mun.structures import Modality, Sample
 from mun.training.recalibration import recalibrated
 
 __all__ = ["validate", "validation_protocol"]
 
-# Validation follows the rules of all-search on the validation identities, single-shot, over this many galleries.
-PROTOCOL, TRIALS = "sysu-all", 5
+TRIALS = 5  # galleries that validation draws, by the usual protocol of the data
 
 
 def validation_protocol(source: Source) -> str:
     """Describe the protocol by which weights are chosen."""
-    return f"{source.name}-all, single-shot, {TRIALS} trials"
+    protocol = protocol_of(source)
+    return protocol.name if protocol.whole else f"{protocol.name}, single-shot, {TRIALS} trials"
 
 
 def validate(
@@ -50,7 +50,7 @@ def validate(
     groups = {"validation": source.val, **({"training": like_validation(source)} if score_training else {})}
     for name, samples in groups.items():
         embeddings = embed_samples(ready, samples, progress=progress)
-        means = benchmark(get_protocol(PROTOCOL), samples, embeddings, data=source.name, trials=TRIALS).mean()
+        means = benchmark(protocol_of(source), samples, embeddings, data=source.name, trials=TRIALS).mean()
         scored[name] = {metric: means[metric] for metric in ("rank1", "mean_ap", "mean_inp")}
     return scored
 

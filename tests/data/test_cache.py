@@ -39,7 +39,7 @@ def test_pixels_and_order(samples, tmp_path) -> None:
 
 def test_built_once_then_opened(samples, tmp_path, monkeypatch) -> None:
     cached_images(samples, 16, 8, tmp_path / "cache", progress=False)
-    monkeypatch.setattr(cache, "read_image", lambda path: pytest.fail("decoded again"))
+    monkeypatch.setattr(cache, "read_sample", lambda sample: pytest.fail("decoded again"))
     cached_images(samples, 16, 8, tmp_path / "cache", progress=False)
 
 

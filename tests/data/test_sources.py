@@ -1,10 +1,16 @@
 import json
 import os
+import shutil
 
 import pytest
 
-from mun.data.sources import Source, read_source, read_sysu
+from mun.data.source import Source
+from mun.data.sources import read_source
 from mun.structures import Modality, Split
+
+
+def read(root, **more):
+    return read_source("sysu", root, needs=tuple(Split), **more)
 
 
 def write_images(root, pid, camid, names=("0001.jpg", "0002.jpg")):
@@ -32,7 +38,7 @@ def root(tmp_path):
 
 
 def test_splits_are_read_in_order(root):
-    source = read_sysu(root)
+    source = read(root)
     assert (source.name, source.root, source.manifest) == ("sysu", root, None)
     expected = [(3, camid) for camid in range(1, 7)] + [(12, 3), (12, 5)]
     assert [(sample.pid, sample.camid) for sample in source.train[::2]] == expected
@@ -49,7 +55,7 @@ def test_only_images_that_are_not_hidden_count(root):
     for name in (".hidden.jpg", "Thumbs.db", "notes.txt", "0003.JPG", "0004.png", "0005.JPEG"):
         (folder / name).write_bytes(b"")
     (folder / "folder.jpg").mkdir()
-    names = [sample.path.name for sample in read_sysu(root).train if sample.camid == 1]
+    names = [sample.path.name for sample in read(root).train if sample.camid == 1]
     assert names == ["0001.jpg", "0002.jpg", "0003.JPG", "0004.png", "0005.JPEG"]
 
 
@@ -59,7 +65,7 @@ def test_identities_come_from_folders_not_from_character_offsets(root):
     for name in ("exp", *(f"cam{camid}" for camid in range(1, 7))):
         nested.mkdir(exist_ok=True)
         os.rename(root / name, nested / name)
-    assert {sample.pid for sample in read_sysu(nested).train} == {3, 12}
+    assert {sample.pid for sample in read(nested).train} == {3, 12}
 
 
 def test_the_manifest_names_synvi(root):
@@ -70,9 +76,10 @@ def test_the_manifest_names_synvi(root):
         assert source.manifest == {"data": "synvi", "level": "easy"}
 
 
-def test_a_foreign_manifest_stays_sysu(root):
-    (root / "manifest.json").write_text('{"data": "other"}')
-    assert read_source("sysu", root).name == "sysu"
+def test_a_foreign_manifest_says_its_own_name(root):
+    (root / "manifest.json").write_text('{"data": "other", "title": "Other <people>"}')
+    source = read_source("sysu", root)
+    assert (source.name, source.title, source.layout) == ("other", "Other <people>", "sysu")
     with pytest.raises(ValueError, match=r"expected .data.: .synvi. in .*manifest.json, got 'other'"):
         read_source("synvi", root)
 
@@ -86,12 +93,14 @@ def test_synvi_insists_on_its_manifest(root):
 
 
 def test_an_unknown_data_set_is_answered_with_the_names(root):
-    with pytest.raises(ValueError, match="expected one of the data sets sysu, synvi; got 'market'"):
+    with pytest.raises(
+        ValueError, match="expected one of the layouts synvi, sysu, regdb, llcm, folders, csv; got 'market'"
+    ):
         read_source("market", root)
 
 
 def test_split_and_require(root):
-    source = read_sysu(root)
+    source = read(root)
     assert source.split(Split.TRAIN) is source.train
     assert source.split(Split.TEST) == ()
     assert source.require(Split.VAL) is source.val
@@ -102,27 +111,25 @@ def test_split_and_require(root):
 
 def test_missing_things_are_named(root, tmp_path_factory):
     with pytest.raises(FileNotFoundError, match=r"expected a folder with the data set at .*nowhere"):
-        read_sysu(root / "nowhere")
+        read(root / "nowhere")
     with pytest.raises(FileNotFoundError, match="expected folders cam1 … cam6 in"):
-        read_sysu(tmp_path_factory.mktemp("empty"))
-    (root / "exp" / "val_id.txt").unlink()
-    with pytest.raises(FileNotFoundError, match=r"expected a list of identities at .*val_id.txt"):
-        read_sysu(root)
+        read(tmp_path_factory.mktemp("empty"))
+    (root / "exp" / "train_id.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"expected a list of identities at .*train_id.txt"):
+        read(root)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("3,twelve", "expected one line of positive integers .*train_id.txt, got 'twelve'"),
+        ("3,twelve", "expected positive integers with commas or line breaks .*train_id.txt, got 'twelve'"),
         ("3,-12", "got '-12'"),
         ("3,0", "got '0'"),
-        ("3,12,", "got ''"),
-        ("3\n12", "got '3"),
         ("3,1_2", "got '1_2'"),
         ("3,٣", "got"),
         ("9" * 5000, "got"),
         ("3,12,3", r"expected every identity once in .*train_id.txt, got 3 more than once"),
-        ("3,12,7", "expected disjoint splits in .*, got identity 7 in both train_id.txt and val_id.txt"),
+        ("3,12,7", "expected disjoint splits in .*, got identity 7 in both train and val"),
         (
             "3,12,13,99",
             r"expected images of every identity of exp/train_id.txt .* none of 2 of them, the first is 0013",
@@ -132,17 +139,39 @@ def test_missing_things_are_named(root, tmp_path_factory):
 def test_mislabelled_splits_are_refused(root, text, message):
     (root / "exp" / "train_id.txt").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=message):
-        read_sysu(root)
+        read(root)
+
+
+@pytest.mark.parametrize("text", ["3,12,", "3\n12\n", "\ufeff12,\r\n3,\r\n", " 3 ;12", "3, 12\n\n"])
+def test_a_list_has_any_shape(root, text):
+    (root / "exp" / "train_id.txt").write_text(text, encoding="utf-8")
+    assert read(root).listed[Split.TRAIN] == tuple(
+        int(word) for word in text.strip("\ufeff").replace(";", ",").replace(",", " ").split()
+    )
+
+
+@pytest.mark.parametrize("needs", [(), (Split.TEST,), (Split.TRAIN,), (Split.VAL,)])
+def test_what_a_command_does_not_need_may_be_absent(root, needs):
+    """No list to validate by, no training images: nothing that evaluation asks for."""
+    (root / "exp" / "test_id.txt").write_text("400")
+    (root / "exp" / "val_id.txt").unlink()
+    for camid in range(1, 7):
+        shutil.rmtree(root / f"cam{camid}" / "0003")
+    if Split.TRAIN in needs:
+        with pytest.raises(ValueError, match="none of 1 of them, the first is 0003"):
+            read_source("sysu", root, needs=needs)
+    else:
+        assert [sample.pid for sample in read_source("", root, needs=needs).test] == [400, 400]
 
 
 def test_a_list_that_is_not_text_is_refused(root):
     (root / "exp" / "test_id.txt").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(ValueError, match=r"positive integers .*test_id.txt"):
-        read_sysu(root)
+        read(root)
 
 
 def test_an_identity_whose_folders_are_empty_has_no_image(root):
     (root / "cam1" / "0020").mkdir()
     (root / "exp" / "test_id.txt").write_text("20")
     with pytest.raises(ValueError, match="the first is 0020"):
-        read_sysu(root)
+        read(root)

@@ -33,6 +33,7 @@ def test_the_protocols():
     assert list(PROTOCOLS) == [
         *("synvi-all", "synvi-indoor", "sysu-all", "sysu-indoor"),
         *("regdb-v2i", "regdb-i2v", "llcm-v2i", "llcm-i2v", "whole"),
+        *("cross-i2v", "cross-v2i", "mixed-infrared", "mixed-visible"),
     ]
     assert all(get_protocol(name).name == name for name in PROTOCOLS)
     for ours, theirs in (("synvi-all", "sysu-all"), ("synvi-indoor", "sysu-indoor")):
@@ -52,7 +53,7 @@ def test_the_protocols():
 
 
 def test_an_unknown_protocol_is_answered_with_the_names():
-    with pytest.raises(ValueError, match=r"expected one of the protocols synvi-all, .*llcm-i2v, whole; got 'sysu'"):
+    with pytest.raises(ValueError, match=r"expected one of the protocols synvi-all, .*mixed-visible; got 'sysu'"):
         get_protocol("sysu")
 
 
@@ -196,12 +197,3 @@ def test_bad_settings_are_refused(change, message):
     settings = {"shots": 1, "trial": 0, "sampler": "seeded", **change}
     with pytest.raises(ValueError, match=message):
         sample_gallery(get_protocol("synvi-all"), images(), **settings)
-
-
-@pytest.mark.parametrize("name", ["regdb-v2i", "regdb-i2v", "llcm-v2i", "llcm-i2v"])
-def test_what_cannot_be_sampled_yet_says_so(name):
-    message = rf"expected a protocol whose data set can be sampled \(synvi-all, .*\), got '{name}'"
-    with pytest.raises(ValueError, match=message):
-        queries(get_protocol(name), images())
-    with pytest.raises(ValueError, match=message):
-        sample_gallery(get_protocol(name), images(), 1, 0)

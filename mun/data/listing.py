@@ -1,0 +1,139 @@
+"""The one rule for what counts as an image in a folder, and the record of all that does not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["SUFFIXES", "Listing", "Passed", "is_hidden", "is_image", "passed_words"]
+
+# Of what the decoder reads: JPEG, PNG, BMP, WebP, TIFF, in any spelling.
+SUFFIXES = (".bmp", ".dib", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+# What Windows, macOS and network storage put beside one's files; names that begin with a dot are hidden.
+SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found"}
+SYSTEM |= {"system volume information", "icon\r"}
+NO_IMAGE = "files that are no images"
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What was passed over, of one kind.
+
+    Attributes:
+        what: The kind, in the plural.
+        count: How many.
+        first: The first of them, below the root folder.
+    """
+
+    what: str
+    count: int
+    first: str
+
+
+def passed_words(passed: tuple[Passed, ...]) -> str:
+    """Say in one line what was passed over; empty where nothing was."""
+    parts = [f"{one.count:,} {one.what} ({one.first}{', …' if one.count > 1 else ''})" for one in passed]
+    return f"passed over: {'; '.join(parts)}" if parts else ""
+
+
+def is_hidden(name: str) -> bool:
+    """Say whether a file or folder is hidden or the system's own."""
+    return name.startswith(".") or name.lower() in SYSTEM
+
+
+def is_image(name: str) -> bool:
+    """Say whether a file that is not hidden counts as an image, by the end of its name."""
+    return name.lower().endswith(SUFFIXES)
+
+
+class Listing:
+    """Looks into folders below a root, and keeps count of what is passed over there.
+
+    Args:
+        root: What the names in the record are relative to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._passed: dict[str, tuple[int, str]] = {}
+
+    @property
+    def passed(self) -> tuple[Passed, ...]:
+        """The record."""
+        return tuple(Passed(what, count, first) for what, (count, first) in self._passed.items())
+
+    def pass_over(self, what: str, place: Path) -> None:
+        """Note one thing that does not count."""
+        count, first = self._passed.get(what, (0, ""))
+        if not count:
+            first = place.relative_to(self.root).as_posix() if place.is_relative_to(self.root) else place.name
+        self._passed[what] = (count + 1, first)
+
+    def look(self, folder: Path) -> tuple[list[str], list[str]]:
+        """List the files and the folders of a folder by name, without hidden ones; links count as what they lead to.
+
+        A folder that is not there has none, since a camera may not have seen a person.
+        """
+        files: list[str] = []
+        folders: list[str] = []
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return [], []
+        for entry in found:
+            kind = ""
+            with suppress(OSError):  # a link that leads to itself
+                kind = "folder" if entry.is_dir() else "file" if entry.is_file() else ""
+            if is_hidden(entry.name):
+                self.pass_over("hidden or system files", folder / entry.name)
+            elif not kind:
+                self.pass_over("links to nothing", folder / entry.name)
+            else:
+                (folders if kind == "folder" else files).append(entry.name)
+        return files, folders
+
+    def images(self, folder: Path) -> list[str]:
+        """List the images of a folder by name; its other files and its folders are passed over."""
+        files, folders = self.look(folder)
+        for name in folders:
+            self.pass_over("folders", folder / name)
+        return self.only_images(folder, files)
+
+    def only_images(self, folder: Path, files: list[str]) -> list[str]:
+        """Pass over the files that are no images."""
+        for name in files:
+            if not is_image(name):
+                self.pass_over(NO_IMAGE, folder / name)
+        return [name for name in files if is_image(name)]
+
+    def folders(self, folder: Path, known: set[str] | None = None, what: str = "folders") -> list[str]:
+        """List the folders of a folder, those that are known where that is said; others and files are passed over."""
+        files, folders = self.look(folder)
+        for name in files:
+            self.pass_over("images outside a person's folder" if is_image(name) else NO_IMAGE, folder / name)
+        for name in folders:
+            if known is not None and name not in known:
+                self.pass_over(what, folder / name)
+        return [name for name in folders if known is None or name in known]
+
+    def walk(self, folder: Path) -> Iterator[Path]:
+        """List all images of a folder and the folders in it; each folder is entered once, however links lead there."""
+        entered: set[str] = set()
+
+        def enter(place: Path) -> Iterator[Path]:
+            real = os.path.realpath(place)
+            if real in entered:
+                self.pass_over("links to folders that were entered before", place)
+                return
+            entered.add(real)
+            files, folders = self.look(place)
+            for name in self.only_images(place, files):
+                yield place / name
+            for name in folders:
+                yield from enter(place / name)
+
+        yield from enter(folder)

@@ -1,0 +1,274 @@
+"""One's own data: a folder for each of any two modalities, or a CSV."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mun.data.listing import SUFFIXES, Listing, is_image
+from mun.data.lists import by_identity, check_disjoint
+from mun.data.source import Reading, Source
+from mun.structures import Modality, Sample, Split
+
+__all__ = ["CSV", "modality_folders", "read_csv", "read_folders"]
+
+CSV = "images.csv"
+COLUMNS = ("path", "modality", "pid")  # that a CSV must have; camid and split may be there
+# What people call the two; any other pair of names is said with --modality-names or in manifest.json.
+NAMES: dict[Modality, tuple[str, ...]] = {
+    Modality.VISIBLE: ("visible", "vis", "rgb", "color", "colour"),
+    Modality.INFRARED: ("infrared", "ir", "nir", "thermal", "tir", "lwir", "mwir", "swir"),
+}
+Row = tuple[Path, str, Modality, str, str, Split, dict[str, str]]  # file, key, modality, person, camera, split, others
+
+
+def chosen_names(reading: Reading, manifest: Mapping[str, Any] | None) -> dict[Modality, tuple[str, ...]]:
+    """Return the names of the two modalities: those said on the command line, in the manifest, or the usual ones."""
+    said = reading.modality_names or (manifest or {}).get("modality_names")
+    if not said:
+        return NAMES
+    names = said.split(",") if isinstance(said, str) else said
+    if not isinstance(names, list) or len(names) != 2 or not all(isinstance(one, str) and one for one in names):
+        raise ValueError(
+            f"expected modalities as the visible and the infrared name, as rgb,lwir, got {str(said)[:60]!r}"
+        )
+    if names[0] == names[1]:
+        raise ValueError(f"expected two different modalities, got {names[0]!r} twice")
+    return {Modality.VISIBLE: (names[0].strip(),), Modality.INFRARED: (names[1].strip(),)}
+
+
+def modality_folders(folders: Iterable[str], names: Mapping[Modality, tuple[str, ...]] = NAMES) -> dict[Modality, str]:
+    """Find the folder of each modality among some names; the first where several mean the same."""
+    found: dict[Modality, str] = {}
+    for name in folders:
+        for modality, known in names.items():
+            if name in known or name.lower() in known:
+                found.setdefault(modality, name)
+    return found
+
+
+def read_folders(
+    root: Path, reading: Reading, needs: Collection[Split], manifest: Mapping[str, Any] | None, listing: Listing
+) -> Source:
+    """Read `<modality>/<person>/<image>`, or the same below `train`, `val` and `test`; without those all is test.
+
+    Args:
+        root: The folder.
+        reading: How to read it; its pattern finds the camera in a file's name.
+        needs: Splits that must be there.
+        manifest: The content of its manifest.
+        listing: Counts what is passed over.
+
+    Raises:
+        ValueError: A needed split is not there, a name has no camera by the pattern, or two splits share a person.
+    """
+    names, pattern = chosen_names(reading, manifest), camera_pattern(reading, manifest)
+    folders = listing.look(root)[1]
+    parts = {split: root / split for split in Split if split.value in folders} or {Split.TEST: root}
+    if needs and not any(modality_folders(listing.look(folder)[1], names) for folder in parts.values()):
+        known = " or ".join(", ".join(known) for known in names.values())
+        raise ValueError(
+            f"expected a folder for each modality ({known}) in {root}, found none; name them by --modality-names"
+        )
+    rows = [row for split, folder in parts.items() for row in rows_of(listing, split, folder, names, pattern)]
+    return source_of(root, rows, reading, needs, manifest, "folders")
+
+
+def rows_of(
+    listing: Listing,
+    split: Split,
+    folder: Path,
+    names: Mapping[Modality, tuple[str, ...]],
+    pattern: re.Pattern[str] | None,
+) -> Iterator[Row]:
+    """Find the images of one split."""
+    found = modality_folders(listing.look(folder)[1], names)
+    for name in listing.look(folder)[1]:
+        if name not in found.values():
+            listing.pass_over("folders of no modality", folder / name)
+    for modality, name in found.items():
+        for person in listing.folders(folder / name):
+            for image in listing.images(folder / name / person):
+                path = folder / name / person / image
+                yield (
+                    path,
+                    path.relative_to(listing.root).as_posix(),
+                    modality,
+                    person,
+                    camera_of(image, pattern),
+                    split,
+                    {},
+                )
+
+
+def camera_pattern(reading: Reading, manifest: Mapping[str, Any] | None) -> re.Pattern[str] | None:
+    """Return the pattern that finds the camera in a file's name; `None` where none is stated.
+
+    Raises:
+        ValueError: It is no regular expression with one group.
+    """
+    said = reading.camera or (manifest or {}).get("camera", "")
+    try:
+        pattern = re.compile(said) if said else None
+    except (re.error, TypeError) as error:
+        raise ValueError(f"expected a regular expression for the camera, got {str(said)[:60]!r}: {error}") from None
+    if pattern is not None and pattern.groups != 1:
+        raise ValueError(f"expected one group in the pattern of the camera, as _c(\\d+)_, got {str(said)[:60]!r}")
+    return pattern
+
+
+def camera_of(name: str, pattern: re.Pattern[str] | None) -> str:
+    """Find the camera in the name of an image."""
+    if pattern is None:
+        return ""
+    match = pattern.search(name)
+    if match is None or not match[1]:
+        raise ValueError(f"expected a camera in the name of every image by {pattern.pattern!r}, got {name!r}")
+    return match[1]
+
+
+def read_csv(
+    root: Path, reading: Reading, needs: Collection[Split], manifest: Mapping[str, Any] | None, listing: Listing
+) -> Source:
+    """Read a CSV with the columns path, modality, pid and, if wanted, camid and split; others are kept.
+
+    Args:
+        root: The CSV, or the folder with `images.csv`; paths are relative to that folder.
+        reading: How to read it.
+        needs: Splits that must be there.
+        manifest: The content of the folder's manifest.
+        listing: Counts what is passed over.
+
+    Raises:
+        FileNotFoundError: The CSV, or an image of it, is missing.
+        ValueError: A column is missing, or a line says nothing that can be read; the line is named.
+    """
+    path = root / CSV if root.is_dir() else root
+    names = chosen_names(reading, manifest)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"expected a CSV in UTF-8 at {path}, got another encoding") from None
+    head = text.partition("\n")[0]
+    table = csv.DictReader(text.splitlines(), delimiter=";" if ";" in head and "," not in head else ",", restval="")
+    columns = [(name or "").strip().lower() for name in table.fieldnames or ()]
+    if missing := [name for name in COLUMNS if name not in columns]:
+        raise ValueError(f"expected the columns {', '.join(COLUMNS)} in {path}, missing: {', '.join(missing)}")
+    table.fieldnames = columns
+    rows = []
+    for line in table:
+        try:
+            rows.append(
+                row_of(path.parent, {name: (value or "").strip() for name, value in line.items() if name}, names)
+            )
+        except (ValueError, FileNotFoundError) as error:
+            raise type(error)(f"{path.name}, line {table.line_num}: {error}") from None
+    keys = {row[1] for row in rows}
+    if len(keys) < len(rows):
+        twice = next(row[1] for place, row in enumerate(rows) if row[1] in {other[1] for other in rows[:place]})
+        raise ValueError(f"expected every image once in {path}, got {twice!r} more than once")
+    for image in listing.walk(path.parent):
+        if image.relative_to(path.parent).as_posix() not in keys:
+            listing.pass_over("images in no line of the CSV", image)
+    return source_of(root, rows, reading, needs, manifest, "csv")
+
+
+def row_of(folder: Path, line: dict[str, str], names: Mapping[Modality, tuple[str, ...]]) -> Row:
+    """Read one line."""
+    name = line.pop("path").replace("\\", "/").removeprefix("./")
+    modality, person = line.pop("modality"), line.pop("pid")
+    camera, split = line.pop("camid", ""), line.pop("split", "") or Split.TEST.value
+    found = modality_folders([modality], {one: (*known, one.value) for one, known in names.items()})
+    if not found:
+        known = ", ".join(dict.fromkeys(one for modality in names for one in (*names[modality], modality.value)))
+        raise ValueError(f"expected a modality of {known}, got {modality[:40]!r}")
+    if split not in list(Split):
+        raise ValueError(f"expected a split of {', '.join(Split)}, got {split[:40]!r}")
+    if not person:
+        raise ValueError("expected a pid, got none")
+    if not name or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"expected a path below the folder of the CSV, got {name[:60]!r}")
+    if not is_image(name):
+        raise ValueError(f"expected an image ({', '.join(SUFFIXES)}), got {name[:60]!r}")
+    if not (folder / name).is_file():
+        raise FileNotFoundError(f"expected an image at {name}, found none")
+    return folder / name, name, next(iter(found)), person, camera, Split(split), line
+
+
+def numbered(words: Iterable[str], what: str) -> dict[str, int]:
+    """Give each name a number: its own where all are whole numbers, otherwise its place in the alphabet, from 1.
+
+    Raises:
+        ValueError: Two names are one number, as 7 and 007.
+    """
+    names = sorted(set(words))
+    if not all(name.isascii() and name.isdigit() and len(name) < 10 for name in names):
+        return {name: place for place, name in enumerate(names, start=1)}
+    numbers = {name: int(name) for name in names}
+    if len(set(numbers.values())) < len(names):
+        twice = next(name for name in names if list(numbers.values()).count(numbers[name]) > 1)
+        raise ValueError(f"expected one spelling of each {what}, got {twice!r} and another one of the same number")
+    return numbers
+
+
+def source_of(
+    root: Path,
+    rows: Collection[Row],
+    reading: Reading,
+    needs: Collection[Split],
+    manifest: Mapping[str, Any] | None,
+    layout: str,
+) -> Source:
+    """Number people and cameras and make the samples."""
+    people = numbered((row[3] for row in rows), "person")
+    cameras = numbered((row[4] for row in rows if row[4]), "camera")
+    samples: dict[Split, list[Sample]] = {split: [] for split in Split}
+    columns: dict[str, dict[str, str]] = {}
+    for path, key, modality, person, camera, split, others in rows:
+        samples[split].append(
+            Sample(path, people[person], cameras.get(camera, 0), modality, key, reading.levels(modality))
+        )
+        said = {"person": person} if not person.isdigit() else {}
+        said |= {"camera": camera} if camera and not camera.isdigit() else {}
+        if said or others:
+            columns[key] = {**others, **said}
+    listed = {split: tuple(sorted({sample.pid for sample in samples[split]})) for split in Split}
+    check_disjoint(listed, root)
+    for split in needs:
+        if not samples[split] and split is not Split.VAL:
+            raise ValueError(f"expected images in the {split} split of {root}, found none")
+    parts = {split: by_identity(samples[split]) for split in Split}
+    sites = site_groups(manifest, cameras)
+    return Source(
+        "",
+        root,
+        parts[Split.TRAIN],
+        parts[Split.VAL],
+        parts[Split.TEST],
+        manifest,
+        layout,
+        sites=sites,
+        listed=listed,
+        columns=columns,
+    )
+
+
+def site_groups(manifest: Mapping[str, Any] | None, cameras: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:
+    """Read which cameras watch one site: `"sites": [[2, 3]]` in the manifest, by number or by name.
+
+    Raises:
+        ValueError: It has another form, names an unknown camera, or a camera twice.
+    """
+    said = (manifest or {}).get("sites", [])
+    if not isinstance(said, list) or not all(isinstance(group, list) for group in said):
+        raise ValueError(f"expected sites in manifest.json as lists of cameras, [[2, 3]], got {str(said)[:60]}")
+    names = [[str(one) for one in group] for group in said]
+    flat = [one for group in names for one in group]
+    if unknown := [one for one in flat if one not in cameras]:
+        raise ValueError(f"expected cameras of the data in the sites of manifest.json, got {unknown[0]!r}")
+    if len(set(flat)) < len(flat):
+        raise ValueError("expected every camera in one site of manifest.json, got one in two")
+    return tuple(tuple(sorted(cameras[one] for one in group)) for group in names)
