@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mun.analysis.facts import UNKNOWN, Facts
-from mun.images import read_image, resize
+from mun.data.source import read_sample
+from mun.images import resize
 from mun.structures import Modality, Sample
 
 __all__ = ["FOLDS", "INPUTS", "Probe", "pixel_rows", "probe", "probes", "unwatched"]
@@ -164,5 +165,5 @@ def pixel_rows(samples: Sequence[Sample]) -> NDArray[np.float32]:
         FileNotFoundError: An image is gone.
         ValueError: It is broken.
     """
-    rows = np.stack([resize(read_image(one.path), *PIXELS).ravel() for one in samples])
+    rows = np.stack([resize(read_sample(one), *PIXELS).ravel() for one in samples])
     return np.divide(rows, 255, dtype=np.float32)

@@ -22,12 +22,13 @@ from mun.checkpoint import load_checkpoint
 from mun.commands.score import UNREADABLE
 from mun.data.corruptions import CORRUPTIONS
 from mun.data.pairing import pair_samples
-from mun.data.sources import Source, read_source
+from mun.data.source import Source
+from mun.data.sources import add_data_flags, named_folder, read_source, reading_of, say_passed
 from mun.device import choose_device
 from mun.embedding import embed_pairs, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.galleries import draw_trials
-from mun.evaluation.protocols import get_protocol
+from mun.evaluation.protocols import PROTOCOLS, protocol_of
 from mun.files import whole_folder
 from mun.models.network import Network
 from mun.progress import Progress
@@ -48,9 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = "folder of a checkpoint, or an .npz file with the arrays features and keys"
     parser.add_argument("model", metavar="FEATURES.npz|CHECKPOINT", type=Path, help=what)
     parser.add_argument("--against", type=Path, metavar="MODEL", help="a second one, to be compared with the first")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the data set")
-    parser.add_argument("--dataset", default="synvi", help="loader: synvi or sysu (default: synvi)")
-    parser.add_argument("--protocol", required=True, help="synvi-all, synvi-indoor, sysu-all or sysu-indoor")
+    parser.add_argument(
+        "--data", type=named_folder, required=True, metavar="[NAME=]DIR", help="data set, and what to call it"
+    )
+    add_data_flags(parser)
+    parser.add_argument("--protocol", default="", help=f"{', '.join(PROTOCOLS)} (default: the usual one of the data)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for JSON, CSV and figures")
     parser.add_argument("--trials", type=int, default=10, help="galleries drawn (default: 10)")
     parser.add_argument("--shots", type=int, default=1, help="gallery images per identity and camera (default: 1)")
@@ -77,11 +80,13 @@ def run(options: argparse.Namespace) -> None:
         FileNotFoundError: A model or the data are missing.
         ValueError: They cannot be used, two models are on other images, or a flag is out of bounds.
     """
-    protocol = get_protocol(options.protocol)
     if options.trials < 1 or options.shots < 1:
         raise ValueError(f"expected at least one trial and one shot, got {options.trials} and {options.shots}")
     corruptions, knobs = chosen(options.corruptions, CORRUPTIONS), chosen(options.knobs, KNOBS)
-    source = read_source(options.dataset, options.data)
+    name, folder = options.data
+    source = read_source(options.layout or "", folder, reading_of(options, name), (Split.TEST,))
+    say_passed(source.name, source.passed)
+    protocol = protocol_of(source, options.protocol)
     samples = source.require(Split.TEST)
     draw_trials(protocol, samples, options.shots, options.trials)  # before the work
     models, networks = read_models(options, samples)
@@ -192,9 +197,11 @@ def read_features(path: Path, samples: Sequence[Sample]) -> Embeddings:
 
 
 def facts_of(source: Source, samples: Sequence[Sample]) -> Facts:
-    """Read what is known of the images; on data that are not SynVI's nothing besides cameras."""
+    """Read what is known of the images; on data that are not SynVI's what a CSV says."""
     if source.name != "synvi":
-        return Facts()
+        names = sorted({name for said in source.columns.values() for name in said})
+        said = [source.columns.get(sample.key, {}) for sample in samples]
+        return Facts({name: tuple(one.get(name, "") for one in said) for name in names})
     return synvi_facts(Plan.from_manifest(source.manifest or {}), samples)
 
 
