@@ -45,7 +45,7 @@ def draw_trials(
     """Pick the queries and draw the gallery of every trial, as `queries` and `sample_gallery` do.
 
     Raises:
-        ValueError: As there; or `trials` is below 1, there is no query, no gallery image or no match that counts, or the
+        ValueError: As there; or `trials` is below 1, there is no query, no gallery image or match that counts, or the
             gallery is every image and a draw is asked for.
     """
     if trials < 1:
