@@ -12,6 +12,8 @@ from mun.parser import OneLineParser
 
 __all__ = ["main"]
 
+TOGETHER = ("train", "evaluate", "embed")  # what several processes of torchrun can do as one
+
 
 def overview() -> str:
     """List the commands, one line each."""
@@ -46,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in commands.SUMMARIES:
         known = ", ".join(commands.SUMMARIES)
         print(f"mun: error: expected one of the commands {known}; got {name!r}", file=sys.stderr)
+        return 2
+    if name not in TOGETHER and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        print(f"mun: error: expected one of {', '.join(TOGETHER)} under torchrun, got {name}", file=sys.stderr)
         return 2
     command = importlib.import_module(f"mun.commands.{name}")
     parser = OneLineParser(prog=f"python -m mun {name}", description=command.__doc__)

@@ -14,6 +14,7 @@ from torch import Tensor
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
 from mun.data.pairing import Pair
+from mun.distributed import share, summed
 from mun.features import unit_rows
 from mun.models.network import Network
 from mun.progress import Progress
@@ -110,6 +111,8 @@ def embed_samples(
 ) -> Floats:
     """Read and embed samples of both modalities, in their order; while a chunk is embedded, the next one is read.
 
+    Several processes share the samples, and all of them get all rows.
+
     Args:
         network: In evaluation mode.
         samples: N images on disk.
@@ -126,22 +129,25 @@ def embed_samples(
     """
     embeddings = np.zeros((len(samples), network.num_features), dtype=np.float32)
     size = (network.config.height, network.config.image_width)
-    parts: list[tuple[Modality, list[int]]] = []
+    parts: list[tuple[Modality, Sequence[int]]] = []
     for modality in (Modality.VISIBLE, Modality.INFRARED):
-        rows = [row for row, sample in enumerate(samples) if sample.modality is modality]
+        rows = share([row for row, sample in enumerate(samples) if sample.modality is modality])
         parts += [(modality, rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
 
     def read(part: int) -> NDArray[np.uint8]:
         return decode_samples([samples[row] for row in parts[part][1]], *size)
 
-    with Progress(len(samples), "embedding", "image", progress) as done, ThreadPoolExecutor(1) as ahead:
+    with (
+        Progress(sum(len(rows) for _, rows in parts), "embedding", "image", progress) as done,
+        ThreadPoolExecutor(1) as ahead,
+    ):
         coming = ahead.submit(read, 0) if parts else None
         for number, (modality, rows) in enumerate(parts):
             pixels = coming.result() if coming else read(number)
             coming = ahead.submit(read, number + 1) if number + 1 < len(parts) else None
             embeddings[rows] = embed_pixels(network, pixels, modality, flip=flip, space=space)
             done.update(len(rows))
-    return embeddings
+    return summed(embeddings, network.mean.device)
 
 
 def auxiliary_images(network: Network, pairs: Sequence[Pair]) -> Floats:

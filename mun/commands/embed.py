@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from mun.data.listing import SUFFIXES, Listing, is_image
 from mun.data.regdb import check_trial
 from mun.data.source import Source
 from mun.data.sources import add_data_flags, named_folder, only_whole, read_source, reading_of, say_passed
 from mun.device import choose_device
+from mun.distributed import is_first, together
 from mun.embedding import embed_samples
 from mun.files import whole_file
 from mun.own import MODEL_HELP, chosen_network, weights_digest
@@ -59,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Embed the images and write one .npz file, whole or not at all.
+    """Embed the images, by all processes together, and write one .npz file, whole or not at all.
 
     It holds `embeddings` (float32, unit length, `(N, D)`), `names` (text, `(N,)`, relative to the folder), and as
     single values `modality`, `checkpoint` (its name), `weights_sha256` (of its weights) and `flip`. Of a data set,
@@ -69,6 +71,12 @@ def run(options: argparse.Namespace) -> None:
         FileNotFoundError: The checkpoint or an image is missing.
         ValueError: The checkpoint or an image is broken, or there is no image.
     """
+    with together(choose_device(options.device)) as device:
+        run_here(options, device)
+
+
+def run_here(options: argparse.Namespace, device: torch.device) -> None:
+    """Do this process's share of `run`; the first one writes."""
     if options.out.is_dir():
         raise ValueError(f"expected a file name after --out, got the folder {options.out}")
     if options.model and options.checkpoint is not None:  # the first image stands where the checkpoint would
@@ -81,8 +89,10 @@ def run(options: argparse.Namespace) -> None:
         say_passed(source.name, source.passed)
         check_trial(card.data, source)
     digest = weights_digest(options.checkpoint, network)
-    network = network.to(choose_device(options.device))
-    embeddings = embed_samples(network, samples, flip=options.flip, progress=not options.quiet)
+    network = network.to(device)
+    embeddings = embed_samples(network, samples, flip=options.flip, progress=not options.quiet and is_first())
+    if not is_first():
+        return
     more: dict[str, Any] = {}
     if data:
         more = {f"{name}s": np.array([getattr(one, name) for one in samples], np.int64) for name in ("pid", "camid")}

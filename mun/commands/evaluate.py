@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from mun.checkpoint import write_card
+from mun.checkpoint import Card, write_card
 from mun.data.regdb import check_trial
 from mun.data.source import Source
 from mun.data.sources import add_data_flags, named_folder, read_source, reading_of, say_passed
 from mun.device import choose_device
+from mun.distributed import is_first, together
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.corrupted import CorruptedTest, Corruption, Order, embed_corrupted
@@ -78,17 +80,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Embed the split once, run the protocol's trials, print and write the scores.
+    """Embed the split once, by all processes together, run the protocol's trials, print and write the scores.
 
     Raises:
         FileNotFoundError: Checkpoint, data or the official galleries are missing.
         ValueError: Any of them is not usable, the protocol finds too few images, or a flag is out of bounds.
     """
-    test = corrupted_test(options)
     if options.trials < 1 or options.shots < 1:
         raise ValueError(f"expected at least one trial and one shot, got {options.trials} and {options.shots}")
     if options.card and options.model:
         raise ValueError("expected --card with a checkpoint, a model of your own has no card; --json writes the scores")
+    with together(choose_device(options.device)) as device:
+        run_here(options, device)
+
+
+def run_here(options: argparse.Namespace, device: torch.device) -> None:
+    """Do this process's share of `run`; the first one prints and writes."""
+    test = corrupted_test(options)
     network, card = chosen_network(options.checkpoint, options.model)
     split, (name, folder) = Split(options.split), options.data
     source = read_source(options.layout or "", folder, reading_of(options, name), (split,))
@@ -97,10 +105,10 @@ def run(options: argparse.Namespace) -> None:
     check_trial(card.data, source)
     samples = source.require(split)
     permutations = read_permutations(source.root) if options.gallery == "official" else None
-    device = choose_device(options.device)
     draw_trials(protocol, samples, options.shots, options.trials, options.gallery, permutations)  # before the work
     network = network.to(device)
-    embeddings = embed_samples(network, samples, flip=options.flip, progress=not options.quiet)
+    how = {"flip": options.flip, "progress": not options.quiet and is_first()}
+    embeddings = embed_samples(network, samples, **how)
 
     def score(rows: NDArray[np.float32]) -> BenchmarkResult:
         return benchmark(
@@ -116,25 +124,31 @@ def run(options: argparse.Namespace) -> None:
         )
 
     def score_corrupted(corruption: Corruption) -> BenchmarkResult:
-        how = {"flip": options.flip, "progress": not options.quiet}
         return score(embed_corrupted(network, samples, embeddings, corruption, Order(options.corrupt), **how))
 
     result = score(embeddings).to_json() | ({"trial": source.trial} if source.trial else {})
     if test is not None:
         size = [network.config.height, network.config.image_width]
         result["corrupted"] = {"size": size, **test.run(score_corrupted).to_json()}
+    if not is_first():
+        return
     if options.json is not None:
         write_json(options.json, result)
     if options.card:
         record = {**result, "split": options.split, "commands": commands(options, protocol.name, source)}
-        if test is not None:
-            record["corrupted"] = {**result["corrupted"], "command": corrupted_command(record["commands"][-1], test)}
         record["identities"] = len({sample.pid for sample in samples})
-        others = [score for score in card.scores if score.get("commands") != record["commands"]]
-        write_card(options.checkpoint, dataclasses.replace(card, scores=[*others, record]))
+        add_to_card(options.checkpoint, card, record, test)
     print(summary(result))
     if test is not None:
         print("\n".join(corrupted_summary(result["corrupted"])))
+
+
+def add_to_card(folder: Path, card: Card, record: dict[str, Any], test: CorruptedTest | None) -> None:
+    """Put scores into the card, in the place of those by the same commands."""
+    if test is not None:
+        record["corrupted"] = {**record["corrupted"], "command": corrupted_command(record["commands"][-1], test)}
+    others = [score for score in card.scores if score.get("commands") != record["commands"]]
+    write_card(folder, dataclasses.replace(card, scores=[*others, record]))
 
 
 def corrupted_test(options: argparse.Namespace) -> CorruptedTest | None:

@@ -7,9 +7,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from mun.config import Config
 from mun.data.sources import add_data_flags, named_folder, read_source, reading_of, say_passed
 from mun.device import choose_device
+from mun.distributed import is_first, together, wait
 from mun.parser import add_config_flags, config_from, given_flags
 from mun.structures import Split
 from mun.training.run import FORMAT, RunSettings
@@ -74,7 +77,12 @@ def run(options: argparse.Namespace) -> None:
         FileNotFoundError: The data, the pretrained weights or the run to resume are not there.
         ValueError: A setting is out of range, `--out` is in use, or `--resume` comes with a setting.
     """
-    device = choose_device(options.device)
+    with together(choose_device(options.device)) as device:
+        run_here(options, device)
+
+
+def run_here(options: argparse.Namespace, device: torch.device) -> None:
+    """Start or resume a run in this process, one of several or alone; the first one writes and prints."""
     if options.until is not None and options.until < 1:
         raise ValueError(f"expected --until to be at least 1, got {options.until}")
     if options.resume:
@@ -95,8 +103,10 @@ def run(options: argparse.Namespace) -> None:
         settings = RunSettings(
             FORMAT, config_from(options), layout, str(folder.resolve()), seed, pretrained, reading=reading
         )
-        start_run(options.out, settings)
-    finished = train(options.out, options.until, device, progress=not options.quiet)
-    print(
-        f"finished: {options.out}" if finished else f"stopped; go on with --resume --out {options.out}", file=sys.stderr
-    )
+        if is_first():
+            start_run(options.out, settings)
+        wait()
+    finished = train(options.out, options.until, device, progress=not options.quiet and is_first())
+    words = f"finished: {options.out}" if finished else f"stopped; go on with --resume --out {options.out}"
+    if is_first():
+        print(words, file=sys.stderr)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mun.structures import Modality, Sample
 
-__all__ = ["CrossModalSampler", "training_labels"]
+__all__ = ["CrossModalSampler", "Indices", "training_labels"]
 
 Indices = NDArray[np.int64]
 

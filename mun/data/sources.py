@@ -18,6 +18,7 @@ from mun.data.own import CSV, modality_folders, read_csv, read_folders
 from mun.data.regdb import read_regdb
 from mun.data.source import TITLES, Reading, Source, read_sample
 from mun.data.sysu import CAMERAS, read_sysu
+from mun.distributed import is_first
 from mun.files import read_json
 from mun.structures import Sample, Split
 
@@ -255,5 +256,5 @@ def reading_of(options: argparse.Namespace, name: str = "") -> Reading:
 
 def say_passed(name: str, passed: tuple[Passed, ...], speaker: str = "mun") -> None:
     """Say in one line on stderr what was passed over, where anything was."""
-    if words := passed_words(passed):
+    if (words := passed_words(passed)) and is_first():
         sys.stderr.write(f"{speaker}: note: {name}: {words}\n")

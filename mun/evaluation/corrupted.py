@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mun.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from mun.data.source import read_sample
+from mun.distributed import share, summed
 from mun.embedding import embed_pixels
 from mun.evaluation.benchmark import BenchmarkResult
 from mun.images import resize
@@ -143,14 +144,16 @@ def embed_corrupted(
     if len(clean) != len(samples):
         raise ValueError(f"expected `clean` of shape ({len(samples)}, D), got {clean.shape}")
     height, width = network.config.height, network.config.image_width
-    embeddings = np.array(clean)
-    rows = [row for row, sample in enumerate(samples) if sample.modality is Modality.VISIBLE]
+    embeddings, made = np.array(clean), np.zeros_like(clean)
+    visible = [row for row, sample in enumerate(samples) if sample.modality is Modality.VISIBLE]
+    rows = share(visible)
     with Progress(len(rows), corruption.name, "image", progress) as done, ThreadPoolExecutor() as threads:
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
             pixels = threads.map(lambda row: corruption.pixels(samples[row], height, width, order), part)
-            embeddings[part] = embed_pixels(network, np.stack(list(pixels)), Modality.VISIBLE, flip=flip)
+            made[part] = embed_pixels(network, np.stack(list(pixels)), Modality.VISIBLE, flip=flip)
             done.update(len(part))
+    embeddings[visible] = summed(made, network.mean.device)[visible]
     return embeddings
 
 

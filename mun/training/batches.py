@@ -14,8 +14,9 @@ from mun.config import Config
 from mun.data.augment import Augmentation, augment, draw_uniform, share_geometry, to_images
 from mun.data.cache import cached_images
 from mun.data.fresh import FreshPeople
-from mun.data.sampler import CrossModalSampler
+from mun.data.sampler import CrossModalSampler, Indices
 from mun.data.source import Source
+from mun.distributed import local_first, own_part
 from mun.structures import Modality, Sample, Split
 
 __all__ = ["PAIRED", "Batches", "build_sampler"]
@@ -36,7 +37,7 @@ def build_sampler(samples: Sequence[Sample], config: Config, seed: int) -> Cross
 
 
 class Batches:
-    """All batches of a run; each is a function of seed and step alone.
+    """All batches of a run; each is a function of seed and step alone, and several processes share its pairs.
 
     While a step is computed, a thread reads the images of the next one.
 
@@ -49,6 +50,7 @@ class Batches:
 
     Attributes:
         sampler: Chooses people and images.
+        part: The pairs of a step that this process works on: all of them, alone.
         pixels: Decoded training images, uint8, `(N, H, W, 3)`.
         fresh: The people that replace others during training; `None` where all stay.
         steps_per_epoch: As its name says.
@@ -63,7 +65,9 @@ class Batches:
         self.sampler = build_sampler(samples, config, seed)
         self.steps_per_epoch = self.sampler.steps_per_epoch
         size = (config.model.height, config.model.image_width)
-        self.pixels: NDArray[np.uint8] = cached_images(samples, *size, progress=progress)
+        self.part = own_part(train.ids_per_batch * train.instances_per_id)
+        with local_first():
+            self.pixels: NDArray[np.uint8] = cached_images(samples, *size, progress=progress)
         self.fresh = FreshPeople(source, self.pixels, train.fresh) if train.fresh else None
         self.thread = ThreadPoolExecutor(1)
         self.next: tuple[int, Future[Pixels] | None] = (-1, None)
@@ -72,6 +76,11 @@ class Batches:
     def draws(self, step: int) -> torch.Generator:
         """Begin the random numbers of a step."""
         return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+
+    def chosen(self, step: int) -> tuple[dict[Modality, Indices], Indices]:
+        """Choose this process's pairs of a step: rows per modality and labels, `(P·K,)` alone."""
+        rows, labels = self.sampler.batch(step)
+        return {modality: own[self.part] for modality, own in rows.items()}, labels[self.part]
 
     def read(self, rows: Mapping[Modality, NDArray[np.int64]], step: int = 0) -> Pixels:
         """Read training images as they are at a step, RGB, uint8, `(N, H, W, 3)` per modality."""
@@ -85,34 +94,34 @@ class Batches:
         return to_images(torch.from_numpy(pixels).to(self.device))
 
     def at(self, step: int) -> tuple[dict[Modality, Tensor], Tensor]:
-        """Build the augmented images of a step, per modality, and their labels, `(P·K,)`."""
-        rows, labels = self.sampler.batch(step)
+        """Build the augmented images of a step, per modality, and their labels, `(P·K,)` alone."""
+        rows, labels = self.chosen(step)
         expected, pixels = self.next
         read = pixels.result() if expected == step and pixels is not None else self.read(rows, step)
         if self.fresh is None:  # fresh people change from epoch to epoch, which the thread does not wait for
-            self.next = (step + 1, self.thread.submit(lambda: self.read(self.sampler.batch(step + 1)[0])))
+            self.next = (step + 1, self.thread.submit(lambda: self.read(self.chosen(step + 1)[0])))
         return self.augmented(read, self.draws(step)), torch.from_numpy(labels).to(self.device)
 
     def second_view(self, step: int, draws: torch.Generator) -> dict[Modality, Tensor]:
         """Augment the images of a step a second time, with other random numbers."""
-        return self.augmented(self.read(self.sampler.batch(step)[0], step), draws)
+        return self.augmented(self.read(self.chosen(step)[0], step), draws)
 
     def augmented(self, pixels: Pixels, draws: torch.Generator) -> dict[Modality, Tensor]:
-        """Augment the images of both modalities."""
+        """Augment this process's images of both modalities, each as it would be alone."""
         train = self.config.train
         settings = Augmentation(train.flip, train.pad, train.erase, train.erase_area, train.jitter)
         uniform = {modality: draw_uniform(train.ids_per_batch * train.instances_per_id, draws) for modality in PAIRED}
         if train.shared_geometry:
             share_geometry(uniform[Modality.VISIBLE], uniform[Modality.INFRARED])
         return {
-            modality: augment(self.images(pixels[modality]), settings, uniform[modality])
+            modality: augment(self.images(pixels[modality]), settings, uniform[modality][self.part])
             for modality in self.modalities
         }
 
     def plain(self) -> Iterator[dict[Modality, Tensor]]:
         """Yield the fixed batches without augmentation that recalibrate the batch statistics."""
         for index in range(self.config.train.recalibration):
-            pixels = self.read(self.sampler.batch(PLAIN_STEPS + index)[0])
+            pixels = self.read(self.chosen(PLAIN_STEPS + index)[0])
             yield {modality: self.images(pixels[modality]) for modality in self.modalities}
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import torch
 from mun import __version__
 from mun.checkpoint import FORMAT, Card
 from mun.data.source import Source
+from mun.distributed import processes
 from mun.structures import Split
 from mun.training.run import RunSettings
 from mun.training.step import resolved_precision
@@ -39,6 +40,7 @@ def make_card(
     train = dataclasses.replace(settings.config.train, precision=resolved_precision(settings.config.train, device))
     here = dataclasses.replace(settings, config=dataclasses.replace(settings.config, train=train))
     made_on = {"device": device_name(device), "precision": train.precision}
+    made_on |= {"processes": str(processes())} if processes() > 1 else {}
     data = describe_data(source)
     made = [data["command"]] if "command" in data else []
     if settings.pretrained:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from mun.checkpoint import load_tensors, save_tensors
 from mun.config import Config, from_json, to_json
 from mun.data.source import Reading
+from mun.distributed import is_first
 from mun.files import read_json, whole_folder, write_json, write_text
 
 __all__ = ["MetricsFile", "RunSettings", "TrainState", "newest_state", "read_settings", "remove_unfinished"]
@@ -101,7 +102,9 @@ class TrainState:
     best: dict[str, Any]
 
     def save(self, folder: Path) -> None:
-        """Write `step-N`, complete or not at all, then remove older states and bests."""
+        """Write `step-N`, complete or not at all, then remove older states and bests; the first process does it."""
+        if not is_first():
+            return
         target = folder / f"step-{self.step:06d}"
         if not target.exists():
             with whole_folder(target) as partial:
@@ -130,7 +133,7 @@ class TrainState:
     def keep_best(self, folder: Path, scores: Mapping[str, float]) -> None:
         """Keep the present weights as the best; the older best stays until the next state is saved."""
         target = folder / f"best-{self.step:06d}"
-        if not target.exists():
+        if is_first() and not target.exists():
             with whole_folder(target) as partial:
                 save_tensors(partial / "network.safetensors", self.network.state_dict())
         self.best = {"step": self.step, "scores": dict(scores)}
@@ -181,8 +184,8 @@ def remove_others(folder: Path, prefix: str, keep: int | None) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed run left half-written: files and folders that end in `.tmp`."""
-    for path in folder.glob("*.tmp"):
+    """Remove what a killed run left half-written: files and folders that end in `.tmp`; the first process does it."""
+    for path in folder.glob("*.tmp") if is_first() else ():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -194,6 +197,8 @@ class MetricsFile:
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
+        if not is_first():
+            return
         kept = [line for line in self.lines(path) if line["step"] <= step]
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
 
@@ -216,7 +221,9 @@ class MetricsFile:
             yield line
 
     def write(self, line: Mapping[str, Any]) -> None:
-        """Append one object and hand it to the operating system."""
+        """Append one object and hand it to the operating system; the first process does it."""
+        if not is_first():
+            return
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
             file.flush()

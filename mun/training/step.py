@@ -9,15 +9,17 @@ import torch
 from torch import Tensor
 
 from mun.config import TrainConfig
+from mun.distributed import processes
 from mun.losses.criterion import Criterion
 from mun.models.network import Network, Outputs
 from mun.structures import Modality
 from mun.training.graphs import RecordedPasses
 from mun.training.payment import backward_sharing
+from mun.training.shared import SharedPasses, gathered_outputs
 
 __all__ = ["Forward", "Passes", "backward", "forward", "resolved_precision", "training_passes"]
 
-Passes = Network | RecordedPasses
+Passes = Network | RecordedPasses | SharedPasses
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,9 @@ class Forward:
     Attributes:
         total: The loss to minimise, with its graph.
         parts: Its terms by name.
-        outputs: Of the network.
-        images: By modality, the auxiliary ones included.
-        labels: Training labels of those images by modality.
+        outputs: Of the network, for the images of all processes.
+        images: Of this process by modality, the auxiliary ones included.
+        labels: Training labels of the outputs by modality.
         generated: The auxiliary images with the generator's graph; `images` holds them without it where the generator
             gets a share of the identity loss's gradient alone. `None` without an auxiliary modality.
     """
@@ -49,8 +51,14 @@ def resolved_precision(config: TrainConfig, device: torch.device) -> str:
     return "bfloat16" if device.type == "cuda" else "float32"
 
 
-def training_passes(network: Network, criterion: Criterion) -> Passes:
-    """Return the network, or on a GPU its passes recorded as CUDA graphs where each goes backward once."""
+def training_passes(network: Network, criterion: Criterion, unused: bool = False) -> Passes:
+    """Return the network, or what stands in for it.
+
+    With several processes it averages gradients; `unused` says that a part of the network takes no part in a step.
+    Alone on a GPU its passes are recorded as CUDA graphs, where each goes backward once.
+    """
+    if processes() > 1:
+        return SharedPasses(network, unused)
     once = criterion.config.generator_identity == 1
     return RecordedPasses(network) if network.mean.is_cuda and once else network
 
@@ -84,6 +92,8 @@ def forward(
             images = {**images, Modality.AUXILIARY: made.detach().requires_grad_() if apart else made}
             of_each[Modality.AUXILIARY] = labels.repeat(len(generated))
         outputs = passes(images)
+    if processes() > 1:
+        outputs, of_each = gathered_outputs(outputs, of_each)
     total, parts = criterion(outputs.features, outputs.embeddings, outputs.logits, of_each, progress=progress)
     return Forward(total, parts, outputs, images, of_each, made)
 
@@ -91,8 +101,9 @@ def forward(
 def backward(done: Forward, criterion: Criterion) -> None:
     """Fill the gradients of a forward pass; of the identity loss's the generator gets its configured share."""
     seen, made = done.images.get(Modality.AUXILIARY), done.generated
+    total = done.total * processes()  # gradients are averaged over them, that of the whole loss is their sum
     if made is None or seen is None or seen is made:
-        done.total.backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]
         return
-    identity = criterion.identity(done.outputs.logits, done.labels)
-    backward_sharing(done.total, identity, made, seen, criterion.config.generator_identity)
+    identity = criterion.identity(done.outputs.logits, done.labels) * processes()
+    backward_sharing(total, identity, made, seen, criterion.config.generator_identity)

@@ -17,6 +17,7 @@ from mun.checkpoint import CARD, WEIGHTS, build_network, load_tensors, save_chec
 from mun.data.fresh import check_fresh
 from mun.data.source import Source
 from mun.data.sources import read_source
+from mun.distributed import is_first, processes, rank, wait
 from mun.evaluation.galleries import draw_trials
 from mun.evaluation.protocols import protocol_of
 from mun.losses.criterion import Criterion
@@ -39,6 +40,7 @@ from mun.training.run import (
     write_settings,
 )
 from mun.training.schedule import build_optimizer, learning_rate, set_learning_rate, snapshot_steps
+from mun.training.shared import share_statistics
 from mun.training.step import backward, forward, training_passes
 from mun.training.validation import validate, validation_protocol
 
@@ -46,7 +48,7 @@ __all__ = ["Trainer", "start_run", "train"]
 
 
 class Trainer:
-    """A run in memory: network, losses, optimiser, images, and the step it has reached.
+    """A run in memory, in one of several processes or alone: network, losses, optimiser, images, the step reached.
 
     Args:
         folder: A run started with `start_run`; it goes on from its newest state.
@@ -65,9 +67,11 @@ class Trainer:
         self.steps = self.config.train.epochs * self.steps_per_epoch
         network = build_network(self.config, self.batches.sampler.num_classes, self.seed).to(device)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if processes() > 1:
+            share_statistics(network)
         criterion = Criterion(self.config.loss, network.num_features).to(device)
         self.network: Network = network
-        self.passes = training_passes(network, criterion)
+        self.passes = training_passes(network, criterion, self.config.train.modalities == "visible")
         self.criterion = criterion
         pretrained = self.settings.pretrained
         optimizer = build_optimizer(network, self.config.train, bool(pretrained))
@@ -84,7 +88,8 @@ class Trainer:
         auxiliary = self.network.auxiliary
         if not auxiliary.num_images:
             return ()
-        draws = torch.Generator().manual_seed(int(np.random.SeedSequence([self.seed, 4, step]).generate_state(1)[0]))
+        words = [self.seed, 4, step, *([rank()] if rank() else [])]  # other pairs draw other numbers
+        draws = torch.Generator().manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
         if auxiliary.second_view:
             images = self.batches.second_view(step, draws)
         return self.passes.generate(images[Modality.VISIBLE], images[Modality.INFRARED], draws)
@@ -137,7 +142,7 @@ class Trainer:
         line |= self.criterion.identity_by_modality(done.outputs.logits, done.labels)
         line |= self.criterion.diagnostics(done.outputs.features, done.outputs.embeddings, done.labels)
         line |= self.generator_diagnostics(images)
-        count = sum(len(values) for values in done.images.values())
+        count = processes() * sum(len(values) for values in done.images.values())
         return {**line, "lr": rate, "seconds": seconds, "images_per_second": count / seconds}
 
     def generator_diagnostics(self, images: Mapping[Modality, Tensor]) -> dict[str, float]:
@@ -180,7 +185,7 @@ class Trainer:
     def keep_snapshot(self) -> None:
         """Store the generator's state where a snapshot is due."""
         state = self.network.auxiliary.state_dict()
-        if self.state.step in self.snapshot_steps and state:
+        if self.state.step in self.snapshot_steps and state and is_first():
             now = {name: tensor.detach().cpu() for name, tensor in state.items()}
             write_snapshots(self.folder, {**read_snapshots(self.folder), self.state.step: now})
 
@@ -188,6 +193,7 @@ class Trainer:
         """Write the finished checkpoint into the run's folder and return that folder."""
         selection: dict[str, Any] = {"by": "last step"}
         self.keep_snapshot()
+        wait()  # until the first process has written the best weights
         step = self.state.step
         if self.config.train.select == "best" and self.state.best:
             step = self.state.best["step"]
@@ -203,6 +209,8 @@ class Trainer:
         network: Network = recalibrated(self.network, self.batches.plain()).cpu()
         if self.config.train.modalities == "visible":  # what was learnt begins both
             network.stems["infrared"].load_state_dict(network.stems["visible"].state_dict())
+        if not is_first():
+            return self.folder
         card = make_card(self.folder, self.settings, self.source, step, selection, self.device)
         save_checkpoint(self.folder, network, card)
         return self.folder

@@ -1,0 +1,129 @@
+"""Several processes of `torchrun` that work as one: each does its share of the images, all know the result.
+
+Alone, without torchrun, every function leaves things as they are. The folder of a run and the data lie on a disk that
+all machines see; the first process alone writes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["gathered", "is_first", "local_first", "own_part", "processes", "rank", "share", "summed", "together"]
+__all__ += ["wait"]
+
+T = TypeVar("T")
+PATIENCE = timedelta(hours=1)  # for the others, which may decode a whole data set meanwhile
+LOST = "another process of this job has ended, so this one ends too; a training goes on with --resume"
+SIGNS = ("gloo", "NCCL", "onnection closed", "onnection reset", "store->get")  # of a lost process in torch's errors
+
+
+def processes() -> int:
+    """Return how many processes work as one; 1 alone."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Return the number of this process, from 0."""
+    return dist.get_rank() if processes() > 1 else 0
+
+
+def is_first() -> bool:
+    """Return whether this process is the one that writes and prints."""
+    return rank() == 0
+
+
+def wait() -> None:
+    """Wait until all processes are here."""
+    if processes() > 1:
+        dist.barrier()
+
+
+@contextmanager
+def together(device: torch.device) -> Iterator[torch.device]:
+    """Join the other processes of `torchrun`, where there are some; yields the device of this one.
+
+    Raises:
+        ConnectionError: Another process has ended, or all are asked to end.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        yield device
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    signal.signal(signal.SIGTERM, _end)  # torchrun sends it to the others once one has ended
+    try:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        yield device
+        wait()
+    except RuntimeError as error:
+        if isinstance(error, dist.DistError) or any(sign in str(error) for sign in SIGNS):
+            raise ConnectionError(LOST) from None
+        raise
+    dist.destroy_process_group()
+
+
+def _end(*_: object) -> None:
+    raise ConnectionError(LOST)
+
+
+@contextmanager
+def local_first() -> Iterator[None]:
+    """Let the first process of each machine do something before the others of that machine, as to fill a cache."""
+    first = processes() == 1 or int(os.environ["LOCAL_RANK"]) == 0
+    if not first:
+        wait()
+    yield
+    if first:
+        wait()
+
+
+def share(items: Sequence[T]) -> Sequence[T]:
+    """Return the items that this process works on; each belongs to exactly one process."""
+    return items[rank() :: processes()]
+
+
+def own_part(count: int) -> slice:
+    """Return the rows of this process out of `count`, in one piece, as long as those of the others.
+
+    Raises:
+        ValueError: The processes cannot share them evenly.
+    """
+    if count % processes():
+        raise ValueError(f"expected a multiple of {processes()} pairs per step for as many processes, got {count}")
+    each = count // processes()
+    return slice(rank() * each, (rank() + 1) * each)
+
+
+def summed(values: NDArray[Any], device: torch.device) -> NDArray[Any]:
+    """Add the arrays of all processes, which are of one shape; `device` is where they can be sent from."""
+    if processes() == 1:
+        return values
+    tensor = torch.from_numpy(np.ascontiguousarray(values)).to(device)
+    dist.all_reduce(tensor)
+    return tensor.cpu().numpy()
+
+
+def gathered(values: Tensor) -> Tensor:
+    """Put the rows of all processes behind one another, `(N, …)` of each; those of this process keep their gradient.
+
+    A loss of the whole, which every process computes, so has the gradient of this process's rows; summed over processes
+    it is the whole gradient.
+    """
+    if processes() == 1:
+        return values
+    parts = [torch.empty_like(values, requires_grad=False) for _ in range(processes())]
+    dist.all_gather(parts, values.detach().contiguous())
+    parts[rank()] = values
+    return torch.cat(parts)
