@@ -86,14 +86,23 @@ class Card:
         splits = self.data.get("splits", {})
         if not isinstance(splits, dict) or not all(map(_is_numbers, splits.values())):
             raise ValueError("expected card.data.splits to be the numbers of identities and images of each split")
+        if not _is_numbers(self.selection.get("scores", {})):
+            raise ValueError("expected card.selection.scores to be numbers by name")
         for place, score in enumerate(self.scores):
-            if not all(_is_numbers(score.get(name, {})) for name in ("mean", "sd")):
+            if not (_is_score(score) and _is_score(score.get("corrupted", {}))):
                 raise ValueError(f"expected card.scores[{place}] to have mean and sd as numbers by name")
+            if not isinstance(score.get("commands", []), list):
+                raise ValueError(f"expected card.scores[{place}] to have a list of commands")
 
 
 def _is_numbers(value: object) -> bool:
     """Return whether a JSON value is an object of numbers."""
     return isinstance(value, dict) and all(type(number) in (int, float) for number in value.values())
+
+
+def _is_score(value: object) -> bool:
+    """Return whether a JSON value is an object whose mean and sd, where it has them, are numbers by name."""
+    return isinstance(value, dict) and all(_is_numbers(value.get(name, {})) for name in ("mean", "sd"))
 
 
 def build_network(config: Config, num_classes: int, seed: int = 0) -> Network:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,6 @@ __all__ = ["COLUMNS", "ModelCard", "Score", "Setting", "model_card"]
 
 SHOWN_HASH = 12  # hexadecimal digits
 COLUMNS = (("rank-1", "rank1"), ("rank-10", "rank10"), ("mAP", "mean_ap"), ("mINP", "mean_inp"))
-SHOWN = tuple(name for _, name in COLUMNS)  # of the scores of a record
 DASH, TIMES, NOT_SAID = "\N{EN DASH}", "\N{MULTIPLICATION SIGN}", "not said"
 
 
@@ -54,7 +52,6 @@ class ModelCard:
         summary: What it is, in a sentence.
         facts: What its card knows, as label and words.
         scores: On people of no part in training or choice.
-        unreadable: Scores of the card that are not in a form this page knows.
         limits: What it cannot show, besides what no checkpoint can.
         commands: That made and measured it.
         settings: Every choice of the run.
@@ -64,7 +61,6 @@ class ModelCard:
     summary: str
     facts: list[tuple[str, str]]
     scores: list[Score]
-    unreadable: int
     limits: list[str]
     commands: list[str]
     settings: list[Setting]
@@ -81,17 +77,19 @@ def model_card(library: Library, checkpoint: str) -> ModelCard:
         raise ValueError(f"expected a checkpoint that can be used, {entry.name} cannot: {entry.reason}")
     if entry.own is not None:
         return own_card(entry, card)
-    read = [score for record in card.scores for score in read_scores(record)]
-    scores = [score for score in read if score is not None]
+    model, kind = card.config.model, card.config.model.auxiliary
+    third = "without an auxiliary modality" if kind == "none" else f"with the auxiliary modality {kind}"
+    trained = f"trained for {card.steps:,} steps" if card.steps else "with random weights, never trained,"
+    scores = [score for record in card.scores for score in scores_of(record)]
+    commands = [*card.command, *(command for score in scores for command in score.commands)]
     return ModelCard(
-        entry.name,
-        summary_of(card),
-        facts_of(entry, card),
-        scores,
-        len(read) - len(scores),
-        limits_of(card),
-        list(dict.fromkeys([*card.command, *(command for score in scores for command in score.commands)])),
-        list(settings_of(card.config)),
+        checkpoint=entry.name,
+        summary=f"A {model.backbone.replace('resnet', 'ResNet-')} of width {model.width:g}, {trained} {third}.",
+        facts=facts_of(entry, card),
+        scores=scores,
+        limits=limits_of(card),
+        commands=list(dict.fromkeys(commands)),
+        settings=list(settings_of(card.config)),
     )
 
 
@@ -109,15 +107,7 @@ def own_card(entry: CheckpointEntry, card: Card) -> ModelCard:
         "It has no auxiliary modality here: Auxiliary shows another checkpoint, Embeddings two modalities.",
     ]
     summary = "A model of your own, given on the command line; it stands beside the checkpoints in every tab."
-    return ModelCard(entry.name, summary, facts, [], 0, limits, card.command, [])
-
-
-def summary_of(card: Card) -> str:
-    """Say in a sentence what a checkpoint is."""
-    model, kind = card.config.model, card.config.model.auxiliary
-    third = "without an auxiliary modality" if kind == "none" else f"with the auxiliary modality {kind}"
-    trained = f"trained for {card.steps:,} steps" if card.steps else "with random weights, never trained,"
-    return f"A {model.backbone.replace('resnet', 'ResNet-')} of width {model.width:g}, {trained} {third}."
+    return ModelCard(entry.name, summary, facts, [], limits, card.command, [])
 
 
 def facts_of(entry: CheckpointEntry, card: Card) -> list[tuple[str, str]]:
@@ -132,7 +122,7 @@ def facts_of(entry: CheckpointEntry, card: Card) -> list[tuple[str, str]]:
         size = "the file is gone"
     return [
         ("Trained on", data_words(card.data)),
-        ("People", people_words(card.data)),
+        ("People", people_words(card.data.get("splits", {}))),
         ("Network", f"images of {model.height}{TIMES}{model.image_width} pixels{third}"),
         ("Budget", f"{card.steps:,} steps, {train.epochs} epochs asked for; {batch}"),
         ("Seed", f"{card.seed}, one run"),
@@ -145,49 +135,36 @@ def facts_of(entry: CheckpointEntry, card: Card) -> list[tuple[str, str]]:
 
 def data_words(data: Mapping[str, Any]) -> str:
     """Say what a checkpoint was trained on."""
-    name = data.get("name")
-    if name != "synvi":
-        return f"{name}" if isinstance(name, str) and name else NOT_SAID
-    words = ["SynVI (synthetic)"]
-    if isinstance(data.get("level"), str):
-        words.append(f"level {data['level']}")
-    named = (("level_version", "version"), ("level_hash", "hash"), ("seed", "seed"))
-    return ", ".join([*words, *(f"{text} {data[key]}" for key, text in named if key in data)])
+    if data.get("name") != "synvi":
+        return data.get("name") or NOT_SAID
+    named = (("level", "level"), ("level_version", "version"), ("level_hash", "hash"), ("seed", "seed"))
+    return ", ".join(["SynVI (synthetic)", *(f"{text} {data[key]}" for key, text in named if key in data)])
 
 
-def people_words(data: Mapping[str, Any]) -> str:
+def people_words(splits: Mapping[str, Mapping[str, float]]) -> str:
     """Say how many people and images each split had."""
-    splits, found = data.get("splits"), []
-    for split, text in (("train", "to train on"), ("val", "to validate on")):
-        counts = splits.get(split) if isinstance(splits, Mapping) else None
-        people, images = (
-            counts.get(name) if isinstance(counts, Mapping) else None for name in ("identities", "images")
-        )
-        if isinstance(people, int) and isinstance(images, int):
-            found.append(f"{people:,} {text} ({images:,} images)")
+    found = [
+        f"{splits[split]['identities']:,} {text} ({splits[split]['images']:,} images)"
+        for split, text in (("train", "to train on"), ("val", "to validate on"))
+        if {"identities", "images"} <= splits.get(split, {}).keys()
+    ]
     return ", ".join(found) or NOT_SAID
 
 
 def selection_words(selection: Mapping[str, Any]) -> str:
     """Say how the weights were chosen."""
-    words = [str(selection.get("by") or NOT_SAID)]
-    if isinstance(selection.get("protocol"), str):
-        words.append(selection["protocol"])
-    if isinstance(selection.get("identities"), int):
-        words.append(f"{selection['identities']:,} people")
-    if isinstance(selection.get("validations"), int):
-        words.append(f"{selection['validations']} validations")
-    scores = fractions(selection.get("scores"))
-    return ", ".join(
-        [*words, *(f"{title} {100 * scores[name]:.1f} % there" for title, name in COLUMNS if name in scores)]
-    )
+    words = [str(selection.get(name)) for name in ("by", "protocol") if name in selection]
+    counts = (("identities", "people"), ("validations", "validations"))
+    words += [f"{selection[name]} {text}" for name, text in counts if name in selection]
+    scores = selection.get("scores", {})
+    words += [f"{title} {100 * scores[name]:.1f} % there" for title, name in COLUMNS if name in scores]
+    return ", ".join(words) or NOT_SAID
 
 
 def limits_of(card: Card) -> list[str]:
     """List what a checkpoint cannot show, from what its card says."""
-    model, limits = card.config.model, []
-    if not card.steps:
-        limits.append("It was not trained: its weights are random.")
+    model = card.config.model
+    limits = [] if card.steps else ["It was not trained: its weights are random."]
     if card.data.get("name") == "synvi":
         before = "learned from other images, then from" if "pretrained" in card.data else "seen"
         limits.append(f"It has {before} rendered people only. How it does on photographs of real people is not known.")
@@ -201,67 +178,37 @@ def limits_of(card: Card) -> list[str]:
     return limits
 
 
-def read_scores(record: object) -> Iterator[Score | None]:
-    """Read one record of scores, and that of corrupted images within it; `None` for what is in another form."""
-    if not isinstance(record, Mapping):
-        yield None
-        return
-    yield read_score(record, ())
-    corrupted = record.get("corrupted")
-    if isinstance(corrupted, Mapping):
+def scores_of(record: Mapping[str, Any]) -> Iterator[Score]:
+    """Write the line of a record of scores, and that of its corrupted images."""
+    yield line_of(record, "")
+    if corrupted := record.get("corrupted"):
         severity = corrupted.get("severity")
-        drawn = f"severity {severity}" if isinstance(severity, int) else "severity drawn from 1 to 5"
-        words = f"visible images corrupted ({corrupted.get('order')}), {drawn}"
+        drawn = "severity drawn from 1 to 5" if severity is None else f"severity {severity}"
+        words = f", visible images corrupted ({corrupted.get('order')}), {drawn}"
         inner = {**record, **corrupted, "trials": corrupted.get("passes"), "commands": [corrupted.get("command")]}
-        yield read_score(inner, (words,))
+        yield line_of(inner, words)
 
 
-def read_score(record: Mapping[str, Any], notes: tuple[str, ...]) -> Score | None:
-    """Read the means and deviations of a record; a part that is missing is left out, as long as there is a mean."""
-    mean, sd = (fractions(record.get(name)) for name in ("mean", "sd"))
-    if not mean:
-        return None
-    shots, trials, people, queries = (
-        count(record.get(name)) for name in ("shots", "trials", "identities", "num_valid")
-    )
-    extra = [words for name, words in (("flip", "image and mirror"), ("rerank", "re-ranked")) if record.get(name)]
-    name = [text(record.get("protocol")) or "protocol not said", *([] if shots is None else [f"{shots}-shot"])]
-    galleries = DASH if trials is None else f"{trials} {text(record.get('sampler'))}".rstrip()
-    commands = record.get("commands")
+def line_of(record: Mapping[str, Any], note: str) -> Score:
+    """Write the line of one record; what it does not say is a dash."""
+    mean, trials = record.get("mean", {}), record.get("trials", DASH)
+    sd = {} if trials == 1 else record.get("sd", {})
+    extra = [words for name, words in (("flip", ", image and mirror"), ("rerank", ", re-ranked")) if record.get(name)]
+    shots = f", {record['shots']}-shot" if "shots" in record else ""
     return Score(
-        ", ".join([*name, *extra, *notes]),
+        f"{record.get('protocol', 'protocol not said')}{shots}{''.join(extra)}{note}",
         (
-            *(DASH if value is None else f"{value:,}" for value in (people, queries)),
-            galleries,
-            *(percent(mean.get(name), sd.get(name) if trials != 1 else None) for name in SHOWN),
+            *(f"{record[name]:,}" if name in record else DASH for name in ("identities", "num_valid")),
+            f"{trials} {record.get('sampler', '')}",
+            *(percent(mean[name], sd.get(name)) if name in mean else DASH for _, name in COLUMNS),
         ),
-        tuple(one for one in commands if isinstance(one, str)) if isinstance(commands, list) else (),
+        tuple(map(str, record.get("commands", ()))),
     )
 
 
-def percent(mean: float | None, sd: float | None) -> str:
+def percent(mean: float, sd: float | None) -> str:
     """Write a score and its spread."""
-    return DASH if mean is None else f"{100 * mean:.1f}" + ("" if sd is None else f" ± {100 * sd:.1f}")
-
-
-def fractions(value: object) -> dict[str, float]:
-    """Keep the numbers of `SHOWN`."""
-    pairs = value.items() if isinstance(value, Mapping) else ()
-    return {
-        name: float(one)
-        for name, one in pairs
-        if name in SHOWN and isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one)
-    }
-
-
-def count(value: object) -> int | None:
-    """Keep a whole number."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def text(value: object) -> str:
-    """Keep text."""
-    return value if isinstance(value, str) else ""
+    return f"{100 * mean:.1f}" + ("" if sd is None else f" ± {100 * sd:.1f}")
 
 
 def settings_of(group: Any) -> Iterator[Setting]:

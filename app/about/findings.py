@@ -174,6 +174,22 @@ class Table:
         """The rows that were run."""
         return [row for row in self.rows if row.score is not None]
 
+    def row(self, name: str) -> Row | None:
+        """Find a row that was run."""
+        return next((row for row in self.run if row.name == name), None)
+
+    def score_of(self, name: str) -> tuple[float, float, float] | None:
+        """MAP of a row, and one standard deviation over seeds to either side; `None` where it was not run."""
+        if (row := self.row(name)) is None or row.score is None:
+            return None
+        sd = row.values.get("mean_ap_seed_sd", 0.0)
+        return row.score, row.score - sd, row.score + sd
+
+    def answer(self) -> tuple[float, float, float] | None:
+        """The first difference that the experiment asks for, and both ends of its interval."""
+        made = self.claims[0].paired if self.claims else None
+        return (made.mean, made.low, made.high) if made else None
+
     def best(self, name: str) -> str:
         """Name of the row with the highest score of a column; empty where the column is no score."""
         scored = [row for row in self.run if name in row.values and COLUMNS[name][2] == "score"]
@@ -190,18 +206,16 @@ class Table:
         if ours is not None and base is not None and ours.score is not None and base.score is not None:
             made = ours.values["mean_ap_difference"]
             way = "more" if made > 0 else "less"
-            why = "more than other people or other seeds explain" if ours.clear else "no more than other seeds may give"
+            why = "neither other people nor other seeds explain" if ours.clear else "other people or seeds may explain"
             said.append(
-                f"{ours.label} has {100 * ours.score:.1f} % mAP, {100 * abs(made):.1f} points {way} than"
-                f" {self.reference} with {100 * base.score:.1f} %: {why}."
+                f"{ours.label} reaches {100 * ours.score:.1f} % mAP, {100 * abs(made):.1f} points {way} than"
+                f" {self.reference} at {100 * base.score:.1f} %; {why} the difference."
             )
         elif self.claims and (asked := self.claims[0].paired) is not None:
             said.append(f"{self.claims[0].label}: {points(asked)} points of mAP.")
-        said.append(
-            f"Clearly ahead of {quoted(self.reference)}: {'; '.join(ahead) or 'nobody'}."
-            f" Clearly behind: {'; '.join(behind) or 'nobody'}."
-            + (" The others are not told from it." if len(ahead) + len(behind) < len(compared) else "")
-        )
+        rest = " The others cannot be told apart from it." if len(ahead) + len(behind) < len(compared) else ""
+        better, worse = ("; ".join(labels) or "none" for labels in (ahead, behind))
+        said.append(f"Clearly better than {quoted(self.reference)}: {better}. Clearly worse: {worse}.{rest}")
         return [*said, self.scope()]
 
     def scope(self) -> str:
@@ -238,8 +252,8 @@ def forest(table: Table) -> tuple[list[Line], list[tuple[float, str]]]:
     compared = [(row, one) for row, one in made if one is not None]
     if not compared:
         return [], []
-    ends = [spread(one) for _, one in compared]
-    low, high = min(0.0, *(end[0] for end in ends)), max(0.0, *(end[1] for end in ends))
+    placed = [(row, one, ends(one)) for row, one in compared]
+    low, high = min(0.0, *(min(made) for *_, made in placed)), max(0.0, *(max(made) for *_, made in placed))
     pad = 0.04 * (high - low or 0.01)
     low, high = low - pad, high + pad
 
@@ -249,20 +263,17 @@ def forest(table: Table) -> tuple[list[Line], list[tuple[float, str]]]:
     step = next((one for one in STEPS if 100 * (high - low) / one <= MAX_TICKS), STEPS[-1])
     first, last = math.ceil(100 * low / step), math.floor(100 * high / step)
     ticks = [(place(number * step / 100), signed(number * step)) for number in range(first, last + 1)]
-    lines = []
-    for row, one in sorted(compared, key=lambda pair: -pair[1].mean):
-        sd = 0.0 if math.isnan(one.seed_sd) else one.seed_sd
-        interval = (one.mean, one.mean) if math.isnan(one.low) else (one.low, one.high)
-        edges = (one.mean, *interval, one.mean - sd, one.mean + sd)
-        lines.append(Line(row, points(one), *map(place, edges)))
+    lines = [
+        Line(row, points(one), *map(place, made)) for row, one, made in sorted(placed, key=lambda line: -line[1].mean)
+    ]
     return lines, ticks
 
 
-def spread(made: Paired) -> tuple[float, float]:
-    """Say how far a difference reaches, with interval and standard deviation over seeds."""
+def ends(made: Paired) -> tuple[float, float, float, float, float]:
+    """Return a difference, both ends of its interval, and one standard deviation over seeds to either side."""
     sd = 0.0 if math.isnan(made.seed_sd) else made.seed_sd
-    known = [value for value in (made.mean - sd, made.mean + sd, made.low, made.high) if not math.isnan(value)]
-    return min(known), max(known)
+    low, high = (made.mean, made.mean) if math.isnan(made.low) else (made.low, made.high)
+    return made.mean, low, high, made.mean - sd, made.mean + sd
 
 
 def signed(value: float) -> str:
@@ -296,10 +307,9 @@ def main_of(tables: Sequence[Table]) -> Table:
 def grid(tables: Sequence[Table]) -> list[tuple[str, list[tuple[str, float | None]]]]:
     """Set mAP of every row side by side over settings, then the first difference that the experiment asks for."""
     lines: list[tuple[str, list[tuple[str, float | None]]]] = []
-    for first in tables[0].rows:
-        found = [next((row for row in table.rows if row.name == first.name), first) for table in tables]
-        if any(row.score is not None for row in found):
-            lines.append((first.label, [(row.cell("mean_ap"), row.score) for row in found]))
+    for name, label in {row.name: row.label for table in tables for row in table.run}.items():
+        found = [table.row(name) for table in tables]
+        lines.append((label, [(row.cell("mean_ap"), row.score) if row else (DASH, None) for row in found]))
     asked = [table.claims[0] for table in tables if table.claims and table.claims[0].paired is not None]
     if len(asked) == len(tables):
         made = [one.paired for one in asked if one.paired is not None]

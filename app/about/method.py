@@ -4,90 +4,82 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from app.library import Library
+from app.library.pair_encoder import PairEncoder, generator_names
+from app.library.pairs import collection_pair, opening_pair
 from app.library.thumbnails import encoded
-from mun.auxiliary.panel import fit_display
-from mun.data.cache import decode_samples
-from mun.data.pairing import pair_samples
-from mun.embedding import auxiliary_images
+from mun.config import Config
 from mun.training.card import flag_text
 
-__all__ = ["STEPS", "Choice", "Pictures", "open_options", "pictures"]
+__all__ = ["STEPS", "choices", "open_options", "pictures"]
 
 STEPS = 4  # drawings of the tour
-SAMPLED = 16  # pairs that the mapping from the generator's values to pixels is fitted to
 OPEN = "; not stated: "
+# Part of the method, what the paper says of it, and what was chosen here.
+PAPER = (
+    ("Auxiliary generator", "several intra-modality learners, one cross-modality learner, and a layer scale between"
+     " them", "works on images: a visible and an infrared image of one person give one auxiliary image of that person"),
+    ("Intra-modality learner", "depth-wise convolutions of several kernel sizes, for each modality",
+     "sizes {kernels}; their sum, the normalisation and the path around them are ours"),
+    ("Cross-modality learner", "spatial pyramid pooling, then fusion to what both share",
+     "{bins} bins, fused bin by bin; nothing at full resolution mixes the two, for a pair is not aligned"),
+    ("Layer scale", "a learned ratio of the two branches, which moves during training",
+     "one factor per channel, after both branches are brought to one strength, so that the ratio has a meaning"),
+    ("Identity alignment", "triplets over the identities' centers of three modalities, with the hardest positive and"
+     " negative", "centers by identity, never by place in the batch; one mean over all centers"),
+    ("Modality alignment", "prototypes that accumulate over time, with the auxiliary modality as bridge",
+     "the accumulated value with the gradient of the batch, so that the accumulation does not damp learning"),
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Something that our sources leave open: what it is, what is chosen here and why, the option that changes it."""
+def choices(config: Config) -> list[tuple[str, str, str]]:
+    """List the parts of the method: the part, what the paper says as far as our sources tell, and what is done here."""
+    generator = config.model.generator
+    bins = ", ".join(f"{rows}\N{MULTIPLICATION SIGN}{columns}" for rows, columns in generator.bins)
+    kernels = ", ".join(map(str, generator.kernels))
+    told = [(part, paper, here.format(kernels=kernels, bins=bins)) for part, paper, here in PAPER]
+    left = [
+        (f"{part} (--{option.replace('_', '-')})", "not stated in our sources", here)
+        for part, here, option in open_options(config)
+    ]
+    return [*told, *left]
 
-    part: str
-    here: str
-    option: str
 
+def open_options(group: Any) -> Iterator[tuple[str, str, str]]:
+    """List the options of a config whose own text says that our sources do not state them.
 
-@dataclass(frozen=True)
-class Pictures:
-    """A pair of the data and the auxiliary image that a checkpoint makes of it, as data URIs.
-
-    Attributes:
-        visible: The visible image.
-        infrared: The infrared image.
-        auxiliary: What the checkpoint's generator makes of both.
-        words: Where they are from, in a sentence.
+    Returns:
+        What each is, what is chosen here and why, the option that changes it.
     """
-
-    visible: str
-    infrared: str
-    auxiliary: str
-    words: str
-
-
-def open_options(group: Any) -> Iterator[Choice]:
-    """List the options of a config whose own text says that our sources do not state them."""
     for item in dataclasses.fields(group):
         value, text = getattr(group, item.name), str(item.metadata.get("text", ""))
         if dataclasses.is_dataclass(value):
             yield from open_options(value)
         elif OPEN in text:
             what, _, why = text.partition(OPEN)
-            here = why if why.startswith(flag_text(value)) else f"{flag_text(value)}: {why}"
-            yield Choice(what, here, item.name)
+            yield what, why if why.startswith(flag_text(value)) else f"{flag_text(value)}: {why}", item.name
 
 
-def pictures(library: Library, data: str) -> Pictures:
-    """Show the method on the first pair of a data set, once for all visitors.
+def pictures(library: Library, data: str) -> dict[str, str]:
+    """Show the method on the first pair of the Auxiliary tab.
+
+    Returns:
+        The visible, the infrared and the auxiliary image as data URIs, by name, and as `words` where they are from.
 
     Raises:
         ValueError: No checkpoint with MUN's generator is loaded, nobody is seen in both modalities, or an image or the
             checkpoint is gone from the disk.
     """
-    cards = ((name, library.checkpoints[name].card) for name in library.usable)
-    names = [name for name, card in cards if card is not None and card.config.model.auxiliary == "mun"]
+    names = generator_names(library)
     if not names:
         raise ValueError("expected a checkpoint with MUN's generator, none is loaded; train one by --auxiliary mun")
-    collection = library.collections[data]
-    key = ("about-pictures", library.checkpoints[names[0]].content, collection.content)
-
-    def make() -> Pictures:
-        network, pairs = library.network(names[0]), pair_samples(collection.samples)
-        sampled = [pairs[row] for row in range(0, len(pairs), max(1, len(pairs) // SAMPLED))][:SAMPLED]
-        try:
-            images = auxiliary_images(network, sampled)[:, 0]
-            sides = decode_samples(
-                [pairs[0].visible, pairs[0].infrared], network.config.height, network.config.image_width
-            )
-        except OSError:
-            raise ValueError(f"an image of {collection.title} is gone from the disk; start the app again") from None
-        third = fit_display(images).pixels(torch.from_numpy(images[0]))
-        words = f"Person {pairs[0].visible.pid} of {collection.title}; {names[0]} makes the third image of the two."
-        return Pictures(encoded(sides[0]), encoded(sides[1]), encoded(third), words)
-
-    return library.cache.get(key, make, lambda made: len(repr(made)))
+    eye = PairEncoder(library, names[0], data, collection_pair(library, data, *opening_pair(library, data)))
+    try:
+        third = eye.display.pixels(eye.generated()[0][0])
+    except OSError:
+        raise ValueError("an image of the data is gone from the disk; start the app again") from None
+    visible, infrared = eye.pair.pixels[eye.size]
+    words = f"Person {eye.pair.pid} of {library.collections[data].title}; {names[0]} makes the third image of the two."
+    return {"visible": encoded(visible), "infrared": encoded(infrared), "auxiliary": encoded(third), "words": words}

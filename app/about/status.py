@@ -62,21 +62,17 @@ def answer(library: Library, request: Nothing) -> dict[str, Any]:  # noqa: ARG00
 def describe(entry: CheckpointEntry) -> dict[str, Any]:
     """Describe one checkpoint; what only a usable one can tell is `None` for others, and `reason` says why."""
     card = entry.card
-    known = dict.fromkeys(("auxiliary", "backbone", "width", "parameters", "trained_on"))
-    described: dict[str, Any] = {
+    model = card.config.model if card else None
+    return {
         "name": entry.name,
         "title": entry.title,
         "usable": card is not None,
-        "reason": entry.reason if card is None else None,
-        **known,
-        "scores": [],
+        "reason": None if card else entry.reason,
+        **{name: getattr(model, name, None) for name in ("auxiliary", "backbone", "width")},
+        "parameters": entry.parameters if card else None,
+        "trained_on": card.data.get("name") if card else None,
+        "scores": card.scores if card else [],
     }
-    if card is not None:
-        model, trained_on = card.config.model, card.data.get("name")
-        described |= {"auxiliary": model.auxiliary, "backbone": model.backbone, "width": model.width}
-        described |= {"parameters": entry.parameters, "scores": card.scores}
-        described["trained_on"] = trained_on if isinstance(trained_on, str) else None
-    return described
 
 
 def device_of(library: Library) -> str:

@@ -19,19 +19,7 @@ from mun.synvi.camera import CAMERAS
 from mun.synvi.levels import LEVELS, Knobs, Level
 from mun.synvi.sheet import CAMERA_ORDER, knob_pictures, people_by_camera
 
-__all__ = [
-    "ALL",
-    "CAMERA_NAMES",
-    "CHANGES",
-    "KNOBS",
-    "LEVEL_NAMES",
-    "bounds",
-    "changed",
-    "knob",
-    "known",
-    "levels",
-    "sheet",
-]
+__all__ = ["ALL", "CAMERA_NAMES", "CHANGES", "KNOBS", "LEVEL_NAMES", "bounds", "changed", "knob", "levels", "sheet"]
 
 ALL = "all"
 LEVEL_NAMES = ("standard", *(name for name in LEVELS if name != "standard"))
@@ -59,17 +47,12 @@ KNOBS: dict[str, str] = {
 }
 # What can be changed in an image that is rendered again: its title, the change, and why nothing may be seen of it.
 CHANGES: dict[str, tuple[str, Change, str]] = {
-    "colour": ("another visible colour", Change(upper_colour=(0.75, 0.1, 0.15)), "infrared keeps every byte"),
-    "infrared": ("another infrared reflectance", Change(upper_infrared=0.95), "visible light keeps every byte"),
-    "pattern": ("another pattern", Change(upper_pattern=Pattern("checks")), "infrared does not show this pattern"),
+    "colour": ("with another visible colour", Change(upper_colour=(0.75, 0.1, 0.15)), "infrared keeps every byte"),
+    "infrared": ("with another infrared reflectance", Change(upper_infrared=0.95), "visible light keeps every byte"),
+    "pattern": ("with another pattern", Change(upper_pattern=Pattern("checks")), "infrared does not show this pattern"),
     "bag": ("without the bag", Change(without=("bag",)), "this person carries none, or it is hidden"),
     "turn": ("turned to the camera", Change(yaw=0.0), "the person faces the camera already"),
 }
-
-
-def known(library: Library, key: tuple[object, ...]) -> bool:
-    """Say whether pictures can be had at once."""
-    return key in library.cache
 
 
 def kept(library: Library, key: tuple[object, ...], make: Callable[[], T]) -> T:
@@ -149,10 +132,10 @@ def described(modality: str, made: Counterfactual) -> Changed:
     return Changed(modality, encoded(made.before), encoded(made.after), encoded(mask), float(differs.mean()))
 
 
-def levels() -> list[tuple[str, list[str]]]:
+def levels() -> list[list[str]]:
     """List every level with its version and hash, and the values of its knobs."""
     return [
-        (f"{level.name} {level.version}", [level.hash, *(f"{value:g}" for value in asdict(level.knobs).values())])
+        [f"{level.name} {level.version}", level.hash, *(f"{value:g}" for value in asdict(level.knobs).values())]
         for level in LEVELS.values()
     ]
 
@@ -164,6 +147,7 @@ def bounds() -> list[list[str]]:
         ValueError: The file is gone.
     """
     try:
-        return list(csv.reader(BOUNDS.read_text(encoding="utf-8").splitlines()))
+        lines = csv.reader(BOUNDS.read_text(encoding="utf-8").splitlines())
+        return [[f"{search}: {bound}", *values] for search, bound, *values in lines]
     except OSError:
         raise ValueError(f"expected {BOUNDS.name} among the assets, found none") from None

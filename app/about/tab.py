@@ -135,30 +135,33 @@ def draw_findings(library: Library, request: Look, later: bool) -> Drawn:
     if not tables:
         return {"about-body": html("about_empty.html", broken=broken)}, False
     table = next(one for one in tables if one.name == request.table)
-    family, experiments = siblings(tables, table), {one.experiment: siblings(tables, one) for one in tables}
-    key = ("curves", table.experiment)
-    curves = len(family) > 1 and (later or key in library.cache)
-    lines, ticks = forest(table)
-    body = Piece(
-        (table.name, curves),
-        lambda: html(
+    family, key = siblings(tables, table), ("curves", table.experiment)
+    several = len(family) > 1
+    curves = several and (later or key in library.cache)
+
+    def body() -> str:
+        lines, ticks = forest(table)
+        groups = {one.experiment: siblings(tables, one) for one in tables}
+        return html(
             "about_findings.html",
             table=table,
             family=family,
             experiments=[
-                (main_of(all_).name, all_[0].about["title"], all_[0].experiment) for all_ in experiments.values()
+                (name, main_of(group).name, group[0].about["title"], name == table.experiment)
+                for name, group in groups.items()
             ],
+            settings=[(one.name, one.name, one.setting, one is table) for one in family],
             lines=lines,
             ticks=ticks,
-            ours=OURS,
+            marked=OURS,
             columns=[(name, *COLUMNS[name][:2], table.best(name)) for name in table.columns],
-            claims=[(one.label, points(one.paired) if one.paired else "not run", one.words) for one in table.claims],
+            points=points,
             missing=[row.label for row in table.rows if row.score is None],
-            grid=grid(family) if len(family) > 1 else [],
+            grid=grid(family) if several else [],
             figure=curves_svg(library, tables, table) if curves else "",
-        ),
-    )
-    return {"about-body": body}, len(family) > 1 and not curves
+        )
+
+    return {"about-body": Piece((table.name, curves), body)}, several and not curves
 
 
 def curves_svg(library: Library, tables: Sequence[Table], table: Table) -> str:
@@ -171,31 +174,37 @@ def curves_svg(library: Library, tables: Sequence[Table], table: Table) -> str:
 def draw_data(library: Library, request: Look, later: bool) -> Drawn:
     """Draw SynVI: people by cameras, a knob, a counterfactual, levels and bounds."""
     place = (request.level, request.camera, request.seed)
-    ready = later or synvi.known(library, ("sheet", *place))
-    level, collection = LEVELS[request.level], library.collections[request.data]
-    head, *lines = synvi.bounds()
+    ready = later or ("sheet", *place) in library.cache
+
+    def fields(*names: str) -> str:
+        return form("look", request, library, {"": names})
 
     def sheet() -> str:
-        rows = synvi.sheet(library, *place) if ready else ()
-        fields = form("look", request, library, {"": ("level", "camera")})
-        return html("about_sheet.html", rows=rows, level=level, seed=request.seed, fields=fields)
+        rows, level = synvi.sheet(library, *place) if ready else (), LEVELS[request.level]
+        return html("about_sheet.html", rows=rows, level=level, seed=request.seed, fields=fields("level", "camera"))
 
     def knob() -> str:
-        shown = synvi.knob(library, request.knob, request.person)
-        sides = ("the person before", "the person") if request.knob == "lookalikes" else ("visible", "infrared")
-        fields = form("look", request, library, {"": ("knob", "person")})
-        name, words = request.knob.replace("_", " "), synvi.KNOBS[request.knob]
-        return html("about_knob.html", pictures=shown, name=name, words=words, sides=sides, fields=fields)
+        return html(
+            "about_knob.html",
+            pictures=synvi.knob(library, request.knob, request.person),
+            name=request.knob,
+            title=request.knob.replace("_", " "),
+            words=synvi.KNOBS[request.knob],
+            sides=("the person before", "the person") if request.knob == "lookalikes" else ("visible", "infrared"),
+            fields=fields("knob", "person"),
+        )
 
     def change() -> str:
+        title, _, nothing = synvi.CHANGES[request.change]
+        collection, (head, *lines) = library.collections[request.data], synvi.bounds()
         return html(
             "about_change.html",
             made=synvi.changed(library, request.change, request.person),
-            title=synvi.CHANGES[request.change][0],
-            nothing=synvi.CHANGES[request.change][2],
-            fields=form("look", request, library, {"": ("change",)}),
+            title=title,
+            nothing=nothing,
+            fields=fields("change"),
             levels=synvi.levels(),
-            knobs=list(synvi.KNOBS),
+            knobs=[name.replace("_", " ") for name in synvi.KNOBS],
             head=head,
             lines=lines,
             synthetic=collection.synthetic,
@@ -216,26 +225,26 @@ def draw_method(library: Library, request: Look, later: bool) -> Drawn:  # noqa:
         made = method.pictures(library, pictured(library, request))
     except ValueError as error:
         problem = f"{error}"
-    config = Config()
-    generator = config.model.generator
-    bins = ", ".join(f"{rows}\N{MULTIPLICATION SIGN}{columns}" for rows, columns in generator.bins)
     values: dict[str, Any] = {"pictures": made, "problem": problem, "step": request.step, "steps": method.STEPS}
-    values |= {"choices": list(method.open_options(config)), "generator": generator, "bins": bins}
-    body = Piece((request.step, made, problem), lambda: html("about_method.html", **values))
-    return {"about-body": body}, False
+    key = tuple(values.values())
+    return {
+        "about-body": Piece(key, lambda: html("about_method.html", choices=method.choices(Config()), **values))
+    }, False
 
 
 def draw_models(library: Library, request: Look, later: bool) -> Drawn:  # noqa: ARG001
     """Draw a model card below the list of all checkpoints."""
     entries = library.checkpoints.values()
+    named = library.default_checkpoint if library.checkpoints[request.checkpoint].vectors else request.checkpoint
+    card = model_card(library, named)
     usable = by_budget(entry for entry in entries if entry.card)
     drawn = html(
         "about_models.html",
-        card=model_card(
-            library,
-            library.default_checkpoint if library.checkpoints[request.checkpoint].vectors else request.checkpoint,
-        ),
-        headings=("people", "queries", "galleries", *(heading for heading, _ in SCORES)),
+        card=card,
+        headings=("protocol", "people", "queries", "galleries", *(heading for heading, _ in SCORES)),
+        lines=[(one.name, *one.cells) for one in card.scores],
+        settings=[(one.name, one.value, one.default if one.changed else "the same", one.text) for one in card.settings],
+        changed=sum(one.changed for one in card.settings),
         entries=usable,
         broken=[entry for entry in entries if entry.reason],
         note=budget_note(usable),
@@ -309,10 +318,9 @@ def draw(tables: Sequence[Table], table: Table, what: str, kind: str, width: str
         ValueError: The table has no such figure.
     """
     from app.about import figure  # here: Matplotlib takes a second to load
-    from app.shared.figure import figure_bytes
+    from app.shared.figure import draw_plots, figure_bytes
 
-    family = siblings(tables, table)
-    shown = f" Shown at {link}" if link else ""
+    family, shown = siblings(tables, table), f" Shown at {link}" if link else ""
     if what == "forest":
         words = (
             f"{table.title}. Difference in mAP, points; line: 95 % interval over people; band: ± one standard deviation"
@@ -325,4 +333,5 @@ def draw(tables: Sequence[Table], table: Table, what: str, kind: str, width: str
         f"{table.about['title']}. Mean ± one standard deviation over seeds; for differences the 95 % interval over"
         f" people. {table.scope()} {NOBODY_REAL}{shown}"
     )
-    return figure_bytes(figure.draw_curves(figure.panels_of(family), words, table.about["commands"]), kind)
+    plots = figure.plots_of(family)
+    return figure_bytes(draw_plots(plots, words, table.about["commands"], one_legend=True), kind)

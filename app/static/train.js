@@ -5,12 +5,12 @@ let playing = null;
 const show = (place) => {
   const film = element.querySelector(".mun-train-film[data-frames]");
   if (!film) return;
-  const steps = film.dataset.steps.split(",");
-  const clipped = film.dataset.clipped.split(",");
+  const [steps, clipped] = [film.dataset.steps.split(","), film.dataset.clipped.split(",")];
   film.querySelector("input").value = place;
   film.querySelector("[data-sprite]").style.transform = `translateX(${(-100 * place) / steps.length}%)`;
-  const percent = (100 * clipped[place]).toFixed(Number(clipped[place]) >= 0.1 ? 0 : 1);
-  film.querySelector("output").textContent = `step ${Number(steps[place]).toLocaleString("en")}, ${percent} % of its values cut off`;
+  const percent = (100 * clipped[place]).toFixed(clipped[place] >= 0.1 ? 0 : 1);
+  const cut = clipped[place] ? `, ${percent} % of its values cut off` : "";
+  film.querySelector("output").textContent = `step ${Number(steps[place]).toLocaleString("en")}${cut}`;
 };
 const last = () => Number(element.querySelector(".mun-train-film input")?.max ?? 0);
 const halt = () => {

@@ -122,9 +122,9 @@ def test_a_number_and_enter_count_and_what_is_not_allowed_is_said(visit: Visit) 
     height.press("Enter")
     page.get_by_text("expected height to be a whole number from 32 to 512, got 9999").first.wait_for()
     page.keyboard.press("Escape")
-    page.locator(".mun-train-preset[data-key=ten]").click()
-    page.wait_for_selector('.mun-train-preset[data-key=ten][aria-pressed="true"]')
+    page.locator(".mun-train-presets [data-key=ten]").click()
+    page.wait_for_selector('.mun-train-presets [data-key=ten][aria-pressed="true"]')
     assert "preset=ten" in page.url
     assert page.locator("#train-problem").count() == 0
-    assert page.locator(".mun-train-preset[data-key=gpu]").is_disabled()
+    assert page.locator(".mun-train-presets [data-key=gpu]").is_disabled()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
