@@ -117,6 +117,11 @@ class Background:
         threading.Thread(target=self._run, args=(key, job, ticket), name="background", daemon=True).start()
         return job.begun
 
+    def knows(self, key: Hashable) -> bool:
+        """Say whether a job is under way, or has failed or was stopped."""
+        with self._lock:
+            return key in self._progress
+
     def stop(self, key: Hashable, who: str = "") -> None:
         """Stop a job after the step in hand; do nothing where there is none.
 

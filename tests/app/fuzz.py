@@ -62,6 +62,7 @@ NAMES: dict[str, Name] = {
         ["", "", "collection", "", "", 0, 0.0, 0.5, 0, -1, -1, "", ""], lenient=frozenset({6, 7, 9, 10})
     ),  # fractions, and -1
     "explain": Name(["", "", "", "image", "", "image", "by layer", "nothing", 0]),
+    "analyse": Name(["", "", "", ""]),
     "train_start": Name([{"preset": "taste"}], event="error"),
     "train_status": Name([""]),
     "train_stop": Name(["run-mun-000000", "token"], event="error"),

@@ -115,7 +115,7 @@ def test_no_image_file_leaves_through_the_file_route(url: str, library: Library)
 
 def test_only_the_public_functions_are_documented(url: str) -> None:
     info = httpx.get(f"{url}gradio_api/info", timeout=30).json()
-    views = {"/retrieve", "/evaluate", "/retrieve_image", "/project", "/auxiliary", "/explain"}
+    views = {"/retrieve", "/evaluate", "/retrieve_image", "/project", "/auxiliary", "/explain", "/analyse"}
     assert set(info["named_endpoints"]) == {"/status", *views, "/train_start", "/train_status", "/train_stop"}
 
 

@@ -1,0 +1,1 @@
+"""The Analysis tab: where a model fails, and why."""

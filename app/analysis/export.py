@@ -1,0 +1,164 @@
+"""What leaves the Analysis tab: figures, tables, and everything as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+from app.analysis.compute import analysis, corruption_curves, knobs, probed, task
+from app.analysis.request import View
+from app.library import Library
+from app.library.checkpoints import budget_note
+from app.shared.export import WIDTH_NAMES, checkpoint_words, describe_data, described_csv, latex_table, safe_stem
+from app.shared.request import Request, Text, one_of, option
+from app.shared.tab import File, Menu, Press
+from mun.analysis.probes import Probe
+from mun.analysis.report import Analysis, tables
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["MENUS", "Options", "write"]
+
+ALL = ("png", "pdf", "svg", "csv", "latex")
+MENUS = (
+    Menu("Queries", "queries", ("png", "pdf", "svg", "csv")),
+    Menu("Slices", "slices", ALL),
+    Menu("Directions", "directions", ("csv", "latex")),
+    Menu("Confused pairs", "confused", ("csv", "latex")),
+    Menu("People", "people", ("csv", "latex")),
+    Menu("Distances", "distances", ALL),
+    Menu("Probes", "probes", ALL),
+    Menu("Corruptions", "corruptions", ALL),
+    Menu("Knobs", "knobs", ALL),
+    Menu("Everything", "analysis", ("json",)),
+)
+DIGITS = 4
+SAYS = {
+    "queries": "Average precision (AP) of every query, mean over the galleries.",
+    "slices": "Mean average precision of slices, 95 % intervals by the bootstrap over people; short lines: mean of all"
+    " slices of an axis; filled: differs from the rest of its axis (5 % over all slices, Bonferroni). Matches: a query"
+    " whose only match is this one.",
+    "distances": "Cosine distances of queries and images of one gallery, and the threshold at equal error.",
+    "probes": "Linear probes in five folds that share no person: accuracy or R², mean and sd over folds.",
+    "corruptions": "mAP against the severity of a corruption of the visible images.",
+    "knobs": "mAP against a knob of SynVI, 40 people at each value, sd over ten galleries.",
+}
+
+
+class Options(Request):
+    """How a figure of this tab looks."""
+
+    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
+
+
+def write(library: Library, request: View, options: Options, what: str, kind: str, press: Press) -> File:
+    """Write a file of the export menu.
+
+    Raises:
+        ValueError: What is asked for is not computed yet.
+    """
+    if not task(library, request).job.ready():
+        raise ValueError("expected an analysis to export, but it is not there yet; wait until the picture is drawn")
+    made = analysis(library, request)
+    stem = safe_stem(f"{what}-{request.protocol}-{'-'.join(made.names)}")
+    if kind == "json":
+        return File.of(stem, kind, (json.dumps(made.to_json(), ensure_ascii=False, indent=1) + "\n").encode())
+    values = found(library, request, what)
+    facts = facts_of(library, request, made, press.url)
+    if kind in ("csv", "latex"):
+        header, rows = rows_of(made, what, values)
+        return File.of(stem, kind, (described_csv if kind == "csv" else latex_table)(facts, header, rows).encode())
+    return File.of(stem, kind, drawn(made, what, values, facts, options.width, kind))
+
+
+def found(library: Library, request: View, what: str) -> Sequence[Any]:
+    """Return the probes or curves that are asked for; nothing for what the analysis itself holds.
+
+    Raises:
+        ValueError: They are not there yet.
+    """
+    if what == "corruptions":
+        curves, progress = corruption_curves(library, request, "")
+        if progress is None:
+            raise ValueError("expected curves to export; start them on the page first")
+        return curves
+    tasks = {
+        "probes": lambda: [probed(library, request, name) for name in request.names(library)],
+        "knobs": lambda: [knobs(library, request)],
+    }
+    made: list[Any] = []
+    for one in tasks[what]() if what in tasks else ():
+        if not one.job.ready():
+            raise ValueError(f"expected {what} to export; start them on the page first")
+        made.append(one.result())
+    return made[0] if what == "knobs" else made
+
+
+def facts_of(library: Library, request: View, made: Analysis, url: str) -> list[tuple[str, str]]:
+    """Say where an analysis comes from."""
+    note = budget_note(library.checkpoints[name] for name in made.names)
+    return [
+        *(("checkpoint", checkpoint_words(library, name)) for name in made.names),
+        *([("budgets", note)] if note else []),
+        ("data", describe_data(library, request.data)),
+        ("protocol", f"{request.protocol}, single-shot, {made.trials} galleries"),
+        ("queries", str(int(made.models[0].valid.sum()))),
+        ("shown at", f"{url}{request.link(library, 'analysis')}"),
+    ]
+
+
+def rows_of(made: Analysis, what: str, values: Sequence[Any]) -> tuple[list[str], list[list[object]]]:
+    """Lay values out as a table."""
+    if what == "probes":
+        rows = [{"model": name, **asdict(one)} for name, each in zip(made.names, values, strict=True) for one in each]
+    elif what in ("corruptions", "knobs"):
+        rows = [
+            {"name": one.name, "model": one.model, "value": at, "mAP": mean, "sd": sd}
+            for one in values
+            for at, mean, sd in zip(one.values, one.mean_ap, one.sd, strict=True)
+        ]
+    else:
+        rows = tables(made.to_json())[what]
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    return header, [[rounded(row.get(name)) for name in header] for row in rows]
+
+
+def rounded(value: object) -> object:
+    """Round a fraction as tables show it."""
+    return round(value, DIGITS) if isinstance(value, float) else value
+
+
+def drawn(
+    made: Analysis, what: str, values: Sequence[Any], facts: Sequence[tuple[str, str]], width: str, kind: str
+) -> bytes:
+    """Draw a figure with its caption."""
+    from app.shared.figure import WIDTHS, figure_bytes, styled, text_below  # here: Matplotlib takes a second to load
+    from mun.analysis import figures
+
+    words = " ".join([SAYS[what], *(f"{name.capitalize()}: {text}." for name, text in facts)])
+    wide = WIDTHS[width]
+    with styled():
+        text = text_below(words, [], wide)
+        made_of = {
+            "queries": lambda: figures.queries_figure(made, wide, text.height),
+            "slices": lambda: figures.slices_figure(made, wide, text.height),
+            "distances": lambda: figures.distances_figure(made, wide, text.height),
+            "probes": lambda: probes_of(made, values, wide, text.height),
+            "corruptions": lambda: figures.curves_figure(values, wide, text.height),
+            "knobs": lambda: figures.curves_figure(values, wide, text.height),
+        }
+        figure = made_of[what]()
+        text.draw(figure)
+    return figure_bytes(figure, kind)
+
+
+def probes_of(made: Analysis, values: Sequence[Sequence[Probe]], wide: float, below: float) -> Figure:
+    """Draw the probes of the first model; the table has both."""
+    from mun.analysis import figures
+
+    figure = figures.probes_figure(values[0], wide, below)
+    figure.axes[0].set_title(made.names[0], loc="right")
+    return figure

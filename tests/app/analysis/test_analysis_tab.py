@@ -1,0 +1,244 @@
+"""The Analysis tab and `/analyse`: what a press draws, work in the background, files, refusals."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.analysis import compute, export
+from app.analysis import view as view_module
+from app.analysis.compute import analysis, answer
+from app.analysis.export import MENUS, Options, write
+from app.analysis.request import PARTS, Analyse, View
+from app.analysis.tab import answer as press_answer
+from app.analysis.view import hovered
+from app.library import Library, open_library
+from app.library.collection import Terms
+from app.shared.tab import Answer, Piece, Press
+from mun.analysis.curves import KNOBS, Curve
+
+
+@pytest.fixture(scope="module")
+def two(tiny_synvi: Path, two_checkpoints: Path) -> Library:
+    library = open_library(tiny_synvi, two_checkpoints)
+    for name in library.checkpoints:
+        library.embeddings(name, "synvi")
+    return library
+
+
+def view(library: Library, **changes: Any) -> View:
+    return View.read({"compare": "other-tiny", **changes}, library)
+
+
+def drawn(library: Library, request: View, **press: Any) -> Answer:
+    """Press, then wait as the page does."""
+    answered, deadline = press_answer(library, request, Press(**press)), time.monotonic() + 120
+    while answered.again and time.monotonic() < deadline:
+        time.sleep(0.02)
+        answered = press_answer(library, request, Press(do="again"))
+    return answered
+
+
+def shown(answered: Answer, name: str) -> str:
+    piece = answered.pieces[name]
+    return piece.draw() if isinstance(piece, Piece) else piece
+
+
+def test_analyse_says_what_evaluate_says(two: Library) -> None:
+    record = answer(two, Analyse.read({"compare": "other-tiny"}, two))
+    assert record["models"] == ["mun-tiny", "other-tiny"]
+    for name in record["models"]:
+        mean = two.scores(name, "synvi", Terms("synvi-all")).mean()
+        own = record["directions"][0]
+        assert own["mean_ap"][name]["mean"] == pytest.approx(mean["mean_ap"], abs=1e-12)
+        assert own["rank1"][name]["mean"] == pytest.approx(mean["rank1"], abs=1e-12)
+    assert {one["axis"] for one in record["slices"]} >= {"cameras", "bag", "yaw difference"}
+    json.dumps(record, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"compare": "nobody"}, "expected compare to be one of"),
+        ({"protocol": "mine"}, "expected protocol to be one of"),
+        ({"checkpoint": "gone"}, "expected checkpoint to be one of"),
+        ({"seed": 3}, "expected the names checkpoint, data, protocol, compare"),
+    ],
+)
+def test_bad_requests_are_one_sentence(two: Library, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Analyse.read(changes, two)
+
+
+def test_one_person_and_nothing_to_slice_by(tiny_checkpoint: Path, make_sysu: Any) -> None:
+    alone = open_library(make_sysu({1: (1, 3)}), tiny_checkpoint)
+    with pytest.raises(ValueError, match="expected data of at least two people, got one"):
+        Analyse.read({}, alone)
+
+
+def test_other_data_are_sliced_by_camera(tiny_checkpoint: Path, make_sysu: Any) -> None:
+    library = open_library(make_sysu(dict.fromkeys(range(1, 8), (1, 3))), tiny_checkpoint)
+    answered = drawn(library, View.read({}, library))
+    assert "There is nothing to slice by" in shown(answered, "body")
+    assert "expected a match" in shown(answered, "summary"), "a direction that cannot be asked says why"
+    assert "nothing else is known" in shown(answered, "body")
+
+
+def test_the_picture_has_a_point_for_each_query(two: Library) -> None:
+    answered = drawn(two, view(two), do="open")
+    made = analysis(two, view(two))
+    picture = shown(answered, "picture")
+    points = re.findall(r'class="mun-aps-(\w+)" cx="([\d.]+)" cy="([\d.]+)" r="1" data-row="(\d+)"', picture)
+    assert len(points) == len(made.models[0].queries) == 24
+    for kind, x, y, row in points:
+        found = [one.rank1[int(row)] > 0.5 for one in made.models]
+        assert kind == {(1, 1): "both", (1, 0): "first", (0, 1): "second", (0, 0): "neither"}[tuple(map(int, found))]
+        assert float(x) == pytest.approx(100 * made.models[0].average_precision[int(row)], abs=0.01)
+        assert 100 - float(y) == pytest.approx(100 * made.models[1].average_precision[int(row)], abs=0.01)
+    single = shown(drawn(two, view(two, compare="none")), "picture")
+    heights = [
+        100 - float(y) for _, y in sorted(re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', single), key=lambda p: float(p[0]))
+    ]
+    assert heights == sorted(heights), "one model's queries stand sorted"
+
+
+def test_the_image_under_the_mouse(two: Library) -> None:
+    request = view(two)
+    drawn(two, request)
+    words = hovered(two, request, Press(detail={"row": 3}))
+    sample = two.collections["synvi"].queries[3]
+    assert f'data-image="{sample.key}"' in words
+    assert "data:image/jpeg" in words
+    for row in (99, -1, "3", None):
+        assert hovered(two, request, Press(detail={"row": row})) == ""
+
+
+def test_every_number_of_the_slices_is_the_reports(two: Library) -> None:
+    body = shown(drawn(two, view(two)), "body")
+    made = analysis(two, view(two))
+    numbers = re.findall(r'data-map="([\d.]+)"', body)
+    assert numbers == [f"{one.mean:.6f}" for each in made.slices for one in each.mean_ap]
+    assert all(f'data-axis="{one.axis}"' in body for one in made.slices)
+
+
+def test_people_and_distances(two: Library) -> None:
+    request = view(two, part="people")
+    made, body = analysis(two, request), shown(drawn(two, request), "body")
+    assert len(re.findall(r"data-only", body)) == 2
+    worst = body.split("data-worst")[1].split("</div>")[0]
+    assert re.findall(r'data-query="([^"]+)"', worst)[0] in {one.key for one in two.collections["synvi"].queries}
+    assert re.findall(r'data-pair="([^"]+)"', body) == [
+        f"{one.first},{one.second}" for each in made.confused for one in each[:12]
+    ]
+    link = re.findall(r'href="([^"]+)" data-query', body)[0].replace("&amp;", "&")
+    assert link.startswith("?tab=retrieval&query=cam")
+    assert "compare=other-tiny" in link
+    pair = made.distances[0].pairs[2]
+    body = shown(drawn(two, view(two, part="distances", pair=2)), "body")
+    assert f'data-pair="{pair.query} → {pair.gallery}"' in body
+    for one in made.distances:
+        assert all(f'data-detected="{point.detected:.6f}"' in body for point in one.open_set)
+    assert drawn(two, view(two, part="distances", pair=9999)).pieces["body"]
+
+
+def test_probes_are_offered_then_measured(two: Library) -> None:
+    request = view(two, part="probes")
+    drawn(two, view(two))
+    before = drawn(two, request, do="open")
+    assert 'data-do="start"' in shown(before, "body")
+    assert not before.again
+    with pytest.raises(ValueError, match="expected probes to export; start them"):
+        write(two, request, Options.read({}, two), "probes", "csv", Press())
+    body = shown(drawn(two, request, do="start"), "body")
+    assert 'data-probe="camera/visible"' in body
+    assert 'data-probe="bag/auxiliary"' in body
+    file = write(two, request, Options.read({}, two), "probes", "csv", Press())
+    assert b"body height" in file.data
+
+
+def test_work_that_is_stopped_is_offered_again(two: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+
+    def held(name: str, networks: Any, folder: Path, report: Any) -> list[Curve]:
+        while not gate.wait(0.01):
+            report(3, 12)
+        return [Curve(name, model, KNOBS[name], (0.5,) * 5, (0.1,) * 5) for model in networks]
+
+    monkeypatch.setattr(compute, "knob_curves", held)
+    request = view(two, part="knobs", knob="noise")
+    drawn(two, view(two))
+    begun = press_answer(two, request, Press(do="start"))
+    assert begun.again
+    deadline = time.monotonic() + 30
+    while "3" not in shown(begun, "body") and time.monotonic() < deadline:
+        begun = press_answer(two, request, Press(do="again"))
+    assert 'data-do="stop"' in shown(begun, "body")
+    stopped = press_answer(two, request, Press(do="stop"))
+    assert "It was stopped" in shown(stopped, "body")
+    gate.set()
+    body = shown(drawn(two, request, do="start"), "body")
+    assert 'data-name="noise"' in body
+    assert body.count("<polyline") == 2
+
+
+def test_curves_of_a_corruption_are_scores(two: Library) -> None:
+    request = view(two, part="corruptions", corruption="fog", compare="none")
+    drawn(two, request)
+    body = shown(drawn(two, request, do="start"), "body")
+    curves, progress = compute.corruption_curves(two, request, "")
+    assert progress is not None
+    assert progress.ready
+    assert curves[0].mean_ap[0] == two.scores("mun-tiny", "synvi", Terms("synvi-all")).mean()["mean_ap"]
+    assert [f"{100 * value:.1f}" for value in curves[0].mean_ap] == re.findall(r'"mun-num">([\d.]+)</td>', body)
+
+
+@pytest.mark.parametrize(("what", "kind"), [(menu.name, kind) for menu in MENUS for kind in menu.kinds])
+def test_every_file_of_the_menu(two: Library, what: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    curves = [Curve("fog", name, (0.0, 1.0), (0.5, 0.4), (0.1, 0.1)) for name in ("mun-tiny", "other-tiny")]
+    request = view(two)
+    drawn(two, request)
+    if what == "probes":
+        drawn(two, view(two, part="probes"), do="start")
+    if what in ("corruptions", "knobs"):
+        monkeypatch.setattr(export, "found", lambda *_: curves)
+    file = write(two, request, Options.read({}, two), what, kind, Press(url="http://demo.example/"))
+    starts = {
+        "png": b"\x89PNG",
+        "pdf": b"%PDF",
+        "svg": b"<?xml",
+        "csv": b"# checkpoint",
+        "latex": b"% checkpoint",
+        "json": b"{",
+    }
+    assert file.data.startswith(starts[kind])
+    if kind in ("csv", "latex", "svg"):
+        assert b"mun-tiny" in file.data
+    if kind == "csv":
+        assert b"http://demo.example/?tab=analysis" in file.data
+
+
+def test_a_file_before_the_analysis_is_refused(tiny_synvi: Path, two_checkpoints: Path) -> None:
+    fresh = open_library(tiny_synvi, two_checkpoints)
+    with pytest.raises(ValueError, match="expected an analysis to export"):
+        write(fresh, view(fresh), Options.read({}, fresh), "slices", "csv", Press())
+
+
+def test_many_queries_are_thinned_out(two: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view_module, "MOST_POINTS", 10)
+    made = analysis(two, view(two))
+    rows = view_module.drawn_rows(made)
+    assert (len(rows), rows[0], rows[-1]) == (10, 0, 23)
+    assert "14 more queries are not drawn" in view_module.picture_of(two, view(two), made)
+
+
+def test_a_link_leads_back_to_the_same_view(two: Library) -> None:
+    for part in PARTS:
+        request = view(two, part=part.value, pair=1, corruption="fog", knob="noise")
+        again, wrong = View.repair(View.of_address(request.link(two, "analysis")), two)
+        assert (again, wrong) == (request, {})

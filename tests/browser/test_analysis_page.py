@@ -1,0 +1,70 @@
+"""The Analysis tab in a browser: from the scatter plot to a query, the parts, a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from browsing import serious
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Any]
+ADDRESS = "?tab=analysis&compare=other-tiny"
+
+
+def opened(visit: Visit, address: str = ADDRESS, **options: Any) -> Any:
+    page = visit(address=address, **options).page
+    page.wait_for_selector(".mun-slices[data-state=ready]")
+    return page
+
+
+def test_from_the_scatter_plot_to_the_ranking_of_a_query(visit: Visit) -> None:
+    page = opened(visit)
+    assert page.locator(".mun-aps circle").count() == 24
+    point = page.locator(".mun-aps circle").nth(5)
+    box = point.bounding_box()
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*middle)
+    page.wait_for_selector("#analysis-tip[data-shown=yes] img")
+    image = page.locator("#analysis-tip [data-image]").get_attribute("data-image")
+    page.mouse.click(*middle)
+    page.wait_for_selector(f'.mun-results[data-state="ready"][data-query="{image}"]')
+    assert page.locator(".mun-results").get_attribute("data-compare") == "other-tiny"
+    page.go_back()
+    page.wait_for_selector(".mun-aps circle")
+
+
+def test_parts_links_and_a_file(visit: Visit) -> None:
+    page = opened(visit)
+    page.get_by_role("button", name="Distances").click()
+    page.wait_for_selector(".mun-distances[data-pair='all cameras']")
+    page.locator("select[name=pair]").select_option(index=1)
+    page.wait_for_selector(".mun-distances:not([data-pair='all cameras'])")
+    page.get_by_role("button", name="Queries and people").click()
+    card = page.locator("[data-worst] a").first
+    query = card.get_attribute("data-query")
+    with page.expect_download() as download:
+        page.locator("#analysis-head summary", has_text="Export").click()
+        page.locator("#analysis-head").get_by_role("button", name="Slices as CSV").click()
+    assert download.value.suggested_filename.startswith("slices-synvi-all")
+    card.click()
+    page.wait_for_selector(f'.mun-results[data-state="ready"][data-query="{query}"]')
+
+
+def test_probes_are_measured_on_the_page(visit: Visit) -> None:
+    page = visit(address=ADDRESS + "&part=probes").page
+    page.get_by_role("button", name="Measure").click()
+    page.wait_for_selector(".mun-probes[data-state=ready]")
+    assert page.locator('[data-probe="modality/both"]').count() == 1
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "dark"), (390, 844, "light")])
+def test_nothing_scrolls_sideways_and_axe_is_content(visit: Visit, width: int, height: int, scheme: str) -> None:
+    page = opened(visit, width=width, height=height, color_scheme=scheme)
+    for part in ("slices", "people", "distances"):
+        page.locator(f'#analysis-parts [data-key="{part}"]').click()
+        page.wait_for_selector(f'#analysis-parts [data-key="{part}"][aria-current]')
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        assert not serious(page, ("#analysis",))
