@@ -37,6 +37,10 @@ class Spots:
     limb: NDArray[np.bool_]
     axis: Floats
 
+    def of(self, chosen: NDArray[np.intp]) -> Spots:
+        """Return some of the points."""
+        return Spots(*(getattr(self, name)[..., chosen] for name in Spots.__slots__))
+
 
 def spots_on(solids: list[Solid], which: NDArray[np.int16], points: Floats) -> Spots:
     """Express points on solids, metres, body frame, `(3, N)`, in the coordinates of their charts."""
@@ -63,11 +67,17 @@ def fold(spots: Spots, normal: Floats, phases: tuple[float, ...], identity: Iden
     Returns:
         The turned unit normals, and a factor on the albedo near 1, `(N,)`.
     """
-    cloth = np.isin(spots.part, (Part.UPPER, Part.LOWER))
-    loose = np.where(
-        spots.part == Part.UPPER, 0.42 + 12 * identity.upper.thickness, 0.28 + 9 * identity.lower.thickness
-    )
-    strength = np.where(cloth, loose, 0.0).astype(np.float32)
+    turned, relief = normal.copy(), np.ones(normal.shape[1], np.float32)
+    chosen = np.flatnonzero((spots.part == Part.UPPER) | (spots.part == Part.LOWER))
+    turned[:, chosen], relief[chosen] = _folded(spots.of(chosen), normal[:, chosen], phases, identity)
+    turned /= np.sqrt((turned * turned).sum(0) + np.float32(1e-9))
+    return turned, relief
+
+
+def _folded(spots: Spots, normal: Floats, phases: tuple[float, ...], identity: Identity) -> tuple[Floats, Floats]:
+    """Turn the normals of cloth alone, not yet of unit length, and give its relief."""
+    upper, lower = 0.42 + 12 * identity.upper.thickness, 0.28 + 9 * identity.lower.thickness
+    strength = np.where(spots.part == Part.UPPER, upper, lower).astype(np.float32)
     around, along = spots.around * np.float32(2 * np.pi), spots.along * np.float32(2 * np.pi)
     warp = exact(np.sin, along * 2.1 + phases[0]) * 1.3
     waves = (
@@ -90,8 +100,7 @@ def fold(spots: Spots, normal: Floats, phases: tuple[float, ...], identity: Iden
         [axis[(i + 1) % 3] * normal[(i + 2) % 3] - axis[(i + 2) % 3] * normal[(i + 1) % 3] for i in range(3)]
     )
     turned = normal - strength * (turn_around * tangent + turn_along * axis)
-    turned /= np.sqrt((turned * turned).sum(0) + np.float32(1e-9))
-    return turned.astype(np.float32), (1 + 0.07 * strength * relief).astype(np.float32)
+    return turned, (1 + 0.07 * strength * relief).astype(np.float32)
 
 
 def _light(fabric: Fabric, modality: Modality) -> Floats:
@@ -209,7 +218,7 @@ def albedo(identity: Identity, spots: Spots, modality: Modality) -> Floats:
     plain |= {Part.LEG: identity.socks, Part.BAG: identity.bag.fabric}
     for number in np.unique(spots.part):
         part, chosen = Part(int(number)), np.flatnonzero(spots.part == number)
-        few = Spots(*(getattr(spots, name)[..., chosen] for name in Spots.__slots__))
+        few = spots.of(chosen)
         if part in plain:
             out[:, chosen] = _light(plain[part], modality)
         elif part is Part.UPPER:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +12,8 @@ from mun.synvi.solids import Floats, Solid
 __all__ = ["View", "first_hits", "normals"]
 
 MISS = np.float32(1e9)
-Triple = Sequence[float]
-Axes = tuple[Triple, Triple, Triple, Triple]  # right, up, forward and origin of a view
+Rays = list[list[float]]  # eye, right, up and forward of a view, three numbers each
+Integers = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,55 +43,67 @@ def first_hits(solids: list[Solid], view: View) -> tuple[Floats, NDArray[np.int1
     """
     depth = np.full((len(view.rows), len(view.columns)), MISS, np.float32)
     index = np.full(depth.shape, -1, np.int16)
-    axes = (view.right.tolist(), view.up.tolist(), view.forward.tolist(), view.origin.tolist())
-    for number, solid in enumerate(solids):
-        window = _window(solid, view, axes)
-        if window is None:
+    windows = zip(*(edges.tolist() for edges in _windows(solids, view)), strict=True)
+    for number, (solid, rays, window) in enumerate(zip(solids, _seen_by(solids, view), windows, strict=True)):
+        left, right, top, bottom = window
+        if left >= right or top >= bottom:
             continue
-        rows, columns = window
-        hit = _meet(solid, view, axes, rows, columns)
+        rows, columns = slice(top, bottom), slice(left, right)
+        hit = _meet(solid, view, rays, rows, columns)
         nearer = hit < depth[rows, columns]
         np.copyto(depth[rows, columns], hit, where=nearer)
         np.copyto(index[rows, columns], np.int16(number), where=nearer)
     return depth, index
 
 
-def _dot(a: Triple, b: Triple) -> float:
-    """The product of two short vectors; NumPy takes longer for three numbers, and its order may differ."""
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+def _dot(a: Floats, b: Floats) -> Floats:
+    """Products of vectors, `(..., 3)`, summed in this order, which decides the last bit."""
+    products = a * b
+    total: Floats = products[..., 0] + products[..., 1] + products[..., 2]
+    return total
 
 
-def _window(solid: Solid, view: View, axes: Axes) -> tuple[slice, slice] | None:
-    """Bound the rays that can hit a solid by the projection of balls around its two ends."""
-    x, y, z, eye = axes
-    axis, start = solid.frame[1].tolist(), solid.origin.tolist()
-    reach = solid.length if solid.half is None else 0.0
-    size = max(solid.radii) * max(1.0, solid.squash, 1.0 / math.sqrt(_dot(axis, axis)))
-    if solid.half is not None:
-        size = math.sqrt(_dot(solid.half, solid.half))
-    spots, reaches = [], []
-    for along in (0.0, reach):
-        offset = [start[i] + along * axis[i] - eye[i] for i in range(3)]
-        distance = max(_dot(offset, z), 0.1)
-        spots.append((_dot(offset, x) / distance, _dot(offset, y) / distance))
-        reaches.append(1.08 * size / distance)
-    low = [min(spot[i] - far for spot, far in zip(spots, reaches, strict=True)) for i in (0, 1)]
-    high = [max(spot[i] + far for spot, far in zip(spots, reaches, strict=True)) for i in (0, 1)]
-    left, right = np.searchsorted(view.columns, (low[0], high[0]))
-    top, bottom = np.searchsorted(-view.rows, (-high[1], -low[1]))
-    if left >= right or top >= bottom:
-        return None
-    return slice(int(top), int(bottom)), slice(int(left), int(right))
+def _windows(solids: list[Solid], view: View) -> tuple[Integers, Integers, Integers, Integers]:
+    """Bound the rays that can hit each solid by the projection of balls around its two ends.
+
+    Returns:
+        The first column, the one after the last, the first row and the one after the last, `(S,)` each.
+    """
+    axis = np.stack([solid.frame[1] for solid in solids])
+    offset = np.stack([solid.origin for solid in solids]) - view.origin
+    size = np.array([max(solid.radii) for solid in solids])
+    size = size * np.maximum(np.maximum(1.0, [solid.squash for solid in solids]), 1.0 / np.sqrt(_dot(axis, axis)))
+    boxes = [number for number, solid in enumerate(solids) if solid.half is not None]
+    reach = np.array([solid.length for solid in solids])
+    reach[boxes] = 0.0
+    half = np.array([solids[number].half for number in boxes]).reshape(-1, 3)
+    size[boxes] = np.sqrt(_dot(half, half))
+    low, high = [], []
+    for end in (offset, offset + reach[:, None] * axis):
+        distance = np.maximum(_dot(end, view.forward), 0.1)
+        spot = np.stack([_dot(end, view.right) / distance, _dot(end, view.up) / distance])
+        around = 1.08 * size / distance
+        low.append(spot - around)
+        high.append(spot + around)
+    (left, under), (right, over) = np.minimum(*low), np.maximum(*high)
+    top, bottom = np.searchsorted(-view.rows, -over), np.searchsorted(-view.rows, -under)
+    return np.searchsorted(view.columns, left), np.searchsorted(view.columns, right), top, bottom
 
 
-def _meet(solid: Solid, view: View, axes: Axes, rows: slice, columns: slice) -> Floats:
+def _seen_by(solids: list[Solid], view: View) -> list[Rays]:
+    """Express eye, right, up and forward of a view in the frame of each solid, where it is round."""
+    matrices = np.stack([solid.matrix for solid in solids])
+    offset = view.origin - np.stack([solid.origin for solid in solids])
+    axes = [offset[:, None], view.right, view.up, view.forward]
+    rays: list[Rays] = np.stack([_dot(matrices, axis) for axis in axes], axis=1).tolist()
+    return rays
+
+
+def _meet(solid: Solid, view: View, rays: Rays, rows: slice, columns: slice) -> Floats:
     """Intersect the rays of a window with one solid: depth, float32, 1e9 for a miss."""
-    x, y, z, eye = axes
-    matrix, origin = solid.matrix.tolist(), solid.origin.tolist()
-    offset = [eye[i] - origin[i] for i in range(3)]
-    start = [_dot(row, offset) for row in matrix]
-    across = [(view.columns[columns] * _dot(row, x)).astype(np.float32) for row in matrix]
-    down = [(view.rows[rows] * _dot(row, y) + _dot(row, z)).astype(np.float32) for row in matrix]
+    start, right, up, forward = rays
+    across = [(view.columns[columns] * x).astype(np.float32) for x in right]
+    down = [(view.rows[rows] * y + z).astype(np.float32) for y, z in zip(up, forward, strict=True)]
     ray = [a[None, :] + d[:, None] for a, d in zip(across, down, strict=True)]
     if solid.half is not None:
         return _meet_box(solid.half, start, ray)
@@ -174,10 +184,12 @@ def normals(solids: list[Solid], which: NDArray[np.int16], points: Floats) -> Fl
     Returns:
         Unit normals, float32, `(3, N)`.
     """
-    out = np.zeros_like(points)
-    for number in np.unique(which):
-        chosen = np.flatnonzero(which == number)
-        out[:, chosen] = _normals(solids[number], points[:, chosen])
+    order = np.argsort(which, kind="stable")
+    numbers, starts = np.unique(which[order], return_index=True)
+    parts = np.split(points[:, order], starts[1:], axis=1)
+    out = np.empty_like(points)
+    found = [_normals(solids[number], part) for number, part in zip(numbers, parts, strict=True)]
+    out[:, order] = np.concatenate(found, axis=1) if found else out
     out /= np.sqrt((out * out).sum(0) + np.float32(1e-12))
     return out
 
