@@ -80,7 +80,7 @@ def parser() -> AppParser:
         action="append",
         default=[],
         metavar="NAME=F.npz",
-        help="features of any method, as `python -m mun embed --data` writes them; may be given several times",
+        help="features of any method, as `python -m mun embed` of a data set writes them; may be given several times",
     )
     parser.add_argument("--images", type=Path, metavar="DIR", help="where the keys of the features are image files")
     return parser

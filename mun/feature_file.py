@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mun.structures import Modality
 
-__all__ = ["ARRAYS", "FeatureSet", "integers", "read_arrays", "read_features"]
+__all__ = ["ARRAYS", "UNREADABLE", "FeatureSet", "integers", "read_arrays", "read_features"]
 
 ARRAYS = ("features", "pids", "camids", "modalities", "keys")
 USUAL_CAMERAS = {Modality.VISIBLE: 1, Modality.INFRARED: 2}  # where a data set has none, as repositories do with RegDB

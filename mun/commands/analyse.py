@@ -19,7 +19,6 @@ from mun.analysis.facts import Facts, synvi_facts
 from mun.analysis.probes import Probe, pixel_rows, probes
 from mun.analysis.report import Analysis, analyse, tables
 from mun.checkpoint import load_checkpoint
-from mun.commands.score import UNREADABLE
 from mun.data.corruptions import CORRUPTIONS
 from mun.data.pairing import pair_samples
 from mun.data.source import Source
@@ -29,6 +28,7 @@ from mun.embedding import embed_pairs, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.galleries import draw_trials
 from mun.evaluation.protocols import PROTOCOLS, protocol_of
+from mun.feature_file import UNREADABLE
 from mun.files import whole_folder
 from mun.models.network import Network
 from mun.progress import Progress

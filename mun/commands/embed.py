@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="FILE.npz",
         help="where to write the arrays embeddings, names, modality, checkpoint, weights_sha256 and flip; of a data set"
-        " also pids and camids, and modality of each image",
+        " features, pids, camids, modalities, keys and the last three: what `score` and `app.py --features` read",
     )
     parser.add_argument(
         "--split", choices=[split.value for split in Split], default="test", help="of a data set (default: test)"
@@ -64,8 +64,8 @@ def run(options: argparse.Namespace) -> None:
     """Embed the images, by all processes together, and write one .npz file, whole or not at all.
 
     It holds `embeddings` (float32, unit length, `(N, D)`), `names` (text, `(N,)`, relative to the folder), and as
-    single values `modality`, `checkpoint` (its name), `weights_sha256` (of its weights) and `flip`. Of a data set,
-    `modality` is one for each image, and there are `pids` and `camids` (int64, `(N,)`; 0 for an unknown camera).
+    single values `modality`, `checkpoint` (its name), `weights_sha256` (of its weights) and `flip`. Of a data set
+    it holds what `mun.feature_file` reads (camera 0 for an unknown one) and the last three.
 
     Raises:
         FileNotFoundError: The checkpoint or an image is missing.
@@ -93,20 +93,14 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
     embeddings = embed_samples(network, samples, flip=options.flip, progress=not options.quiet and is_first())
     if not is_first():
         return
-    more: dict[str, Any] = {}
+    keys: Any = [sample.key for sample in samples]
+    arrays: dict[str, Any] = {"embeddings": embeddings, "names": keys, "modality": options.modality}
     if data:
-        more = {f"{name}s": np.array([getattr(one, name) for one in samples], np.int64) for name in ("pid", "camid")}
+        arrays = {"features": embeddings, "keys": keys, "modalities": [sample.modality.value for sample in samples]}
+        arrays |= {f"{name}s": [getattr(sample, name) for sample in samples] for name in ("pid", "camid")}
+    arrays |= {"checkpoint": card.name, "weights_sha256": digest, "flip": options.flip}
     with whole_file(options.out) as partial, partial.open("wb") as stream:
-        np.savez(
-            stream,
-            embeddings=embeddings,
-            names=np.array([sample.key for sample in samples]),
-            modality=np.array([sample.modality.value for sample in samples] if data else options.modality),
-            checkpoint=np.array(card.name),
-            weights_sha256=np.array(digest),
-            flip=np.array(options.flip),
-            **more,
-        )
+        np.savez(stream, allow_pickle=False, **{name: np.array(values) for name, values in arrays.items()})
     kind = source.name if source else options.modality
     print(f"{options.out}: {embeddings.shape[0]} {kind} embeddings of size {embeddings.shape[1]}")
 

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.evaluation.metrics import cosine_distances, rank_metrics
-from mun.evaluation.protocols import PROTOCOLS, Protocol, dropped, get_protocol
+from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics
+from mun.evaluation.protocols import PROTOCOLS, DropRule, Protocol, dropped, get_protocol
+from mun.feature_file import ARRAYS as FILE_ARRAYS
+from mun.feature_file import FeatureSet, integers, read_arrays, read_features
 from mun.features import unit_rows
 from mun.files import write_json
+from mun.structures import Modality, Sample
 
-__all__ = ["ARRAYS", "add_arguments", "read_arrays", "run"]
+__all__ = ["ARRAYS", "add_arguments", "run"]
 
 ARRAYS = ("query_features", "query_pids", "query_camids", "gallery_features", "gallery_pids", "gallery_camids")
-UNREADABLE = (
-    *(ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error),
-    *(SyntaxError, tokenize.TokenError),  # of NumPy's reader, about a broken header
-)
+BLOCK = 2**24  # distances that are held at once
+Floats = NDArray[np.floating[Any]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("features", type=Path, metavar="FEATURES.npz", help=f"an .npz file with {', '.join(ARRAYS)}")
+    what = f"an .npz file with {', '.join(ARRAYS)}; or one of `embed` of a data set"
+    parser.add_argument("features", type=Path, metavar="FEATURES.npz", help=what)
     parser.add_argument("--protocol", required=True, help=", ".join(PROTOCOLS))
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="where to write the scores; without it they are only printed"
@@ -40,32 +38,107 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the scores in one line and write them to `options.json`.
 
+    Where the file holds all images of a data set and the protocol draws its galleries, they are those of `evaluate`.
+
     Raises:
         FileNotFoundError: There is no such .npz file.
         ValueError: The protocol is unknown, or the arrays are missing, unreadable or do not fit one another.
     """
     protocol = get_protocol(options.protocol)
-    arrays = read_arrays(options.features)
-    query = unit_rows("query_features", arrays["query_features"])
-    gallery = unit_rows("gallery_features", arrays["gallery_features"])
+    arrays = read_arrays(options.features, (*ARRAYS, "features"), optional=(*ARRAYS, "features"))
+    if "features" in arrays:
+        found = read_features(options.features)
+        if not protocol.whole or protocol.mixed:
+            score_galleries(options, protocol, found)
+            return
+        arrays = sides(protocol, found)
+    optional = ("query_camids", "gallery_camids") if protocol.drop_rule is DropRule.NOTHING else ()
+    if missing := [name for name in ARRAYS if name not in arrays and name not in optional]:
+        words = f"{', '.join(ARRAYS)} (or {', '.join(FILE_ARRAYS)}) in {options.features}"
+        raise ValueError(f"expected the arrays {words}, missing: {', '.join(missing)}")
+    query, gallery = (unit_rows(f"{side}_features", arrays[f"{side}_features"]) for side in ("query", "gallery"))
     if query.shape[1] != gallery.shape[1]:
         raise ValueError(f"expected `gallery_features` of shape (G, {query.shape[1]}), got {gallery.shape}")
-    query_pids, gallery_pids = arrays["query_pids"], arrays["gallery_pids"]
-    mask = dropped(protocol, query_pids, arrays["query_camids"], gallery_pids, arrays["gallery_camids"])
-    warn_of_cameras(protocol, arrays)
-    metrics = rank_metrics(
-        cosine_distances(query, gallery),
-        query_pids,
-        gallery_pids,
-        mask if mask.any() else None,
-        protocol.distinct_identities,
-    )
+    numbers = {
+        f"{side}_{kind}": integers(f"{side}_{kind}", arrays.get(f"{side}_{kind}", np.ones(len(rows))), len(rows))
+        for side, rows in (("query", query), ("gallery", gallery))
+        for kind in ("pids", "camids")
+    }
+    metrics = rank_in_blocks(protocol, query, gallery, numbers)
+    warn_of_cameras(protocol, numbers)
     scores = metrics.scores()
     if options.json is not None:
         record = {"protocol": protocol.name, "distance": "cosine", **scores, "num_valid": metrics.num_valid}
         write_json(options.json, record)
     percent = "  ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items())
     print(f"{protocol.name} (cosine distance): {percent}  over {metrics.num_valid} valid of {len(query)} queries")
+
+
+def score_galleries(options: argparse.Namespace, protocol: Protocol, found: FeatureSet) -> None:
+    """Score a file with all images of a data set as `evaluate` does, over ten galleries.
+
+    Raises:
+        ValueError: As `benchmark`.
+    """
+    from mun.evaluation.benchmark import benchmark  # here, because most files have query and gallery apart
+
+    kinds = (Modality.VISIBLE, Modality.INFRARED)
+    columns = zip(found.keys, found.pids.tolist(), found.camids.tolist(), found.infrared.tolist(), strict=True)
+    samples = [Sample(Path(key), pid, camid, kinds[infrared], key) for key, pid, camid, infrared in columns]
+    result = benchmark(protocol, samples, found.features, data=options.features.name)
+    if options.json is not None:
+        write_json(options.json, result.to_json())
+    mean, sd = result.mean(), result.sd()
+    percent = "  ".join(f"{name} {100 * mean[name]:.2f} ± {100 * sd[name]:.2f} %" for name in mean)
+    over = f"{len(result.per_trial)} galleries: {percent}  over {result.num_valid} valid queries"
+    print(f"{protocol.name} (cosine distance), {over}")
+
+
+def sides(protocol: Protocol, found: FeatureSet) -> dict[str, NDArray[Any]]:
+    """Split a file with all images of a data set into the queries and the gallery of a protocol."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for side, modality, cameras in (
+        ("query", protocol.query_modality, protocol.query_cameras),
+        ("gallery", protocol.gallery_modality, protocol.gallery_cameras),
+    ):
+        rows = found.infrared == (modality is Modality.INFRARED)
+        rows &= np.isin(found.camids, cameras) if cameras else True
+        values = {"features": found.features, "pids": found.pids, "camids": found.camids}
+        arrays |= {f"{side}_{name}": array[rows] for name, array in values.items()}
+    return arrays
+
+
+def rank_in_blocks(
+    protocol: Protocol, query: Floats, gallery: Floats, numbers: dict[str, NDArray[np.int64]]
+) -> RankingMetrics:
+    """Score all queries, some at a time, so that no more than a block of distances is held.
+
+    Raises:
+        ValueError: As `rank_metrics`.
+    """
+    size = max(1, BLOCK // len(gallery))
+    parts, missed = [], None
+    for start in range(0, len(query), size):
+        part = slice(start, start + size)
+        asked = numbers["query_pids"][part], numbers["query_camids"][part]
+        mask = dropped(protocol, *asked, numbers["gallery_pids"], numbers["gallery_camids"])
+        distances, out = cosine_distances(query[part], gallery), mask if mask.any() else None
+        try:
+            parts.append(rank_metrics(distances, asked[0], numbers["gallery_pids"], out, protocol.distinct_identities))
+        except ValueError as error:  # none of these queries has a match
+            missed = error
+    if not parts:
+        raise missed or ValueError("expected queries, got none")
+    if len(parts) == 1 and missed is None:
+        return parts[0]
+    valid = np.array([part.num_valid for part in parts])
+    precision, penalty, first_hit = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("average_precision", "inverse_negative_penalty", "first_hit")
+    )
+    cmc = valid @ np.stack([part.cmc for part in parts]) / valid.sum()
+    means = float(np.nanmean(precision)), float(np.nanmean(penalty))
+    return RankingMetrics(cmc, *means, int(valid.sum()), precision, penalty, first_hit)
 
 
 def warn_of_cameras(protocol: Protocol, arrays: dict[str, NDArray[Any]]) -> None:
@@ -77,32 +150,3 @@ def warn_of_cameras(protocol: Protocol, arrays: dict[str, NDArray[Any]]) -> None
                 f"{protocol.name} has {side} cameras {list(cameras)}; the arrays also hold {others}, which are counted"
             )
             print(f"mun: note: {text}", file=sys.stderr)
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read the six arrays of an .npz file; pickled objects are never loaded.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no .npz file, an array is missing, or one holds Python objects.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"expected an .npz file at {path}, found none")
-    with path.open("rb") as file:
-        try:
-            archive = np.load(file, allow_pickle=False)
-        except UNREADABLE:
-            raise ValueError(f"expected an .npz file with numeric arrays at {path}, got something else") from None
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError(f"expected an .npz file with {', '.join(ARRAYS)} at {path}, got a single array")
-        missing = [name for name in ARRAYS if name not in archive]
-        if missing:
-            raise ValueError(f"expected the arrays {', '.join(ARRAYS)} in {path}, missing: {', '.join(missing)}")
-        return {name: _read_array(archive, name, path) for name in ARRAYS}
-
-
-def _read_array(archive: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
-    try:
-        return archive[name]
-    except UNREADABLE as error:
-        raise ValueError(f"expected `{name}` in {path} to be a numeric array, got: {error}") from None

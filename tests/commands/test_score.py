@@ -6,12 +6,15 @@ import zipfile
 
 import numpy as np
 import pytest
+from feature_files import method
 from parity import PARITY
 
 from benchmarks.evaluation import features, regdb_layout, sysu_layout
 from mun.__main__ import main
+from mun.feature_file import ARRAYS as FILE_ARRAYS
 
 EYE = np.eye(3)
+SIDES = ("query", "gallery")
 
 
 def arrays():
@@ -126,7 +129,8 @@ def test_cameras_that_the_protocol_does_not_search_are_noted(tmp_path, capsys):
         ({"query_features": np.ones((5, 3))}, "expected `query_pids` of shape (5,), got (6,)"),
         ({"gallery_features": np.ones((6, 2))}, "expected `gallery_features` of shape (G, 3), got (6, 2)"),
         ({"gallery_features": np.ones((0, 3))}, "got (0, 3)"),
-        ({"gallery_pids": np.ones(6)}, "expected `gallery_pids` of an integer type, got float64"),
+        ({"gallery_pids": np.full(6, 0.5)}, "expected `gallery_pids` of whole numbers from 0 to 2147483647, got 0.5"),
+        ({"gallery_pids": np.array(["1"] * 6)}, "expected `gallery_pids` of whole numbers, got <U1"),
         ({"gallery_pids": np.full(6, 77)}, "expected a match in the kept gallery"),
         ({"query_camids": np.full(6, 9)}, "expected `query_camids` in [1, 6] for sysu-all, got 9"),
         ({"query_camids": np.array([3])}, "expected `query_camids` of shape (6,), got (1,)"),
@@ -180,3 +184,57 @@ def test_score_needs_no_torch(tmp_path):
     )
     words = ["score", str(tmp_path / "features.npz"), "--protocol", "synvi-all"]
     assert subprocess.run([sys.executable, "-c", code, *words], check=False).returncode == 0
+
+
+def test_a_features_file_is_scored_as_evaluate_scores_its_checkpoint(tmp_path, tiny_checkpoint, tiny_synvi, capsys):
+    model, file = str(tiny_checkpoint / "mun-tiny"), str(tmp_path / "f.npz")
+    assert main(["embed", model, str(tiny_synvi), "--out", file, "--quiet"]) == 0
+    with np.load(file) as archive:
+        assert set(archive) == {*FILE_ARRAYS, "checkpoint", "weights_sha256", "flip"}
+    assert main(["score", file, "--protocol", "synvi-all", "--json", str(tmp_path / "s.json")]) == 0
+    assert "10 galleries" in capsys.readouterr().out
+    assert main(["evaluate", model, "--data", str(tiny_synvi), "--json", str(tmp_path / "e.json"), "--quiet"]) == 0
+    ours, theirs = (json.loads((tmp_path / name).read_text()) for name in ("s.json", "e.json"))
+    assert {**ours, "data": "synvi"} == theirs
+
+
+def test_regdb_is_scored_without_cameras_and_with_labels_of_matlab(tmp_path):
+    plain = {name: value for name, value in arrays().items() if "camids" not in name}
+    code, target = score(tmp_path, plain, "regdb-v2i")
+    expected = json.loads(target.read_text())
+    assert (code, expected["rank1"]) == (0, 1.0)
+    for kind in (np.float64, np.uint8, np.int16):
+        rows = {name: value.astype(kind)[None] if "pids" in name else value for name, value in plain.items()}
+        score(tmp_path, rows, "regdb-v2i")
+        assert json.loads(target.read_text()) == expected
+
+
+@pytest.mark.parametrize("protocol", ["whole", "regdb-v2i", "regdb-i2v"])
+def test_a_features_file_is_split_by_modality(tmp_path, protocol):
+    whole = method(1.0)
+    _, target = score(tmp_path, whole, protocol)
+    made = json.loads(target.read_text())
+    asked = (whole["modalities"] == "visible") == (protocol == "regdb-v2i")
+    sides = {"query": asked, "gallery": ~asked}
+    apart = {f"{side}_{name}": whole[name][rows] for side, rows in sides.items() for name in FILE_ARRAYS[:3]}
+    score(tmp_path, apart, protocol)
+    assert json.loads(target.read_text()) == made
+
+
+@pytest.mark.parametrize("protocol", ["sysu-all", "regdb-v2i"])
+def test_blocks_of_queries_score_as_all_of_them(tmp_path, monkeypatch, protocol):
+    layout = regdb_layout() if protocol.startswith("regdb") else sysu_layout(protocol)
+    query, gallery = features(layout)
+    content = {"query_features": query, "gallery_features": gallery}
+    content |= {f"{side}_{kind}": getattr(layout, f"{side}_{kind}") for side in SIDES for kind in ("pids", "camids")}
+    nobody = np.arange(len(query)) < 40  # so that whole blocks find none
+    content["query_pids"] = np.where(nobody, 9999, content["query_pids"])
+    _, target = score(tmp_path, content, protocol)
+    expected = json.loads(target.read_text())
+    monkeypatch.setattr("mun.commands.score.BLOCK", 16 * len(gallery))
+    score(tmp_path, content, protocol)
+    made = json.loads(target.read_text())
+    assert made["num_valid"] == expected["num_valid"] < len(query) - 39
+    for name in ("rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp"):
+        assert made[name] == pytest.approx(expected[name], abs=1e-12)
+    assert score(tmp_path, {**content, "query_pids": np.full(len(query), 9999)}, protocol)[0] == 2
