@@ -48,7 +48,7 @@ LIBRARY: dict[str, set[str]] = {
     "analysis": {"evaluation"},
     "training": {"evaluation", "losses", "snapshots", "__init__"},
     "experiments": {"training"},
-    "commands": {"own", "experiments", "explain", "projection", "parser", "analysis"},
+    "commands": {"own", "experiments", "explain", "projection", "parser", "analysis", "feature_file"},
     "__main__": {"commands"},
 }
 # The same of app/, where everything may import mun/ but its commands.
