@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -96,30 +98,21 @@ def libraries_in_use() -> tuple[tuple[str, str, str], ...]:
     """List name, version and licence of each library that is installed, as its own metadata says; none is imported."""
     found = []
     for name in LIBRARIES:
-        try:
-            package = metadata.metadata(name)
-        except metadata.PackageNotFoundError:
-            continue
-        found.append((name, metadata.version(name), licence_of(package)))
+        with suppress(metadata.PackageNotFoundError):
+            found.append((name, metadata.version(name), licence_of(metadata.metadata(name).json)))
     return tuple(found)
 
 
-def licence_of(package: metadata.PackageMetadata) -> str:
+def licence_of(package: Mapping[str, str | list[str]]) -> str:
     """Read the name of a licence: the expression, else a classifier, else the old field where that is short."""
-    expression = field_of(package, "License-Expression")
     classified = [
-        str(value).rpartition(" :: ")[2]
-        for value in package.get_all("Classifier") or []
-        if str(value).startswith("License :: ") and str(value).count(" :: ") > 1
+        one.rpartition(" :: ")[2]
+        for one in package.get("classifier", [])
+        if one.startswith("License :: ") and one.count(" :: ") > 1
     ]
-    field = field_of(package, "License")
+    field = str(package.get("license", "")).strip()
     short = field if "\n" not in field and len(field) <= LONGEST else ""
-    return expression or ", ".join(classified) or short or "see the package"
-
-
-def field_of(package: metadata.PackageMetadata, name: str) -> str:
-    """Read one field; empty where the package does not have it."""
-    return str(package[name]).strip() if name in package else ""
+    return str(package.get("license_expression", "")) or ", ".join(classified) or short or "see the package"
 
 
 def licence_text() -> str:

@@ -16,13 +16,16 @@ from app.train.record import RENDER, Data, Recipe
 from mun.auxiliary.registry import AUXILIARIES
 from mun.config import Config, LossConfig, ModelConfig, TrainConfig
 from mun.data.lists import read_ids
+from mun.experiments.tables import LABELS
 from mun.synvi import LEVELS
 
-__all__ = ["MOST_BESIDE", "PRESETS", "RENDERED", "Look", "Start", "Stop", "Train", "Watch", "presets"]
+__all__ = ["METHODS", "MOST_BESIDE", "PRESETS", "RENDERED", "Look", "Start", "Stop", "Train", "Watch", "presets"]
 
 MOST_IDS, MOST_SEED = 8000, 2**31 - 1
 MOST_BESIDE = 4  # runs that are laid over one another
 RENDERED = ("level", "train_ids", "val_ids", "images", "data_seed")  # of people who are rendered for the run
+# Auxiliary modalities, as the page names them.
+METHODS = {name: LABELS.get(name, name) for name in AUXILIARIES} | {"none": "two modalities (baseline)"}
 NO_GPU = "this machine has no GPU"
 TITLES = {"taste": "One-minute taste", "ten": "Ten minutes", "gpu": "Small GPU run"}
 PRESETS: dict[str, dict[str, Any]] = {
@@ -78,7 +81,9 @@ class Train(Request):
     val_ids: Whole = option(10, "People to validate on", ge=2, le=1000, idle=only_rendered)
     images: Whole = option(2, "Images per person and camera", ge=1, le=50, idle=only_rendered)
     data_seed: Whole = option(1, "Seed of the people", ge=0, le=MOST_SEED, idle=only_rendered)
-    auxiliary: Annotated[Text, one_of(tuple(AUXILIARIES))] = option("mun", "Auxiliary modality")
+    auxiliary: Annotated[Text, one_of([Choice(name, METHODS[name]) for name in AUXILIARIES])] = option(
+        "mun", "Auxiliary modality"
+    )
     backbone: Annotated[Text, one_of(("resnet18", "resnet34", "resnet50"))] = option("resnet18", "Backbone")
     width: Number = option(0.25, "Width", "Multiplies every channel count of the backbone.", ge=0.0625, le=2.0)
     height: Whole = option(64, "Image height, pixels", ge=32, le=512)

@@ -19,7 +19,7 @@ from app.theme import script
 from app.train.curves import SIZE, overlay_plots, place_charts, run_plots, write_curves
 from app.train.queue import Queue
 from app.train.record import read_frames
-from app.train.request import MOST_BESIDE, Look, Start, Stop, Train, Watch, presets
+from app.train.request import METHODS, MOST_BESIDE, Look, Start, Stop, Train, Watch, presets
 from app.train.status import HEADINGS, Status, film_of, film_of_default, overview, score_words, status
 
 __all__ = ["answer", "begin", "build", "look", "offer_models", "start", "stop"]
@@ -202,7 +202,10 @@ def draw_start(library: Library, queue: Queue, request: Watch) -> str:
         request.check(queue.limits)
     except ValueError as error:
         problem = sentence_of(error)
-    return html("train_start.html", limits=queue.limits, presets=offered, request=request, problem=problem)
+    method = METHODS[request.auxiliary]
+    return html(
+        "train_start.html", limits=queue.limits, presets=offered, request=request, method=method, problem=problem
+    )
 
 
 def draw_form(library: Library, request: Watch) -> str:
@@ -262,7 +265,8 @@ def draw_runs(queue: Queue, request: Watch, mine: set[str]) -> str:
         why = "it has no curves yet" if entry["mean_ap"] is None else ""
         if len(request.beside) == MOST_BESIDE and run not in request.beside:
             why = why or "four are compared already"
-        rows.append({**entry, "mine": run in mine, "state": HEADINGS[entry["state"]], "why": why})
+        method = METHODS.get(entry["auxiliary"], entry["auxiliary"])
+        rows.append({**entry, "mine": run in mine, "state": HEADINGS[entry["state"]], "auxiliary": method, "why": why})
     return html("train_runs.html", runs=rows, request=request)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mun.evaluation.protocols import OTHER_INSTANTS, PROTOCOLS, Protocol
 
-__all__ = ["EXPERIMENTS", "PLAIN", "Claim", "Experiment", "Row", "Setting", "Variant"]
+__all__ = ["EXPERIMENTS", "LABELS", "PLAIN", "Claim", "Experiment", "Row", "Setting", "Variant"]
 
 Changes = Mapping[str, Any]
 

@@ -113,6 +113,8 @@ def test_the_first_picture_is_that_of_the_rivals_with_mun_marked(library: Librar
     rows = re.findall(r'<li( class="is-ours")? data-row="([a-z-]+)"', body)
     assert {name for ours, name in rows if ours} == {"mun"}
     assert len(rows) == 13
+    assert body.index("mun-forest-title") < body.index("MUN reaches") < body.index("<table ")
+    assert "memory, MB</button>" in body
 
 
 def test_validation_tables_and_claims_are_shown_where_they_are(tmp_path, at) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,21 +33,56 @@ from mun.files import write_json
 from mun.training.run import TrainState, newest_state, read_settings
 from mun.training.trainer import Trainer, train
 
+FULL = OSError(errno.ENOSPC, "No space left on device")
+Opened = Callable[..., Queue]
+
 
 @pytest.fixture
-def runs_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+    """Open queues over a folder, by variables of the environment, and close them at the end."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    made = queue_in(tmp_path / "runs")
-    yield made
-    made.close()
+    made: list[Queue] = []
+
+    def open_queue(folder: str = "runs", **variables: str) -> Queue:
+        made.append(queue_in(tmp_path / folder, **variables))
+        return made[-1]
+
+    yield open_queue
+    for one in made:
+        one.close()
 
 
-def job(folder: Path, recipe: Any, **changes: Any) -> Path:
+@pytest.fixture
+def runs_queue(opened: Opened) -> Queue:
+    return opened()
+
+
+@pytest.fixture
+def start(tiny_synvi: Path) -> Callable[..., tuple[str, str]]:
+    """Start a run, and wait until it is as asked."""
+
+    def begin(into: Queue, done: Callable[[Record], bool] | None = None, visitor: str = "") -> tuple[str, str]:
+        run, token = into.start(recipe_for(tiny_synvi), visitor)
+        if done:
+            until(into, run, done)
+        return run, token
+
+    return begin
+
+
+@pytest.fixture
+def job(tiny_synvi: Path, tmp_path: Path) -> Callable[..., Path]:
     """Write a run as the queue would hand it to a process."""
-    folder.mkdir(parents=True)
-    record = Record(1, folder.name, "preparing", recipe, token_hash("token"), 1.0, 1.0, started=time.time())
-    write_record(folder, replace(record, **changes))
-    return folder
+
+    def write(name: str = "run", recipe: Any = None, **changes: Any) -> Path:
+        folder = tmp_path / "jobs" / name
+        folder.mkdir(parents=True)
+        asked = recipe or recipe_for(tiny_synvi)
+        record = Record(1, folder.name, "preparing", asked, token_hash("token"), 1.0, 1.0, started=time.time())
+        write_record(folder, replace(record, **changes))
+        return folder
+
+    return write
 
 
 @pytest.fixture
@@ -71,46 +106,66 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return seen
 
 
+def active(record: Record) -> bool:
+    return record.active
+
+
+def finished(record: Record) -> bool:
+    return record.state == "finished"
+
+
+def run_to_end(folder: Path) -> Record:
+    work(folder, seconds=60.0)
+    return read_record(folder)
+
+
+def trained_at_once(folder: Path, whole: Path) -> Path:
+    """Train what a run has settled in one go."""
+    whole.mkdir()
+    write_json(whole / "config.json", to_json(read_settings(folder)))
+    assert train(whole, progress=False)
+    return whole
+
+
+def failing(error: Exception) -> Callable[..., Any]:
+    def fail(*_: Any) -> Any:
+        raise error
+
+    return fail
+
+
 @pytest.mark.slow
-def test_a_kill_and_a_restart_of_the_app_end_in_the_same_weights(runs_queue, tiny_synvi, tmp_path) -> None:
+def test_a_kill_and_a_restart_of_the_app_end_in_the_same_weights(opened, tiny_synvi, tmp_path) -> None:
     """SIGKILL midway, resume, end the app midway, open it again, resume: as if nothing had happened."""
-    told: list[Path] = []
-    runs_queue.finished = told.append
-    run, token = runs_queue.start(recipe_for(tiny_synvi, epochs=6))
-    folder = runs_queue.root / run
-    record = until(runs_queue, run, lambda record: record.state == "training" and newest_state(folder) is not None)
+    first = opened()
+    run, token = first.start(recipe_for(tiny_synvi, epochs=6))
+    folder = first.root / run
+    record = until(first, run, lambda record: record.state == "training" and newest_state(folder) is not None)
     os.kill(record.pid, signal.SIGKILL)
-    record = until(runs_queue, run)
+    record = until(first, run)
     assert (record.state, record.resumable) == ("interrupted", True)
     assert "ended from outside" in record.error
     saved = newest_state(folder)
     assert saved is not None
     kept = int(saved.name[5:])
-    runs_queue.resume(run, token)
-    record = until(runs_queue, run, lambda record: read_progress(folder).done > kept and record.state == "training")
-    runs_queue.close()
+    first.resume(run, token)
+    record = until(first, run, lambda record: read_progress(folder).done > kept and record.state == "training")
+    first.close()
     with pytest.raises(ProcessLookupError):
         os.kill(record.pid, 0)
-    again = queue_in(tmp_path / "runs")
-    try:
-        assert again.get(run).state == "interrupted"
-        again.resume(run, token)
-        assert until(again, run).state == "finished"
-        assert not list(folder.glob("step-*"))
-        whole = tmp_path / "whole"
-        whole.mkdir()
-        write_json(whole / "config.json", to_json(read_settings(folder)))
-        assert train(whole, progress=False)
-        assert same_weights(folder, whole)
-        assert load_checkpoint(folder)[1].command[-1].startswith("python -m mun train")
-    finally:
-        again.close()
+    again = opened()
+    assert again.get(run).state == "interrupted"
+    again.resume(run, token)
+    assert until(again, run).state == "finished"
+    assert not list(folder.glob("step-*"))
+    assert same_weights(folder, trained_at_once(folder, tmp_path / "whole"))
+    assert load_checkpoint(folder)[1].command[-1].startswith("python -m mun train")
 
 
-def test_one_at_a_time_and_the_others_wait_in_their_order(runs_queue, tiny_synvi, idle) -> None:
-    started = [runs_queue.start(recipe_for(tiny_synvi)) for _ in range(4)]
+def test_one_at_a_time_and_the_others_wait_in_their_order(runs_queue, start, idle) -> None:
+    started = [start(runs_queue) for _ in range(4)]
     runs = [run for run, _ in started]
-    until(runs_queue, runs[0], lambda record: record.active)
+    until(runs_queue, runs[0], active)
     assert [runs_queue.place(run) for run in runs] == [0, 1, 2, 3]
     runs_queue.stop(*started[1])
     assert runs_queue.get(runs[1]).state == "stopped"
@@ -119,13 +174,13 @@ def test_one_at_a_time_and_the_others_wait_in_their_order(runs_queue, tiny_synvi
     assert [runs_queue.place(run) for run in runs] == [0, 3, 1, 2]
     idle["go"].set()
     for run in runs:
-        until(runs_queue, run, lambda record: record.state == "finished")
+        until(runs_queue, run, finished)
     assert idle["order"] == [runs[0], runs[2], runs[3], runs[1]]
     assert idle["most"] == 1
 
 
-def test_only_the_owner_may(runs_queue, tiny_synvi, idle) -> None:
-    run, token = runs_queue.start(recipe_for(tiny_synvi))
+def test_only_the_owner_may(runs_queue, start, idle) -> None:
+    run, token = start(runs_queue)
     assert token not in (runs_queue.root / run / "job.json").read_text()
     for wrong in ("", "x", token[:-1], token + "x", token_hash(token), "\ud800"):
         for act in (runs_queue.stop, runs_queue.resume, runs_queue.delete, runs_queue.owned):
@@ -142,7 +197,7 @@ def test_only_the_owner_may(runs_queue, tiny_synvi, idle) -> None:
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed", "interrupted", "finished"])
-def test_a_run_is_over_only_when_its_process_has_ended(runs_queue, tiny_synvi, monkeypatch, state) -> None:
+def test_a_run_is_over_only_when_its_process_has_ended(runs_queue, start, monkeypatch, state) -> None:
     """Between its last record and its end nobody may delete it, resume it, or let it make room."""
     written, ended = threading.Event(), threading.Event()
 
@@ -154,7 +209,7 @@ def test_a_run_is_over_only_when_its_process_has_ended(runs_queue, tiny_synvi, m
         return 0
 
     monkeypatch.setattr(Queue, "_spawn", spawn)
-    run, token = runs_queue.start(recipe_for(tiny_synvi))
+    run, token = start(runs_queue)
     assert written.wait(SECONDS)
     record = runs_queue.get(run)
     assert (record.active, record.error, record.suggestion) == (True, "", "")
@@ -168,23 +223,18 @@ def test_a_run_is_over_only_when_its_process_has_ended(runs_queue, tiny_synvi, m
     record = until(runs_queue, run)
     assert (record.state, record.error) == (state, "a reason")
     runs_queue.delete(run, token)
-    until(runs_queue, runs_queue.start(recipe_for(tiny_synvi))[0])
+    start(runs_queue, lambda record: record.over)
 
 
-def test_a_model_that_cannot_be_offered_does_not_end_the_queue(runs_queue, tiny_synvi, idle, caplog) -> None:
-    def fail(folder: Path) -> None:
-        raise OSError("gone")
-
+def test_a_model_that_cannot_be_offered_does_not_end_the_queue(runs_queue, start, idle, caplog) -> None:
     idle["go"].set()
-    runs_queue.finished = fail
-    runs = [runs_queue.start(recipe_for(tiny_synvi))[0] for _ in range(2)]
-    for run in runs:
-        until(runs_queue, run, lambda record: record.state == "finished")
+    runs_queue.finished = failing(OSError("gone"))
+    runs = [start(runs_queue, finished)[0] for _ in range(2)]
     assert f"the model of {runs[0]} cannot be offered" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_queue_that_has_broken_down_goes_on_with_the_next_run(runs_queue, tiny_synvi, idle, monkeypatch) -> None:
+def test_a_queue_that_has_broken_down_goes_on_with_the_next_run(runs_queue, start, idle, monkeypatch) -> None:
     idle["go"].set()
     broken = threading.Event()
 
@@ -194,163 +244,122 @@ def test_a_queue_that_has_broken_down_goes_on_with_the_next_run(runs_queue, tiny
 
     with monkeypatch.context() as patch:
         patch.setattr(Queue, "_settle", settle)
-        runs_queue.start(recipe_for(tiny_synvi))
+        start(runs_queue)
         assert broken.wait(SECONDS)
-    until(runs_queue, runs_queue.start(recipe_for(tiny_synvi))[0], lambda record: record.state == "finished")
+    start(runs_queue, finished)
 
 
-def test_a_restart_finds_what_was_there(runs_queue, tiny_synvi, idle, tmp_path) -> None:
-    started = [runs_queue.start(recipe_for(tiny_synvi)) for _ in range(2)]
-    until(runs_queue, started[0][0], lambda record: record.active)
-    runs_queue.close()
-    (tmp_path / "runs" / "broken").mkdir()
-    (tmp_path / "runs" / "broken" / "job.json").write_text("{")
+def test_a_restart_finds_what_was_there(opened, start, idle) -> None:
+    first = opened()
+    started = [start(first)[0] for _ in range(2)]
+    until(first, started[0], active)
+    first.close()
+    (first.root / "broken").mkdir()
+    (first.root / "broken" / "job.json").write_text("{")
     idle["go"].set()
     told: list[str] = []
-    again = queue_in(tmp_path / "runs")
+    again = opened()
     again.finished = lambda folder: told.append(folder.name)
-    try:
-        assert {record.run for record in again.records()} == {run for run, _ in started}
-        first = again.get(started[0][0])
-        assert (first.state, first.resumable) == ("interrupted", True)
-        until(again, started[1][0], lambda record: record.state == "finished")
-    finally:
-        again.close()
-    third = queue_in(tmp_path / "runs")
-    third.finished = lambda folder: told.append(folder.name)
+    assert {record.run for record in again.records()} == set(started)
+    assert (again.get(started[0]).state, again.get(started[0]).resumable) == ("interrupted", True)
+    until(again, started[1], finished)
+    again.close()
+    third = opened()
+    third.finished = again.finished
     third.open()
-    third.close()
-    assert told == [started[1][0]] * 2
+    assert told == [started[1]] * 2
 
 
-def test_two_apps_have_a_folder_each(runs_queue, tmp_path) -> None:
-    other = queue_in(tmp_path / "runs")
-    try:
-        assert runs_queue.root != other.root
-    finally:
-        other.close()
+def test_two_apps_have_a_folder_each(opened) -> None:
+    assert opened().root != opened().root
 
 
-def test_a_folder_that_cannot_be_written_is_replaced(tmp_path) -> None:
+def test_a_folder_that_cannot_be_written_is_replaced(opened, tmp_path) -> None:
     (tmp_path / "file").write_text("")
-    made = queue_in(tmp_path / "file" / "runs")
-    try:
-        assert made.root.is_dir()
-    finally:
-        made.close()
-        shutil.rmtree(made.root)
+    made = opened("file/runs")
+    assert made.root.is_dir()
+    made.close()
+    shutil.rmtree(made.root)
 
 
-def test_the_oldest_that_are_over_make_room(tmp_path, tiny_synvi, idle) -> None:
+def test_the_oldest_that_are_over_make_room_and_those_that_never_trained_push_nothing_out(opened, start, idle) -> None:
+    """Runs that never trained do not count as kept, and they leave first."""
     idle["go"].set()
-    runs_queue = queue_in(tmp_path / "runs", MUN_TRAIN_RUNS="2")
+    runs_queue = opened(MUN_TRAIN_RUNS="2")
     gone: list[str] = []
     runs_queue.removed = gone.append
-    try:
-        runs = []
-        for _ in range(3):
-            runs.append(runs_queue.start(recipe_for(tiny_synvi))[0])
-            until(runs_queue, runs[-1], lambda record: record.state == "finished")
-        assert [record.run for record in runs_queue.records()] == runs[1:]
-        assert gone == runs[:1]
-        idle["go"].clear()
-        for _ in range(2):
-            runs_queue.start(recipe_for(tiny_synvi))
-        with pytest.raises(ValueError, match="at most 2 runs are kept, and none of them is over"):
-            runs_queue.start(recipe_for(tiny_synvi))
-    finally:
-        runs_queue.close()
+    models = [start(runs_queue, finished)[0] for _ in range(3)]
+    assert [record.run for record in runs_queue.records()] == models[1:]
+    assert gone == models[:1]
+    idle["go"].clear()
+    stopped = []
+    for _ in range(5):
+        with runs_queue._change:  # the queue takes up nothing meanwhile
+            run, token = start(runs_queue, visitor="a stranger")
+            runs_queue.stop(run, token)
+        stopped.append(run)
+    kept = [record.run for record in runs_queue.records()]
+    assert kept[:2] == models[1:], "start and stop in a loop deletes nobody's model"
+    assert kept[2:] == stopped[-3:], "the oldest that never trained have left"
+    assert gone[1:] == stopped[:2]
+    for _ in range(2):
+        start(runs_queue)
+    with pytest.raises(ValueError, match="at most 2 runs are kept, and none of them is over"):
+        start(runs_queue)
 
 
-def test_runs_that_never_trained_push_nothing_out(tmp_path, tiny_synvi, idle) -> None:
-    """They do not count as kept, and they leave first."""
-    idle["go"].set()
-    runs_queue = queue_in(tmp_path / "runs", MUN_TRAIN_RUNS="2")
-    gone: list[str] = []
-    runs_queue.removed = gone.append
-    try:
-        models = [runs_queue.start(recipe_for(tiny_synvi))[0] for _ in range(2)]
-        for run in models:
-            until(runs_queue, run, lambda record: record.state == "finished")
-        idle["go"].clear()
-        stopped = []
-        for _ in range(5):
-            with runs_queue._change:  # the queue takes up nothing meanwhile
-                run, token = runs_queue.start(recipe_for(tiny_synvi), "a stranger")
-                runs_queue.stop(run, token)
-            stopped.append(run)
-        kept = [record.run for record in runs_queue.records()]
-        assert kept[:2] == models, "start and stop in a loop deletes nobody's model"
-        assert kept[2:] == stopped[-3:], "the oldest that never trained have left"
-        assert gone == stopped[:2]
-    finally:
-        runs_queue.close()
-
-
-def test_models_leave_last(tmp_path, tiny_synvi) -> None:
+def test_models_leave_last(tmp_path, job) -> None:
     """Of what is over: first runs that never trained, then those that were stopped midway, then finished ones."""
     states = {"finished-old": 9.0, "stopped-midway": 5.0, "failed-empty": 0.0, "finished-new": 9.0}
-    records = [
-        read_record(job(tmp_path / name, recipe_for(tiny_synvi), state=name.split("-")[0], trained=trained))
-        for name, trained in states.items()
-    ]
-    limits = read_limits({})
+    records = [read_record(job(name, state=name.split("-")[0], trained=trained)) for name, trained in states.items()]
+    limits, root = read_limits({}), tmp_path / "jobs"
 
     def leaving(runs: int, newest: str = "", num_bytes: int = limits.num_bytes) -> list[str]:
-        return runs_to_remove(records, replace(limits, runs=runs, num_bytes=num_bytes), tmp_path, newest)
+        return runs_to_remove(records, replace(limits, runs=runs, num_bytes=num_bytes), root, newest)
 
     assert leaving(3) == []
     assert leaving(2) == ["failed-empty", "stopped-midway"]
     assert leaving(2, "stopped-midway") == ["failed-empty", "finished-old"], "what has just ended stays"
     assert leaving(1) == ["failed-empty", "stopped-midway", "finished-old"]
     assert leaving(4, num_bytes=0) == ["failed-empty", "stopped-midway", "finished-old", "finished-new"]
-    saved = tmp_path / "failed-empty" / "step-000004"
+    saved = root / "failed-empty" / "step-000004"
     saved.mkdir()
     (saved / "state.json").write_text("{}")
     assert leaving(3) == ["stopped-midway"], "a run with a saved state has trained"
 
 
-def test_a_visitor_starts_only_so_many(tmp_path, tiny_synvi, monkeypatch) -> None:
+def test_a_visitor_starts_only_so_many(opened, start, monkeypatch) -> None:
     monkeypatch.setattr(Queue, "_wake", lambda self: None)
     now = [1000.0]
     monkeypatch.setattr(queue.time, "monotonic", lambda: now[0])
-    runs_queue = queue_in(tmp_path / "runs", SPACE_ID="a/b")
-
-    def start_and_stop(visitor: str) -> None:
-        runs_queue.stop(*runs_queue.start(recipe_for(tiny_synvi), visitor))
-
+    runs_queue = opened(SPACE_ID="a/b")
     for _ in range(runs_queue.limits.starts):
-        start_and_stop("192.0.2.1")
+        runs_queue.stop(*start(runs_queue, visitor="192.0.2.1"))
     with pytest.raises(ValueError, match=r"you have started 6 runs within ten minutes.*duplicate this Space"):
-        start_and_stop("192.0.2.1")
-    start_and_stop("192.0.2.2")
+        start(runs_queue, visitor="192.0.2.1")
+    start(runs_queue, visitor="192.0.2.2")
     now[0] += queue.STARTS_SECONDS + 1
-    start_and_stop("192.0.2.1")
-    runs_queue.close()
+    start(runs_queue, visitor="192.0.2.1")
 
 
-def test_the_queue_is_bounded_and_can_be_off(tmp_path, tiny_synvi, idle) -> None:
-    runs_queue = queue_in(tmp_path / "runs", SPACE_ID="a/b")
-    try:
-        first, _ = runs_queue.start(recipe_for(tiny_synvi))
-        until(runs_queue, first, lambda record: record.active)
-        for _ in range(4):
-            runs_queue.start(recipe_for(tiny_synvi))
-        with pytest.raises(ValueError, match=r"wait already.*duplicate this Space"):
-            runs_queue.start(recipe_for(tiny_synvi))
-    finally:
-        runs_queue.close()
-    off = queue_in(tmp_path / "off", MUN_TRAIN="off")
+def test_the_queue_is_bounded_and_can_be_off(opened, start, idle, tmp_path) -> None:
+    runs_queue = opened(SPACE_ID="a/b")
+    start(runs_queue, active)
+    for _ in range(4):
+        start(runs_queue)
+    with pytest.raises(ValueError, match=r"wait already.*duplicate this Space"):
+        start(runs_queue)
+    off = opened("off", MUN_TRAIN="off")
     with pytest.raises(ValueError, match=r"training is switched off here; duplicate this Space"):
-        off.start(recipe_for(tiny_synvi))
+        start(off)
     assert off.records() == []
     assert not (tmp_path / "off").exists()
 
 
 def test_limits_are_read_and_checked() -> None:
-    assert read_limits({}).mode == "on"
-    assert read_limits({"SPACE_ID": "a/b"}).mode == "tiny"
-    assert read_limits({"SPACE_ID": "a/b", "MUN_TRAIN": "on"}).mode == "on"
+    modes = {"on": [{}, {"SPACE_ID": "a/b", "MUN_TRAIN": "on"}], "tiny": [{"SPACE_ID": "a/b"}]}
+    for mode, variables in modes.items():
+        assert [read_limits(one).mode for one in variables] == [mode] * len(variables)
     caps = {"MUN_TRAIN_MINUTES": "0.5", "MUN_TRAIN_IMAGES": "100", "MUN_TRAIN_RUNS": "3"}
     limits = read_limits({"MUN_TRAIN": "tiny", **caps})
     assert (limits.minutes, limits.images, limits.runs) == (0.5, 100, 3)
@@ -359,14 +368,9 @@ def test_limits_are_read_and_checked() -> None:
             read_limits({name: value})
 
 
-def run_to_end(folder: Path, seconds: float = 60.0) -> Record:
-    work(folder, seconds=seconds)
-    return read_record(folder)
-
-
-def test_chunks_however_short_end_in_the_same_weights(tiny_synvi, tmp_path) -> None:
+def test_chunks_however_short_end_in_the_same_weights(tiny_synvi, job, tmp_path) -> None:
     """A chunk of no time at all makes one step, and nothing of it is lost."""
-    folder = job(tmp_path / "cut", recipe_for(tiny_synvi, epochs=1))
+    folder = job("cut", recipe_for(tiny_synvi, epochs=1))
     calls = []
 
     def short(path: str, seconds: float) -> bool:
@@ -378,27 +382,16 @@ def test_chunks_however_short_end_in_the_same_weights(tiny_synvi, tmp_path) -> N
     assert (record.state, record.error) == ("finished", "")
     assert record.timing["steps"] == 8
     assert len(calls) == 9  # the first call times
-    whole = tmp_path / "whole"
-    whole.mkdir()
-    write_json(whole / "config.json", to_json(read_settings(folder)))
-    assert train(whole, progress=False)
-    assert same_weights(folder, whole)
+    assert same_weights(folder, trained_at_once(folder, tmp_path / "whole"))
     frames = read_frames(folder)
     assert [frame.step for frame in frames] == list(range(9))
     assert frames[0].path.read_bytes() != frames[-1].path.read_bytes()
     assert (folder / FRAMES / "infrared.png").is_file()
 
 
-def test_a_full_disk_is_said_and_nothing_saved_is_lost(tiny_synvi, tmp_path, monkeypatch) -> None:
-    folder = job(tmp_path / "full", recipe_for(tiny_synvi, epochs=3))
-    save = TrainState.save
-
-    def fail(self: TrainState, target: Path) -> None:
-        if self.step > 8:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        save(self, target)
-
-    monkeypatch.setattr(TrainState, "save", fail)
+def test_a_full_disk_is_said_and_nothing_saved_is_lost(tiny_synvi, job, monkeypatch) -> None:
+    folder, save = job("full", recipe_for(tiny_synvi, epochs=3)), TrainState.save
+    monkeypatch.setattr(TrainState, "save", lambda self, to: failing(FULL)() if self.step > 8 else save(self, to))
     record = run_to_end(folder)
     assert (record.state, record.resumable) == ("failed", True)
     assert record.error.startswith("the disk is full")
@@ -410,24 +403,15 @@ def test_a_full_disk_is_said_and_nothing_saved_is_lost(tiny_synvi, tmp_path, mon
 class FullLog(io.StringIO):
     """A log on a full disk."""
 
-    def write(self, _: str) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    write = failing(FULL)
 
 
 @pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOSPC, "No space left on device"),
-        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
-    ],
+    "error", [FULL, SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")]
 )
-def test_a_full_disk_is_said_where_nothing_can_be_logged_either(tiny_synvi, tmp_path, monkeypatch, error) -> None:
-    folder = job(tmp_path / "full", recipe_for(tiny_synvi))
-
-    def fail(*_: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(TrainState, "save", fail)
+def test_a_full_disk_is_said_where_nothing_can_be_logged_either(job, monkeypatch, error) -> None:
+    folder = job()
+    monkeypatch.setattr(TrainState, "save", failing(error))
     monkeypatch.setattr(sys, "stderr", FullLog())
     record = run_to_end(folder)
     monkeypatch.undo()
@@ -435,15 +419,16 @@ def test_a_full_disk_is_said_where_nothing_can_be_logged_either(tiny_synvi, tmp_
     assert record.resumable
 
 
+def too_wide(recipe: Any) -> Any:
+    """Ask for more people per batch than there are."""
+    config = recipe.config
+    return replace(recipe, config=replace(config, train=replace(config.train, ids_per_batch=64)))
+
+
 @pytest.mark.parametrize(("record", "code"), [(False, worker.DISK_FULL), (True, 0)])
-def test_a_process_with_a_full_log_says_why_it_ends(tiny_synvi, tmp_path, record: bool, code: int) -> None:
+def test_a_process_with_a_full_log_says_why_it_ends(tiny_synvi, job, tmp_path, record: bool, code: int) -> None:
     """By its record, or where that cannot be written either by its exit code; never "without a word"."""
-    folder = tmp_path / "full"
-    if record:
-        wide = recipe_for(tiny_synvi)
-        job(folder, replace(wide, config=replace(wide.config, train=replace(wide.config.train, ids_per_batch=64))))
-    else:
-        folder.mkdir()
+    folder = job("full", too_wide(recipe_for(tiny_synvi))) if record else tmp_path
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "app.train.worker", str(folder)]
         started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=full, stderr=full)
@@ -452,8 +437,8 @@ def test_a_process_with_a_full_log_says_why_it_ends(tiny_synvi, tmp_path, record
         assert read_record(folder).error.startswith("expected ")
 
 
-def test_a_disk_too_full_for_the_record_is_told_by_the_exit_code(tiny_synvi, tmp_path) -> None:
-    folder = job(tmp_path / "full", recipe_for(tiny_synvi), state="training")
+def test_a_disk_too_full_for_the_record_is_told_by_the_exit_code(job) -> None:
+    folder = job(state="training")
     record = worker.last_words(read_record(folder), folder, worker.DISK_FULL)
     assert (record.state, record.resumable) == ("failed", True)
     assert record.error.startswith("the disk is full")
@@ -461,43 +446,35 @@ def test_a_disk_too_full_for_the_record_is_told_by_the_exit_code(tiny_synvi, tmp
 
 def test_the_exit_code_of_a_process_is_not_lost(tmp_path) -> None:
     """The pipe to whoever started it is open until it has ended."""
-    root = tmp_path / "runs"
-    (root / "full").mkdir(parents=True)  # with no record that could be read or written
-    started = worker.spawn(root, "full", 1_000_000)
-    assert worker.wait_for(started, root / "full") == worker.DISK_FULL
+    (tmp_path / "full").mkdir()  # with no record that could be read or written
+    started = worker.spawn(tmp_path, "full", 1_000_000)
+    assert worker.wait_for(started, tmp_path / "full") == worker.DISK_FULL
 
 
 def test_a_process_ends_with_whoever_started_it(tmp_path, monkeypatch) -> None:
-    (tmp_path / "run").mkdir()
     reading, writing = os.pipe()
     monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
     monkeypatch.setattr(worker, "ORPHAN_SECONDS", 0)
     monkeypatch.setattr(os, "_exit", lambda code: None)
-    following = threading.Thread(target=worker.follow_parent, args=(tmp_path / "run",))
+    following = threading.Thread(target=worker.follow_parent, args=(tmp_path,))
     following.start()
-    assert not (tmp_path / "run" / "stop").exists()
+    assert not (tmp_path / "stop").exists()
     os.close(writing)
     following.join(SECONDS)
-    assert (tmp_path / "run" / "stop").read_text() == worker.GONE
+    assert (tmp_path / "stop").read_text() == worker.GONE
     sys.stdin.close()
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory. Tried to allocate"), MemoryError()])
-def test_too_little_memory_is_answered_with_a_smaller_run(tiny_synvi, tmp_path, monkeypatch, error) -> None:
-    folder = job(tmp_path / "large", recipe_for(tiny_synvi))
-
-    def fail(self: Trainer) -> dict[str, float]:
-        raise error
-
-    monkeypatch.setattr(Trainer, "train_step", fail)
-    record = run_to_end(folder)
-    assert record.state == "failed"
-    assert record.error == "there was not enough memory for this run"
+def test_too_little_memory_is_answered_with_a_smaller_run(job, monkeypatch, error) -> None:
+    monkeypatch.setattr(Trainer, "train_step", failing(error))
+    record = run_to_end(job())
+    assert (record.state, record.error) == ("failed", "there was not enough memory for this run")
     assert record.suggestion == "Try a network of width 0.0625 instead of 0.125."
 
 
-def test_errors_name_no_folder(tiny_synvi, tmp_path) -> None:
-    record = read_record(job(tmp_path / "a", recipe_for(tiny_synvi)))
+def test_errors_name_no_folder(tiny_synvi, job) -> None:
+    record = read_record(job())
     for error in (
         ValueError(f"expected images in the train split of {tiny_synvi}, found none"),
         ValueError("expected a file at /home/someone/secret/file.txt, found none"),
@@ -510,63 +487,52 @@ def test_errors_name_no_folder(tiny_synvi, tmp_path) -> None:
     assert explain(ValueError("expected a finite loss, got nan at step 4"), record)[2] is False
 
 
-def test_settings_that_do_not_fit_fail_in_one_sentence(tiny_synvi, tmp_path) -> None:
-    recipe = recipe_for(tiny_synvi)
-    config = replace(recipe.config, train=replace(recipe.config.train, ids_per_batch=64))
-    record = run_to_end(job(tmp_path / "wide", replace(recipe, config=config)))
-    assert (record.state, record.resumable) == ("failed", False)
-    assert record.error.startswith("expected ")
-
-
-def test_a_stop_is_heard_in_every_phase(tiny_synvi, tmp_path) -> None:
+def test_a_stop_is_heard_in_every_phase(tiny_synvi, job, tmp_path) -> None:
     rendered = replace(recipe_for(tiny_synvi), data=Data(train_ids=2, val_ids=2, images=1, level="easy"))
-    for name, recipe in (("rendering", rendered), ("training", recipe_for(tiny_synvi))):
-        folder = job(tmp_path / "runs" / name, recipe)
+    for name, recipe in (("rendering", rendered), ("training", None)):
+        folder = job(name, recipe)
         (folder / "stop").touch()
         assert run_to_end(folder).state == "stopped"
-    assert not list((tmp_path / "runs" / "data").glob("*/manifest.json"))
-    (tmp_path / "runs" / "rendering" / "stop").unlink()
-    assert prepare_data(tmp_path / "runs" / "rendering", rendered)
-    assert len(list((tmp_path / "runs" / "data").glob("*/manifest.json"))) == 1
+    made = tmp_path / "jobs" / "data"
+    assert not list(made.glob("*/manifest.json"))
+    (tmp_path / "jobs" / "rendering" / "stop").unlink()
+    assert prepare_data(tmp_path / "jobs" / "rendering", rendered)
+    assert len(list(made.glob("*/manifest.json"))) == 1
 
 
-def test_a_budget_becomes_a_number_of_steps() -> None:
-    timing = Timing(step_seconds=0.1, validation_seconds=1.0, steps_per_epoch=10)
+def test_a_budget_becomes_a_number_of_steps(tiny_synvi, job, monkeypatch) -> None:
+    timing = Timing(step_seconds=0.05, validation_seconds=0.1, steps_per_epoch=8)
     epochs = epochs_within(timing, 60)
     assert timing.seconds(epochs) <= 60 < timing.seconds(epochs + 1)
     assert epochs_within(timing, -5) == 1
-
-
-def test_a_budget_is_recorded_and_becomes_the_config(tiny_synvi, tmp_path, monkeypatch) -> None:
-    timing = Timing(step_seconds=0.05, validation_seconds=0.1, steps_per_epoch=8)
     monkeypatch.setattr(chunk, "time_steps", lambda *_: timing)
-    folder = job(tmp_path / "timed", replace(recipe_for(tiny_synvi), minutes=0.1))
+    folder = job("timed", replace(recipe_for(tiny_synvi), minutes=0.1))
     assert not run_chunk(str(folder), 0.0)
     record = read_record(folder)
-    assert record.timing == {
-        "step_seconds": 0.05,
-        "validation_seconds": 0.1,
-        "timed_steps": 20,
-        "steps_per_epoch": 8,
-        "epochs": record.timing["epochs"],
-        "steps": 8 * record.timing["epochs"],
-    }
-    assert read_settings(folder).config.train.epochs == record.timing["epochs"] > 1
-    assert timing.seconds(record.timing["epochs"]) <= 6
+    epochs = record.timing["epochs"]
+    seconds = {"step_seconds": 0.05, "validation_seconds": 0.1}
+    assert record.timing == {**seconds, "timed_steps": 20, "steps_per_epoch": 8, "epochs": epochs, "steps": 8 * epochs}
+    assert read_settings(folder).config.train.epochs == epochs > 1
+    assert timing.seconds(epochs) <= 6
 
 
-def test_a_run_that_takes_too_long_is_refused_before_it_trains(tiny_synvi, tmp_path) -> None:
-    folder = job(tmp_path / "long", recipe_for(tiny_synvi, epochs=5000, most_minutes=0.05))
-    record = run_to_end(folder)
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda recipe: replace(recipe_for(Path(recipe.data.root), epochs=5000), most_minutes=0.05), "take fewer"),
+        (lambda recipe: replace(recipe, minutes=1e-6), "more than the budget of"),
+        (too_wide, "expected "),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_before_it_trains(tiny_synvi, job, change, words) -> None:
+    record = run_to_end(job("long", change(recipe_for(tiny_synvi))))
     assert (record.state, record.resumable) == ("failed", False)
-    assert "take fewer epochs or smaller images" in record.error
-    folder = job(tmp_path / "short", replace(recipe_for(tiny_synvi), minutes=1e-6))
-    assert "more than the budget of" in run_to_end(folder).error
+    assert words in record.error
 
 
-def test_watching_changes_nothing(tiny_synvi, tmp_path) -> None:
+def test_watching_changes_nothing(tiny_synvi, job) -> None:
     """Weights, batch statistics and random numbers are as they were after a look."""
-    folder = job(tmp_path / "watched", recipe_for(tiny_synvi, epochs=1))
+    folder = job("watched", recipe_for(tiny_synvi, epochs=1))
     run_chunk(str(folder), 0.0)
     trainer, watcher = Trainer(folder, torch.device("cpu"), progress=False), Watcher(folder)
     trainer.train_step()
@@ -587,7 +553,7 @@ def test_frames_are_bounded() -> None:
         assert (chosen[0], chosen[-1]) == (0, steps)
 
 
-def test_a_lent_gpu_is_used_call_by_call(tiny_synvi, tmp_path, monkeypatch) -> None:
+def test_a_lent_gpu_is_used_call_by_call(tiny_synvi, opened, monkeypatch) -> None:
     """Where a host lends its GPU per call, the chunks go through its decorator, in this process."""
     calls: list[int] = []
     asked: list[str] = []
@@ -609,13 +575,10 @@ def test_a_lent_gpu_is_used_call_by_call(tiny_synvi, tmp_path, monkeypatch) -> N
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setitem(sys.modules, "spaces", Spaces)
     monkeypatch.setattr(queue, "spawn", lambda *_: pytest.fail("no process is started there"))
-    runs_queue = queue_in(tmp_path / "runs")
+    runs_queue = opened()
     assert asked == ["run_chunk"], "asked for before any run, hence before the page is launched"
-    try:
-        run, _ = runs_queue.start(recipe_for(tiny_synvi, epochs=1))
-        assert until(runs_queue, run, lambda record: record.state == "finished").error == ""
-    finally:
-        runs_queue.close()
+    run, _ = runs_queue.start(recipe_for(tiny_synvi, epochs=1))
+    assert until(runs_queue, run, finished).error == ""
     assert calls == [60, 60]
 
 
@@ -627,9 +590,9 @@ def test_no_gpu_is_lent_where_the_host_says_no(value, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("error", ["ImportError", "AttributeError"])
-def test_a_host_whose_gpu_cannot_be_used_trains_as_any_other(error, tmp_path, monkeypatch, caplog) -> None:
+def test_a_host_whose_gpu_cannot_be_used_trains_as_any_other(error, opened, tmp_path, monkeypatch, caplog) -> None:
     (tmp_path / "spaces.py").write_text(f"raise {error}('torch without CUDA')\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    queue_in(tmp_path / "runs").close()
+    opened()
     assert f"cannot be used: {error}: torch without CUDA" in caplog.text

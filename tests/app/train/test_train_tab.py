@@ -88,6 +88,13 @@ def training(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatc
     made.queue.close()
 
 
+@pytest.fixture
+def waiting(training: Training, monkeypatch: pytest.MonkeyPatch) -> Training:
+    """Runs wait for ever."""
+    monkeypatch.setattr(Queue, "_wake", lambda self: None)
+    return training
+
+
 def test_a_run_from_start_over_a_restart_to_deletion(training: Training, tiny_synvi, tiny_checkpoint, tmp_path) -> None:
     library, queue = training.library, training.queue
     answer = training.press("start", **SMALL)
@@ -149,24 +156,23 @@ def test_a_run_from_start_over_a_restart_to_deletion(training: Training, tiny_sy
     again.queue.close()
 
 
-def test_everybody_watches_and_only_the_owner_acts(training: Training, monkeypatch) -> None:
-    monkeypatch.setattr(Queue, "_wake", lambda self: None)
-    run = training.press("start", **SMALL).request.run
-    assert 'data-mine="true"' in html(training.press(run=run), "train-run")
-    stranger = training.press("stop", run=run, tokens={})
+def test_everybody_watches_and_only_the_owner_acts(waiting: Training) -> None:
+    run = waiting.press("start", **SMALL).request.run
+    assert 'data-mine="true"' in html(waiting.press(run=run), "train-run")
+    stranger = waiting.press("stop", run=run, tokens={})
     assert stranger.notice.startswith("Expected the token of whoever started this run")
     assert stranger.again > 0, "what is watched goes on after a refusal"
     drawn = html(stranger, "train-run")
     assert 'data-do="stop" disabled title="Only the browser that started this run can do that."' in drawn
-    assert html(training.press("stop", run=run), "train-run").count('data-state="stopped"') == 1
-    assert "stopped before its first step" in html(training.press(run=run), "train-run")
-    asked = html(training.press("resume", run=run), "train-run")
+    assert html(waiting.press("stop", run=run), "train-run").count('data-state="stopped"') == 1
+    assert "stopped before its first step" in html(waiting.press(run=run), "train-run")
+    asked = html(waiting.press("resume", run=run), "train-run")
     assert "Place 1 in the queue: it is the next to train." in asked
     with pytest.raises(ValueError, match="expected a finished run to download, this one is queued"):
-        training.queue.archive(run, training.tokens[run])
+        waiting.queue.archive(run, waiting.tokens[run])
     with pytest.raises(ValueError, match="expected a run whose curves"):
-        training.export(Watch.read({}, training.library), "curves", "png")
-    stopped = tab.stop(training.queue, training.library, Stop(run=run, token=training.tokens[run]))
+        waiting.export(Watch.read({}, waiting.library), "curves", "png")
+    stopped = tab.stop(waiting.queue, waiting.library, Stop(run=run, token=waiting.tokens[run]))
     assert (stopped["state"], stopped["place"], stopped["steps"]) == ("stopped", 0, None)
 
 
@@ -189,23 +195,37 @@ def test_the_old_pictures_stay_until_a_new_run_has_some(training: Training) -> N
     }, "what has not changed is not sent again"
 
 
-def test_up_to_four_runs_are_compared(training: Training, monkeypatch) -> None:
-    monkeypatch.setattr(Queue, "_wake", lambda self: None)
-    runs = [training.start(SMALL)["run"] for _ in range(5)]
-    asked = Watch.read({}, training.library)
+def test_up_to_four_runs_are_compared(waiting: Training) -> None:
+    runs = [waiting.start(SMALL)["run"] for _ in range(5)]
+    asked = Watch.read({}, waiting.library)
     for number, run in enumerate(runs):
-        asked = training.compare(asked, run)
+        asked = waiting.compare(asked, run)
         assert len(asked.beside) == min(number + 1, 4)
-    assert training.compare(asked, runs[0]).beside == tuple(runs[1:4])
-    assert training.press(beside=(*runs[:2], "run-gone")).request.beside == tuple(runs[:2])
+    assert waiting.compare(asked, runs[0]).beside == tuple(runs[1:4])
+    assert waiting.press(beside=(*runs[:2], "run-gone")).request.beside == tuple(runs[:2])
     with pytest.raises(ValueError, match="expected beside to have at most 4 parts"):
-        Watch.read({"beside": tuple("abcde")}, training.library)
+        Watch.read({"beside": tuple("abcde")}, waiting.library)
 
 
 def test_epochs_and_a_time_budget_take_turns(training: Training) -> None:
     assert (training.press(epochs=3, minutes=1.0).request.minutes) == 0
     shown = training.press(epochs=3, minutes=1.0, changed=("minutes",)).request
     assert (shown.epochs, shown.minutes) == (0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "idle"),
+    [
+        ({}, []),
+        ({"data": "synvi"}, ["level", "train_ids", "val_ids", "images", "data_seed"]),
+        ({"auxiliary": "none"}, ["modality_alignment"]),
+    ],
+)
+def test_settings_without_effect_are_off_and_methods_have_names(library: Library, values, idle) -> None:
+    drawn = tab.draw_form(library, Watch.read(values, library))
+    off = re.findall(r'<(?:select|input)(?=[^>]* disabled)[^>]* name="(\w+)"', drawn)
+    assert list(dict.fromkeys(off)) == idle
+    assert "two modalities (baseline)</option>" in drawn
 
 
 def test_the_form_says_why_a_run_cannot_be_started(library: Library, tmp_path: Path) -> None:
@@ -250,34 +270,27 @@ def test_rendered_data_are_part_of_the_command(library: Library, tmp_path: Path)
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ([], "expected the run as an object"),
-        ({"prset": "taste"}, "expected the names preset, "),
-        ({"preset": "no"}, "expected preset to be one of taste, ten, gpu"),
-        ({"data": "/etc"}, "expected data to be one of render, synvi"),
-        ({"level": "x"}, "expected level to be one of "),
-        ({"auxiliary": "none at all"}, "expected auxiliary to be one of "),
-        ({"backbone": "vit"}, "expected backbone to be one of "),
-        ({"width": float("nan")}, "expected width to be a number"),
-        ({"width": "1"}, "expected width to be a number"),
-        ({"width": True}, "expected width to be a number"),
-        ({"height": 31}, "expected height to be a whole number"),
-        ({"image_width": 10**30}, "expected image_width to be a whole number"),
-        ({"epochs": 1.5}, "expected epochs to be a whole number"),
-        ({"epochs": 3, "minutes": 1}, "expected either a time budget in minutes or a number of epochs"),
-        ({"minutes": 0}, "expected either a time budget"),
-        ({"minutes": 1441}, "expected minutes to be a number from 0 to 1440, got 1441"),
-        ({"lr": -1}, "expected lr to be a number"),
-        ({"ids_per_batch": 32}, "expected at most 24 people per batch"),
-        (
-            {"ids_per_batch": 64, "instances_per_id": 16, "train_ids": 64, "images": 50, "val_ids": 1000},
-            "at most 60000",
+        ([], "the run as an object"),
+        ({"prset": "taste"}, "the names preset, "),
+        ({"preset": "no"}, "preset to be one of taste, ten, gpu"),
+        ({"data": "/etc"}, "data to be one of render, synvi"),
+        *(({name: "none at all"}, f"{name} to be one of ") for name in ("level", "auxiliary", "backbone")),
+        *(({"width": value}, "width to be a number") for value in (float("nan"), "1", True)),
+        *(
+            ({name: value}, f"{name} to be a whole number")
+            for name, value in (("height", 31), ("image_width", 10**30), ("epochs", 1.5), ("seed", -1))
         ),
-        ({"seed": -1}, "expected seed to be a whole number"),
-        ({"device": "tpu"}, "expected device to be one of auto, cpu, cuda"),
+        ({"epochs": 3, "minutes": 1}, "either a time budget in minutes or a number of epochs"),
+        ({"minutes": 0}, "either a time budget"),
+        ({"minutes": 1441}, "minutes to be a number from 0 to 1440, got 1441"),
+        ({"lr": -1}, "lr to be a number"),
+        ({"ids_per_batch": 32}, "at most 24 people per batch"),
+        ({"ids_per_batch": 64, "instances_per_id": 16, "train_ids": 64, "images": 50, "val_ids": 1000}, "at most 6000"),
+        ({"device": "tpu"}, "device to be one of auto, cpu, cuda"),
     ],
 )
 def test_what_cannot_be_is_refused(training: Training, values, words) -> None:
-    with pytest.raises(ValueError, match=words) as caught:
+    with pytest.raises(ValueError, match=f"expected {words}") as caught:
         training.start(values)
     assert "\n" not in str(caught.value)
     assert training.queue.records() == []
@@ -285,14 +298,9 @@ def test_what_cannot_be_is_refused(training: Training, values, words) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [
-        {"minutes": 10},
-        {"train_ids": 500},
-        {"width": 1.0},
-        {"height": 256, "image_width": 128},
-        {"ids_per_batch": 16, "instances_per_id": 8},
-    ],
-)
+    [{"minutes": 10}, {"train_ids": 500}, {"width": 1.0}, {"height": 256, "image_width": 128},
+     {"ids_per_batch": 16, "instances_per_id": 8}],
+)  # fmt: skip
 def test_a_shared_space_says_duplicate(library: Library, values) -> None:
     Train.read(values, library).check(ON)
     with pytest.raises(ValueError, match="duplicate this Space"):
@@ -325,24 +333,22 @@ def test_presets_are_valid_where_they_are_offered(library: Library, monkeypatch)
     assert ["duplicate this Space" in one["why"] for one in presets(library, TINY)] == [False, True, True]
 
 
-def test_the_score_says_on_which_data_it_was_measured(training: Training, monkeypatch) -> None:
-    monkeypatch.setattr(Queue, "_wake", lambda self: None)
-    run = training.start({})["run"]
-    now = replace(status(training.queue, run), validations=({"step": 8, "mean_ap": 0.5},))
-    words = score_words(training.library, now)
+def test_the_score_says_on_which_data_it_was_measured(waiting: Training) -> None:
+    run = waiting.start({})["run"]
+    now = replace(status(waiting.queue, run), validations=({"step": 8, "mean_ap": 0.5},))
+    words = score_words(waiting.library, now)
     assert words.startswith("Best mAP 50.0 % on the 10 validation people of SynVI easy, rendered for this run.")
-    assert f"the {training.library.collections['synvi'].num_identities} of the test split of SynVI" in words
+    assert f"the {waiting.library.collections['synvi'].num_identities} of the test split of SynVI" in words
     loaded = replace(now, settings={**now.settings, "data": "synvi"})
     del loaded.settings["level"]
-    assert "on the validation people of SynVI." in score_words(training.library, loaded)
+    assert "on the validation people of SynVI." in score_words(waiting.library, loaded)
 
 
-def test_a_record_survives_json(training: Training, tiny_synvi: Path, monkeypatch) -> None:
-    monkeypatch.setattr(Queue, "_wake", lambda self: None)
+def test_a_record_survives_json(waiting: Training, tiny_synvi: Path) -> None:
     recipe = recipe_for(tiny_synvi)
-    run, _ = training.queue.start(recipe)
-    assert read_record(training.queue.root / run).recipe == recipe
-    path = training.queue.root / run / "job.json"
+    run, _ = waiting.queue.start(recipe)
+    assert read_record(waiting.queue.root / run).recipe == recipe
+    path = waiting.queue.root / run / "job.json"
     path.write_text(path.read_text().replace('"format": 1', '"format": 2', 1))
     with pytest.raises(ValueError, match="expected a job of format 1"):
         read_record(path.parent)
