@@ -86,7 +86,7 @@ def embedding(library: Library, request: Browse, names: Sequence[str], press: Pr
     if not (press.values.get("query") or "query=" in press.address):  # it is chosen when scores are there
         request = request.model_copy(update={"query": ""})
     again = 0 if progress.problem or progress.stopped else POLL
-    return Answer(request, {"retrieval-progress": prepared(progress, name)}, again=again)
+    return Answer(request, {"retrieval-progress": prepared(progress, name)}, again=again, export=False)
 
 
 def ranking(library: Library, request: Browse, names: Sequence[str], shown: int, press: Press) -> Answer:

@@ -231,13 +231,21 @@ class Request(BaseModel):
         return self
 
     @classmethod
-    def repair(cls, values: Mapping[str, object], library: Library) -> tuple[Self, dict[str, str]]:
-        """Read what is right, leave the rest at its default, and say what was wrong.
+    def repair(
+        cls, values: Mapping[str, object], library: Library, before: Mapping[str, object] | None = None
+    ) -> tuple[Self, dict[str, str]]:
+        """Read what is right, leave the rest as it was or at its default, and say what was wrong.
+
+        Args:
+            values: By name; unknown names are passed over.
+            library: What they are checked against.
+            before: What fields were before; nothing for their defaults.
 
         Returns:
-            The request, and a sentence for each field that was refused, by name. Unknown names are passed over.
+            The request, and a sentence for each field that was refused, by name.
         """
         kept = {name: value for name, value in values.items() if name in cls.model_fields}
+        before = dict(before or {})
         wrong: dict[str, str] = {}
         while True:
             try:
@@ -248,8 +256,11 @@ class Request(BaseModel):
                 name, words = error.name, str(error)
             if name not in kept:
                 raise ValueError(words)
-            wrong[name] = words
-            del kept[name]
+            wrong.setdefault(name, words)
+            if name in before:
+                kept[name] = before.pop(name)
+            else:
+                del kept[name]
 
     @classmethod
     def of_address(cls, address: str) -> dict[str, object]:

@@ -59,6 +59,7 @@ class Press:
         url: Address of the page, for calls and captions.
         turn: Number of the press, which the answer repeats.
         visitor: Who asks: a network address, and the number of the page's session.
+        before: What the changed values were before, by name.
     """
 
     values: Values = field(default_factory=dict)
@@ -72,6 +73,7 @@ class Press:
     url: Url = LOCAL
     turn: Annotated[int, Field(ge=0, lt=2**31)] = 0
     visitor: Words = ""
+    before: Values = field(default_factory=dict)
 
     @classmethod
     def of(cls, said: object, visitor: str = "") -> Press:
@@ -124,6 +126,7 @@ class Answer:
         again: Milliseconds after which the page asks again; 0 for never.
         tokens: What the visitor's browser is to keep for this tab, or to forget (`None`), by name.
         lacking: Whether the tab shows nothing but the notice, for want of a network.
+        export: Whether there is something to export.
     """
 
     request: Request
@@ -134,6 +137,7 @@ class Answer:
     again: int = 0
     tokens: Mapping[str, str | None] = field(default_factory=dict)
     lacking: bool = False
+    export: bool = True
 
 
 @dataclass(frozen=True)
@@ -257,7 +261,7 @@ class Tab:
             VISITOR.set(press.visitor)
             opened = {**kind.files(press.values), **kind.of_address(press.address)} if press.address else press.values
             opened = agreed(library, dict(opened), press.changed)
-            request, wrong = kind.repair(opened, library)
+            request, wrong = kind.repair(opened, library, press.before)
             named = press.changed or kind.model_fields if press.address else press.changed
             notices = [words for name, words in wrong.items() if name not in kind.follows or name in named]
             try:
@@ -370,7 +374,14 @@ def draw_head(
         "lacking": answered.lacking,
     }
     shown = chips(request, library, settings)
-    return html("head.html", view=view, notice=notice, chips=shown, menu=Markup(menu), settings=bool(settings))
+    return html(
+        "head.html",
+        view=view,
+        notice=notice,
+        chips=shown,
+        menu=Markup(menu if answered.export else ""),
+        settings=bool(settings),
+    )
 
 
 class Page:

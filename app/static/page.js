@@ -84,6 +84,7 @@ window.mun = (() => {
     Object.assign(tab.said, {
       values: { ...tab.values, ...common, ...later },
       changed: Object.keys(tab.later),
+      before: Object.fromEntries(Object.keys(tab.later).filter((field) => field in tab.values).map((field) => [field, tab.values[field]])),
       do: act || before.do || "",
       detail: { ...(before.detail ?? {}), ...detail, ...(mun.own?.extra(name) ?? {}) },
       address: address || before.address || "",

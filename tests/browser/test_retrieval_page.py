@@ -110,7 +110,7 @@ def test_a_click_on_a_result_searches_the_other_way_and_back_goes_back(visit: Vi
     page = visit().page
     start = page.locator(READY).get_attribute("data-query")
     image = page.locator(".ranked-card").nth(1).get_attribute("data-image")
-    page.locator(f'.ranked-card button[data-image="{image}"]').click()
+    page.locator(f'.ranked-card[data-image="{image}"] .mun-card-line').click()  # the whole card can be pressed
     ranked_for(page, image)
     assert page.locator(READY).get_attribute("data-direction") == "v2i"
     assert "no published protocol" in page.locator("[data-notice]").inner_text()
@@ -219,6 +219,22 @@ def test_a_link_that_makes_no_sense_says_so_and_shows_the_first_view(visit: Visi
     assert "expected top_k to be a whole number from 1 to 100, got 4000" in said
     assert page.locator(".ranked-card").count() == 5
     assert "passwd" not in page.url
+
+
+def test_a_number_that_is_refused_leaves_what_was_and_arrow_keys_walk_along_the_tabs(visit: Visit) -> None:
+    page = visit().page
+    number(page, "Top k", "3")
+    page.wait_for_selector(f'{READY}[data-top="3"]')
+    number(page, "Top k", "5000")
+    page.get_by_text("expected top_k to be a whole number from 1 to 100, got 5000").first.wait_for()
+    assert settings(page).get_by_label("Top k", exact=True).input_value() == "3"
+    assert page.locator(".ranked-card").count() == 3
+    page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Retrieval").focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_selector('[role=tab][aria-selected="true"]:has-text("About")')
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector('[role=tab][aria-selected="true"]:has-text("Retrieval")')
 
 
 def test_everything_can_be_done_with_the_keyboard_alone(visit: Visit) -> None:

@@ -72,6 +72,16 @@ def test_an_own_image_is_ranked_as_over_http(library: Library) -> None:
         write(library, request, Options.read({}, library), "list", "png", Press())
 
 
+@pytest.mark.parametrize("modality", ["visible", "infrared"])
+def test_the_card_names_its_modality_and_an_odd_shape_is_said(library: Library, modality: str) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (90, 5)).save(file, "PNG")
+    html = str(press(library, {"own_image": uri(file.getvalue()), "own_modality": modality}).pieces["ranking"])
+    assert f'class="mun-query-card" data-modality="{modality}"' in html
+    assert "so it is stretched" in html
+    assert "small and was enlarged" in html
+
+
 def test_a_modality_is_never_guessed(library: Library) -> None:
     answered = press(library, {"own_image": uri(whole_image())})
     assert "infrared or visible" in answered.notice

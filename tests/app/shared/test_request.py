@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.library import Library
-from app.shared.api import expose
+from app.shared.api import expose, sentence
 from app.shared.html import chips, form
 from app.shared.request import (
     Checkpoint,
@@ -139,6 +139,20 @@ def test_a_refusal_says_what_was_expected_and_what_came(library: Library, values
     repaired, wrong = Everything.repair(values, library)
     assert repaired == Everything.read({}, library)
     assert wrong == ({} if "other" in values else {next(iter(values)): str(caught.value)})
+
+
+def test_a_value_that_is_refused_leaves_the_one_before(library: Library) -> None:
+    words = "expected whole to be a whole number from 0 to 5, got 9"
+    for before, kept in (({"whole": 4}, 4), ({}, 1), ({"whole": 7}, 1)):
+        request, wrong = Everything.repair({"whole": 9, "words": "a"}, library, before)
+        assert (request.whole, request.words, wrong) == (kept, "a", {"whole": words})
+
+
+def test_what_is_bad_input_is_not_logged_and_what_nobody_thought_of_is(caplog: pytest.LogCaptureFixture) -> None:
+    assert sentence("retrieve", ValueError("expected this, got that")) == "expected this, got that"
+    assert not caplog.records
+    assert "the log of the app says more" in sentence("retrieve", KeyError("x"))
+    assert [record.exc_info is not None for record in caplog.records] == [True]
 
 
 def test_an_address_and_back(library: Library) -> None:
