@@ -120,6 +120,10 @@ window.mun = (() => {
       menu.addEventListener("toggle", () => (tab.menu = menu.open && menu.isConnected));
     }
     for (const [field, one] of Object.entries(tab.later)) if (one.turn <= view.turn) delete tab.later[field];
+    for (const field of tab.said.changed ?? []) { // what was refused goes back to what counts
+      if (field in tab.later || tab.said.values[field] === view.values[field]) continue;
+      for (const one of document.querySelectorAll(`[data-of="${name}"] :is(select, [type=number], [type=range], [type=text])[name="${field}"]`)) one.value = view.values[field];
+    }
     tab.queued = false;
     tab.busy = view.turn < tab.said.turn; // then the press that was kept is sent now
     Object.assign(tab.drawn, view.drawn);
