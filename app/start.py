@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mun.data.sources import add_data_flags, named_folder, reading_of, say_passed
 from mun.parser import OneLineParser
 
 __all__ = ["launch_options", "main", "parser", "prepare_environment"]
@@ -18,6 +19,7 @@ __all__ = ["launch_options", "main", "parser", "prepare_environment"]
 MAX_SESSIONS = 1000  # that Gradio remembers; nothing is kept in them
 MAX_THREADS = 120  # most of them wait for their turn
 ROOT = Path(__file__).resolve().parent.parent
+SYNVI = ROOT / "assets" / "synvi"
 
 
 class AppParser(OneLineParser):
@@ -54,11 +56,13 @@ def parser() -> AppParser:
     """Declare the flags."""
     parser = AppParser(prog="python app.py", description="Open the MUN demo in a browser.")
     parser.add_argument(
-        "--data", type=Path, default=ROOT / "assets" / "synvi", metavar="DIR", help="data set (default: bundled SynVI)"
+        "--data",
+        type=named_folder,
+        action="append",
+        metavar="[NAME=]DIR",
+        help="a data set, and what to call it; may be given several times (default: bundled SynVI)",
     )
-    parser.add_argument(
-        "--dataset", choices=("synvi", "sysu"), help="its kind (default: synvi where its manifest says so, else sysu)"
-    )
+    add_data_flags(parser)
     parser.add_argument(
         "--checkpoints",
         type=Path,
@@ -148,13 +152,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         launching = launch_options()
         library = open_library(
-            options.data, options.checkpoints, options.dataset, options.model, options.features, options.images
+            options.data or [("", SYNVI)],
+            options.checkpoints,
+            options.layout,
+            options.model,
+            options.features,
+            options.images,
+            reading_of(options),
+            instead=SYNVI,
         )
         queue = Queue()
     except (ValueError, OSError) as error:
         if os.environ.get("MUN_DEBUG") == "1":
             raise
         return complain(error)
+    for name, words in library.failed.items():
+        sys.stderr.write(f"app: passed over the data {name}: {' '.join(words.split())}\n")
+    for one in library.collections.values():
+        say_passed(one.name, one.source.passed if one.source else (), "app")
     for entry in library.checkpoints.values():
         if entry.reason:
             sys.stderr.write(f"app: passed over the checkpoint {entry.name}: {entry.reason}\n")

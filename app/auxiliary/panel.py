@@ -19,7 +19,6 @@ from app.library.thumbnails import fitted
 from mun.auxiliary.panel import UNIT, Display
 from mun.auxiliary.pixel import CutMix
 from mun.evaluation.bridge import Found, Place, find, place
-from mun.evaluation.protocols import PROTOCOLS
 from mun.pixels import channel_exchange, grayscale, mix
 from mun.structures import Modality
 
@@ -230,7 +229,7 @@ def ranks(encoder: PairEncoder, pid: int, points: NDArray[np.float64]) -> Iterab
     """
     collection = encoder.library.collections[encoder.data]
     rows = np.asarray(encoder.library.embeddings(encoder.checkpoint, encoder.data), dtype=np.float64)
-    rule = PROTOCOLS[collection.protocols[0]]
+    rule = collection.search(collection.protocols[0])
     columns = []
     for modality in (Modality.VISIBLE, Modality.INFRARED):
         gallery = [sample for sample in collection.samples if sample.modality is modality]

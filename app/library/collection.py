@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -14,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mun.data.corruptions import CORRUPTIONS
+from mun.data.inventory import Finding, inventory
+from mun.data.source import Reading, Source, read_sample
 from mun.data.sources import read_source
 from mun.evaluation.corrupted import MIXED, Corruption
-from mun.evaluation.galleries import queries, sample_gallery
-from mun.evaluation.protocols import PROTOCOLS, Protocol
-from mun.files import read_json
-from mun.images import read_image, resize
+from mun.evaluation.galleries import draw_trials, queries, sample_gallery
+from mun.evaluation.protocols import PROTOCOLS, Protocol, protocols_of
+from mun.images import resize
 from mun.structures import Modality, Sample, Split
 
 __all__ = [
     "CORRUPTION_NAMES",
     "SEVERITY",
     "SHOTS",
-    "TITLES",
     "Collection",
     "Direction",
     "Queries",
@@ -37,7 +38,6 @@ __all__ = [
     "search",
 ]
 
-TITLES = {"synvi": "SynVI", "sysu": "SYSU-MM01"}
 SHOTS = (1, 2, 5, 10)  # gallery images per identity and camera; published tables have 1 and 10
 CORRUPTION_NAMES = (MIXED, *CORRUPTIONS)  # what can be done to the visible images
 SEVERITY = 3  # for who does not choose
@@ -125,9 +125,11 @@ class Queries:
         return cls(samples, rows, tuple(numbers), pids, camids, min(seen.values()))
 
 
-def search(protocol: str, direction: Direction) -> Protocol:
-    """Return a protocol, turned round where visible images ask: its gallery cameras ask, its query cameras answer."""
-    forward = PROTOCOLS[protocol]
+def search(protocol: str, direction: Direction, known: Mapping[str, Protocol] = PROTOCOLS) -> Protocol:
+    """Return a protocol in a direction: the one of that name, or else turned round, so that its gallery cameras ask."""
+    if f"{protocol}-{direction.value}" in known:
+        return known[f"{protocol}-{direction.value}"]
+    forward = known[protocol]
     if direction.published:
         return forward
     return replace(
@@ -136,6 +138,7 @@ def search(protocol: str, direction: Direction) -> Protocol:
         query_modality=forward.gallery_modality,
         query_cameras=tuple(sorted(forward.gallery_cameras)),
         gallery_cameras=forward.query_cameras,
+        data="",
     )
 
 
@@ -144,13 +147,15 @@ class Collection:
     """The test images of one data set, unchanged while the app runs; or a view of them with corrupted visible images.
 
     Attributes:
-        name: What the images are: `synvi`, `sysu`.
+        name: What the images are: `synvi`, `sysu`, or what the owner calls them.
         samples: N images, ascending by identity, camera, file name.
         protocols: Names of the protocols that these images allow, the first is the default.
         content: Hash of the files' names, sizes and times; of a view also what is done to them.
         corruption: What is done to the visible images.
         pictured: Whether the images are at hand; else there are their names and features of them alone.
         origin: Of images that a features file names: which file, in words.
+        source: The data set, with all splits; `None` where a features file names the images.
+        reading: How it was read.
     """
 
     name: str
@@ -160,6 +165,8 @@ class Collection:
     corruption: Corruption | None = None
     pictured: bool = True
     origin: str = ""
+    source: Source | None = None
+    reading: Reading = field(default_factory=Reading)
 
     def corrupted(self, corruption: Corruption | None) -> Collection:
         """Return a view of the same images, the visible ones corrupted; the images themselves for `None`."""
@@ -178,7 +185,7 @@ class Collection:
             OSError: The file is gone.
             ValueError: It is broken.
         """
-        image = read_image(sample.path, sample.key)
+        image = read_sample(sample)
         return self.corruption.draw(sample.key).apply(image) if self.corruption and self.changes(sample) else image
 
     def network_image(self, sample: Sample, height: int, width: int) -> NDArray[np.uint8]:
@@ -193,17 +200,40 @@ class Collection:
     @cached_property
     def title(self) -> str:
         """The name as people write it."""
-        return TITLES.get(self.name, self.name)
+        return self.reading.name or (self.source.title if self.source else self.name)
 
     @property
     def folder(self) -> Path:
-        """Where it lies, from its first image: `cam3/0007/0001.jpg` is three levels below; links are not followed."""
-        return self.samples[0].path.absolute().parents[2]
+        """Where it lies."""
+        return self.source.root if self.source else self.samples[0].path.absolute().parents[2]
 
     @property
     def synthetic(self) -> bool:
         """Whether the images were drawn by this project's renderer."""
-        return self.name == "synvi"
+        return self.source is not None and self.source.name == "synvi"
+
+    @property
+    def columns(self) -> Mapping[str, Mapping[str, str]]:
+        """What a CSV says of each image beyond what every data set does, by its key."""
+        return self.source.columns if self.source else {}
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What was looked for in the data set and what was found; nothing of images that a features file names."""
+        return inventory(self.source) if self.source else []
+
+    @property
+    def rules(self) -> list[Protocol]:
+        """The protocols that can be asked, infrared queries first."""
+        return [self.search(name) for name in self.protocols]
+
+    @cached_property
+    def _known(self) -> Mapping[str, Protocol]:
+        return {one.name: one for one in protocols_of(self.source)} if self.source else PROTOCOLS
+
+    def search(self, protocol: str, direction: Direction = Direction.INFRARED_TO_VISIBLE) -> Protocol:
+        """Return a protocol of these data in a direction."""
+        return search(protocol, direction, self._known)
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
@@ -213,7 +243,7 @@ class Collection:
     @cached_property
     def _asked(self) -> Mapping[tuple[str, Direction], Queries]:
         return {
-            (protocol, direction): Queries.of(tuple(queries(search(protocol, direction), self.samples)))
+            (protocol, direction): Queries.of(tuple(queries(self.search(protocol, direction), self.samples)))
             for protocol in self.protocols
             for direction in Direction
         }
@@ -234,7 +264,7 @@ class Collection:
 
     def shots(self, protocol: str, direction: Direction = Direction.INFRARED_TO_VISIBLE) -> tuple[int, ...]:
         """List how many gallery images per identity and camera the data allow; 1 is always among them."""
-        if search(protocol, direction).whole:
+        if self.search(protocol, direction).whole:
             return SHOTS[:1]
         candidates = self.asked(protocol, direction.other)  # who answers here would ask the other way round
         return tuple(shots for shots in SHOTS if shots <= candidates.fewest)
@@ -243,7 +273,7 @@ class Collection:
         self, protocol: str, trial: int, direction: Direction = Direction.INFRARED_TO_VISIBLE, shots: int = 1
     ) -> list[Sample]:
         """Draw the gallery of a trial: `shots` images of each identity by each gallery camera that saw it."""
-        return sample_gallery(search(protocol, direction), self.samples, shots, trial)
+        return sample_gallery(self.search(protocol, direction), self.samples, shots, trial)
 
 
 def allows(protocol: Protocol, samples: tuple[Sample, ...]) -> bool:
@@ -260,25 +290,26 @@ def fingerprint(samples: tuple[Sample, ...]) -> str:
     return digest.hexdigest()[:24]
 
 
-def open_collection(root: Path, dataset: str | None = None) -> Collection:
-    """Read the test images of a folder.
+def open_collection(root: Path, layout: str | None = None, reading: Reading | None = None) -> Collection:
+    """Read the test images of a data set.
 
     Args:
-        root: The folder of the data set.
-        dataset: `synvi` or `sysu`; by default SynVI where the manifest says so, else SYSU-MM01.
+        root: Its folder, or a CSV.
+        layout: How it is stored; found out by default.
+        reading: How to read it.
 
     Raises:
         FileNotFoundError: The folder or something that its layout needs is missing.
-        ValueError: What is there contradicts itself, or no protocol finds queries and a gallery in it.
+        ValueError: What is there contradicts itself, or no protocol finds queries, a gallery and a match in it.
     """
-    manifest = root / "manifest.json"
-    if dataset is None:
-        dataset = "synvi" if manifest.is_file() and read_json(manifest).get("data") == "synvi" else "sysu"
-    source = read_source(dataset, root)
+    reading = reading or Reading()
+    source = read_source(layout or "", root, reading, (Split.TEST,))
     samples = source.require(Split.TEST)
-    protocols = tuple(
-        name for name in (f"{source.name}-all", f"{source.name}-indoor") if allows(PROTOCOLS[name], samples)
-    )
-    if not protocols:
-        raise ValueError(f"expected infrared queries and visible gallery images in the test split of {root}, got none")
-    return Collection(source.name, samples, protocols, fingerprint(samples))
+    published = [one for one in protocols_of(source) if one.data]
+    offered = published or [one for one in protocols_of(source) if not one.mixed]
+    names = dict.fromkeys(re.sub("-(i2v|v2i)$", "", one.name) for one in offered if allows(one, samples))
+    if not names:
+        draw_trials(offered[0], samples)  # says what is missing
+        raise ValueError(f"expected queries and a gallery in the test split of {root}, found none")
+    name = reading.name or source.name
+    return Collection(name, samples, tuple(names), fingerprint(samples), source=source, reading=reading)

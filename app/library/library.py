@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 from app.library.background import Background, Job, Progress
 from app.library.cache import Cache
 from app.library.checkpoints import CheckpointEntry, Entries, list_checkpoints, load_network, own_entry
-from app.library.collection import Collection, Terms, open_collection, search
+from app.library.collection import Collection, Terms, open_collection
 from app.library.features import open_features
 from app.library.ranking import Item, Order, Table, list_queries, measure, ordered
 from app.library.thumbnails import data_uri, encoded, fitted, named
+from mun.data.regdb import check_trial
+from mun.data.source import Reading
 from mun.decoding import Decoders
 from mun.embedding import embed_pixels, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
@@ -43,6 +46,7 @@ class Library:
         collections: The data sets, the first is the default.
         device: Where networks run.
         max_bytes: Bound of the one cache.
+        failed: Why data sets could not be opened, a sentence each, by their name or folder's name.
     """
 
     def __init__(
@@ -51,7 +55,9 @@ class Library:
         collections: Mapping[str, Collection],
         device: torch.device,
         max_bytes: int = CACHE_BYTES,
+        failed: Mapping[str, str] | None = None,
     ) -> None:
+        self.failed = dict(failed or {})
         self.checkpoints, self.collections, self.device = Entries(checkpoints), dict(collections), device
         self.cache = Cache(max_bytes)
         self.background = Background()
@@ -181,14 +187,14 @@ class Library:
         """
         collection = self.collections[data]
         if terms.rerank:
-            protocol, once = search(terms.protocol, terms.direction), self.metrics(checkpoint, data, terms)
+            protocol, once = collection.search(terms.protocol, terms.direction), self.metrics(checkpoint, data, terms)
             return BenchmarkResult(
                 collection.name, protocol.name, "seeded", terms.shots, False, (once,), rerank=True, distance="re-ranked"
             )
         return self.cache.get(
             self._key("scores", checkpoint, data, terms.corruption, replace(terms, trial=0)),
             lambda: benchmark(
-                search(terms.protocol, terms.direction),
+                collection.search(terms.protocol, terms.direction),
                 collection.samples,
                 self.embeddings(checkpoint, data, terms.corruption),
                 data=collection.name,
@@ -283,6 +289,8 @@ class Library:
 
     def _embed(self, checkpoint: str, data: str, corruption: Corruption | None) -> NDArray[np.float32]:
         network, view, rows = self.network(checkpoint), self.view(data, corruption), self._embedded(data, corruption)
+        if (card := self.checkpoints[checkpoint].card) is not None and view.source is not None:
+            check_trial(card.data, view.source)
         key = self._key("embeddings", checkpoint, data, corruption)
         if corruption is None:
             embeddings = np.zeros((len(view.samples), network.num_features), dtype=np.float32)
@@ -311,7 +319,7 @@ def embed_view(network: Network, view: Collection, samples: Sequence[Sample]) ->
 def shown(view: Collection, sample: Sample, height: int) -> str:
     """Return a sample as it looks in a collection, as a data URI; empty where its file cannot be read."""
     if not view.changes(sample):
-        return data_uri(sample.path, height)
+        return data_uri(sample.path, height, sample.levels)
     try:
         image = view.image(sample)
     except (ValueError, OSError):
@@ -319,29 +327,73 @@ def shown(view: Collection, sample: Sample, height: int) -> str:
     return encoded(fitted(image, height))
 
 
+def open_sets(
+    folders: Sequence[tuple[str, Path]], layout: str | None, reading: Reading, instead: Path | None = None
+) -> tuple[dict[str, Collection], dict[str, str]]:
+    """Open data sets, each under a name of its own; what cannot be opened stops none of the others.
+
+    Args:
+        folders: What to call each, empty for its own name, and where it is.
+        layout: How all are stored; found out by default.
+        reading: How to read them.
+        instead: What to open where none of them can be.
+
+    Returns:
+        The data sets by name, and why others cannot be opened, by name.
+
+    Raises:
+        FileNotFoundError: `instead` is missing.
+        ValueError: It cannot be searched.
+    """
+    opened: dict[str, Collection] = {}
+    failed: dict[str, str] = {}
+    for name, folder in folders:
+        try:
+            one = open_collection(folder, layout, replace(reading, name=name))
+        except (ValueError, OSError) as error:
+            failed[name or folder.name] = str(error).replace(str(folder), folder.name)
+            continue
+        same = [known for known in opened if re.fullmatch(rf"{re.escape(one.name)}(-\d+)?", known)]
+        one = replace(one, name=f"{one.name}-{len(same) + 1}") if same else one
+        opened[one.name] = one
+    if not opened and instead is not None:
+        one = open_collection(instead)
+        opened[one.name] = one
+    return opened, failed
+
+
 def open_library(
-    data: Path,
+    data: Path | Sequence[tuple[str, Path]],
     checkpoints: Path,
-    dataset: str | None = None,
+    layout: str | None = None,
     models: Sequence[str] = (),
     features: Sequence[tuple[str, Path]] = (),
     images: Path | None = None,
+    reading: Reading | None = None,
+    instead: Path | None = None,
 ) -> Library:
     """Open the folders that the command line names.
 
     Args:
-        data: Folder of the data set.
+        data: Folder of the data set, or names and folders of several, of which those that fail stop none of the others.
         checkpoints: Folder of checkpoint folders.
-        dataset: `synvi` or `sysu`; found out by default.
+        layout: How the data are stored; found out by default.
         models: Models of the owner's, `NAME=package.module:function` each; they follow the checkpoints.
         features: Features files of other methods, each under a name.
         images: Folder below which the keys of those files are images; `None` where these are not at hand.
+        reading: How the data are read.
+        instead: Data for where none of several can be opened.
 
     Raises:
         FileNotFoundError: A folder, or something in it, is missing.
         ValueError: The data cannot be searched, no checkpoint can be used, or a features file cannot.
     """
-    collection = open_collection(data, dataset)
+    reading = reading or Reading()
+    if isinstance(data, Path):
+        one = open_collection(data, layout, reading)
+        collections, failed = {one.name: one}, dict[str, str]()
+    else:
+        collections, failed = open_sets(data, layout, reading, instead)
     entries = list_checkpoints(checkpoints) + [own_entry(text) for text in models]
     if not any(entry.card is not None for entry in entries):
         reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in entries[:3])
@@ -350,10 +402,10 @@ def open_library(
     if twice := [name for name, count in Counter(entry.name for entry in entries).items() if count > 1]:
         raise ValueError(f"expected models of different names, got {twice[0]} twice")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    known, collections = {entry.name: entry for entry in entries}, {collection.name: collection}
+    known = {entry.name: entry for entry in entries}
     for name, path in features:
         model, embedded = open_features(name, path, collections, images=images)
         if name in known or (embedded.name in collections and collections[embedded.name] is not embedded):
             raise ValueError(f"expected another name than {name} for {path.name}: there is one of this name already")
         known[name], collections[embedded.name] = model, embedded
-    return Library(known, collections, device)
+    return Library(known, collections, device, failed=failed)

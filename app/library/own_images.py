@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.library.collection import TITLES
 from app.library.library import Library
+from mun.data.source import TITLES
 from mun.embedding import embed_pixels
 from mun.images import FORMATS, resize
 from mun.structures import Modality
@@ -251,7 +251,8 @@ def warning(library: Library, checkpoint: str) -> str:
             "This model was trained on SynVI, on rendered people alone: it never saw a real person. "
             "What it finds for a real photo is no evidence of who is in it."
         )
-    known_as = TITLES.get(trained_on, trained_on) if isinstance(trained_on, str) else "data that its card does not name"
+    title = TITLES.get(trained_on, ("", trained_on))[1] if isinstance(trained_on, str) else ""
+    known_as = title or "data that its card does not name"
     return (
         f"This model was trained on {known_as} and never saw images of your camera. "
         "What it finds is no evidence of who is in your photo."

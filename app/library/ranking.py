@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.library.collection import Collection, Terms, search
+from app.library.collection import Collection, Terms
+from mun.evaluation.galleries import uncounted
 from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics, ranking
-from mun.evaluation.protocols import dropped
 from mun.evaluation.reranking import rerank
 from mun.structures import Sample
 
@@ -88,14 +88,13 @@ def measure(collection: Collection, embeddings: NDArray[np.float32], terms: Term
         embeddings: Of those images, of unit length, `(N, D)`.
         terms: What is asked of which gallery.
     """
-    protocol, rows = search(terms.protocol, terms.direction), np.asarray(embeddings, dtype=np.float64)
+    protocol, rows = collection.search(terms.protocol, terms.direction), np.asarray(embeddings, dtype=np.float64)
     gallery = tuple(collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots))
     queries = collection.asked(terms.protocol, terms.direction).samples
     asked, shown = (rows[[collection.rows[sample.key] for sample in samples]] for samples in (queries, gallery))
     distances = rerank(asked, shown) if terms.rerank else np.asarray(cosine_distances(asked, shown), dtype=np.float64)
     query_pids, gallery_pids = (np.array([sample.pid for sample in samples]) for samples in (queries, gallery))
-    query_camids, gallery_camids = ([sample.camid for sample in samples] for samples in (queries, gallery))
-    mask = dropped(protocol, query_pids, query_camids, gallery_pids, gallery_camids)
+    mask = uncounted(protocol, queries, gallery)
     orders = tuple(ranking(row, out).astype(np.int32) for row, out in zip(distances, mask, strict=True))
     metrics = None
     if ((query_pids[:, None] == gallery_pids) & ~mask).any():

@@ -19,18 +19,19 @@ CARD_HEIGHT, STRIP_HEIGHT = 256, 112  # pixels
 MAX_WIDTH = 256
 
 
-def data_uri(path: Path, height: int) -> str:
+def data_uri(path: Path, height: int, levels: tuple[float, float] | None = None) -> str:
     """Read an image and return it as a JPEG data URI.
 
     Args:
         path: The image file.
         height: Pixels at most; smaller images keep their size.
+        levels: As for `mun.images.decode`.
 
     Returns:
         The URI, or an empty string where the file is missing or broken: one bad image must not take a page down.
     """
     try:
-        image = read_image(path)
+        image = read_image(path, levels=levels)
     except (ValueError, OSError):
         return ""
     return encoded(fitted(image, height))

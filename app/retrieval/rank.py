@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 
 from app.library import Library
-from app.library.collection import CORRUPTION_NAMES, SEVERITY, Direction, Queries, Terms, corruption_of
+from app.library.collection import CORRUPTION_NAMES, SEVERITY, Collection, Direction, Queries, Terms, corruption_of
 from app.library.ranking import ImageFacts, Ranked, Table
 from app.shared.request import (
     Checkpoint,
@@ -26,10 +26,10 @@ from app.shared.request import (
 )
 from mun.evaluation.corrupted import MIXED
 
-__all__ = ["LeftOut", "Move", "Result", "Retrieve", "Side", "answer", "compare", "retrieve"]
+__all__ = ["LeftOut", "Move", "Result", "Retrieve", "Side", "answer", "compare", "retrieve", "way_words"]
 
-WAYS = (Choice("i2v", "infrared → visible"), Choice("v2i", "visible → infrared (not published)"))
 PROTOCOLS = {"all": "all-search", "indoor": "indoor-search", "whole": "every image of the other modality"}
+PROTOCOLS |= {"cross": "every image of the other modality", "regdb": "RegDB", "llcm": "LLCM"}
 CORRUPTION_TITLES = {
     "": "none",
     MIXED: f"mixed: any of the {len(CORRUPTION_NAMES) - 1} (the field's protocol)",
@@ -47,6 +47,18 @@ def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List the protocols that the data allow."""
     names = library.collections[values["data"]].protocols
     return [Choice(name, PROTOCOLS.get(name.rpartition("-")[2], name)) for name in names]
+
+
+def way_words(collection: Collection, protocol: str, direction: Direction) -> str:
+    """Say who asks whom."""
+    one = collection.search(protocol, direction)
+    return f"{one.query_modality} → {one.gallery_modality}{'' if one.published else ' (not published)'}"
+
+
+def ways(library: Library, values: Mapping[str, Any]) -> list[Choice]:
+    """List who can ask whom."""
+    collection = library.collections[values["data"]]
+    return [Choice(way.value, way_words(collection, values["protocol"], way)) for way in Direction]
 
 
 def shot_counts(library: Library, values: Mapping[str, Any]) -> list[Choice]:
@@ -76,7 +88,7 @@ class Retrieve(Request):
     top_k: Whole = option(10, "Top k", "How many ranked images to show.", ge=1, le=100, control="range")
     protocol: Annotated[Text, one_of(protocols)] = option("", "Protocol", "One of the data set's; empty for the first.")
     trial: Whole = option(0, "Gallery", "Number of the random gallery (trial).", ge=0, le=9)
-    direction: Annotated[Text, one_of(WAYS)] = option(
+    direction: Annotated[Text, one_of(ways)] = option(
         "i2v", "Direction", "Who asks whom; visible to infrared is no published protocol."
     )
     shots: Annotated[

@@ -96,6 +96,7 @@ def draw(library: Library, names: Sequence[str], data: str, terms: Terms) -> str
         names={name: library.checkpoints[name].label for name in names},
         verdict=verdict(library, scores),
         synthetic=library.collections[data].synthetic,
+        protocol=library.collections[data].search(terms.protocol, terms.direction),
         curves=[cmc_points(one.cmc) for one in scores],
         box=CMC_BOX,
     )

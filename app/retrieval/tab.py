@@ -8,7 +8,7 @@ import gradio as gr
 
 from app.library import Library
 from app.library.checkpoints import budget_note
-from app.library.collection import Direction, search
+from app.library.collection import Direction
 from app.library.ranking import BY_SCORE, Ranked
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.retrieval.browse import Browse, listed, pick
@@ -92,6 +92,7 @@ def embedding(library: Library, request: Browse, names: Sequence[str], press: Pr
 def ranking(library: Library, request: Browse, names: Sequence[str], shown: int, press: Press) -> Answer:
     """Draw the ranking by every checkpoint, and the page of queries that shows the query."""
     data, terms, asked = request.data, request.terms, request.model_dump(exclude={"query"})
+    protocol = library.collections[data].search(request.protocol, terms.direction)
     scored = press.do in ("again", "why") or all(library.scored(name, data, terms) for name in names)
     result, sides = compare(library, request, names[1:], with_left_out=request.left_out)
     clean = request.model_copy(update={"corruption": ""}) if request.corruption else None
@@ -108,12 +109,12 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
         direction=terms.direction,
         names={name: library.checkpoints[name].label for name in names},
         networks=[name for name in names if name in library.usable],
-        whole=search(request.protocol, terms.direction).whole,
+        protocol=protocol,
         uris={key: library.thumbnail(data, key, CARD_HEIGHT, terms.corruption) for key in images},
         note=budget_note(library.checkpoints[name] for name in names),
         clean_result=retrieve(library, clean) if clean else None,
     )
-    turned = {"direction", "query"} <= set(press.changed) and not terms.direction.published
+    turned = {"direction", "query"} <= set(press.changed) and not protocol.published and not terms.direction.published
     return Answer(
         request,
         {

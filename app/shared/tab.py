@@ -421,7 +421,9 @@ class Page:
         entries = [library.checkpoints[name] for name in library.models]
         header = Piece(
             [(one.name, one.content) for one in entries],
-            lambda: html("header.html", entries=entries, data=library.collections, drawn=header.digest),
+            lambda: html(
+                "header.html", entries=entries, data=library.collections, failed=library.failed, drawn=header.digest
+            ),
         )
         strip = {"strip": Piece((data, key), lambda: self.draw_strip(data, key))} if key else {}
         return {"header": header, **strip}

@@ -210,8 +210,9 @@ def epochs_within(timing: Timing, budget: float) -> int:
 
 def settings_of(run: Path, recipe: Recipe, config: Config) -> RunSettings:
     """Write down a run as the trainer reads it."""
-    dataset = "synvi" if recipe.data.name == RENDER else recipe.data.name
-    return RunSettings(FORMAT, config, dataset, str(data_folder(run, recipe)), recipe.seed)
+    data = recipe.data
+    dataset = "synvi" if data.name == RENDER else data.layout or data.name
+    return RunSettings(FORMAT, config, dataset, str(data_folder(run, recipe)), recipe.seed, reading=data.reading)
 
 
 def frame_steps(steps: int, most: int = MOST_FRAMES) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mun.config import Config, from_json, to_json
+from mun.data.source import Reading
 from mun.files import read_json, write_json
 from mun.synvi import LEVELS, Plan
 
@@ -49,6 +50,8 @@ class Data:
         images: Per identity and camera.
         seed: Of the people.
         root: Folder of a given data set; never shown.
+        layout: How a given data set is stored.
+        reading: How it is read.
     """
 
     name: str = RENDER
@@ -58,6 +61,8 @@ class Data:
     images: int = 2
     seed: int = 1
     root: str = ""
+    layout: str = field(default="", metadata={"later": True})
+    reading: Reading = field(default=Reading(), metadata={"later": True})
 
     @property
     def count(self) -> int:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 from typing import Annotated, Any
 
 import torch
 from pydantic import BeforeValidator, Field, model_validator
 
 from app.library import Library
+from app.library.collection import Collection
 from app.shared.request import Choice, Number, Request, Text, Whole, bounds, one_of, option, shown
 from app.train.host import Limits, lent
 from app.train.record import RENDER, Data, Recipe
 from mun.auxiliary.registry import AUXILIARIES
 from mun.config import Config, LossConfig, ModelConfig, TrainConfig
-from mun.data.lists import read_ids
 from mun.experiments.tables import LABELS
 from mun.synvi import LEVELS
 
@@ -43,17 +43,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 def offered_data(library: Library, _: Mapping[str, Any]) -> list[Choice]:
     """List what can be trained on: SynVI rendered for the run, and the loaded data sets with people to train on."""
-    named = ((name, library.collections[name].folder) for name, one in library.collections.items() if one.pictured)
-    loaded = [Choice(name, library.collections[name].title) for name, folder in named if has_people(folder)]
+    given = library.collections.items()
+    loaded = [Choice(name, one.title) for name, one in given if one.source is not None and one.source.train]
     return [Choice(RENDER, "SynVI, rendered for the run"), *loaded]
-
-
-def has_people(root: Path) -> bool:
-    """Say whether a data set names people to train on."""
-    try:
-        return bool(read_ids(root / "exp" / "train_id.txt"))
-    except (ValueError, OSError):
-        return False
 
 
 def has_gpu() -> bool:
@@ -129,7 +121,7 @@ class Train(Request):
         if self.height * self.image_width > limits.pixels:
             size = f"{self.height} by {self.image_width}"
             raise ValueError(limits.refusal(f"expected images of at most {limits.pixels} pixels here, got {size}"))
-        if (count := self.data_of("").count) > limits.images:
+        if (count := self.data_of().count) > limits.images:
             raise ValueError(limits.refusal(f"expected at most {limits.images} rendered images here, got {count}"))
         if (batch := self.ids_per_batch * self.instances_per_id) > limits.batch:
             raise ValueError(limits.refusal(f"expected batches of at most {limits.batch} images, got {batch}"))
@@ -139,13 +131,19 @@ class Train(Request):
         if self.device == "cuda" and not has_gpu():
             raise ValueError(f"expected a device that is here, got cuda, and {NO_GPU}")
 
-    def data_of(self, root: str) -> Data:
-        """Say what the run is trained on; `root` is the folder of a loaded data set."""
-        return Data(self.data, self.level, self.train_ids, self.val_ids, self.images, self.data_seed, root)
+    def data_of(self, given: Collection | None = None) -> Data:
+        """Say what the run is trained on; `given` is a loaded data set."""
+        data = Data(self.data, self.level, self.train_ids, self.val_ids, self.images, self.data_seed)
+        if given is None or given.source is None:
+            return data
+        source = given.source
+        layout = "synvi" if given.synthetic else source.layout
+        name = source.name if source.name != layout else ""
+        return replace(data, root=str(source.root), layout=layout, reading=replace(given.reading, name=name))
 
     def recipe(self, library: Library, limits: Limits) -> Recipe:
         """Turn a checked request into a recipe."""
-        root = "" if self.data == RENDER else str(library.collections[self.data].folder)
+        given = None if self.data == RENDER else library.collections[self.data]
         model = ModelConfig(self.auxiliary, self.backbone, self.width, self.height, self.image_width)
         loss = LossConfig(self.identity_alignment, self.modality_alignment, self.triplet)
         train = TrainConfig(
@@ -158,7 +156,7 @@ class Train(Request):
             recalibration=10,
         )
         config = Config(model, loss, train)
-        return Recipe(self.data_of(root), config, self.minutes, self.seed, self.device, limits.minutes)
+        return Recipe(self.data_of(given), config, self.minutes, self.seed, self.device, limits.minutes)
 
 
 class Watch(Train):

@@ -55,7 +55,11 @@ def report(source: Source, findings: Sequence[Finding]) -> str:
         words += [finding.note] if finding.note else []
         lines.append(f"{finding.what:<{width}}  {expected:>8}  {finding.found:>8,}  {'; '.join(words)}".rstrip())
     lines += [f"{what:<{width}}  {'':>8}  {one.count:>8,}  {first_of(one)}" for what, one in passed]
-    lines += [f"{protocol.name}: {protocol.rule}" for protocol in protocols_of(source)]
+    protocols = protocols_of(source)
+    usual = [protocol for protocol in protocols if protocol.published] or protocols
+    lines += [f"{protocol.name}: {protocol.rule}" for protocol in usual]
+    if others := [protocol.name for protocol in protocols if protocol not in usual]:
+        lines.append(f"as for any data: {', '.join(others)}")
     wrong = [finding.what for finding in findings if not finding.fine]
     lines.append(f"not as expected: {', '.join(wrong)}" if wrong else "fine: everything expected is there")
     return "\n".join(lines)

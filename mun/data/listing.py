@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,10 +54,11 @@ class Listing:
 
     Args:
         root: What the names in the record are relative to.
+        ours: Names of files in it that are read as something else than images.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, ours: Iterable[str] = ("manifest.json",)) -> None:
+        self.root, self.ours = root, {root / name for name in ours}
         self._passed: dict[str, tuple[int, str]] = {}
 
     @property
@@ -106,19 +107,26 @@ class Listing:
     def only_images(self, folder: Path, files: list[str]) -> list[str]:
         """Pass over the files that are no images."""
         for name in files:
-            if not is_image(name):
+            if not is_image(name) and folder / name not in self.ours:
                 self.pass_over(NO_IMAGE, folder / name)
         return [name for name in files if is_image(name)]
 
     def folders(self, folder: Path, known: set[str] | None = None, what: str = "folders") -> list[str]:
-        """List the folders of a folder, those that are known where that is said; others and files are passed over."""
+        """List the folders of a folder, those that are known where that is said; others and files are passed over.
+
+        An unknown folder that is empty, as LLCM's infrared camera 3, is nothing that could be passed over.
+        """
         files, folders = self.look(folder)
-        for name in files:
-            self.pass_over("images outside a person's folder" if is_image(name) else NO_IMAGE, folder / name)
+        self.outside(folder, files)
         for name in folders:
-            if known is not None and name not in known:
+            if known is not None and name not in known and any((folder / name).iterdir()):
                 self.pass_over(what, folder / name)
         return [name for name in folders if known is None or name in known]
+
+    def outside(self, folder: Path, files: list[str]) -> None:
+        """Pass over files where there should be folders alone."""
+        for name in self.only_images(folder, files):
+            self.pass_over("images outside a person's folder", folder / name)
 
     def walk(self, folder: Path) -> Iterator[Path]:
         """List all images of a folder and the folders in it; each folder is entered once, however links lead there."""

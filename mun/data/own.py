@@ -66,42 +66,37 @@ def read_folders(
         ValueError: A needed split is not there, a name has no camera by the pattern, or two splits share a person.
     """
     names, pattern = chosen_names(reading, manifest), camera_pattern(reading, manifest)
-    folders = listing.look(root)[1]
-    parts = {split: root / split for split in Split if split.value in folders} or {Split.TEST: root}
-    if needs and not any(modality_folders(listing.look(folder)[1], names) for folder in parts.values()):
+    inside = {root: listing.look(root)}
+    splits = {split: root / split for split in Split if split.value in inside[root][1]}
+    inside |= {folder: listing.look(folder) for folder in splits.values()}
+    parts = splits or {Split.TEST: root}
+    if needs and not any(modality_folders(inside[folder][1], names) for folder in parts.values()):
         known = " or ".join(", ".join(known) for known in names.values())
         raise ValueError(
             f"expected a folder for each modality ({known}) in {root}, found none; name them by --modality-names"
         )
-    rows = [row for split, folder in parts.items() for row in rows_of(listing, split, folder, names, pattern)]
+    rows = []
+    for folder, (files, folders) in inside.items():
+        listing.outside(folder, files)
+        split = next((split for split, place in parts.items() if place == folder), None)
+        found = {} if split is None else modality_folders(folders, names)
+        for name in folders:
+            if name not in found.values() and folder / name not in splits.values():
+                listing.pass_over("folders of no modality", folder / name)
+        if split is not None:
+            rows += [row for one, name in found.items() for row in rows_of(listing, split, folder / name, one, pattern)]
     return source_of(root, rows, reading, needs, manifest, "folders")
 
 
 def rows_of(
-    listing: Listing,
-    split: Split,
-    folder: Path,
-    names: Mapping[Modality, tuple[str, ...]],
-    pattern: re.Pattern[str] | None,
+    listing: Listing, split: Split, folder: Path, modality: Modality, pattern: re.Pattern[str] | None
 ) -> Iterator[Row]:
-    """Find the images of one split."""
-    found = modality_folders(listing.look(folder)[1], names)
-    for name in listing.look(folder)[1]:
-        if name not in found.values():
-            listing.pass_over("folders of no modality", folder / name)
-    for modality, name in found.items():
-        for person in listing.folders(folder / name):
-            for image in listing.images(folder / name / person):
-                path = folder / name / person / image
-                yield (
-                    path,
-                    path.relative_to(listing.root).as_posix(),
-                    modality,
-                    person,
-                    camera_of(image, pattern),
-                    split,
-                    {},
-                )
+    """Find the images of one modality in one split."""
+    for person in listing.folders(folder):
+        for image in listing.images(folder / person):
+            path = folder / person / image
+            key = path.relative_to(listing.root).as_posix()
+            yield path, key, modality, person, camera_of(image, pattern), split, {}
 
 
 def camera_pattern(reading: Reading, manifest: Mapping[str, Any] | None) -> re.Pattern[str] | None:

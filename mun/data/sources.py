@@ -75,7 +75,7 @@ def read_source(layout: str, root: Path, reading: Reading | None = None, needs: 
     found = layout or recognise(root, manifest)
     check_flags(found, reading)
     check_synvi(found, folder, manifest)
-    listing = Listing(folder)
+    listing = Listing(folder, ("manifest.json", CSV, root.name))
     source = READERS[found](root, reading, needs, manifest, listing)
     name = name_of(source, root, reading, manifest, layout)
     source = replace(source, name=name, train_on=reading.train_on, passed=listing.passed)

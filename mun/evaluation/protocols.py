@@ -72,6 +72,11 @@ class Protocol:
         return Modality.VISIBLE if self.query_modality is Modality.INFRARED else Modality.INFRARED
 
     @property
+    def published(self) -> bool:
+        """Whether the field has it; a protocol that any data can have, or one turned round, it has not."""
+        return bool(self.data)
+
+    @property
     def gallery_modalities(self) -> tuple[Modality, ...]:
         """The modalities of the gallery."""
         return (_VISIBLE, _INFRARED) if self.mixed else (self.gallery_modality,)
