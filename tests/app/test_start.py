@@ -25,7 +25,7 @@ from benchmarks.load.visitor import Visitor
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("case", ["no checkpoint", "no data", "mislabelled", "unknown flag"])
+@pytest.mark.parametrize("case", ["no checkpoint", "unknown layout", "unknown flag"])
 def test_bad_input_gives_one_line_and_exit_code_2(
     case: str, tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -33,8 +33,7 @@ def test_bad_input_gives_one_line_and_exit_code_2(
     empty.mkdir()
     words = {
         "no checkpoint": ["--data", str(tiny_synvi), "--checkpoints", str(empty)],
-        "no data": ["--data", str(empty), "--checkpoints", str(tiny_checkpoint)],
-        "mislabelled": ["--data", str(empty), "--dataset", "synvi", "--checkpoints", str(tiny_checkpoint)],
+        "unknown layout": ["--data", str(tiny_synvi), "--layout", "market", "--checkpoints", str(tiny_checkpoint)],
         "unknown flag": ["--colour", "red"],
     }[case]
     with pytest.MonkeyPatch.context() as patch:
