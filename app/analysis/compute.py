@@ -111,7 +111,7 @@ def probed(library: Library, request: View, name: str) -> Task:
 
     def work() -> list[Probe]:
         facts, rows, auxiliary = facts_of(library, request.data), library.embeddings(name, request.data), None
-        if library.checkpoints[name].card is not None and (network := library.network(name)).auxiliary.num_images:
+        if not library.checkpoints[name].vectors and (network := library.network(name)).auxiliary.num_images:
             pairs = pair_samples(collection.samples)
             parts = []
             for start in range(0, len(pairs), PAIRS_AT_ONCE):
@@ -123,7 +123,8 @@ def probed(library: Library, request: View, name: str) -> Task:
             library.background.report(key, done, total=total, words=f"probes of {name}")
 
         report(0, 1)
-        return probes(collection.samples, facts, rows, pixel_rows(collection.samples), auxiliary, report)
+        pixels = pixel_rows(collection.samples) if collection.pictured else None
+        return probes(collection.samples, facts, rows, pixels, auxiliary, report)
 
     return kept(library, key, work, "probes", PROBE_BYTES)
 

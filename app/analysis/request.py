@@ -33,9 +33,11 @@ def protocols(library: Library, values: Mapping[str, Any]) -> tuple[str, ...]:
 def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List what a model can stand beside: its fair partner first, nothing, then all others."""
     mine, entries = values["checkpoint"], library.checkpoints
-    partner = entries.partners[mine]
-    fair = [Choice(PARTNER, f"fair partner: {partner}")] if partner else []
-    return [*fair, Choice(NONE, "nothing"), *(Choice(name, name + words) for name, words in entries.rivals[mine])]
+    partner, fitting = entries.partners[mine], library.fitting(values["data"])
+    kind = "the next features" if entries[mine].vectors else "fair partner"
+    fair = [Choice(PARTNER, f"{kind}: {partner}")] if partner in fitting else []
+    others = (Choice(name, name + words) for name, words in entries.rivals[mine] if name in fitting)
+    return [*fair, Choice(NONE, "nothing"), *others]
 
 
 class Analyse(Request):

@@ -35,6 +35,7 @@ PROBES = (
     " takes about 15 seconds."
 )
 RENDER = "People are rendered at five values of this knob and ranked by each model. It takes one to two minutes."
+FEATURES = "A features file cannot embed other images. Choose networks for curves."
 CORRUPT = (
     "The visible images are corrupted at five severities, embedded and ranked by each model. It takes about half a"
     " minute."
@@ -168,6 +169,9 @@ def body_of(library: Library, request: View, made: Analysis, press: Press) -> tu
     }
     if request.part in draw:
         return Piece((request.part, request.pair), draw[request.part]), False
+    if request.part != "probes" and any(library.checkpoints[name].vectors for name in made.names):
+        told = {"state": "error", "heading": "No curves of features", "words": FEATURES, "action": ""}
+        return Piece(("features",), lambda: html("message.html", **told, done=0, total=0)), False
     if request.part == "corruptions":
         return corruption_body(library, request, press, labels)
     if request.part == "probes":

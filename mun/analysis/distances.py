@@ -131,12 +131,15 @@ def equal_error(same: ArrayLike, other: ArrayLike) -> tuple[float, float]:
     Returns:
         The threshold, and the mean of the two shares there.
     """
-    near, far = np.sort(np.ravel(same)), np.sort(np.ravel(other))
-    candidates = np.unique(np.concatenate([near, far]))
-    missed = 1 - np.searchsorted(near, candidates, side="right") / len(near)
-    accepted = np.searchsorted(far, candidates, side="right") / len(far)
+    near, far = np.ravel(same), np.ravel(other)
+    values = np.concatenate([near, far])
+    order = np.argsort(values)
+    ordered, close = values[order], np.cumsum(order < len(near))  # close: pairs of one person up to here
+    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    missed = 1 - close[last] / len(near)
+    accepted = (last + 1 - close[last]) / len(far)
     best = int(np.argmin(np.abs(missed - accepted)))
-    return float(candidates[best]), float((missed[best] + accepted[best]) / 2)
+    return float(ordered[last[best]]), float((missed[best] + accepted[best]) / 2)
 
 
 def _pair(

@@ -173,7 +173,7 @@ def analyse(
         models: Embeddings of these images by the name of the model, `(N, D)`.
         data: What the images are.
         shots: Gallery images per identity and camera.
-        trials: Galleries; trial t has seed t.
+        trials: Galleries; trial t has seed t; one where the gallery is every image.
         seed: Of the bootstrap.
 
     Raises:
@@ -185,23 +185,20 @@ def analyse(
         raise ValueError("expected at least two people, got one: whoever is asked for is always found")
     made = tuple(outcomes(protocol, samples, rows, shots=shots, trials=trials) for rows in models.values())
     ways = [_way(name, way, samples, models, made, shots, trials, seed) for name, way in directions(protocol).items()]
+    drawn = len(made[0].closest)
     return Analysis(
         data,
         tuple(models),
         shots,
-        trials,
+        drawn,
         made,
-        tuple(sorted(ways, key=lambda way: way.name != _name(protocol))),
+        tuple(ways),
         tuple(slices(made, axes(made[0], facts), seed)),
         tuple(tuple(people(one)) for one in made),
         tuple(tuple(confused_pairs(one)) for one in made),
         tuple(map(tuple, disagreements(*made))) if len(made) > 1 else (),
         tuple(distances(protocol, samples, rows, shots=shots) for rows in models.values()),
     )
-
-
-def _name(protocol: Protocol) -> str:
-    return f"{protocol.query_modality} → {protocol.gallery_modality}"
 
 
 def _way(

@@ -101,7 +101,7 @@ def uncounted(protocol: Protocol, asked: Sequence[Sample], gallery: Sequence[Sam
     if protocol.other_instants:
         own, others = (np.array([f"{sample.pid} {sample.path.name}" for sample in side]) for side in (asked, gallery))
         mask |= own[:, None] == others
-    if protocol.mixed:
+    if protocol.mixed or protocol.same_modality:  # no image searches itself
         places = {sample: place for place, sample in enumerate(gallery)}
         rows = [(row, places[sample]) for row, sample in enumerate(asked) if sample in places]
         mask[tuple(np.array(rows, dtype=np.int64).reshape(-1, 2).T)] = True

@@ -24,7 +24,7 @@ from mun.data.sources import read_source
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.galleries import draw_trials, uncounted
-from mun.evaluation.protocols import PROTOCOLS
+from mun.evaluation.protocols import PROTOCOLS, DropRule
 from mun.structures import Modality, Sample, Split
 from mun.synvi import Level, Part, Plan, read_truth, write
 from mun.synvi.levels import Knobs
@@ -126,7 +126,7 @@ def test_directions_ask_every_way() -> None:
         assert {SAMPLES[row].modality for row in found.queries} == {asked}
         assert {SAMPLES[row].modality for row in found.match_image} == {shown}
         assert found.mean_ap == pytest.approx(benchmark(protocol, SAMPLES, rows(), data="", trials=2).mean()["mean_ap"])
-    alone = directions(replace(ALL, drop_rule="nothing"))["visible → visible"]
+    alone = directions(replace(ALL, drop_rule=DropRule.NOTHING))["visible → visible"]
     pairs = outcomes(alone, SAMPLES, rows(), trials=1)
     assert not np.any(pairs.queries[pairs.match_query] == pairs.match_image), "no image finds itself"
 
@@ -401,8 +401,8 @@ def wanting(name: str):
     [
         ("three models", "expected one model or two, got 3"),
         ("one person", "expected at least two people, got one"),
-        ("one camera", "expected visible images by cameras"),
-        ("one site", "expected a match in the gallery of a query of synvi-all, got none"),
+        ("one camera", "expected visible images in the gallery for synvi-all"),
+        ("one site", "expected a match that counts in the gallery of at least one query for synvi-all"),
         ("other rows", "expected `embeddings` of shape"),
     ],
 )

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.analysis import compute, export
@@ -160,6 +161,23 @@ def test_probes_are_offered_then_measured(two: Library) -> None:
     assert 'data-probe="bag/auxiliary"' in body
     file = write(two, request, Options.read({}, two), "probes", "csv", Press())
     assert b"body height" in file.data
+
+
+def test_features_of_another_method(tiny_synvi: Path, two_checkpoints: Path, two: Library, tmp_path: Path) -> None:
+    samples = two.collections["synvi"].samples
+    facts = {name: [getattr(one, name) for one in samples] for name in ("pid", "camid", "modality", "key")}
+    arrays = {"pids": facts["pid"], "camids": facts["camid"], "modalities": facts["modality"], "keys": facts["key"]}
+    np.savez(tmp_path / "f.npz", features=two.embeddings("other-tiny", "synvi"), **arrays)
+    library = open_library(tiny_synvi, two_checkpoints, features=[("theirs", tmp_path / "f.npz")])
+    request = View.read({"checkpoint": "mun-tiny", "compare": "theirs"}, library)
+    assert shown(drawn(library, request), "body") == shown(drawn(two, view(two)), "body").replace(
+        "other-tiny", "theirs"
+    )
+    for part in ("knobs", "corruptions"):
+        told = shown(drawn(library, request.model_copy(update={"part": part}), do="start"), "body")
+        assert "A features file cannot embed other images" in told
+    probes = shown(drawn(library, request.model_copy(update={"part": "probes"}), do="start"), "body")
+    assert 'data-probe="bag/visible"' in probes
 
 
 def test_work_that_is_stopped_is_offered_again(two: Library, monkeypatch: pytest.MonkeyPatch) -> None:
