@@ -12,7 +12,7 @@ from app.about.cards import model_card
 from app.about.findings import COLUMNS, FOLDER, OURS, Table, forest, grid, main_of, points, read_tables, siblings
 from app.library import Library
 from app.library.checkpoints import budget_note, by_budget
-from app.shared.export import WIDTH_NAMES, csv_text, latex_table, safe_stem
+from app.shared.export import Options, csv_text, latex_table, safe_stem
 from app.shared.html import form, html
 from app.shared.request import Checkpoint, Choice, Data, Request, Text, Whole, one_of, option
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
@@ -89,12 +89,6 @@ class Look(Request):
     def said(self, library: Library) -> dict[str, Any]:
         """Return what is not as by default, and the section always."""
         return {"section": self.section, **super().said(library)}
-
-
-class Options(Request):
-    """How a figure of this tab looks."""
-
-    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
 
 
 def build(page: Page) -> None:

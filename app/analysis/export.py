@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from app.analysis.compute import analysis, corruption_curves, knobs, probed, task
 from app.analysis.request import View
 from app.library import Library
 from app.library.checkpoints import budget_note
-from app.shared.export import WIDTH_NAMES, checkpoint_words, describe_data, described_csv, latex_table, safe_stem
-from app.shared.request import Request, Text, one_of, option
+from app.shared.export import Options, checkpoint_words, describe_data, described_csv, latex_table, safe_stem
 from app.shared.tab import File, Menu, Press
 from mun.analysis.probes import Probe
 from mun.analysis.report import Analysis, tables
@@ -46,12 +45,6 @@ SAYS = {
     "corruptions": "mAP against the severity of a corruption of the visible images.",
     "knobs": "mAP against a knob of SynVI, 40 people at each value, sd over ten galleries.",
 }
-
-
-class Options(Request):
-    """How a figure of this tab looks."""
-
-    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
 
 
 def write(library: Library, request: View, options: Options, what: str, kind: str, press: Press) -> File:

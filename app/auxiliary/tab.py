@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Mapping
-from typing import Annotated
 
 from app.auxiliary.compare import (
     COLLECTION,
@@ -29,9 +28,8 @@ from app.library.pair_encoder import DISPLAY_PAIRS, DISPLAY_SEED, PairEncoder
 from app.library.pairs import partners
 from app.library.ranking import dealt
 from app.library.thumbnails import STRIP_HEIGHT, encoded
-from app.shared.export import WIDTH_NAMES
+from app.shared.export import Options
 from app.shared.html import form, html
-from app.shared.request import Request, Text, one_of, option
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 
@@ -45,12 +43,6 @@ MENUS = (Menu("Pair and auxiliary images", "panel", ("png", "pdf", "svg", "csv",
 CHIPS = ("misalignment", "mixup", "seed", "share", "step")
 LOOKING = threading.BoundedSemaphore(2)  # presses pass no queue
 STAGE, STRIP, FILM, PEOPLE = "auxiliary-stage", "auxiliary-rivals", "auxiliary-film", "auxiliary-people"
-
-
-class Options(Request):
-    """How the figure looks."""
-
-    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
 
 
 def build(page: Page) -> None:

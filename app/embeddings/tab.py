@@ -7,7 +7,7 @@ import random
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -40,9 +40,8 @@ from app.embeddings.request import COLOURS, MARKS, MODALITIES, NOBODY, PALETTES,
 from app.library import Library
 from app.library.background import Job, Progress
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
-from app.shared.export import WIDTH_NAMES
+from app.shared.export import Options
 from app.shared.html import form, html
-from app.shared.request import Request, Text, one_of, option
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, Separation
@@ -68,12 +67,6 @@ MENUS = (
     Menu("Selected points", "selected", ("csv",)),
     Menu("Numbers", "numbers", ("csv", "latex")),
 )
-
-
-class Options(Request):
-    """How a figure of this tab looks."""
-
-    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
 
 
 def build(page: Page) -> None:

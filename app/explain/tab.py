@@ -18,9 +18,9 @@ from app.library.collection import Terms
 from app.library.maps import SCALES, fit_scale, heat_uri, palette, png_uri
 from app.library.ranking import dealt
 from app.library.thumbnails import STRIP_HEIGHT
-from app.shared.export import WIDTH_NAMES
+from app.shared.export import Options as FigureOptions
 from app.shared.html import form, how_far, html, prepared
-from app.shared.request import Choice, Request, Switch, Text, Whole, one_of, option
+from app.shared.request import Choice, Switch, Text, Whole, one_of, option
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from mun.explain.cams import GENERATOR_LAYERS, Report
 
@@ -42,10 +42,9 @@ SETTINGS = {
 CHIPS = ("method", "layers", "scale", "seed", "against", "camid", "change", "check")
 
 
-class Options(Request):
+class Options(FigureOptions):
     """How a figure of this tab looks."""
 
-    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
     maps: Annotated[Text, one_of([Choice("row", "those of the first row"), Choice("all", "all")])] = option(
         "row", "Maps"
     )

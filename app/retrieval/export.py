@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from app.retrieval.own import RetrieveImage, rank, ranked_csv
 from app.retrieval.rank import Result, retrieve, way_words
 from app.retrieval.scores import Scores, score
 from app.shared.export import (
-    WIDTH_NAMES,
+    Options as FigureOptions,
+)
+from app.shared.export import (
     checkpoint_words,
     describe_data,
     described_csv,
@@ -26,7 +28,7 @@ from app.shared.export import (
     safe_stem,
     shots_words,
 )
-from app.shared.request import Request, Switch, Text, Whole, one_of, option
+from app.shared.request import Switch, Whole, option
 from app.shared.tab import File, Menu, Press
 
 if TYPE_CHECKING:
@@ -43,10 +45,9 @@ COLUMNS = ("checkpoint", "rank", "image", "pid", "camid", "distance", "match")
 LONG = 60  # letters of a legend's entry that fit into one column
 
 
-class Options(Request):
+class Options(FigureOptions):
     """How a figure of this tab looks."""
 
-    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
     ranks: Whole = option(0, "Ranks (0: as shown)", ge=0, le=100)
     distances: Switch = option(True, "Distances")
     queries: Whole = option(6, "Queries of the sheet", "From this one on, in the order of the list.", ge=1, le=24)

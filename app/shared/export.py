@@ -7,11 +7,13 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.library import Library
+from app.shared.request import Request, Text, one_of, option
 from mun.evaluation.corrupted import Corruption
 from mun.files import read_json
 from mun.images import resize
@@ -20,6 +22,7 @@ __all__ = [
     "LOCAL",
     "MIMES",
     "WIDTH_NAMES",
+    "Options",
     "checkpoint_words",
     "csv_address",
     "csv_text",
@@ -50,6 +53,12 @@ MAX_HEIGHT = 700  # pixels; 600 dots per inch where a figure is widest
 MAX_STEM = 80  # characters of a file name before its ending
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 CONTROL = {code: None for code in range(32) if chr(code) not in "\t\r\n"}
+
+
+class Options(Request):
+    """How a figure looks."""
+
+    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -208,7 +208,7 @@ def draw_image(axes: Axes, box: tuple[float, float, float, float], pixels: NDArr
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 PLOT_HEIGHT = 1.8  # inches
-LEFT, RIGHT, GAP, BOTTOM, TOP, LEGEND = 0.48, 0.08, 0.5, 0.36, 0.2, 0.3  # inches that labels take
+LEFT, RIGHT, GAP, BOTTOM, TOP, LEGEND = 0.48, 0.08, 0.54, 0.36, 0.2, 0.3  # inches that labels take
 SPREAD = 0.02  # of the width: curves stand beside one another, so that their intervals do not hide each other
 
 
@@ -267,7 +267,7 @@ def draw_plot(axes: Axes, plot: Plot, names: Sequence[str]) -> None:
         if one.points:
             draw_curve(axes, one, names.index(one.name) if one.name in names else number, shift)
     if plot.mark:
-        axes.axhline(plot.mark[0], color=GREY, linewidth=0.6)
+        axes.axhline(plot.mark[0], color=GREY, linewidth=0.6, label=plot.mark[1])
     axes.set_title(plot.title, fontsize=7, loc="left", pad=3)
     axes.set_xlabel(plot.x, labelpad=1)
     axes.set_ylabel(plot.y, labelpad=1)
@@ -287,5 +287,5 @@ def draw_curve(axes: Axes, one: Curve, look: int, shift: float) -> None:
     axes.errorbar(
         [value + shift for value in x] if ends else x, y, yerr=spans, label=one.name,
         color=COLOURS[look] if one.name else INK, linestyle=LINES[look], linewidth=1.0, elinewidth=0.6,
-        marker=MARKERS[look], markersize=2.8 if len(y) < 20 else 1.4, capsize=1.2, capthick=0.6,
+        marker=MARKERS[look] if len(y) < 20 else None, markersize=2.8, capsize=1.2, capthick=0.6,
     )  # fmt: skip

@@ -120,7 +120,8 @@ def chips(request: Request, library: Library, names: Sequence[str]) -> list[Chip
         elif isinstance(control.value, tuple):
             words = f"{control.title}: {', '.join(labels.get(one, str(one)) for one in control.value) or 'none'}"
         else:
-            words = f"{control.title}: {labels.get(control.value, control.value)}"
+            plain = f"{control.value:g}" if isinstance(control.value, float) else control.value
+            words = f"{control.title}: {labels.get(control.value, plain)}"
         made.append(Chip(control.name, words, usual[control.name]))
     return made
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import gradio as gr
 
 from app.library import Library
 from app.library.checkpoints import open_entry
 from app.shared.api import visitor
-from app.shared.export import WIDTH_NAMES
+from app.shared.export import Options
 from app.shared.html import form, html
-from app.shared.request import Request, Text, one_of, option
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 from app.train.curves import SIZE, overlay_plots, place_charts, run_plots, write_curves
@@ -34,12 +33,6 @@ SETTINGS = {
 }
 CHIPS = tuple(name for names in SETTINGS.values() for name in names)
 MENUS = (Menu("Curves", "curves", ("png", "pdf", "svg", "csv")), Menu("", "model", ("zip",)))
-
-
-class Options(Request):
-    """How a figure of this tab looks."""
-
-    width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
 
 
 def build(page: Page, queue: Queue) -> None:
