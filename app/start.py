@@ -65,10 +65,10 @@ def parser() -> AppParser:
     add_data_flags(parser)
     parser.add_argument(
         "--checkpoints",
-        type=Path,
-        default=ROOT / "checkpoints",
+        default=str(ROOT / "checkpoints"),
         metavar="DIR",
-        help="folder of checkpoints (default: the bundled ones)",
+        help="folder of checkpoints, or hf://USER/REPO[@REVISION], which is fetched from the Hugging Face Hub (default:"
+        " the bundled ones)",
     )
     parser.add_argument(
         "--model",
@@ -148,12 +148,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from app.library import open_library
     from app.library.checkpoints import fair_partner
     from app.train.queue import Queue
+    from mun.data.cache import cache_folder
+    from mun.hub import HUB, fetch
 
     try:
         launching = launch_options()
+        folder = Path(options.checkpoints)
+        if options.checkpoints.startswith(HUB):
+            sys.stderr.write(f"app: fetching {options.checkpoints}\n")
+            folder = fetch(options.checkpoints, cache_folder())
         library = open_library(
             options.data or [("", SYNVI)],
-            options.checkpoints,
+            folder,
             options.layout,
             options.model,
             options.features,

@@ -1,4 +1,4 @@
-"""Write docs/commands.md and docs/http.md from what declares the commands and the HTTP functions.
+"""Write docs/commands.md and docs/http.md from what declares them, and the README.md of each bundled checkpoint.
 
 python -m benchmarks.documents
 """
@@ -17,7 +17,9 @@ import gradio as gr
 from app import build_demo
 from app.library import open_library
 from app.start import parser as app_parser
+from mun.checkpoint import CARD
 from mun.commands import SUMMARIES
+from mun.hub import write_readme
 from mun.parser import OneLineParser
 
 __all__ = ["commands_page", "http_page", "main"]
@@ -83,7 +85,9 @@ def http_page(demo: gr.Blocks) -> str:
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write both pages, and the README.md of each bundled checkpoint."""
+    for card in (ROOT / "checkpoints").glob(f"*/{CARD}"):
+        write_readme(card.parent)
     (ROOT / "docs" / "commands.md").write_text(commands_page(), encoding="utf-8")
     demo = build_demo(open_library(ROOT / "assets" / "synvi", ROOT / "checkpoints"))
     (ROOT / "docs" / "http.md").write_text(http_page(demo), encoding="utf-8")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from mun import commands
 from mun.parser import OneLineParser
 
-__all__ = ["main"]
+__all__ = ["main", "script"]
 
 TOGETHER = ("train", "evaluate", "embed")  # what several processes of torchrun can do as one
 
@@ -70,5 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def script() -> None:
+    """Run the command line as the script `mun`, with the exit code of `main`."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    script()

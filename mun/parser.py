@@ -77,16 +77,17 @@ PARSERS: dict[str, Any] = {
 }
 
 
-def config_from(options: argparse.Namespace, kind: type = Config) -> Any:
-    """Build a config from parsed flags; a flag not given keeps its default."""
-    hints = get_type_hints(kind)
+def config_from(options: argparse.Namespace, base: Any = None) -> Any:
+    """Build a config from parsed flags; a flag not given keeps its value in `base`, the default config by default."""
+    base = Config() if base is None else base
+    hints = get_type_hints(type(base))
     values: dict[str, Any] = {}
-    for item in dataclasses.fields(kind):
+    for item in dataclasses.fields(base):
         if dataclasses.is_dataclass(hints[item.name]):
-            values[item.name] = config_from(options, hints[item.name])
+            values[item.name] = config_from(options, getattr(base, item.name))
         elif (given := getattr(options, item.name)) is not None:
             values[item.name] = given
-    return kind(**values)
+    return dataclasses.replace(base, **values)
 
 
 def given_flags(options: argparse.Namespace, kind: type = Config) -> Iterator[str]:

@@ -23,7 +23,6 @@ from app.explain.checks import check
 from app.explain.explain import explained
 from app.explain.subject import Explain, subject_of
 from app.library import Library, open_library
-from app.library.checkpoints import default_first
 from app.library.maps import alike
 from app.retrieval.rank import Retrieve, retrieve
 from app.start import parser
@@ -192,7 +191,7 @@ def test_the_line_that_a_pickle_is_refused_with_converts_it(tmp_path) -> None:
 
 
 def test_the_app_shows_it_beside_the_checkpoints(own: Library, tiny_synvi, tiny_checkpoint) -> None:
-    assert default_first(own.checkpoints.values()) == ["mun-tiny", "small", "blind"]
+    assert list(own.usable) == ["mun-tiny", "small", "blind"]
     assert parser().parse_args(["--model", SPEC, "--model", "b=c:d"]).model == [SPEC, "b=c:d"]
     entry = own.checkpoints["small"]
     assert (entry.label, entry.title) == ("small", "small (a model of your own)")

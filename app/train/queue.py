@@ -35,6 +35,7 @@ from app.train.record import (
 from app.train.worker import DISK_FULL, end_group, last_words, spawn, wait_for, work
 from mun.checkpoint import CARD, WEIGHTS
 from mun.data.cache import cache_folder
+from mun.hub import README
 from mun.snapshots import SNAPSHOTS
 from mun.training.run import newest_state
 
@@ -246,7 +247,7 @@ class Queue:
         if record.state != "finished":
             raise ValueError(f"expected a finished run to download, this one is {record.state}")
         with zipfile.ZipFile(file, "w") as packed:
-            for name in (WEIGHTS, CARD, SNAPSHOTS):
+            for name in (WEIGHTS, CARD, README, SNAPSHOTS):
                 if (path := self.root / run / name).is_file():
                     packed.writestr(zipfile.ZipInfo(f"{run}/{name}"), path.read_bytes())
         return file.getvalue()

@@ -21,13 +21,17 @@ from mun.distributed import is_first, together
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.corrupted import CorruptedTest, Corruption, Order, embed_corrupted
+from mun.evaluation.found import check_suffix, ranked_rows, write_rows
 from mun.evaluation.galleries import GallerySampler, draw_trials, read_permutations
 from mun.evaluation.protocols import PROTOCOLS, protocol_of
 from mun.files import write_json
+from mun.hub import write_readme
 from mun.own import MODEL_HELP, chosen_network
 from mun.structures import Split
 
 __all__ = ["add_arguments", "run"]
+
+RANKED = 20  # images of every query in a file of ranked lists
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there")
     parser.add_argument(
+        "--ranked",
+        type=Path,
+        metavar="FILE",
+        help=f"write the first {RANKED} images of every query in the first gallery there, with their paths, as .csv or"
+        " .json",
+    )
+    parser.add_argument(
         "--card",
         action="store_true",
         help="add the scores to the checkpoint's card; corrupted ones stand inside the record of the clean command, "
@@ -88,6 +99,8 @@ def run(options: argparse.Namespace) -> None:
     """
     if options.trials < 1 or options.shots < 1:
         raise ValueError(f"expected at least one trial and one shot, got {options.trials} and {options.shots}")
+    if options.ranked is not None:
+        check_suffix(options.ranked)
     if options.card and options.model:
         raise ValueError("expected --card with a checkpoint, a model of your own has no card; --json writes the scores")
     with together(choose_device(options.device)) as device:
@@ -105,7 +118,9 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
     check_trial(card.data, source)
     samples = source.require(split)
     permutations = read_permutations(source.root) if options.gallery == "official" else None
-    draw_trials(protocol, samples, options.shots, options.trials, options.gallery, permutations)  # before the work
+    asked, galleries = draw_trials(  # before the work
+        protocol, samples, options.shots, options.trials, options.gallery, permutations
+    )
     network = network.to(device)
     how = {"flip": options.flip, "progress": not options.quiet and is_first()}
     embeddings = embed_samples(network, samples, **how)
@@ -134,6 +149,8 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
         return
     if options.json is not None:
         write_json(options.json, result)
+    if options.ranked is not None:
+        write_rows(options.ranked, ranked_rows(protocol, samples, embeddings, asked, galleries[0], RANKED))
     if options.card:
         record = {**result, "split": options.split, "commands": commands(options, protocol.name, source)}
         record["identities"] = len({sample.pid for sample in samples})
@@ -149,6 +166,7 @@ def add_to_card(folder: Path, card: Card, record: dict[str, Any], test: Corrupte
         record["corrupted"] = {**record["corrupted"], "command": corrupted_command(record["commands"][-1], test)}
     others = [score for score in card.scores if score.get("commands") != record["commands"]]
     write_card(folder, dataclasses.replace(card, scores=[*others, record]))
+    write_readme(folder)
 
 
 def corrupted_test(options: argparse.Namespace) -> CorruptedTest | None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,6 +19,8 @@ from mun.device import choose_device
 from mun.distributed import is_first, together, wait
 from mun.parser import add_config_flags, config_from, given_flags
 from mun.structures import Split
+from mun.training.presets import PRESETS
+from mun.training.pretrained import filling_words
 from mun.training.run import FORMAT, RunSettings
 from mun.training.trainer import start_run, train
 
@@ -31,6 +37,7 @@ KEPT = (
     "skip_broken",
     "seed",
     "pretrained",
+    "preset",
 )
 
 
@@ -44,16 +51,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_flags(parser, training=True)
     parser.add_argument("--seed", type=int, help="decides every draw (default: 0)")
     parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        help="the field's recipe for a data set: ResNet-50, 288x144, 8 people with 4 + 4 images, two phases, warm-up;"
+        " flags that are given win; best with --pretrained",
+    )
+    parser.add_argument(
         "--pretrained",
         type=Path,
         metavar="FILE",
-        help="begin with the weights of a ResNet with torchvision's names, as .safetensors, or with a checkpoint's"
+        help="begin with the weights of torchvision's ResNet-18, -34 or -50, as .safetensors, or with a checkpoint's"
         " model.safetensors, of the same --backbone and --width",
+    )
+    parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="also write the metrics to tensorboard/ in --out; needs TensorBoard",
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--until", type=int, metavar="STEP", help="stop after this step; --resume goes on")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     add_config_flags(parser, Config)
+
+
+def board_kind() -> Any:
+    """Return TensorBoard's class of writers.
+
+    Raises:
+        ValueError: TensorBoard is not installed.
+    """
+    try:
+        return importlib.import_module("torch.utils.tensorboard").SummaryWriter
+    except ImportError:
+        raise ValueError("expected TensorBoard, which is not installed: pip install tensorboard") from None
+
+
+@contextlib.contextmanager
+def board(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Open TensorBoard's file of a run; yields what writes a line of metrics into it."""
+    writer = board_kind()(str(folder))
+
+    def note(line: Mapping[str, Any]) -> None:
+        for name, value in line.items():
+            parts = {f"/{part}": one for part, one in value.items()} if isinstance(value, dict) else {"": value}
+            for part, number in parts.items():
+                writer.add_scalar(f"{name}{part}", number, line["step"])
+
+    try:
+        yield note
+    finally:
+        writer.close()
 
 
 def check_resume(options: argparse.Namespace) -> None:
@@ -85,6 +132,8 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
     """Start or resume a run in this process, one of several or alone; the first one writes and prints."""
     if options.until is not None and options.until < 1:
         raise ValueError(f"expected --until to be at least 1, got {options.until}")
+    if options.tensorboard:
+        board_kind()  # before anything is written
     if options.resume:
         check_resume(options)
     else:
@@ -100,13 +149,17 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
         say_passed(source.name, source.passed)
         layout = "synvi" if source.name == "synvi" else source.layout
         reading = replace(reading, name="" if source.name == layout else source.name)
-        settings = RunSettings(
-            FORMAT, config_from(options), layout, str(folder.resolve()), seed, pretrained, reading=reading
-        )
+        config = config_from(options, PRESETS.get(options.preset))
+        place = str(folder.resolve())
+        settings = RunSettings(FORMAT, config, layout, place, seed, pretrained, reading=reading)
         if is_first():
             start_run(options.out, settings)
+            if pretrained:
+                print(f"pretrained: {filling_words(settings)}", file=sys.stderr)
         wait()
-    finished = train(options.out, options.until, device, progress=not options.quiet and is_first())
+    with contextlib.ExitStack() as stack:
+        note = stack.enter_context(board(options.out / "tensorboard")) if options.tensorboard and is_first() else None
+        finished = train(options.out, options.until, device, not options.quiet and is_first(), note=note)
     words = f"finished: {options.out}" if finished else f"stopped; go on with --resume --out {options.out}"
     if is_first():
         print(words, file=sys.stderr)

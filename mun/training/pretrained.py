@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from mun.checkpoint import build_network, load_tensors
@@ -14,7 +15,7 @@ from mun.models.backbone import load_torchvision
 from mun.models.network import Network
 from mun.training.run import RunSettings
 
-__all__ = ["load_pretrained", "with_pretrained"]
+__all__ = ["filling_words", "load_pretrained", "with_pretrained"]
 
 
 def load_pretrained(network: Network, path: Path, sha256: str = "") -> str:
@@ -56,6 +57,18 @@ def torchvision_names(state: Mapping[str, Tensor], stem: str) -> dict[str, Tenso
         for name, tensor in state.items()
         if name.startswith(prefix)
     }
+
+
+def filling_words(settings: RunSettings) -> str:
+    """Say what a run's pretrained weights fill and what is left out, in a sentence; the weights fit, see above."""
+    names, path = list(load_tensors(Path(settings.pretrained))), Path(settings.pretrained)
+    kept = ("conv1.", "bn1.", "layer", "stems.", "trunk.")
+    left = [name for name in names if not name.startswith(kept)]
+    with torch.device("meta"):
+        stems = list(Network(settings.config.model, 0).stems)
+    words = f"{path.name} filled the trunk and the stems {', '.join(stems)} with {len(names) - len(left)} tensors"
+    words += f", left out {', '.join(left[:4])}{', …' if len(left) > 4 else ''}" if left else ""
+    return f"{words}; generator, neck and classifier begin at random"
 
 
 def with_pretrained(settings: RunSettings) -> RunSettings:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -195,8 +195,8 @@ def remove_unfinished(folder: Path) -> None:
 class MetricsFile:
     """Metrics as JSON lines; what a killed run wrote beyond its last state is dropped when it resumes."""
 
-    def __init__(self, path: Path, step: int) -> None:
-        self.path = path
+    def __init__(self, path: Path, step: int, note: Callable[[Mapping[str, Any]], None] | None = None) -> None:
+        self.path, self.note = path, note
         if not is_first():
             return
         kept = [line for line in self.lines(path) if line["step"] <= step]
@@ -224,6 +224,8 @@ class MetricsFile:
         """Append one object and hand it to the operating system; the first process does it."""
         if not is_first():
             return
+        if self.note is not None:
+            self.note(line)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
             file.flush()

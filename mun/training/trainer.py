@@ -20,6 +20,7 @@ from mun.data.sources import read_source
 from mun.distributed import is_first, processes, rank, wait
 from mun.evaluation.galleries import draw_trials
 from mun.evaluation.protocols import protocol_of
+from mun.hub import write_readme
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
 from mun.progress import Progress
@@ -46,6 +47,8 @@ from mun.training.validation import validate, validation_protocol
 
 __all__ = ["Trainer", "start_run", "train"]
 
+Line = Mapping[str, Any]  # of metrics
+
 
 class Trainer:
     """A run in memory, in one of several processes or alone: network, losses, optimiser, images, the step reached.
@@ -54,9 +57,12 @@ class Trainer:
         folder: A run started with `start_run`; it goes on from its newest state.
         device: Where to compute.
         progress: Show progress bars on stderr.
+        note: Shown every line of metrics too.
     """
 
-    def __init__(self, folder: Path, device: torch.device, progress: bool = True) -> None:
+    def __init__(
+        self, folder: Path, device: torch.device, progress: bool = True, note: Callable[[Line], None] | None = None
+    ) -> None:
         self.folder, self.device, self.progress = folder, device, progress
         self.settings: RunSettings = read_settings(folder)
         remove_unfinished(folder)
@@ -80,7 +86,7 @@ class Trainer:
             self.state.load(newest)
         elif pretrained:
             load_pretrained(network, Path(pretrained), self.settings.pretrained_sha256)
-        self.metrics = MetricsFile(folder / "metrics.jsonl", self.state.step)
+        self.metrics = MetricsFile(folder / "metrics.jsonl", self.state.step, note)
         self.snapshot_steps = snapshot_steps(self.config.train.snapshots, self.steps)
 
     def generate(self, images: Mapping[Modality, Tensor], step: int) -> tuple[Tensor, ...]:
@@ -213,6 +219,7 @@ class Trainer:
             return self.folder
         card = make_card(self.folder, self.settings, self.source, step, selection, self.device)
         save_checkpoint(self.folder, network, card)
+        write_readme(self.folder)
         return self.folder
 
 
@@ -247,6 +254,7 @@ def train(
     progress: bool = True,
     stop: Callable[[], bool] = lambda: False,
     watch: Callable[[Trainer], None] = lambda _: None,
+    note: Callable[[Line], None] | None = None,
 ) -> bool:
     """Train a run up to a step, or to its end; however it is cut into calls, the end is the same to the bit on a CPU.
 
@@ -260,6 +268,7 @@ def train(
         stop: Asked before each step; True saves the state and returns.
         watch: Shown the trainer as it is opened and after each step; it must leave everything as it is, batch
             statistics and random numbers included.
+        note: Shown every line of metrics as it is written.
 
     Returns:
         Whether the run is finished, its checkpoint written.
@@ -271,7 +280,7 @@ def train(
     read_settings(folder)
     if (folder / WEIGHTS).is_file() and (folder / CARD).is_file():
         return True
-    trainer = Trainer(folder, device or torch.device("cpu"), progress)
+    trainer = Trainer(folder, device or torch.device("cpu"), progress, note)
     try:
         return _advance_to(trainer, until, progress, stop, watch)
     finally:

@@ -47,6 +47,7 @@ def test_card_takes_scores_once(run, tiny_synvi, tmp_path) -> None:
     text = (copy / "card.json").read_text()
     scores = json.loads(text)["scores"]
     assert [score["flip"] for score in scores] == [True, False]
+    assert (copy / "README.md").read_text().count("| synvi-all, 1-shot, 2 trials (seeded) | ") == 2
     assert scores[0]["commands"][0].startswith("python -m mun synth OUT")
     assert str(tiny_synvi) not in text
 

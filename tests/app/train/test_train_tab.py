@@ -128,7 +128,11 @@ def test_a_run_from_start_over_a_restart_to_deletion(training: Training, tiny_sy
     assert (packed.name, packed.mime) == (f"{run}.zip", "application/zip")
     with zipfile.ZipFile(io.BytesIO(packed.data)) as opened:
         names = {entry.rpartition("/")[2] for entry in opened.namelist()}
-    assert {"model.safetensors", "card.json"} <= names <= {"model.safetensors", "card.json", "snapshots.safetensors"}
+    assert (
+        {"model.safetensors", "card.json"}
+        <= names
+        <= {"model.safetensors", "card.json", "README.md", "snapshots.safetensors"}
+    )
     for kind, start in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml"), ("csv", f"# {run}".encode())):
         file = training.export(asked, "curves", kind)
         assert file.data.startswith(start), kind
