@@ -427,7 +427,10 @@ def too_wide(recipe: Any) -> Any:
 
 @pytest.mark.parametrize(("record", "code"), [(False, worker.DISK_FULL), (True, 0)])
 def test_a_process_with_a_full_log_says_why_it_ends(tiny_synvi, job, tmp_path, record: bool, code: int) -> None:
-    """By its record, or where that cannot be written either by its exit code; never "without a word"."""
+    """By its record, or where that cannot be written either by its exit code; never "without a word".
+
+    The pipe to whoever started it is open until it has ended, so that the code is not lost.
+    """
     folder = job("full", too_wide(recipe_for(tiny_synvi))) if record else tmp_path
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "app.train.worker", str(folder)]
@@ -442,13 +445,6 @@ def test_a_disk_too_full_for_the_record_is_told_by_the_exit_code(job) -> None:
     record = worker.last_words(read_record(folder), folder, worker.DISK_FULL)
     assert (record.state, record.resumable) == ("failed", True)
     assert record.error.startswith("the disk is full")
-
-
-def test_the_exit_code_of_a_process_is_not_lost(tmp_path) -> None:
-    """The pipe to whoever started it is open until it has ended."""
-    (tmp_path / "full").mkdir()  # with no record that could be read or written
-    started = worker.spawn(tmp_path, "full", 1_000_000)
-    assert worker.wait_for(started, tmp_path / "full") == worker.DISK_FULL
 
 
 def test_a_process_ends_with_whoever_started_it(tmp_path, monkeypatch) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from training_runs import recipe_for, until
@@ -19,7 +20,7 @@ from app.library import Library, open_library
 from app.retrieval.rank import Retrieve
 from app.shared.tab import Answer, Piece, Press
 from app.train import request, tab
-from app.train.chunk import settings_of
+from app.train.chunk import settings_of, write_png
 from app.train.host import read_limits
 from app.train.queue import Queue
 from app.train.record import read_record
@@ -180,20 +181,23 @@ def test_everybody_watches_and_only_the_owner_acts(waiting: Training) -> None:
     assert (stopped["state"], stopped["place"], stopped["steps"]) == ("stopped", 0, None)
 
 
-def test_the_old_pictures_stay_until_a_new_run_has_some(training: Training) -> None:
-    first = training.press("start", **SMALL).request.run
-    until(training.queue, first, lambda record: record.state == "finished")
-    training.queue.close()  # what is started from now on waits
-    second = training.press("start", **SMALL).request.run
-    shown = training.press(run=second)
+def test_the_old_pictures_stay_until_a_new_run_has_some(waiting: Training) -> None:
+    first = waiting.press("start", **SMALL).request.run
+    waiting.press("stop", run=first)
+    folder = waiting.queue.root / first
+    (folder / "metrics.jsonl").write_text('{"step": 1, "total": 2.0}\n')
+    for name in ("visible", "infrared", "step-0000001-00000"):
+        write_png(folder / "frames" / f"{name}.png", np.zeros((32, 32, 3), np.uint8))
+    second = waiting.press("start", **SMALL).request.run
+    shown = waiting.press(run=second)
     assert f'data-run="{second}"' in html(shown, "train-run")
     assert f'data-run="{first}"' in html(shown, "train-curves")
     assert f'data-run="{first}"' in html(shown, "train-film")
     assert "until this run has some" in html(shown, "train-curves")
-    assert training.press().request.run == second, "one's own newest run is shown where none is named"
-    stranger = training.press(tokens={first: "x"})
+    assert waiting.press().request.run == second, "one's own newest run is shown where none is named"
+    stranger = waiting.press(tokens={first: "x"})
     assert stranger.request.run == first
-    same = training.press(run=second)
+    same = waiting.press(run=second)
     assert {name: one.digest for name, one in same.pieces.items()} == {
         name: one.digest for name, one in shown.pieces.items()
     }, "what has not changed is not sent again"
