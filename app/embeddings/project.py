@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from app.embeddings.numbers import PointSet, Report, measure, points, unwatched
 from app.embeddings.projector import shared_projector
@@ -22,7 +23,7 @@ from app.library.collection import Collection, Direction, Terms
 from app.shared.export import checkpoint_words, describe_data
 from mun.checkpoint import WEIGHTS
 from mun.config import to_json
-from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, Histograms, Separation, centers
+from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, Separation, centers
 from mun.files import read_json, write_text
 from mun.projection import unit_length
 from mun.structures import Modality
@@ -47,7 +48,7 @@ __all__ = [
 ]
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "projections"
-FORMAT = 1
+FORMAT = 2
 DIGITS = 5  # of coordinates
 POINT_BYTES = 400
 SPACES = {"embedding": "embeddings (after the BN neck)", "features": "features (before the BN neck)"}
@@ -146,6 +147,10 @@ class Result:
             "uses_labels": self.request.auxiliary,
             "sentence": self.sentence,
         }
+
+
+RESULT = TypeAdapter(Result)
+SAID_ANEW = {"request", "sentence"}  # of a result, when it is read from a file
 
 
 def answer(library: Library, request: Project) -> dict[str, Any]:
@@ -315,7 +320,7 @@ def numbered(points: Sequence[Point], colour: str) -> list[int]:
 
 
 def shades(points: Sequence[Point], colour: str) -> list[str]:
-    """Return the colour of each point, by one of `COLOURS`."""
+    """Return the colour of each point, by one of `COLOURED_BY`."""
     palette = PALETTES[colour]
     return [palette[number % len(palette)] for number in numbered(points, colour)]
 
@@ -378,10 +383,8 @@ def save(library: Library, result: Result, folder: Path = FOLDER) -> Path:
     """Write a result; its file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name_of(library, result.request)
-    value = result.to_json()
-    value["points"] = [[getattr(point, field.name) for field in fields(Point)] for point in result.points]
-    del value["sentence"]  # it names the checkpoint, which may be called otherwise elsewhere
-    write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n")
+    value = RESULT.dump_json(result, exclude=SAID_ANEW, exclude_defaults=True)
+    write_text(path, value.decode() + "\n")
     return path
 
 
@@ -402,21 +405,7 @@ def find(library: Library, request: Project, folder: Path = FOLDER) -> Result | 
 
 
 def read(library: Library, request: Project, value: Mapping[str, Any]) -> Result:
-    """Build the result of a file."""
-    measured, counted = dict(value["numbers"]), value["histograms"]
-    kept = float(measured.pop("neighbors_kept"))
-    measured.pop("bandwidth")
-    histograms = Histograms(tuple(counted["same"]), tuple(counted["different"]), counted["overlap"])
-    shares = value["explained"]
-    explained = None if shares is None else (float(shares[0]), float(shares[1]))
-    drawn = tuple(Point(*row) for row in value["points"])
-    return Result(
-        request,
-        drawn,
-        tuple(Mark(**mark) for mark in value["centers"]),
-        tuple(Mark(**mark) for mark in value["prototypes"]),
-        Separation(**measured, histograms=histograms),
-        kept,
-        explained,
-        sentence(library, request, Counter(Modality(point.modality) for point in drawn), explained),
-    )
+    """Build the result of a file; what it says of its checkpoint is said anew, which may be called otherwise here."""
+    made = RESULT.validate_python({**value, "request": request, "sentence": ""})
+    counts = Counter(Modality(point.modality) for point in made.points)
+    return replace(made, sentence=sentence(library, request, counts, made.explained))

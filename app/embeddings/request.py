@@ -13,6 +13,7 @@ from app.library import Library
 from app.library.checkpoints import by_budget, fair_partner
 from app.library.collection import Collection
 from app.library.ranking import dealt
+from app.shared.plots import COLOURS
 from app.shared.request import (
     Checkpoint,
     Choice,
@@ -32,7 +33,7 @@ from mun.projection import Method, Metric, Settings, check_count
 from mun.structures import Modality, Sample
 
 __all__ = [
-    "COLOURS",
+    "COLOURED_BY",
     "MARKS",
     "MAX_POINTS",
     "METHODS",
@@ -58,24 +59,22 @@ SPACES = (Choice("embedding", "embeddings (after the BN neck)"), Choice("feature
 GIVEN = (Choice("embedding", "features of another method, at unit length"),)
 PAIRINGS = (Choice("matched", "one person"), Choice("mismatched", "two people (control)"))
 METRICS = (Choice("cosine", "cosine"), Choice("euclidean", "Euclidean"))
-COLOURS = (
+COLOURED_BY = (
     Choice("identity", "person"),
     Choice("modality", "modality"),
     Choice("camera", "camera"),
     Choice("correct", "right at rank 1"),
 )
 
-# Okabe and Ito, 2008, as in `app.shared.figure`, which would load Matplotlib at start-up; then six darker ones.
-HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 DARK = ("#003e61", "#753300", "#005640", "#70425b", "#2f6380", "#7e5700")
 NEUTRAL = "#8a8a8a"  # on white 3.5:1, on the dark page 5:1
 MARKS = {"visible": "●", "auxiliary": "▲", "infrared": "■"}
 # The colours of what a point can be coloured by, in the order of its numbers in `numbered`; more numbers begin anew.
 PALETTES = {
-    "identity": (*HUES, *DARK),
+    "identity": (*COLOURS, *DARK),
     "modality": ("#d55e00", "#009e73", "#0072b2"),
-    "camera": HUES,
-    "correct": (HUES[0], HUES[1], NEUTRAL),
+    "camera": COLOURS,
+    "correct": (COLOURS[0], COLOURS[1], NEUTRAL),
 }
 
 
@@ -210,7 +209,7 @@ class View(Project):
     """Pictures on the page: what `Project` asks, of a second checkpoint too, what is drawn on them, what is chosen."""
 
     compare: Annotated[Text, one_of(comparable)] = option("", "Compare with")
-    colour: Annotated[Text, one_of(COLOURS)] = option("identity", "Colour by", control="radio")
+    colour: Annotated[Text, one_of(COLOURED_BY)] = option("identity", "Colour by", control="radio")
     lines: Switch = option(False, "Centers", "Joined by lines: visible, auxiliary, infrared center of each person.")
     prototypes: Switch = option(False, "Prototypes", "The mean of a modality over people.")
     controls: Switch = option(

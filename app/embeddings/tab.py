@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -36,12 +36,12 @@ from app.embeddings.project import (
     project,
 )
 from app.embeddings.projector import shared_projector
-from app.embeddings.request import COLOURS, MARKS, MODALITIES, NOBODY, PALETTES, Project, View, select
+from app.embeddings.request import COLOURED_BY, MARKS, MODALITIES, NOBODY, PALETTES, Project, View, select
 from app.library import Library
 from app.library.background import Job, Progress
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.shared.export import Options
-from app.shared.html import form, html
+from app.shared.html import form, how_far, html
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, Separation
@@ -82,34 +82,21 @@ def build(page: Page) -> None:
         tab.wire(View, answer, pieces, CHIPS, Export(MENUS, Options, write))
 
 
-@dataclass(frozen=True)
-class Task:
-    """Background work that the page waits for: under which key of the cache its result will be, and the job."""
-
-    key: Hashable
-    job: Job
-
-    def ask(self, library: Library, press: Press) -> Progress:
-        """Say how far it is; a stop or a start is for what was under way or has ended."""
-        if press.do == "stop" and not self.job.ready():
-            library.background.stop(self.key, press.visitor)
-            return Progress(stopped=True)
-        return library.background.ask(self.key, self.job, who=press.visitor, retry=press.do == "start")
-
-
-def layout(library: Library, side: Project) -> Task:
-    """Lay a picture out in the background, one at a time."""
+def layout(library: Library, side: Project, press: Press) -> Progress:
+    """Lay a picture out in the background, one at a time, and say how far it is."""
     key = key_of(library, side)
     work = partial(project, library, side, partial(library.background.report, key))
     begun = Progress(words="waiting for its turn")
-    return Task(key, Job(begun, work, lambda: find(library, side) is not None, "projection", fleeting=True))
+    job = Job(begun, work, lambda: find(library, side) is not None, "projection", fleeting=True)
+    return press.wait_for(library.background, key, job)
 
 
-def preparing(library: Library, side: Project, numbers: bool) -> Task:
+def preparing(library: Library, side: Project, press: Press, *, numbers: bool) -> Progress:
     """Make points, so that a click need not wait for them where a picture was made beforehand; or measure them."""
     key, make = (measured_key(library, side), measure) if numbers else (points_key(library, side), points)
     work = partial(make, library, side, partial(library.background.report, key))
-    return Task(key, Job(Progress(), work, lambda: key in library.cache, "points", fleeting=numbers))
+    job = Job(Progress(), work, lambda: key in library.cache, "points", fleeting=numbers)
+    return press.wait_for(library.background, key, job)
 
 
 def answer(library: Library, request: View, press: Press) -> Answer:
@@ -127,7 +114,7 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     sides = request.sides(library)
     asked = request.model_dump(exclude={"side", "point", "selected"})
     settings = Piece(asked, partial(form, "embeddings", request, library, SETTINGS))
-    progress = [layout(library, side).ask(library, press) for side in sides]
+    progress = [layout(library, side, press) for side in sides]
     if not all(one.ready for one in progress):
         waited: dict[str, str | Piece] = {"progress": progress_of(library, sides, progress), "settings": settings}
         return Answer(request, waited, again=0 if any(one.ended and not one.ready for one in progress) else POLL)
@@ -135,7 +122,7 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     request = pointed(request, results, press)
     side, row = min(request.side, len(results) - 1), request.point
     content = [key_of(library, one) for one in sides]
-    there = [preparing(library, one, numbers=False).ask(library, press) for one in sides]
+    there = [preparing(library, one, press, numbers=False) for one in sides]
     known = there[side] if row != NOBODY else Progress(ready=True)
     columns, missing, waiting = numbers_of(library, request, results, press)
     point = results[side].points[row] if row != NOBODY else None
@@ -204,21 +191,15 @@ def with_image(library: Library, request: View, key: str) -> View:
 
 def progress_of(library: Library, sides: Sequence[Project], progress: Sequence[Progress]) -> str:
     """Say how far the pictures are, or that they were stopped or cannot be made."""
-    problem = next((one.problem for one in progress if one.problem), "")
-    seen = next((one for one in progress if one.total), Progress())
     words = "; ".join(
         f"{library.checkpoints[side.checkpoint].label}: {one.words or 'almost ready'}"
         for side, one in zip(sides, progress, strict=True)
         if not one.ready
     )
-    state, action, heading = "loading", "stop", "The points are being laid out"
-    if problem:
-        plain = problem.strip().rstrip(".")
-        state, action, heading, words = "error", "start", "There is no picture", f"{plain[:1].upper()}{plain[1:]}."
-    elif any(one.stopped for one in progress):
-        state, action, heading, words = "stopped", "start", "The projection was stopped", "Nothing of it is kept."
-    total = 0 if state != "loading" else seen.total
-    return html("message.html", state=state, heading=heading, words=words, done=seen.done, total=total, action=action)
+    first = next((one for one in progress if one.problem or one.stopped), None)
+    seen = first or next((one for one in progress if one.total and not one.ready), Progress())
+    stopped = ("The projection was stopped", "Nothing of it is kept.")
+    return how_far(seen, "The points are being laid out", f"{words}.", "There is no picture", stopped)
 
 
 def tools_of(request: View, results: Sequence[Result]) -> str:
@@ -229,7 +210,7 @@ def tools_of(request: View, results: Sequence[Result]) -> str:
     return html(
         "embeddings_tools.html",
         request=request,
-        colours=COLOURS,
+        colours=COLOURED_BY,
         shapes=[
             (MARKS[name], name, shade if request.colour == "modality" else "")
             for name, shade in zip((one.value for one in MODALITIES), PALETTES["modality"], strict=True)
@@ -357,7 +338,7 @@ def numbers_of(library: Library, request: View, results: Sequence[Result], press
     if not request.controls:
         return columns, "", False
     controls, missing = controls_of(library, [result.request for result in results])
-    progress = [preparing(library, control, numbers=True).ask(library, press) for control in controls]
+    progress = [preparing(library, control, press, numbers=True) for control in controls]
     missing = next((one.problem for one in progress if one.problem), missing)
     ready = [control for control, one in zip(controls, progress, strict=True) if one.ready]
     columns += [(control, measure(library, control)) for control in ready]

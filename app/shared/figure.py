@@ -21,7 +21,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 from numpy.typing import NDArray
 
-from app.shared.plots import MAX_PLOTS, Curve, Plot
+from app.shared.plots import COLOURS, MAX_PLOTS, Curve, Plot
 
 __all__ = [
     "COLOURS",
@@ -46,7 +46,6 @@ __all__ = [
 DPI = 300
 WIDTHS = {"two-column": 6.875, "one-column": 3.25}  # inches, of the text block and a column in CVPR's format
 INK, GREY, MATCH = "#1a1a1a", "#767676", "#00735c"  # on white 17:1, 4.5:1 and 5.8:1
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito, 2008
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)))  # curves differ in grey print too
 MONO = "DejaVu Sans Mono"
 STYLE: Any = {

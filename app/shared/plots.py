@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MAX_PLOTS", "Curve", "Plot"]
+__all__ = ["COLOURS", "MAX_PLOTS", "Curve", "Plot"]
 
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito, 2008
 MAX_PLOTS = 6  # of one figure
 
 

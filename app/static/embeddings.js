@@ -53,16 +53,19 @@ const wanted = ({ columns, palettes }, side) => {
   };
 };
 
-// The words of prototypes, on a ground of their own, above or below one another where they would cover each other.
+// The words of prototypes, on a ground of their own: one above another where they would cover each other, all inside.
 const labels = ({ prototypes, x, y }) => {
-  const middle = (Math.min(...x) + Math.max(...x)) / 2;
-  const step = (Math.max(...y) - Math.min(...y)) / 22; // about the height of a line
+  const span = (values) => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+  const [left, right] = span(x);
+  const [bottom, top] = span(y);
+  const step = (top - bottom) / 22; // about the height of a line
   let free = -Infinity;
-  return [...prototypes].sort((one, other) => one[1] - other[1]).map(([at, height, modality]) => {
+  const placed = [...prototypes].sort((one, other) => one[1] - other[1]).map(([at, height, modality]) => {
     free = Math.max(height, free + step);
-    const left = at > middle;
-    return { x: at, y: free, text: `${NAMES[modality]} prototype`, showarrow: false, xanchor: left ? "right" : "left", xshift: left ? -14 : 14, font: { size: 12, color: "#17202c" }, bgcolor: "rgba(255, 255, 255, 0.88)", borderpad: 1 };
+    const side = at > (left + right) / 2 ? { xanchor: "right", xshift: -14 } : { xanchor: "left", xshift: 14 };
+    return { x: at, y: free, text: `${NAMES[modality]} prototype`, showarrow: false, ...side, font: { size: 12, color: "#17202c" }, bgcolor: "rgba(255, 255, 255, 0.88)", borderpad: 1 };
   });
+  return placed.map((one) => ({ ...one, y: one.y - Math.max(0, free - top) }));
 };
 
 const traces = ({ columns }) => {

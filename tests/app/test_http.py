@@ -9,6 +9,8 @@ import pytest
 from serving import no_training
 
 from app import build_demo
+from app.embeddings import project
+from app.embeddings.request import Project
 from app.library import Library
 from app.start import launch_options
 
@@ -106,6 +108,36 @@ def test_bad_requests_get_one_plain_sentence(url: str, library: Library, data: l
     assert "expected" in message
     assert "Traceback" not in message
     assert str(library.collections["synvi"].samples[0].path.parent) not in message
+
+
+def test_project_answers_what_the_computation_does(url: str, library: Library) -> None:
+    said = ["mun-tiny", "synvi", "pca", "features", 3, "", 2, True, "mismatched", False, 5]
+    event, data = call(url, "project", said)
+    assert event == "complete"
+    asked = {
+        "method": "pca",
+        "space": "features",
+        "identities": 3,
+        "images": 2,
+        "pairing": "mismatched",
+        "perplexity": 5,
+    }
+    assert data[0] == json.loads(json.dumps(project.answer(library, Project.read(asked, library))))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (["", "", "tsne", "embedding", 1, "", 1], "expected at least 91 points for a perplexity of 30"),
+        (["", "", "pca", "embedding", 1, "", 1, True, "mismatched"], "at least two people for mismatched pairs"),
+        (["", "", "pca", "embedding", 3, "../../etc/passwd"], "expected people to be numbers"),
+    ],
+)
+def test_points_that_cannot_be_shown_are_one_plain_sentence(url: str, data: list[Any], words: str) -> None:
+    event, error = call(url, "project", data)
+    assert event == "error"
+    assert words in error["error"]
+    assert "Traceback" not in str(error)
 
 
 def test_no_image_file_leaves_through_the_file_route(url: str, library: Library) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 from browsing import serious
 from PIL import Image
+from serving import Served, serve
+
+from app.embeddings import tab
+from app.embeddings.project import Mark, Point, project
+from app.embeddings.request import MAX_POINTS, MODALITIES, View
+from app.library import open_library
 
 pytestmark = pytest.mark.browser
 
@@ -189,6 +197,65 @@ def test_a_lasso_goes_up_as_a_mask_and_looks_change_by_one_restyle(visit: Visit)
     assert marked == count
 
 
+@pytest.fixture(scope="module")
+def crowd(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The app, whose picture shows as many points as there may be, of 100 people, with all prototypes at its edge."""
+    library = open_library(tiny_synvi, tiny_checkpoint)
+    few = project(library, View.read({"method": "pca"}, library).sides(library)[0])
+    draws, names = np.random.default_rng(0), [one.value for one in MODALITIES]
+    spots = draws.normal(size=(100, 2)) * 10
+    places = spots[np.arange(MAX_POINTS) % 100] + draws.normal(size=(MAX_POINTS, 2))
+    many = replace(
+        few,
+        points=tuple(
+            Point(x, y, names[row // 100 % 3], row % 100, 1 + row % 6, few.points[0].image)
+            for row, (x, y) in enumerate(places.tolist())
+        ),
+        centers=tuple(Mark(*spots[pid].tolist(), name, pid) for pid in range(100) for name in names),
+        prototypes=tuple(Mark(float(places[:, 0].max()), float(places[:, 1].max()), name) for name in names),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("find", "project"):
+            patch.setattr(tab, name, lambda *_: many)
+        with serve(library, tmp_path_factory.mktemp("crowd")) as served:
+            yield served
+
+
+def test_20_000_points_are_drawn_sent_once_and_selected_by_a_mask(chromium: Any, crowd: Served, tmp_path: Path) -> None:
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(f"{crowd.url}{ALONE}&lines=1&prototypes=1")
+    page.wait_for_selector(PLOT.format(0))
+    page.wait_for_selector(".annotation")
+    plot = page.locator(".mun-scatter-plot")
+    assert plot.evaluate("one => [one.data[0].type, one.data[0].x.length]") == ["scattergl", MAX_POINTS]
+    boxes = page.locator(".annotation").evaluate_all("all => all.map(one => one.getBoundingClientRect().toJSON())")
+    frame = plot.bounding_box()
+    assert len(boxes) == 3
+    for place, box in enumerate(boxes):
+        assert frame["x"] <= box["left"] <= box["right"] <= frame["x"] + frame["width"]
+        assert frame["y"] <= box["top"] <= box["bottom"] <= frame["y"] + frame["height"]
+        assert all(box["bottom"] <= other["top"] or other["bottom"] <= box["top"] for other in boxes[:place])
+    plot.screenshot(path=tmp_path / "plot.png")
+    colours = np.asarray(Image.open(tmp_path / "plot.png").convert("HSV"))[..., 1]
+    assert (colours > 90).mean() > 0.05  # points are there, not a blank canvas
+    page.evaluate(COUNT)
+    lasso(page)
+    page.wait_for_selector(".mun-selected")
+    assert int(page.locator(".mun-selected").get_attribute("data-total")) > 0.9 * MAX_POINTS
+    counted = page.evaluate("window.counted")
+    assert counted["newPlot"] == counted["restyle"] == 0  # Plotly has marked them itself
+    assert counted["sent"] < 12_000  # a bit for each point, twice in text
+    assert counted["received"] < 200_000  # 440,000 with the points
+    page.get_by_label("Colour by").select_option("camera")
+    page.wait_for_function("() => window.counted.restyle === 1")
+    page.wait_for_selector('.mun-scatter-tools[data-colour="camera"]')
+    assert page.evaluate("window.counted.newPlot") == 0
+    assert page.evaluate("window.counted.received") < 400_000
+    context.close()
+
+
 def test_every_export_is_opened(visit: Visit, tmp_path: Path) -> None:
     page = opened(visit, f"{ALONE}&selected=BQ")
     page.wait_for_selector(".mun-selected")
@@ -252,6 +319,10 @@ def test_choices_redraw_back_goes_back_and_bad_ones_are_a_sentence(visit: Visit)
     settings(page).locator('[name="untrained"]').check()
     settled(page, "untrained", True)
     assert "untrained generator" in page.locator(".mun-scatter [data-control]").inner_text()
+    number = settings(page).locator("input[type=number][name=identities]")
+    number.fill("2")
+    number.press("Enter")  # it counts before the field is left
+    settled(page, "identities", 2)
     box = settings(page).get_by_label("People by number")
     box.fill("99999")
     box.press("Enter")

@@ -14,9 +14,9 @@ from PIL import Image
 
 from app.embeddings.figure import draw, points_csv, stem_of, write_figure
 from app.embeddings.project import Mark, Point, Result, legend, project, shades
-from app.embeddings.request import HUES, PALETTES, View
+from app.embeddings.request import PALETTES, View
 from app.library import Library
-from app.shared.figure import COLOURS, WIDTHS
+from app.shared.figure import WIDTHS
 
 SMALL = {"method": "pca", "identities": 3, "images": 2}
 URL = "http://127.0.0.1:7999"
@@ -50,8 +50,7 @@ def crowd(result: Result) -> Result:
     )
 
 
-def test_the_palette_is_the_one_of_the_other_figures(result: Result) -> None:
-    assert HUES == COLOURS
+def test_twelve_people_have_colours_of_their_own(result: Result) -> None:
     assert len(set(PALETTES["identity"])) == 12
     people = tuple(replace(result.points[0], pid=pid) for pid in range(13))
     assert shades(people, "identity")[12] == shades(people, "identity")[0]

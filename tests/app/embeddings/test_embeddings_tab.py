@@ -20,8 +20,9 @@ from app.embeddings import tab as tab_module
 from app.embeddings.numbers import unwatched
 from app.embeddings.project import Mark, Point, Result, project
 from app.embeddings.request import MAX_POINTS, NOBODY, View
-from app.embeddings.tab import Options, answer, columns_of, hovered, picture_of, write
+from app.embeddings.tab import Options, answer, columns_of, hovered, picture_of, progress_of, write
 from app.library import Library
+from app.library.background import Progress
 from app.shared.tab import Answer, Piece, Press
 
 SMALL = {"method": "pca", "identities": 3, "images": 2}
@@ -192,7 +193,7 @@ def test_a_point_is_shown_with_its_neighbors(library: Library) -> None:
     panel = shown(answered, "chosen")
     assert 'data-row="13"' in panel
     assert panel.count("data-distance") == 8
-    assert "auxiliary of person" in panel
+    assert "auxiliary image of person" in panel
     asked = answer(library, answered.request, Press(changed=("point",)))
     result = project(library, asked.request.sides(library)[0])
     assert asked.chosen == result.points[13].image
@@ -255,6 +256,12 @@ def test_two_visitors_wait_for_one_projection_and_the_last_stops_it(library: Lib
     assert answer(library, request, Press(do="start", visitor="one")).again
     gate.set()
     assert shown(drawn(library, request, visitor="one"), "progress") == ""
+
+
+def test_work_that_has_not_begun_shows_an_empty_bar(library: Library) -> None:
+    words = progress_of(library, view(library).sides(library), [Progress(0, 1000, words="held")])
+    assert 'aria-valuenow="0"' in words
+    assert "width: 0.0%" in words
 
 
 def test_failures_are_sentences_and_are_tried_again(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
