@@ -13,10 +13,10 @@ import numpy as np
 from app.analysis.request import Analyse, View
 from app.library import Library
 from app.library.background import Job, Progress
-from app.library.collection import Terms
+from app.library.collection import Direction, Terms
 from app.library.plans import plan_of
 from mun.analysis.curves import KNOBS, Curve, knob_curves
-from mun.analysis.facts import Facts, synvi_facts
+from mun.analysis.facts import Facts, column_facts, synvi_facts
 from mun.analysis.probes import Probe, pixel_rows, probes
 from mun.analysis.report import Analysis, analyse
 from mun.data.corruptions import SEVERITIES
@@ -56,15 +56,15 @@ class Task:
 
 
 def facts_of(library: Library, data: str) -> Facts:
-    """Return what is known of the images of a data set: on SynVI its truth, else nothing besides cameras."""
+    """Return what is known of the images of a data set: on SynVI its truth, else what a CSV says."""
     collection, plan = library.collections[data], plan_of(library, data)
-    if plan is None:
-        return Facts()
-    return library.cache.get(
-        ("facts", collection.content),
-        lambda: synvi_facts(plan, collection.samples),
-        lambda _: FACT_BYTES * len(collection.samples),
-    )
+
+    def read() -> Facts:
+        if plan is not None:
+            return synvi_facts(plan, collection.samples)
+        return column_facts(collection.source.columns if collection.source else {}, collection.samples)
+
+    return library.cache.get(("facts", collection.content), read, lambda _: FACT_BYTES * len(collection.samples))
 
 
 def key_of(library: Library, request: Analyse) -> tuple[object, ...]:
@@ -83,7 +83,8 @@ def analysis(library: Library, request: Analyse) -> Analysis:
     def make() -> Analysis:
         collection, facts = library.collections[request.data], facts_of(library, request.data)
         models = {name: library.embeddings(name, request.data) for name in request.names(library)}
-        return analyse(request.asked, collection.samples, facts, models, data=collection.name, trials=TRIALS)
+        protocol = collection.search(request.protocol, Direction.INFRARED_TO_VISIBLE)
+        return analyse(protocol, collection.samples, facts, models, data=collection.name, trials=TRIALS)
 
     def weigh(made: Analysis) -> int:
         arrays = (value for one in made.models for value in vars(one).values() if isinstance(value, np.ndarray))

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from app.library import Library
-from app.library.collection import Direction, search
 from app.shared.request import Checkpoint, Choice, Data, RefusalError, Request, Text, Whole, one_of, option
 from mun.analysis.curves import KNOBS
 from mun.data.corruptions import CORRUPTIONS
-from mun.evaluation.protocols import Protocol
 
 __all__ = ["NONE", "PARTNER", "PARTS", "Analyse", "View"]
 
@@ -66,11 +64,6 @@ class Analyse(Request):
         """Name the models: one or two."""
         other = {PARTNER: library.checkpoints.partners[self.checkpoint], NONE: ""}.get(self.compare, self.compare)
         return tuple(name for name in dict.fromkeys((self.checkpoint, other)) if name)
-
-    @property
-    def asked(self) -> Protocol:
-        """The protocol itself."""
-        return search(self.protocol, Direction.INFRARED_TO_VISIBLE)
 
 
 class View(Analyse):

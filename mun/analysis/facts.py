@@ -12,7 +12,7 @@ from mun.pixels import LUMA
 from mun.structures import Sample, Split
 from mun.synvi import Identity, Pattern, Plan, Recipe, draw_identity
 
-__all__ = ["UNKNOWN", "Facts", "synvi_facts"]
+__all__ = ["UNKNOWN", "Facts", "column_facts", "synvi_facts"]
 
 UNKNOWN = ""  # of an image of which nothing is known
 GRADES = ((0.1, "agree"), (0.3, "differ"), (1.1, "differ much"))  # |lightness − infrared reflectance| up to
@@ -33,6 +33,18 @@ class Facts:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     numbers: Mapping[str, Floats] = field(default_factory=dict)
     covered: tuple[str, ...] = ()
+
+
+def column_facts(columns: Mapping[str, Mapping[str, str]], samples: Sequence[Sample]) -> Facts:
+    """Read what a CSV says of images.
+
+    Args:
+        columns: By the key of the image, then by the name of the column.
+        samples: N images; a column that says nothing of one leaves it unknown.
+    """
+    said = [columns.get(sample.key, {}) for sample in samples]
+    names = sorted({name for one in said for name in one})
+    return Facts({name: tuple(one.get(name, UNKNOWN) for one in said) for name in names})
 
 
 def synvi_facts(plan: Plan, samples: Sequence[Sample]) -> Facts:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mun.analysis.curves import KNOBS, Curve, corruption_curve, knob_curves
-from mun.analysis.facts import Facts, synvi_facts
+from mun.analysis.facts import Facts, column_facts, synvi_facts
 from mun.analysis.probes import Probe, pixel_rows, probes
 from mun.analysis.report import Analysis, analyse, tables
 from mun.checkpoint import load_checkpoint
@@ -199,9 +199,7 @@ def read_features(path: Path, samples: Sequence[Sample]) -> Embeddings:
 def facts_of(source: Source, samples: Sequence[Sample]) -> Facts:
     """Read what is known of the images; on data that are not SynVI's what a CSV says."""
     if source.name != "synvi":
-        names = sorted({name for said in source.columns.values() for name in said})
-        said = [source.columns.get(sample.key, {}) for sample in samples]
-        return Facts({name: tuple(one.get(name, "") for one in said) for name in names})
+        return column_facts(source.columns, samples)
     return synvi_facts(Plan.from_manifest(source.manifest or {}), samples)
 
 
