@@ -102,7 +102,8 @@ class Queries:
         numbers: Each counted from 1 among the images of its person by its camera, in the order of the samples.
         pids: Their people, ascending.
         camids: Their cameras, ascending.
-        fewest: Images of the person and camera of which there are fewest.
+        shots: How many gallery images per identity and camera the data allow; 1 is always among them.
+        rule: The protocol in that direction.
     """
 
     samples: tuple[Sample, ...]
@@ -110,11 +111,12 @@ class Queries:
     numbers: tuple[int, ...]
     pids: tuple[int, ...]
     camids: tuple[int, ...]
-    fewest: int
+    shots: tuple[int, ...]
+    rule: Protocol
 
     @classmethod
-    def of(cls, samples: tuple[Sample, ...]) -> Queries:
-        """Index some images."""
+    def of(cls, samples: tuple[Sample, ...], answering: tuple[Sample, ...], rule: Protocol) -> Queries:
+        """Index some images, given those that would ask the other way round, of which the gallery is drawn."""
         seen: Counter[tuple[int, int]] = Counter()
         numbers = []
         for sample in samples:
@@ -122,7 +124,9 @@ class Queries:
             numbers.append(seen[sample.pid, sample.camid])
         pids, camids = (tuple(sorted(set(values))) for values in zip(*seen, strict=True))
         rows = {sample.key: row for row, sample in enumerate(samples)}
-        return cls(samples, rows, tuple(numbers), pids, camids, min(seen.values()))
+        fewest = min(Counter((sample.pid, sample.camid) for sample in answering).values())
+        shots = SHOTS[:1] if rule.whole else tuple(count for count in SHOTS if count <= fewest)
+        return cls(samples, rows, tuple(numbers), pids, camids, shots, rule)
 
 
 def search(protocol: str, direction: Direction, known: Mapping[str, Protocol] = PROTOCOLS) -> Protocol:
@@ -242,11 +246,13 @@ class Collection:
 
     @cached_property
     def _asked(self) -> Mapping[tuple[str, Direction], Queries]:
-        return {
-            (protocol, direction): Queries.of(tuple(queries(self.search(protocol, direction), self.samples)))
-            for protocol in self.protocols
-            for direction in Direction
-        }
+        made = {}
+        for name in self.protocols:
+            found = {way: self.search(name, way) for way in Direction}
+            sides = {way: tuple(queries(one, self.samples)) for way, one in found.items()}
+            for way, one in found.items():
+                made[name, way] = Queries.of(sides[way], sides[way.other], one)
+        return made
 
     def asked(self, protocol: str, direction: Direction = Direction.INFRARED_TO_VISIBLE) -> Queries:
         """Return the queries of a protocol; infrared ones are the same for all protocols of a data set."""
@@ -261,13 +267,6 @@ class Collection:
     def num_identities(self) -> int:
         """How many people there are."""
         return len({sample.pid for sample in self.samples})
-
-    def shots(self, protocol: str, direction: Direction = Direction.INFRARED_TO_VISIBLE) -> tuple[int, ...]:
-        """List how many gallery images per identity and camera the data allow; 1 is always among them."""
-        if self.search(protocol, direction).whole:
-            return SHOTS[:1]
-        candidates = self.asked(protocol, direction.other)  # who answers here would ask the other way round
-        return tuple(shots for shots in SHOTS if shots <= candidates.fewest)
 
     def gallery(
         self, protocol: str, trial: int, direction: Direction = Direction.INFRARED_TO_VISIBLE, shots: int = 1

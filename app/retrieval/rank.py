@@ -51,7 +51,7 @@ def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
 
 def way_words(collection: Collection, protocol: str, direction: Direction) -> str:
     """Say who asks whom."""
-    one = collection.search(protocol, direction)
+    one = collection.asked(protocol, direction).rule
     return f"{one.query_modality} → {one.gallery_modality}{'' if one.published else ' (not published)'}"
 
 
@@ -63,7 +63,7 @@ def ways(library: Library, values: Mapping[str, Any]) -> list[Choice]:
 
 def shot_counts(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List how many gallery images per identity and camera the data allow."""
-    allowed = library.collections[values["data"]].shots(values["protocol"], Direction(values["direction"]))
+    allowed = asked_of(library, values).shots
     return [Choice(count, f"{count} ({'single' if count == 1 else 'multi'}-shot)") for count in allowed]
 
 
@@ -158,6 +158,7 @@ class Result:
         left_out: How many the protocol leaves out for this query.
         left_out_images: Those of them that are no further than the last of `results`, where asked for.
         ranks: Rank of every gallery image by its key.
+        note: What was done to the visible images, in a sentence; empty for clean ones.
     """
 
     request: Retrieve
@@ -169,18 +170,13 @@ class Result:
     left_out: int
     left_out_images: tuple[LeftOut, ...] = ()
     ranks: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def note(self) -> str:
-        """What was done to the visible images, in a sentence; empty for clean ones."""
-        corruption = self.request.terms.corruption
-        return f"Visible images corrupted: {corruption.description}; not the clean protocol." if corruption else ""
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `/retrieve` answers."""
         asked = self.request.model_dump(include=set(Retrieve.model_fields) - {"query", "top_k"})
         corruption = self.request.terms.corruption
-        values = {name: value for name, value in asdict(self).items() if name not in ("request", "ranks")}
+        values = {name: value for name, value in asdict(self).items() if name not in ("request", "ranks", "note")}
         return {**asked, "severity": corruption.severity if corruption else None, **values}
 
 
@@ -195,7 +191,7 @@ def retrieve(library: Library, request: Retrieve, *, with_left_out: bool = False
     Raises:
         ValueError: The data set cannot be embedded.
     """
-    table = library.table(request.checkpoint, request.data, request.terms)
+    table, done = library.table(request.checkpoint, request.data, request.terms), request.terms.corruption
     row = asked_of(library, dict(request)).rows[request.query]
     sample, order, metrics = table.queries[row], table.orders[row], table.metrics
     results, hit = table.top(row, request.top_k), int(metrics.first_hit[row]) if metrics else 0
@@ -209,6 +205,7 @@ def retrieve(library: Library, request: Retrieve, *, with_left_out: bool = False
         len(table.gallery) - len(order),
         left_out_images(table, row, len(results)) if with_left_out else (),
         {table.keys[index]: rank for rank, index in enumerate(order, start=1)},
+        f"Visible images corrupted: {done.description}; not the clean protocol." if done else "",
     )
 
 

@@ -14,7 +14,7 @@ from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.retrieval.browse import Browse, listed, pick
 from app.retrieval.export import MENUS, Options, write
 from app.retrieval.own_page import chooser, news, own_answer
-from app.retrieval.rank import LeftOut, Result, compare, retrieve
+from app.retrieval.rank import LeftOut, Result, asked_of, compare, retrieve
 from app.retrieval.scores import draw
 from app.retrieval.why import why
 from app.shared.html import form, html, prepared
@@ -92,7 +92,7 @@ def embedding(library: Library, request: Browse, names: Sequence[str], press: Pr
 def ranking(library: Library, request: Browse, names: Sequence[str], shown: int, press: Press) -> Answer:
     """Draw the ranking by every checkpoint, and the page of queries that shows the query."""
     data, terms, asked = request.data, request.terms, request.model_dump(exclude={"query"})
-    protocol = library.collections[data].search(request.protocol, terms.direction)
+    protocol = asked_of(library, dict(request)).rule
     scored = press.do in ("again", "why") or all(library.scored(name, data, terms) for name in names)
     result, sides = compare(library, request, names[1:], with_left_out=request.left_out)
     clean = request.model_copy(update={"corruption": ""}) if request.corruption else None

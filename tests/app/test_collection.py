@@ -34,7 +34,7 @@ def test_what_is_in_a_gallery_may_ask_the_other_way_round(library: Library) -> N
 @pytest.mark.parametrize("direction", list(Direction))
 def test_multi_shot_galleries(library: Library, direction: Direction) -> None:
     collection = library.collections["synvi"]
-    assert collection.shots("synvi-all", direction) == (1, 2)
+    assert collection.asked("synvi-all", direction).shots == (1, 2)
     single, double = (collection.gallery("synvi-all", 0, direction, shots) for shots in (1, 2))
     assert len(double) == 2 * len(single)
     assert len({sample.key for sample in double}) == len(double)
