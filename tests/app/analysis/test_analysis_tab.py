@@ -218,6 +218,28 @@ def test_work_that_is_stopped_is_offered_again(two: Library, monkeypatch: pytest
     assert body.count("<polyline") == 2
 
 
+def test_curves_of_a_knob_that_are_bundled_are_shown_at_once(
+    two: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [
+        {"name": "occlusion", "content": two.checkpoints[name].content, "values": [0.0, 1.0], "mean_ap": [score, 0.25],
+         "sd": [0.0, 0.0]} for name, score in (("mun-tiny", 0.5), ("other-tiny", 0.75))
+    ]  # fmt: skip
+    (tmp_path / "curves.json").write_text(json.dumps({"curves": listed}))
+    monkeypatch.setattr(compute, "BUNDLED", tmp_path / "curves.json")
+    body = shown(drawn(two, view(two, part="knobs", knob="occlusion")), "body")
+    assert re.findall(r'"mun-num">([\d.]+)</td>', body) == ["50.0", "25.0", "75.0", "25.0"]
+    assert 'data-do="start"' in shown(drawn(two, view(two, part="knobs", knob="resolution")), "body")
+
+
+def test_bundled_curves_are_of_known_knobs() -> None:
+    curves = json.loads(compute.BUNDLED.read_text())["curves"]
+    assert len(curves) >= 12
+    for one in curves:
+        assert tuple(one["values"]) == KNOBS[one["name"]]
+        assert all(0 < score < 1 for score in one["mean_ap"])
+
+
 def test_curves_of_a_corruption_are_scores(two: Library) -> None:
     request = view(two, part="corruptions", corruption="fog", compare="none")
     drawn(two, request)
