@@ -53,13 +53,13 @@ def test_the_pair_and_muns_image_are_the_picture_and_any_rival_lies_under_it(vis
     assert page.locator('.mun-aux-card[data-name="mixup"] .mun-aux-more').is_visible()
     page.locator('.mun-aux-card[data-name="mixup"] button').click()
     page.wait_for_selector(f'{STAGE}[data-compare="mixup"]')
-    slider = page.locator("[data-slide]")
+    slider = page.locator(".mun-aux-slide input")
     slider.press("End")
-    at = "document.querySelector('.mun-aux-stack').style.getPropertyValue('--at')"
-    assert page.evaluate(at) == "100%"
+    at = "document.body.style.getPropertyValue('--mun-cover')"
+    assert page.evaluate(at) == "1"
     page.get_by_role("button", name="Random person").click()
     page.wait_for_selector(f'{STAGE}[data-compare="mixup"]:not([data-visible="cam1/0014/0001.jpg"])')
-    page.wait_for_function(f"{at} === '100%'")  # another pair keeps the place
+    page.wait_for_function(f"{at} === '1'")  # another pair keeps the place
     page.go_back()
     page.wait_for_selector(f'{STAGE}[data-visible="cam1/0014/0001.jpg"][data-compare="mixup"]')
     page.get_by_role("button", name="MUN alone").click()
