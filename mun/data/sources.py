@@ -153,6 +153,8 @@ def name_of(source: Source, root: Path, reading: Reading, manifest: Mapping[str,
     The name of a published set is given only to what was called so, or has as many people in each list.
     """
     said = (manifest or {}).get("data")
+    if said == "synvi":  # whatever it is called, it stays known that its people are rendered
+        return "synvi"
     if reading.name or (isinstance(said, str) and 0 < len(said) <= MAX_NAME):
         return reading.name or str(said)
     if source.name or (layout and layout not in OWN):
