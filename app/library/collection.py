@@ -114,6 +114,12 @@ class Queries:
     shots: tuple[int, ...]
     rule: Protocol
 
+    @cached_property
+    def way(self) -> str:
+        """Who asks whom, in words."""
+        published = "" if self.rule.published else " (not published)"
+        return f"{self.rule.query_modality} → {self.rule.gallery_modality}{published}"
+
     @classmethod
     def of(cls, samples: tuple[Sample, ...], answering: tuple[Sample, ...], rule: Protocol) -> Queries:
         """Index some images, given those that would ask the other way round, of which the gallery is drawn."""

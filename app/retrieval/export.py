@@ -9,11 +9,10 @@ import numpy as np
 
 from app.library import Library
 from app.library.checkpoints import budget_note
-from app.library.collection import Direction
 from app.library.own_images import brought
 from app.retrieval.browse import ORDERS, Browse, listed
 from app.retrieval.own import RetrieveImage, rank, ranked_csv
-from app.retrieval.rank import Result, retrieve, way_words
+from app.retrieval.rank import Result, asked_of, retrieve
 from app.retrieval.scores import Scores, score
 from app.shared.export import (
     Options as FigureOptions,
@@ -102,7 +101,7 @@ def facts_of(library: Library, results: Sequence[Result], url: str) -> list[tupl
         *([("budgets", note)] if note else []),
         ("data", describe_data(library, asked.data)),
         ("protocol", f"{asked.protocol}, {shots_words(asked.shots)}, trial {asked.trial}"),
-        ("direction", way_words(library.collections[asked.data], asked.protocol, Direction(asked.direction))),
+        ("direction", asked_of(library, dict(asked)).way),
         ("query", f"{first.query.image} (person {first.query.pid}, camera {first.query.camid})"),
         ("gallery", f"{first.gallery_size} images ranked, {first.left_out} left out"),
         ("distance", "k-reciprocal re-ranked distance" if asked.rerank else "cosine distance, 1 - cos"),
@@ -232,7 +231,7 @@ def write_scores(library: Library, scores: Sequence[Scores], options: Options, k
     """Write the scores of the whole set by one checkpoint or more."""
     one, terms = scores[0], scores[0].terms
     note = budget_note(library.checkpoints[each.checkpoint] for each in scores)
-    way = way_words(library.collections[one.data], terms.protocol, terms.direction)
+    way = library.collections[one.data].asked(terms.protocol, terms.direction).way
     galleries = f"mean ± sd over {one.trials} galleries" if one.trials > 1 else f"gallery {terms.trial} alone"
     facts = [
         *(("checkpoint", checkpoint_words(library, each.checkpoint)) for each in scores),

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 
 from app.library import Library
-from app.library.collection import CORRUPTION_NAMES, SEVERITY, Collection, Direction, Queries, Terms, corruption_of
+from app.library.collection import CORRUPTION_NAMES, SEVERITY, Direction, Queries, Terms, corruption_of
 from app.library.ranking import ImageFacts, Ranked, Table
 from app.shared.request import (
     Checkpoint,
@@ -26,7 +26,7 @@ from app.shared.request import (
 )
 from mun.evaluation.corrupted import MIXED
 
-__all__ = ["LeftOut", "Move", "Result", "Retrieve", "Side", "answer", "compare", "retrieve", "way_words"]
+__all__ = ["LeftOut", "Move", "Result", "Retrieve", "Side", "answer", "compare", "retrieve"]
 
 PROTOCOLS = {"all": "all-search", "indoor": "indoor-search", "whole": "every image of the other modality"}
 PROTOCOLS |= {"cross": "every image of the other modality", "regdb": "RegDB", "llcm": "LLCM"}
@@ -49,16 +49,10 @@ def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     return [Choice(name, PROTOCOLS.get(name.rpartition("-")[2], name)) for name in names]
 
 
-def way_words(collection: Collection, protocol: str, direction: Direction) -> str:
-    """Say who asks whom."""
-    one = collection.asked(protocol, direction).rule
-    return f"{one.query_modality} → {one.gallery_modality}{'' if one.published else ' (not published)'}"
-
-
 def ways(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List who can ask whom."""
     collection = library.collections[values["data"]]
-    return [Choice(way.value, way_words(collection, values["protocol"], way)) for way in Direction]
+    return [Choice(way.value, collection.asked(values["protocol"], way).way) for way in Direction]
 
 
 def shot_counts(library: Library, values: Mapping[str, Any]) -> list[Choice]:

@@ -123,10 +123,10 @@ def test_the_line_in_the_file_remakes_the_ranking(library: Library, tmp_path: Pa
 def test_a_file_that_is_gone_is_shown_as_such(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     exported(library, "list", "csv")
 
-    def gone(path: Path, *_: object) -> None:
-        raise FileNotFoundError(path)
+    def gone(sample: object) -> None:
+        raise FileNotFoundError(sample)
 
-    monkeypatch.setattr(collection_module, "read_image", gone)
+    monkeypatch.setattr(collection_module, "read_sample", gone)
     assert pixels_of(library, "synvi", "cam6/0013/0001.jpg") is None
     assert exported(library, "list", "png").data.startswith(b"\x89PNG")
 
