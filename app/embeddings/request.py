@@ -138,7 +138,8 @@ class Project(Request):
     def settle(self, library: Library) -> Self:
         """Leave out what the checkpoint lacks, and refuse more points than can be shown, or too few for the method."""
         people = ", ".join(map(str, numbers(self.people)))
-        settled, count = self.model_copy(update={"people": people}), auxiliary_count(library, self.checkpoint)
+        settled = self.model_copy(update={"people": people, **self.fitting(library.collections[self.data])})
+        count = auxiliary_count(library, self.checkpoint)
         if not self.auxiliary or not count:
             settled = settled.model_copy(update={"auxiliary": False, "pairing": "matched", "untrained": False})
         if settled.untrained and not list(library.network(self.checkpoint).auxiliary.parameters()):
@@ -157,13 +158,32 @@ class Project(Request):
             )
         num_people, modalities = len({sample.pid for sample in samples}), 3 if per_pair else 2
         try:
-            check_count(total + (num_people + 1) * modalities, self.settings)  # centers and prototypes take part
+            check_count(total + (num_people + 1) * modalities, settled.settings)  # centers and prototypes take part
         except ValueError as error:
             own = "perplexity" if self.method == Method.TSNE else "neighbors"
             raise RefusalError(self.blamed(own, "images", "people", "identities", "method"), str(error)) from None
         if settled.pairing == Pairing.MISMATCHED and num_people < 2:
             raise RefusalError("pairing", "expected at least two people for mismatched pairs, got one")
         return settled
+
+    def fitting(self, collection: Collection) -> dict[str, Any]:
+        """Return what is as by default where the data have fewer people than by default, made small enough."""
+        usual = {name: field.default for name, field in Project.model_fields.items()}
+        seen: dict[int, set[Modality]] = {}
+        for sample in collection.samples:
+            seen.setdefault(sample.pid, set()).add(sample.modality)
+        both = sum(len(kinds) > 1 for kinds in seen.values())
+        if self.people or self.identities != usual["identities"] or not 0 < both < self.identities:
+            return {}
+        fitting: dict[str, Any] = {"identities": both}
+        count = len(select(collection, self.model_copy(update=fitting)))
+        if self.perplexity == usual["perplexity"]:
+            fitting["perplexity"] = float(max(2, min(int(self.perplexity), (count - 1) // 3)))
+        if self.neighbors == usual["neighbors"]:
+            fitting["neighbors"] = max(2, min(self.neighbors, count - 1))
+        if self.method == Method.TSNE and count < FEW_POINTS:
+            fitting["method"] = Method.PCA.value
+        return fitting
 
     def blamed(self, *names: str) -> str:
         """Name the first of some fields that was asked for."""
