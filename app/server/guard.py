@@ -230,7 +230,10 @@ def check_stream(route: re.Match[str], scope: Scope) -> None:
         Refusal: It does not.
     """
     queue, event = scope["app"].get_blocks()._queue, route["event"]
-    asked = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
-    waits = event in queue.event_ids_to_events or any(event in ids for ids in queue.pending_event_ids_session.values())
-    if not waits and (event or asked) not in queue.pending_messages_per_session:
+    if event is None:
+        asked = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
+        known = asked in queue.pending_messages_per_session
+    else:
+        known = any(event in events for events in queue.pending_event_ids_session.values())
+    if not known:
         raise Refusal(404, NOTHING)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,13 +78,16 @@ class Measured:
         return f"{self.log.table()}\n{words}" + (f"; steps trained meanwhile: {self.trained}" if self.trained else "")
 
 
-async def visit(server: Server, choices: Choices, crowd: Crowd) -> Measured:
+async def visit(
+    server: Server, choices: Choices, crowd: Crowd, beside: Callable[[float], Awaitable[object]] | None = None
+) -> Measured:
     """Let a crowd visit an app.
 
     Args:
         server: The app.
         choices: What is chosen there.
         crowd: Who comes.
+        beside: Somebody else who comes, and is told for how long.
 
     Raises:
         PageError: The training run cannot be started, or failed.
@@ -93,8 +96,11 @@ async def visit(server: Server, choices: Choices, crowd: Crowd) -> Measured:
     async with new_client() as client, training(client, server.url, crowd.minutes, measured):
         visitors = [Visitor(client, server.url, choices, measured.log, seed) for seed in range(crowd.visitors)]
         watch = asyncio.create_task(watched(server, measured))
+        other = [beside(crowd.seconds)] if beside else []
         try:
-            await asyncio.gather(*(visitor.live(crowd.seconds, crowd.think, tour=crowd.tour) for visitor in visitors))
+            await asyncio.gather(
+                *(visitor.live(crowd.seconds, crowd.think, tour=crowd.tour) for visitor in visitors), *other
+            )
         finally:
             watch.cancel()
         measured.look(server)

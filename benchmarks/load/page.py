@@ -27,6 +27,7 @@ PARTS = re.compile(r'"\./([\w.-]+\.(?:js|css))"')
 VIEW = re.compile(r'data-view="([^"]*)"')
 BUSY = re.compile(r"busy: .*try again in (\d+) s")
 PATIENCE = 120  # seconds that a visitor waits
+REFUSALS: ContextVar[float] = ContextVar("refusals", default=PATIENCE)  # seconds for which one tries again
 
 
 # Of the visitor in hand, as a proxy on this machine would tell it: all of them live on one.
@@ -60,9 +61,9 @@ async def call(client: httpx.AsyncClient, url: str, name: str, data: list[Any]) 
     """Call a public function and return its answer; where the app says when to try again, that is done.
 
     Raises:
-        PageError: It answers an error, in its words, or nothing at all, or is busy for two minutes.
+        PageError: It answers an error, in its words, or nothing at all, or is busy for longer than `REFUSALS`.
     """
-    deadline = time.monotonic() + PATIENCE
+    first = 0.0
     while True:
         event = (await post(client, f"{url}{API}/call/{name}", {"data": data}))["event_id"]
         text = (await client.get(f"{url}{API}/call/{name}/{event}")).text
@@ -72,7 +73,8 @@ async def call(client: httpx.AsyncClient, url: str, name: str, data: list[Any]) 
             return value[0]
         words = str(value.get("error") if isinstance(value, dict) else value)
         busy = BUSY.search(words)
-        if busy is None or time.monotonic() > deadline:
+        first = first or time.monotonic()
+        if busy is None or time.monotonic() + int(busy[1]) > first + REFUSALS.get():
             raise PageError(words)
         await asyncio.sleep(int(busy[1]))
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
+from attacker import Attacker
 
 from app import build_demo
 from app.library import open_library
 from benchmarks.load.choices import CHANGING, Choices, differs
 from benchmarks.load.crowd import Crowd, hurry, visit, warm
-from benchmarks.load.page import Page, PageError, call, new_client, post
+from benchmarks.load.page import REFUSALS, Page, PageError, call, new_client, post
 from benchmarks.load.server import Server, start
 from benchmarks.load.table import Answered, Log, WrongError
 from benchmarks.load.visitor import RETRIEVALS, Visitor
@@ -23,6 +25,7 @@ from benchmarks.load.visitor import RETRIEVALS, Visitor
 ROOT = Path(__file__).resolve().parents[2]
 MARGIN = 30_000_000  # bytes that the app may hold more after 1,000 further answers
 MOST_MEMORY = 2_500_000_000  # bytes of the app with the bundled data, and of all it has started
+MOST_REFUSED = 5.0  # seconds for which a visitor is told to try again
 MOST_FILES, MOST_FILE_BYTES = 200, 50_000_000
 LIMIT = 3.0  # seconds, 95th percentile of a retrieval
 
@@ -51,6 +54,25 @@ def test_everybody_gets_their_own_right_answers(server: Server, choices: Choices
     assert kinds >= set(public) - {f"/{name}" for name in CHANGING}
     assert kinds >= {f"page: {name}" for name in choices.tabs}
     assert measured.files[-1][0] <= MOST_FILES
+
+
+def test_an_attacker_gets_clean_answers_and_changes_nobody_elses(server: Server, choices: Choices) -> None:
+    """Each act once, and then visitors get their own right answers while all go on; no times."""
+
+    async def live() -> Attacker:
+        attacker = Attacker(server.url, hold=0.5)
+        for act in attacker.acts.values():
+            await act()
+        measured = await visit(server, choices, Crowd(visitors=4, seconds=10, think=0.5, tour=True), attacker.live)
+        assert measured.log.problems == []
+        assert len(measured.log.answers) > 40
+        return attacker
+
+    attacker = asyncio.run(live())
+    print(dict(attacker.done))
+    assert attacker.problems == []
+    assert {act for act, _ in attacker.done} == attacker.acts.keys()
+    assert {status for act, status in attacker.done if act == "structure"} <= {400, 404, 413, 415, 503}
 
 
 def test_no_tab_is_forgotten(server: Server, choices: Choices) -> None:
@@ -169,14 +191,21 @@ def test_memory_stays_flat(tiny_synvi: Path, two_checkpoints: Path, choices: Cho
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_fifty_visitors_while_a_run_trains(tmp_path: Path) -> None:
+@pytest.mark.parametrize("attacked", [False, True])
+def test_fifty_visitors_while_a_run_trains(tmp_path: Path, attacked: bool) -> None:
     data, folder = ROOT / "assets" / "synvi", ROOT / "checkpoints"
     library = open_library(data, folder)
     choices = Choices(library, 60, library.usable[:2])
     flags = ["--data", str(data), "--checkpoints", str(folder)]
     with start(tmp_path, flags, {"MUN_TRAIN": "on"}) as running:
         asyncio.run(warm(running, choices))
-        measured = asyncio.run(visit(running, choices, Crowd(visitors=50, seconds=300, think=15, minutes=15)))
+        attacker = Attacker(running.url)
+        REFUSALS.set(MOST_REFUSED)
+        crowd = Crowd(visitors=50, seconds=300, think=15, minutes=15)
+        measured = asyncio.run(visit(running, choices, crowd, attacker.live if attacked else None))
+    print(dict(attacker.done), f"load {os.getloadavg()}")
+    assert attacker.problems == []
+    assert bool(attacker.done) is attacked
     print(measured.summary())
     assert measured.log.problems == []
     assert measured.trained > 0
