@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import tempfile
+import threading
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
@@ -184,7 +186,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         library.prepare(partner, library.default_data)  # the first view compares both
     demo = build_demo(library, queue)
     try:
-        demo.launch(**launching)
+        demo.launch(**launching, prevent_thread_lock=True)
     except OSError as error:
         return complain(error)
+    wait_for_end()
+    demo.close(verbose=False)
+    queue.close()
+    sys.stderr.write("app: ended; a run that was training has saved its state, the others wait on\n")
     return 0
+
+
+def wait_for_end() -> None:
+    """Wait until somebody ends the app, with Ctrl-C or as a host does."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    while not ended.wait(1.0):  # without a number of seconds, Windows would not hear of it
+        pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["read_json", "sync", "whole_file", "whole_folder", "write_json", "write_text"]
+__all__ = ["is_running", "read_json", "remove", "sync", "whole_file", "whole_folder", "write_json", "write_text"]
 
 MAX_JSON_BYTES = 16_000_000  # a card with a thousand scores has less than one
 
@@ -30,14 +31,44 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def is_running(pid: int) -> bool:
+    """Return whether a process with this number runs here; on Windows, where this is unknown, always True."""
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
+
+
+def partial_beside(path: Path, prefix: str) -> Path:
+    """Name a place to write to, and remove what processes that were killed have left half-written beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{glob.escape(prefix)}.*.tmp"):
+        number = left.name[len(prefix) + 1 : -len(".tmp")]
+        if number.isdecimal() and not is_running(int(number)):
+            remove(left)
+    return path.with_name(f"{prefix}.{os.getpid()}.tmp")
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, where it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Write a file that appears under its name only when it is complete.
 
     Yields a place beside `path` to write to; it is renamed to `path` when the block ends, and removed when it fails.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    partial = partial_beside(path, f".{path.name}")
     try:
         yield partial
         sync(partial)
@@ -90,8 +121,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise ValueError(f"expected a new or empty folder at {path}, found something there; choose another name")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    partial = partial_beside(path, path.name)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:

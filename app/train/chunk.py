@@ -169,7 +169,7 @@ def settle(run: Path, record: Record, timing: Timing) -> None:
     recipe = record.recipe
     epochs, most = recipe.config.train.epochs, 60 * recipe.most_minutes
     if recipe.minutes:
-        budget = 60 * recipe.minutes - (time.time() - record.started)
+        budget = 60 * recipe.minutes - max(0.0, time.time() - record.started)  # clocks are set back, too
         epochs = epochs_within(timing, budget)
         if timing.seconds(1) > 2 * 60 * recipe.minutes:
             raise ValueError(

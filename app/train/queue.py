@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import io
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -124,7 +125,7 @@ class Queue:
         token = secrets.token_urlsafe(24)
         with self._change:
             self._admit(visitor)
-            now = time.time()
+            now = self._now()
             run = f"run-{recipe.config.model.auxiliary}-{secrets.token_hex(3)}"
             record = Record(FORMAT, run, "queued", recipe, token_hash(token), now, now)
             try:
@@ -220,7 +221,7 @@ class Queue:
                 raise ValueError(f"this run cannot go on: {record.error}")
             check_queue(self.records(), self.limits)
             (self.root / run / "stop").unlink(missing_ok=True)
-            self._keep(replace(record, state="queued", queued=time.time(), error="", suggestion=""))
+            self._keep(replace(record, state="queued", queued=self._now(), error="", suggestion=""))
             self._wake()
 
     def delete(self, run: str, token: str) -> None:
@@ -269,6 +270,11 @@ class Queue:
         if self._lock is not None:
             self._lock.close()
         atexit.unregister(self.close)
+
+    def _now(self) -> float:
+        """The time, or a moment after the newest run where the clock has been set back: the order stays."""
+        newest = max((max(one.created, one.queued) for one in self._records.values()), default=0.0)
+        return max(time.time(), math.nextafter(newest, math.inf))
 
     def _waiting(self) -> list[Record]:
         waiting = [record for record in self._records.values() if record.state == "queued"]

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import shutil
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mun.data.source import read_sample
-from mun.files import whole_file
+from mun.files import is_running, whole_file
 from mun.images import resize
 from mun.progress import Progress
 from mun.structures import Sample
@@ -82,19 +81,6 @@ def is_abandoned(path: Path) -> bool:
     if status is None or time.time() - status.st_mtime > MOST_SECONDS:
         return True
     return number is not None and not is_running(int(number[1]))
-
-
-def is_running(pid: int) -> bool:
-    """Return whether a process with this number runs here; on Windows, where this is unknown, always True."""
-    if sys.platform == "win32":
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # of another user
-        return True
-    return True
 
 
 def open_cache(path: Path) -> NDArray[np.uint8] | None:

@@ -24,7 +24,7 @@ from mun.checkpoint import load_tensors, save_tensors
 from mun.config import Config, from_json, to_json
 from mun.data.source import Reading
 from mun.distributed import is_first
-from mun.files import read_json, whole_folder, write_json, write_text
+from mun.files import read_json, remove, whole_folder, write_json, write_text
 
 __all__ = ["MetricsFile", "RunSettings", "TrainState", "newest_state", "read_settings", "remove_unfinished"]
 __all__ += ["write_settings"]
@@ -186,10 +186,7 @@ def remove_others(folder: Path, prefix: str, keep: int | None) -> None:
 def remove_unfinished(folder: Path) -> None:
     """Remove what a killed run left half-written: files and folders that end in `.tmp`; the first process does it."""
     for path in folder.glob("*.tmp") if is_first() else ():
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        remove(path)
 
 
 class MetricsFile:

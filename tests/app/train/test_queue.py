@@ -179,6 +179,21 @@ def test_one_at_a_time_and_the_others_wait_in_their_order(runs_queue, start, idl
     assert idle["most"] == 1
 
 
+def test_a_clock_that_is_set_back_changes_no_order(runs_queue, start, idle, monkeypatch) -> None:
+    started = []
+    for now in (2e9, 1e9, 1e9, 5e8):
+        monkeypatch.setattr(queue.time, "time", lambda now=now: now)
+        started.append(start(runs_queue))
+    runs = [run for run, _ in started]
+    until(runs_queue, runs[0], lambda record: record.active)
+    assert [record.run for record in runs_queue.records()] == runs
+    assert [runs_queue.place(run) for run in runs] == [0, 1, 2, 3]
+    runs_queue.stop(*started[1])
+    runs_queue.resume(*started[1])
+    assert [runs_queue.place(run) for run in runs] == [0, 3, 1, 2]
+    idle["go"].set()
+
+
 def test_only_the_owner_may(runs_queue, start, idle) -> None:
     run, token = start(runs_queue)
     assert token not in (runs_queue.root / run / "job.json").read_text()

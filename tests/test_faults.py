@@ -1,0 +1,110 @@
+"""A kill at any moment, or a full disk, leaves nothing half-written; what is asked again ends as ever."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from faults import Killer
+from flags import flags
+
+from mun import files
+from mun.checkpoint import load_checkpoint
+from mun.files import whole_file, whole_folder
+
+FEW = 3
+KILLS = [FEW, pytest.param(20, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
+TRAIN = [*flags(width=0.0625, height=32, image_width=32, epochs=2, ids_per_batch=4, instances_per_id=2, device="cpu")]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")
+
+
+@pytest.fixture(scope="module")
+def killer() -> Iterator[Killer]:
+    made = Killer()
+    yield made
+    made.close()
+
+
+def content(folder: Path) -> dict[str, str]:
+    """Hash what a folder or a file holds; what a run logs of its seconds is left out."""
+    paths = [folder] if folder.is_file() else sorted(folder.rglob("*"))
+    skipped = ("metrics.jsonl", "card.json", "log.txt")
+    return {
+        str(path.relative_to(folder.parent)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if path.is_file() and path.name not in skipped
+    }
+
+
+def asked(kind: str, data: Path, model: Path, out: Path) -> list[str]:
+    """The words of a command that writes `out`."""
+    return {
+        "synth": ["synth", str(out), *flags(train_ids=2, val_ids=1, test_ids=1, images=1, size="32x32", workers=1)],
+        "embed": ["embed", str(model), str(data / "cam6"), "--modality", "infrared", "--out", str(out), "--quiet"],
+        "train": ["train", "--out", str(out), "--data", str(data), *TRAIN, "--quiet"],
+        "copy": ["copy", str(model), str(out)],
+    }[kind]
+
+
+def again(words: list[str], out: Path) -> list[str]:
+    """The words that go on with a command that did not come to its end."""
+    resumed = words[0] == "train" and (out / "config.json").is_file()
+    return ["train", "--out", str(out), "--resume", "--device", "cpu", "--quiet"] if resumed else words
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", KILLS)
+@pytest.mark.parametrize("kind", ["synth", "embed"])
+def test_a_kill_at_any_moment_leaves_nothing_half_written(
+    killer: Killer, tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, kind: str, count: int
+) -> None:
+    name, model = "out.npz" if kind == "embed" else "out", tiny_checkpoint / "mun-tiny"
+    first = tmp_path / "whole" / name
+    code, events = killer.run(asked(kind, tiny_synvi, model, first), tmp_path)
+    assert code == 0
+    assert events > 2
+    whole, killed = content(first), 0
+    for number, (moment, later) in enumerate(killer.moments(events, count)):
+        out = tmp_path / str(number) / name
+        words = asked(kind, tiny_synvi, model, out)
+        code, _ = killer.run(words, tmp_path, moment, later)
+        killed += code == -9
+        if kind in ("synth", "embed") and out.exists():
+            assert content(out) == whole
+        if kind == "copy" and (out / "card.json").is_file():
+            assert load_checkpoint(out)
+        if not (kind in ("synth", "embed") and out.exists()):
+            assert killer.run(again(words, out), tmp_path)[0] == 0
+        assert content(out) == whole, (moment, later)
+        assert not list(out.parent.rglob("*.tmp")), "what was half-written has gone"
+        shutil.rmtree(out.parent)
+    assert killed
+
+
+def test_what_finds_no_room_leaves_the_old_and_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no small disk can be mounted, too."""
+    (tmp_path / "a").write_text("old")
+
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "sync", full)
+    with pytest.raises(OSError, match="No space"), whole_file(tmp_path / "a") as part:
+        part.write_text("new")
+    with pytest.raises(OSError, match="No space"), whole_folder(tmp_path / "b") as folder:
+        (folder / "c").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_what_a_killed_process_left_goes_and_another_ones_part_stays(tmp_path: Path) -> None:
+    for name in (".a.999999999.tmp", ".a.1.tmp", ".ab.999999999.tmp", ".a.x.tmp"):
+        (tmp_path / name).write_text("half")
+    with whole_file(tmp_path / "a") as part:
+        part.write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", ".a.1.tmp", ".ab.999999999.tmp", ".a.x.tmp"}
