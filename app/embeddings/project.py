@@ -239,6 +239,8 @@ def correct_at_rank_1(library: Library, request: Project) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for direction in Direction:
         terms = Terms(collection.protocols[0], direction=direction)
+        if not library.countable(request.data, terms):
+            continue
         first = library.metrics(request.checkpoint, request.data, terms).first_hit
         samples = collection.asked(terms.protocol, direction).samples
         found |= {sample.key: bool(hit == 1) for sample, hit in zip(samples, first.tolist(), strict=True) if hit}

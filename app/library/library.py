@@ -19,7 +19,7 @@ from app.library.cache import Cache
 from app.library.checkpoints import CheckpointEntry, Entries, list_checkpoints, load_network, own_entry
 from app.library.collection import Collection, Terms, open_collection
 from app.library.features import open_features
-from app.library.ranking import Item, Order, Table, list_queries, measure, ordered
+from app.library.ranking import Item, Order, Table, list_queries, measure, ordered, rank_one_by_one
 from app.library.thumbnails import data_uri, encoded, fitted, named
 from mun.data.regdb import check_trial
 from mun.data.source import Reading
@@ -29,11 +29,15 @@ from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.corrupted import Corruption
 from mun.evaluation.metrics import RankingMetrics
 from mun.models.network import Network
+from mun.search import Vectors
 from mun.structures import Modality, Sample
 
 __all__ = ["Library", "open_library"]
 
 CACHE_BYTES = 1_000_000_000
+MOST_PAIRS = 30_000_000  # of a query and a gallery image, where all queries are ranked and scored
+MOST_BYTES = 400_000_000  # of embeddings that are copied at once
+TOO_LARGE = "expected fewer images for scores of all queries; `python -m mun score` takes any number"
 EMBED_CHUNK = 64  # images between two reports of progress, and between two looks at the stop
 TRIALS = 10
 
@@ -150,11 +154,28 @@ class Library:
         Raises:
             ValueError: As `embeddings`.
         """
+        collection = self.collections[data]
+
+        def made() -> Table:
+            if self.countable(data, terms):
+                return measure(collection, self.embeddings(checkpoint, data, terms.corruption), terms)
+            vectors = self.checkpoints[checkpoint].vectors
+            vectors = vectors or Vectors(self.embeddings(checkpoint, data, terms.corruption))
+            return rank_one_by_one(collection, vectors, terms)
+
         return self.cache.get(
             self._key("table", checkpoint, data, terms.corruption, terms),
-            lambda: measure(self.collections[data], self.embeddings(checkpoint, data, terms.corruption), terms),
+            made,
             lambda table: table.num_bytes,
         )
+
+    def countable(self, data: str, terms: Terms) -> bool:
+        """Say whether all queries can be ranked against the gallery here, and so be scored."""
+        collection = self.collections[data]
+        queries, others = (
+            len(collection.asked(terms.protocol, way).samples) for way in (terms.direction, terms.direction.other)
+        )
+        return queries * others <= MOST_PAIRS or not search(terms.protocol, terms.direction).whole
 
     def metrics(self, checkpoint: str, data: str, terms: Terms) -> RankingMetrics:
         """Return how well every query is ranked in one gallery; queries in the order of the collection.
@@ -162,6 +183,8 @@ class Library:
         Raises:
             ValueError: As `embeddings`, or no query has a match.
         """
+        if not self.countable(data, terms):
+            raise ValueError(TOO_LARGE)
         metrics = self.table(checkpoint, data, terms).metrics
         if metrics is None:
             raise ValueError("expected a query with a match in the gallery, got none")
@@ -186,6 +209,8 @@ class Library:
             ValueError: As `embeddings`, or no query has a match.
         """
         collection = self.collections[data]
+        if not self.countable(data, terms):
+            raise ValueError(TOO_LARGE)
         if terms.rerank:
             protocol, once = collection.search(terms.protocol, terms.direction), self.metrics(checkpoint, data, terms)
             return BenchmarkResult(
@@ -279,6 +304,8 @@ class Library:
         if not entry.fits(collection) or (entry.vectors and corruption):
             raise ValueError(f"expected a model of {collection.title} as it is; {checkpoint} has embedded others")
         if entry.vectors:
+            if entry.vectors.num_bytes > MOST_BYTES:
+                raise ValueError(TOO_LARGE)
             return entry.vectors.rows(np.arange(len(entry.vectors)))
         return self.cache.get(key, lambda: self._embed(checkpoint, data, corruption), lambda rows: rows.nbytes)
 

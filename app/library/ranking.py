@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,13 @@ from app.library.collection import Collection, Terms
 from mun.evaluation.galleries import uncounted
 from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics, ranking
 from mun.evaluation.reranking import rerank
+from mun.search import Vectors
 from mun.structures import Sample
 
 __all__ = ["ImageFacts", "Item", "Order", "Ranked", "Table"]
-__all__ += ["dealt", "list_queries", "measure", "opening", "ordered"]
+__all__ += ["dealt", "list_queries", "measure", "opening", "ordered", "rank_one_by_one"]
+
+KEPT_ROWS = 8  # queries whose ranking of a large gallery is kept
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,16 @@ class Ranked(ImageFacts):
     match: bool
 
 
+class ByRow:
+    """Rows that are made when they are asked for; the last ones are kept. Reads as an array or a tuple of them does."""
+
+    def __init__(self, make: Callable[[int], NDArray[Any]]) -> None:
+        self._row = lru_cache(maxsize=KEPT_ROWS)(make)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._row(at[0])[at[1]] if isinstance(at, tuple) else self._row(at)
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Every query against the gallery of a trial; queries in the order of the collection.
@@ -55,15 +69,40 @@ class Table:
         keys: Theirs.
         distances: As they are shown, float64, `(Q, G)`: the cosine distances 1 − cos, or the re-ranked ones.
         orders: Of each query: gallery indices by (distance, index), those that the protocol leaves out excluded.
-        metrics: How well each query is ranked; `None` where no query has a match.
+        metrics: How well each query is ranked; `None` where no query has a match, or there are too many to rank all.
     """
 
     queries: tuple[Sample, ...]
     gallery: tuple[Sample, ...]
     keys: tuple[str, ...]
-    distances: NDArray[np.float64]
-    orders: tuple[NDArray[np.int32], ...]
+    distances: NDArray[np.float64] | ByRow
+    orders: tuple[NDArray[np.int32], ...] | ByRow
     metrics: RankingMetrics | None
+
+    def found(self, row: int) -> tuple[float, int] | None:
+        """Return average precision and rank of the first match of a query; `None` where it has no match."""
+        if self.metrics is not None:
+            hit = int(self.metrics.first_hit[row])
+            return (float(self.metrics.average_precision[row]), hit) if hit else None
+        if not isinstance(self.orders, ByRow):
+            return None
+        ranks = 1 + np.flatnonzero(self._pids[self.orders[row]] == self.queries[row].pid)
+        return (float((np.arange(1, len(ranks) + 1) / ranks).mean()), int(ranks[0])) if len(ranks) else None
+
+    @cached_property
+    def _pids(self) -> NDArray[np.int64]:
+        return np.array([image.pid for image in self.gallery], dtype=np.int64)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {key: index for index, key in enumerate(self.keys)}
+
+    def rank(self, row: int, key: str) -> int | None:
+        """Return the rank of a gallery image for a query, from 1; `None` where it is not ranked."""
+        index = self._places.get(key)
+        if index is None or not len(found := np.flatnonzero(self.orders[row] == index)):
+            return None
+        return int(found[0]) + 1
 
     def top(self, row: int, count: int) -> tuple[Ranked, ...]:
         """Describe the images that are closest to a query."""
@@ -77,6 +116,8 @@ class Table:
     @property
     def num_bytes(self) -> int:
         """What it weighs."""
+        if isinstance(self.distances, ByRow) or isinstance(self.orders, ByRow):
+            return (KEPT_ROWS * 12 + 100) * len(self.gallery)
         return self.distances.nbytes + sum(order.nbytes for order in self.orders) + 24 * len(self.queries)
 
 
@@ -101,6 +142,39 @@ def measure(collection: Collection, embeddings: NDArray[np.float32], terms: Term
         metrics = rank_metrics(distances, query_pids, gallery_pids, mask, protocol.distinct_identities)
     keys = tuple(sample.key for sample in gallery)
     return Table(queries, gallery, keys, distances if terms.rerank else distances + 1, orders, metrics)
+
+
+def rank_one_by_one(collection: Collection, vectors: Vectors, terms: Terms) -> Table:
+    """Rank a gallery that is too large for all queries at once, for a query when it is asked; in single precision.
+
+    Args:
+        collection: N images.
+        vectors: Of those images.
+        terms: What is asked of which gallery.
+
+    Raises:
+        ValueError: Re-ranking is asked for, which compares all queries.
+    """
+    if terms.rerank:
+        raise ValueError("expected fewer images for re-ranking, which compares all queries with the whole gallery")
+    protocol = search(terms.protocol, terms.direction)
+    gallery = tuple(collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots))
+    queries = collection.asked(terms.protocol, terms.direction).samples
+    keys = tuple(sample.key for sample in gallery)
+    rows = np.array([collection.rows[key] for key in keys])
+    pids, camids = (np.array([getattr(sample, name) for sample in gallery]) for name in ("pid", "camid"))
+
+    def distances(row: int) -> NDArray[np.float64]:
+        asked = vectors.rows([collection.rows[queries[row].key]])[0]
+        made: NDArray[np.float64] = 1 - vectors.similarities(asked)[rows].astype(np.float64)
+        return made
+
+    def order(row: int) -> NDArray[np.int32]:
+        one = queries[row]
+        return ranking(shown[row], dropped(protocol, [one.pid], [one.camid], pids, camids)[0]).astype(np.int32)
+
+    shown = ByRow(distances)
+    return Table(queries, gallery, keys, shown, ByRow(order), None)
 
 
 class Order(StrEnum):

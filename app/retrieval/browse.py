@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -85,12 +85,13 @@ class Browse(Retrieve):
         return asked.call(library, "retrieve", url, ("checkpoint", "data", "query", "protocol", "top_k"))
 
 
-def listed(library: Library, request: Browse) -> list[Item]:
+def listed(library: Library, request: Browse) -> Sequence[Item]:
     """List the queries that the filters let through, in their order."""
+    items = library.queries(request.checkpoint, request.data, request.terms, Order(request.order))
+    if request.pid == ANY and request.camid == ANY:
+        return items
     return [
-        item
-        for item in library.queries(request.checkpoint, request.data, request.terms, Order(request.order))
-        if request.pid in (ANY, item.sample.pid) and request.camid in (ANY, item.sample.camid)
+        item for item in items if request.pid in (ANY, item.sample.pid) and request.camid in (ANY, item.sample.camid)
     ]
 
 
@@ -123,6 +124,8 @@ def disagreement(library: Library, request: Browse) -> dict[str, float]:
     """
     names = request.others(library)
     if not names or not all(library.ready(n, request.data, request.terms.corruption) for n in names):
+        return {}
+    if not library.countable(request.data, request.terms):
         return {}
     samples = asked_of(library, dict(request)).samples
     first, second = (

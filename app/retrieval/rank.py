@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -151,7 +151,7 @@ class Result:
         gallery_size: Images that were ranked: the trial's gallery without those that the protocol leaves out.
         left_out: How many the protocol leaves out for this query.
         left_out_images: Those of them that are no further than the last of `results`, where asked for.
-        ranks: Rank of every gallery image by its key.
+        rank: From a gallery image's key to its rank; `None` where it has none.
         note: What was done to the visible images, in a sentence; empty for clean ones.
     """
 
@@ -163,14 +163,14 @@ class Result:
     gallery_size: int
     left_out: int
     left_out_images: tuple[LeftOut, ...] = ()
-    ranks: Mapping[str, int] = field(default_factory=dict)
+    rank: Callable[[str], int | None] = lambda _: None
     note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `/retrieve` answers."""
         asked = self.request.model_dump(include=set(Retrieve.model_fields) - {"query", "top_k"})
         corruption = self.request.terms.corruption
-        values = {name: value for name, value in asdict(self).items() if name not in ("request", "ranks", "note")}
+        values = {name: value for name, value in asdict(self).items() if name not in ("request", "rank", "note")}
         return {**asked, "severity": corruption.severity if corruption else None, **values}
 
 
@@ -187,18 +187,18 @@ def retrieve(library: Library, request: Retrieve, *, with_left_out: bool = False
     """
     table, done = library.table(request.checkpoint, request.data, request.terms), request.terms.corruption
     row = asked_of(library, dict(request)).rows[request.query]
-    sample, order, metrics = table.queries[row], table.orders[row], table.metrics
-    results, hit = table.top(row, request.top_k), int(metrics.first_hit[row]) if metrics else 0
+    sample, order, (precision, hit) = table.queries[row], table.orders[row], table.found(row) or (None, None)
+    results = table.top(row, request.top_k)
     return Result(
         request,
         ImageFacts(request.query, sample.pid, sample.camid),
         results,
-        float(metrics.average_precision[row]) if metrics and hit else None,
-        hit or None,
+        precision,
+        hit,
         len(order),
         len(table.gallery) - len(order),
         left_out_images(table, row, len(results)) if with_left_out else (),
-        {table.keys[index]: rank for rank, index in enumerate(order, start=1)},
+        lambda key: table.rank(row, key),
         f"Visible images corrupted: {done.description}; not the clean protocol." if done else "",
     )
 
@@ -275,7 +275,7 @@ def compare(
         after = retrieve(library, request.model_copy(update={"checkpoint": name}), with_left_out=with_left_out)
         mine, moves = {one.image for one in after.results}, {}
         for image in sorted(mine | theirs):
-            one, other = before.ranks.get(image), after.ranks.get(image)
+            one, other = before.rank(image), after.rank(image)
             moves[image] = Move(one, other, one - other if one and other else 0)
         gained = sum(one.match and one.image not in theirs for one in after.results)
         lost = sum(one.match and one.image not in mine for one in before.results)

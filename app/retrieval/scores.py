@@ -81,7 +81,7 @@ def answer(library: Library, request: Evaluate) -> dict[str, Any]:
     return {"checkpoint": request.checkpoint, **made.result.to_json(), **sizes}
 
 
-def draw(library: Library, names: Sequence[str], data: str, terms: Terms) -> str:
+def draw(library: Library, names: Sequence[str], data: str, terms: Terms, countable: bool = True) -> str:
     """Draw the scores of the whole set by one checkpoint or more, beside those on clean images where they are not.
 
     Raises:
@@ -92,6 +92,7 @@ def draw(library: Library, names: Sequence[str], data: str, terms: Terms) -> str
     return html(
         "scores.html",
         scores=scores,
+        countable=countable,
         clean=clean,
         names={name: library.checkpoints[name].label for name in names},
         verdict=verdict(library, scores),

@@ -92,8 +92,8 @@ def embedding(library: Library, request: Browse, names: Sequence[str], press: Pr
 def ranking(library: Library, request: Browse, names: Sequence[str], shown: int, press: Press) -> Answer:
     """Draw the ranking by every checkpoint, and the page of queries that shows the query."""
     data, terms, asked = request.data, request.terms, request.model_dump(exclude={"query"})
-    protocol = asked_of(library, dict(request)).rule
-    scored = press.do in ("again", "why") or all(library.scored(name, data, terms) for name in names)
+    protocol, countable = asked_of(library, dict(request)).rule, library.countable(data, terms)
+    scored = countable and (press.do in ("again", "why") or all(library.scored(name, data, terms) for name in names))
     result, sides = compare(library, request, names[1:], with_left_out=request.left_out)
     clean = request.model_copy(update={"corruption": ""}) if request.corruption else None
     reason = why(library, request, names, press.detail) if press.do == "why" else None
@@ -121,7 +121,7 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
             "retrieval-progress": Piece("", str),
             "ranking": drawn,
             "retrieval-scores": Piece(
-                (names, data, terms, scored), lambda: draw(library, names if scored else (), data, terms)
+                (names, data, terms, scored), lambda: draw(library, names if scored else (), data, terms, countable)
             ),
             "retrieval-own": Piece((request.own_image, request.own_modality), lambda: chooser(request)),
             "query-browser": Piece((asked, shown), lambda: queries(library, request, shown)),
@@ -130,7 +130,7 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
         say=f"Maps are laid over the query and {reason.image}." if reason else summary(result),
         chosen=request.query,
         notice=TURNED if turned else "",
-        again=0 if scored else SOON,
+        again=0 if scored or not countable else SOON,
     )
 
 
