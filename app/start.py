@@ -11,10 +11,13 @@ import threading
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mun.data.sources import add_data_flags, named_folder, reading_of, say_passed
 from mun.parser import OneLineParser
+
+if TYPE_CHECKING:
+    from app.library import Library
 
 __all__ = ["launch_options", "main", "parser", "prepare_environment"]
 
@@ -110,11 +113,12 @@ def complain(error: Exception) -> int:
     return 2
 
 
-def launch_options() -> dict[str, Any]:
+def launch_options(library: Library) -> dict[str, Any]:
     """Return what `launch` needs to know besides the page; address and port are left to Gradio's own variables."""
     from starlette.middleware import Middleware
 
     from app.server.guard import Guard, PackedPage
+    from app.shared.upload import features_route
     from app.theme import build_theme, page_head, stylesheet
 
     return {
@@ -128,7 +132,7 @@ def launch_options() -> dict[str, Any]:
         "show_error": False,
         "ssr_mode": False,
         "pwa": False,
-        "app_kwargs": {"middleware": [Middleware(PackedPage), Middleware(Guard)]},
+        "app_kwargs": {"middleware": [Middleware(PackedPage), Middleware(Guard)], "routes": [features_route(library)]},
         "run_history": False,
         "enable_monitoring": False,
         "share": False,
@@ -154,7 +158,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from mun.hub import HUB, fetch
 
     try:
-        launching = launch_options()
         folder = Path(options.checkpoints)
         if options.checkpoints.startswith(HUB):
             sys.stderr.write(f"app: fetching {options.checkpoints}\n")
@@ -169,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             reading_of(options),
             instead=SYNVI,
         )
-        queue = Queue()
+        launching, queue = launch_options(library), Queue()
     except (ValueError, OSError) as error:
         if os.environ.get("MUN_DEBUG") == "1":
             raise

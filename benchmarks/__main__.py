@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.measure import Row, draw, machine, table
 
-SUITES = ("evaluation", "embedding", "training", "rendering", "app", "scale")
+SUITES = ("evaluation", "embedding", "training", "rendering", "app", "features", "scale")
 
 
 def measure(suite: str, short: bool) -> list[Row]:

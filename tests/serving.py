@@ -116,7 +116,7 @@ def serve(library: Library, folder: Path, queue: Queue | None = None) -> Iterato
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
         demo = build_demo(library, queue or no_training())
-        app, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        app, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(library))
         try:
             with httpx.Client(timeout=60) as client:
                 yield Served(address, client, folder, app)

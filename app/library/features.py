@@ -20,6 +20,7 @@ from mun.structures import Modality, Sample
 __all__ = ["NOWHERE", "open_features"]
 
 NOWHERE = Path("no image")  # where the images of a features file are, unless a folder was named
+EXACT_BYTES = 2**26  # of features that are brought to unit length in double precision; larger ones in single
 OFFERED = ("sysu-all", "sysu-indoor", "whole")
 SYSU_CAMERAS = {Modality.VISIBLE: {1, 2, 4, 5}, Modality.INFRARED: {3, 6}}
 
@@ -61,8 +62,11 @@ def open_features(
         collection = collection_of(name, file, found, images)
     else:
         order = order_of(file, found, collection)
-    mapped = isinstance(found.features, np.memmap)
-    features = found.features if mapped else np.asarray(unit_rows("features", found.features), np.float32)
+    features = found.features
+    if features.nbytes <= EXACT_BYTES:
+        features = np.asarray(unit_rows("features", features), np.float32)
+    elif not isinstance(features, np.memmap):
+        features = np.asarray(features, np.float32)
     entry = CheckpointEntry(
         name,
         NOWHERE,

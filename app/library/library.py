@@ -19,6 +19,7 @@ from app.library.cache import Cache
 from app.library.checkpoints import CheckpointEntry, Entries, list_checkpoints, load_network, own_entry
 from app.library.collection import Collection, Terms, open_collection
 from app.library.features import open_features
+from app.library.guests import Guests
 from app.library.ranking import Item, Order, Table, list_queries, measure, ordered, rank_one_by_one
 from app.library.thumbnails import data_uri, encoded, fitted, named
 from mun.data.regdb import check_trial
@@ -62,22 +63,37 @@ class Library:
         failed: Mapping[str, str] | None = None,
     ) -> None:
         self.failed = dict(failed or {})
-        self.checkpoints, self.collections, self.device = Entries(checkpoints), dict(collections), device
+        self._checkpoints, self._collections, self.device = Entries(checkpoints), dict(collections), device
+        self.guests = Guests()
         self.cache = Cache(max_bytes)
         self.background = Background()
         self.decoders = Decoders()  # for what visitors bring; the data are the owner's own
         self._lock = threading.Lock()
 
+    @property
+    def checkpoints(self) -> Entries:
+        """All checkpoints and features files by name, with those that the visitor of the event in hand has brought."""
+        return self.guests.entries(self._checkpoints)
+
+    @property
+    def collections(self) -> dict[str, Collection]:
+        """All data sets by name, with those of the visitor's own."""
+        return self.guests.collections(self._collections)
+
+    def bring(self, token: str, file: str, content: bytes) -> tuple[str, str, str]:
+        """Read a features file for one visitor; as `Guests.add`."""
+        return self.guests.add(token, file, content, self._checkpoints, self._collections)
+
     def add_checkpoint(self, entry: CheckpointEntry) -> None:
         """Offer one more checkpoint from now on, after those that are there; the place of one of its name is kept."""
         with self._lock:  # a new mapping each time, because others may be running through the old one
-            self.checkpoints = Entries({**self.checkpoints, entry.name: entry})
+            self._checkpoints = Entries({**self._checkpoints, entry.name: entry})
 
     def remove_checkpoint(self, name: str) -> None:
         """Offer a checkpoint no more; who still asks for it is told so."""
         with self._lock:
-            kept = {other: entry for other, entry in self.checkpoints.items() if other != name}
-            self.checkpoints = Entries(kept)
+            kept = {other: entry for other, entry in self._checkpoints.items() if other != name}
+            self._checkpoints = Entries(kept)
 
     @property
     def usable(self) -> list[str]:
@@ -175,7 +191,7 @@ class Library:
         queries, others = (
             len(collection.asked(terms.protocol, way).samples) for way in (terms.direction, terms.direction.other)
         )
-        return queries * others <= MOST_PAIRS or not search(terms.protocol, terms.direction).whole
+        return queries * others <= MOST_PAIRS or not collection.search(terms.protocol, terms.direction).whole
 
     def metrics(self, checkpoint: str, data: str, terms: Terms) -> RankingMetrics:
         """Return how well every query is ranked in one gallery; queries in the order of the collection.

@@ -157,7 +157,7 @@ def rank_one_by_one(collection: Collection, vectors: Vectors, terms: Terms) -> T
     """
     if terms.rerank:
         raise ValueError("expected fewer images for re-ranking, which compares all queries with the whole gallery")
-    protocol = search(terms.protocol, terms.direction)
+    protocol = collection.search(terms.protocol, terms.direction)
     gallery = tuple(collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots))
     queries = collection.asked(terms.protocol, terms.direction).samples
     keys = tuple(sample.key for sample in gallery)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -163,7 +163,7 @@ class Result:
     gallery_size: int
     left_out: int
     left_out_images: tuple[LeftOut, ...] = ()
-    rank: Callable[[str], int | None] = lambda _: None
+    rank: Callable[[str], int | None] = field(default=lambda _: None, compare=False)
     note: str = ""
 
     def to_json(self) -> dict[str, Any]:

@@ -25,6 +25,9 @@ __all__ = ["MAX_CALL_BYTES", "Guard", "PackedPage"]
 
 MAX_CALL_BYTES = 24_000_000  # an image of 16 MB in base64, and its fellow arguments
 
+MAX_FEATURES_BYTES = 200_000_000  # of a features file
+FEATURES = "/own-features"  # the one address that takes a file
+
 PAGES = ("", "/", "/config", "/config/")  # which take some milliseconds to write and to pack
 # What the page, its scripts and `gradio_client` read; whatever else Gradio offers is not there. Among that are routes
 # that fetch an address for anybody, keep what they are sent, or serve features that this app does not have.
@@ -99,6 +102,7 @@ class Guard:
         self.app, self.behind_proxy = app, bool(os.environ.get("FORWARDED_ALLOW_IPS"))
         self.calls, self.streams, self.costly = Gate(16, 200, 100), Gate(100, 1000, 0), Gate(1, 3, 100)
         self.bodies = Bodies(MAX_CALL_BYTES, 4 * MAX_CALL_BYTES)
+        self.uploads, self.features = Gate(1, 1, 2), Bodies(MAX_FEATURES_BYTES, 2 * MAX_FEATURES_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it in one sentence."""
@@ -150,6 +154,10 @@ class Guard:
             check_call(scope)
             async with self.calls.turn(who), self.bodies.read(receive, who) as body:
                 await self._call(route, body, who, scope, receive, send)
+        elif method == "POST" and path == FEATURES:
+            check_call(scope, "application/octet-stream", MAX_FEATURES_BYTES)
+            async with self.uploads.turn(who), self.features.read(receive, who) as body:
+                await self.app(scope, Replay(body, receive), send)
         elif method not in ("GET", "HEAD") or not READ.fullmatch(path):
             raise Refusal(404, NOTHING)
         elif stream := STREAM.fullmatch(path):
@@ -207,20 +215,20 @@ def check_heads(scope: Scope) -> None:
         raise Refusal(400, "expected the name of a host, got something else")
 
 
-def check_call(scope: Scope) -> None:
+def check_call(scope: Scope, kind: str = "application/json", most: int = MAX_CALL_BYTES) -> None:
     """Check what the head of a call says.
 
     Raises:
-        Refusal: It is another site's, no JSON, or too large.
+        Refusal: It is another site's, of another kind, or too large.
     """
     origin = header(scope, b"origin").lower()
     hosts = {header(scope, name).partition(",")[0].strip().lower() for name in (b"host", b"x-forwarded-host")}
     if origin and origin.partition("://")[2] not in hosts - {""}:  # what is no browser names no origin
         raise Refusal(403, FOREIGN)
-    if not header(scope, b"content-type").lower().startswith("application/json"):
-        raise Refusal(415, "expected a call of the type application/json, got another")
-    if int(header(scope, b"content-length") or 0) > MAX_CALL_BYTES:
-        raise Refusal(413, f"expected at most {MAX_CALL_BYTES // 1_000_000} MB, got more")
+    if not header(scope, b"content-type").lower().startswith(kind):
+        raise Refusal(415, f"expected a call of the type {kind}, got another")
+    if int(header(scope, b"content-length") or 0) > most:
+        raise Refusal(413, f"expected at most {most // 1_000_000} MB, got more")
 
 
 def check_stream(route: re.Match[str], scope: Scope) -> None:

@@ -57,6 +57,7 @@ class Press:
         detail: What else is said, by name.
         tokens: What the visitor's browser keeps for this tab alone, by name.
         url: Address of the page, for calls and captions.
+        own: Token of the features that the visitor has brought; empty for none.
         turn: Number of the press, which the answer repeats.
         visitor: Who asks: a network address, and the number of the page's session.
         before: What the changed values were before, by name.
@@ -70,6 +71,7 @@ class Press:
     drawn: Annotated[dict[str, Words], Field(max_length=60)] = field(default_factory=dict)
     detail: Values = field(default_factory=dict)
     tokens: Annotated[dict[Token, Token], Field(max_length=60)] = field(default_factory=dict)
+    own: Token = ""
     url: Url = LOCAL
     turn: Annotated[int, Field(ge=0, lt=2**31)] = 0
     visitor: Words = ""
@@ -211,6 +213,12 @@ class Tab:
         with self.page.drawer:
             return self.page.piece(self.name, f"{self.name}-settings")
 
+    def heard(self, event: gr.EventData, visitor: str = "") -> Press:
+        """Read what came with an event, which sees the visitor's own features from now on."""
+        press = Press.of(getattr(event, "_data", None), visitor)
+        self.page.library.guests.enter(press.own)
+        return press
+
     def ask_aside(self, piece: gr.HTML, kind: type[Asked], draw: Callable[[Library, Asked, Press], str]) -> None:
         """Let a piece's own script ask for what it shows, beside the presses of the tab; nothing else changes.
 
@@ -222,7 +230,7 @@ class Tab:
         library = self.page.library
 
         def asked(event: gr.EventData) -> str:
-            press = Press.of(getattr(event, "_data", None))
+            press = self.heard(event)
             try:
                 return draw(library, kind.repair(press.values, library)[0], press)
             except ValueError:
@@ -257,7 +265,7 @@ class Tab:
         @images
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
             address = getattr(client.client, "host", "")
-            press = Press.of(getattr(event, "_data", None), f"{address} {client.session_hash}")
+            press = self.heard(event, f"{address} {client.session_hash}")
             VISITOR.set(press.visitor)
             opened = {**kind.files(press.values), **kind.of_address(press.address)} if press.address else press.values
             opened = agreed(library, dict(opened), press.changed)
@@ -286,7 +294,7 @@ class Tab:
 
         @images
         def exported(event: gr.EventData) -> str:
-            press = Press.of(getattr(event, "_data", None))
+            press = self.heard(event)
             try:
                 request, _ = kind.repair(press.values, library)
                 options = export.options.repair(press.detail, library)[0] if export.options else None

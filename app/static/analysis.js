@@ -34,7 +34,7 @@ const moved = (event) => {
     tip.style.left = `${Math.max(4, Math.min(clientX + 14, innerWidth - tip.offsetWidth - 4))}px`;
     tip.style.top = `${Math.max(4, Math.min(clientY + 14, innerHeight - tip.offsetHeight - 4))}px`;
   };
-  timer = setTimeout(() => mun.analysisTip.trigger("select", { values: mun.tabs.analysis.values, detail: { row: Number(row) } }), 60);
+  timer = setTimeout(() => mun.analysisTip.trigger("select", { values: mun.tabs.analysis.values, own: mun.features.token(), detail: { row: Number(row) } }), 60);
 };
 element.addEventListener("mousemove", (event) => event.target.closest("svg") && moved(event));
 element.addEventListener("mouseleave", hide);

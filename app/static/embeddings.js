@@ -176,7 +176,7 @@ const point = (side, row, mouse) => {
   hide();
   pointed = { side, row, x: mouse.clientX, y: mouse.clientY };
   window.mun.tip.placed = place;
-  timer = setTimeout(() => window.mun.tip.trigger("select", { values: values(), detail: { side, row } }), DWELL);
+  timer = setTimeout(() => window.mun.tip.trigger("select", { values: values(), own: window.mun.features.token(), detail: { side, row } }), DWELL);
 };
 addEventListener("scroll", hide, { passive: true });
 

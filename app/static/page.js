@@ -91,6 +91,7 @@ window.mun = (() => {
       chosen: shared.chosen ?? "",
       drawn: { ...tab.drawn, strip: shared.strip ?? "", header: document.querySelector("#header [data-drawn]")?.dataset.drawn ?? "" },
       tokens: tokens(name),
+      own: features.token(),
       url: page(),
       turn: clock,
     });
@@ -205,7 +206,7 @@ window.mun = (() => {
   const ask = (detail) => {
     asked = { ...asked, detail: { ...asked.detail, ...detail } };
     document.body.dataset.busy = asked.tab;
-    tabOf(asked.tab).trigger("submit", { ...asked, tokens: tokens(asked.tab), url: page() });
+    tabOf(asked.tab).trigger("submit", { ...asked, tokens: tokens(asked.tab), own: features.token(), url: page() });
   };
   const save = (element) => {
     const file = element.querySelector("[data-file], [data-error]");
@@ -245,6 +246,43 @@ window.mun = (() => {
     if (open) setTimeout(() => first?.focus(), 40); // it can be focused once it is seen
     else document.querySelector("[data-drawer]")?.focus();
   };
+
+  // --- features of the visitor's own: one file goes to the server for this visit, whose token the browser keeps ---------
+  const features = {
+    token: () => {
+      try {
+        return sessionStorage.getItem("mun-own") ?? features.kept ?? "";
+      } catch {
+        return features.kept ?? "";
+      }
+    },
+    bring: async (file) => {
+      if (!file) return;
+      if (file.size > 200e6) return toast(`Expected ${file.name} to have at most 200 MB.`);
+      toast(`${file.name} is being read.`);
+      const headers = { "Content-Type": "application/octet-stream", "X-Name": encodeURIComponent(file.name.slice(-48)), "X-Token": features.token() };
+      const answer = await fetch(page().replace(/\/$/, "") + "/own-features", { method: "POST", headers, body: file }).catch(() => null);
+      if (!answer?.ok) {
+        const words = answer ? await answer.text() : "the file could not be sent";
+        return toast(`${words[0].toUpperCase()}${words.slice(1)}.`);
+      }
+      const { token, checkpoint, data } = await answer.json();
+      features.kept = token;
+      try {
+        sessionStorage.setItem("mun-own", token);
+      } catch {}
+      Object.assign(shared, { checkpoint, data });
+      toast(`${file.name} is here for this visit alone.`);
+      press(tabOf(current).shares.includes("checkpoint") ? current : "retrieval", { set: { checkpoint, data } });
+    },
+  };
+  for (const kind of ["dragover", "drop"]) {
+    addEventListener(kind, (event) => {
+      if (!event.target.closest?.("#header")) return;
+      event.preventDefault();
+      if (kind === "drop") features.bring(event.dataTransfer.files[0]);
+    });
+  }
 
   // --- what is clicked, chosen, typed ---------------------------------------------------------------------------------
   const value = (input) => {
@@ -293,6 +331,7 @@ window.mun = (() => {
   };
   const changed = (tab, event) => {
     const input = event.target;
+    if ("features" in input.dataset) return void features.bring(input.files[0]);
     if (!input.name || !input.closest("form[data-form]")) return;
     mark(input);
     const set = { [input.name]: value(input) };
@@ -371,5 +410,5 @@ window.mun = (() => {
     next.focus();
     event.preventDefault();
   });
-  return { announce, open, piece, press, shared, tabs, toast, turn, enlarge };
+  return { announce, enlarge, features, open, piece, press, shared, tabs, toast, turn };
 })();

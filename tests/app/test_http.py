@@ -23,7 +23,7 @@ def url(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         demo = build_demo(library, no_training())
-        _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(library))
         yield address
         demo.close(verbose=False)
 

@@ -1,0 +1,117 @@
+"""Features files that visitors bring: each model and its data are there for who holds its token, for a while."""
+
+from __future__ import annotations
+
+import io
+import re
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.library.checkpoints import CheckpointEntry, Entries
+from app.library.collection import Collection
+from app.library.features import open_features
+from app.library.turns import OWN
+
+__all__ = ["Guests"]
+
+MOST_FILE = 200_000_000  # bytes of one file, and of what it holds once it is inflated
+MOST_ALL = 800_000_000  # bytes that are held of all visitors
+MOST_EACH = 4  # files of a visitor
+SAMPLE_BYTES = 500  # of what is held of an image besides its features
+IDLE = 1800.0  # seconds after which what nobody asks for is dropped
+
+
+@dataclass
+class Visit:
+    """What one visitor has brought."""
+
+    entries: dict[str, CheckpointEntry] = field(default_factory=dict)
+    collections: dict[str, Collection] = field(default_factory=dict)
+    seen: float = 0.0
+
+    @property
+    def num_bytes(self) -> int:
+        """What it weighs."""
+        features = sum(one.vectors.num_bytes for one in self.entries.values() if one.vectors)
+        return features + sum(SAMPLE_BYTES * len(one.samples) for one in self.collections.values())
+
+
+class Guests:
+    """What visitors have brought, by token; safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._visits: dict[str, Visit] = {}
+
+    def enter(self, token: str) -> None:
+        """Let the event in hand see what the holder of a token has brought; an unknown one shows nothing."""
+        with self._lock:
+            self._drop_idle()
+            visit = self._visits.get(token)
+            if visit is not None:
+                visit.seen = time.monotonic()
+        OWN.set(token if visit is not None else "")
+
+    def add(
+        self, token: str, file: str, content: bytes, entries: Mapping[str, object], shared: Mapping[str, Collection]
+    ) -> tuple[str, str, str]:
+        """Read a features file for a visitor.
+
+        Args:
+            token: Of the visitor; a new one is made where it is none.
+            file: The file's name.
+            content: The file.
+            entries: Models that all visitors share, whose names are taken.
+            shared: Data sets that all visitors share.
+
+        Returns:
+            The token, and the names of the model and of its data set.
+
+        Raises:
+            ValueError: As `open_features`; the visitor has brought enough, or there is no room.
+        """
+        with self._lock:
+            self._drop_idle()
+            visit = self._visits.get(token) or Visit()
+            known = {**shared, **visit.collections}
+            if len(visit.entries) >= MOST_EACH:
+                raise ValueError(f"expected at most {MOST_EACH} features files of a visitor, got one more")
+        stem = re.sub(r"[^\w.+-]+", "-", file.removesuffix(".npz"))[:40] or "features"
+        taken = {*entries, *visit.entries, *known}
+        name = next(one for one in (stem, *(f"{stem}-{n}" for n in range(2, 99))) if one not in taken)
+        entry, collection = open_features(name, io.BytesIO(content), known, file=file, most=MOST_FILE)
+        with self._lock:
+            brought = {} if collection.name in shared else {collection.name: collection}
+            held = sum(one.num_bytes for one in self._visits.values())
+            if held + Visit({name: entry}, brought).num_bytes > MOST_ALL:
+                raise ValueError("busy: other visitors' features take the room; try again in some minutes")
+            token = token if token in self._visits else secrets.token_urlsafe(24)
+            self._visits.setdefault(token, visit)
+            visit.entries[name], visit.seen = entry, time.monotonic()
+            visit.collections |= brought
+        timer = threading.Timer(IDLE + 1, self._forget)
+        timer.daemon = True
+        timer.start()
+        return token, name, collection.name
+
+    def entries(self, shared: Entries) -> Entries:
+        """Return the models that the event in hand may use."""
+        visit = self._visits.get(OWN.get())
+        return Entries({**shared, **visit.entries}) if visit else shared
+
+    def collections(self, shared: dict[str, Collection]) -> dict[str, Collection]:
+        """Return the data sets that the event in hand may use."""
+        visit = self._visits.get(OWN.get())
+        return {**shared, **visit.collections} if visit else shared
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._drop_idle()
+
+    def _drop_idle(self) -> None:
+        """Drop what nobody has asked for lately; the lock is held."""
+        now = time.monotonic()
+        self._visits = {token: one for token, one in self._visits.items() if now - one.seen <= IDLE}

@@ -1,0 +1,235 @@
+"""Features of other methods in the app: opened, compared side by side, large ones, and those that a visitor brings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from feature_files import content, method, write
+from serving import Served, serve
+
+from app.embeddings.project import project
+from app.embeddings.request import View
+from app.explain.subject import Explain
+from app.library import Library, guests, open_library
+from app.library import library as shelf
+from app.library.turns import OWN
+from app.retrieval.browse import Browse
+from app.retrieval.rank import Retrieve, retrieve
+from app.retrieval.scores import Evaluate
+from app.retrieval.scores import answer as evaluate
+from app.retrieval.tab import answer
+from app.shared.tab import Press, agreed, without_network
+from mun.evaluation.protocols import PROTOCOLS
+from mun.features import unit_rows
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Path]]:
+    folder = tmp_path_factory.mktemp("features")
+    made = {"strong": method(0.8), "weak": method(0.3, seed=1)}
+    other = {name: value[::-1] for name, value in made["weak"].items()}  # in another order
+    return [("strong", write(folder / "s.npz", made["strong"])), ("weak", write(folder / "w.npz", other))]
+
+
+@pytest.fixture(scope="module")
+def both(tiny_synvi, tiny_checkpoint, files) -> Library:
+    return open_library(tiny_synvi, tiny_checkpoint, features=files)
+
+
+def test_files_with_the_same_keys_are_models_of_one_data_set(both) -> None:
+    assert both.models == ["strong", "weak", "mun-tiny"]
+    assert list(both.collections) == ["synvi", "strong"]
+    assert (both.fitting("strong"), both.fitting("synvi")) == (["strong", "weak"], ["mun-tiny"])
+    assert both.default_data == "synvi"
+    asked = Retrieve.read({}, both)
+    assert (asked.checkpoint, asked.data, asked.protocol) == ("strong", "strong", "sysu-all")
+    assert Retrieve.read({"data": "synvi"}, both).checkpoint == "mun-tiny"
+    assert Retrieve.read({"checkpoint": "weak"}, both).data == "strong"
+    with pytest.raises(ValueError, match="expected data to be one of strong; got 'synvi'"):
+        Retrieve.read({"checkpoint": "weak", "data": "synvi"}, both)
+    with pytest.raises(ValueError, match="expected no corruption, because weak holds features of the images as they"):
+        Retrieve.read({"checkpoint": "weak", "corruption": "fog"}, both)
+
+
+def test_the_planted_strengths_are_found_in_retrieval(both) -> None:
+    scores = [
+        evaluate(both, Evaluate.read({"checkpoint": name}, both))["mean"]["mean_ap"] for name in ("strong", "weak")
+    ]
+    assert scores[0] > scores[1] + 0.2
+    request = Browse.read({}, both)
+    assert request.others(both) == ("weak",)
+    drawn = answer(both, request, Press(do="again"))
+    for words in ('data-checkpoint="strong"', 'data-checkpoint="weak"', "behind features files was", "data:image/svg"):
+        assert (words in drawn.pieces["ranking"]) == (words != "behind features files was")
+    assert "How the methods behind features files were trained is not known here." in drawn.pieces["ranking"]
+    assert "Why?" not in drawn.pieces["ranking"]
+    assert "strong is ahead by" in drawn.pieces["retrieval-scores"].draw()
+
+
+def test_a_row_in_another_order_is_the_same_image(both) -> None:
+    rows = unit_rows("features", method(0.3, seed=1)["features"])
+    assert both.embeddings("weak", "strong") == pytest.approx(rows, abs=1e-6)
+
+
+def test_the_embeddings_say_what_they_are(both) -> None:
+    request = View.read({"method": "pca", "identities": 4}, both)
+    sides = request.sides(both)
+    assert [one.checkpoint for one in sides] == ["strong", "weak"]
+    made = [project(both, one) for one in sides]
+    assert made[0].separation.silhouette_identity > made[1].separation.silhouette_identity
+    assert "strong (features of another method, s.npz, " in made[0].sentence
+    assert "PCA (" in made[0].sentence
+    assert "features at unit length" in made[0].sentence
+    assert "the 96 images of s.npz" in made[0].sentence
+    assert not any(point.modality == "auxiliary" for point in made[0].points)
+
+
+@pytest.mark.parametrize("name", ["strong", "weak"])
+def test_a_tab_that_needs_a_network_says_so(both, name) -> None:
+    request, _ = Explain.repair({"checkpoint": name}, both)
+    said = without_network(both, request, {"checkpoint": name})
+    assert said is not None
+    assert said.notice.startswith(f"This tab looks into a network, and {name} holds features of another method alone")
+    assert (said.lacking, said.request.checkpoint, said.request.data) == (True, name, "strong")
+    assert without_network(both, request, {"checkpoint": "mun-tiny"}) is None
+    with pytest.raises(ValueError, match=f"expected a network, but {name} holds features"):
+        both.network(name)
+
+
+def test_the_model_follows_the_data_and_the_data_the_model(both) -> None:
+    apart = {"checkpoint": "strong", "data": "synvi"}
+    assert agreed(both, apart, ["data"]) == {"data": "synvi"}
+    assert agreed(both, apart, ["checkpoint"]) == {"checkpoint": "strong"}
+    assert agreed(both, {"checkpoint": "weak", "data": "strong"}, ["data"]) == {"checkpoint": "weak", "data": "strong"}
+
+
+def test_features_of_a_loaded_data_set_stand_beside_its_networks(tiny_synvi, tiny_checkpoint, tmp_path) -> None:
+    plain = open_library(tiny_synvi, tiny_checkpoint)
+    arrays = method(0.5, samples=plain.collections["synvi"].samples)
+    file = write(tmp_path / "f.npz", arrays)
+    library = open_library(tiny_synvi, tiny_checkpoint, features=[("other", file)])
+    assert list(library.collections) == ["synvi"]
+    assert library.fitting("synvi") == ["other", "mun-tiny"]
+    assert library.thumbnail("synvi", arrays["keys"][0], 64).startswith("data:image/jpeg")
+    write(file, {**arrays, "pids": arrays["pids"][::-1]})
+    with pytest.raises(ValueError, match=r"expected the pids of SynVI in f\.npz, got another at 'cam"):
+        open_library(tiny_synvi, tiny_checkpoint, features=[("other", file)])
+
+
+def test_images_come_from_a_folder(tiny_synvi, tiny_checkpoint, tmp_path, files) -> None:
+    plain = open_library(tiny_synvi, tiny_checkpoint)
+    arrays = {k: v[:-1] for k, v in method(0.5, samples=plain.collections["synvi"].samples).items()}  # other keys
+    file = write(tmp_path / "f.npz", arrays)
+    library = open_library(tiny_synvi, tiny_checkpoint, features=[("other", file)], images=tiny_synvi)
+    assert library.fitting("other") == ["other", "mun-tiny"]
+    assert library.thumbnail("other", arrays["keys"][0], 64).startswith("data:image/jpeg")
+    with pytest.raises(FileNotFoundError, match=r"expected the image .* of the features file in"):
+        open_library(tiny_synvi, tiny_checkpoint, features=files, images=tmp_path)
+    with pytest.raises(ValueError, match=r"expected another name than synvi for f\.npz"):
+        open_library(tiny_synvi, tiny_checkpoint, features=[("synvi", file)])
+
+
+@pytest.mark.parametrize("protocol", ["whole", "sysu-all"])
+def test_one_by_one_ranks_as_all_at_once(both, monkeypatch, protocol) -> None:
+    requests = [
+        Retrieve.read({"protocol": protocol, "query": sample.key, "top_k": 60}, both)
+        for sample in both.collections["strong"].asked(protocol).samples[:6]
+    ]
+    expected = [retrieve(both, one, with_left_out=True) for one in requests]
+    monkeypatch.setattr(shelf, "MOST_PAIRS", 10)
+    assert both.countable("strong", requests[0].terms) == (not PROTOCOLS[protocol].whole)
+    both.cache = shelf.Cache(10**9)
+    for request, before in zip(requests, expected, strict=True):
+        made = retrieve(both, request, with_left_out=True)
+        assert [one.image for one in made.results] == [one.image for one in before.results]
+        distances = [[one.distance for one in each.results] for each in (made, before)]
+        assert distances[0] == pytest.approx(distances[1], abs=1e-5)
+        assert made.average_precision == pytest.approx(before.average_precision)
+        assert (made.first_hit, made.gallery_size) == (before.first_hit, before.gallery_size)
+        assert [made.rank(one.image) for one in made.results] == [one.rank for one in made.results]
+    if protocol == "whole":
+        drawn = answer(both, Browse.read({"protocol": "whole"}, both), Press(do="again"))
+        assert "Too many images to rank all queries here" in drawn.pieces["retrieval-scores"].draw()
+        assert drawn.again == 0
+        with pytest.raises(ValueError, match="expected fewer images for scores of all queries"):
+            both.metrics("strong", "strong", requests[0].terms)
+    both.cache = shelf.Cache(10**9)
+
+
+@pytest.fixture(scope="module")
+def served(tiny_synvi, tiny_checkpoint, tmp_path_factory: pytest.TempPathFactory):
+    library = open_library(tiny_synvi, tiny_checkpoint)
+    with serve(library, tmp_path_factory.mktemp("served")) as made:
+        yield made, library
+
+
+HEADS = {"content-type": "application/octet-stream", "x-name": "my%20method.npz"}
+
+
+def send(served: Served, body: bytes, **heads: str):
+    return served.client.post(served.url + "own-features", content=body, headers={**HEADS, **heads})
+
+
+def test_a_visitors_file_is_seen_by_who_holds_its_token(served, monkeypatch) -> None:
+    page, library = served
+    arrived = send(page, content(method(0.8)).getvalue())
+    assert arrived.status_code == 200
+    token, name, data = (arrived.json()[key] for key in ("token", "checkpoint", "data"))
+    assert (name, data, len(token)) == ("my-method", "my-method", 32)
+    assert library.models == ["mun-tiny"]
+    assert library.collections.keys() == {"synvi"}
+    library.guests.enter(token)
+    assert library.models == [name, "mun-tiny"]
+    assert Retrieve.read({"checkpoint": name}, library).data == data
+    second = send(page, content(method(0.3, seed=1)).getvalue(), **{"x-token": token}).json()
+    assert (second["token"], second["checkpoint"], second["data"]) == (token, "my-method-2", data)
+    library.guests.enter("guessed")
+    assert (OWN.get(), library.models) == ("", ["mun-tiny"])
+    monkeypatch.setattr(guests, "IDLE", -1.0)
+    library.guests.enter(token)
+    assert library.models == ["mun-tiny"]
+
+
+@pytest.mark.parametrize(
+    ("body", "heads", "status", "words"),
+    [
+        (b"text", {}, 400, "expected an .npz file with"),
+        (b"", {}, 400, "expected an .npz file with"),
+        (
+            content({**method(1.0), "keys": np.array(["a"] * 96)}).getvalue(),
+            {},
+            400,
+            "expected `keys` without repetition",
+        ),
+        (
+            content({**method(1.0), "features": np.full((96, 4), np.nan)}).getvalue(),
+            {},
+            400,
+            "expected finite `features`",
+        ),
+        (b"x", {"content-type": "application/json"}, 415, "expected a call of the type application/octet-stream"),
+        (b"x", {"content-type": "multipart/form-data"}, 415, "expected a call of the type"),
+        (b"x", {"origin": "https://elsewhere.example"}, 403, "expected a call by this app's own page"),
+    ],
+)
+def test_other_uploads_get_one_sentence(served, body, heads, status, words) -> None:
+    page, _ = served
+    arrived = send(page, body, **heads)
+    assert (arrived.status_code, arrived.text.count("\n")) == (status, 0)
+    assert arrived.text.startswith(words)
+
+
+def test_room_for_visitors_is_bounded(served, monkeypatch) -> None:
+    page, _ = served
+    body = content(method(0.5)).getvalue()
+    monkeypatch.setattr(guests, "MOST_ALL", 100)
+    assert "busy: other visitors' features take the room" in send(page, body).text
+    monkeypatch.undo()
+    monkeypatch.setattr(guests, "MOST_EACH", 1)
+    token = send(page, body).json()["token"]
+    assert "expected at most 1 features files of a visitor" in send(page, body, **{"x-token": token}).text
+    for path in ("own-features/", "own-features/x", "Own-features"):
+        assert page.client.post(page.url + path, content=body, headers=HEADS).status_code == 404
+    assert page.client.get(page.url + "own-features").status_code == 404
