@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from app.library.collection import Collection, Terms
 from mun.evaluation.galleries import uncounted
 from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics, ranking
+from mun.evaluation.protocols import dropped
 from mun.evaluation.reranking import rerank
 from mun.search import Vectors
 from mun.structures import Sample
@@ -171,7 +172,10 @@ def rank_one_by_one(collection: Collection, vectors: Vectors, terms: Terms) -> T
 
     def order(row: int) -> NDArray[np.int32]:
         one = queries[row]
-        return ranking(shown[row], dropped(protocol, [one.pid], [one.camid], pids, camids)[0]).astype(np.int32)
+        out = dropped(protocol, [one.pid], [one.camid], pids, camids)[0]
+        if protocol.mixed:
+            out = out | (rows == collection.rows[one.key])  # nothing is found by itself
+        return ranking(shown[row], out).astype(np.int32)
 
     shown = ByRow(distances)
     return Table(queries, gallery, keys, shown, ByRow(order), None)
