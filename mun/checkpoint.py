@@ -141,9 +141,16 @@ def write_card(folder: Path, card: Card) -> None:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors as safetensors, whole."""
+    """Write tensors as safetensors, whole.
+
+    Raises:
+        OSError: The file cannot be written, as on a full disk.
+    """
     with whole_file(path) as partial:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
+        try:
+            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
+        except SafetensorError as error:  # the library has an error of its own for that
+            raise OSError(f"{path.name} cannot be written: {error}") from None
         partial.chmod(0o644)  # the library writes files that only their owner may read
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults import Killer
+from faults import Killer, small_disk
 from flags import flags
 
 from mun import files
+from mun.__main__ import main
 from mun.checkpoint import load_checkpoint
 from mun.files import whole_file, whole_folder
 
@@ -59,7 +60,7 @@ def again(words: list[str], out: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", KILLS)
-@pytest.mark.parametrize("kind", ["synth", "embed"])
+@pytest.mark.parametrize("kind", ["synth", "embed", "train", "copy"])
 def test_a_kill_at_any_moment_leaves_nothing_half_written(
     killer: Killer, tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, kind: str, count: int
 ) -> None:
@@ -84,6 +85,33 @@ def test_a_kill_at_any_moment_leaves_nothing_half_written(
         assert not list(out.parent.rglob("*.tmp")), "what was half-written has gone"
         shutil.rmtree(out.parent)
     assert killed
+
+
+@pytest.mark.parametrize("kind", ["synth", "embed", "train"])
+@pytest.mark.parametrize("place", ["output", "cache"])
+def test_a_full_disk_is_said_in_one_line(
+    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, kind, place
+) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        with pytest.raises(OSError, match="No space"):
+            (disk / "filler").write_bytes(bytes(40_000_000))
+        name = "out.npz" if kind == "embed" else "out"
+        out = (disk if place == "output" else tmp_path) / name
+        if place == "cache":
+            monkeypatch.setenv("MUN_CACHE", str(disk / "cache"))
+        code = main(asked(kind, tiny_synvi, tiny_checkpoint / "mun-tiny", out))
+        said = capsys.readouterr().err
+        if code:
+            assert code == 2
+            assert said.startswith("mun: error: ")
+            assert said.count("\n") == 1
+            assert kind == "train" or not out.exists()
+            assert not [path for path in disk.rglob("*.tmp") if path.stat().st_size]
+            (disk / "filler").unlink()
+            assert main(again(asked(kind, tiny_synvi, tiny_checkpoint / "mun-tiny", out), out)) == 0
+        else:
+            assert place == "cache", "the command needs no cache"
+        assert content(out)
 
 
 def test_what_finds_no_room_leaves_the_old_and_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,8 @@ class PageError(Exception):
 
 def new_client() -> httpx.AsyncClient:
     """Make a client for any number of visitors."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
+    # Shorter than the server keeps a connection: a browser would send again what crosses with its end.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=200, keepalive_expiry=2.0)
     return httpx.AsyncClient(timeout=httpx.Timeout(120, pool=None), limits=limits, trust_env=False)
 
 

@@ -128,7 +128,7 @@ class Attacker:
 
     async def runs(self) -> None:
         for _ in range(3):
-            said = await self.call("runs", "train_start", [{**SMALLEST, "minutes": 1}])
+            said = await self.call("runs", "train_start", [{**SMALLEST, "minutes": 60}])
             if "complete" in said:
                 begun = json.loads(said.partition("data: ")[2])[0]
                 await self.call("runs", "train_stop", [begun["run"], "another's token"])
