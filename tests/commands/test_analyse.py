@@ -50,7 +50,7 @@ def test_it_writes_json_tables_and_figures(two_checkpoints, features, tiny_synvi
         "slices",
         "distances",
         "probes-mun-tiny",
-        "probes-other",
+        "probes-other-tiny",
     }
     with (out / "queries.csv").open() as file:
         assert len(list(csv.DictReader(file))) == len(record["queries"]) == 24
