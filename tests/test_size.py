@@ -37,7 +37,7 @@ def test_lines_are_counted_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "lines", "files"), [("app", 10_300, 84), ("mun", 9_250, 122), ("tests", 15_900, 147)]
+    ("folder", "lines", "files"), [("app", 11_300, 94), ("mun", 12_300, 147), ("tests", 19_100, 171)]
 )
 def test_code_stays_within_its_bounds(folder: str, lines: int, files: int) -> None:
     """What is above is taken out again, or the bound is raised by whoever adds a feature, in the same commit."""
@@ -47,7 +47,7 @@ def test_code_stays_within_its_bounds(folder: str, lines: int, files: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("pattern", "most"), [("static/*.css", 64_000), ("static/*.js", 43_000), ("templates/*", 120_000)]
+    ("pattern", "most"), [("static/*.css", 62_000), ("static/*.js", 46_000), ("templates/*", 128_000)]
 )
 def test_what_the_page_loads_stays_within_its_bounds(pattern: str, most: int) -> None:
     assert sum(path.stat().st_size for path in (ROOT / "app").glob(pattern)) <= most
