@@ -37,7 +37,7 @@ from mun.explain.targets import Similarity
 from mun.own import OwnModel, load_own, load_weights
 from mun.structures import Modality
 
-SPEC = "small=test_own:small"
+SPEC = "small=test_own_models:small"
 
 
 class Small(nn.Module):
@@ -69,7 +69,7 @@ def blind() -> OwnModel:
 
 @pytest.fixture(scope="module")
 def own(tiny_synvi: Path, tiny_checkpoint: Path) -> Library:
-    return open_library(tiny_synvi, tiny_checkpoint, None, [SPEC, "blind=test_own:blind"])
+    return open_library(tiny_synvi, tiny_checkpoint, None, [SPEC, "blind=test_own_models:blind"])
 
 
 def test_an_own_model_is_embedded_as_its_module_says(tiny_synvi) -> None:
@@ -108,10 +108,10 @@ def test_the_commands_take_it(tiny_synvi, tiny_checkpoint, tmp_path, capsys) -> 
     ("text", "message"),
     [
         ("small", "expected --model NAME=package.module:function, got 'small'"),
-        ("a/b=test_own:small", "expected --model NAME=package.module:function"),
-        ("a=test_own:nothing", "expected test_own:nothing to make a model, got AttributeError"),
+        ("a/b=test_own_models:small", "expected --model NAME=package.module:function"),
+        ("a=test_own_models:nothing", "expected test_own_models:nothing to make a model, got AttributeError"),
         ("a=no.such.package:model", "to make a model, got ModuleNotFoundError: No module named 'no'"),
-        ("a=test_own:Small", "expected test_own:Small to return a mun.own.OwnModel, got Small"),
+        ("a=test_own_models:Small", "expected test_own_models:Small to return a mun.own.OwnModel, got Small"),
     ],
 )
 def test_what_is_no_model_is_one_sentence(text, message, capsys, tiny_synvi) -> None:
@@ -207,7 +207,7 @@ def test_the_app_shows_it_beside_the_checkpoints(own: Library, tiny_synvi, tiny_
     with pytest.raises(ValueError, match="expected checkpoint to be one of mun-tiny; got 'small'"):
         Compare.read({"checkpoint": "small"}, own)
     with pytest.raises(ValueError, match="expected models of different names, got mun-tiny twice"):
-        open_library(tiny_synvi, tiny_checkpoint, None, ["mun-tiny=test_own:small"])
+        open_library(tiny_synvi, tiny_checkpoint, None, ["mun-tiny=test_own_models:small"])
 
 
 def test_the_app_explains_it_by_its_own_layers(own: Library) -> None:

@@ -46,6 +46,8 @@ def own_answer(library: Library, request: Browse, names: Sequence[str], press: P
     if image is not None and not request.own_modality:
         words = "Say first whether your image is infrared or visible."
         return Answer(request, {"retrieval-own": chooser(request)}, notice=words)
+    if image is None and not gallery:
+        return Answer(request, {"retrieval-own": chooser(request)}, notice="Bring an image or a gallery of your own.")
     drawn = draw(library, request, names, image, gallery)
     empty = Piece("", str)
     return Answer(

@@ -114,7 +114,16 @@ def test_tensorboard_gets_every_line_where_it_is_installed(tiny_synvi, tmp_path,
 @pytest.mark.parametrize("ending", ["csv", "json"])
 def test_ranked_lists_come_with_paths(ending, tiny_synvi, tmp_path, capsys) -> None:
     file = tmp_path / f"ranked.{ending}"
-    words = ["evaluate", "--model", "small=test_own:small", "--data", str(tiny_synvi), "--trials", "1", "--quiet"]
+    words = [
+        "evaluate",
+        "--model",
+        "small=test_own_models:small",
+        "--data",
+        str(tiny_synvi),
+        "--trials",
+        "1",
+        "--quiet",
+    ]
     assert main([*words, "--json", str(tmp_path / "s.json"), "--ranked", str(file)]) == 0
     rows = json.loads(file.read_text()) if ending == "json" else list(csv.DictReader(file.open()))
     scores = json.loads((tmp_path / "s.json").read_text())
@@ -124,7 +133,11 @@ def test_ranked_lists_come_with_paths(ending, tiny_synvi, tmp_path, capsys) -> N
     assert np.mean(firsts) == pytest.approx(scores["mean"]["rank1"])
     samples = read_source("synvi", tiny_synvi).test
     rows_of = dict(
-        zip((str(one.path) for one in samples), embed_samples(load_own("a=test_own:small")[1], samples), strict=True)
+        zip(
+            (str(one.path) for one in samples),
+            embed_samples(load_own("a=test_own_models:small")[1], samples),
+            strict=True,
+        )
     )
     for row in rows[:40]:
         assert Path(row["gallery"]).is_file()

@@ -133,6 +133,13 @@ def test_a_gallery_of_another_shape_is_refused(library: Library, height: int, wi
         press(library, {}, detail={"gallery": uri(file.getvalue())})
 
 
+@pytest.mark.parametrize("gallery", [7, ["x"], {"a": 1}, True])
+def test_a_gallery_that_is_no_picture_is_asked_for(library: Library, gallery: object) -> None:
+    answered = press(library, {}, detail={"gallery": gallery})
+    assert answered.notice == "Bring an image or a gallery of your own."
+    assert set(answered.pieces) == {"retrieval-own"}
+
+
 def test_nothing_of_the_images_is_kept(library: Library) -> None:
     press(library, {})
     before = set(library.cache._kept)
