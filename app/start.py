@@ -133,6 +133,7 @@ def launch_options(library: Library) -> dict[str, Any]:
         "ssr_mode": False,
         "pwa": False,
         "app_kwargs": {"middleware": [Middleware(PackedPage), Middleware(Guard)], "routes": [features_route(library)]},
+        "_frontend": False,  # else Gradio ends the app where its own look at the page takes 3 s, as on a busy machine
         "run_history": False,
         "enable_monitoring": False,
         "share": False,
