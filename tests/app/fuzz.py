@@ -209,7 +209,8 @@ def is_clean(outcome: Outcome) -> str:
     text = outcome.text
     for word in [*secrets(), "Traceback", 'File "', ".py", "object at 0x"]:
         if word in text:
-            return f"the answer holds {word!r}: {outcome.text[:LONGEST]}"
+            at = text.index(word)
+            return f"the answer holds {word!r}: … {text[max(0, at - LONGEST) : at + LONGEST]}"
     if outcome.event == "complete":
         return ""
     if outcome.event == "refused" and outcome.status not in (400, 404, 413):
@@ -266,8 +267,10 @@ def fuzz_event(served: Served, piece: str, kind: str, calls: int, seed: int = 0)
         problem = is_clean(served.press(number, said, f"{piece}{call}x{seed}"))
         return problem and f"{kind} of {piece} with {json.dumps(said)[:LONGEST]}: {problem}"
 
+    drawn = [(call, said_wrongly(draw, values)) for call in range(calls)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        assert not list(filter(None, pool.map(attempt, [(call, said_wrongly(draw, values)) for call in range(calls)])))
+        problems = [problem for problem in pool.map(attempt, drawn) if problem]
+    assert not problems, problems[0]
 
 
 ACTS = (
