@@ -105,6 +105,8 @@ window.mun = (() => {
 
   const switchers = () => {
     for (const menu of document.querySelectorAll("#header select")) if (shared[menu.name]) menu.value = shared[menu.name];
+    const mark = document.querySelector("#header [data-synthetic]");
+    if (mark) mark.hidden = Boolean(shared.data) && !JSON.parse(mark.dataset.synthetic).includes(shared.data);
   };
   const adopt = (name, element) => {
     const head = element.querySelector("[data-view]");

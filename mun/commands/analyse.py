@@ -21,6 +21,7 @@ from mun.analysis.report import Analysis, analyse, tables
 from mun.checkpoint import load_checkpoint
 from mun.data.corruptions import CORRUPTIONS
 from mun.data.pairing import pair_samples
+from mun.data.regdb import check_trial
 from mun.data.source import Source
 from mun.data.sources import add_data_flags, named_folder, read_source, reading_of, say_passed
 from mun.device import choose_device
@@ -28,7 +29,7 @@ from mun.embedding import embed_pairs, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.galleries import draw_trials
 from mun.evaluation.protocols import PROTOCOLS, protocol_of
-from mun.feature_file import UNREADABLE
+from mun.feature_file import read_arrays
 from mun.files import whole_folder
 from mun.models.network import Network
 from mun.progress import Progress
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "read_features", "run"]
 
 Embeddings = NDArray[np.float32]
-NONE, ALL = "none", "all"
+ALL = "all"
+KNOWN = ("features", "embeddings", "keys", "names")  # what `embed` writes, of a data set and of single images
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,8 +82,6 @@ def run(options: argparse.Namespace) -> None:
         FileNotFoundError: A model or the data are missing.
         ValueError: They cannot be used, two models are on other images, or a flag is out of bounds.
     """
-    if options.trials < 1 or options.shots < 1:
-        raise ValueError(f"expected at least one trial and one shot, got {options.trials} and {options.shots}")
     corruptions, knobs = chosen(options.corruptions, CORRUPTIONS), chosen(options.knobs, KNOBS)
     name, folder = options.data
     source = read_source(options.layout or "", folder, reading_of(options, name), (Split.TEST,))
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
     protocol = protocol_of(source, options.protocol)
     samples = source.require(Split.TEST)
     draw_trials(protocol, samples, options.shots, options.trials)  # before the work
-    models, networks = read_models(options, samples)
+    models, networks = read_models(options, source, samples)
     facts = facts_of(source, samples)
     made = analyse(
         protocol,
@@ -137,9 +137,13 @@ def chosen(names: Sequence[str], known: Iterable[str]) -> list[str]:
 
 
 def read_models(
-    options: argparse.Namespace, samples: Sequence[Sample]
+    options: argparse.Namespace, source: Source, samples: Sequence[Sample]
 ) -> tuple[dict[str, Embeddings], dict[str, Network]]:
-    """Embed the samples by each checkpoint, or read their features; by name, and the networks by name."""
+    """Embed the samples by each checkpoint, or read their features; by name, and the networks by name.
+
+    Raises:
+        ValueError: A checkpoint was trained on another trial, or both models have one name.
+    """
     models: dict[str, Embeddings] = {}
     networks: dict[str, Network] = {}
     for path in (options.model, options.against):
@@ -149,6 +153,7 @@ def read_models(
             name, rows = path.stem, read_features(path, samples)
         else:
             network, card = load_checkpoint(path)
+            check_trial(card.data, source)
             name, network = card.name, network.to(choose_device(options.device))
             rows = embed_samples(network, samples, progress=not options.quiet)
         if name in models:
@@ -170,13 +175,7 @@ def read_features(path: Path, samples: Sequence[Sample]) -> Embeddings:
         FileNotFoundError: There is no such file.
         ValueError: It is no such file, or an image is missing.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"expected an .npz file at {path}, found none")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (*UNREADABLE, AttributeError):
-        raise ValueError(f"expected an .npz file with numeric arrays at {path}, got something else") from None
+    arrays = read_arrays(path, KNOWN, optional=KNOWN)
     rows, keys = (
         arrays.get(name, arrays.get(other)) for name, other in (("features", "embeddings"), ("keys", "names"))
     )

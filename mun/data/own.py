@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,7 @@ def read_csv(
             raise type(error)(f"{path.name}, line {table.line_num}: {error}") from None
     keys = {row[1] for row in rows}
     if len(keys) < len(rows):
-        twice = next(row[1] for place, row in enumerate(rows) if row[1] in {other[1] for other in rows[:place]})
+        twice = next(key for key, count in Counter(row[1] for row in rows).items() if count > 1)
         raise ValueError(f"expected every image once in {path}, got {twice!r} more than once")
     for image in listing.walk(path.parent):
         if image.relative_to(path.parent).as_posix() not in keys:
@@ -204,7 +205,8 @@ def numbered(words: Iterable[str], what: str) -> dict[str, int]:
         return {name: place for place, name in enumerate(names, start=1)}
     numbers = {name: int(name) for name in names}
     if len(set(numbers.values())) < len(names):
-        twice = next(name for name in names if list(numbers.values()).count(numbers[name]) > 1)
+        counts = Counter(numbers.values())
+        twice = next(name for name in names if counts[numbers[name]] > 1)
         raise ValueError(f"expected one spelling of each {what}, got {twice!r} and another one of the same number")
     return numbers
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mun.data.listing import Listing, Passed, passed_words
+from mun.data.lists import by_identity
 from mun.data.llcm import read_llcm
 from mun.data.own import CSV, modality_folders, read_csv, read_folders
 from mun.data.regdb import read_regdb
@@ -80,13 +81,8 @@ def read_source(layout: str, root: Path, reading: Reading | None = None, needs: 
     name = name_of(source, root, reading, manifest, layout)
     source = replace(source, name=name, train_on=reading.train_on, passed=listing.passed)
     if reading.train_on == "train+val":
-        source = replace(source, train=tuple(sorted((*source.train, *source.val), key=order)), val=())
+        source = replace(source, train=by_identity((*source.train, *source.val)), val=())
     return without_broken(source, listing, needs) if reading.skip_broken else source
-
-
-def order(sample: Sample) -> tuple[int, int, str, str]:
-    """Order samples by identity, camera, file name."""
-    return sample.pid, sample.camid, sample.path.name, sample.key
 
 
 def recognise(root: Path, manifest: Mapping[str, Any] | None = None) -> str:

@@ -13,6 +13,7 @@ from PIL import Image
 from app.library import Library, open_library
 from app.library.checkpoints import CheckpointEntry, list_checkpoints
 from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
+from mun.config import Config
 
 MakeSysu = Callable[[dict[int, tuple[int, ...]]], Path]
 
@@ -30,6 +31,21 @@ def wide_checkpoint(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("wide") / "mun-wide"
     save_checkpoint(folder, build_network(config, 3, seed=0).eval(), replace(card, name="mun-wide", config=config))
     return list_checkpoints(folder.parent)[0]
+
+
+@pytest.fixture(scope="module")
+def both(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A library with an untrained MUN, and a checkpoint without an auxiliary modality; all images embedded."""
+    folder = tmp_path_factory.mktemp("both")
+    network, card = load_checkpoint(tiny_checkpoint / "mun-tiny")
+    save_checkpoint(folder / "mun-tiny", network, card)
+    config = Config(model=replace(card.config.model, auxiliary="none"))
+    lacking = replace(card, name="none-tiny", config=config)
+    save_checkpoint(folder / "none-tiny", build_network(config, 0).eval(), lacking)
+    library = open_library(tiny_synvi, folder)
+    for name in library.usable:
+        library.embeddings(name, "synvi")
+    return library
 
 
 @pytest.fixture

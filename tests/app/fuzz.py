@@ -193,9 +193,7 @@ def addresses(draw: random.Random, count: int) -> Iterator[str]:
         words = draw.choice(ROUTES)
         for trick in draw.sample(TRICKS, draw.randint(0, 2)):
             words = trick(words)
-        yield (
-            draw.choice(("", "gradio_api/", "gradio_api/", "gradio_api//", "gradio_api/./", "demo/gradio_api/")) + words
-        )
+        yield draw.choice(ROOTS) + words
 
 
 def secrets() -> list[str]:

@@ -38,19 +38,6 @@ from mun.synvi import Change, Plan, counterfactual
 MakeSysu = Callable[[dict[int, tuple[int, ...]]], Path]
 
 
-@pytest.fixture(scope="module")
-def both(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Library:
-    """A library with an untrained MUN, and a checkpoint without an auxiliary modality."""
-    folder = tmp_path_factory.mktemp("both")
-    network, card = load_checkpoint(tiny_checkpoint / "mun-tiny")
-    save_checkpoint(folder / "mun-tiny", network, card)
-    config = Config(model=replace(card.config.model, auxiliary="none"))
-    save_checkpoint(
-        folder / "none-tiny", build_network(config, 0).eval(), replace(card, name="none-tiny", config=config)
-    )
-    return open_library(tiny_synvi, folder)
-
-
 def request(library: Library, **values: Any) -> Explain:
     return Explain.read(values, library)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,28 +16,11 @@ from app.explain.subject import Explain
 from app.explain.tab import Shown, answer, export
 from app.explain.truth import Share
 from app.explain.verdict import bars, plots, verdict
-from app.library import Library, open_library
+from app.library import Library
 from app.shared.tab import Answer, Piece, Press
-from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
-from mun.config import Config
 from mun.explain.faithfulness import Curves
 
 VISITOR = "somebody"
-
-
-@pytest.fixture(scope="module")
-def both(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Library:
-    """A library with an untrained MUN, and a checkpoint without an auxiliary modality; all images embedded."""
-    folder = tmp_path_factory.mktemp("both")
-    network, card = load_checkpoint(tiny_checkpoint / "mun-tiny")
-    save_checkpoint(folder / "mun-tiny", network, card)
-    config = Config(model=replace(card.config.model, auxiliary="none"))
-    lacking = replace(card, name="none-tiny", config=config)
-    save_checkpoint(folder / "none-tiny", build_network(config, 0).eval(), lacking)
-    library = open_library(tiny_synvi, folder)
-    for name in library.usable:
-        library.embeddings(name, "synvi")
-    return library
 
 
 def press(library: Library, values: dict[str, Any], changed: tuple[str, ...] = (), **more: Any) -> Answer:

@@ -167,8 +167,9 @@ def test_a_failed_preparation_says_why_and_can_be_tried_again(
     assert wait(library, "mun-tiny", "synvi").ready
 
 
-def slow_embedding(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Embed six images at a time, each time only when the event is set; it is cleared again."""
+@pytest.fixture
+def slow(tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, Library]:
+    """A library that embeds six images at a time, each time only when the event is set; it is cleared again."""
     go, whole = threading.Event(), library_module.embed_samples
 
     def embed(network: Network, samples: Sequence[Sample]) -> np.ndarray:
@@ -177,14 +178,11 @@ def slow_embedding(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     monkeypatch.setattr(library_module, "EMBED_CHUNK", 6)
     monkeypatch.setattr(library_module, "embed_samples", embed)
-    return go
+    return go, open_library(tiny_synvi, tiny_checkpoint)
 
 
-def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(
-    tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    go = slow_embedding(monkeypatch)
-    library = open_library(tiny_synvi, tiny_checkpoint)
+def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(slow: tuple[threading.Event, Library]) -> None:
+    go, library = slow
     library.stop("mun-tiny", "synvi")  # nothing to stop
     assert not library.prepare("mun-tiny", "synvi").stopped
     library.stop("mun-tiny", "synvi")
@@ -201,11 +199,8 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(
     assert wait(library, "mun-tiny", "synvi").ready
 
 
-def test_who_starts_again_before_the_stop_has_come_is_served(
-    tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    go = slow_embedding(monkeypatch)
-    library = open_library(tiny_synvi, tiny_checkpoint)
+def test_who_starts_again_before_the_stop_has_come_is_served(slow: tuple[threading.Event, Library]) -> None:
+    go, library = slow
     library.prepare("mun-tiny", "synvi")
     library.stop("mun-tiny", "synvi")
     assert not library.prepare("mun-tiny", "synvi", retry=True).stopped
@@ -213,11 +208,8 @@ def test_who_starts_again_before_the_stop_has_come_is_served(
     assert wait(library, "mun-tiny", "synvi").ready
 
 
-def test_a_stop_also_ends_the_wait_of_others(
-    tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    go = slow_embedding(monkeypatch)
-    library = open_library(tiny_synvi, tiny_checkpoint)
+def test_a_stop_also_ends_the_wait_of_others(slow: tuple[threading.Event, Library]) -> None:
+    go, library = slow
     library.prepare("mun-tiny", "synvi")
     library.stop("mun-tiny", "synvi")
     go.set()

@@ -400,6 +400,7 @@ def test_presses_on_different_pieces_are_all_answered_and_the_last_wins(visit: V
         "trial": "3",
         "top_k": "2",
     }
+    page.unroute_all(behavior="wait")  # an answer that is still late would fail in the next test
 
 
 def test_two_visitors_do_not_disturb_one_another(visit: Visit) -> None:

@@ -105,8 +105,9 @@ def test_a_run_trains_on_it_and_its_card_says_on_what(layout, more, tmp_path, ca
         return
     words = ["evaluate", str(run), "--data", f"Hall={root}", "--quiet", "--trial"]
     assert main([*words, "2"]) == 0
-    assert main([*words, "1"]) == 2
-    assert "expected a model trained on trial 1 of RegDB, got one trained on trial 2" in capsys.readouterr().err
+    for command in (words, ["analyse", *words[1:-1], "--out", str(tmp_path / "report"), "--trial"]):
+        assert main([*command, "1"]) == 2
+        assert "expected a model trained on trial 1 of RegDB, got one trained on trial 2" in capsys.readouterr().err
 
 
 def test_what_is_passed_over_is_one_line(tiny_checkpoint, tmp_path, capsys) -> None:
