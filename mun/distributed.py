@@ -1,4 +1,4 @@
-"""Several processes of `torchrun` that work as one: each does its share of the images, all know the result.
+"""Where to compute: the device, and processes of `torchrun` that work as one, each on its share of the images.
 
 Alone, without torchrun, every function leaves things as they are. The folder of a run and the data lie on a disk that
 all machines see; the first process alone writes.
@@ -19,8 +19,22 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["gathered", "is_first", "local_first", "own_part", "processes", "rank", "share", "summed", "together"]
-__all__ += ["wait"]
+__all__ = ["choose_device", "gathered", "is_first", "local_first", "own_part", "processes", "rank", "share", "summed"]
+__all__ += ["together", "wait"]
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of a name: `cpu`, `cuda`, or `auto`, which is CUDA where torch finds it.
+
+    Raises:
+        ValueError: The name is unknown, or torch finds no CUDA device.
+    """
+    if name not in {"auto", "cpu", "cuda"}:
+        raise ValueError(f"expected device to be auto, cpu or cuda, got {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("expected a CUDA device, torch finds none; use --device cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
 
 T = TypeVar("T")
 PATIENCE = timedelta(hours=1)  # for the others, which may decode a whole data set meanwhile

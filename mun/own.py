@@ -26,16 +26,8 @@ from mun.config import Config, GeneratorConfig, ModelConfig, option
 from mun.models.network import MEAN, STD, Network
 from mun.structures import Modality
 
-__all__ = [
-    "MODEL_HELP",
-    "OwnConfig",
-    "OwnModel",
-    "chosen_network",
-    "load_own",
-    "load_weights",
-    "own_card",
-    "weights_digest",
-]
+__all__ = ["MODEL_HELP", "OwnConfig", "OwnModel", "chosen_network", "load_own", "load_weights", "own_card"]
+__all__ += ["weights_digest"]
 
 MODEL_HELP = "a model of your own instead: a function that returns a mun.own.OwnModel; see docs/own-models.md"
 NAME = re.compile(r"[\w.-]{1,60}")

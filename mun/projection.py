@@ -13,18 +13,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "Method",
-    "Metric",
-    "Projection",
-    "Say",
-    "Settings",
-    "check_count",
-    "check_points",
-    "neighbors_kept",
-    "project",
-    "unit_length",
-]
+__all__ = ["Method", "Metric", "Projection", "Say", "Settings", "check_count", "check_points", "neighbors_kept"]
+__all__ += ["project", "unit_length"]
 
 Floats = NDArray[np.float64]
 Say = Callable[[int, int], None]  # steps done, and of how many

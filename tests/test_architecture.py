@@ -22,7 +22,6 @@ LEAVES = {
     "files",
     "images",
     "pixels",
-    "device",
     "progress",
     "torchvision_compat",
 }

@@ -32,7 +32,7 @@ from mun.config import Config, TrainConfig, to_json
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
 from mun.data.pairing import pair_samples
-from mun.device import choose_device
+from mun.distributed import choose_device
 from mun.files import whole_file, write_json
 from mun.training.run import FORMAT, RunSettings
 from mun.training.trainer import Trainer, start_run, train

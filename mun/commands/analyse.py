@@ -24,7 +24,7 @@ from mun.data.pairing import pair_samples
 from mun.data.regdb import check_trial
 from mun.data.source import Source
 from mun.data.sources import add_data_flags, named_folder, read_source, reading_of, say_passed
-from mun.device import choose_device
+from mun.distributed import choose_device
 from mun.embedding import embed_pairs, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.galleries import draw_trials

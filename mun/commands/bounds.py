@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from mun.checkpoint import load_checkpoint
 from mun.data.source import read_sample
 from mun.data.sources import read_source
-from mun.device import choose_device
+from mun.distributed import choose_device
 from mun.embedding import embed_pixels, embed_samples
 from mun.evaluation import bounds
 from mun.evaluation.benchmark import BenchmarkResult, benchmark

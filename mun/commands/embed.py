@@ -15,8 +15,7 @@ from mun.data.listing import SUFFIXES, Listing, is_image
 from mun.data.regdb import check_trial
 from mun.data.source import Source
 from mun.data.sources import add_data_flags, named_folder, only_whole, read_source, reading_of, say_passed
-from mun.device import choose_device
-from mun.distributed import is_first, together
+from mun.distributed import choose_device, is_first, together
 from mun.embedding import embed_samples
 from mun.files import whole_file
 from mun.own import MODEL_HELP, chosen_network, weights_digest

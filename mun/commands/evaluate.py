@@ -16,12 +16,10 @@ from mun.checkpoint import Card, write_card
 from mun.data.regdb import check_trial
 from mun.data.source import Source
 from mun.data.sources import add_data_flags, named_folder, read_source, reading_of, say_passed
-from mun.device import choose_device
-from mun.distributed import is_first, together
+from mun.distributed import choose_device, is_first, together
 from mun.embedding import embed_samples
-from mun.evaluation.benchmark import BenchmarkResult, benchmark
+from mun.evaluation.benchmark import BenchmarkResult, benchmark, check_suffix, ranked_rows, write_rows
 from mun.evaluation.corrupted import CorruptedTest, Corruption, Order, embed_corrupted
-from mun.evaluation.found import check_suffix, ranked_rows, write_rows
 from mun.evaluation.galleries import GallerySampler, draw_trials, read_permutations
 from mun.evaluation.protocols import PROTOCOLS, protocol_of
 from mun.files import write_json

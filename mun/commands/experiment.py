@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from mun.config import Config
-from mun.device import choose_device
+from mun.distributed import choose_device
 from mun.experiments.pipeline import conduct
 from mun.experiments.runs import keep_records
 from mun.experiments.study import Study

@@ -13,13 +13,11 @@ from typing import Any
 
 import torch
 
-from mun.config import Config
+from mun.config import PRESETS, Config
 from mun.data.sources import add_data_flags, named_folder, read_source, reading_of, say_passed
-from mun.device import choose_device
-from mun.distributed import is_first, together, wait
+from mun.distributed import choose_device, is_first, together, wait
 from mun.parser import add_config_flags, config_from, given_flags
 from mun.structures import Split
-from mun.training.presets import PRESETS
 from mun.training.pretrained import filling_words
 from mun.training.run import FORMAT, RunSettings
 from mun.training.trainer import start_run, train

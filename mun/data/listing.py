@@ -1,14 +1,19 @@
-"""The one rule for what counts as an image in a folder, and the record of all that does not."""
+"""What counts as an image in a folder, the record of all that does not, and the lists that data sets bring."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["SUFFIXES", "Listing", "Passed", "is_hidden", "is_image", "passed_words"]
+from mun.structures import Sample, Split
+
+__all__ = ["SUFFIXES", "Listing", "Passed", "by_identity", "check_disjoint", "check_seen", "is_hidden", "is_image"]
+__all__ += ["passed_words", "read_ids", "read_image_list"]
 
 # Of what the decoder reads: JPEG, PNG, BMP, WebP, TIFF, in any spelling.
 SUFFIXES = (".bmp", ".dib", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -145,3 +150,88 @@ class Listing:
                 yield from enter(place / name)
 
         yield from enter(folder)
+
+
+def read_ids(path: Path) -> list[int]:
+    """Read different positive integers with commas or line breaks between them; none from an empty file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"expected a list of identities at {path}, found none")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    words = [word for word in re.split(r"[,;\s]+", text) if word]
+    for word in words:
+        if not (word.isascii() and word.isdigit() and len(word) < 10 and int(word) > 0):
+            raise ValueError(
+                f"expected positive integers with commas or line breaks between them in {path}, got {word[:40]!r}"
+            )
+    pids = [int(word) for word in words]
+    if len(set(pids)) < len(pids):
+        twice = min(pid for pid, count in Counter(pids).items() if count > 1)
+        raise ValueError(f"expected every identity once in {path}, got {twice} more than once")
+    return pids
+
+
+def read_image_list(path: Path, there: Container[str], *, needed: bool) -> list[str]:
+    """Read the paths of a list of images, one a line; the label behind each says nothing about the person.
+
+    Args:
+        path: Of the list.
+        there: The images that there are.
+        needed: Whether all images of the list must be there; otherwise the others are left out.
+
+    Raises:
+        FileNotFoundError: There is no such list, or an image that is needed is not there.
+        ValueError: A line is no path with a label, or a path is there twice.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"expected a list of images at {path}, found none")
+    names = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
+        if not line.strip():
+            continue
+        name, _, label = line.strip().rpartition(" ")
+        if not name or not label.isdecimal():
+            raise ValueError(f"expected a path and a label in line {number} of {path}, got {line.strip()[:60]!r}")
+        names.append(name.strip().replace("\\", "/").removeprefix("./"))
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise ValueError(f"expected every image once in {path}, got {twice[:60]!r} more than once")
+    missing = [name for name in names if name not in there]
+    if missing and needed:
+        raise FileNotFoundError(
+            f"expected every image of {path}, found no image at {len(missing)} of its {len(names)} places, the first is"
+            f" {missing[0]}"
+        )
+    return [name for name in names if name in there] if missing else names
+
+
+def check_disjoint(splits: Mapping[Split, Iterable[int]], place: Path) -> None:
+    """Refuse an identity that two splits name."""
+    owner: dict[int, Split] = {}
+    for split, pids in splits.items():
+        for pid in pids:
+            if owner.setdefault(pid, split) is not split:
+                raise ValueError(
+                    f"expected disjoint splits in {place}, got identity {pid} in both {owner[pid]} and {split}"
+                )
+
+
+def check_seen(pids: Iterable[int], samples: Iterable[Sample], words: str, place: str) -> None:
+    """Refuse an identity without an image.
+
+    Args:
+        pids: Of a list.
+        samples: That were found.
+        words: Name of the list.
+        place: Where its images belong.
+    """
+    missing = sorted(set(pids) - {sample.pid for sample in samples})
+    if missing:
+        raise ValueError(
+            f"expected images of every identity of {words} in {place},"
+            f" found none of {len(missing)} of them, the first is {missing[0]:04d}"
+        )
+
+
+def by_identity(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    """Put samples in ascending order of identity, camera, file name."""
+    return tuple(sorted(samples, key=lambda sample: (sample.pid, sample.camid, sample.path.name, sample.key)))

@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from mun.data.listing import Listing
-from mun.data.lists import by_identity, check_disjoint, check_seen, read_ids, read_image_list
+from mun.data.listing import Listing, by_identity, check_disjoint, check_seen, read_ids, read_image_list
 from mun.data.source import Reading, Source
 from mun.structures import Modality, Sample, Split
 

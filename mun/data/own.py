@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mun.data.listing import SUFFIXES, Listing, is_image
-from mun.data.lists import by_identity, check_disjoint
+from mun.data.listing import SUFFIXES, Listing, by_identity, check_disjoint, is_image
 from mun.data.source import Reading, Source
 from mun.structures import Modality, Sample, Split
 

@@ -12,8 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mun.data.listing import Listing, Passed, passed_words
-from mun.data.lists import by_identity
+from mun.data.listing import Listing, Passed, by_identity, passed_words
 from mun.data.llcm import read_llcm
 from mun.data.own import CSV, modality_folders, read_csv, read_folders
 from mun.data.regdb import read_regdb
@@ -23,16 +22,8 @@ from mun.distributed import is_first
 from mun.files import read_json
 from mun.structures import Sample, Split
 
-__all__ = [
-    "LAYOUTS",
-    "add_data_flags",
-    "named_folder",
-    "only_whole",
-    "read_source",
-    "reading_of",
-    "recognise",
-    "say_passed",
-]
+__all__ = ["LAYOUTS", "add_data_flags", "named_folder", "only_whole", "read_source", "reading_of", "recognise"]
+__all__ += ["say_passed"]
 
 # Names of layouts, as for --layout; `synvi` is that of SYSU-MM01 with a manifest that says so.
 READERS: dict[str, Callable[..., Source]] = {

@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from mun.data.listing import Listing
-from mun.data.lists import check_disjoint, check_seen, read_ids
+from mun.data.listing import Listing, check_disjoint, check_seen, read_ids
 from mun.data.source import Reading, Source
 from mun.structures import Modality, Sample, Split
 

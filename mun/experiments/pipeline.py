@@ -1,32 +1,35 @@
-"""From an experiment to its tables: search, choice, runs, one reading of test, costs, files."""
+"""From an experiment to its tables: search, choice, runs, one reading of test, claims, costs, files."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from mun.data.sampler import training_labels
 from mun.data.sources import read_source
-from mun.experiments.claims import answer_claims, claims_to_markdown
 from mun.experiments.cost import Cost, measure
 from mun.experiments.provenance import claim_folder, commit_of_code, describe_table, versions_of
 from mun.experiments.report import sentences, to_csv, to_latex, to_markdown
-from mun.experiments.results import choose_variants, differences, ledger, row_results, test_runs
+from mun.experiments.results import choose_variants, differences, ledger, read_tests, row_results, test_runs
 from mun.experiments.runs import PlannedRun, config_of, make_runs
+from mun.experiments.statistics import Paired, holm, paired_change, paired_difference
 from mun.experiments.study import Study
-from mun.experiments.tables import Setting
+from mun.experiments.tables import Claim, Setting
 from mun.experiments.validations import validations_to_csv, validations_to_markdown
 from mun.files import read_json, write_json, write_text
 from mun.structures import Split
 
-__all__ = ["conduct"]
+__all__ = ["answer_claims", "claims_to_markdown", "conduct"]
 
 Choice = dict[str, dict[str, Any]]
+Tests = Mapping[str, Mapping[str, Sequence[Path]]]
 
 
 def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str], None]) -> Iterator[str]:
@@ -146,3 +149,50 @@ def write_table(
     heading = f"{experiment.title}; {setting.name}\n\n"
     lines = "".join(f"{line}\n" for line in sentences(experiment, contrasts))
     return f"{heading}{to_markdown(experiment.rows, results, costs)}\n{lines}"
+
+
+def answer_claims(claims: Sequence[Claim], tests: Tests) -> list[dict[str, Any]]:
+    """Answer every claim in mAP, a fraction; one whose runs were not made says so.
+
+    Args:
+        claims: In their order.
+        tests: The files of `test_run` by setting and row, one per seed.
+
+    Returns:
+        Per claim its fields and `ran`; where that is true `mean`, `low`, `high`, with two or more seeds `seed_sd` and
+        `p_value`, and of the role `other` the p-value after Holm's correction as `corrected`.
+    """
+    answers = [answer(claim, tests) for claim in claims]
+    others = [made for claim, made in zip(claims, answers, strict=True) if made is not None and claim.role == "other"]
+    corrected = dict(zip(map(id, others), holm([made.p_value for made in others]), strict=True))
+    lines = []
+    for claim, made in zip(claims, answers, strict=True):
+        line = {**asdict(claim), "ran": made is not None, **({} if made is None else made.to_json())}
+        lines.append(line | ({"corrected": corrected[id(made)]} if id(made) in corrected and "p_value" in line else {}))
+    return lines
+
+
+def answer(claim: Claim, tests: Tests) -> Paired | None:
+    """Answer one claim; `None` where a row was not run in a setting."""
+    settings = [claim.setting, *([claim.minus] if claim.minus else [])]
+    read, pids = [], None
+    for setting in settings:
+        files = [tests.get(setting, {}).get(row, ()) for row in (claim.first, claim.second)]
+        if not all(files):
+            return None
+        (first, pids), (second, _) = map(read_tests, files)
+        read.append((first["mean_ap"], second["mean_ap"]))
+    assert pids is not None
+    return paired_change(read[0], read[1], pids) if claim.minus else paired_difference(*read[0], pids)
+
+
+def claims_to_markdown(answers: Sequence[Mapping[str, Any]]) -> str:
+    """Write the answers as a Markdown table; points of mAP."""
+    lines = ["| role | difference | where | mAP | p over seeds | corrected |", "|---|---|---|---|---|---|"]
+    for made in answers:
+        place = f"{made['setting']} minus {made['minus']}" if made["minus"] else made["setting"]
+        known = {name: made[name] for name in ("mean", "low", "high", "seed_sd") if name in made}
+        words = [str(Paired(**known)) if made["ran"] else "not run"]
+        words += [f"{made[name]:.3f}" if name in made else "" for name in ("p_value", "corrected")]
+        lines.append(f"| {made['role']} | {made['first']} minus {made['second']} | {place} | {' | '.join(words)} |")
+    return "\n".join(lines) + "\n"

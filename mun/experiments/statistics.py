@@ -10,17 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr
 
-__all__ = [
-    "METRICS",
-    "Paired",
-    "Summary",
-    "holm",
-    "identity_means",
-    "paired_change",
-    "paired_difference",
-    "scores_of_queries",
-    "summarise",
-]
+__all__ = ["METRICS", "Paired", "Summary", "holm", "identity_means", "paired_change", "paired_difference"]
+__all__ += ["scores_of_queries", "summarise"]
 
 Floats = NDArray[np.float64]
 METRICS = ("rank1", "mean_ap", "mean_inp")

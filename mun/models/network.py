@@ -1,4 +1,4 @@
-"""The Modality Unifying Network: auxiliary modality, stems, shared trunk, pooling, BN neck."""
+"""The Modality Unifying Network: auxiliary modality, stems, shared trunk, generalised-mean pooling, BN neck."""
 
 from __future__ import annotations
 
@@ -13,15 +13,46 @@ from mun.auxiliary.interface import Auxiliary
 from mun.auxiliary.registry import build_auxiliary
 from mun.config import ModelConfig
 from mun.models.backbone import Stem, Trunk, initialise
-from mun.models.neck import BnNeck, generalised_mean
 from mun.structures import Modality
 
-__all__ = ["MEAN", "STAGES", "STD", "Network", "Outputs"]
+__all__ = ["CLASSIFIER_STD", "MEAN", "STAGES", "STD", "BnNeck", "Network", "Outputs", "generalised_mean"]
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")  # of the trunk
 
 # Mean and standard deviation of ImageNet's RGB images in [0, 1], which pretrained weights expect.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLASSIFIER_STD = 0.001  # of the classifier's weights at the start: every identity is alike
+
+
+def generalised_mean(feature_map: Tensor, power: float) -> Tensor:
+    """Pool `(N, D, h, w)` to `(N, D)` by `(mean xᵖ)^(1/p)`, in float32 whatever came in.
+
+    Source: Radenović et al., TPAMI 2019, arXiv:1711.02512. Departs from it in: the power is fixed.
+    """
+    return feature_map.float().clamp(min=1e-6).pow(power).mean(dim=(2, 3)).pow(1.0 / power)
+
+
+class BnNeck(nn.Module):
+    """Batch normalisation between the metric losses and the classifier, and a bias-free classifier.
+
+    Without training identities (`num_classes` 0, as in a checkpoint to retrieve with) there is no classifier.
+
+    Source: Luo et al., CVPRW 2019, arXiv:1903.07071.
+    """
+
+    def __init__(self, num_features: int, num_classes: int) -> None:
+        super().__init__()
+        self.bn = nn.BatchNorm1d(num_features)
+        self.bn.bias.requires_grad_(False)
+        self.classifier = nn.Linear(num_features, num_classes, bias=False) if num_classes else None
+        if self.classifier is not None:
+            nn.init.normal_(self.classifier.weight, std=CLASSIFIER_STD)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Map features `(N, D)` to unit-length embeddings `(N, D)` and logits `(N, C)`."""
+        normalised = self.bn(features)
+        logits = normalised[:, :0] if self.classifier is None else self.classifier(normalised)
+        return torch.nn.functional.normalize(normalised, dim=1), logits
 
 
 @dataclass(frozen=True)

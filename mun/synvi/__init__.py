@@ -2,12 +2,11 @@
 
 from mun.synvi.camera import CAMERAS, Camera
 from mun.synvi.counterfactual import REMOVABLE, Change, Counterfactual, counterfactual
-from mun.synvi.levels import LEVELS, Knobs, Level, level_of
+from mun.synvi.levels import LEVELS, SHAPES, Knobs, Level, Shape, level_of
 from mun.synvi.people import draw_identity
 from mun.synvi.plan import Plan, Recipe
 from mun.synvi.render import Rendering, render, render_image
 from mun.synvi.scene import Key, Scene, draw_scene
-from mun.synvi.shapes import SHAPES, Shape
 from mun.synvi.solids import Part
 from mun.synvi.truth import Truth, corresponding, read_truth, truth_of
 from mun.synvi.wardrobe import Identity, Pattern

@@ -1,4 +1,4 @@
-"""The learning rate of a step, and the optimiser it drives."""
+"""The learning rate of a step, the optimiser it drives, and identities that make room for others in it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mun.config import TrainConfig
-from mun.models.network import Network
+from mun.models.network import CLASSIFIER_STD, BnNeck, Network
 
-__all__ = ["build_optimizer", "learning_rate", "set_learning_rate", "snapshot_steps"]
+__all__ = ["build_optimizer", "forget_labels", "learning_rate", "set_learning_rate", "snapshot_steps"]
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
@@ -70,3 +71,28 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give every parameter group the rate of this step, times the group's own factor."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]
+
+
+def forget_labels(
+    neck: BnNeck, optimizer: torch.optim.Optimizer, labels: NDArray[np.int64], draws: torch.Generator
+) -> None:
+    """Reset the classifier's rows of some labels, and the optimiser's state of these rows.
+
+    Args:
+        neck: Whose classifier changes.
+        optimizer: That trains it.
+        labels: Of the identities that others replace, `(M,)`.
+        draws: Decides the new rows.
+
+    Raises:
+        ValueError: The neck has no classifier.
+    """
+    if neck.classifier is None:
+        raise ValueError("expected a network with a classifier, got one without")
+    weight, places = neck.classifier.weight, torch.from_numpy(labels)
+    rows = torch.empty(len(labels), weight.shape[1]).normal_(std=CLASSIFIER_STD, generator=draws)
+    with torch.no_grad():
+        weight[places] = rows.to(weight.device)
+        for moment in optimizer.state[weight].values():
+            if isinstance(moment, torch.Tensor) and moment.shape == weight.shape:
+                moment[places] = 0

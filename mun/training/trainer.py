@@ -29,8 +29,6 @@ from mun.structures import Modality, Split
 from mun.training.batches import PAIRED, Batches, build_sampler
 from mun.training.card import make_card
 from mun.training.pretrained import load_pretrained, with_pretrained
-from mun.training.recalibration import recalibrated
-from mun.training.renewal import forget_labels
 from mun.training.run import (
     MetricsFile,
     RunSettings,
@@ -40,10 +38,10 @@ from mun.training.run import (
     remove_unfinished,
     write_settings,
 )
-from mun.training.schedule import build_optimizer, learning_rate, set_learning_rate, snapshot_steps
+from mun.training.schedule import build_optimizer, forget_labels, learning_rate, set_learning_rate, snapshot_steps
 from mun.training.shared import share_statistics
 from mun.training.step import backward, forward, training_passes
-from mun.training.validation import validate, validation_protocol
+from mun.training.validation import recalibrated, validate, validation_protocol
 
 __all__ = ["Trainer", "start_run", "train"]
 

@@ -1,11 +1,17 @@
-"""Validation during training: choose on identities that are neither trained on nor reported."""
+"""Validation during training: choose on identities that are neither trained on nor reported.
+
+First batch statistics are reset to those of visible and infrared images alone. In training the trunk's see three
+modalities, at test two; recalibrating treats every auxiliary modality alike, the two-stream baseline included.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from mun.data.source import Source
 from mun.embedding import embed_samples
@@ -13,9 +19,45 @@ from mun.evaluation.benchmark import benchmark
 from mun.evaluation.protocols import protocol_of
 from mun.models.network import Network
 from mun.structures import Modality, Sample
-from mun.training.recalibration import recalibrated
 
-__all__ = ["validate", "validation_protocol"]
+__all__ = ["recalibrated", "validate", "validation_protocol"]
+
+
+def recalibrated(network: Network, batches: Iterable[Mapping[Modality, Tensor]]) -> Network:
+    """Copy a network and give the copy the mean batch statistics of some batches.
+
+    The generator and the auxiliary stem keep theirs. Without batches the copy is as it was.
+
+    Args:
+        network: Left untouched.
+        batches: Visible and infrared images in [0, 1], without augmentation.
+
+    Returns:
+        The copy, in evaluation mode.
+    """
+    network = copy.deepcopy(network)
+    kept = [network.auxiliary, *[stem for name, stem in network.stems.items() if name == Modality.AUXILIARY.value]]
+    frozen = {id(part) for module in kept for part in module.modules()}
+    norms = [
+        part
+        for part in network.modules()
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d) and id(part) not in frozen
+    ]
+    network.eval()
+    first = True
+    with torch.no_grad():
+        for batch in batches:
+            for norm in norms:
+                if first:
+                    norm.reset_running_stats()
+                norm.momentum = None  # a cumulative mean instead of a moving one
+                norm.train()
+            first = False
+            network(batch)
+    for norm in norms:
+        norm.momentum = 0.1
+    return network.eval()
+
 
 TRIALS = 5  # galleries that validation draws, by the usual protocol of the data
 

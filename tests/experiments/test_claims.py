@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mun.experiments.claims import answer_claims, claims_to_markdown
+from mun.experiments.pipeline import answer_claims, claims_to_markdown
 from mun.experiments.tables import Claim
 
 PEOPLE, GALLERIES, SEEDS = 20, 2, 3

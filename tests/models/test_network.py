@@ -9,8 +9,7 @@ import torch
 from mun.checkpoint import build_network
 from mun.config import Config, ModelConfig
 from mun.models.backbone import Stem, Trunk, load_torchvision
-from mun.models.neck import BnNeck, generalised_mean
-from mun.models.network import Network
+from mun.models.network import BnNeck, Network, generalised_mean
 from mun.structures import Modality
 
 V, I, A = Modality.VISIBLE, Modality.INFRARED, Modality.AUXILIARY

@@ -11,8 +11,8 @@ from mun.losses.criterion import Criterion
 from mun.models.network import Network
 from mun.snapshots import read_snapshots
 from mun.structures import Modality
-from mun.training.payment import backward_sharing
 from mun.training.run import FORMAT, RunSettings
+from mun.training.step import backward_sharing
 from mun.training.trainer import start_run, train
 
 MODEL = ModelConfig(width=0.0625, height=32, image_width=16, generator=GeneratorConfig(form="residual"))

@@ -13,11 +13,11 @@ import pytest
 from safetensors.torch import save_file
 
 from mun.__main__ import main
+from mun.config import PRESETS
 from mun.data.sources import read_source
 from mun.embedding import embed_samples
 from mun.own import load_own
 from mun.torchvision_compat import import_torchvision
-from mun.training.presets import PRESETS
 from mun.training.run import MetricsFile, read_settings
 
 SMALL = ["--height", "64", "--image-width", "32", "--ids-per-batch", "2", "--instances-per-id", "2", "--quiet"]

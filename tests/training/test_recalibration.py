@@ -7,7 +7,7 @@ import torch
 from mun.checkpoint import build_network
 from mun.config import Config, ModelConfig
 from mun.structures import Modality
-from mun.training.recalibration import recalibrated
+from mun.training.validation import recalibrated
 
 
 def batches(count: int) -> list[dict[Modality, torch.Tensor]]:

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file
 
 from mun.config import Config, LossConfig, ModelConfig, TrainConfig
-from mun.models.neck import BnNeck
+from mun.models.network import BnNeck
 from mun.structures import Modality
 from mun.training.batches import PAIRED
-from mun.training.renewal import forget_labels
 from mun.training.run import FORMAT, RunSettings
+from mun.training.schedule import forget_labels
 from mun.training.trainer import Trainer, start_run, train
 
 CPU = torch.device("cpu")
