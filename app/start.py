@@ -153,7 +153,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lent()  # a lent GPU must be asked for before torch is imported
     from app import build_demo
     from app.library import open_library
-    from app.library.checkpoints import fair_partner
     from app.train.queue import Queue
     from mun.data.cache import cache_folder
     from mun.hub import HUB, fetch
@@ -186,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if entry.reason:
             sys.stderr.write(f"app: passed over the checkpoint {entry.name}: {entry.reason}\n")
     library.prepare(library.default_checkpoint, library.default_data)
-    if partner := fair_partner(library.checkpoints.values(), library.default_checkpoint):
+    if partner := library.checkpoints.partners[library.default_checkpoint]:
         library.prepare(partner, library.default_data)  # the first view compares both
     demo = build_demo(library, queue)
     try:

@@ -58,7 +58,7 @@ def serving(short: bool) -> Iterator[Row]:
             yield Row("first ranking, cold", time.perf_counter() - began, "s", 10, "limit", most=1)
             yield retrieval(server, library, short)
             yield from page(server, 1 if short else 5)
-            choices = Choices(library, 12 if short else 60, library.usable[:2])
+            choices = Choices(library, 12 if short else 60, library.checkpoints.usable[:2])
             asyncio.run(warm(server, choices))
             yield from crowd(server, choices, short)
             yield from memory(server, choices, short)

@@ -35,12 +35,11 @@ class Client:
 def run_through(library: Any) -> set[CodeType]:
     """Press a query in the Retrieval tab and collect the code of ours that runs."""
     from app import build_demo
-    from app.library.checkpoints import fair_partner
 
     demo = build_demo(library)
     press = next(one.fn for one in demo.fns.values() if getattr(one.fn, "asks", ("",))[0] == "retrieval")
     keys = [sample.key for sample in library.collections[library.default_data].queries]
-    partner = fair_partner(library.checkpoints.values(), library.default_checkpoint)
+    partner = library.checkpoints.partners[library.default_checkpoint]
     for name in filter(None, (library.default_checkpoint, partner)):
         library.embeddings(name, library.default_data)
     drawn: dict[str, str] = {}

@@ -11,7 +11,7 @@ from app.about.cards import COLUMNS as SCORES
 from app.about.cards import model_card
 from app.about.findings import COLUMNS, FOLDER, OURS, Table, forest, grid, main_of, points, read_tables, siblings
 from app.library import Library
-from app.library.checkpoints import budget_note, by_budget
+from app.library.checkpoints import by_budget
 from app.shared.export import Options, csv_text, latex_table, safe_stem
 from app.shared.html import form, html
 from app.shared.request import Checkpoint, Choice, Data, Request, Text, Whole, one_of, option
@@ -241,7 +241,7 @@ def draw_models(library: Library, request: Look, later: bool) -> Drawn:  # noqa:
         changed=sum(one.changed for one in card.settings),
         entries=usable,
         broken=[entry for entry in entries if entry.reason],
-        note=budget_note(usable),
+        note=library.budget_note(one.name for one in usable),
     )
     return {"about-body": drawn}, False
 

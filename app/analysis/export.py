@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from app.analysis.compute import analysis, corruption_curves, knobs, probed, task
 from app.analysis.request import View
 from app.library import Library
-from app.library.checkpoints import budget_note
 from app.shared.export import Options, checkpoint_words, describe_data, described_csv, latex_table, safe_stem
 from app.shared.tab import File, Menu, Press
 from mun.analysis.probes import Probe
@@ -92,7 +91,7 @@ def found(library: Library, request: View, what: str) -> Sequence[Any]:
 
 def facts_of(library: Library, request: View, made: Analysis, url: str) -> list[tuple[str, str]]:
     """Say where an analysis comes from."""
-    note = budget_note(library.checkpoints[name] for name in made.names)
+    note = library.budget_note(made.names)
     return [
         *(("checkpoint", checkpoint_words(library, name)) for name in made.names),
         *([("budgets", note)] if note else []),

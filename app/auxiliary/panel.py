@@ -188,7 +188,7 @@ def make_panel(encoder: PairEncoder, mixup: float, seed: int, *, wait: bool = Tr
 
 def checkpoint_for(library: Library, auxiliary: str) -> str | None:
     """Name the first usable checkpoint that was trained with an auxiliary modality."""
-    cards = {name: library.checkpoints[name].card for name in library.usable}
+    cards = {name: library.checkpoints[name].card for name in library.checkpoints.usable}
     return next((name for name, card in cards.items() if card and card.config.model.auxiliary == auxiliary), None)
 
 

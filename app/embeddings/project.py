@@ -242,7 +242,7 @@ def correct_at_rank_1(library: Library, request: Project) -> dict[str, bool]:
         if not library.countable(request.data, terms):
             continue
         first = library.metrics(request.checkpoint, request.data, terms).first_hit
-        samples = collection.asked(terms.protocol, direction).samples
+        samples = collection.asked[terms.protocol, direction].samples
         found |= {sample.key: bool(hit == 1) for sample, hit in zip(samples, first.tolist(), strict=True) if hit}
     return found
 

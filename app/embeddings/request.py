@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 
 from app.library import Library
-from app.library.checkpoints import by_budget, fair_partner
+from app.library.checkpoints import by_budget
 from app.library.collection import Collection
 from app.library.ranking import dealt
 from app.shared.plots import COLOURS
@@ -215,7 +215,7 @@ class Project(Request):
 def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List what a checkpoint can stand beside: its fair partner first, nothing, then all others."""
     mine = library.checkpoints[values["checkpoint"]]
-    partner = fair_partner(library.checkpoints.values(), mine.name)
+    partner = library.checkpoints.partners[mine.name]
     others = by_budget(library.checkpoints[name] for name in library.fitting(values["data"]))
     kind = "the next features" if mine.vectors else "fair partner"
     return [
@@ -284,7 +284,7 @@ class View(Project):
         return self._sides(library, self.model_fields_set)
 
     def _sides(self, library: Library, asked: set[str]) -> tuple[Project, ...]:
-        partner = fair_partner(library.checkpoints.values(), self.checkpoint)
+        partner = library.checkpoints.partners[self.checkpoint]
         other = {PARTNER: partner, NONE: ""}.get(self.compare, self.compare)
         names = dict.fromkeys(name for name in (self.checkpoint, other) if name)
         fields = {name: getattr(self, name) for name in Project.model_fields}

@@ -202,7 +202,7 @@ def ranked(library: Library, checkpoint: str, data: str, sample: Sample) -> tupl
     way = Direction.INFRARED_TO_VISIBLE if sample.modality is Modality.INFRARED else Direction.VISIBLE_TO_INFRARED
     collection = library.collections[data]
     for protocol in collection.protocols:
-        row = collection.asked(protocol, way).rows.get(sample.key)
+        row = collection.asked[protocol, way].rows.get(sample.key)
         if row is not None:
             return library.table(checkpoint, data, Terms(protocol, direction=way)).top(row, RANKED)
     return ()

@@ -8,10 +8,12 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from app.library.turns import OWN, VISITOR, BusyError, Ticket, Turns
+from app.library.turns import VISITOR, BusyError, Ticket, Turns
 
 __all__ = ["AbandonedError", "Background", "Job", "Progress", "StoppedError"]
 
@@ -114,8 +116,8 @@ class Background:
                 return replace(job.begun, words="waiting for its turn", problem="" if error.own else str(error))
             self._progress[key], self._running[key] = job.begun, job
             self._stopping.discard(key)
-        arguments = (key, job, ticket, OWN.get())
-        threading.Thread(target=self._run, args=arguments, name="background", daemon=True).start()
+        work = partial(copy_context().run, self._run, key, job, ticket)  # it sees the visitor's own features too
+        threading.Thread(target=work, name="background", daemon=True).start()
         return job.begun
 
     def knows(self, key: Hashable) -> bool:
@@ -198,9 +200,8 @@ class Background:
                     if key in self._stopping or self._running.get(key) is not job:
                         raise
 
-    def _run(self, key: Hashable, job: Job, ticket: Ticket | None, own: str) -> None:
+    def _run(self, key: Hashable, job: Job, ticket: Ticket | None) -> None:
         """Do a job in its turn; a failure is kept for the page and never ends the app."""
-        OWN.set(own)
         problem, stopped = "", False
         try:
             with self._in_turn(key, job, ticket):

@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from app.library.collection import Collection
 from mun.checkpoint import CARD, WEIGHTS, Card, load_checkpoint
 from mun.models.network import Network
 from mun.own import OwnModel, load_own, own_card
@@ -19,9 +18,7 @@ from mun.search import Vectors
 __all__ = [
     "CheckpointEntry",
     "Entries",
-    "budget_note",
     "by_budget",
-    "fair_partner",
     "list_checkpoints",
     "load_network",
     "open_entry",
@@ -58,10 +55,6 @@ class CheckpointEntry:
     file: str = ""
     vectors: Vectors | None = field(default=None, compare=False)
     embedded: str = ""
-
-    def fits(self, collection: Collection) -> bool:
-        """Say whether it can be used on a data set: features on their own, a network where the images are at hand."""
-        return collection.content == self.embedded if self.vectors else collection.pictured and self.card is not None
 
     @cached_property
     def title(self) -> str:
@@ -150,8 +143,21 @@ class Entries(dict[str, CheckpointEntry]):
 
     @cached_property
     def partners(self) -> dict[str, str]:
-        """Fair partner of each of them by name; empty where there is none."""
-        return {name: fair_partner(self.values(), name) for name in self}
+        """The checkpoint that each one is fairly compared with, by name; empty where there is none.
+
+        It has the same budget and two modalities only; the partner of such a checkpoint is MUN. Features of another
+        method stand beside the next ones of the same images.
+        """
+
+        def fair(one: CheckpointEntry, other: CheckpointEntry) -> bool:
+            if one.vectors or one.card is None or other.card is None:
+                return one is not other and one.vectors is not None and one.embedded == other.embedded
+            wanted = "mun" if one.card.config.model.auxiliary == "none" else "none"
+            return one.budget == other.budget and other.card.config.model.auxiliary == wanted
+
+        return {
+            one.name: next((other.name for other in self.values() if fair(one, other)), "") for one in self.values()
+        }
 
     @cached_property
     def rivals(self) -> dict[str, list[tuple[str, str]]]:
@@ -171,35 +177,6 @@ def by_budget(entries: Iterable[CheckpointEntry]) -> list[CheckpointEntry]:
         return False, *size, entry.card.steps * entry.pairs, entry.identities or 0, entry.name
 
     return sorted(entries, key=key)
-
-
-def fair_partner(entries: Iterable[CheckpointEntry], name: str) -> str:
-    """Name the checkpoint that another one is fairly compared with; empty where there is none.
-
-    It has the same budget and two modalities only; the partner of such a checkpoint is MUN. Features of another method
-    stand beside the next ones of the same images.
-    """
-    listed = {entry.name: entry for entry in entries}
-    if (brought := listed.get(name)) is not None and brought.vectors:
-        files = (one.name for one in listed.values() if one.vectors and one.embedded == brought.embedded)
-        return next((one for one in files if one != name), "")
-    known = {one: entry for one, entry in listed.items() if entry.card is not None}
-    mine = known.get(name)
-    if mine is None or mine.card is None:
-        return ""
-    wanted = "mun" if mine.card.config.model.auxiliary == "none" else "none"
-    same = (entry for entry in known.values() if entry.budget == mine.budget and entry.card is not None)
-    return next((entry.name for entry in same if entry.card and entry.card.config.model.auxiliary == wanted), "")
-
-
-def budget_note(entries: Iterable[CheckpointEntry]) -> str:
-    """Say that checkpoints have different budgets, or unknown ones; nothing where they have the same."""
-    listed = list(entries)
-    if len(listed) > 1 and any(entry.vectors for entry in listed):
-        return "How the methods behind features files were trained is not known here."
-    if len({entry.budget for entry in listed}) < 2:
-        return ""
-    return "These checkpoints have different budgets and are no comparison of methods."
 
 
 def content_hash(folder: Path) -> str:

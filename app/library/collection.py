@@ -33,14 +33,12 @@ __all__ = [
     "Queries",
     "Terms",
     "allows",
-    "corruption_of",
     "open_collection",
-    "search",
 ]
 
 SHOTS = (1, 2, 5, 10)  # gallery images per identity and camera; published tables have 1 and 10
 CORRUPTION_NAMES = (MIXED, *CORRUPTIONS)  # what can be done to the visible images
-SEVERITY = 3  # for who does not choose
+SEVERITY = 3  # by default
 
 
 class Direction(StrEnum):
@@ -87,11 +85,6 @@ class Terms:
     corruption: Corruption | None = None
 
 
-def corruption_of(name: str, severity: int) -> Corruption | None:
-    """Return what a name and a severity stand for; `None` for no name, and `mixed` draws its severities itself."""
-    return Corruption(name, None if name == MIXED else severity) if name else None
-
-
 @dataclass(frozen=True)
 class Queries:
     """The queries of one protocol and direction.
@@ -135,23 +128,6 @@ class Queries:
         return cls(samples, rows, tuple(numbers), pids, camids, shots, rule)
 
 
-def search(protocol: str, direction: Direction, known: Mapping[str, Protocol] = PROTOCOLS) -> Protocol:
-    """Return a protocol in a direction: the one of that name, or else turned round, so that its gallery cameras ask."""
-    if f"{protocol}-{direction.value}" in known:
-        return known[f"{protocol}-{direction.value}"]
-    forward = known[protocol]
-    if direction.published:
-        return forward
-    return replace(
-        forward,
-        name=f"{protocol}-reversed",
-        query_modality=forward.gallery_modality,
-        query_cameras=tuple(sorted(forward.gallery_cameras)),
-        gallery_cameras=forward.query_cameras,
-        data="",
-    )
-
-
 @dataclass(frozen=True)
 class Collection:
     """The test images of one data set, unchanged while the app runs; or a view of them with corrupted visible images.
@@ -177,12 +153,6 @@ class Collection:
     origin: str = ""
     source: Source | None = None
     reading: Reading = field(default_factory=Reading)
-
-    def corrupted(self, corruption: Corruption | None) -> Collection:
-        """Return a view of the same images, the visible ones corrupted; the images themselves for `None`."""
-        if corruption is None:
-            return self
-        return replace(self, content=f"{self.content} {corruption}", corruption=corruption)
 
     def changes(self, sample: Sample) -> bool:
         """Say whether a sample looks other than its file does."""
@@ -242,8 +212,18 @@ class Collection:
         return {one.name: one for one in protocols_of(self.source)} if self.source else PROTOCOLS
 
     def search(self, protocol: str, direction: Direction = Direction.INFRARED_TO_VISIBLE) -> Protocol:
-        """Return a protocol of these data in a direction."""
-        return search(protocol, direction, self._known)
+        """Return a protocol in a direction: the one of that name, else turned round, so that gallery cameras ask."""
+        named = self._known.get(f"{protocol}-{direction.value}") or self._known[protocol]
+        if named.name != protocol or direction.published:
+            return named
+        return replace(
+            named,
+            name=f"{protocol}-reversed",
+            query_modality=named.gallery_modality,
+            query_cameras=tuple(sorted(named.gallery_cameras)),
+            gallery_cameras=named.query_cameras,
+            data="",
+        )
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
@@ -251,7 +231,8 @@ class Collection:
         return {sample.key: row for row, sample in enumerate(self.samples)}
 
     @cached_property
-    def _asked(self) -> Mapping[tuple[str, Direction], Queries]:
+    def asked(self) -> Mapping[tuple[str, Direction], Queries]:
+        """The queries by protocol and direction; infrared ones are the same for all protocols of a data set."""
         made = {}
         for name in self.protocols:
             found = {way: self.search(name, way) for way in Direction}
@@ -260,14 +241,10 @@ class Collection:
                 made[name, way] = Queries.of(sides[way], sides[way.other], one)
         return made
 
-    def asked(self, protocol: str, direction: Direction = Direction.INFRARED_TO_VISIBLE) -> Queries:
-        """Return the queries of a protocol; infrared ones are the same for all protocols of a data set."""
-        return self._asked[protocol, direction]
-
     @property
     def queries(self) -> tuple[Sample, ...]:
         """The infrared queries."""
-        return self.asked(self.protocols[0]).samples
+        return self.asked[self.protocols[0], Direction.INFRARED_TO_VISIBLE].samples
 
     @cached_property
     def num_identities(self) -> int:

@@ -8,14 +8,14 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from app.library.checkpoints import CheckpointEntry, Entries
+from app.library.checkpoints import CheckpointEntry
 from app.library.collection import Collection
 from app.library.features import open_features
-from app.library.turns import OWN
 
-__all__ = ["Guests"]
+__all__ = ["VISIT", "Guests"]
 
 MOST_FILE = 200_000_000  # bytes of one file, and of what it holds once it is inflated
 MOST_ALL = 800_000_000  # bytes that are held of all visitors
@@ -39,6 +39,10 @@ class Visit:
         return features + sum(SAMPLE_BYTES * len(one.samples) for one in self.collections.values())
 
 
+# What the visitor has brought, in the event in hand and the background work begun in it.
+VISIT: ContextVar[Visit | None] = ContextVar("visit", default=None)
+
+
 class Guests:
     """What visitors have brought, by token; safe to use from many threads."""
 
@@ -53,7 +57,7 @@ class Guests:
             visit = self._visits.get(token)
             if visit is not None:
                 visit.seen = time.monotonic()
-        OWN.set(token if visit is not None else "")
+        VISIT.set(visit)
 
     def add(
         self, token: str, file: str, content: bytes, entries: Mapping[str, object], shared: Mapping[str, Collection]
@@ -96,16 +100,6 @@ class Guests:
         timer.daemon = True
         timer.start()
         return token, name, collection.name
-
-    def entries(self, shared: Entries) -> Entries:
-        """Return the models that the event in hand may use."""
-        visit = self._visits.get(OWN.get())
-        return Entries({**shared, **visit.entries}) if visit else shared
-
-    def collections(self, shared: dict[str, Collection]) -> dict[str, Collection]:
-        """Return the data sets that the event in hand may use."""
-        visit = self._visits.get(OWN.get())
-        return {**shared, **visit.collections} if visit else shared
 
     def _forget(self) -> None:
         with self._lock:

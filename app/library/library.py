@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from app.library.cache import Cache
 from app.library.checkpoints import CheckpointEntry, Entries, list_checkpoints, load_network, own_entry
 from app.library.collection import Collection, Terms, open_collection
 from app.library.features import open_features
-from app.library.guests import Guests
+from app.library.guests import VISIT, Guests
 from app.library.ranking import Item, Order, Table, list_queries, measure, ordered, rank_one_by_one
 from app.library.thumbnails import data_uri, encoded, fitted, named
 from mun.data.regdb import check_trial
@@ -73,12 +73,14 @@ class Library:
     @property
     def checkpoints(self) -> Entries:
         """All checkpoints and features files by name, with those that the visitor of the event in hand has brought."""
-        return self.guests.entries(self._checkpoints)
+        visit = VISIT.get()
+        return Entries({**self._checkpoints, **visit.entries}) if visit else self._checkpoints
 
     @property
     def collections(self) -> dict[str, Collection]:
         """All data sets by name, with those of the visitor's own."""
-        return self.guests.collections(self._collections)
+        visit = VISIT.get()
+        return {**self._collections, **visit.collections} if visit else self._collections
 
     def bring(self, token: str, file: str, content: bytes) -> tuple[str, str, str]:
         """Read a features file for one visitor; as `Guests.add`."""
@@ -95,34 +97,37 @@ class Library:
             kept = {other: entry for other, entry in self._checkpoints.items() if other != name}
             self._checkpoints = Entries(kept)
 
-    @property
-    def usable(self) -> list[str]:
-        """Names of the checkpoints that can be used, the default first: a request that names none gets it too."""
-        return self.checkpoints.usable
-
-    @property
-    def models(self) -> list[str]:
-        """Names of all that gives embeddings: features of other methods, then the networks."""
-        return self.checkpoints.models
+    def fits(self, checkpoint: str, data: str) -> bool:
+        """Say whether a model can be used on a data set: features on their own, a network where images are at hand."""
+        entry, collection = self.checkpoints[checkpoint], self.collections[data]
+        return collection.content == entry.embedded if entry.vectors else collection.pictured and entry.card is not None
 
     def fitting(self, data: str) -> list[str]:
         """Names of the models that can be used on a data set."""
-        return [name for name in self.models if self.checkpoints[name].fits(self.collections[data])]
+        return [name for name in self.checkpoints.models if self.fits(name, data)]
+
+    def budget_note(self, names: Iterable[str]) -> str:
+        """Say that checkpoints have different budgets, or unknown ones; nothing where they have the same."""
+        entries = [self.checkpoints[name] for name in names]
+        if len(entries) > 1 and any(entry.vectors for entry in entries):
+            return "How the methods behind features files were trained is not known here."
+        different = len({entry.budget for entry in entries}) > 1
+        return "These checkpoints have different budgets and are no comparison of methods." if different else ""
 
     @property
     def default_checkpoint(self) -> str:
-        """Name of the checkpoint for who does not choose."""
-        return self.usable[0]
+        """Name of the default checkpoint."""
+        return self.checkpoints.usable[0]
 
     @property
     def input_sizes(self) -> set[tuple[int, int]]:
         """Sizes (H, W) of what the usable checkpoints look at."""
-        cards = (self.checkpoints[name].card for name in self.usable)
+        cards = (self.checkpoints[name].card for name in self.checkpoints.usable)
         return {(card.config.model.height, card.config.model.image_width) for card in cards if card is not None}
 
     @property
     def default_data(self) -> str:
-        """Name of the data set for who does not choose."""
+        """Name of the default data set."""
         return next(name for name, one in self.collections.items() if one.pictured)
 
     def network(self, checkpoint: str) -> Network:
@@ -143,7 +148,9 @@ class Library:
     def view(self, data: str, corruption: Corruption | None = None) -> Collection:
         """Return a data set by name, its visible images corrupted where that is asked for."""
         collection = self.collections[data]
-        return collection if corruption is None else collection.corrupted(corruption)
+        if corruption is None:
+            return collection
+        return replace(collection, content=f"{collection.content} {corruption}", corruption=corruption)
 
     def embeddings(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> NDArray[np.float32]:
         """Return the unit-length embeddings of a collection's samples, float32, read-only, `(N, D)`.
@@ -189,7 +196,7 @@ class Library:
         """Say whether all queries can be ranked against the gallery here, and so be scored."""
         collection = self.collections[data]
         queries, others = (
-            len(collection.asked(terms.protocol, way).samples) for way in (terms.direction, terms.direction.other)
+            len(collection.asked[terms.protocol, way].samples) for way in (terms.direction, terms.direction.other)
         )
         return queries * others <= MOST_PAIRS or not collection.search(terms.protocol, terms.direction).whole
 
@@ -211,7 +218,7 @@ class Library:
         ready = self.ready(checkpoint, data, terms.corruption)
 
         def listed() -> list[Item]:
-            asked = self.collections[data].asked(terms.protocol, terms.direction)
+            asked = self.collections[data].asked[terms.protocol, terms.direction]
             metrics = self.table(checkpoint, data, terms).metrics if ready else None
             return ordered(list_queries(asked.samples, asked.numbers, metrics), order)
 
@@ -317,7 +324,7 @@ class Library:
     def _embeddings(self, checkpoint: str, data: str, corruption: Corruption | None) -> NDArray[np.float32]:
         key = self._key("embeddings", checkpoint, data, corruption)
         entry, collection = self.checkpoints[checkpoint], self.collections[data]
-        if not entry.fits(collection) or (entry.vectors and corruption):
+        if not self.fits(checkpoint, data) or (entry.vectors and corruption):
             raise ValueError(f"expected a model of {collection.title} as it is; {checkpoint} has embedded others")
         if entry.vectors:
             if entry.vectors.num_bytes > MOST_BYTES:

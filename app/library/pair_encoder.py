@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 def generator_names(library: Library) -> list[str]:
     """Name the usable checkpoints with MUN's generator, the trained ones first."""
-    cards = {name: library.checkpoints[name].card for name in library.usable}
+    cards = {name: library.checkpoints[name].card for name in library.checkpoints.usable}
     kinds = {name: card.config.model.auxiliary for name, card in cards.items() if card is not None}
     return [name for wanted in GENERATORS for name, kind in kinds.items() if kind == wanted]
 

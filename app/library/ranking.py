@@ -132,7 +132,7 @@ def measure(collection: Collection, embeddings: NDArray[np.float32], terms: Term
     """
     protocol, rows = collection.search(terms.protocol, terms.direction), np.asarray(embeddings, dtype=np.float64)
     gallery = tuple(collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots))
-    queries = collection.asked(terms.protocol, terms.direction).samples
+    queries = collection.asked[terms.protocol, terms.direction].samples
     asked, shown = (rows[[collection.rows[sample.key] for sample in samples]] for samples in (queries, gallery))
     distances = rerank(asked, shown) if terms.rerank else np.asarray(cosine_distances(asked, shown), dtype=np.float64)
     query_pids, gallery_pids = (np.array([sample.pid for sample in samples]) for samples in (queries, gallery))
@@ -160,7 +160,7 @@ def rank_one_by_one(collection: Collection, vectors: Vectors, terms: Terms) -> T
         raise ValueError("expected fewer images for re-ranking, which compares all queries with the whole gallery")
     protocol = collection.search(terms.protocol, terms.direction)
     gallery = tuple(collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots))
-    queries = collection.asked(terms.protocol, terms.direction).samples
+    queries = collection.asked[terms.protocol, terms.direction].samples
     keys = tuple(sample.key for sample in gallery)
     rows = np.array([collection.rows[key] for key in keys])
     pids, camids = (np.array([getattr(sample, name) for sample in gallery]) for name in ("pid", "camid"))

@@ -11,12 +11,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import count
 
-__all__ = ["OWN", "VISITOR", "BusyError", "Ticket", "Turns"]
+__all__ = ["VISITOR", "BusyError", "Ticket", "Turns"]
 
 # Who asks in the event in hand: a network address, and of the page also its session, with a space between.
 VISITOR: ContextVar[str] = ContextVar("visitor", default="")
-# Token of the features that the visitor has brought (`app.library.guests`), in the event in hand and work begun in it.
-OWN: ContextVar[str] = ContextVar("own", default="")
 LOOK_SECONDS = 0.1
 LONGEST_WAIT = 60  # seconds that a refusal names at most
 

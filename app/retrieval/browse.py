@@ -27,12 +27,12 @@ ORDERS = (
 
 def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List whom a checkpoint can be compared with: its fair partner first, and what differs in the others' budgets."""
-    mine, entries, collection = values["checkpoint"], library.checkpoints, library.collections[values["data"]]
+    mine, entries = values["checkpoint"], library.checkpoints
     kind = "the next features" if entries[mine].vectors else "fair partner"
     fair = Choice(PARTNER, f"{kind}: {entries.partners[mine] or 'there is none'}")
     return [
         fair,
-        *(Choice(name, name + words) for name, words in entries.rivals[mine] if entries[name].fits(collection)),
+        *(Choice(name, name + words) for name, words in entries.rivals[mine] if library.fits(name, values["data"])),
     ]
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.library import Library
-from app.library.checkpoints import budget_note
 from app.library.own_images import brought
 from app.retrieval.browse import ORDERS, Browse, listed
 from app.retrieval.own import RetrieveImage, rank, ranked_csv
@@ -93,7 +92,7 @@ def write_own(library: Library, request: Browse, kind: str) -> bytes:
 def facts_of(library: Library, results: Sequence[Result], url: str) -> list[tuple[str, str]]:
     """Say where rankings of one query come from: what made them, and how to get them again."""
     first, asked = results[0], results[0].request
-    note = budget_note(library.checkpoints[one.request.checkpoint] for one in results)
+    note = library.budget_note(one.request.checkpoint for one in results)
     scores = [(checkpoint_words(library, one.request.checkpoint), describe_score(one)) for one in results]
     calls = [one.request for one in results]
     return [
@@ -230,8 +229,8 @@ def stem_of(results: Sequence[Result]) -> str:
 def write_scores(library: Library, scores: Sequence[Scores], options: Options, kind: str, link: str) -> bytes:
     """Write the scores of the whole set by one checkpoint or more."""
     one, terms = scores[0], scores[0].terms
-    note = budget_note(library.checkpoints[each.checkpoint] for each in scores)
-    way = library.collections[one.data].asked(terms.protocol, terms.direction).way
+    note = library.budget_note(each.checkpoint for each in scores)
+    way = library.collections[one.data].asked[terms.protocol, terms.direction].way
     galleries = f"mean ± sd over {one.trials} galleries" if one.trials > 1 else f"gallery {terms.trial} alone"
     facts = [
         *(("checkpoint", checkpoint_words(library, each.checkpoint)) for each in scores),

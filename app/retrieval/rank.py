@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 
 from app.library import Library
-from app.library.collection import CORRUPTION_NAMES, SEVERITY, Direction, Queries, Terms, corruption_of
+from app.library.collection import CORRUPTION_NAMES, SEVERITY, Direction, Queries, Terms
 from app.library.ranking import ImageFacts, Ranked, Table
 from app.shared.request import (
     Checkpoint,
@@ -24,7 +24,7 @@ from app.shared.request import (
     option,
     shown,
 )
-from mun.evaluation.corrupted import MIXED
+from mun.evaluation.corrupted import MIXED, Corruption
 
 __all__ = ["LeftOut", "Move", "Result", "Retrieve", "Side", "answer", "compare", "retrieve"]
 
@@ -40,7 +40,7 @@ CORRUPTIONS = [Choice(name, CORRUPTION_TITLES.get(name, name.replace("_", " ")))
 
 def asked_of(library: Library, values: Mapping[str, Any]) -> Queries:
     """Find the queries that the fields before name."""
-    return library.collections[values["data"]].asked(values["protocol"], Direction(values["direction"]))
+    return library.collections[values["data"]].asked[values["protocol"], values["direction"]]
 
 
 def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
@@ -52,7 +52,7 @@ def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
 def ways(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List who can ask whom."""
     collection = library.collections[values["data"]]
-    return [Choice(way.value, collection.asked(values["protocol"], way).way) for way in Direction]
+    return [Choice(way.value, collection.asked[values["protocol"], way].way) for way in Direction]
 
 
 def shot_counts(library: Library, values: Mapping[str, Any]) -> list[Choice]:
@@ -125,7 +125,8 @@ class Retrieve(Request):
     @property
     def terms(self) -> Terms:
         """The terms of the ranking."""
-        corruption = corruption_of(self.corruption, self.severity)
+        severity = None if self.corruption == MIXED else self.severity  # which that one draws itself
+        corruption = Corruption(self.corruption, severity) if self.corruption else None
         return Terms(self.protocol, self.trial, Direction(self.direction), self.shots, self.rerank, corruption)
 
 

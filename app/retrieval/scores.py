@@ -69,7 +69,7 @@ def score(library: Library, checkpoint: str, data: str, terms: Terms) -> Scores:
     """
     collection = library.collections[data]
     gallery = collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots)
-    queries = len(collection.asked(terms.protocol, terms.direction).samples)
+    queries = len(collection.asked[terms.protocol, terms.direction].samples)
     return Scores(checkpoint, data, terms, library.scores(checkpoint, data, terms), queries, len(gallery))
 
 

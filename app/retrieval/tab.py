@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import gradio as gr
 
 from app.library import Library
-from app.library.checkpoints import budget_note
 from app.library.collection import Direction
 from app.library.ranking import BY_SCORE, Ranked
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
@@ -108,10 +107,10 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
         sides=sides,
         direction=terms.direction,
         names={name: library.checkpoints[name].label for name in names},
-        networks=[name for name in names if name in library.usable],
+        networks=[name for name in names if library.checkpoints[name].card],
         protocol=protocol,
         uris={key: library.thumbnail(data, key, CARD_HEIGHT, terms.corruption) for key in images},
-        note=budget_note(library.checkpoints[name] for name in names),
+        note=library.budget_note(names),
         clean_result=retrieve(library, clean) if clean else None,
     )
     turned = {"direction", "query"} <= set(press.changed) and not protocol.published and not terms.direction.published
@@ -143,7 +142,7 @@ def handed(library: Library, request: Browse, key: str) -> Browse:
     collection = library.collections[request.data]
     for name in dict.fromkeys((request.protocol, *collection.protocols)):
         for way in Direction:
-            if key in collection.asked(name, way).rows:
+            if key in collection.asked[name, way].rows:
                 changes = {"query": key, "direction": way.value, "protocol": name, "pid": 0, "camid": 0}
                 return Browse.repair({**request.model_dump(), **changes}, library)[0]
     return request

@@ -167,11 +167,11 @@ class RefusalError(ValueError):
 
 Checkpoint = Annotated[
     Text,
-    one_of(lambda library, _: [Choice(name, library.checkpoints[name].title) for name in library.models]),
+    one_of(lambda library, _: [Choice(name, library.checkpoints[name].title) for name in library.checkpoints.models]),
 ]
 Network = Annotated[  # looks at images
     Text,
-    one_of(lambda library, _: [Choice(name, library.checkpoints[name].title) for name in library.usable]),
+    one_of(lambda library, _: [Choice(name, library.checkpoints[name].title) for name in library.checkpoints.usable]),
 ]
 Data = Annotated[
     Text,
@@ -179,7 +179,7 @@ Data = Annotated[
         lambda library, values: [
             Choice(name, one.title)
             for name, one in library.collections.items()
-            if not values.get("checkpoint") or library.checkpoints[values["checkpoint"]].fits(one)
+            if not values.get("checkpoint") or library.fits(values["checkpoint"], name)
         ]
     ),
 ]
@@ -203,11 +203,11 @@ class Request(BaseModel):
         """Where data are named and no model is, take the first model that can be used on them."""
         if values.get("checkpoint") or not values.get("data") or not {"checkpoint", "data"} <= cls.model_fields.keys():
             return values
-        collection = info.context.collections.get(str(values["data"]))
-        if collection is None:
+        data = str(values["data"])
+        if data not in info.context.collections:
             return values
         offered = (one.value for one in cls.choices("checkpoint", info.context, {}))
-        first = next((name for name in offered if info.context.checkpoints[name].fits(collection)), "")
+        first = next((name for name in offered if info.context.fits(name, data)), "")
         return {**values, "checkpoint": first}
 
     @classmethod

@@ -216,7 +216,8 @@ class Tab:
     def heard(self, event: gr.EventData, visitor: str = "") -> Press:
         """Read what came with an event, which sees the visitor's own features from now on."""
         press = Press.of(getattr(event, "_data", None), visitor)
-        self.page.library.guests.enter(press.own)
+        if press.own:
+            self.page.library.guests.enter(press.own)
         return press
 
     def ask_aside(self, piece: gr.HTML, kind: type[Asked], draw: Callable[[Library, Asked, Press], str]) -> None:
@@ -337,11 +338,8 @@ def menu_of(export: Export, library: Library) -> dict[str, Any]:
 
 def agreed(library: Library, values: dict[str, object], changed: Sequence[str]) -> dict[str, object]:
     """Leave out the model where other data were chosen that it cannot be used on, or the data where it was chosen."""
-    entry, collection = (
-        library.checkpoints.get(str(values.get("checkpoint"))),
-        library.collections.get(str(values.get("data"))),
-    )
-    if entry is None or collection is None or entry.fits(collection):
+    checkpoint, data = str(values.get("checkpoint")), str(values.get("data"))
+    if checkpoint not in library.checkpoints or data not in library.collections or library.fits(checkpoint, data):
         return values
     left_out = "checkpoint" if "data" in changed and "checkpoint" not in changed else "data"
     return {name: value for name, value in values.items() if name != left_out}
@@ -354,7 +352,7 @@ def without_network(library: Library, request: Request, asked: Mapping[str, obje
     if entry is None or not entry.vectors or not hasattr(request, "checkpoint") or request.checkpoint == name:
         return None
     words = f"This tab looks into a network, and {name} holds features of another method alone: choose a checkpoint."
-    data = next((one for one, each in library.collections.items() if entry.fits(each)), "")
+    data = next((one for one in library.collections if library.fits(name, one)), "")
     return Answer(request.model_copy(update={"checkpoint": name, "data": data}), {}, notice=words, lacking=True)
 
 
@@ -426,7 +424,7 @@ class Page:
             The header with the switchers of checkpoint and data, because runs that end bring checkpoints; the strip.
         """
         library = self.library
-        entries = [library.checkpoints[name] for name in library.models]
+        entries = [library.checkpoints[name] for name in library.checkpoints.models]
         header = Piece(
             [(one.name, one.content) for one in entries],
             lambda: html(

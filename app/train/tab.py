@@ -183,7 +183,7 @@ def draw_run(library: Library, queue: Queue, now: Status | None, mine: bool) -> 
     if now is None:
         return html("train_welcome.html", limits=queue.limits)
     score = score_words(library, now) if now.state == "finished" else ""
-    return html("train_run.html", now=now, mine=mine, score=score, usable=now.run in library.usable)
+    return html("train_run.html", now=now, mine=mine, score=score, usable=now.run in library.checkpoints.usable)
 
 
 def draw_start(library: Library, queue: Queue, request: Watch) -> str:

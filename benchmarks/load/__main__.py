@@ -46,7 +46,7 @@ def main() -> int:
     from benchmarks.load.visitor import RETRIEVALS
 
     library = open_library(options.data, options.checkpoints)
-    choices = Choices(library, options.choices, library.usable[:2])
+    choices = Choices(library, options.choices, library.checkpoints.usable[:2])
     crowd = Crowd(options.visitors, 60 * options.minutes, options.think, options.minutes + 10 if options.train else 0)
     with at(options) as server:
         asyncio.run(warm(server, choices))

@@ -102,7 +102,7 @@ class Choices:
         self.library, self._draw = library, Random(seed)
         self.checkpoints = list(checkpoints) or [library.default_checkpoint]
         self.collection = library.collections[library.default_data]
-        for name in library.usable:
+        for name in library.checkpoints.usable:
             library.embeddings(name, library.default_data)
         few, fewer = max(2, count // 3), max(2, count // 6)
         counts = {"retrieve": count, "retrieval": count, "project": fewer, "embeddings": fewer, "about": fewer}

@@ -110,7 +110,7 @@ async def visit(
 async def warm(server: Server, choices: Choices) -> None:
     """Wait until every image that is needed is embedded, as it is some seconds after an app has been started."""
     async with new_client() as client:
-        for name in choices.library.usable:
+        for name in choices.library.checkpoints.usable:
             await call(client, server.url, "evaluate", [name])
         await call(client, server.url, "auxiliary", [])  # by all checkpoints
 

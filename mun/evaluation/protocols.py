@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ class DropRule(StrEnum):
     CAMERA = "camera"  # images of anybody, by the query's camera or one at its site, where the camera is known
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Protocol:
     """One way to evaluate.
 
@@ -64,14 +65,14 @@ class Protocol:
     same_modality: bool = False
     other_instants: bool = False
 
-    @property
+    @cached_property
     def gallery_modality(self) -> Modality:
         """The modality that is not the queries', unless both are of one."""
         if self.same_modality:
             return self.query_modality
         return Modality.VISIBLE if self.query_modality is Modality.INFRARED else Modality.INFRARED
 
-    @property
+    @cached_property
     def published(self) -> bool:
         """Whether the field has it; a protocol that any data can have, or one turned round, it has not."""
         return bool(self.data)

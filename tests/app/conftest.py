@@ -43,7 +43,7 @@ def both(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempP
     lacking = replace(card, name="none-tiny", config=config)
     save_checkpoint(folder / "none-tiny", build_network(config, 0).eval(), lacking)
     library = open_library(tiny_synvi, folder)
-    for name in library.usable:
+    for name in library.checkpoints.usable:
         library.embeddings(name, "synvi")
     return library
 

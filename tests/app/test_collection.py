@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from app.library import Library
-from app.library.collection import Direction, search
+from app.library.collection import Direction
 from mun.structures import Modality
 
 I2V, V2I = Direction.INFRARED_TO_VISIBLE, Direction.VISIBLE_TO_INFRARED
 
 
-def test_the_other_direction_turns_the_protocol_round() -> None:
-    forward, reverse = search("synvi-indoor", I2V), search("synvi-indoor", V2I)
+def test_the_other_direction_turns_the_protocol_round(library: Library) -> None:
+    forward, reverse = (library.collections["synvi"].search("synvi-indoor", way) for way in (I2V, V2I))
     assert forward.name == "synvi-indoor"
     assert reverse.name == "synvi-indoor-reversed"
     assert (reverse.query_cameras, reverse.gallery_cameras) == ((1, 2), (3, 6))
@@ -26,7 +26,7 @@ def test_what_is_in_a_gallery_may_ask_the_other_way_round(library: Library) -> N
     collection = library.collections["synvi"]
     for protocol in collection.protocols:
         for direction in Direction:
-            asked = collection.asked(protocol, direction.other)
+            asked = collection.asked[protocol, direction.other]
             for sample in collection.gallery(protocol, 0, direction):
                 assert asked.samples[asked.rows[sample.key]] == sample
 
@@ -34,14 +34,14 @@ def test_what_is_in_a_gallery_may_ask_the_other_way_round(library: Library) -> N
 @pytest.mark.parametrize("direction", list(Direction))
 def test_multi_shot_galleries(library: Library, direction: Direction) -> None:
     collection = library.collections["synvi"]
-    assert collection.asked("synvi-all", direction).shots == (1, 2)
+    assert collection.asked["synvi-all", direction].shots == (1, 2)
     single, double = (collection.gallery("synvi-all", 0, direction, shots) for shots in (1, 2))
     assert len(double) == 2 * len(single)
     assert len({sample.key for sample in double}) == len(double)
 
 
 def test_queries_are_numbered_within_person_and_camera(library: Library) -> None:
-    asked = library.collections["synvi"].asked("synvi-all")
+    asked = library.collections["synvi"].asked["synvi-all", "i2v"]
     assert list(asked.numbers) == [int(sample.path.stem) for sample in asked.samples]
     assert asked.pids == tuple(sorted({sample.pid for sample in asked.samples}))
     assert asked.camids == (3, 6)

@@ -14,7 +14,7 @@ from app.embeddings.request import View
 from app.explain.subject import Explain
 from app.library import Library, guests, open_library
 from app.library import library as shelf
-from app.library.turns import OWN
+from app.library.guests import VISIT
 from app.retrieval.browse import Browse
 from app.retrieval.rank import Retrieve, retrieve
 from app.retrieval.scores import Evaluate
@@ -39,7 +39,7 @@ def both(tiny_synvi, tiny_checkpoint, files) -> Library:
 
 
 def test_files_with_the_same_keys_are_models_of_one_data_set(both) -> None:
-    assert both.models == ["strong", "weak", "mun-tiny"]
+    assert both.checkpoints.models == ["strong", "weak", "mun-tiny"]
     assert list(both.collections) == ["synvi", "strong"]
     assert (both.fitting("strong"), both.fitting("synvi")) == (["strong", "weak"], ["mun-tiny"])
     assert both.default_data == "synvi"
@@ -135,7 +135,7 @@ def test_images_come_from_a_folder(tiny_synvi, tiny_checkpoint, tmp_path, files)
 def test_one_by_one_ranks_as_all_at_once(both, monkeypatch, protocol) -> None:
     requests = [
         Retrieve.read({"protocol": protocol, "query": sample.key, "top_k": 60}, both)
-        for sample in both.collections["strong"].asked(protocol).samples[:6]
+        for sample in both.collections["strong"].asked[protocol, "i2v"].samples[:6]
     ]
     expected = [retrieve(both, one, with_left_out=True) for one in requests]
     monkeypatch.setattr(shelf, "MOST_PAIRS", 10)
@@ -178,18 +178,18 @@ def test_a_visitors_file_is_seen_by_who_holds_its_token(served, monkeypatch) -> 
     assert arrived.status_code == 200
     token, name, data = (arrived.json()[key] for key in ("token", "checkpoint", "data"))
     assert (name, data, len(token)) == ("my-method", "my-method", 32)
-    assert library.models == ["mun-tiny"]
+    assert library.checkpoints.models == ["mun-tiny"]
     assert library.collections.keys() == {"synvi"}
     library.guests.enter(token)
-    assert library.models == [name, "mun-tiny"]
+    assert library.checkpoints.models == [name, "mun-tiny"]
     assert Retrieve.read({"checkpoint": name}, library).data == data
     second = send(page, content(method(0.3, seed=1)).getvalue(), **{"x-token": token}).json()
     assert (second["token"], second["checkpoint"], second["data"]) == (token, "my-method-2", data)
     library.guests.enter("guessed")
-    assert (OWN.get(), library.models) == ("", ["mun-tiny"])
+    assert (VISIT.get(), library.checkpoints.models) == (None, ["mun-tiny"])
     monkeypatch.setattr(guests, "IDLE", -1.0)
     library.guests.enter(token)
-    assert library.models == ["mun-tiny"]
+    assert library.checkpoints.models == ["mun-tiny"]
 
 
 @pytest.mark.parametrize(

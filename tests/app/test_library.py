@@ -15,7 +15,7 @@ import pytest
 from app.library import Library, open_library
 from app.library import library as library_module
 from app.library.background import Progress, StoppedError
-from app.library.checkpoints import CheckpointEntry, budget_note, by_budget
+from app.library.checkpoints import CheckpointEntry, by_budget
 from app.library.collection import Terms
 from app.library.thumbnails import fitted
 from mun.__main__ import main
@@ -40,7 +40,7 @@ def wait(library: Library, checkpoint: str, data: str) -> Progress:
 
 
 def test_opens_what_the_folders_hold(library: Library) -> None:
-    assert library.usable == ["mun-tiny"]
+    assert library.checkpoints.usable == ["mun-tiny"]
     assert library.default_data == "synvi"
     collection = library.collections["synvi"]
     assert collection.protocols == ("synvi-all", "synvi-indoor")
@@ -89,7 +89,7 @@ def test_broken_checkpoints_are_listed_with_their_reason_and_stop_nobody(
     (root / "empty").mkdir()
     (root / "unfinished.tmp").mkdir()
     library = open_library(tiny_synvi, root)
-    assert library.usable == ["good"]
+    assert library.checkpoints.usable == ["good"]
     assert set(library.checkpoints) == {"empty", "good", "half", "old", "pickled", "weightless"}
     for name, entry in library.checkpoints.items():
         assert bool(entry.reason) is (name != "good")
@@ -320,8 +320,8 @@ def test_the_default_checkpoint_is_our_own_else_one_with_the_generator_else_the_
             entries[name] = replace(entry, name=name, card=card)
         broken = replace(entry, name="a-broken", card=None, reason="broken")
         there = Library({"a-broken": broken, **entries}, library.collections, library.device)
-        assert there.default_checkpoint == there.usable[0]
-        return there.usable
+        assert there.default_checkpoint == there.checkpoints.usable[0]
+        return there.checkpoints.usable
 
     assert usable(copy="copy", middle="middle", other="mun", **{"mun-resnet18-w0.5": "mun"}) == [
         "mun-resnet18-w0.5",
@@ -349,8 +349,9 @@ def test_a_budget_says_what_the_card_says_and_sorts_by_numbers(library: Library)
     for odd in (None, "many", {"train": 3}, {"train": {"identities": "4000"}}):
         assert trained("odd", 9000, odd).budget == f"{size}, 9,000 steps of 32 pairs"
     assert [one.name for one in by_budget(entries)] == ["mun-tiny", "a", "b", "c"]
-    assert budget_note(entries[1:3]) == ""
-    assert "different budgets" in budget_note(entries)
+    of_them = Library({one.name: one for one in entries}, {}, library.device)
+    assert of_them.budget_note(["b", "a"]) == ""
+    assert "different budgets" in of_them.budget_note(["a", "c"])
 
 
 def test_a_shrunk_image_keeps_its_proportions_and_a_small_one_its_pixels() -> None:

@@ -33,7 +33,7 @@ LIMIT = 3.0  # seconds, 95th percentile of a retrieval
 @pytest.fixture(scope="module")
 def choices(tiny_synvi: Path, two_checkpoints: Path) -> Choices:
     library = open_library(tiny_synvi, two_checkpoints)
-    return Choices(library, 18, library.usable)
+    return Choices(library, 18, library.checkpoints.usable)
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,7 @@ def test_memory_stays_flat(tiny_synvi: Path, two_checkpoints: Path, choices: Cho
 def test_fifty_visitors_while_a_run_trains(tmp_path: Path, attacked: bool) -> None:
     data, folder = ROOT / "assets" / "synvi", ROOT / "checkpoints"
     library = open_library(data, folder)
-    choices = Choices(library, 60, library.usable[:2])
+    choices = Choices(library, 60, library.checkpoints.usable[:2])
     flags = ["--data", str(data), "--checkpoints", str(folder)]
     with start(tmp_path, flags, {"MUN_TRAIN": "on"}) as running:
         asyncio.run(warm(running, choices))

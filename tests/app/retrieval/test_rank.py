@@ -12,7 +12,6 @@ import pytest
 
 from app.about import status
 from app.library import Library, open_library
-from app.library.checkpoints import fair_partner
 from app.library.collection import Direction, Terms
 from app.library.ranking import Item, Order, opening, ordered
 from app.retrieval.browse import Browse, disagreement, listed, pick
@@ -66,7 +65,7 @@ def test_the_other_direction_ranks_infrared_images_by_the_same_rules(
     rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
     gallery = collection.gallery(protocol, 2, Direction.VISIBLE_TO_INFRARED, shots)
     assert {image.camid for image in gallery} == {3, 6}
-    for query in collection.asked(protocol, Direction.VISIBLE_TO_INFRARED).samples[::7]:
+    for query in collection.asked[protocol, Direction.VISIBLE_TO_INFRARED].samples[::7]:
         result = ask(library, query=query.key, top_k=100, protocol=protocol, trial=2, direction="v2i", shots=shots)
         cosines = [float(rows[collection.rows[query.key]] @ rows[collection.rows[image.key]]) for image in gallery]
         kept = [index for index, image in enumerate(gallery) if SITES[image.camid] != SITES[query.camid]]
@@ -283,11 +282,8 @@ def test_every_move_is_that_of_two_rankings(four: Library) -> None:
 
 
 def test_the_fair_partner_has_two_modalities_and_the_same_budget(four: Library) -> None:
-    entries = four.checkpoints.values()
-    assert fair_partner(entries, "mun-tiny") == "third-tiny"
-    assert fair_partner(entries, "third-tiny") == "mun-tiny"
-    assert fair_partner(entries, "trained-tiny") == ""
-    assert fair_partner(entries, "nobody") == ""
+    partners = four.checkpoints.partners
+    assert (partners["mun-tiny"], partners["third-tiny"], partners["trained-tiny"]) == ("third-tiny", "mun-tiny", "")
     assert Browse.read({}, four).others(four) == ("third-tiny",)
     assert Browse.read({"compare": ("partner", "third-tiny", "other-tiny")}, four).others(four) == (
         "third-tiny",

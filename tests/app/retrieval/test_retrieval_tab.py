@@ -83,7 +83,7 @@ def test_another_data_set_brings_its_own_protocol_and_query(
     values = {**Browse.read({"pid": 13, "shots": 2}, both).model_dump(), "data": "sysu"}
     request, wrong = Browse.repair(values, both)
     assert (request.data, request.protocol, request.shots, request.pid) == ("sysu", "sysu-all", 1, 0)
-    assert request.query in other.asked(other.protocols[0]).rows
+    assert request.query in other.asked[other.protocols[0], "i2v"].rows
     assert set(wrong) == {"protocol", "shots", "pid", "query"}
     assert wrong["shots"] == "expected shots to be one of 1, as many as SYSU-MM01 allows; got 2"
     assert "synthetic" not in piece(answer(both, request, Press(do="again")), "retrieval-scores")
@@ -198,7 +198,7 @@ def test_corrupted_images_are_ranked_and_named(ready: Library) -> None:
 
 def test_a_corrupted_query_is_shown_as_it_is_asked(ready: Library) -> None:
     ready.embeddings("mun-tiny", "synvi", Corruption("contrast", 5))
-    values = {"direction": "v2i", "query": ready.collections["synvi"].asked("synvi-all", "v2i").samples[3].key}
+    values = {"direction": "v2i", "query": ready.collections["synvi"].asked["synvi-all", "v2i"].samples[3].key}
     views = [press(ready, {**values, **more}) for more in ({"corruption": "contrast", "severity": 5}, {})]
     strips, results = ([piece(one, name) for one in views] for name in ("query-browser", "ranking"))
     pictures = [set(re.findall(r'src="(data:[^"]+)"', drawn)) for drawn in (*strips, *results)]

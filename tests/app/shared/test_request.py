@@ -56,7 +56,8 @@ class Everything(Request):
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Serve an app with two functions made of requests, without a page."""
-    library: Any = type("Fake", (), {"models": ["mun"], "checkpoints": {"mun": type("Entry", (), {"title": "MUN"})}})()
+    entries = type("Entries", (dict,), {"models": ["mun"]})(mun=type("Entry", (), {"title": "MUN"}))
+    library: Any = type("Fake", (), {"checkpoints": entries})()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         with gr.Blocks() as demo:

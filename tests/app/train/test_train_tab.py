@@ -112,7 +112,7 @@ def test_a_run_from_start_over_a_restart_to_deletion(training: Training, tiny_sy
     assert told["metrics"]
     assert [line.split()[3] for line in told["command"]] == ["train"]
     assert str(queue.root) not in json.dumps(told)
-    assert library.usable == ["mun-tiny", run]
+    assert library.checkpoints.usable == ["mun-tiny", run]
     assert Retrieve.read({"checkpoint": run}, library).checkpoint == run
     assert library.embeddings(run, "synvi").shape[1] > 0
     listed = tab.look(queue, library, Look())
@@ -148,11 +148,11 @@ def test_a_run_from_start_over_a_restart_to_deletion(training: Training, tiny_sy
     queue.close()
     again = Training(open_library(tiny_synvi, tiny_checkpoint), Queue(tmp_path / "runs", ON), training.tokens)
     tab.offer_models(again.queue, again.library)
-    assert again.library.usable == ["mun-tiny", run]
+    assert again.library.checkpoints.usable == ["mun-tiny", run]
     assert again.library.default_checkpoint == "mun-tiny"
     gone = again.press("delete", run=run)
     assert (dict(gone.tokens), again.tokens, gone.request.run) == ({run: None}, {}, "")
-    assert again.library.usable == ["mun-tiny"]
+    assert again.library.checkpoints.usable == ["mun-tiny"]
     with pytest.raises(ValueError, match="not there any more"):
         again.library.network(run)
     with pytest.raises(ValueError, match="it may have been deleted"):
