@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import TypeVar
 
 from tqdm import tqdm
 
-__all__ = ["Progress", "tracked"]
+__all__ = ["Progress", "run_through", "tracked"]
 
 T = TypeVar("T")
 LINE_SECONDS = 30.0
@@ -62,3 +63,10 @@ def tracked(items: Sequence[T], name: str, unit: str, shown: bool = True) -> Ite
         for item in items:
             yield item
             progress.update()
+
+
+def run_through(steps: Generator[int, None, None], total: int | None, name: str, unit: str) -> None:
+    """Do work that says after each step how many units it has finished; it is closed, however it ends."""
+    with Progress(total, name, unit) as progress, closing(steps):
+        for count in steps:
+            progress.update(count)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +46,9 @@ def run(options: argparse.Namespace) -> None:
         ValueError: The data set is not SynVI of this version, there is no such image, or a change makes no sense.
         OSError: The folder cannot be written.
     """
-    change = _change(options)
+    wanted = {field.name: getattr(options, field.name) for field in fields(Change)}
+    given = {name: value for name, value in wanted.items() if value not in (None, [])}
+    change = Change(**{name: READ.get(name.split("_")[-1], float)(value) for name, value in given.items()})
     plan = Plan.from_manifest(read_json(options.data / "manifest.json"))
     result = counterfactual(plan.recipe_of(options.image), change)
     different = (result.before != result.after).any(2)
@@ -55,11 +59,7 @@ def run(options: argparse.Namespace) -> None:
         facts = {
             "image": options.image,
             "dataset": plan.command,
-            "change": {
-                field.name: getattr(options, field.name)
-                for field in fields(Change)
-                if getattr(options, field.name) not in (None, [])
-            },
+            "change": given,
             "changed_pixels": int(different.sum()),
             "mask_pixels": int(result.mask.sum()),
         }
@@ -68,41 +68,20 @@ def run(options: argparse.Namespace) -> None:
     print(f"{options.out}: {seen}")
 
 
-def _change(options: argparse.Namespace) -> Change:
-    """Read the change that the options ask for.
-
-    Raises:
-        ValueError: There is none, or one makes no sense.
-    """
-    return Change(
-        without=tuple(options.without),
-        upper_pattern=_pattern(options.upper_pattern),
-        lower_pattern=_pattern(options.lower_pattern),
-        upper_colour=_colour(options.upper_colour),
-        lower_colour=_colour(options.lower_colour),
-        bag_colour=_colour(options.bag_colour),
-        upper_infrared=options.upper_infrared,
-        lower_infrared=options.lower_infrared,
-        bag_infrared=options.bag_infrared,
-        yaw=None if options.yaw is None else math.radians(options.yaw),
-    )
-
-
-def _pattern(name: str | None) -> Pattern | None:
-    if name is None:
-        return None
+def _pattern(name: str) -> Pattern:
     if name not in list(Pattern):
         raise ValueError(f"expected one of the patterns {PATTERNS}; got {name!r}")
     return Pattern(name)
 
 
-def _colour(text: str | None) -> tuple[float, float, float] | None:
-    if text is None:
-        return None
+def _colour(text: str) -> tuple[float, ...]:
     if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
         raise ValueError(f"expected a colour as #rrggbb, got {text[:40]!r}")
-    red, green, blue = bytes.fromhex(text.removeprefix("#"))
-    return red / 255, green / 255, blue / 255
+    return tuple(part / 255 for part in bytes.fromhex(text.removeprefix("#")))
+
+
+# How a flag becomes a field of `Change`, by the last word of its name; others are numbers.
+READ: dict[str, Callable[[Any], Any]] = {"without": tuple, "pattern": _pattern, "colour": _colour, "yaw": math.radians}
 
 
 def _save(path: Path, image: NDArray[np.uint8]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from mun.progress import Progress
+from mun.progress import run_through
 from mun.synvi import LEVELS, SHAPES, Knobs, Plan, level_of, write
 
 __all__ = ["add_arguments", "run"]
@@ -82,13 +82,8 @@ def run(options: argparse.Namespace) -> None:
         **counts,
     )
     workers = (os.cpu_count() or 1) if options.workers is None else options.workers
-    steps = write(plan, options.out, workers)
-    with _terminate_as_interrupt(), Progress(plan.total, "synvi", "image") as progress:
-        try:
-            for count in steps:
-                progress.update(count)
-        finally:
-            steps.close()
+    with _terminate_as_interrupt():
+        run_through(write(plan, options.out, workers), plan.total, "synvi", "image")
     print(f"{options.out}: {plan.total} images of {sum(plan.counts.values())} identities")
 
 

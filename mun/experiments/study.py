@@ -15,7 +15,7 @@ from mun.data.source import Source
 from mun.data.sources import read_source
 from mun.experiments.runs import PlannedRun, config_of
 from mun.experiments.tables import EXPERIMENTS, Experiment, Row, Setting
-from mun.progress import Progress
+from mun.progress import run_through
 from mun.structures import Split
 from mun.synvi import Plan, level_of, write
 from mun.training.run import FORMAT, RunSettings
@@ -50,13 +50,7 @@ def render_setting(setting: Setting, source: Path, target: Path) -> None:
         if there is None or Plan.from_manifest(there) != plan:
             raise ValueError(f"expected the data of setting {setting.name} at {target}, found something else there")
         return
-    steps = write(plan, target, os.cpu_count() or 1)
-    with Progress(None, setting.name, "image") as progress:
-        try:
-            for count in steps:
-                progress.update(count)
-        finally:
-            steps.close()
+    run_through(write(plan, target, os.cpu_count() or 1), None, setting.name, "image")
 
 
 @dataclass(frozen=True)

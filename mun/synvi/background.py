@@ -8,7 +8,7 @@ from mun.structures import Modality
 from mun.synvi.camera import Camera
 from mun.synvi.rays import View
 from mun.synvi.scene import Occluder, Scene
-from mun.synvi.site import Site, Tone
+from mun.synvi.site import Floor, Site, Tone
 from mun.synvi.solids import Floats, exact
 
 __all__ = ["background", "occlusion"]
@@ -42,13 +42,13 @@ def _tone(tone: Tone, modality: Modality) -> Floats:
     return np.array(channels, np.float32)[:, None, None]
 
 
-def _floor(site: Site, x: Floats, z: Floats, modality: Modality) -> Floats:
-    cell_x, cell_z = np.floor(x / site.tile), np.floor(z / site.tile)
-    near = np.minimum(np.abs(x / site.tile - np.round(x / site.tile)), np.abs(z / site.tile - np.round(z / site.tile)))
-    joint = np.clip(1.2 - near * site.tile * 45, 0, 1) * np.float32(0.8)
-    grain = 1 + site.speckle * (2 * _noise(x * 9, z * 9, 3) - 1) + 0.12 * (2 * _hash(cell_x, cell_z, 5) - 1)
-    base = _tone(site.floor, modality)
-    colour: Floats = (base + (_tone(site.joint, modality) - base) * joint) * grain
+def _tiles(floor: Floor, x: Floats, z: Floats, modality: Modality) -> Floats:
+    u, v = x / floor.tile, z / floor.tile
+    near = np.minimum(np.abs(u - np.round(u)), np.abs(v - np.round(v)))
+    joint = np.clip(1.2 - near * floor.tile * 45, 0, 1) * np.float32(0.8)
+    grain = 1 + floor.speckle * (2 * _noise(x * 9, z * 9, 3) - 1) + 0.12 * (2 * _hash(np.floor(u), np.floor(v), 5) - 1)
+    base = _tone(floor.tone, modality)
+    colour: Floats = (base + (_tone(floor.joint, modality) - base) * joint) * grain
     return colour
 
 
@@ -60,19 +60,20 @@ def _wall(site: Site, x: Floats, y: Floats, modality: Modality) -> Floats:
         inside: Floats = np.clip(np.minimum(value - low, high - value) * 25 + 0.5, 0, 1)
         return inside
 
-    colour = np.broadcast_to(_tone(site.wall, modality), (len(_tone(site.wall, modality)), *x.shape))
+    opening, pillar, base = site.opening, site.pillar, _tone(site.wall, modality)
+    colour = np.broadcast_to(base, (len(base), *x.shape))
     if site.leaves:
         dark = 0.35 + 1.3 * _noise(x * 5, y * 5, 7) * _noise(x * 1.7, y * 1.7, 8)
         colour = colour * (1 + site.leaves * (dark - 1))
-    place = x / site.opening_every
-    inside = between((place - np.floor(place)) * site.opening_every, 0.3, 0.3 + site.opening_width)
+    place = x / opening.every
+    inside = between((place - np.floor(place)) * opening.every, 0.3, 0.3 + opening.width)
     glow = 0.6 + 0.8 * _hash(np.floor(place), np.zeros_like(place), 11)
-    colour = paint(colour, site.opening, inside * between(y, *site.opening_span)) * (1 + 0.6 * (glow - 1) * inside)
+    colour = paint(colour, opening.tone, inside * between(y, *site.opening_span)) * (1 + 0.6 * (glow - 1) * inside)
     colour = paint(
         colour, site.dado, np.clip((site.dado_height - y) * 25, 0, 1) * (1 - inside * (site.opening_span[0] < 0.3))
     )
-    place = x / site.pillar_every
-    colour = paint(colour, site.pillar, between((place - np.floor(place)) * site.pillar_every, 0.0, site.pillar_width))
+    place = x / pillar.every
+    colour = paint(colour, pillar.tone, between((place - np.floor(place)) * pillar.every, 0.0, pillar.width))
     return colour * (0.85 + 0.3 * _noise(x * 1.1, y * 1.1, 9))
 
 
@@ -115,7 +116,7 @@ def background(site: Site, camera: Camera, scene: Scene, view: View, feet: Float
     ground = which == 0
     modality = camera.modality
     wall = _wall(site, np.where(which == 1, x + 3 * sway, z + 3 * along + 40), y, modality)
-    colour = np.where(ground, _floor(site, x + 3 * sway, z + along, modality), wall)
+    colour = np.where(ground, _tiles(site.floor, x + 3 * sway, z + along, modality), wall)
     if modality is Modality.INFRARED:
         away = camera.distance / depth
         lit = camera.key * away * away * np.where(ground, 0.5, 0.8) + camera.ambient

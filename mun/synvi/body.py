@@ -126,19 +126,6 @@ def pose_body(build: Build, pose: Pose) -> Skeleton:
     ground = np.minimum(joints[2, :, 1] - 0.045 * tall, joints[3, :, 1] - 0.02 * tall).min()
     for points in (joints, pelvis, neck, skull):
         points[..., 1] -= ground
-    return Skeleton(
-        height=tall,
-        hips=joints[0],
-        knees=joints[1],
-        ankles=joints[2],
-        toes=joints[3],
-        shoulders=joints[4],
-        elbows=joints[5],
-        wrists=joints[6],
-        fingers=joints[7],
-        pelvis=pelvis,
-        neck=neck,
-        skull=skull,
-        trunk=trunk,
-        head=_turn(pose.head_turn),
-    )
+    hips, knees, ankles, toes, shoulders, elbows, wrists, fingers = joints
+    limbs = (hips, knees, ankles, toes, shoulders, elbows, wrists, fingers)
+    return Skeleton(tall, *limbs, pelvis, neck, skull, trunk, _turn(pose.head_turn))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from mun.synvi.camera import expose
 from mun.synvi.plan import Recipe
 from mun.synvi.render import illuminate
 from mun.synvi.trace import trace
-from mun.synvi.wardrobe import Colour, Garment, Identity, Pattern
+from mun.synvi.wardrobe import Colour, Identity, Pattern
 
 __all__ = ["REMOVABLE", "Change", "Counterfactual", "changed", "counterfactual"]
 
@@ -26,6 +27,7 @@ WITHOUT: dict[str, Callable[[Identity], Identity]] = {
     "hood": lambda identity: replace(identity, upper=replace(identity.upper, hood=False)),
 }
 REMOVABLE = (*WITHOUT, "passer", "occluder")
+PIECES = ("upper", "lower", "bag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Change:
         for thing in self.without:
             if thing not in REMOVABLE:
                 raise ValueError(f"expected something to take away of {', '.join(REMOVABLE)}; got {thing!r}")
-        for name in ("upper", "lower", "bag"):
+        for name in PIECES:
             colour, infrared = getattr(self, f"{name}_colour"), getattr(self, f"{name}_infrared")
             values = [*(colour or ()), *(() if infrared is None else (infrared,))]
             if not all(0 <= value <= 1 for value in values):
@@ -99,24 +101,16 @@ def changed(recipe: Recipe, change: Change) -> Recipe:
             scene = replace(scene, passer=None) if thing == "passer" else replace(scene, occluder=None)
     if change.yaw is not None:
         scene = replace(scene, yaw=change.yaw)
-    upper = _garment(identity.upper, change.upper_pattern, change.upper_colour, change.upper_infrared)
-    lower = _garment(identity.lower, change.lower_pattern, change.lower_colour, change.lower_infrared)
-    bag = identity.bag
-    if change.bag_colour is not None:
-        bag = replace(bag, fabric=replace(bag.fabric, colour=change.bag_colour))
-    if change.bag_infrared is not None:
-        bag = replace(bag, fabric=replace(bag.fabric, infrared=change.bag_infrared))
-    return replace(recipe, identity=replace(identity, upper=upper, lower=lower, bag=bag), scene=scene)
+    pieces = {name: _piece(getattr(identity, name), name, change) for name in PIECES}
+    return replace(recipe, identity=replace(identity, **pieces), scene=scene)
 
 
-def _garment(garment: Garment, pattern: Pattern | None, colour: Colour | None, infrared: float | None) -> Garment:
-    if pattern is not None:
-        garment = replace(garment, pattern=pattern)
-    if colour is not None:
-        garment = replace(garment, fabric=replace(garment.fabric, colour=colour))
-    if infrared is not None:
-        garment = replace(garment, fabric=replace(garment.fabric, infrared=infrared))
-    return garment
+def _piece(piece: Any, name: str, change: Change) -> Any:
+    """Change the pattern, the colour and the reflectance of a garment or of the bag, which has no pattern."""
+    wanted = {what: getattr(change, f"{name}_{what}", None) for what in ("pattern", "colour", "infrared")}
+    given = {what: value for what, value in wanted.items() if value is not None}
+    pattern = {"pattern": given.pop("pattern")} if "pattern" in given else {}
+    return replace(piece, fabric=replace(piece.fabric, **given), **pattern)
 
 
 def counterfactual(recipe: Recipe, change: Change) -> Counterfactual:

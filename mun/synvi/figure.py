@@ -229,16 +229,17 @@ def _bag(identity: Identity, bones: Skeleton) -> list[Solid]:
     if bag.kind == "tote":
         spot = bones.on_trunk(side * (chest + 0.085), 0.06 * tall, -0.03)
         top = bones.shoulders[index] + (0.028 * tall + thick) * UP
-        straps = [
-            cone(Part.BAG, (top, spot + np.array([0.0, 0.14 * size, ahead])), (0.011, 0.011)) for ahead in (-0.07, 0.07)
-        ]
+        straps = _straps(top, spot, 0.14 * size, 0.07, 0.011)
         return [box(Part.BAG, spot, (0.045 * size, 0.16 * size, 0.16 * size), frame), *straps]
     if bag.kind == "handbag":
         hand = bones.fingers[index]
         spot = hand - np.array([0.0, 0.10 + 0.11 * size, 0.0])
-        straps = [
-            cone(Part.BAG, (hand, spot + np.array([0.0, 0.09 * size, ahead])), (0.009, 0.009))
-            for ahead in (-0.08, 0.08)
-        ]
+        straps = _straps(hand, spot, 0.09 * size, 0.08, 0.009)
         return [box(Part.BAG, spot, (0.05 * size, 0.105 * size, 0.15 * size), frame), *straps]
     return []
+
+
+def _straps(top: Floats, spot: Floats, rise: float, apart: float, radius: float) -> list[Solid]:
+    """Hang a bag at `spot` from `top` by two straps, which meet it `rise` higher, `apart` behind and ahead, metres."""
+    ends = (spot + np.array([0.0, rise, ahead]) for ahead in (-apart, apart))
+    return [cone(Part.BAG, (top, end), (radius, radius)) for end in ends]

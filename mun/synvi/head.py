@@ -13,6 +13,8 @@ from mun.synvi.wardrobe import Identity
 __all__ = ["head_of"]
 
 UP = np.array([0.0, 1.0, 0.0])
+# Where a hat's peak or brim sits and its half sizes, in units of a normal body height.
+BRIMS = {"cap": ((0.0, 0.030, 0.068), (0.040, 0.006, 0.042)), "brim": ((0.0, 0.030, 0.0), (0.095, 0.008, 0.1))}
 
 
 def head_of(identity: Identity, bones: Skeleton) -> list[Solid]:
@@ -89,14 +91,9 @@ def _hat(identity: Identity, bones: Skeleton) -> list[Solid]:
     kind, size = identity.hair.hat, 0.5 * bones.height + 0.86
     if kind == "none":
         return []
-    low = {"cap": -0.3, "beanie": -0.05, "brim": -0.3}[kind]
-    solids = [_cap(Part.HAT, bones, {"cap": 1.17, "beanie": 1.22, "brim": 1.18}[kind], (0.0, -0.98, 0.2, low))]
-    if kind == "cap":
-        solids.append(
-            ball(Part.HAT, _spot(bones, (0.0, 0.030, 0.068)), (0.040 * size, 0.006 * size, 0.042 * size), bones.head)
-        )
-    if kind == "brim":
-        solids.append(
-            ball(Part.HAT, _spot(bones, (0.0, 0.030, 0.0)), (0.095 * size, 0.008 * size, 0.1 * size), bones.head)
-        )
+    grow, low = {"cap": (1.17, -0.3), "beanie": (1.22, -0.05), "brim": (1.18, -0.3)}[kind]
+    solids = [_cap(Part.HAT, bones, grow, (0.0, -0.98, 0.2, low))]
+    if kind in BRIMS:
+        place, (wide, high, deep) = BRIMS[kind]
+        solids.append(ball(Part.HAT, _spot(bones, place), (wide * size, high * size, deep * size), bones.head))
     return solids

@@ -168,20 +168,15 @@ class Plan:
             counts = {f"{split}_ids": typed(int, manifest[f"{split}_ids"]) for split in Split}
             name, version = typed(str, manifest["level"]), typed(int, manifest["level_version"])
             rows, columns = (typed(int, length) for length in manifest["size"])
-            images, seed = typed(int, manifest["images_per_camera"]), typed(int, manifest["seed"])
-            truth = typed(bool, manifest.get("truth", False))
-            held = typed(int, manifest.get("held_images_per_camera", 0))  # came later, like the cameras
-            cameras = tuple(typed(int, camid) for camid in manifest.get("cameras", CAMERAS))
-            level = Level(name, version, Knobs(**manifest["knobs"]))
             plan = cls(
-                level,
+                Level(name, version, Knobs(**manifest["knobs"])),
                 **counts,
-                images=images,
+                images=typed(int, manifest["images_per_camera"]),
                 size=(rows, columns),
-                seed=seed,
-                truth=truth,
-                held_images=held,
-                cameras=cameras,
+                seed=typed(int, manifest["seed"]),
+                truth=typed(bool, manifest.get("truth", False)),
+                held_images=typed(int, manifest.get("held_images_per_camera", 0)),  # came later, like the cameras
+                cameras=tuple(typed(int, camid) for camid in manifest.get("cameras", CAMERAS)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"expected a whole manifest of SynVI, got a broken one: {error}") from None

@@ -1,8 +1,6 @@
-"""Render a person: pure functions from an identity, a camera and a scene to an image and its truth."""
+"""Render a person: pure functions from an identity, a camera and a scene to an image."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,43 +12,17 @@ from mun.synvi.levels import Knobs
 from mun.synvi.scene import Scene
 from mun.synvi.shade import light_of_person
 from mun.synvi.site import SITES
-from mun.synvi.solids import Floats, Part
+from mun.synvi.solids import Floats
 from mun.synvi.trace import FINER, Trace, checked_size, trace
 from mun.synvi.wardrobe import Identity
 
-__all__ = ["Rendering", "hidden_by", "illuminate", "render", "render_background", "render_image"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rendering:
-    """An image with its truth.
-
-    Attributes:
-        image: RGB, uint8, `(H, W, 3)`; in infrared three equal channels.
-        parts: Values of `Part`, uint8, `(H, W)`.
-        depth: Distance along the camera's axis, metres, float32, `(H, W)`; infinite where no person is.
-    """
-
-    image: NDArray[np.uint8]
-    parts: NDArray[np.uint8]
-    depth: Floats
+__all__ = ["hidden_by", "illuminate", "render_background", "render_image"]
 
 
 def render_image(
     identity: Identity, camera: Camera, scene: Scene, size: tuple[int, int] = (128, 64), knobs: Knobs | None = None
 ) -> NDArray[np.uint8]:
-    """Render one image, before its JPEG; see `render`.
-
-    Returns:
-        RGB, uint8, `(H, W, 3)`; in infrared three equal channels.
-    """
-    return render(identity, camera, scene, size, knobs).image
-
-
-def render(
-    identity: Identity, camera: Camera, scene: Scene, size: tuple[int, int] = (128, 64), knobs: Knobs | None = None
-) -> Rendering:
-    """Render one image and its truth.
+    """Render one image, before its JPEG.
 
     Nothing is drawn here: the same arguments give the same bytes, and an identity with one thing changed gives the same
     image but for that thing.
@@ -63,18 +35,14 @@ def render(
         knobs: Noise and resolution count here; the defaults where None.
 
     Returns:
-        The image, the part mask and the depth.
+        RGB, uint8, `(H, W, 3)`; in infrared three equal channels.
 
     Raises:
         ValueError: `size` is out of bounds.
     """
     knobs = knobs or Knobs()
-    traced = trace(identity, camera, scene, size)
-    light, hidden = illuminate(identity, camera, scene, traced)
-    image = expose(camera, scene, light, knobs.noise, knobs.resolution)
-    parts = traced.parts
-    parts[hidden > 0.5] = Part.OCCLUDER
-    return Rendering(image, parts, np.where(traced.solid < 0, np.float32(np.inf), traced.depth[::FINER, ::FINER]))
+    light, _ = illuminate(identity, camera, scene, trace(identity, camera, scene, size))
+    return expose(camera, scene, light, knobs.noise, knobs.resolution)
 
 
 def render_background(

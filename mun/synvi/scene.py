@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -124,7 +124,8 @@ def _blend(shared: Scene, own: Scene, share: float, coin: float) -> Scene:
     chosen = own if coin < share else shared
     a, b = shared.pose, own.pose
     elbows = (mix(a.elbows[0], b.elbows[0]), mix(a.elbows[1], b.elbows[1]))
-    return Scene(
+    return replace(
+        own,
         yaw=turn(shared.yaw, own.yaw),
         pose=Pose(
             turn(a.phase, b.phase), mix(a.stride, b.stride), mix(a.lean, b.lean), mix(a.head_turn, b.head_turn), elbows
@@ -135,11 +136,7 @@ def _blend(shared: Scene, own: Scene, share: float, coin: float) -> Scene:
         position=chosen.position,
         passer=chosen.passer,
         occluder=chosen.occluder,
-        exposure=own.exposure,
-        light_turn=own.light_turn,
-        tint=own.tint,
         folds=chosen.folds,
-        noise_key=own.noise_key,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import signal
-from collections.abc import Generator, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import groupby, islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -63,13 +64,13 @@ def write(plan: Plan, out: Path, workers: int) -> Generator[int, None, None]:
         pids = plan.pids()
         tasks = [Task(plan, root, split, number, pid) for split in pids for number, pid in enumerate(pids[split])]
         _write_lists(plan, root)
-        done = _in_turn(tasks) if workers == 1 else _at_once(tasks, min(workers, len(tasks)))
-        with closing(done):
-            if plan.truth:
-                yield from _gather_truth(tasks, done)
-            else:
-                for _, count in done:
-                    yield count
+        with closing(_in_turn(tasks) if workers == 1 else _at_once(tasks, min(workers, len(tasks)))) as done:
+            for split, group in groupby(zip(tasks, done, strict=True), key=lambda pair: pair[0].split):
+                with TruthFile(root / "truth" / f"{split}.zip") if plan.truth else nullcontext() as truth:
+                    for task, count in group:
+                        if truth is not None:  # what the workers left of each person becomes one file per split
+                            truth.take(task.leaf)
+                        yield count
 
 
 def _write_lists(plan: Plan, root: Path) -> None:
@@ -103,46 +104,24 @@ def _line(pids: list[int]) -> str:
     return ",".join(str(pid) for pid in pids) + "\n" if pids else ""
 
 
-def _in_turn(tasks: list[Task]) -> Generator[tuple[Task, int], None, None]:
+def _in_turn(tasks: list[Task]) -> Generator[int, None, None]:
     for task in tasks:
-        yield task, _write_person(task)
+        yield _write_person(task)
 
 
-def _at_once(tasks: list[Task], workers: int) -> Generator[tuple[Task, int], None, None]:
+def _at_once(tasks: list[Task], workers: int) -> Generator[int, None, None]:
     """Spread tasks over processes, two waiting for each, so that an interruption has little to wait for."""
     waiting = iter(tasks)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interrupts_to_parent)
     try:
-        running: dict[Future[int], Task] = {
-            pool.submit(_write_person, task): task for task in islice(waiting, 2 * workers)
-        }
+        running = deque(pool.submit(_write_person, task) for task in islice(waiting, 3 * workers))
         while running:
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                task = running.pop(future)
-                running |= {pool.submit(_write_person, following): following for following in islice(waiting, 1)}
-                yield task, future.result()
+            yield running.popleft().result()
+            running.extend(pool.submit(_write_person, task) for task in islice(waiting, 1))
     except BrokenProcessPool:
         raise OSError("a worker process died; is there enough memory? try fewer with --workers") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _gather_truth(tasks: list[Task], done: Iterator[tuple[Task, int]]) -> Iterator[int]:
-    """Move what the workers left of each person into one file per split, in the order of the tasks."""
-    finished: set[int] = set()
-    todo = iter(tasks)
-    following = next(todo, None)
-    with ExitStack() as stack:
-        writers: dict[Split, TruthFile] = {}
-        for task, count in done:
-            finished.add(task.pid)
-            while following is not None and following.pid in finished:
-                if following.split not in writers:
-                    path = task.root / "truth" / f"{following.split}.zip"
-                    writers[following.split] = stack.enter_context(TruthFile(path))
-                writers[following.split].take(following.leaf)
-                following = next(todo, None)
-            yield count
 
 
 def _leave_interrupts_to_parent() -> None:

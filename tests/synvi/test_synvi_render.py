@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from mun.structures import Modality, Split
-from mun.synvi import CAMERAS, Identity, Key, Knobs, Part, draw_identity, draw_scene, render, render_image
-from mun.synvi.camera import Camera
+from mun.synvi import CAMERAS, Identity, Key, Knobs, Part, Recipe, Scene, Truth, draw_identity, draw_scene, truth_of
 from mun.synvi.wardrobe import Bag, Fabric
 
 SIZE = (128, 64)
@@ -22,18 +21,29 @@ def person(number: int = 0, seed: int = 0) -> Identity:
 
 
 def image(identity: Identity, camid: int = 1, index: int = 0) -> np.ndarray:
-    return render_image(identity, CAMERAS[camid], draw_scene(key(camid=camid, index=index)), SIZE)
+    return recipe(identity, camid, draw_scene(key(camid=camid, index=index))).image()
+
+
+def recipe(
+    identity: Identity, camid: int, scene: Scene, size: tuple[int, int] = SIZE, knobs: Knobs | None = None
+) -> Recipe:
+    return Recipe(identity, CAMERAS[camid], scene, size, knobs or Knobs())
+
+
+def truth(identity: Identity, camid: int, scene: Scene, size: tuple[int, int] = SIZE) -> Truth:
+    return truth_of(recipe(identity, camid, scene, size))
 
 
 @pytest.mark.parametrize("camid", CAMERAS)
 @pytest.mark.parametrize("size", [(128, 64), (64, 48), (33, 32), (256, 128)])
 def test_image_has_shape_and_contrast(camid: int, size: tuple[int, int]) -> None:
-    out = render(person(), CAMERAS[camid], draw_scene(key(camid=camid)), size)
-    assert out.image.shape == (*size, 3)
-    assert out.image.dtype == np.uint8
-    assert out.image.std() > 8
-    assert out.parts.shape == out.depth.shape == size
-    gray = (out.image == out.image[..., :1]).all()
+    scene = draw_scene(key(camid=camid))
+    out, seen = recipe(person(), camid, scene, size).image(), truth(person(), camid, scene, size)
+    assert out.shape == (*size, 3)
+    assert out.dtype == np.uint8
+    assert out.std() > 8
+    assert seen.parts.shape == seen.depth.shape == size
+    gray = (out == out[..., :1]).all()
     assert gray == (CAMERAS[camid].modality is Modality.INFRARED)
 
 
@@ -90,12 +100,13 @@ def test_a_bag_changes_only_what_is_near_it(kind: str, camid: int) -> None:
     without = replace(person(3), bag=Bag("none", Fabric((0.8, 0.2, 0.2), 0.9)))
     carrying = replace(without, bag=replace(without.bag, kind=kind))
     scene = replace(draw_scene(key(3, camid)), yaw=2.4 if kind == "backpack" else 0.3, occluder=None)
-    one, two = (render(p, CAMERAS[camid], scene, SIZE) for p in (without, carrying))
-    changed = (one.image != two.image).any(2)
-    bag = two.parts == Part.BAG
+    one, two = (recipe(p, camid, scene).image() for p in (without, carrying))
+    before, after = (truth(p, camid, scene).parts for p in (without, carrying))
+    changed = (one != two).any(2)
+    bag = after == Part.BAG
     assert bag.sum() > 20
-    assert not (one.parts == Part.BAG).any()
-    near = bag | (one.parts == Part.UPPER) | (two.parts == Part.UPPER)  # straps lie on the upper garment
+    assert not (before == Part.BAG).any()
+    near = bag | (before == Part.UPPER) | (after == Part.UPPER)  # straps lie on the upper garment
     for _ in range(5):
         padded = np.pad(near, 1)
         near = padded[1:-1, 1:-1] | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
@@ -106,29 +117,24 @@ def test_a_bag_changes_only_what_is_near_it(kind: str, camid: int) -> None:
 def test_a_backpack_shows_from_behind_and_hardly_from_the_front() -> None:
     carrying = replace(person(), bag=Bag("backpack", Fabric((0.8, 0.2, 0.2), 0.9)))
     scene = replace(draw_scene(key()), occluder=None)
-    seen = [
-        (render(carrying, CAMERAS[1], replace(scene, yaw=yaw), SIZE).parts == Part.BAG).sum() for yaw in (np.pi, 0.0)
-    ]
+    seen = [(truth(carrying, 1, replace(scene, yaw=yaw)).parts == Part.BAG).sum() for yaw in (np.pi, 0.0)]
     assert seen[0] > 300
     assert seen[1] < 0.15 * seen[0]
 
 
 def test_parts_and_depth_agree() -> None:
-    camera = CAMERAS[1]
-    out = render(person(), camera, replace(draw_scene(key()), occluder=None), SIZE)
+    out = truth(person(), 1, replace(draw_scene(key()), occluder=None))
     anywhere = out.parts > 0
-    assert np.array_equal(anywhere, np.isfinite(out.depth))
-    assert np.abs(out.depth[anywhere] - camera.distance).max() < 1.5
+    assert np.array_equal(anywhere, out.depth > 0)
+    assert np.abs(out.depth[anywhere] / 1000 - CAMERAS[1].distance).max() < 1.5
     assert {Part.UPPER, Part.LOWER, Part.SHOE} <= set(out.parts[anywhere].tolist())
 
 
 def test_without_misalignment_cameras_two_and_three_see_one_instant() -> None:
     knobs = Knobs(misalignment=0.0)
-    truth = [
-        render(person(), CAMERAS[camid], draw_scene(key(camid=camid), knobs), SIZE, knobs).parts for camid in (2, 3)
-    ]
-    usual = [render(person(), CAMERAS[camid], draw_scene(key(camid=camid)), SIZE).parts for camid in (2, 3)]
-    assert np.array_equal(*truth)
+    aligned = [truth(person(), camid, draw_scene(key(camid=camid), knobs)).parts for camid in (2, 3)]
+    usual = [truth(person(), camid, draw_scene(key(camid=camid))).parts for camid in (2, 3)]
+    assert np.array_equal(*aligned)
     assert not np.array_equal(*usual)
 
 
@@ -139,8 +145,8 @@ def test_noise_and_resolution_change_the_grain(knobs: Knobs, quieter: bool) -> N
     def grain(out: np.ndarray) -> float:
         return float(np.abs(np.diff(out.astype(float), axis=1)).mean())
 
-    scene, camera = draw_scene(key(camid=6)), CAMERAS[6]
-    usual, changed = (grain(render_image(person(), camera, scene, SIZE, k)) for k in (Knobs(), knobs))
+    scene = draw_scene(key(camid=6))
+    usual, changed = (grain(recipe(person(), 6, scene, SIZE, k).image()) for k in (Knobs(), knobs))
     assert (changed < usual) == quieter
 
 
@@ -162,14 +168,13 @@ def test_about_six_in_ten_images_of_a_person_share_a_heading() -> None:
 @pytest.mark.parametrize("size", [(16, 64), (128, 600)])
 def test_a_size_out_of_bounds_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="expected `size` between 32 and 512"):
-        render_image(person(), CAMERAS[1], draw_scene(key()), size)
+        recipe(person(), 1, draw_scene(key()), size).image()
 
 
 def test_backgrounds_are_drawn_without_the_person() -> None:
     """Two people in one scene differ only where a person or a shadow is."""
     scene = replace(draw_scene(key()), occluder=None)
-    camera: Camera = CAMERAS[1]
-    outs = [render(replace(person(number), build=person(0).build), camera, scene, SIZE) for number in (0, 1)]
-    differs = (outs[0].image != outs[1].image).any(2)
+    outs = [recipe(replace(person(number), build=person(0).build), 1, scene).image() for number in (0, 1)]
+    differs = (outs[0] != outs[1]).any(2)
     upper_corner = np.s_[:20, :12]
     assert not differs[upper_corner].any()

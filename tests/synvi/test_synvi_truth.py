@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mun.structures import Split
-from mun.synvi import Part, Plan, Recipe, Truth, corresponding, read_truth, render, truth_of, write
+from mun.synvi import Part, Plan, Recipe, Truth, corresponding, read_truth, truth_of, write
 from mun.synvi.scene import Occluder
 
 PLAN = Plan(train_ids=0, val_ids=0, test_ids=30, images=1, seed=11)
@@ -23,15 +23,12 @@ def truths() -> dict[tuple[int, int], Truth]:
     return {(number, camid): truth_of(recipe(number, camid)) for number in range(30) for camid in (2, 3, 6)}
 
 
-def test_parts_and_depth_are_those_of_the_rendering() -> None:
-    for number, camid in ((0, 1), (1, 3), (2, 6)):
-        one = recipe(number, camid)
-        truth = truth_of(one)
-        rendering = render(one.identity, one.camera, one.scene, one.size, one.knobs)
-        np.testing.assert_array_equal(truth.parts, rendering.parts)
+def test_depth_is_there_where_a_person_is(truths: dict[tuple[int, int], Truth]) -> None:
+    for (number, camid), truth in truths.items():
         person = (truth.parts != Part.BACKGROUND) & (truth.parts != Part.OCCLUDER)
         np.testing.assert_array_equal(truth.depth > 0, person)
-        np.testing.assert_allclose(truth.depth[person] / 1000, rendering.depth[person], atol=6e-4)
+        far = truth.depth[person] / 1000
+        assert not len(far) or np.abs(far - recipe(number, camid).camera.distance).max() < 1.5
 
 
 def test_shapes_and_types(truths: dict[tuple[int, int], Truth]) -> None:
