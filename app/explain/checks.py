@@ -1,10 +1,13 @@
-"""Checks of one map: pixels deleted and inserted in its order, layers made random from the top down. Step by step."""
+"""Checks of one map, step by step: pixels deleted and inserted in its order, layers made random from the top down.
+
+And what they come to, with the truth: a sentence, the groups of a bar chart, curves.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
@@ -12,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.explain.explain import Result
 from app.explain.subject import Subject
-from app.explain.truth import random_target
+from app.explain.truth import Share, random_target
 from app.library import Library
 from app.library.maps import LayerMap, Views, reference_of, views_of
+from app.shared.plots import Curve, Plot
 from mun.explain.cams import activation_maps, upsampled
 from mun.explain.faithfulness import (
     Curves,
@@ -32,7 +35,7 @@ from mun.explain.targets import Similarity
 from mun.models.network import Network
 from mun.structures import Modality, Sample
 
-__all__ = ["CURVES", "CascadeStep", "Checked", "NamedCurves", "check"]
+__all__ = ["CURVES", "Bars", "CascadeStep", "Checked", "bars", "check", "plots", "verdict"]
 
 CURVES = ("map", "centre prior", "random weights")
 Floats = NDArray[np.float32]
@@ -54,25 +57,17 @@ class CascadeStep:
 
 
 @dataclass(frozen=True, eq=False)
-class NamedCurves:
-    """The curves of one order of the pixels, by one of `CURVES`."""
-
-    name: str
-    curves: Curves
-
-
-@dataclass(frozen=True, eq=False)
 class Checked:
     """A map that is checked, and what is known of it so far.
 
     Attributes:
         total: Steps to do.
-        curves: Cosine to the target while pixels go or come, in the order of the map and of its two controls.
+        curves: Cosine to the target while pixels go or come, by whose order they do: of `CURVES`.
         steps: How alike the map stays while the network becomes random; none for a slow method.
     """
 
     total: int
-    curves: tuple[NamedCurves, ...] = ()
+    curves: Mapping[str, Curves] = field(default_factory=dict)
     steps: tuple[CascadeStep, ...] = ()
 
     @property
@@ -83,14 +78,14 @@ class Checked:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """Everything that a check needs again and again."""
+    """Everything that a check needs again and again: what the map was made of."""
 
     network: Network
     views: Views
     target: Similarity
     references: tuple[Sample, ...]
     seed: int
-    layer_map: LayerMap
+    one: LayerMap
 
     @classmethod
     def of(cls, library: Library, subject: Subject, one: LayerMap) -> Setting:
@@ -103,27 +98,27 @@ class Setting:
         target = reference_of(library, request.checkpoint, request.data, [other.key for other in references])
         return cls(network, views, target, references, request.seed, one)
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the images."""
-        return self.network.config.height, self.network.config.image_width
+    def enlarged(self, values: Floats) -> Floats:
+        """Bring a map to the size of the images."""
+        larger: Floats = upsampled(values[None], (self.network.config.height, self.network.config.image_width))[0]
+        return larger
 
-    def map_by(self, network: Network, target: Similarity) -> Floats:
-        """Compute the same map by another network, `(h, w)`."""
-        wanted = self.layer_map.layer, self.layer_map.method
-        look = self.views.single if self.layer_map.source == "image" else self.views.pairs[self.layer_map.number]
+    def made_by(self, network: Network) -> Floats:
+        """Compute the same map by a network with random layers, `(h, w)`, which embeds the target anew."""
+        wanted = self.one.layer, self.one.method
+        look = self.views.single if self.one.source == "image" else self.views.pairs[self.one.number]
+        target = random_target(network, self.references)
         values: Floats = activation_maps(network, look, [target], [wanted])[wanted][0]
         return values
 
 
-def check(library: Library, subject: Subject, result: Result, name: str) -> Iterator[Checked]:
-    """Check one of the maps of a result, with a slow method only by pixels in its own and the centre prior's order.
+def check(library: Library, subject: Subject, one: LayerMap) -> Iterator[Checked]:
+    """Check a map, with a slow method only by pixels in its own and the centre prior's order.
 
     Args:
         library: What all visitors share.
-        subject: What the result explains.
-        result: Holds the map.
-        name: Of the map; the last stage of the image where there is none of that name.
+        subject: What it explains.
+        one: The map.
 
     Yields:
         What is known so far, after each step; first nothing.
@@ -131,52 +126,48 @@ def check(library: Library, subject: Subject, result: Result, name: str) -> Iter
     Raises:
         ValueError: An image is broken or gone.
     """
-    setting = Setting.of(library, subject, result.find(name))
-    network, one = setting.network, setting.layer_map
-    orders = pixel_orders(setting)
-    parts = () if one.method.slow else cascade_names(network)
-    if one.source == "image":  # which the generator does not make
+    setting = Setting.of(library, subject, one)
+    network = setting.network
+    orders: dict[str, Callable[[], Floats]] = {
+        "map": lambda: setting.enlarged(one.values),
+        "centre prior": partial(center_prior, (network.config.height, network.config.image_width)),
+        "random weights": lambda: setting.enlarged(setting.made_by(randomised(network, setting.seed))),
+    }
+    parts = cascade_names(network)
+    if one.method.slow:
+        del orders["random weights"]
+        parts = ()
+    if one.source != "pair":  # which the generator does not make
         parts = tuple(part for part in parts if part != "auxiliary")
     checked = Checked(len(orders) + len(parts))
     yield checked
     image, score = scored_picture(setting)
-    for kind, order in orders.items():
-        made = NamedCurves(kind, curves(score, image, order()))
-        checked = replace(checked, curves=(*checked.curves, made))
+    for name, order in orders.items():
+        checked = replace(checked, curves={**checked.curves, name: curves(score, image, order())})
         yield checked
     for part, other in islice(cascade(network, setting.seed), len(parts)):
         checked = replace(checked, steps=(*checked.steps, compare(setting, part, other)))
         yield checked
 
 
-def pixel_orders(setting: Setting) -> dict[str, Callable[[], Floats]]:
-    """Say in which orders pixels go: those of the map, of a centre prior, of the same map by random weights."""
-    one, size = setting.layer_map, setting.size
-
-    def by_chance() -> Floats:
-        chance = randomised(setting.network, setting.seed)
-        values = setting.map_by(chance, random_target(chance, setting.references))
-        larger: Floats = upsampled(values[None], size)[0]
-        return larger
-
-    orders = (lambda: upsampled(one.values[None], size)[0], partial(center_prior, size), by_chance)
-    return dict(zip(CURVES, orders[:2] if one.method.slow else orders, strict=False))
-
-
 def compare(setting: Setting, part: str, network: Network) -> CascadeStep:
     """Compare the map with that of a network that is random down to a part."""
-    one = setting.layer_map
-    values = setting.map_by(network, random_target(network, setting.references))
-    ranks = rank_correlation(values, one.values)
-    larger = [upsampled(made[None], setting.size)[0] for made in (values, one.values)]
-    whole = values.any() and one.values.any()
-    structure = structural_similarity(larger[0], larger[1]) if whole else None
+    values, trained = setting.made_by(network), setting.one.values
+    ranks = rank_correlation(values, trained)
+    whole = values.any() and trained.any()
+    structure = structural_similarity(setting.enlarged(values), setting.enlarged(trained)) if whole else None
     return CascadeStep(part, None if math.isnan(ranks) else ranks, structure)
 
 
 def scored_picture(setting: Setting) -> tuple[Floats, Callable[[Floats], Floats]]:
     """Return the picture under a map, `(3, H, W)`, and what scores changed versions of it: the cosine to the target."""
-    network, views, one = setting.network, setting.views, setting.layer_map
+    network, views, one = setting.network, setting.views, setting.one
+    if one.source == "image":
+        picture = views.single.images[0]
+    elif one.over.startswith("auxiliary"):
+        picture = views.auxiliary[one.number]
+    else:
+        picture = views.pairs[0].images[0][:3] if one.over == "visible" else views.pairs[0].images[0][3:]
 
     def embed(batch: torch.Tensor) -> torch.Tensor:
         if one.source == "image":
@@ -194,10 +185,92 @@ def scored_picture(setting: Setting) -> tuple[Floats, Callable[[Floats], Floats]
             similar: Floats = (rows @ reference).cpu().numpy()
             return similar
 
-    if one.source == "image":
-        picture = views.single.images[0]
-    elif one.over.startswith("auxiliary"):
-        picture = views.auxiliary[one.number]
-    else:
-        picture = views.pairs[0].images[0][:3] if one.over == "visible" else views.pairs[0].images[0][3:]
     return picture.cpu().numpy(), score
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One group of the bar chart: a map and its controls.
+
+    Attributes:
+        title: What is measured.
+        hint: Which way is better.
+        values: Of the map and of each control, by `CURVES`; `None` for an empty map.
+        even: What an even map would have; `None` where that means nothing.
+        top: Value of the longest bar.
+        percent: Whether the values are shares.
+    """
+
+    title: str
+    hint: str
+    values: Mapping[str, float | None]
+    even: float | None
+    top: float
+    percent: bool
+
+
+def bars(share: Share | None, even: float, checked: Checked | None) -> list[Bars]:
+    """Put what is known of a map into the groups of one chart."""
+    groups = []
+    if share is not None:
+        inside = dict(zip(CURVES, (share.trained, share.prior, share.random), strict=True))
+        top = max([even, *(value for value in inside.values() if value is not None)])
+        groups.append(Bars("Energy in the changed region", "more is better", inside, even, top, True))
+    if checked and checked.curves:
+        titles = (("Cosine while its pixels are blurred", "less"), ("Cosine while its pixels come back", "more"))
+        for place, (title, which) in enumerate(titles):
+            areas = {name: one.areas[place] for name, one in checked.curves.items()}
+            groups.append(Bars(title, f"{which} is better", areas, None, max(*areas.values(), 1e-9), False))
+    return groups
+
+
+def verdict(share: Share | None, even: float, checked: Checked | None, label: str) -> str:
+    """Say in a sentence whether a map shows more than its controls do."""
+    if share is not None and share.trained is not None:
+        best = max(even, share.prior or 0, share.random or 0)
+        points_to = "points" if share.trained > best else "does not point"
+        return (
+            f"The map of {label} has {100 * share.trained:.1f} % of its energy there, the best of its controls"
+            f" {100 * best:.1f} %: it {points_to} to what was changed."
+        )
+    if checked is None or len(checked.curves) < len(CURVES) - 1:
+        return ""
+    mine, *others = (one.areas[0] for one in checked.curves.values())
+    return (
+        f"Blurring the brightest pixels of the map of {label} first leaves a mean cosine of {mine:.3f},"
+        f" {'less' if mine < min(others) else 'no less'} than in the order of its controls ({min(others):.3f})."
+    )
+
+
+def plots(checked: Checked) -> list[Plot]:
+    """Choose the curves of the details: deletion, insertion, and likeness while layers become random."""
+    made = []
+    for title in ("deletion", "insertion") if checked.curves else ():
+        lines = {name: getattr(one, title).tolist() for name, one in checked.curves.items()}
+        values = [value for line in lines.values() for value in line]
+        low, high = min(values), max(*values, min(values) + 1e-6)
+        made.append(plot(f"Cosine, {title}", lines, (low, high), ("no pixel", "all pixels")))
+    if checked.steps:
+        likeness = {
+            "Spearman": [1.0, *(step.ranks for step in checked.steps)],
+            "SSIM": [1.0, *(step.structure for step in checked.steps)],
+        }
+        ends, last = ("as trained", "all random"), checked.total - len(checked.curves)
+        made.append(plot("Likeness while layers become random", likeness, (-1, 1), ends, last))
+    return made
+
+
+def plot(
+    title: str,
+    lines: Mapping[str, list[float | None]],
+    bounds: tuple[float, float],
+    ends: tuple[str, str],
+    last: int = 0,
+) -> Plot:
+    """Plot values at 0, 1, …, up to `last`; what is not known is left out, and both ends have a name."""
+    curves = tuple(
+        Curve(name, tuple((place, value) for place, value in enumerate(line) if value is not None))
+        for name, line in lines.items()
+    )
+    last = last or max(map(len, lines.values())) - 1
+    return Plot(title, curves, bounds=bounds, ticks=((0.0, ends[0]), (float(last), ends[1])))

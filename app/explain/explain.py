@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from app.explain.subject import BY_LAYER, Explain, Subject, ranked, subject_of
-from app.explain.truth import Truth, find_truth
+from app.explain.truth import Truth, find_truth, similarities
 from app.library import Library
 from app.library.maps import LayerMap, Views, alike, last_stage, picture_of, pictures_of, reference_of, views_of
 from app.library.pair_encoder import fitted_display
@@ -19,7 +18,6 @@ from app.library.ranking import ImageFacts, Ranked
 from mun.auxiliary.panel import UNIT
 from mun.explain.cams import (
     GENERATOR_LAYERS,
-    Look,
     Method,
     Report,
     activation_maps,
@@ -166,19 +164,22 @@ def explained(library: Library, subject: Subject, report: Report | None = None) 
     stage = request.layers if request.layers in stages else stages[-1]
     if result.target is None or request.layers == "auxiliary" or request.layers in GENERATOR_LAYERS:
         return result
-    method = default_method(stage) if request.method == BY_LAYER else Method(request.method)
-    names = request.checkpoint, request.data
+    names, method = (request.checkpoint, request.data), method_of(request, stage)
     made = alike(library, *names, request.target, request.image, layer=stage, method=method)
     pictures = {**result.pictures, "target": picture_of(library, *names, request.target)}
     return replace(result, maps=(*result.maps, replace(made, source="target", over="target")), pictures=pictures)
 
 
+def method_of(request: Explain, layer: str) -> Method:
+    """Choose how the map of a layer is made."""
+    return default_method(layer) if request.method == BY_LAYER else Method(request.method)
+
+
 def wanted_layers(request: Explain, network: Network, *, paired: bool) -> list[str]:
     """List the layers that a request asks for, of a single image or of a pair."""
     layers = [layer for layer in network.explainable_layers() if paired or layer in network.stages]
-    if request.layers in ("everything", "auxiliary" if paired else "image"):
-        return layers
-    return [layer for layer in layers if layer == request.layers]
+    whole = request.layers in ("everything", "auxiliary" if paired else "image")
+    return [layer for layer in layers if whole or layer == request.layers]
 
 
 def all_maps(
@@ -199,28 +200,12 @@ def all_maps(
     for place, (look, picture, layers) in enumerate(asked):
         chosen = [layer for layer in layers if over in (None, OVER.get(layer, picture))]
         within = part(report, place / len(asked), (place + 1) / len(asked))
-        maps += look_at(network, request, look, target, picture, chosen, within)
+        wanted = {layer: method_of(request, layer) for layer in chosen}.items()
+        made = activation_maps(network, look, [target], wanted, within) if chosen else {}
+        source = "pair" if look.paired else "image"
+        for (layer, method), values in made.items():
+            maps.append(LayerMap(layer, source, OVER.get(layer, picture), method, values[0], look.number))
     return maps
-
-
-def look_at(
-    network: Network,
-    request: Explain,
-    look: Look,
-    target: Similarity,
-    picture: str,
-    layers: list[str],
-    report: Report,
-) -> list[LayerMap]:
-    """Compute the maps of some layers of one look."""
-    by_layer = request.method == BY_LAYER
-    methods = {layer: default_method(layer) if by_layer else Method(request.method) for layer in layers}
-    made = activation_maps(network, look, [target], methods.items(), report) if methods else {}
-    source = "pair" if look.paired else "image"
-    return [
-        LayerMap(layer, source, OVER.get(layer, picture), method, values[0], look.number)
-        for (layer, method), values in made.items()
-    ]
 
 
 def explain(library: Library, subject: Subject, report: Report | None = None) -> Result:
@@ -242,7 +227,7 @@ def explain(library: Library, subject: Subject, report: Report | None = None) ->
         return all_maps(other, request, seen, aim, views.modality.value, part(report, MAPS_SHARE, 1))
 
     truth, words = find_truth(library, subject, network, views, target, maps, again)
-    similarity, *others = similarities(network, views, target)
+    similarity, *others = similarities(network, views, target, len(views.pairs))
     empty = [one.layer for one in maps if not one.values.any()]
     notes = [*subject.notes, words]
     if empty:
@@ -264,15 +249,6 @@ def explain(library: Library, subject: Subject, report: Report | None = None) ->
         truth,
         tuple(filter(None, notes)),
     )
-
-
-def similarities(network: Network, views: Views, target: Similarity) -> list[float]:
-    """Return the cosine of the image and the target, then of each auxiliary image."""
-    with torch.inference_mode():
-        points = network.embed(views.single.images, views.modality)
-        if views.pairs:
-            points = torch.cat([points, network.embed(views.auxiliary, Modality.AUXILIARY)])
-        return [float(target(point)) for point in points]
 
 
 def target_words(subject: Subject) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any, Self
 
 from app.library import Library
@@ -236,38 +238,28 @@ def target_notes(request: Explain, sample: Sample, references: list[Sample]) -> 
 def partner_of(library: Library, request: Explain, sample: Sample, references: list[Sample]) -> tuple[Pair | None, str]:
     """Choose the pair that the auxiliary image is made of, or say in a sentence why there is none.
 
+    The image is paired by the seed; an infrared image has several pairs, and one without the target is preferred.
+
     Raises:
         ValueError: Only the auxiliary image was asked for, and there is none.
     """
     if request.layers == "image":
         return None, ""
-    pair, words = find_partner(library, request, sample, references)
-    if pair is None and request.layers in ("auxiliary", *GENERATOR_LAYERS):
-        raise ValueError(f"expected layers that there are; {words[0].lower()}{words[1:]}")
-    return pair, words
-
-
-def find_partner(
-    library: Library, request: Explain, sample: Sample, references: list[Sample]
-) -> tuple[Pair | None, str]:
-    """Pair the image by the seed; an infrared image has several pairs, and one without the target is preferred."""
     card = library.checkpoints[request.checkpoint].card
     name = card.config.model.auxiliary if card is not None else "none"
-    if not library.network(request.checkpoint).auxiliary.num_images:
-        return (
-            None,
-            f"The checkpoint {request.checkpoint} has no auxiliary modality: there is no generator to look into.",
+    words = f"The checkpoint {request.checkpoint} has no auxiliary modality: there is no generator to look into."
+    pairs = list[Pair]()
+    if library.network(request.checkpoint).auxiliary.num_images:
+        own = [other for other in library.collections[request.data].samples if other.pid == sample.pid]
+        with suppress(ValueError):  # the person is seen in one modality only
+            pairs = [pair for pair in pair_samples(own, seed=request.seed) if sample in (pair.visible, pair.infrared)]
+        words = (
+            f"No image of the other modality pairs with this one of person {sample.pid}: there is no auxiliary image."
         )
-    own = [other for other in library.collections[request.data].samples if other.pid == sample.pid]
-    try:
-        pairs = [pair for pair in pair_samples(own, seed=request.seed) if sample in (pair.visible, pair.infrared)]
-    except ValueError:
-        pairs = []
     if not pairs:
-        return (
-            None,
-            f"No image of the other modality pairs with this one of person {sample.pid}: there is no auxiliary image.",
-        )
+        if request.layers in ("auxiliary", *GENERATOR_LAYERS):
+            raise ValueError(f"expected layers that there are; {words[0].lower()}{words[1:]}")
+        return None, words
     apart = [pair for pair in pairs if not {pair.visible, pair.infrared} & set(references)]
     pair = (apart or pairs)[0]
     partner = pair.infrared if pair.visible == sample else pair.visible
@@ -292,16 +284,13 @@ def first_image(library: Library, checkpoint: str, data: str) -> str:
 
     def choose() -> str:
         library.embeddings(checkpoint, data)
-        items = library.queries(checkpoint, data, terms)
-        plan = plan_of(library, data)
-        carrying = []
+        plan, items = plan_of(library, data), library.queries(checkpoint, data, terms)
         if plan is not None:
-            hits = [item.sample.key for item in items if item.first_hit == 1]
-            recipes = {key: recipe_of(plan, key) for key in hits}
-            carrying = [(key, one) for key, one in recipes.items() if one and one.identity.bag.kind != "none"][:TRIED]
-        for key, recipe in carrying:
-            if plan is not None and find_evidence(recipe, plan.size, (Thing.BAG,), PLAIN_SHARE):
-                return key
+            recipes = ((one.sample.key, recipe_of(plan, one.sample.key)) for one in items if one.first_hit == 1)
+            carrying = ((key, one) for key, one in recipes if one and one.identity.bag.kind != "none")
+            for key, recipe in islice(carrying, TRIED):
+                if find_evidence(recipe, plan.size, (Thing.BAG,), PLAIN_SHARE):
+                    return key
         return opening(items)
 
     return library.cache.get(first_key(library, checkpoint, data), choose, lambda _: 100)

@@ -8,18 +8,18 @@ from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 
-from app.explain.checks import Checked, check
+from app.explain.checks import Checked, bars, check, plots, verdict
 from app.explain.explain import Result, explained, key_of
 from app.explain.subject import GROUPS, LABELS, Explain, Subject, first_image, first_key, subject_of
-from app.explain.verdict import PLOT, bars, plots, verdict
 from app.library import Library
 from app.library.background import Job, Progress
 from app.library.collection import Terms
-from app.library.maps import SCALES, fit_scale, heat_uri, palette, png_uri
+from app.library.maps import SCALES, LayerMap, fit_scale, heat_uri, palette, png_uri
 from app.library.ranking import dealt
 from app.library.thumbnails import STRIP_HEIGHT
 from app.shared.export import Options as FigureOptions
 from app.shared.html import form, how_far, html, prepared
+from app.shared.plots import place_charts
 from app.shared.request import Choice, Switch, Text, Whole, one_of, option
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from mun.explain.cams import GENERATOR_LAYERS, Report
@@ -202,15 +202,15 @@ def draw(library: Library, request: Shown, press: Press) -> Answer:
 
 def checked_by(library: Library, request: Shown, subject: Subject, result: Result, press: Press, kind: str) -> Progress:
     """Check the chosen map in the background; `made` is what is known so far."""
-    name = result.find(request.focus).name
-    key = ("explain-check", *key_of(library, subject.request)[1:], name)
+    one = result.find(request.focus)
+    key = ("explain-check", *key_of(library, subject.request)[1:], one.name)
     if not request.check:
         library.background.stop(key, press.visitor)
         return Progress(stopped=True)
 
     def compute() -> Checked:
         made = Checked(0)
-        for made in check(library, subject, result, name):
+        for made in check(library, subject, one):
             library.background.report(key, made.done, total=made.total, made=made)
         return made
 
@@ -225,15 +225,15 @@ def maps_html(request: Shown, result: Result) -> str:
     """Draw the maps that matter in one row, the others folded."""
     scale, colours = fit_scale(request.scale, result.maps, result.size), palette()
     stops = [f"rgb({red} {green} {blue})" for red, green, blue in colours[np.linspace(0, 255, 12).astype(int)]]
-    groups = {"Auxiliary generator": [one for one in result.maps if one.layer in GENERATOR_LAYERS]}
-    for over in dict.fromkeys(one.over for one in result.maps):
-        own = [one for one in result.maps if one.over == over and one.layer not in GENERATOR_LAYERS]
-        groups[f"Backbone, {over}"] = own
+    groups = dict[str, list[LayerMap]]()
+    for one in sorted(result.maps, key=lambda one: one.layer not in GENERATOR_LAYERS):
+        title = "Auxiliary generator" if one.layer in GENERATOR_LAYERS else f"Backbone, {one.over}"
+        groups.setdefault(title, []).append(one)
     return html(
         "explain_maps.html",
         request=request,
         result=result,
-        groups={title: maps for title, maps in groups.items() if maps},
+        groups=groups,
         heats={one.name: heat_uri(scale.heat(one, result.size), colours) for one in result.maps},
         focus=result.find(request.focus),
         label=label_of,
@@ -285,7 +285,6 @@ def truth_html(request: Shown, result: Result, checking: Progress) -> str:
         checked=checked,
         checking=checking,
         check=request.check,
-        plots=plots(checked) if checked else [],
-        box=PLOT,
+        charts=place_charts(plots(checked)) if checked else [],
         cover=cover,
     )

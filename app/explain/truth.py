@@ -25,7 +25,7 @@ from mun.explain.truth import Evidence, Thing, find_evidence
 from mun.models.network import Network
 from mun.structures import Modality, Sample
 
-__all__ = ["Share", "Truth", "find_truth", "random_target"]
+__all__ = ["Share", "Truth", "find_truth", "random_target", "similarities"]
 
 MAX_REFERENCES = 12  # images of a center that random weights embed
 MakeMaps = Callable[[Network, Views, Similarity], Sequence[LayerMap]]
@@ -61,7 +61,6 @@ class Truth:
         auxiliary_before: Of the auxiliary image and the target; `None` without one.
         auxiliary_after: Made of the changed image and the same partner.
         shares: Of the maps that lie over the image.
-        seed: Of the random weights.
     """
 
     evidence: Evidence
@@ -70,7 +69,6 @@ class Truth:
     auxiliary_before: float | None
     auxiliary_after: float | None
     shares: tuple[Share, ...]
-    seed: int
 
     @property
     def delta(self) -> float:
@@ -127,10 +125,8 @@ def find_truth(
         return None, ""
     plan = plan_of(library, request.data)
     if plan is None:
-        return (
-            None,
-            "Only SynVI can render an image again with one thing changed: there is no truth to check against here.",
-        )
+        words = "Only SynVI can render an image again with one thing changed: there is no truth to check against here."
+        return None, words
     things = tuple(Thing) if request.change == AUTOMATIC else (Thing(request.change),)
     size = (network.config.height, network.config.image_width)
     recipe = recipe_of(plan, subject.sample.key)
@@ -142,20 +138,21 @@ def find_truth(
         return None, f"This image shows {what}: there is nothing to check the maps against."
     over = [one for one in maps if one.over == views.modality]
     shares = measure_shares(network, views, subject, evidence, over, make)
-    before, after = (similar(network, views, target, pixels) for pixels in (evidence.before, evidence.after))
-    return Truth(evidence, before[0], after[0], before[1], after[1], shares, request.seed), ""
+    found = []
+    for pixels in (evidence.before, evidence.after):
+        changed = views.replaced(network, to_images(torch.from_numpy(np.array(pixels))[None])[0])
+        found.append(similarities(network, changed, target, min(1, len(views.pairs))))
+    auxiliary = [next(iter(cosines[1:]), None) for cosines in found]
+    return Truth(evidence, found[0][0], found[1][0], auxiliary[0], auxiliary[1], shares), ""
 
 
-def similar(
-    network: Network, views: Views, target: Similarity, pixels: NDArray[np.uint8]
-) -> tuple[float, float | None]:
-    """Put pixels in the place of the image: the cosine of image and target, and of the auxiliary image and target."""
-    changed = views.replaced(network, to_images(torch.from_numpy(np.array(pixels))[None])[0])
+def similarities(network: Network, views: Views, target: Similarity, count: int) -> list[float]:
+    """Return the cosine of the image and the target, then of the first `count` auxiliary images."""
     with torch.inference_mode():
-        own = float(target(network.embed(changed.single.images, changed.modality)[0]))
-        if not changed.pairs:
-            return own, None
-        return own, float(target(network.embed(changed.auxiliary[:1], Modality.AUXILIARY)[0]))
+        points = network.embed(views.single.images, views.modality)
+        if count:
+            points = torch.cat([points, network.embed(views.auxiliary[:count], Modality.AUXILIARY)])
+        return [float(target(point)) for point in points]
 
 
 def measure_shares(

@@ -1,20 +1,18 @@
-"""Curves of training runs: which are shown, where they stand in a chart of the page, and how they leave it."""
+"""Curves of training runs: which are shown, and how they leave the page."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from app.shared.export import described_csv
 from app.shared.plots import Curve, Plot
 from app.train.status import Status
 
-__all__ = ["SIZE", "overlay_plots", "place_charts", "run_plots", "write_curves"]
+__all__ = ["overlay_plots", "run_plots", "write_curves"]
 
 MOST_POINTS = 120  # of a curve
 LOSSES = ("total", "identity", "identity_alignment", "modality_alignment", "triplet")
-SIZE = {"width": 320, "height": 170, "left": 40, "right": 310, "top": 8, "base": 150}  # of a chart in its drawing
 SYNTHETIC = "SynVI is synthetic: its scores are no evidence about real streets."
 Lines = Sequence[dict[str, float]]
 
@@ -57,59 +55,6 @@ def overlay_plots(runs: Sequence[Status]) -> tuple[Plot, ...]:
     over = [(title, [curves_of(run.validations, {key: run.run}, 100) for run in runs]) for title, key in scores]
     over.append(("Total loss", [curves_of(run.metrics, {"total": run.run}) for run in runs]))
     return measured(*(Plot(title, tuple(one for (one,) in curves)) for title, curves in over))
-
-
-def place_charts(plots: Sequence[Plot], steps: int | None = None) -> list[dict[str, Any]]:
-    """Place the curves, ticks and marks of plots in their drawings on the page.
-
-    Args:
-        plots: What is drawn.
-        steps: Right end of every chart; by default the last step drawn.
-
-    Returns:
-        For each plot `paths` (name, path, last point, last value), `ticks_x` and `ticks_y` (place, label), `mark`.
-    """
-    return [place_chart(plot, steps) for plot in plots]
-
-
-def place_chart(plot: Plot, steps: int | None) -> dict[str, Any]:
-    """Place one chart."""
-    points = [point for curve in plot.curves for point in curve.points]
-    last = max([steps or 0, *(step for step, _ in points), 1])
-    low, high = plot.bounds or bounds_of([value for _, value in points] + ([plot.mark[0]] if plot.mark else []))
-
-    def place(step: float, value: float) -> tuple[float, float]:
-        share = (min(max(value, low), high) - low) / (high - low)
-        x = SIZE["left"] + step / last * (SIZE["right"] - SIZE["left"])
-        return round(x, 1), round(SIZE["base"] - share * (SIZE["base"] - SIZE["top"]), 1)
-
-    paths = []
-    for curve in plot.curves:
-        placed = [place(*point) for point in curve.points]
-        path = "M" + "L".join(f"{x:g},{y:g}" for x, y in placed) if placed else ""
-        value = written(curve.points[-1][1]) if placed else "none yet"
-        paths.append((curve.name, path, placed[-1] if placed else (-9.0, -9.0), value))
-    return {
-        "title": plot.title,
-        "paths": paths,
-        "ticks_x": [(place(step, low)[0], f"{step:,.{int(step % 1 > 0)}f}") for step in (0.0, last / 2, last)],
-        "ticks_y": [(place(0.0, value)[1], written(value)) for value in (low, (low + high) / 2, high)],
-        "mark": (place(0.0, plot.mark[0])[1], plot.mark[1]) if plot.mark else None,
-    }
-
-
-def bounds_of(values: Sequence[float]) -> tuple[float, float]:
-    """Choose the range of an axis: from 0, because everything drawn here is a positive quantity, to a round number."""
-    most = max(values, default=1.0)
-    if most <= 0:
-        return 0.0, 1.0
-    unit: float = 10.0 ** math.floor(math.log10(most))
-    return 0.0, next(factor * unit for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15) if factor * unit >= most)
-
-
-def written(value: float) -> str:
-    """Write a value shortly."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def write_curves(runs: Sequence[Status], kind: str, width: str, link: str) -> bytes:

@@ -13,9 +13,10 @@ from app.library.checkpoints import open_entry
 from app.shared.api import visitor
 from app.shared.export import Options
 from app.shared.html import form, html
+from app.shared.plots import place_charts
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
-from app.train.curves import SIZE, overlay_plots, place_charts, run_plots, write_curves
+from app.train.curves import overlay_plots, run_plots, write_curves
 from app.train.queue import Queue
 from app.train.record import read_frames
 from app.train.request import METHODS, MOST_BESIDE, Look, Start, Stop, Train, Watch, presets
@@ -225,7 +226,7 @@ def draw_pictures(
     shown, old, folder = now if run == now.run else status(queue, run), run != now.run, queue.root / run
     beside = [status(queue, one) for one in request.beside]
     curves = {
-        "charts": place_charts(run_plots(shown), shown.steps),
+        "charts": place_charts(run_plots(shown), shown.steps or 0),
         "overlay": place_charts(overlay_plots(beside)) if len(beside) > 1 else (),
         "count": len(beside),
     }
@@ -236,7 +237,7 @@ def draw_pictures(
 
     return {
         "train-film": Piece((run, len(read_frames(folder)), shown.state, old), film),
-        "train-curves": drawn(html("train_curves.html", now=shown, old=old, size=SIZE, **curves)),
+        "train-curves": drawn(html("train_curves.html", now=shown, old=old, **curves)),
     }
 
 

@@ -244,7 +244,7 @@ def test_forty_callers_over_http_get_forty_right_answers(both: Library, tmp_path
 
 def checked(library: Library, name: str, **values: Any) -> list[Any]:
     subject = subject_of(library, request(library, **values))
-    return list(check(library, subject, explained(library, subject), name))
+    return list(check(library, subject, explained(library, subject).find(name)))
 
 
 def test_checks_run_step_by_step(both: Library) -> None:
@@ -261,11 +261,11 @@ def test_checks_run_step_by_step(both: Library) -> None:
     sides += [(checked(both, "pair/visible/iml_visible", image=image), result.auxiliary_similarities[0])]
     sides += [(own, result.similarity), (checked(both, "target/target/layer4", image=image), result.similarity)]
     for steps, similarity in sides:
-        made = steps[-1].curves
-        assert [one.name for one in made] == list(CURVES)
-        ends = [(one.curves.deletion[0], one.curves.insertion[-1]) for one in made]
+        assert list(steps[-1].curves) == list(CURVES)
+        made = steps[-1].curves.values()
+        ends = [(one.deletion[0], one.insertion[-1]) for one in made]
         np.testing.assert_allclose(ends, similarity, atol=1e-4)
-        whole = [(one.curves.deletion[-1], one.curves.insertion[0]) for one in made]
+        whole = [(one.deletion[-1], one.insertion[0]) for one in made]
         np.testing.assert_allclose(whole, whole[0][0], atol=1e-4)
     slow = checked(both, "", image=image, method="score-cam", layers="layer4", change="nothing")[-1]
     assert (len(slow.curves), slow.steps) == (2, ())

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from app.explain import tab as page
-from app.explain.checks import Checked, NamedCurves
+from app.explain.checks import Checked, bars, plots, verdict
 from app.explain.subject import Explain
 from app.explain.tab import Shown, answer, export
 from app.explain.truth import Share
-from app.explain.verdict import bars, plots, verdict
 from app.library import Library
+from app.shared.plots import place_charts
 from app.shared.tab import Answer, Piece, Press
 from mun.explain.faithfulness import Curves
 
@@ -175,17 +175,15 @@ def test_the_sentence_and_the_bars_say_what_was_measured() -> None:
     def curve(height: float) -> Curves:
         return Curves(np.array([0.0, 1.0]), np.array([height, height]), np.array([-height, -height]))
 
-    checked = Checked(
-        3, tuple(NamedCurves(name, curve(value)) for name, value in (("map", 0.1), ("centre prior", 0.2)))
-    )
+    checked = Checked(3, {"map": curve(0.1), "centre prior": curve(0.2)})
     assert "less than in the order of its controls (0.200)" in verdict(None, 0.0, checked, "stage 4")
     assert [one.values for one in bars(None, 0.0, checked)] == [
         {"map": pytest.approx(0.1), "centre prior": pytest.approx(0.2)},
         {"map": pytest.approx(-0.1), "centre prior": pytest.approx(-0.2)},
     ]
-    for one in plots(checked):
-        places = [place for line in one.lines.values() for place in line]
-        assert all(48 <= x <= 386 and 10 <= y <= 150 for x, y in places)
+    for one in place_charts(plots(checked)):
+        assert [words for _, words in one["ticks_x"]] == ["no pixel", "all pixels"]
+        assert [path[0] for _, path, _, _ in one["curves"]] == ["M", "M"]
 
 
 def test_the_http_function_is_the_request(both: Library) -> None:

@@ -58,7 +58,7 @@ def test_a_run_is_started_watched_reloaded_stopped_resumed_finished_and_used(vis
     slider = page.get_by_label("Step of training to show")
     slider.fill("0")
     assert re.match("step 0,", page.locator(".mun-train-film output").inner_text())
-    assert page.locator(".mun-train-chart").count() >= 4
+    assert page.locator(".mun-chart").count() >= 4
     with page.expect_download() as download:
         page.locator('[data-export="zip"]:enabled').click()
     assert download.value.suggested_filename == f"{run}.zip"

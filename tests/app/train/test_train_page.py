@@ -15,10 +15,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from app.library import Library, open_library
 from app.shared.figure import draw_plots
 from app.shared.html import html
-from app.shared.plots import Curve, Plot
+from app.shared.plots import Curve, Plot, bounds_of, place_charts
 from app.train import tab
 from app.train.chunk import write_png
-from app.train.curves import SIZE, bounds_of, curves_of, overlay_plots, place_charts, run_plots
+from app.train.curves import curves_of, overlay_plots, run_plots
 from app.train.host import read_limits
 from app.train.queue import Queue
 from app.train.request import Watch
@@ -55,8 +55,8 @@ def queue(tmp_path: Path) -> Queue:
 
 def curves_html(now: Status, overlay: tuple[Plot, ...] = (), count: int = 0, old: bool = False) -> str:
     return html(
-        "train_curves.html", now=now, old=old, charts=place_charts(run_plots(now), now.steps),
-        overlay=place_charts(overlay), count=count, size=SIZE,
+        "train_curves.html", now=now, old=old, charts=place_charts(run_plots(now), now.steps or 0),
+        overlay=place_charts(overlay), count=count,
     )  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def test_charts_show_every_loss_and_leave_out_what_is_not_there() -> None:
 
 def test_curves_are_placed_to_scale() -> None:
     (chart,) = place_charts(run_plots(TRAINING)[1:2], 100)
-    path = chart["paths"][0][1]
+    path = chart["curves"][0][1]
     (x1, y1), (x2, y2) = (tuple(map(float, point.split(","))) for point in path[1:].split("L"))
     assert x2 == 310
     assert x1 == pytest.approx(40 + 0.5 * 270)
