@@ -83,7 +83,7 @@ def place_chart(plot: Plot, last: float) -> dict[str, Any]:
         "title": plot.title,
         "curves": curves,
         "ticks_x": [(place(x, low)[0], words) for x, words in ticks],
-        "ticks_y": [(place(0.0, value)[1], written(value)) for value in (low, (low + high) / 2, high)],
+        "ticks_y": [(place(0.0, value)[1], written(value, 2)) for value in (low, (low + high) / 2, high)],
         "mark": (place(0.0, plot.mark[0])[1], plot.mark[1]) if plot.mark else None,
     }
 
@@ -97,6 +97,6 @@ def bounds_of(values: Sequence[float]) -> tuple[float, float]:
     return 0.0, next(factor * unit for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15) if factor * unit >= most)
 
 
-def written(value: float) -> str:
-    """Write a value shortly."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+def written(value: float, digits: int = 3) -> str:
+    """Write a value shortly, one below 1 with so many significant digits."""
+    return f"{value:.{3 if abs(value) >= 1 else digits}g}" if abs(value) < 1000 else f"{value:,.0f}"
