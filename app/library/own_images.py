@@ -32,7 +32,6 @@ __all__ = [
     "embed_own",
     "from_base64",
     "look_at",
-    "look_at_text",
     "oddities",
     "other_modality",
     "own_modality",
@@ -140,7 +139,7 @@ def look_at(library: Library, data: object, name: str = "", what: str = "the ima
     return OwnImage(short_name(name), image.shape[0], image.shape[1], pixels)
 
 
-def brought(library: Library, name: str, value: str, what: str = "the image") -> OwnImage:
+def brought(library: Library, name: str, value: object, what: str = "the image") -> OwnImage:
     """Read an image of a request: the file that the visitor chose, or the small copy of it.
 
     Args:
@@ -152,19 +151,11 @@ def brought(library: Library, name: str, value: str, what: str = "the image") ->
     Raises:
         ValueError: As `from_base64` and `look_at`.
     """
-    said = dict(part.partition("=")[::2] for part in value[:2000].partition(",")[0].split(";")[1:])
-    image = look_at(library, from_base64(name, value), unquote(said.get("name", "")), what)
+    data = from_base64(name, value)
+    said = dict(part.partition("=")[::2] for part in str(value)[:2000].partition(",")[0].split(";")[1:])
+    image = look_at(library, data, unquote(said.get("name", "")), what)
     size = SIZE.fullmatch(said.get("size", ""))
     return replace(image, height=int(size[1]), width=int(size[2])) if size else image
-
-
-def look_at_text(library: Library, what: str, value: object) -> OwnImage:
-    """Look at a file that came as text.
-
-    Raises:
-        ValueError: As `from_base64` and `look_at`.
-    """
-    return look_at(library, from_base64(what, value), what=what)
 
 
 def small(image: OwnImage) -> str:

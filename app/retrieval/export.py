@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from app.library import Library
 from app.library.own_images import brought
 from app.retrieval.browse import ORDERS, Browse, listed
-from app.retrieval.own import RetrieveImage, rank, ranked_csv
+from app.retrieval.own import of_page, rank, ranked_csv
 from app.retrieval.rank import Result, asked_of, retrieve
 from app.retrieval.scores import Scores, score
 from app.shared.export import (
@@ -19,18 +17,18 @@ from app.shared.export import (
 from app.shared.export import (
     checkpoint_words,
     describe_data,
-    described_csv,
-    latex_table,
-    pieces_of,
     pixels_of,
     safe_stem,
     shots_words,
+    table,
 )
+from app.shared.plots import Curve, Plot
 from app.shared.request import Switch, Whole, option
 from app.shared.tab import File, Menu, Press
 
 if TYPE_CHECKING:
-    from app.retrieval.figure import NamedList, Tile
+    from app.retrieval.figure import NamedList
+    from app.shared.tiles import Tile
 
 __all__ = ["MENUS", "Options", "write"]
 
@@ -40,6 +38,7 @@ MENUS = (
     Menu("CMC curves", "cmc", ("png", "pdf", "svg", "csv", "latex")),
 )
 COLUMNS = ("checkpoint", "rank", "image", "pid", "camid", "distance", "match")
+MEASURES = ("rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp")
 LONG = 60  # letters of a legend's entry that fit into one column
 
 
@@ -60,15 +59,15 @@ def write(library: Library, request: Browse, options: Options, what: str, kind: 
     names = (request.checkpoint, *request.others(library))
     if not all(library.ready(name, request.data, request.terms.corruption) for name in names):
         raise ValueError("expected every image to be embedded before an export; wait until the ranking is there")
+    link = f"{press.url}{request.link(library, 'retrieval')}"
     if what == "cmc":
         scores = [score(library, name, request.data, request.terms) for name in names]
-        link = f"{press.url}{request.link(library, 'retrieval')}"
         stem = f"cmc-{request.protocol}-{names[0] if len(names) == 1 else f'{len(names)}-checkpoints'}"
         return File.of(safe_stem(stem), kind, write_scores(library, scores, options, kind, link))
     if request.own_image:
         return File.of(safe_stem(f"ranked-own-{request.checkpoint}"), kind, write_own(library, request, kind))
     if what == "sheet":
-        return write_sheet(library, request, names, options, press.url)
+        return write_sheet(library, request, names, options, press.url, link)
     if options.ranks:
         request = request.model_copy(update={"top_k": options.ranks})
     results = [retrieve(library, request.model_copy(update={"checkpoint": name})) for name in names]
@@ -83,10 +82,8 @@ def write_own(library: Library, request: Browse, kind: str) -> bytes:
     """
     if kind != "csv":
         raise ValueError("expected CSV for the ranking of your own image, of which no figure is made")
-    asked = {"checkpoint", "data", "top_k", "protocol", "trial"}
-    values = {**request.model_dump(include=asked), "modality": request.own_modality}
-    made = rank(library, RetrieveImage.read(values, library), brought(library, "own_image", request.own_image))
-    return ranked_csv(library, made).encode()
+    image = brought(library, "own_image", request.own_image)
+    return ranked_csv(library, rank(library, of_page(library, request, request.checkpoint), image)).encode()
 
 
 def facts_of(library: Library, results: Sequence[Result], url: str) -> list[tuple[str, str]]:
@@ -118,102 +115,83 @@ def describe_score(result: Result) -> str:
 
 def write_list(library: Library, results: Sequence[Result], options: Options, kind: str, url: str) -> bytes:
     """Write rankings of one query, below one another."""
-    facts = facts_of(library, results, url)
+    facts, first = facts_of(library, results, url), results[0]
     if kind in ("csv", "latex"):
         rows = [
-            (
-                one.request.checkpoint,
-                each.rank,
-                each.image,
-                each.pid,
-                each.camid,
-                round(each.distance, 6),
-                int(each.match),
-            )
-            for one in results
-            for each in one.results
+            (name, x.rank, x.image, x.pid, x.camid, round(x.distance, 6), int(x.match))
+            for name, one in ((one.request.checkpoint, one) for one in results)
+            for x in one.results
         ]
-        return (described_csv if kind == "csv" else latex_table)(facts, COLUMNS, rows).encode()
-    from app.retrieval.figure import draw_ranked_list  # here: Matplotlib takes a second to load
+        return table(kind, facts, COLUMNS, rows)
+    from app.retrieval.figure import draw_lists  # here: Matplotlib takes a second to load
     from app.shared.figure import figure_bytes
 
-    calls = [words for name, words in facts if name == "remade by"]
-    query, lists = drawn_lists(library, results, options)
-    words = caption(library, results[0], facts)
-    return figure_bytes(draw_ranked_list(query, lists, words, pieces_of(calls[0]), width=options.width), kind)
+    words = dict(facts)
+    begin = (
+        f"Query {words['query']} and the closest {len(first.results)} of {first.gallery_size} gallery images"
+        f" ({first.left_out} are left out)"
+    )
+    names = "; ".join(text for name, text in facts if name == "checkpoint")
+    said = caption(library, first, words, begin, names, "The first list is remade by, where the app runs:")
+    call = next(text for name, text in facts if name == "remade by")
+    drawn = [drawn_lists(library, results, options)]
+    return figure_bytes(draw_lists(drawn, said, call, width=options.width, named=len(results) > 1)[0], kind)
 
 
-def write_sheet(library: Library, request: Browse, names: Sequence[str], options: Options, url: str) -> File:
+def write_sheet(library: Library, request: Browse, names: Sequence[str], options: Options, url: str, link: str) -> File:
     """Write the ranked lists of several queries, from the one that is shown on, in the order of the page's list."""
-    from app.retrieval.figure import PER_ROW, draw_sheet  # here: Matplotlib takes a second to load
+    from app.retrieval import figure  # here: Matplotlib takes a second to load
     from app.shared.figure import figure_bytes
 
     keys = [item.key for item in listed(library, request)]
-    first = keys.index(request.query) if request.query in keys else 0
-    keys = (keys[first:] + keys[:first])[: options.queries] or [request.query]
-    request = request.model_copy(update={"top_k": min(options.ranks or request.top_k, PER_ROW[options.width])})
+    start = keys.index(request.query) if request.query in keys else 0
+    keys = (keys[start:] + keys[:start])[: options.queries] or [request.query]
+    request = request.model_copy(update={"top_k": min(options.ranks or request.top_k, figure.PER_ROW[options.width])})
     rows = [
         [retrieve(library, request.model_copy(update={"query": key, "checkpoint": name})) for name in names]
         for key in keys
     ]
-    words = sheet_caption(library, request, [each[0] for each in rows], facts_of(library, rows[0], url))
-    link = [f"{url}{request.link(library, 'retrieval')}"]
-    pages = draw_sheet([drawn_lists(library, one, options) for one in rows], words, link, width=options.width)
+    first, order = rows[0][0], next(choice.label for choice in ORDERS if choice.value == request.order)
+    kept = [f"{what} {value}" for what, value in (("person", request.pid), ("camera", request.camid)) if value]
+    begin = (
+        f"{len(rows)} queries in the order of the list ({', '.join([order, *kept])}), from {first.query.image} on,"
+        f" each with the closest {len(first.results)} gallery images"
+    )
+    listing = "; ".join(checkpoint_words(library, name) for name in names)
+    said = caption(library, first, dict(facts_of(library, rows[0], url)), begin, listing, "Shown at:")
+    drawn = [drawn_lists(library, one, options) for one in rows]
+    pages = figure.draw_lists(drawn, said, link, width=options.width)
     stem = f"sheet-{len(keys)}-queries-{request.protocol}-trial{request.trial}-{request.checkpoint}"
     return File.of(safe_stem(stem), "pdf", figure_bytes(pages, "pdf"))
 
 
 def drawn_lists(library: Library, results: Sequence[Result], options: Options) -> tuple[Tile, list[NamedList]]:
     """Read the images of rankings of one query, for a figure."""
-    from app.retrieval.figure import NamedList, RankedTile, Tile
+    from app.retrieval.figure import NamedList
+    from app.shared.tiles import Tile
 
     first = results[0]
     keys = {first.query.image, *(each.image for one in results for each in one.results)}
-    corruption = first.request.terms.corruption
-    images = {key: pixels_of(library, first.request.data, key, corruption) for key in keys}
+    images = {key: pixels_of(library, first.request.data, key, first.request.terms.corruption) for key in keys}
     lists = []
     for one in results:
-        ranked = [
-            RankedTile(images[x.image], x.pid, x.camid, x.rank, x.distance if options.distances else None, x.match)
-            for x in one.results
-        ]
-        lists.append(NamedList(f"{one.request.checkpoint}: {describe_score(one)}", ranked))
-    return Tile(images[first.query.image], first.query.pid, first.query.camid), lists
+        tiles = []
+        for x in one.results:
+            distance = (f"d {x.distance:.3f}",) if options.distances else ()
+            lines = (f"id {x.pid} · c{x.camid}", *distance)
+            tiles.append(Tile(images[x.image], f"{x.rank}", lines, match=x.match))
+        lists.append(NamedList(f"{one.request.checkpoint}: {describe_score(one)}", tiles))
+    return Tile(images[first.query.image], "query", (f"id {first.query.pid} · c{first.query.camid}",)), lists
 
 
-def caption(library: Library, first: Result, facts: Sequence[tuple[str, str]]) -> str:
-    """Write the sentences below the figure of a ranked list."""
-    words = dict(facts)
-    names = "; ".join(text for name, text in facts if name == "checkpoint")
-    return (
-        f"Query {words['query']} and the closest {len(first.results)} of {first.gallery_size} gallery images,"
-        f" {words['direction']}. Checkpoint: {names}. {words.get('budgets', '')} Data: {words['data']}. Protocol:"
-        f" {words['protocol']}; {first.left_out} images from the query's site are left out."
-        f" {marks(library, first, words)} The first list is remade by, where the app runs:"
-    )
-
-
-def sheet_caption(library: Library, request: Browse, firsts: Sequence[Result], facts: Sequence[tuple[str, str]]) -> str:
-    """Write the sentences below a contact sheet."""
-    words, first = dict(facts), firsts[0]
-    names = (request.checkpoint, *request.others(library))
-    order = next(choice.label for choice in ORDERS if choice.value == request.order)
-    kept = [f"{what} {value}" for what, value in (("person", request.pid), ("camera", request.camid)) if value]
-    return (
-        f"{len(firsts)} queries in the order of the list ({', '.join([order, *kept])}), from"
-        f" {first.query.image} on, each with the closest {len(first.results)} gallery images, {words['direction']}."
-        f" Checkpoint: {'; '.join(checkpoint_words(library, name) for name in names)}. {words.get('budgets', '')} Data:"
-        f" {words['data']}. Protocol: {words['protocol']}; images from a query's site are left out."
-        f" {marks(library, first, words)} Shown at:"
-    )
-
-
-def marks(library: Library, first: Result, words: Mapping[str, str]) -> str:
-    """Say what the marks of a figure mean, and what was done to the images."""
+def caption(library: Library, first: Result, words: dict[str, str], begin: str, names: str, end: str) -> str:
+    """Write the sentences below ranked lists, of which `words` are the facts."""
     synthetic = library.collections[first.request.data].synthetic
     return (
-        f"{first.note} Solid frame and ✓: the person in the query; dashed frame and ✗: another person; id: person, c:"
-        f" camera, d: {words['distance']}.{' SynVI is synthetic: no evidence about real streets.' if synthetic else ''}"
+        f"{begin}, {words['direction']}. Checkpoint: {names}. {words.get('budgets', '')} Data: {words['data']}."
+        f" Protocol: {words['protocol']}; images from the query's site are left out. {first.note} Solid frame and ✓:"
+        f" the person in the query; dashed frame and ✗: another person; id: person, c: camera, d: {words['distance']}."
+        f"{' SynVI is synthetic: no evidence about real streets.' if synthetic else ''} {end}"
     )
 
 
@@ -242,28 +220,20 @@ def write_scores(library: Library, scores: Sequence[Scores], options: Options, k
         ("shown at", link),
     ]
     if kind in ("csv", "latex"):
-        measures = ("rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp")
-        header = ("checkpoint", *(f"{name}{end}" for name in measures for end in ("", "_sd")))
         rows = [
-            (
-                each.checkpoint,
-                *(round(value[name], 4) for name in measures for value in (each.result.mean(), each.result.sd())),
-            )
+            (each.checkpoint, *(round(value[name], 4) for name in MEASURES for value in (mean, sd)))
             for each in scores
+            for mean, sd in ((each.result.mean(), each.result.sd()),)
         ]
-        return (described_csv if kind == "csv" else latex_table)(facts, header, rows).encode()
-    from app.retrieval.figure import CmcCurve, draw_cmc  # here: Matplotlib takes a second to load
-    from app.shared.figure import figure_bytes
+        return table(kind, facts, ("checkpoint", *(f"{name}{end}" for name in MEASURES for end in ("", "_sd"))), rows)
+    from app.shared.figure import draw_plots, figure_bytes  # here: Matplotlib takes a second to load
 
-    curves = [
-        CmcCurve(
-            each.checkpoint,
-            np.array(each.cmc),
-            each.result.mean()["mean_ap"],
-            *((each.result.sd()["rank1"], each.result.sd()["mean_ap"]) if each.trials > 1 else ()),
-        )
+    curves = tuple(
+        Curve(each.in_words, tuple((rank, 100 * value) for rank, value in enumerate(each.cmc, start=1)))
         for each in scores
-    ]
-    width = "two-column" if any(len(curve.label) > LONG for curve in curves) else options.width
+    )
+    ticks = tuple((at, str(at)) for at in (1, 5, 10, 15, 20))
+    plot = Plot("", curves, "rank", "queries found, %", (0, 100), ticks=ticks)
+    width = "two-column" if any(len(curve.name) > LONG for curve in curves) else options.width
     words = "CMC. " + " ".join(f"{name.capitalize()}: {text}." for name, text in facts)
-    return figure_bytes(draw_cmc(curves, words, width=width), kind)
+    return figure_bytes(draw_plots([plot], words, (), width, one_legend=True), kind)

@@ -1,8 +1,8 @@
-"""Rank the gallery of the other modality for an image that the visitor brings. Nothing of the image is kept."""
+"""Rank for an image that the visitor brings, or in a gallery of the visitor's own. Nothing of the images is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -10,16 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.library import Library
-from app.library.own_images import OwnImage, embed_own, from_base64, look_at, other_modality, own_modality, warning
+from app.library.own_images import (
+    OwnImage,
+    brought,
+    cut,
+    embed_own,
+    oddities,
+    other_modality,
+    own_modality,
+    small,
+    warning,
+)
+from app.library.thumbnails import CARD_HEIGHT, encoded
+from app.retrieval.browse import Browse
 from app.retrieval.rank import protocols
 from app.shared.export import checkpoint_words, describe_data, described_csv
-from app.shared.request import Choice, Data, File, Network, Request, Text, Whole, one_of, option
+from app.shared.html import html
+from app.shared.request import Data, File, Network, Request, Text, Whole, one_of, option
+from app.shared.tab import Answer, Piece, Press
 from mun.evaluation.metrics import cosine_distances, ranking
 from mun.structures import Modality, Sample
 
-__all__ = ["RankedFile", "RankedImage", "Result", "RetrieveImage", "answer", "rank", "rank_gallery", "ranked_csv"]
-
-MODALITIES = (Choice("infrared", "infrared"), Choice("visible", "visible light"))
+__all__ = ["Result", "RetrieveImage", "answer", "chooser", "news", "of_page", "own_answer", "rank", "ranked_csv"]
 
 
 class RetrieveImage(Request):
@@ -49,10 +61,16 @@ class RetrieveImage(Request):
         return own_modality("modality", self.modality)
 
 
+def of_page(library: Library, request: Browse, checkpoint: str) -> RetrieveImage:
+    """Ask for what the page shows, by one of its checkpoints; the image itself is left out."""
+    asked = request.model_dump(include={"data", "top_k", "protocol", "trial"})
+    return RetrieveImage.read({**asked, "checkpoint": checkpoint, "modality": request.own_modality}, library)
+
+
 def answer(library: Library, request: RetrieveImage) -> dict[str, Any]:
     """Answer `/retrieve_image`."""
     request.made_of  # noqa: B018 — refused before the image is decoded
-    return rank(library, request, look_at(library, from_base64("image", request.image))).to_json()
+    return asdict(rank(library, request, brought(library, "image", request.image)))
 
 
 @dataclass(frozen=True)
@@ -94,27 +112,17 @@ class Result:
     note: str
     warning: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the object that `/retrieve_image` answers."""
-        return {**asdict(self), "results": [asdict(ranked) for ranked in self.results]}
-
 
 def rank(library: Library, request: RetrieveImage, image: OwnImage) -> Result:
-    """Rank the gallery for an image by (distance, gallery index), the distances in float64.
+    """Rank the gallery for an image.
 
     Raises:
         ValueError: The data set cannot be embedded.
     """
     collection, modality = library.collections[request.data], request.made_of
     gallery, note = gallery_for(library, request)
-    rows = np.asarray(library.embeddings(request.checkpoint, request.data), dtype=np.float64)
+    rows = library.embeddings(request.checkpoint, request.data)[[collection.rows[sample.key] for sample in gallery]]
     query = embed_own(library, request.checkpoint, [image], modality)
-    distances = cosine_distances(query, rows[[collection.rows[sample.key] for sample in gallery]])[0]
-    results = tuple(
-        RankedImage(place, sample.key, sample.pid, sample.camid, float(1 + distances[index]))
-        for place, index in enumerate(ranking(distances)[: request.top_k], start=1)
-        for sample in (gallery[index],)
-    )
     published = modality is Modality.INFRARED
     return Result(
         request.checkpoint,
@@ -123,11 +131,25 @@ def rank(library: Library, request: RetrieveImage, image: OwnImage) -> Result:
         str(other_modality(modality)),
         request.protocol if published else None,
         request.trial if published else None,
-        results,
+        tuple(
+            RankedImage(place, gallery[index].key, gallery[index].pid, gallery[index].camid, distance)
+            for place, index, distance in closest(query, rows, request.top_k)
+        ),
         len(gallery),
         note,
         warning(library, request.checkpoint),
     )
+
+
+def closest(query: NDArray[Any], rows: NDArray[Any], count: int) -> Iterator[tuple[int, int, float]]:
+    """Rank rows of unit length, `(N, D)`, for one, `(1, D)`, by (cosine distance, row), the distances in float64.
+
+    Returns:
+        Rank from 1, row, and distance 1 − cos of the closest ones.
+    """
+    distances = cosine_distances(np.asarray(query, dtype=np.float64), np.asarray(rows, dtype=np.float64))[0]
+    for place, row in enumerate(ranking(distances)[:count], start=1):
+        yield place, int(row), float(1 + distances[row])
 
 
 def gallery_for(library: Library, request: RetrieveImage) -> tuple[list[Sample], str]:
@@ -159,32 +181,107 @@ def ranked_csv(library: Library, result: Result) -> str:
     return described_csv(facts.items(), ("rank", "image", "pid", "camid", "distance"), rows)
 
 
-@dataclass(frozen=True)
-class RankedFile:
-    """An image of the visitor's gallery at its rank, from 1; `index` is its place in the gallery, from 0."""
-
-    rank: int
-    index: int
-    distance: float
-
-
-def rank_gallery(
-    library: Library, checkpoint: str, query: NDArray[np.float64], gallery: Sequence[OwnImage], modality: Modality
-) -> list[RankedFile]:
-    """Rank a visitor's images for a query by (distance, place in the gallery), the distances in float64.
-
-    Args:
-        library: What all visitors share.
-        checkpoint: Name of the checkpoint.
-        query: Unit-length embedding, float64, `(1, D)`.
-        gallery: The images.
-        modality: What they were made of.
+def own_answer(library: Library, request: Browse, names: Sequence[str], press: Press) -> Answer:
+    """Answer a press about images of the visitor's own.
 
     Raises:
-        ValueError: The checkpoint cannot embed them.
+        ValueError: An image or a gallery cannot be read.
     """
-    distances = cosine_distances(query, embed_own(library, checkpoint, gallery, modality))[0]
+    sheet, image, notice = press.detail.get("gallery"), None, ""
+    gallery = cut(library, sheet) if isinstance(sheet, str) and sheet else []
+    if request.own_image:
+        try:
+            image = brought(library, "own_image", request.own_image, "your image")
+        except ValueError as error:
+            notice = f"{str(error).rstrip('.')}."
+        request = request.model_copy(update={"own_image": small(image) if image else ""})
+    if image and not request.own_modality:
+        notice = "Say first whether your image is infrared or visible."
+    elif not (image or gallery or notice):
+        notice = "Bring an image or a gallery of your own."
+    if notice:
+        return Answer(request, {"retrieval-own": chooser(request)}, notice=notice)
+    drawn, empty = draw(library, request, names, image, gallery), Piece("", str)
+    return Answer(
+        request,
+        {"retrieval-progress": empty, "retrieval-own": chooser(request), "ranking": drawn, "retrieval-scores": empty},
+        say="Ranked for your images.",
+    )
+
+
+def news(library: Library, file: object) -> str:
+    """Look at one image of a gallery that is being brought, and give its small copy back, or the reason why not."""
+    try:
+        return html("own_news.html", error="", uri=small(brought(library, "the file", file, "the file")))
+    except ValueError as error:
+        return html("own_news.html", error=str(error), uri="")
+
+
+def chooser(request: Browse) -> str:
+    """Draw where images of the visitor's own are brought."""
+    return html("own_choose.html", request=request)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A ranked image on the page; `index` is its place in the visitor's gallery, from 0, or `None`."""
+
+    rank: int
+    name: str
+    more: str
+    distance: float
+    uri: str
+    index: int | None = None
+
+
+def draw(
+    library: Library, request: Browse, names: Sequence[str], image: OwnImage | None, gallery: Sequence[OwnImage]
+) -> str:
+    """Draw the ranking: the data set's or the visitor's gallery, for the data set's or the visitor's query."""
+    modality = Modality(request.own_modality) if image else request.terms.direction.query_modality
+    rows, collection = [], library.collections[request.data]
+    total, notes = len(gallery), ["Your gallery is ranked by cosine distance alone."]
+    for name in names:
+        if gallery:
+            cards = cards_of_files(library, request, name, image, gallery, modality)
+        else:
+            assert image is not None  # there is one or the other
+            result = rank(library, of_page(library, request, name), image)
+            total, notes = result.gallery_size, [result.note]
+            cards = [
+                Card(one.rank, f"Person {one.pid}", f"cam {one.camid}", one.distance, uri)
+                for one in result.results
+                for uri in (library.thumbnail(request.data, one.image, CARD_HEIGHT),)
+            ]
+        rows.append((library.checkpoints[name].label, name, cards))
+    if image:
+        config = library.network(request.checkpoint).config
+        notes += oddities("image", image, (config.height, config.image_width))
+        query = encoded(image.pixels[max(image.pixels)]), f"your {modality} image"
+    else:
+        sample = collection.samples[collection.rows[request.query]]
+        query = library.thumbnail(request.data, sample.key, CARD_HEIGHT), f"person {sample.pid}"
+    return html(
+        "own_ranking.html",
+        rows=rows,
+        total=total,
+        notes=notes,
+        warning=warning(library, request.checkpoint),
+        modality=modality.value,
+        query=query,
+    )
+
+
+def cards_of_files(
+    library: Library, request: Browse, name: str, image: OwnImage | None, gallery: Sequence[OwnImage], of: Modality
+) -> list[Card]:
+    """Rank the visitor's gallery by one checkpoint, for the visitor's image or else the data set's query."""
+    if image:
+        query: NDArray[Any] = embed_own(library, name, [image], of)
+    else:
+        query = library.rows(name, request.data, [library.collections[request.data].rows[request.query]])
+    size, rows = max(gallery[0].pixels), embed_own(library, name, gallery, other_modality(of))
     return [
-        RankedFile(place, int(index), float(1 + distances[index]))
-        for place, index in enumerate(ranking(distances), start=1)
+        Card(place, f"file {index + 1}", "", distance, encoded(gallery[index].pixels[size]), index)
+        for place, index, distance in closest(query, rows, request.top_k)
     ]

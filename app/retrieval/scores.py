@@ -60,6 +60,14 @@ class Scores:
         """Mean over the galleries of the fraction of queries found within the first 1 … 20 ranks."""
         return [float(value) for value in np.mean([metrics.cmc for metrics in self.result.per_trial], axis=0)]
 
+    @property
+    def in_words(self) -> str:
+        """The checkpoint with rank-1 and mAP, each with its spread where there are several galleries."""
+        mean, sd = self.result.mean(), self.result.sd()
+        spread = {name: f" ± {100 * sd[name]:.1f}" if self.trials > 1 else "" for name in mean}
+        found, precision = (f"{100 * mean[name]:.1f}{spread[name]} %" for name in ("rank1", "mean_ap"))
+        return f"{self.checkpoint}: rank-1 {found}, mAP {precision}"
+
 
 def score(library: Library, checkpoint: str, data: str, terms: Terms) -> Scores:
     """Score every query, once per checkpoint, data set and terms.

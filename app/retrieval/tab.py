@@ -12,7 +12,7 @@ from app.library.ranking import BY_SCORE, Ranked
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.retrieval.browse import Browse, listed, pick
 from app.retrieval.export import MENUS, Options, write
-from app.retrieval.own_page import chooser, news, own_answer
+from app.retrieval.own import chooser, news, own_answer
 from app.retrieval.rank import LeftOut, Result, asked_of, compare, retrieve
 from app.retrieval.scores import draw
 from app.retrieval.why import why

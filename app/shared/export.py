@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import re
@@ -24,15 +23,14 @@ __all__ = [
     "WIDTH_NAMES",
     "Options",
     "checkpoint_words",
-    "csv_address",
     "csv_text",
     "describe_data",
     "described_csv",
     "latex_table",
-    "pieces_of",
     "pixels_of",
     "safe_stem",
     "shots_words",
+    "table",
 ]
 
 WIDTH_NAMES = ("two-column", "one-column")  # as in `app.shared.figure`, which would load Matplotlib at start-up
@@ -89,11 +87,6 @@ def described_csv(facts: Iterable[tuple[str, str]], header: Sequence[str], rows:
     """Write a table below lines that begin with # and say where it comes from, each a name and its words."""
     first, *others = ((f"# {name}", " ".join(words.split())) for name, words in facts)
     return csv_text(first, others) + csv_text(header, rows)
-
-
-def csv_address(text: str) -> str:
-    """Write a CSV file as an address that a browser can save, so that no file is made."""
-    return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
 
 
 def safe_cell(value: object) -> object:
@@ -167,6 +160,8 @@ def latex_table(facts: Iterable[tuple[str, str]], header: Sequence[str], rows: I
     return "\n".join([*comments, *table, *(rf"{line} \\" for line in lines[1:]), r"\bottomrule", r"\end{tabular}", ""])
 
 
-def pieces_of(call: str) -> list[str]:
-    """Cut a line of Python at places where a line may break."""
-    return call.replace("; ", "; \0").replace(", ", ", \0").replace("print(", "print(\0").split("\0")
+def table(
+    kind: str, facts: Iterable[tuple[str, str]], header: Sequence[str], rows: Iterable[Sequence[object]]
+) -> bytes:
+    """Write a table for a spreadsheet (`csv`) or for a paper (`latex`), below lines that say where it comes from."""
+    return (described_csv if kind == "csv" else latex_table)(facts, header, rows).encode()

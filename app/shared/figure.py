@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -111,6 +112,7 @@ def figure_bytes(figure: Figure | Sequence[Figure], kind: str) -> bytes:
 
 
 POINTS = 72.0  # per inch
+PIECES = re.compile(r"(?<= )|(?<=print\()")  # where a command may break
 LINE, MARGIN = 0.115, 0.06  # inches
 CAPTION_SIZE, COMMAND_SIZE = 6.6, 5.2  # points
 
@@ -184,7 +186,8 @@ def text_below(caption: str, commands: Sequence[str], wide: float) -> TextBelow:
     words, mono = FontProperties(size=CAPTION_SIZE), FontProperties(family=MONO, size=COMMAND_SIZE)
     room = wide - 2 * MARGIN
     lines = [(line, words) for line in wrap_words(caption, room, words)]
-    lines += [(line, mono) for command in commands for line in wrap_words(command, room, mono)]
+    pieces = (PIECES.split(command) for command in commands)
+    lines += [(line, mono) for each in pieces for line in wrap_pieces(each, room, mono)]
     return TextBelow(tuple(lines), LINE * len(lines) + 2 * MARGIN)
 
 
@@ -207,7 +210,8 @@ def draw_image(axes: Axes, box: tuple[float, float, float, float], pixels: NDArr
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 PLOT_HEIGHT = 1.8  # inches
-LEFT, RIGHT, GAP, BOTTOM, TOP, LEGEND = 0.48, 0.08, 0.54, 0.36, 0.2, 0.3  # inches that labels take
+LEFT, RIGHT, GAP, BOTTOM, TOP = 0.48, 0.08, 0.54, 0.36, 0.2  # inches that labels take
+LEGEND, HANDLE, LEGEND_SIZE = 0.12, 0.4, 5.8  # inches: a line of the legend, a stroke before a name; points
 SPREAD = 0.02  # of the width: curves stand beside one another, so that their intervals do not hide each other
 
 
@@ -233,7 +237,11 @@ def draw_plots(
         raise ValueError(f"expected at most {len(COLOURS)} curves that can be told apart, got {most}")
     with styled():
         wide, columns = WIDTHS[width], min(3, len(plots)) if width == "two-column" else 1
-        text, foot = text_below(caption, commands, wide), LEGEND if one_legend else 0.0
+        text, legends = text_below(caption, commands, wide), 1
+        if one_legend:
+            font = FontProperties(size=LEGEND_SIZE)
+            legends = max(1, int((wide - LEFT) / (HANDLE + max((width_of(name, font) for name in names), default=0.0))))
+        foot = 0.18 + LEGEND * -(-len(names) // legends) if one_legend else 0.0
         height = -(-len(plots) // columns) * (PLOT_HEIGHT + BOTTOM + TOP) + foot + text.height
         figure = Figure(figsize=(wide, height))
         each = (wide - LEFT - RIGHT - (columns - 1) * GAP) / columns
@@ -249,10 +257,9 @@ def draw_plots(
             for axes in figure.axes:
                 drawn, named = axes.get_legend_handles_labels()
                 handles |= dict(zip(named, drawn, strict=True))
-            figure.legend(
-                list(handles.values()), list(handles), loc="lower center", ncols=6, fontsize=5.8, handlelength=2.6,
-                columnspacing=1.2, bbox_to_anchor=(0.5, (text.height - 0.02) / height),
-            )  # fmt: skip
+            look: Any = {"fontsize": LEGEND_SIZE, "handlelength": 2.6, "columnspacing": 1.2, "labelspacing": 0.25}
+            place = (0.5, (text.height - 0.02) / height)
+            figure.legend(handles.values(), handles, loc="lower center", bbox_to_anchor=place, ncols=legends, **look)
         text.draw(figure)
     return figure
 
@@ -274,6 +281,9 @@ def draw_plot(axes: Axes, plot: Plot, names: Sequence[str]) -> None:
         axes.set_xticks([place for place, _ in plot.ticks], [words for _, words in plot.ticks])
     else:
         axes.set_xlim(left=0)
+    if plot.bounds:
+        axes.set_ylim(plot.bounds)
+    elif not plot.ticks:
         axes.set_ylim(bottom=0)
     axes.grid(color="#d9d9d9", linewidth=0.4)
 
@@ -286,5 +296,5 @@ def draw_curve(axes: Axes, one: Curve, look: int, shift: float) -> None:
     axes.errorbar(
         [value + shift for value in x] if ends else x, y, yerr=spans, label=one.name,
         color=COLOURS[look] if one.name else INK, linestyle=LINES[look], linewidth=1.0, elinewidth=0.6,
-        marker=MARKERS[look] if len(y) < 20 else None, markersize=2.8, capsize=1.2, capthick=0.6,
+        marker=MARKERS[look] if len(y) <= 20 else None, markersize=2.8, capsize=1.2, capthick=0.6,
     )  # fmt: skip

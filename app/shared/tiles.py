@@ -12,29 +12,37 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from app.shared.figure import GREY, SMALL, draw_image, width_of
+from app.shared.figure import GREY, MATCH, SMALL, draw_image, width_of
 
 __all__ = ["Grid", "Tile", "canvas", "draw_tile", "fitting"]
 
 TITLE_SIZE, LINE = 6.0, 0.09  # points of a tile's title; inches of a line below it
+FRAMES: dict[bool | None, tuple[str, Any, float]] = {
+    True: (MATCH, "-", 1.8),
+    False: (GREY, (0, (3.0, 2.0)), 0.9),
+    None: (GREY, "-", 0.5),
+}
 HEAD, GUTTER, ROW_GAP, MARGIN = 0.15, 0.07, 0.07, 0.03  # inches
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """An image with words: RGB, uint8, `(H, W, 3)`.
+    """An image with words.
 
     Attributes:
-        pixels: The image.
+        pixels: The image, RGB, uint8, `(H, W, 3)`; `None` where it cannot be read.
         title: Above it.
         lines: Below it.
         cover: What is laid over it, RGBA, [0, 1], `(H, W, 4)`; `None` for nothing.
+        match: Whether it shows who is looked for, with a thick solid frame and ✓, or anybody else, with a dashed frame
+            and ✗, which colour-blind readers and grey printers tell apart; `None` where nobody is.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | None
     title: str
     lines: tuple[str, ...] = ()
     cover: NDArray[np.float64] | None = None
+    match: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -63,10 +71,10 @@ class Grid:
         """Height of a row."""
         return HEAD + self.aspect * self.tile + self.foot
 
-    def box(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Return left, top, width and height of an image."""
+    def box(self, row: int, column: int, top: float = 0.0) -> tuple[float, float, float, float]:
+        """Return left, top, width and height of an image; the first row begins at `top`."""
         left = MARGIN + column * (self.tile + GUTTER)
-        top = MARGIN + HEAD + row * (self.row + ROW_GAP)
+        top += MARGIN + HEAD + row * (self.row + ROW_GAP)
         return left, top, self.tile, self.aspect * self.tile
 
     def bottom(self, rows: int) -> float:
@@ -89,7 +97,13 @@ def draw_tile(axes: Axes, box: tuple[float, float, float, float], tile: Tile) ->
     draw_image(axes, box, tile.pixels)
     if tile.cover is not None:
         axes.imshow(tile.cover, extent=(left, left + width, top + height, top), aspect="auto", interpolation="auto")
-    axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=GREY, linewidth=0.5))
+    colour, line, thick = FRAMES[tile.match]
+    frame = Rectangle((left, top), width, height, fill=False, edgecolor=colour, linewidth=thick)
+    frame.set_linestyle(line)
+    axes.add_patch(frame)
+    if tile.match is not None:
+        mark = "✓" if tile.match else "✗"
+        axes.text(left + width, top - 0.03, mark, size=8, weight="bold", color=colour, va="bottom", ha="right")
     size = fitting(tile.title, width, weight="bold")
     axes.text(left, top - 0.03, tile.title, size=size, weight="bold", va="bottom")
     for number, line in enumerate(tile.lines):

@@ -6,38 +6,48 @@ import re
 import numpy as np
 import pytest
 from matplotlib import rcParams
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from PIL import Image
 
-from app.retrieval.figure import (
-    PER_ROW,
-    CmcCurve,
-    Layout,
-    NamedList,
-    RankedTile,
-    Tile,
-    draw_cmc,
-    draw_ranked_list,
-    draw_sheet,
+from app.retrieval.figure import PER_ROW, NamedList, draw_lists, grid_of
+from app.shared.figure import (
+    COLOURS,
+    DPI,
+    GREY,
+    LINES,
+    MATCH,
+    WIDTHS,
+    draw_plots,
+    figure_bytes,
+    text_below,
+    width_of,
+    wrap_pieces,
+    wrap_words,
 )
-from app.shared.figure import COLOURS, DPI, GREY, LINES, MATCH, WIDTHS, figure_bytes, width_of, wrap_pieces, wrap_words
+from app.shared.plots import Curve, Plot
+from app.shared.tiles import Grid, Tile
 
 CAPTION = "The query and the closest images of a gallery, with $ and _ and a name that is <b>odd</b>."
-REMAKE = ("from gradio_client import Client; ", "print(", "Client('http://127.0.0.1:7860').predict(", "top_k=3))")
+REMAKE = "from gradio_client import Client; print(Client('http://127.0.0.1:7860').predict(checkpoint='mun', top_k=3))"
+WHITE = np.full((128, 64, 3), 255, np.uint8)
 
 
-def tile(rank: int, match: bool) -> RankedTile:
-    return RankedTile(np.full((128, 64, 3), 255, np.uint8), 7, 2, rank, 0.5, match)
+def tile(rank: int, match: bool) -> Tile:
+    return Tile(WHITE, f"{rank}", ("id 7 · c2", "d 0.500"), match=match)
 
 
-def one_list(ranked: list[RankedTile]) -> list[NamedList]:
-    return [NamedList("a list", ranked)]
+def query(pixels: np.ndarray | None = None, pid: int = 1) -> Tile:
+    return Tile(pixels, "query", (f"id {pid} · c3",))
+
+
+def draw_one(asked: Tile, ranked: list[Tile], width: str = "two-column") -> Figure:
+    return draw_lists([(asked, [NamedList("a list", ranked)])], CAPTION, REMAKE, width=width, named=False)[0]
 
 
 def draw(count: int, width: str = "two-column", matches: tuple[int, ...] = (1,)) -> bytes:
-    query = Tile(np.full((128, 64, 3), 255, np.uint8), 7, 3)
     ranked = [tile(rank, rank in matches) for rank in range(1, count + 1)]
-    return figure_bytes(draw_ranked_list(query, one_list(ranked), CAPTION, REMAKE, width=width), "png")
+    return figure_bytes(draw_one(query(WHITE), ranked, width), "png")
 
 
 def opened(data: bytes) -> np.ndarray:
@@ -52,9 +62,14 @@ def near(pixels: np.ndarray, words: str) -> np.ndarray:
     return np.abs(pixels - colour(words)).max(axis=-1) < 12
 
 
-def left_edge(pixels: np.ndarray, layout: Layout, place: int) -> np.ndarray:
+def box(grid: Grid, rank: int) -> tuple[int, ...]:
+    row, column = divmod(rank - 1, grid.per_row - 1)
+    return tuple(round(DPI * inches) for inches in grid.box(row, column + 1))
+
+
+def left_edge(pixels: np.ndarray, grid: Grid, rank: int) -> np.ndarray:
     """The columns of pixels around the left edge of an image, without its corners."""
-    left, top, _, height = (round(DPI * inches) for inches in layout.box(place))
+    left, top, _, height = box(grid, rank)
     return pixels[top + 10 : top + height - 10, max(0, left - 3) : left + 4]
 
 
@@ -64,10 +79,11 @@ def left_edge(pixels: np.ndarray, layout: Layout, place: int) -> np.ndarray:
 def test_frames_tell_matches_from_others_by_colour_and_by_form(count: int, width: str) -> None:
     matches = (1, 3, count)
     pixels = opened(draw(count, width, matches))
-    layout = Layout(WIDTHS[width], PER_ROW[width], count)
+    grid = grid_of(width)
+    assert grid.per_row == 1 + PER_ROW[width]
     assert pixels.shape[1] == pytest.approx(DPI * WIDTHS[width], abs=1)
     for rank in range(1, count + 1):
-        edge = left_edge(pixels, layout, rank)
+        edge = left_edge(pixels, grid, rank)
         wanted, other = (MATCH, GREY) if rank in matches else (GREY, MATCH)
         rows = near(edge, wanted).any(axis=1)
         assert not near(edge, other).any()
@@ -80,13 +96,13 @@ def test_frames_tell_matches_from_others_by_colour_and_by_form(count: int, width
 def test_marks_are_told_apart_in_grey_print() -> None:
     pixels = opened(draw(2, matches=(1,)))
     grey = pixels @ np.array([0.299, 0.587, 0.114])
-    layout = Layout(WIDTHS["two-column"], 10, 2)
-    dark = [(left_edge(grey[..., None], layout, place) < 150).any(axis=(1, 2)).mean() for place in (1, 2)]
+    grid = grid_of("two-column")
+    dark = [(left_edge(grey[..., None], grid, place) < 150).any(axis=(1, 2)).mean() for place in (1, 2)]
     assert dark[0] == 1.0
     assert dark[1] < 0.9
     head = []
     for place in (1, 2):
-        left, top, width, _ = (round(DPI * inches) for inches in layout.box(place))
+        left, top, width, _ = box(grid, place)
         head.append(grey[top - 45 : top - 8, left + width // 2 : left + width] < 160)
     assert all(mark.sum() > 60 for mark in head)  # both marks are drawn
     size = min(head[0].shape[1], head[1].shape[1])
@@ -101,7 +117,7 @@ def test_the_font_has_every_sign_of_the_figure() -> None:
 def test_images_keep_their_proportions_and_a_broken_one_is_said_to_be() -> None:
     wide = np.zeros((20, 80, 3), np.uint8)
     wide[:] = (200, 0, 0)
-    figure = draw_ranked_list(Tile(wide, 1, 3), one_list([RankedTile(None, 1, 2, 1, 0.1, False)]), CAPTION, REMAKE)
+    figure = draw_one(query(wide), [Tile(None, "1", match=False)])
     pixels = opened(figure_bytes(figure, "png"))
     red = near(pixels, "#c80000")
     rows, columns = np.flatnonzero(red.any(axis=1)), np.flatnonzero(red.any(axis=0))
@@ -112,16 +128,13 @@ def test_images_keep_their_proportions_and_a_broken_one_is_said_to_be() -> None:
 def test_the_same_figure_gives_the_same_bytes_and_leaves_matplotlib_as_it_was() -> None:
     before = dict(rcParams)
     assert draw(3) == draw(3)
-    tiles = [tile(1, True), tile(2, False)]
-    first, second = (
-        figure_bytes(draw_ranked_list(Tile(None, 1, 3), one_list(tiles), CAPTION, REMAKE), "pdf") for _ in range(2)
-    )
+    first, second = (figure_bytes(draw_one(query(), [tile(1, True), tile(2, False)]), "pdf") for _ in range(2))
     assert first == second
     assert dict(rcParams) == before
 
 
 def test_the_pdf_has_one_page_of_the_right_size_with_embedded_truetype_fonts() -> None:
-    figure = draw_ranked_list(Tile(None, 1, 3), one_list([tile(1, True)]), CAPTION, REMAKE, width="one-column")
+    figure = draw_one(query(), [tile(1, True)], "one-column")
     data = figure_bytes(figure, "pdf")
     assert data.startswith(b"%PDF-1.")
     assert data.rstrip().endswith(b"%%EOF")
@@ -138,7 +151,7 @@ def test_the_pdf_has_one_page_of_the_right_size_with_embedded_truetype_fonts() -
 
 def test_a_sheet_goes_on_over_pages_and_every_row_has_query_marks_and_name() -> None:
     lists = [NamedList("one: AP 50.0 %", [tile(1, True), tile(2, False)]), NamedList("two", [tile(1, False)])]
-    pages = draw_sheet([(Tile(None, pid, 3), lists) for pid in range(1, 8)], CAPTION, REMAKE)
+    pages = draw_lists([(query(pid=pid), lists) for pid in range(1, 8)], CAPTION, REMAKE)
     words = [[text.get_text() for text in page.axes[0].texts] for page in pages]
     assert [row.count("query") for row in words] == [2, 2, 2, 1]
     assert [row.count("one: AP 50.0 %") for row in words] == [2, 2, 2, 1]
@@ -150,7 +163,7 @@ def test_a_sheet_goes_on_over_pages_and_every_row_has_query_marks_and_name() -> 
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", data)) == 4
     assert data == figure_bytes(pages, "pdf")
     with pytest.raises(ValueError, match="expected at least one query"):
-        draw_sheet([], CAPTION, REMAKE)
+        draw_lists([], CAPTION, REMAKE)
 
 
 def test_png_says_its_resolution_and_no_software() -> None:
@@ -171,49 +184,36 @@ def test_words_are_broken_by_their_width_and_pieces_only_between() -> None:
     assert wrap_words("", 3.0, font) == []
 
 
-@pytest.mark.parametrize("count", [0, 101])
-def test_a_list_has_bounds(count: int) -> None:
-    with pytest.raises(ValueError, match="expected 1 to 100 ranked images"):
-        draw_ranked_list(Tile(None, 1, 3), one_list([tile(1, True)] * count), CAPTION, REMAKE)
+def test_a_command_breaks_between_arguments_and_holds_every_letter() -> None:
+    text = text_below("", [REMAKE], WIDTHS["one-column"])
+    lines = [line for line, _ in text.lines]
+    assert "".join("".join(lines).split()) == "".join(REMAKE.split())
+    assert lines[0].endswith("print(")
+    assert all(line.endswith((",", "(", ")", ";", "=")) for line in lines)
 
 
-def test_unknown_width_and_kind_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected width"):
-        draw_ranked_list(Tile(None, 1, 3), one_list([tile(1, True)]), CAPTION, REMAKE, width="poster")
+def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="png, pdf or svg"):
-        figure_bytes(draw_ranked_list(Tile(None, 1, 3), one_list([tile(1, True)]), CAPTION, REMAKE), "gif")
+        figure_bytes(draw_one(query(), [tile(1, True)]), "gif")
 
 
-def test_cmc_curves_are_named_with_their_scores_and_differ_without_colour() -> None:
-    curves = [
-        CmcCurve("one", np.linspace(0.445, 0.9, 20), 0.453, 0.011, 0.007),
-        CmcCurve("two", np.linspace(0.3, 0.8, 20), 0.32),
-    ]
-    figure = draw_cmc(curves, "CMC on SynVI (synthetic).")
-    legend = [words.get_text() for words in figure.legends[0].get_texts()]
-    assert legend == ["one: rank-1 44.5 \u00b1 1.1 %, mAP 45.3 \u00b1 0.7 %", "two: rank-1 30.0 %, mAP 32.0 %"]
-    lines = figure.axes[0].lines
-    assert np.allclose(lines[0].get_ydata(), 100 * curves[0].cmc)
-    assert len({line.get_marker() for line in lines}) == len({line.get_linestyle() for line in lines}) == 2
+@pytest.mark.parametrize("width", WIDTHS)
+def test_cmc_curves_differ_without_colour_and_their_legend_fits(width: str) -> None:
+    names = ["one: rank-1 44.5 \u00b1 1.1 %, mAP 45.3 \u00b1 0.7 %", "two: rank-1 30.0 %, mAP 32.0 %"]
+    found = np.stack([np.linspace(44.5, 90, 20), np.linspace(30, 80, 20)])
+    curves = tuple(Curve(name, tuple(enumerate(row.tolist(), 1))) for name, row in zip(names, found, strict=True))
+    plot = Plot("", curves, "rank", "queries found, %", (0, 100), ticks=((1, "1"), (20, "20")))
+    figure = draw_plots([plot], "CMC on SynVI (synthetic).", (), width, one_legend=True)
+    assert [words.get_text() for words in figure.legends[0].get_texts()] == names
+    axes = figure.axes[0]
+    assert np.allclose([line.get_ydata() for line in axes.lines], found)
+    assert axes.get_ylim() == (0, 100)
+    assert len({line.get_marker() for line in axes.lines}) == len({line.get_linestyle() for line in axes.lines}) == 2
     pixels = opened(figure_bytes(figure, "png"))
     assert near(pixels, COLOURS[0]).any()
     assert near(pixels, COLOURS[1]).any()
     assert figure_bytes(figure, "pdf") == figure_bytes(figure, "pdf")
     assert len(COLOURS) == len(LINES)
-
-
-@pytest.mark.parametrize(
-    ("cmc", "count", "width", "message"),
-    [
-        (np.ones(20), 0, "one-column", "expected 1 to 6 curves"),
-        (np.ones(20), 7, "one-column", "expected 1 to 6 curves"),
-        (np.ones(20), 1, "poster", "expected width"),
-        (np.full(20, np.nan), 1, "one-column", "as fractions"),
-        (np.full(20, 44.5), 1, "one-column", "as fractions"),
-        (np.ones((2, 3)), 1, "one-column", "as fractions"),
-        (np.ones(0), 1, "one-column", "as fractions"),
-    ],
-)
-def test_what_is_no_cmc_is_refused(cmc: np.ndarray, count: int, width: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        draw_cmc([CmcCurve("one", cmc, 0.5)] * count, "", width=width)
+    legend, whole = figure.legends[0].get_window_extent(), figure.bbox
+    assert whole.x0 <= legend.x0 < legend.x1 <= whole.x1
+    assert legend.y1 < axes.get_window_extent().y0

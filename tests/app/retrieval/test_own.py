@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_the_modality_matters(library: Library) -> None:
 def test_the_answer_says_what_it_is_worth(library: Library) -> None:
     result = ask(library, whole_image(), modality="infrared")
     assert "never saw a real person" in result.warning
-    answer = result.to_json()
+    answer = asdict(result)
     assert answer["warning"] == result.warning
     assert set(answer["results"][0]) == {"rank", "image", "pid", "camid", "distance"}
     assert [one["rank"] for one in answer["results"]] == list(range(1, 11))

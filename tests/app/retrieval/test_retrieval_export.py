@@ -19,7 +19,7 @@ from app.retrieval import figure
 from app.retrieval.browse import Browse
 from app.retrieval.export import MENUS, Options, caption, write
 from app.retrieval.export import facts_of as facts_about
-from app.retrieval.figure import draw_sheet
+from app.retrieval.figure import draw_lists
 from app.retrieval.rank import retrieve
 from app.shared.export import LOCAL, pixels_of, safe_stem
 from app.shared.tab import File, Press
@@ -95,7 +95,8 @@ def test_odd_names_are_neutralised() -> None:
 
 def test_the_caption_says_everything_that_a_reader_needs(library: Library) -> None:
     result = retrieve(library, Browse.read(ASKED, library))
-    words = caption(library, result, facts_about(library, [result], "http://here:1234/"))
+    facts = dict(facts_about(library, [result], "http://here:1234/"))
+    words = caption(library, result, facts, f"Query {facts['query']}", facts["checkpoint"], "")
     for part in (
         f"Query {result.query.image} (person {result.query.pid}, camera {result.query.camid})",
         "infrared → visible",
@@ -175,24 +176,25 @@ def test_a_sheet_holds_the_queries_of_the_list_from_the_one_that_is_shown(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Any] = []
-    monkeypatch.setattr(figure, "draw_sheet", lambda *said, **more: made.append(said) or draw_sheet(*said, **more))
+    monkeypatch.setattr(figure, "draw_lists", lambda *said, **more: made.append(said) or draw_lists(*said, **more))
     values = {**ASKED, "order": "camera", "camid": 6, "query": "cam6/0018/0001.jpg"}
     file = exported(library, "sheet", "pdf", values, queries=4, ranks=30)
     assert file.name == "sheet-4-queries-synvi-indoor-trial2-mun-tiny.pdf"
     (rows, words, link) = made[0]
-    assert [(query.pid, query.camid) for query, _ in rows] == [(18, 6), (18, 6), (13, 6), (13, 6)]  # it begins anew
+    asked = [query.lines[0] for query, _ in rows]
+    assert asked == ["id 18 · c6", "id 18 · c6", "id 13 · c6", "id 13 · c6"]  # it begins anew
     request = Browse.read({**values, "top_k": 10}, library)
     for query, (ranked,) in rows[:1]:
         shown = retrieve(library, request)
-        assert query.pid == shown.query.pid
-        assert [(one.rank, one.pid, one.match) for one in ranked.ranked] == [
-            (one.rank, one.pid, one.match) for one in shown.results
+        assert query.lines == (f"id {shown.query.pid} · c{shown.query.camid}",)
+        assert [(one.title, one.lines[0], one.match) for one in ranked.ranked] == [
+            (f"{one.rank}", f"id {one.pid} · c{one.camid}", one.match) for one in shown.results
         ]
         assert f"AP {100 * shown.average_precision:.1f} %" in ranked.name
     for part in ("4 queries in the order of the list (by camera, camera 6)", "cam6/0018/0001.jpg", "synvi-indoor",
                  "mun-tiny (", "synthetic", "✓", "✗"):  # fmt: skip
         assert part in words
-    assert link[0].startswith("http://here:1234/?tab=retrieval&")
+    assert link.startswith("http://here:1234/?tab=retrieval&")
 
 
 def test_the_curves_are_the_scores_and_say_where_they_come_from(library: Library) -> None:
