@@ -23,7 +23,7 @@ from mun.data.corruptions import CORRUPTIONS
 from mun.data.pairing import pair_samples
 from mun.data.regdb import check_trial
 from mun.data.source import Source
-from mun.data.sources import add_data_flags, named_folder, read_source, reading_of, say_passed
+from mun.data.sources import add_data_flags, named_folder, read_given
 from mun.distributed import choose_device
 from mun.embedding import embed_pairs, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
@@ -83,9 +83,7 @@ def run(options: argparse.Namespace) -> None:
         ValueError: They cannot be used, two models are on other images, or a flag is out of bounds.
     """
     corruptions, knobs = chosen(options.corruptions, CORRUPTIONS), chosen(options.knobs, KNOBS)
-    name, folder = options.data
-    source = read_source(options.layout or "", folder, reading_of(options, name), (Split.TEST,))
-    say_passed(source.name, source.passed)
+    source = read_given(options, (Split.TEST,))
     protocol = protocol_of(source, options.protocol)
     samples = source.require(Split.TEST)
     draw_trials(protocol, samples, options.shots, options.trials)  # before the work
@@ -199,7 +197,7 @@ def facts_of(source: Source, samples: Sequence[Sample]) -> Facts:
     """Read what is known of the images; on data that are not SynVI's what a CSV says."""
     if source.name != "synvi":
         return column_facts(source.columns, samples)
-    return synvi_facts(Plan.from_manifest(source.manifest or {}), samples)
+    return synvi_facts(Plan.from_manifest(source.manifest), samples)
 
 
 def probe(

@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> None:
     if options.trials < 1:
         raise ValueError(f"expected at least one trial, got {options.trials}")
     source = read_source("synvi", options.data)
-    plan = Plan.from_manifest(source.manifest or {})
+    plan = Plan.from_manifest(source.manifest)
     samples = source.require(Split.TEST)
     device = choose_device(options.device)
     networks = [(card.name, network.to(device)) for network, card in map(load_checkpoint, options.checkpoint)]

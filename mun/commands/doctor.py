@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mun.data.inventory import Finding, broken_images, inventory
+from mun.data.inventory import Finding, inventory
 from mun.data.listing import Passed
-from mun.data.source import Source
+from mun.data.source import Source, is_whole
 from mun.data.sources import add_data_flags, named_folder, read_source, reading_of
 from mun.evaluation.protocols import protocols_of
 from mun.progress import tracked
@@ -37,7 +37,8 @@ def run(options: argparse.Namespace) -> None:
     source = read_source(options.layout or "", root, reading_of(options, name))
     findings = inventory(source)
     if options.decode:
-        broken = broken_images(tracked(source.samples, "decoding", "image", not options.quiet))
+        shown = tracked(source.samples, "decoding", "image", not options.quiet)
+        broken = [sample.key for sample in shown if not is_whole(sample)]
         findings.append(Finding("images that cannot be read", len(broken), 0, ", ".join(broken[:3])))
     print(report(source, findings))
     if not all(finding.fine for finding in findings):

@@ -14,7 +14,7 @@ import torch
 from mun.data.listing import SUFFIXES, Listing, is_image
 from mun.data.regdb import check_trial
 from mun.data.source import Source
-from mun.data.sources import add_data_flags, named_folder, only_whole, read_source, reading_of, say_passed
+from mun.data.sources import add_data_flags, named_folder, only_whole, read_given, reading_of, say_passed
 from mun.distributed import choose_device, is_first, together
 from mun.embedding import embed_samples
 from mun.files import whole_file
@@ -85,7 +85,6 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
     samples = source.require(Split(options.split)) if source else images_of(options)
     network, card = chosen_network(options.checkpoint, options.model)
     if source:
-        say_passed(source.name, source.passed)
         check_trial(card.data, source)
     digest = weights_digest(options.checkpoint, network)
     network = network.to(device)
@@ -108,9 +107,9 @@ def read_data(options: argparse.Namespace) -> Source:
     """Read the one data set that is to be embedded."""
     if len(options.images) != 1:
         raise ValueError("expected --modality visible or infrared with several folders or files")
-    name, folder = named_folder(str(options.images[0]))
+    options.data = named_folder(str(options.images[0]))
     try:
-        return read_source(options.layout or "", folder, reading_of(options, name), (Split(options.split),))
+        return read_given(options, (Split(options.split),))
     except (ValueError, FileNotFoundError) as error:
         raise type(error)(f"{error}; for images that are no data set, --modality says what they are") from None
 

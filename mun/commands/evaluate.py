@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mun.checkpoint import Card, write_card
 from mun.data.regdb import check_trial
 from mun.data.source import Source
-from mun.data.sources import add_data_flags, named_folder, read_source, reading_of, say_passed
+from mun.data.sources import add_data_flags, named_folder, read_given, reading_of
 from mun.distributed import choose_device, is_first, together
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark, check_suffix, ranked_rows, write_rows
@@ -109,9 +109,8 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
     """Do this process's share of `run`; the first one prints and writes."""
     test = corrupted_test(options)
     network, card = chosen_network(options.checkpoint, options.model)
-    split, (name, folder) = Split(options.split), options.data
-    source = read_source(options.layout or "", folder, reading_of(options, name), (split,))
-    say_passed(source.name, source.passed)
+    split = Split(options.split)
+    source = read_given(options, (split,))
     protocol = protocol_of(source, options.protocol)
     check_trial(card.data, source)
     samples = source.require(split)
@@ -186,7 +185,7 @@ def commands(options: argparse.Namespace, protocol: str, source: Source) -> list
     words += [f"--trials {options.trials} --shots {options.shots} --gallery {options.gallery} --split {options.split}"]
     words += reading_of(options).words()
     words += ["--flip"] if options.flip else []
-    made = [source.manifest["command"]] if source.manifest and "command" in source.manifest else []
+    made = [source.manifest["command"]] if "command" in source.manifest else []
     return [*made, " ".join(words)]
 
 

@@ -7,14 +7,15 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mun.config import PRESETS, Config
-from mun.data.sources import add_data_flags, named_folder, read_source, reading_of, say_passed
+from mun.data.source import Reading
+from mun.data.sources import add_data_flags, named_folder, read_given, reading_of
 from mun.distributed import choose_device, is_first, together, wait
 from mun.parser import add_config_flags, config_from, given_flags
 from mun.structures import Split
@@ -24,19 +25,7 @@ from mun.training.trainer import start_run, train
 
 __all__ = ["add_arguments", "run"]
 
-KEPT = (
-    "data",
-    "layout",
-    "trial",
-    "train_on",
-    "modality_names",
-    "camera",
-    "infrared_range",
-    "skip_broken",
-    "seed",
-    "pretrained",
-    "preset",
-)
+KEPT = ("data", "layout", *(item.name for item in fields(Reading) if item.metadata), "seed", "pretrained", "preset")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -141,14 +130,11 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
         if not 0 <= seed < 2**31:
             raise ValueError(f"expected --seed between 0 and {2**31 - 1}, got {seed}")
         pretrained = "" if options.pretrained is None else str(options.pretrained.resolve())
-        name, folder = options.data
-        reading = reading_of(options, name)
-        source = read_source(options.layout or "", folder, reading, (Split.TRAIN, Split.VAL))
-        say_passed(source.name, source.passed)
+        source = read_given(options, (Split.TRAIN, Split.VAL))
         layout = "synvi" if source.name == "synvi" else source.layout
-        reading = replace(reading, name="" if source.name == layout else source.name)
+        reading = reading_of(options, "" if source.name == layout else source.name)
         config = config_from(options, PRESETS.get(options.preset))
-        place = str(folder.resolve())
+        place = str(options.data[1].resolve())
         settings = RunSettings(FORMAT, config, layout, place, seed, pretrained, reading=reading)
         if is_first():
             start_run(options.out, settings)

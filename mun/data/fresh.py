@@ -30,7 +30,7 @@ def check_fresh(source: Source, per_epoch: int) -> Plan:
     Raises:
         ValueError: The data set is not SynVI of this version, lacks images, or has fewer identities than `per_epoch`.
     """
-    if source.name != "synvi" or source.manifest is None:
+    if source.name != "synvi":
         raise ValueError(f"expected SynVI for fresh identities, got {source.name}, whose people are given")
     plan = replace(Plan.from_manifest(source.manifest), truth=False)
     complete = plan.train_ids * len(plan.cameras) * plan.images

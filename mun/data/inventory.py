@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mun.data import llcm, regdb, sysu
-from mun.data.source import TITLES, Source, read_sample
+from mun.data.source import TITLES, Source
 from mun.data.sysu import CAMERAS
 from mun.structures import Modality, Sample, Split
 
-__all__ = ["PERMUTATION_FILE", "PUBLISHED", "Finding", "broken_images", "inventory"]
+__all__ = ["PERMUTATION_FILE", "PUBLISHED", "Finding", "inventory"]
 
 PERMUTATION_FILE = "exp/rand_perm_cam.mat"  # SYSU-MM01's official galleries
 PAIR = (Modality.VISIBLE, Modality.INFRARED)
@@ -80,8 +80,8 @@ def inventory(source: Source) -> list[Finding]:
     findings = stored(source)
     expected = PUBLISHED.get(source.name, {}) if TITLES.get(source.name, ("",))[0] == source.layout else {}
     if source.name == "synvi":
-        findings.append(Finding("manifest.json", int(source.manifest is not None), 1))
-        expected = promised(source.manifest or {}, source.root)
+        findings.append(Finding("manifest.json", int(bool(source.manifest)), 1))
+        expected = promised(source.manifest, source.root)
     findings += [Finding(what, number, expected.get(what)) for what, number in counted(source).items()]
     for split in Split:
         samples = source.split(split)
@@ -101,7 +101,7 @@ def stored(source: Source) -> list[Finding]:
     if source.layout == "sysu":
         cameras = sum((root / f"cam{camid}").is_dir() for camid in CAMERAS)
         lists = sum(sysu.list_file(root, split).is_file() for split in Split)
-        found = [Finding("camera folders", cameras, len(cameras_of(source.manifest or {}, root)))]
+        found = [Finding("camera folders", cameras, len(cameras_of(source.manifest, root)))]
         found.append(Finding("identity lists in exp", lists, len(Split) if source.name in ("sysu", "synvi") else None))
         if source.name == "sysu":
             words = "only --gallery official needs it"
@@ -190,14 +190,3 @@ def promised(manifest: Mapping[str, Any], root: Path) -> dict[str, int]:
         "test visible images": visible * held * numbers["test_ids"],
         "test infrared images": infrared * held * numbers["test_ids"],
     }
-
-
-def broken_images(samples: Iterable[Sample]) -> list[str]:
-    """Decode every image and return the keys of those that cannot be read."""
-    broken = []
-    for sample in samples:
-        try:
-            read_sample(sample)
-        except (ValueError, OSError):
-            broken.append(sample.key)
-    return broken

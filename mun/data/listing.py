@@ -128,6 +128,16 @@ class Listing:
                 self.pass_over(what, folder / name)
         return [name for name in folders if known is None or name in known]
 
+    def people(self, folder: str) -> set[str]:
+        """List the images of all people of a folder: `<folder>/<person>/<image>`."""
+        place = self.root / folder
+        return {f"{folder}/{person}/{name}" for person in self.folders(place) for name in self.images(place / person)}
+
+    def not_listed(self, names: Iterable[str]) -> None:
+        """Pass over images that no list names."""
+        for name in sorted(names):
+            self.pass_over("images in no list", self.root / name)
+
     def outside(self, folder: Path, files: list[str]) -> None:
         """Pass over files where there should be folders alone."""
         for name in self.only_images(folder, files):

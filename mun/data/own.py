@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mun.data.listing import SUFFIXES, Listing, by_identity, check_disjoint, is_image
-from mun.data.source import Reading, Source
+from mun.data.listing import SUFFIXES, Listing, is_image
+from mun.data.source import Folder, Source
 from mun.structures import Modality, Sample, Split
 
 __all__ = ["CSV", "modality_folders", "read_csv", "read_folders"]
@@ -22,12 +22,12 @@ NAMES: dict[Modality, tuple[str, ...]] = {
     Modality.VISIBLE: ("visible", "vis", "rgb", "color", "colour"),
     Modality.INFRARED: ("infrared", "ir", "nir", "thermal", "tir", "lwir", "mwir", "swir"),
 }
-Row = tuple[Path, str, Modality, str, str, Split, dict[str, str]]  # file, key, modality, person, camera, split, others
+Row = tuple[str, Modality, str, str, Split, dict[str, str]]  # path, modality, person, camera, split, others
 
 
-def chosen_names(reading: Reading, manifest: Mapping[str, Any] | None) -> dict[Modality, tuple[str, ...]]:
+def chosen_names(folder: Folder) -> dict[Modality, tuple[str, ...]]:
     """Return the names of the two modalities: those said on the command line, in the manifest, or the usual ones."""
-    said = reading.modality_names or (manifest or {}).get("modality_names")
+    said = folder.reading.modality_names or folder.manifest.get("modality_names")
     if not said:
         return NAMES
     names = said.split(",") if isinstance(said, str) else said
@@ -50,62 +50,51 @@ def modality_folders(folders: Iterable[str], names: Mapping[Modality, tuple[str,
     return found
 
 
-def read_folders(
-    root: Path, reading: Reading, needs: Collection[Split], manifest: Mapping[str, Any] | None, listing: Listing
-) -> Source:
+def read_folders(folder: Folder) -> Source:
     """Read `<modality>/<person>/<image>`, or the same below `train`, `val` and `test`; without those all is test.
 
-    Args:
-        root: The folder.
-        reading: How to read it; its pattern finds the camera in a file's name.
-        needs: Splits that must be there.
-        manifest: The content of its manifest.
-        listing: Counts what is passed over.
-
     Raises:
-        ValueError: A needed split is not there, a name has no camera by the pattern, or two splits share a person.
+        ValueError: A needed split is not there, or a name has no camera by the pattern.
     """
-    names, pattern = chosen_names(reading, manifest), camera_pattern(reading, manifest)
+    root, listing, names, pattern = folder.root, folder.listing, chosen_names(folder), camera_pattern(folder)
     inside = {root: listing.look(root)}
     splits = {split: root / split for split in Split if split.value in inside[root][1]}
-    inside |= {folder: listing.look(folder) for folder in splits.values()}
+    inside |= {place: listing.look(place) for place in splits.values()}
     parts = splits or {Split.TEST: root}
-    if needs and not any(modality_folders(inside[folder][1], names) for folder in parts.values()):
+    if folder.needs and not any(modality_folders(inside[place][1], names) for place in parts.values()):
         known = " or ".join(", ".join(known) for known in names.values())
         raise ValueError(
             f"expected a folder for each modality ({known}) in {root}, found none; name them by --modality-names"
         )
     rows = []
-    for folder, (files, folders) in inside.items():
-        listing.outside(folder, files)
-        split = next((split for split, place in parts.items() if place == folder), None)
+    for place, (files, folders) in inside.items():
+        listing.outside(place, files)
+        split = next((split for split, of_split in parts.items() if of_split == place), None)
         found = {} if split is None else modality_folders(folders, names)
         for name in folders:
-            if name not in found.values() and folder / name not in splits.values():
-                listing.pass_over("folders of no modality", folder / name)
+            if name not in found.values() and place / name not in splits.values():
+                listing.pass_over("folders of no modality", place / name)
         if split is not None:
-            rows += [row for one, name in found.items() for row in rows_of(listing, split, folder / name, one, pattern)]
-    return source_of(root, rows, reading, needs, manifest, "folders")
+            rows += [row for one, name in found.items() for row in rows_of(listing, split, place / name, one, pattern)]
+    return source_of(folder, rows, "folders")
 
 
 def rows_of(
-    listing: Listing, split: Split, folder: Path, modality: Modality, pattern: re.Pattern[str] | None
+    listing: Listing, split: Split, place: Path, modality: Modality, pattern: re.Pattern[str] | None
 ) -> Iterator[Row]:
     """Find the images of one modality in one split."""
-    for person in listing.folders(folder):
-        for image in listing.images(folder / person):
-            path = folder / person / image
-            key = path.relative_to(listing.root).as_posix()
-            yield path, key, modality, person, camera_of(image, pattern), split, {}
+    for path in sorted(listing.people(place.relative_to(listing.root).as_posix())):
+        _, person, image = path.rsplit("/", 2)
+        yield path, modality, person, camera_of(image, pattern), split, {}
 
 
-def camera_pattern(reading: Reading, manifest: Mapping[str, Any] | None) -> re.Pattern[str] | None:
+def camera_pattern(folder: Folder) -> re.Pattern[str] | None:
     """Return the pattern that finds the camera in a file's name; `None` where none is stated.
 
     Raises:
         ValueError: It is no regular expression with one group.
     """
-    said = reading.camera or (manifest or {}).get("camera", "")
+    said = folder.reading.camera or folder.manifest.get("camera", "")
     try:
         pattern = re.compile(said) if said else None
     except (re.error, TypeError) as error:
@@ -125,24 +114,16 @@ def camera_of(name: str, pattern: re.Pattern[str] | None) -> str:
     return match[1]
 
 
-def read_csv(
-    root: Path, reading: Reading, needs: Collection[Split], manifest: Mapping[str, Any] | None, listing: Listing
-) -> Source:
+def read_csv(folder: Folder) -> Source:
     """Read a CSV with the columns path, modality, pid and, if wanted, camid and split; others are kept.
 
-    Args:
-        root: The CSV, or the folder with `images.csv`; paths are relative to that folder.
-        reading: How to read it.
-        needs: Splits that must be there.
-        manifest: The content of the folder's manifest.
-        listing: Counts what is passed over.
+    It is the root, or `images.csv` in it; paths are relative to its folder.
 
     Raises:
         FileNotFoundError: The CSV, or an image of it, is missing.
         ValueError: A column is missing, or a line says nothing that can be read; the line is named.
     """
-    path = root / CSV if root.is_dir() else root
-    names = chosen_names(reading, manifest)
+    path, names = folder.root / CSV if folder.root.is_dir() else folder.root, chosen_names(folder)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -161,14 +142,14 @@ def read_csv(
             )
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"{path.name}, line {table.line_num}: {error}") from None
-    keys = {row[1] for row in rows}
+    keys = Counter(row[0] for row in rows)
     if len(keys) < len(rows):
-        twice = next(key for key, count in Counter(row[1] for row in rows).items() if count > 1)
+        twice = next(key for key, count in keys.items() if count > 1)
         raise ValueError(f"expected every image once in {path}, got {twice!r} more than once")
-    for image in listing.walk(path.parent):
+    for image in folder.listing.walk(path.parent):
         if image.relative_to(path.parent).as_posix() not in keys:
-            listing.pass_over("images in no line of the CSV", image)
-    return source_of(root, rows, reading, needs, manifest, "csv")
+            folder.listing.pass_over("images in no line of the CSV", image)
+    return source_of(folder, rows, "csv")
 
 
 def row_of(folder: Path, line: dict[str, str], names: Mapping[Modality, tuple[str, ...]]) -> Row:
@@ -190,7 +171,7 @@ def row_of(folder: Path, line: dict[str, str], names: Mapping[Modality, tuple[st
         raise ValueError(f"expected an image ({', '.join(SUFFIXES)}), got {name[:60]!r}")
     if not (folder / name).is_file():
         raise FileNotFoundError(f"expected an image at {name}, found none")
-    return folder / name, name, next(iter(found)), person, camera, Split(split), line
+    return name, next(iter(found)), person, camera, Split(split), line
 
 
 def numbered(words: Iterable[str], what: str) -> dict[str, int]:
@@ -210,55 +191,32 @@ def numbered(words: Iterable[str], what: str) -> dict[str, int]:
     return numbers
 
 
-def source_of(
-    root: Path,
-    rows: Collection[Row],
-    reading: Reading,
-    needs: Collection[Split],
-    manifest: Mapping[str, Any] | None,
-    layout: str,
-) -> Source:
+def source_of(folder: Folder, rows: Collection[Row], layout: str) -> Source:
     """Number people and cameras and make the samples."""
-    people = numbered((row[3] for row in rows), "person")
-    cameras = numbered((row[4] for row in rows if row[4]), "camera")
+    people = numbered((row[2] for row in rows), "person")
+    cameras = numbered((row[3] for row in rows if row[3]), "camera")
     samples: dict[Split, list[Sample]] = {split: [] for split in Split}
     columns: dict[str, dict[str, str]] = {}
-    for path, key, modality, person, camera, split, others in rows:
-        samples[split].append(
-            Sample(path, people[person], cameras.get(camera, 0), modality, key, reading.levels(modality))
-        )
+    for key, modality, person, camera, split, others in rows:
+        samples[split].append(folder.sample(key, people[person], cameras.get(camera, 0), modality))
         said = {"person": person} if not person.isdigit() else {}
         said |= {"camera": camera} if camera and not camera.isdigit() else {}
         if said or others:
             columns[key] = {**others, **said}
-    listed = {split: tuple(sorted({sample.pid for sample in samples[split]})) for split in Split}
-    check_disjoint(listed, root)
-    for split in needs:
+    for split in folder.needs:
         if not samples[split] and split is not Split.VAL:
-            raise ValueError(f"expected images in the {split} split of {root}, found none")
-    parts = {split: by_identity(samples[split]) for split in Split}
-    sites = site_groups(manifest, cameras)
-    return Source(
-        "",
-        root,
-        parts[Split.TRAIN],
-        parts[Split.VAL],
-        parts[Split.TEST],
-        manifest,
-        layout,
-        sites=sites,
-        listed=listed,
-        columns=columns,
-    )
+            raise ValueError(f"expected images in the {split} split of {folder.root}, found none")
+    sites = site_groups(folder.manifest, cameras)
+    return Source("", folder.root, samples, layout=layout, sites=sites, columns=columns)
 
 
-def site_groups(manifest: Mapping[str, Any] | None, cameras: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:
+def site_groups(manifest: Mapping[str, Any], cameras: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:
     """Read which cameras watch one site: `"sites": [[2, 3]]` in the manifest, by number or by name.
 
     Raises:
         ValueError: It has another form, names an unknown camera, or a camera twice.
     """
-    said = (manifest or {}).get("sites", [])
+    said = manifest.get("sites", [])
     if not isinstance(said, list) or not all(isinstance(group, list) for group in said):
         raise ValueError(f"expected sites in manifest.json as lists of cameras, [[2, 3]], got {str(said)[:60]}")
     names = [[str(one) for one in group] for group in said]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mun.data.listing import Listing, by_identity, check_disjoint, read_image_list
-from mun.data.source import Reading, Source
+from mun.data.listing import read_image_list
+from mun.data.source import Folder, Source
 from mun.structures import Modality, Sample, Split
 
 __all__ = ["FOLDERS", "TRIALS", "check_trial", "list_file", "read_regdb"]
@@ -24,61 +24,41 @@ def list_file(root: Path, split: Split, modality: Modality, trial: int) -> Path:
     return root / "idx" / f"{split}_{FOLDERS[modality].lower()}_{trial}.txt"
 
 
-def read_regdb(
-    root: Path, reading: Reading, needs: Collection[Split], manifest: Mapping[str, Any] | None, listing: Listing
-) -> Source:
+def read_regdb(folder: Folder) -> Source:
     """Read one trial of RegDB: `Visible|Thermal/<id>/<name>.bmp` and `idx/{train,test}_{visible,thermal}_<trial>.txt`.
 
     The label behind a path begins at 0 in training and in test; the person is the folder's. There is no validation
     split. Passed over, and counted: images that no list of the trial names, and what is no image.
 
-    Args:
-        root: The folder with `Visible`, `Thermal` and `idx`.
-        reading: How to read it; its trial is 1 to 10, by default 1.
-        needs: Splits that must be there.
-        manifest: The content of its manifest.
-        listing: Counts what is passed over.
-
     Raises:
         FileNotFoundError: A list, or an image of a list, that is needed is missing.
-        ValueError: The trial is out of range, a list is broken, or training and test share a person.
+        ValueError: The trial is out of range, or a list is broken.
 
     Source: Nguyen et al., Sensors 2017; the splits are those of Ye et al., AAAI 2018.
     """
-    trial = reading.trial or 1
+    root, listing, trial = folder.root, folder.listing, folder.reading.trial or 1
     if not 1 <= trial <= TRIALS:
-        raise ValueError(f"expected --trial from 1 to {TRIALS} for RegDB, got {reading.trial}")
-    there = {
-        f"{folder}/{person}/{name}"
-        for folder in FOLDERS.values()
-        for person in listing.folders(root / folder)
-        for name in listing.images(root / folder / person)
-    }
-    samples: dict[Split, list[Sample]] = {split: [] for split in Split}
+        raise ValueError(f"expected --trial from 1 to {TRIALS} for RegDB, got {trial}")
+    there = set().union(*(listing.people(name) for name in FOLDERS.values()))
+    samples: dict[Split, list[Sample]] = {split: [] for split in SPLITS}
     for split in SPLITS:
         for modality in FOLDERS:
             path = list_file(root, split, modality, trial)
-            if not path.is_file() and split not in needs:
-                continue
-            names = read_image_list(path, there, needed=split in needs)
-            samples[split] += [sample_of(root, name, modality, reading) for name in names]
-    check_disjoint({split: {sample.pid for sample in samples[split]} for split in SPLITS}, root / "idx")
-    for name in sorted(there - {sample.name for split in SPLITS for sample in samples[split]}):
-        listing.pass_over("images in no list", root / name)
-    listed = {split: tuple(sorted({sample.pid for sample in samples[split]})) for split in Split}
-    genuine = any(listed.values()) and all(len(listed[split]) in (0, GENUINE) for split in SPLITS)
-    train, test = by_identity(samples[Split.TRAIN]), by_identity(samples[Split.TEST])
-    return Source(
-        "regdb" if genuine else "", root, train, (), test, manifest, layout="regdb", trial=trial, listed=listed
-    )
+            if path.is_file() or split in folder.needs:
+                names = read_image_list(path, there, needed=split in folder.needs)
+                samples[split] += [sample_of(folder, name, modality) for name in names]
+    listing.not_listed(there - {sample.name for split in SPLITS for sample in samples[split]})
+    counts = {len({sample.pid for sample in of_split}) for of_split in samples.values()}
+    genuine = GENUINE in counts and counts <= {0, GENUINE}
+    return Source("regdb" if genuine else "", root, samples, layout="regdb", trial=trial)
 
 
-def sample_of(root: Path, name: str, modality: Modality, reading: Reading) -> Sample:
+def sample_of(folder: Folder, name: str, modality: Modality) -> Sample:
     """Make the sample of a listed path, `Visible/<id>/<name>.bmp`."""
     parts = name.split("/")
     if len(parts) != 3 or not parts[1].isdecimal():
         raise ValueError(f"expected {FOLDERS[modality]}/<id>/<name> in a list of RegDB, got {name[:60]!r}")
-    return Sample(root / name, int(parts[1]), CAMERAS[modality], modality, name, reading.levels(modality))
+    return folder.sample(name, int(parts[1]), CAMERAS[modality], modality)
 
 
 def check_trial(trained: Mapping[str, Any], source: Source) -> None:

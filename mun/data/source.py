@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.data.listing import Passed
+from mun.data.listing import Listing, Passed
 from mun.images import read_image
 from mun.structures import Modality, Sample, Split
 
-__all__ = ["TITLES", "Reading", "Source", "read_sample"]
+__all__ = ["TITLES", "Folder", "Reading", "Source", "is_whole", "read_sample"]
 
 # The published data sets by name: the layout that each has, and how people write it.
 TITLES = {
@@ -25,38 +25,46 @@ TITLES = {
 }
 
 
+def flag(unset: Any, text: str, **how: Any) -> Any:
+    """Declare a field of `Reading` with the flag that sets it: its help, and how `argparse` reads it."""
+    return field(default=unset, metadata={"help": text, **how})
+
+
 @dataclass(frozen=True)
 class Reading:
-    """How a data set is to be read; what is empty is found out.
+    """How a data set is to be read; what is empty is found out."""
 
-    Attributes:
-        name: What to call the data.
-        trial: Of RegDB's ten splits, 1 to 10; 0 for the first.
-        train_on: `train`, or `train+val`: the validation identities are trained on too, and nothing validates.
-        modality_names: Names of the visible and of the infrared folder of own data, as `rgb,lwir`.
-        camera: Regular expression with one group, the camera's number in the name of an image of own data.
-        infrared_range: Values that become black and white in infrared images of more than 8 bits.
-        skip_broken: Leave out images that cannot be decoded, and say so.
-    """
-
-    name: str = ""
-    trial: int = 0
-    train_on: str = "train"
-    modality_names: str = ""
-    camera: str = ""
-    infrared_range: tuple[float, ...] = ()
-    skip_broken: bool = False
+    name: str = ""  # what to call the data
+    trial: int = flag(0, "of RegDB's ten splits, 1 to 10 (default: 1)", type=int, metavar="N")
+    train_on: str = flag(
+        "train",
+        "train+val: the public recipe of SYSU-MM01, 395 identities and no validation (default: train)",
+        choices=("train", "train+val"),
+    )
+    modality_names: str = flag(
+        "", "own data: names of the visible and of the infrared folder, as rgb,lwir", metavar="A,B"
+    )
+    camera: str = flag("", r"own data: the camera in the name of an image, as '_c(\d+)_'", metavar="PATTERN")
+    infrared_range: tuple[float, ...] = flag(
+        (),
+        "values that become black and white in infrared images of more than 8 bits (default: the 0.5th and the"
+        " 99.5th percentile of each image)",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+    )
+    skip_broken: bool = flag(
+        False, "leave out images that cannot be decoded, and say so", action="store_true", default=None
+    )
 
     def words(self) -> list[str]:
         """Write what is not as by default as flags, without any folder of the machine."""
-        words = [f"--trial {self.trial}"] if self.trial else []
-        words += [f"--train-on {self.train_on}"] if self.train_on != "train" else []
-        words += [f"--modality-names {self.modality_names}"] if self.modality_names else []
-        words += [f"--camera '{self.camera}'"] if self.camera else []
-        words += (
-            ["--infrared-range " + " ".join(f"{one:g}" for one in self.infrared_range)] if self.infrared_range else []
-        )
-        return [*words, *(["--skip-broken"] if self.skip_broken else [])]
+        shown = {"camera": f"'{self.camera}'", "infrared_range": " ".join(f"{one:g}" for one in self.infrared_range)}
+        return [
+            f"--{item.name.replace('_', '-')} {'' if value is True else shown.get(item.name, value)}".rstrip()
+            for item in fields(self)
+            if item.metadata and (value := getattr(self, item.name)) != item.default
+        ]
 
     def levels(self, modality: Modality) -> tuple[float, float] | None:
         """Return the range of an image of a modality, where one is stated."""
@@ -65,39 +73,74 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Folder:
+    """A data set that is being read.
+
+    Attributes:
+        root: The folder, or a CSV.
+        reading: How to read it.
+        needs: Splits that must be there; of others lists or images may be missing.
+        manifest: The content of its manifest; empty where there is none.
+        listing: Looks into it, and counts what is passed over.
+    """
+
+    root: Path
+    reading: Reading
+    needs: Collection[Split]
+    manifest: Mapping[str, Any]
+    listing: Listing
+
+    def sample(self, name: str, pid: int, camid: int, modality: Modality) -> Sample:
+        """Make the sample of an image by its path below the folder."""
+        return Sample(self.listing.root / name, pid, camid, modality, name, self.reading.levels(modality))
+
+
+@dataclass(frozen=True)
 class Source:
-    """A data set on disk; the samples of a split ascend by identity, camera, file name.
+    """A data set on disk.
 
     Attributes:
         name: What the images are: `synvi`, `sysu`, `regdb`, `llcm`, or the name of one's own data.
         root: The folder it was read from.
-        train: Samples to train on; like the others, empty where the data set has none.
-        val: Samples to choose by.
-        test: Samples to report on.
-        manifest: The content of `manifest.json`, or `None` where there is none.
+        splits: Samples to train on, to choose by and to report on; those of a split ascend by identity, camera, file
+            name, and are none where the data set has none.
         layout: How it is stored: `sysu`, `regdb`, `llcm`, `folders` or `csv`.
         trial: Which of RegDB's splits it is; 0 for a data set without trials.
         sites: Groups of cameras that watch one site.
         listed: Identities that the data set's lists name for each split, with an image or without.
-        passed: What was passed over.
         columns: Of each image, by its key, what a CSV says beyond path, modality, pid, camid and split, and what people
             and cameras are called that have names instead of numbers.
+        manifest: The content of `manifest.json`; empty where there is none.
+        passed: What was passed over.
         train_on: `train`, or `train+val` where `train` holds both.
     """
 
     name: str
     root: Path
-    train: tuple[Sample, ...]
-    val: tuple[Sample, ...]
-    test: tuple[Sample, ...]
-    manifest: Mapping[str, Any] | None = None
+    splits: Mapping[Split, Sequence[Sample]]
     layout: str = "sysu"
     trial: int = 0
     sites: tuple[tuple[int, ...], ...] = ()
-    listed: Mapping[Split, tuple[int, ...]] = field(default_factory=dict)
-    passed: tuple[Passed, ...] = ()
+    listed: Mapping[Split, Sequence[int]] = field(default_factory=dict)
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    passed: tuple[Passed, ...] = ()
     train_on: str = "train"
+
+    @property
+    def train(self) -> tuple[Sample, ...]:
+        """Samples to train on."""
+        return self.split(Split.TRAIN)
+
+    @property
+    def val(self) -> tuple[Sample, ...]:
+        """Samples to choose by."""
+        return self.split(Split.VAL)
+
+    @property
+    def test(self) -> tuple[Sample, ...]:
+        """Samples to report on."""
+        return self.split(Split.TEST)
 
     @property
     def title(self) -> str:
@@ -105,7 +148,7 @@ class Source:
         layout, title = TITLES.get(self.name, ("", ""))
         if layout == self.layout:
             return f"{title}, trial {self.trial}" if self.trial else title
-        said = (self.manifest or {}).get("title")
+        said = self.manifest.get("title")
         return said if isinstance(said, str) and 0 < len(said) <= 80 else self.name
 
     @property
@@ -115,7 +158,7 @@ class Source:
 
     def split(self, split: Split) -> tuple[Sample, ...]:
         """Return the samples of a split, which may be none."""
-        return {Split.TRAIN: self.train, Split.VAL: self.val, Split.TEST: self.test}[split]
+        return tuple(self.splits.get(split, ()))
 
     def require(self, split: Split) -> tuple[Sample, ...]:
         """Return the samples of a split.
@@ -137,3 +180,12 @@ def read_sample(sample: Sample) -> NDArray[np.uint8]:
         ValueError: It is broken.
     """
     return read_image(sample.path, sample.key, sample.levels)
+
+
+def is_whole(sample: Sample) -> bool:
+    """Say whether an image can be decoded."""
+    try:
+        read_sample(sample)
+    except (ValueError, OSError):
+        return False
+    return True

@@ -8,25 +8,26 @@ import re
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from mun.data.listing import Listing, Passed, by_identity, passed_words
+from mun.data.listing import Listing, Passed, by_identity, check_disjoint, passed_words
 from mun.data.llcm import read_llcm
 from mun.data.own import CSV, modality_folders, read_csv, read_folders
 from mun.data.regdb import read_regdb
-from mun.data.source import TITLES, Reading, Source, read_sample
+from mun.data.source import TITLES, Folder, Reading, Source, is_whole
 from mun.data.sysu import CAMERAS, read_sysu
 from mun.distributed import is_first
 from mun.files import read_json
 from mun.structures import Sample, Split
 
-__all__ = ["LAYOUTS", "add_data_flags", "named_folder", "only_whole", "read_source", "reading_of", "recognise"]
-__all__ += ["say_passed"]
+__all__ = ["LAYOUTS", "add_data_flags", "named_folder", "only_whole", "read_given", "read_source", "reading_of"]
+__all__ += ["recognise", "say_passed"]
 
 # Names of layouts, as for --layout; `synvi` is that of SYSU-MM01 with a manifest that says so.
-READERS: dict[str, Callable[..., Source]] = {
+READERS: dict[str, Callable[[Folder], Source]] = {
     "synvi": read_sysu,
     "sysu": read_sysu,
     "regdb": read_regdb,
@@ -63,26 +64,38 @@ def read_source(layout: str, root: Path, reading: Reading | None = None, needs: 
     if not root.exists():
         raise FileNotFoundError(f"expected a folder with the data set at {root}, found none")
     folder = root if root.is_dir() else root.parent
-    manifest = read_json(folder / "manifest.json") if (folder / "manifest.json").exists() else None
+    manifest = read_json(folder / "manifest.json") if (folder / "manifest.json").exists() else {}
     found = layout or recognise(root, manifest)
     check_flags(found, reading)
-    check_synvi(found, folder, manifest)
+    if found == "synvi" and manifest.get("data") != "synvi":
+        place = folder / "manifest.json"
+        if not place.exists():
+            raise FileNotFoundError(f"expected SynVI's manifest at {place}, found none")
+        raise ValueError(f'expected "data": "synvi" in {place}, got {manifest.get("data")!r}')
     listing = Listing(folder, ("manifest.json", CSV, root.name))
-    source = READERS[found](root, reading, needs, manifest, listing)
-    name = name_of(source, root, reading, manifest, layout)
-    source = replace(source, name=name, train_on=reading.train_on, passed=listing.passed)
+    source = READERS[found](Folder(root, reading, needs, manifest, listing))
+    name, splits = name_of(source, root, reading, manifest, layout), {one: source.split(one) for one in Split}
+    listed = {one: tuple(source.listed.get(one, sorted({sample.pid for sample in splits[one]}))) for one in Split}
+    check_disjoint(listed, root)
     if reading.train_on == "train+val":
-        source = replace(source, train=by_identity((*source.train, *source.val)), val=())
-    return without_broken(source, listing, needs) if reading.skip_broken else source
+        splits = {**splits, Split.TRAIN: (*source.train, *source.val), Split.VAL: ()}
+    for split in needs if reading.skip_broken else ():
+        whole = only_whole(splits[split], listing)
+        if splits[split] and not whole:
+            raise ValueError(f"expected an image that can be decoded in the {split} split of {root}, got none")
+        splits[split] = whole
+    splits = {one: by_identity(samples) for one, samples in splits.items()}
+    source = replace(source, name=name, splits=splits, listed=listed, train_on=reading.train_on)
+    return replace(source, manifest=manifest, passed=listing.passed)
 
 
-def recognise(root: Path, manifest: Mapping[str, Any] | None = None) -> str:
+def recognise(root: Path, manifest: Mapping[str, Any] = MappingProxyType({})) -> str:
     """Find out the layout of a data set.
 
     Raises:
         ValueError: It is none that is known.
     """
-    said = (manifest or {}).get("layout")
+    said = manifest.get("layout")
     if said in LAYOUTS:
         return str(said)
     if root.is_file():
@@ -90,7 +103,7 @@ def recognise(root: Path, manifest: Mapping[str, Any] | None = None) -> str:
             return "csv"
         raise ValueError(f"expected a folder or a .csv file with the data set, got {root}")
     names = Listing(root).look(root)[1]
-    if (manifest or {}).get("data") == "synvi":
+    if manifest.get("data") == "synvi":
         return "synvi"
     if any(f"cam{camid}" in names for camid in CAMERAS):
         return "sysu"
@@ -104,7 +117,7 @@ def recognise(root: Path, manifest: Mapping[str, Any] | None = None) -> str:
         *names,
         *(name for split in Split if split.value in names for name in Listing(root).look(root / split)[1]),
     ]
-    if modality_folders(inside) or (manifest or {}).get("modality_names"):
+    if modality_folders(inside) or manifest.get("modality_names"):
         return "folders"
     raise ValueError(f"expected {FORMS} in {root}, found none of them; --layout says which it is")
 
@@ -124,22 +137,12 @@ def check_flags(layout: str, reading: Reading) -> None:
         raise ValueError(f"expected --infrared-range LOW HIGH with LOW below HIGH, got {low_high}")
 
 
-def check_synvi(layout: str, folder: Path, manifest: Mapping[str, Any] | None) -> None:
-    """Insist on SynVI's manifest where the data are said to be SynVI."""
-    if layout != "synvi":
-        return
-    if manifest is None:
-        raise FileNotFoundError(f"expected SynVI's manifest at {folder / 'manifest.json'}, found none")
-    if manifest.get("data") != "synvi":
-        raise ValueError(f'expected "data": "synvi" in {folder / "manifest.json"}, got {manifest.get("data")!r}')
-
-
-def name_of(source: Source, root: Path, reading: Reading, manifest: Mapping[str, Any] | None, layout: str) -> str:
+def name_of(source: Source, root: Path, reading: Reading, manifest: Mapping[str, Any], layout: str) -> str:
     """Choose the name of the data: as said, in the manifest, as the published counts say, or the folder's.
 
     The name of a published set is given only to what was called so, or has as many people in each list.
     """
-    said = (manifest or {}).get("data")
+    said = manifest.get("data")
     if said == "synvi":  # whatever it is called, it stays known that its people are rendered
         return "synvi"
     if reading.name or (isinstance(said, str) and 0 < len(said) <= MAX_NAME):
@@ -153,22 +156,6 @@ def name_of(source: Source, root: Path, reading: Reading, manifest: Mapping[str,
     return known.get(plain, word[:MAX_NAME] or "data") if plain != "synvi" else "own data"
 
 
-def without_broken(source: Source, listing: Listing, needs: Collection[Split]) -> Source:
-    """Leave out the images of the splits that are needed which cannot be decoded.
-
-    Raises:
-        ValueError: None is left of a split.
-    """
-    kept = {split: source.split(split) for split in Split}
-    for split in needs:
-        whole = only_whole(kept[split], listing)
-        if kept[split] and not whole:
-            raise ValueError(f"expected an image that can be decoded in the {split} split of {source.root}, got none")
-        kept[split] = whole
-    train, val, test = (kept[split] for split in Split)
-    return replace(source, train=train, val=val, test=test, passed=listing.passed)
-
-
 def only_whole(samples: Sequence[Sample], listing: Listing) -> tuple[Sample, ...]:
     """Decode images with as many threads as there are cores, and pass over those that are broken."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -177,15 +164,6 @@ def only_whole(samples: Sequence[Sample], listing: Listing) -> tuple[Sample, ...
         if not kept:
             listing.pass_over("broken images", sample.path)
     return tuple(sample for sample, kept in zip(samples, whole, strict=True) if kept)
-
-
-def is_whole(sample: Sample) -> bool:
-    """Say whether an image can be decoded."""
-    try:
-        read_sample(sample)
-    except (ValueError, OSError):
-        return False
-    return True
 
 
 def named_folder(text: str) -> tuple[str, Path]:
@@ -204,43 +182,26 @@ def add_data_flags(parser: argparse.ArgumentParser, *, training: bool = False) -
         choices=LAYOUTS,
         help="how the data are stored (default: found out from the folder); synvi insists on SynVI's manifest",
     )
-    parser.add_argument("--trial", type=int, metavar="N", help="of RegDB's ten splits, 1 to 10 (default: 1)")
-    if training:
-        parser.add_argument(
-            "--train-on",
-            choices=("train", "train+val"),
-            help="train+val: the public recipe of SYSU-MM01, 395 identities and no validation (default: train)",
-        )
-    parser.add_argument(
-        "--modality-names", metavar="A,B", help="own data: names of the visible and of the infrared folder, as rgb,lwir"
-    )
-    parser.add_argument(
-        "--camera", metavar="PATTERN", help=r"own data: the camera in the name of an image, as '_c(\d+)_'"
-    )
-    parser.add_argument(
-        "--infrared-range",
-        type=float,
-        nargs=2,
-        metavar=("LOW", "HIGH"),
-        help="values that become black and white in infrared images of more than 8 bits (default: the 0.5th and the"
-        " 99.5th percentile of each image)",
-    )
-    parser.add_argument(
-        "--skip-broken", action="store_true", default=None, help="leave out images that cannot be decoded, and say so"
-    )
+    for item in fields(Reading):
+        if item.metadata and (training or item.name != "train_on"):
+            parser.add_argument(f"--{item.name.replace('_', '-')}", **item.metadata)
 
 
 def reading_of(options: argparse.Namespace, name: str = "") -> Reading:
     """Read the flags."""
-    return Reading(
-        name=name,
-        trial=options.trial or 0,
-        train_on=getattr(options, "train_on", None) or "train",
-        modality_names=options.modality_names or "",
-        camera=options.camera or "",
-        infrared_range=tuple(options.infrared_range or ()),
-        skip_broken=bool(options.skip_broken),
-    )
+    given = {item.name: getattr(options, item.name, None) for item in fields(Reading) if item.metadata}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in given.items() if value
+    }
+    return Reading(name=name, **values)
+
+
+def read_given(options: argparse.Namespace, needs: Collection[Split]) -> Source:
+    """Read the data set that `--data` and the other flags name, and say what was passed over; see `read_source`."""
+    name, folder = options.data
+    source = read_source(options.layout or "", folder, reading_of(options, name), needs)
+    say_passed(source.name, source.passed)
+    return source
 
 
 def say_passed(name: str, passed: tuple[Passed, ...], speaker: str = "mun") -> None:

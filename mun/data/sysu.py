@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
-from mun.data.listing import Listing, check_disjoint, check_seen, read_ids
-from mun.data.source import Reading, Source
+from mun.data.listing import check_seen, read_ids
+from mun.data.source import Folder, Source
 from mun.structures import Modality, Sample, Split
 
 __all__ = ["CAMERAS", "GENUINE", "SITES", "list_file", "read_sysu"]
@@ -23,27 +21,20 @@ def list_file(root: Path, split: Split) -> Path:
     return root / "exp" / f"{split}_id.txt"
 
 
-def read_sysu(
-    root: Path, reading: Reading, needs: Collection[Split], manifest: Mapping[str, Any] | None, listing: Listing
-) -> Source:
+def read_sysu(folder: Folder) -> Source:
     """Read the layout of SYSU-MM01: `cam1 … cam6/<id:04d>/<nnnn:04d>.jpg` and `exp/{train,val,test}_id.txt`.
 
     An identity list has numbers with commas or line breaks between them; an empty file is an empty split. Cameras 3 and
-    6 are infrared. Passed over, and counted: other cameras, identities that no list names, what is no image.
-
-    Args:
-        root: The folder with the `cam…` folders.
-        reading: How to read it.
-        needs: Splits that must be there; of others the list or the images may be missing, as the list to validate by.
-        manifest: The content of its manifest.
-        listing: Counts what is passed over.
+    6 are infrared. Passed over, and counted: other cameras, identities that no list names, what is no image. Nobody
+    needs a list to validate by.
 
     Raises:
         FileNotFoundError: `root`, its camera folders or a list that is needed is missing.
-        ValueError: A list is broken, two lists share an identity, or an identity that is needed has no image.
+        ValueError: A list is broken, or an identity that is needed has no image.
 
     Source: Wu et al., ICCV 2017, "RGB-Infrared Cross-Modality Person Re-Identification".
     """
+    root, needs, listing = folder.root, folder.needs, folder.listing
     files, folders = listing.look(root)
     there = {camid: f"cam{camid}" for camid in CAMERAS if f"cam{camid}" in folders}
     if not there and (needs or "exp" not in folders):
@@ -56,32 +47,20 @@ def read_sysu(
         for split in Split
         for path in [list_file(root, split)]
     }
-    check_disjoint(pids, root / "exp")
     known = {f"{pid:04d}" for listed in pids.values() for pid in listed}
     seen = {camid: set(listing.folders(root / there[camid], known, "people in no list")) for camid in there}
     samples = {
-        split: tuple(
-            Sample(folder / name, pid, camid, modality, levels=reading.levels(modality))
+        split: [
+            Sample(place / name, pid, camid, modality, levels=folder.reading.levels(modality))
             for pid in sorted(pids[split])
             for camid, modality in CAMERAS.items()
             if f"{pid:04d}" in seen.get(camid, ())
-            for folder in (root / f"cam{camid}" / f"{pid:04d}",)
-            for name in listing.images(folder)
-        )
+            for place in (root / f"cam{camid}" / f"{pid:04d}",)
+            for name in listing.images(place)
+        ]
         for split in Split
     }
     for split in needs:
         check_seen(pids[split], samples[split], f"exp/{split}_id.txt", f"{root}/cam*/<id>")
-    genuine = all(not pids[split] or len(pids[split]) == count for split, count in GENUINE.items()) and any(
-        pids.values()
-    )
-    return Source(
-        "sysu" if genuine else "",
-        root,
-        samples[Split.TRAIN],
-        samples[Split.VAL],
-        samples[Split.TEST],
-        manifest,
-        sites=SITES,
-        listed={split: tuple(pids[split]) for split in Split},
-    )
+    genuine = any(pids.values()) and all(len(pids[split]) in (0, count) for split, count in GENUINE.items())
+    return Source("sysu" if genuine else "", root, samples, sites=SITES, listed=pids)

@@ -34,20 +34,14 @@ def render_setting(setting: Setting, source: Path, target: Path) -> None:
     Raises:
         ValueError: The source is no SynVI, or there is something else at the target.
     """
-    manifest = read_source("synvi", source).manifest
-    if manifest is None:
-        raise ValueError(
-            f"expected a SynVI folder with its manifest at {source}, so that its people can be drawn again"
-        )
-    original = Plan.from_manifest(manifest)
+    original = Plan.from_manifest(read_source("synvi", source).manifest)
     knobs = dataclasses.asdict(original.level.knobs) | dict(setting.knobs)
     level = level_of("standard", knobs) if setting.knobs else original.level
     held = original.images_of(Split.VAL) if setting.counts else original.held_images
     counts: dict[str, Any] = {"held_images": held, **setting.counts}
     plan = dataclasses.replace(original, level=level, **counts)
     if target.exists():
-        there = read_source("synvi", target).manifest
-        if there is None or Plan.from_manifest(there) != plan:
+        if Plan.from_manifest(read_source("synvi", target).manifest) != plan:
             raise ValueError(f"expected the data of setting {setting.name} at {target}, found something else there")
         return
     run_through(write(plan, target, os.cpu_count() or 1), None, setting.name, "image")

@@ -71,9 +71,8 @@ def describe_data(source: Source) -> dict[str, Any]:
         for split in Split
         for samples in [source.split(split)]
     }
-    manifest = source.manifest or {}
     known = ("level", "level_version", "level_hash", "seed", "images_per_camera", "size", "command")
-    facts = {key: manifest[key] for key in known if key in manifest}
+    facts = {key: source.manifest[key] for key in known if key in source.manifest}
     facts |= {"trial": source.trial} if source.trial else {}
     facts |= {"train_on": source.train_on} if source.train_on != "train" else {}
     return {

@@ -9,6 +9,7 @@ import pytest
 from mun.data.cache import cached_images
 from mun.data.fresh import FreshPeople, check_fresh
 from mun.data.sources import Source, read_source
+from mun.structures import Split
 from mun.synvi import Plan, write
 
 PLAN = Plan(train_ids=5, val_ids=1, test_ids=1, images=1, size=(32, 32), seed=2)
@@ -112,6 +113,6 @@ def test_bad_wishes_are_refused(source: Source, pixels: np.ndarray, tmp_path: Pa
     with pytest.raises(ValueError, match="expected SynVI for fresh identities, got sysu"):
         check_fresh(replace(source, name="sysu"), 1)
     with pytest.raises(ValueError, match="expected all 30 training images of the manifest, got 29"):
-        check_fresh(replace(source, train=source.train[1:]), 1)
+        check_fresh(replace(source, splits={**source.splits, Split.TRAIN: source.train[1:]}), 1)
     with pytest.raises(ValueError, match="expected 30 training images, got 12"):
         FreshPeople(source, pixels[:12], 1, tmp_path)

@@ -39,7 +39,7 @@ def root(tmp_path):
 
 def test_splits_are_read_in_order(root):
     source = read(root)
-    assert (source.name, source.root, source.manifest) == ("sysu", root, None)
+    assert (source.name, source.root, source.manifest) == ("sysu", root, {})
     expected = [(3, camid) for camid in range(1, 7)] + [(12, 3), (12, 5)]
     assert [(sample.pid, sample.camid) for sample in source.train[::2]] == expected
     assert [sample.key for sample in source.train[:2]] == ["cam1/0003/0001.jpg", "cam1/0003/0002.jpg"]
