@@ -18,7 +18,7 @@ from mun.config import Config, ModelConfig, TrainConfig
 from mun.models.network import Network
 from mun.structures import Modality
 from mun.synvi import Plan, write
-from mun.training.graphs import RecordedPasses
+from mun.training.passes import RecordedPasses
 from mun.training.run import FORMAT, RunSettings
 from mun.training.step import Passes
 from mun.training.trainer import Trainer, start_run

@@ -7,11 +7,14 @@ The paper leaves many details open. Where our sources do not state a value, the 
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 __all__ = ["PRESETS", "Config", "GeneratorConfig", "LossConfig", "ModelConfig", "TrainConfig", "from_json", "to_json"]
+__all__ += ["leaves", "with_values"]
 
 T = TypeVar("T")
 
@@ -244,18 +247,32 @@ def shown(value: float) -> str:
     return f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else f"{str(value)[:15]}…"
 
 
+def leaves(config: Any) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
+    """Yield the fields of a config and their values, those of the configs in it instead of these; names differ."""
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if dataclasses.is_dataclass(value):
+            yield from leaves(value)
+        else:
+            yield item, value
+
+
+def with_values(config: T, values: Mapping[str, Any]) -> T:
+    """Copy a config with other values of some fields, at any depth; names that it has not are passed over."""
+    changed = {}
+    for item in dataclasses.fields(config):  # type: ignore[arg-type]
+        value = getattr(config, item.name)
+        if dataclasses.is_dataclass(value):
+            changed[item.name] = with_values(value, values)
+        elif item.name in values:
+            changed[item.name] = values[item.name]
+    return dataclasses.replace(config, **changed)  # type: ignore[type-var]
+
+
 def to_json(config: Any) -> dict[str, Any]:
     """Turn a config into a JSON object; tuples become lists."""
-    return {
-        item.name: to_json(value) if dataclasses.is_dataclass(value) else as_lists(value)
-        for item in dataclasses.fields(config)
-        for value in [getattr(config, item.name)]
-    }
-
-
-def as_lists(value: Any) -> Any:
-    """Replace tuples by lists, at any depth."""
-    return [as_lists(part) for part in value] if isinstance(value, tuple) else value
+    made: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return made
 
 
 def from_json(kind: type[T], value: Any, where: str = "config") -> T:

@@ -5,6 +5,7 @@ A function of yours returns an `OwnModel`; `--model NAME=package.module:function
 
 from __future__ import annotations
 
+import argparse
 import copy
 import hashlib
 import importlib
@@ -26,10 +27,9 @@ from mun.config import Config, GeneratorConfig, ModelConfig, option
 from mun.models.network import MEAN, STD, Network
 from mun.structures import Modality
 
-__all__ = ["MODEL_HELP", "OwnConfig", "OwnModel", "chosen_network", "load_own", "load_weights", "own_card"]
+__all__ = ["OwnConfig", "OwnModel", "add_model", "chosen_network", "load_own", "load_weights", "own_card"]
 __all__ += ["weights_digest"]
 
-MODEL_HELP = "a model of your own instead: a function that returns a mun.own.OwnModel; see docs/own-models.md"
 NAME = re.compile(r"[\w.-]{1,60}")
 PARALLEL = "module."  # what DataParallel and DistributedDataParallel write before every name
 SIDES = (Modality.VISIBLE, Modality.INFRARED)
@@ -178,6 +178,14 @@ def own_card(name: str, text: str, model: OwnModel) -> Card:
         command=[f"--model {text}"],
         versions={"python": platform.python_version(), "torch": torch.__version__},
     )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Declare the two ways to name what embeds, of which one is given; see `chosen_network`."""
+    own = "a model of your own instead: a function that returns a mun.own.OwnModel; see docs/own-models.md"
+    text = "folder with model.safetensors and card.json, unless --model"
+    parser.add_argument("checkpoint", type=Path, nargs="?", help=text)
+    parser.add_argument("--model", metavar="NAME=MODULE:FUNCTION", help=own)
 
 
 def chosen_network(checkpoint: Path | None, model: str | None) -> tuple[Network, Card]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-from collections.abc import Iterator
-from typing import Any, NoReturn, get_type_hints
+from typing import Any, NoReturn
 
-from mun.config import Config
+from mun.config import Config, leaves, with_values
 
-__all__ = ["OneLineParser", "add_config_flags", "config_from", "given_flags"]
+__all__ = ["OneLineParser", "add_config_flags", "config_from", "given_values"]
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -26,17 +24,13 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.speaker}: error: {message}\n")
 
 
-def add_config_flags(parser: argparse.ArgumentParser, kind: type) -> None:
-    """Add one flag for every field of a config class, at any depth."""
-    hints = get_type_hints(kind)
-    for item in dataclasses.fields(kind):
-        if dataclasses.is_dataclass(hints[item.name]):
-            add_config_flags(parser, hints[item.name])
-            continue
+def add_config_flags(parser: argparse.ArgumentParser) -> None:
+    """Add one flag for every field of the config."""
+    for item, _ in leaves(Config()):
         text = f"{item.metadata['text']} (default: {item.default})".replace("%", "%%")
         parser.add_argument(
             f"--{item.name.replace('_', '-')}",
-            type=PARSERS[str(hints[item.name])],
+            type=PARSERS[str(item.type)],
             choices=item.metadata["choices"] or None,
             metavar=item.name.upper() if not item.metadata["choices"] else None,
             help=text,
@@ -67,34 +61,22 @@ def grids(text: str) -> tuple[tuple[int, int], ...]:
         raise argparse.ArgumentTypeError(f"expected grids such as 1x1,2x1, got {text!r}") from None
 
 
-PARSERS: dict[str, Any] = {
-    str(int): int,
-    str(float): float,
-    str(str): str,
-    str(bool): switch,
-    str(tuple[int, ...]): sizes,
-    str(tuple[tuple[int, int], ...]): grids,
+PARSERS: dict[str, Any] = {  # by the type of the field
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": switch,
+    "tuple[int, ...]": sizes,
+    "tuple[tuple[int, int], ...]": grids,
 }
 
 
-def config_from(options: argparse.Namespace, base: Any = None) -> Any:
+def given_values(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of the config whose flags were given on the command line."""
+    values = {item.name: getattr(options, item.name) for item, _ in leaves(Config())}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def config_from(options: argparse.Namespace, base: Config | None = None) -> Config:
     """Build a config from parsed flags; a flag not given keeps its value in `base`, the default config by default."""
-    base = Config() if base is None else base
-    hints = get_type_hints(type(base))
-    values: dict[str, Any] = {}
-    for item in dataclasses.fields(base):
-        if dataclasses.is_dataclass(hints[item.name]):
-            values[item.name] = config_from(options, getattr(base, item.name))
-        elif (given := getattr(options, item.name)) is not None:
-            values[item.name] = given
-    return dataclasses.replace(base, **values)
-
-
-def given_flags(options: argparse.Namespace, kind: type = Config) -> Iterator[str]:
-    """Yield the flags of a config that were given on the command line."""
-    hints = get_type_hints(kind)
-    for item in dataclasses.fields(kind):
-        if dataclasses.is_dataclass(hints[item.name]):
-            yield from given_flags(options, hints[item.name])
-        elif getattr(options, item.name) is not None:
-            yield f"--{item.name.replace('_', '-')}"
+    return with_values(base or Config(), given_values(options))

@@ -21,7 +21,6 @@ LEAVES = {
     "features",
     "files",
     "images",
-    "pixels",
     "progress",
     "torchvision_compat",
 }

@@ -19,7 +19,7 @@ from mun.embedding import embed_samples
 from mun.experiments.cost import measure
 from mun.models.network import Network
 from mun.structures import Modality, Split
-from mun.training.graphs import RecordedPasses
+from mun.training.passes import RecordedPasses
 from mun.training.run import FORMAT, MetricsFile, RunSettings, write_settings
 from mun.training.trainer import Trainer, train
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mun.pixels import channel_exchange, cut_mix, grayscale, mix, random_pixels
+from mun.auxiliary.pixel import channel_exchange, cut_mix, grayscale, mix, random_pixels
 
 
 def pair(count: int = 2, size: tuple[int, int] = (6, 4)) -> tuple[torch.Tensor, torch.Tensor]:

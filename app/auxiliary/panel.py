@@ -17,9 +17,8 @@ from app.library.pair_encoder import GENERATORS, PairEncoder
 from app.library.pairs import ImagePair
 from app.library.thumbnails import fitted
 from mun.auxiliary.panel import UNIT, Display
-from mun.auxiliary.pixel import CutMix
+from mun.auxiliary.pixel import CutMix, channel_exchange, grayscale, mix
 from mun.evaluation.bridge import Found, Place, find, place
-from mun.pixels import channel_exchange, grayscale, mix
 from mun.structures import Modality
 
 __all__ = ["ORDER", "TITLES", "Draft", "Missing", "Panel", "Picture", "checkpoints_of", "make_panel", "pictures"]

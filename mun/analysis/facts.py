@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.pixels import LUMA
+from mun.auxiliary.pixel import LUMA
 from mun.structures import Sample, Split
 from mun.synvi import Identity, Pattern, Plan, Recipe, draw_identity
 

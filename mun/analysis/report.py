@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -183,8 +184,15 @@ def analyse(
         raise ValueError(f"expected one model or two, got {len(models)}")
     if len({sample.pid for sample in samples}) < 2:
         raise ValueError("expected at least two people, got one: whoever is asked for is always found")
-    made = tuple(outcomes(protocol, samples, rows, shots=shots, trials=trials) for rows in models.values())
-    ways = [_way(name, way, samples, models, made, shots, trials, seed) for name, way in directions(protocol).items()]
+
+    def asked(way: Protocol) -> tuple[Outcomes, ...]:
+        return tuple(outcomes(way, samples, rows, shots=shots, trials=trials) for rows in models.values())
+
+    made = asked(protocol)
+    ways = [
+        _way(name, partial(asked, way) if way is not protocol else lambda: made, seed)
+        for name, way in directions(protocol).items()
+    ]
     drawn = len(made[0].closest)
     return Analysis(
         data,
@@ -201,25 +209,11 @@ def analyse(
     )
 
 
-def _way(
-    name: str,
-    protocol: Protocol,
-    samples: Sequence[Sample],
-    models: Mapping[str, ArrayLike],
-    own: Sequence[Outcomes],
-    shots: int,
-    trials: int,
-    seed: int,
-) -> Way:
-    """Score one direction by each model."""
+def _way(name: str, ask: Callable[[], Sequence[Outcomes]], seed: int) -> Way:
+    """Score one direction by each model, or say why it cannot be asked."""
     try:
-        made = (
-            list(own)
-            if protocol is own[0].protocol
-            else [outcomes(protocol, samples, rows, shots=shots, trials=trials) for rows in models.values()]
-        )
+        made = ask()
     except ValueError as error:
         return Way(name, (), (), 0, str(error))
-    scores = [whole(one, seed) for one in made]
-    precision, rank1 = tuple(one[0] for one in scores), tuple(one[1] for one in scores)
+    precision, rank1 = zip(*(whole(one, seed) for one in made), strict=True)
     return Way(name, precision, rank1, int(made[0].valid.sum()))

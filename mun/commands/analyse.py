@@ -23,7 +23,7 @@ from mun.data.corruptions import CORRUPTIONS
 from mun.data.pairing import pair_samples
 from mun.data.regdb import check_trial
 from mun.data.source import Source
-from mun.data.sources import add_data_flags, named_folder, read_given
+from mun.data.sources import add_data, read_given
 from mun.distributed import choose_device
 from mun.embedding import embed_pairs, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
@@ -51,10 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = "folder of a checkpoint, or an .npz file with the arrays features and keys"
     parser.add_argument("model", metavar="FEATURES.npz|CHECKPOINT", type=Path, help=what)
     parser.add_argument("--against", type=Path, metavar="MODEL", help="a second one, to be compared with the first")
-    parser.add_argument(
-        "--data", type=named_folder, required=True, metavar="[NAME=]DIR", help="data set, and what to call it"
-    )
-    add_data_flags(parser)
+    add_data(parser)
     parser.add_argument("--protocol", default="", help=f"{', '.join(PROTOCOLS)} (default: the usual one of the data)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for JSON, CSV and figures")
     parser.add_argument("--trials", type=int, default=10, help="galleries drawn (default: 10)")

@@ -18,7 +18,7 @@ from mun.data.sources import add_data_flags, named_folder, only_whole, read_give
 from mun.distributed import choose_device, is_first, together
 from mun.embedding import embed_samples
 from mun.files import whole_file
-from mun.own import MODEL_HELP, chosen_network, weights_digest
+from mun.own import add_model, chosen_network, weights_digest
 from mun.structures import Modality, Sample, Split
 
 __all__ = ["add_arguments", "find_images", "run"]
@@ -26,10 +26,7 @@ __all__ = ["add_arguments", "find_images", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
-    parser.add_argument(
-        "checkpoint", type=Path, nargs="?", help="folder with model.safetensors and card.json, unless --model"
-    )
-    parser.add_argument("--model", metavar="NAME=MODULE:FUNCTION", help=MODEL_HELP)
+    add_model(parser)
     parser.add_argument(
         "images",
         type=Path,

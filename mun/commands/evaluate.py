@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mun.checkpoint import Card, write_card
 from mun.data.regdb import check_trial
 from mun.data.source import Source
-from mun.data.sources import add_data_flags, named_folder, read_given, reading_of
+from mun.data.sources import add_data, read_given, reading_of
 from mun.distributed import choose_device, is_first, together
 from mun.embedding import embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark, check_suffix, ranked_rows, write_rows
@@ -24,7 +24,7 @@ from mun.evaluation.galleries import GallerySampler, draw_trials, read_permutati
 from mun.evaluation.protocols import PROTOCOLS, protocol_of
 from mun.files import write_json
 from mun.hub import write_readme
-from mun.own import MODEL_HELP, chosen_network
+from mun.own import add_model, chosen_network
 from mun.structures import Split
 
 __all__ = ["add_arguments", "run"]
@@ -34,18 +34,8 @@ RANKED = 20  # images of every query in a file of ranked lists
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
-    parser.add_argument(
-        "checkpoint", type=Path, nargs="?", help="folder with model.safetensors and card.json, unless --model"
-    )
-    parser.add_argument("--model", metavar="NAME=MODULE:FUNCTION", help=MODEL_HELP)
-    parser.add_argument(
-        "--data",
-        type=named_folder,
-        required=True,
-        metavar="[NAME=]DIR",
-        help="folder of the data set, or a CSV, and what to call it",
-    )
-    add_data_flags(parser)
+    add_model(parser)
+    add_data(parser)
     parser.add_argument("--protocol", default="", help=f"{', '.join(PROTOCOLS)} (default: the usual one of the data)")
     parser.add_argument("--trials", type=int, default=10, help="galleries drawn (default: 10)")
     parser.add_argument("--shots", type=int, default=1, help="gallery images per identity and camera (default: 1)")
@@ -141,7 +131,7 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
     result = score(embeddings).to_json() | ({"trial": source.trial} if source.trial else {})
     if test is not None:
         size = [network.config.height, network.config.image_width]
-        result["corrupted"] = {"size": size, **test.run(score_corrupted).to_json()}
+        result["corrupted"] = {"size": size, **test.run(score_corrupted)}
     if not is_first():
         return
     if options.json is not None:

@@ -6,7 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from mun.config import Config
 from mun.distributed import choose_device
 from mun.experiments.pipeline import conduct
 from mun.experiments.runs import keep_records
@@ -29,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs side by side (default: 1)")
     parser.add_argument("--records", action="store_true", help="keep of finished runs their records, not their weights")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
-    add_config_flags(parser, Config)
+    add_config_flags(parser)
 
 
 def run(options: argparse.Namespace) -> None:

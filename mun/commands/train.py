@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from mun.config import PRESETS, Config
+from mun.config import PRESETS
 from mun.data.source import Reading
-from mun.data.sources import add_data_flags, named_folder, read_given, reading_of
+from mun.data.sources import add_data, read_given, reading_of
 from mun.distributed import choose_device, is_first, together, wait
-from mun.parser import add_config_flags, config_from, given_flags
+from mun.parser import add_config_flags, config_from, given_values
 from mun.structures import Split
 from mun.training.pretrained import filling_words
 from mun.training.run import FORMAT, RunSettings
@@ -32,10 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run's own flags, and one flag for every field of the config."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, as it was started")
-    parser.add_argument(
-        "--data", type=named_folder, metavar="[NAME=]DIR", help="folder of the data set, or a CSV, and what to call it"
-    )
-    add_data_flags(parser, training=True)
+    add_data(parser, training=True)
     parser.add_argument("--seed", type=int, help="decides every draw (default: 0)")
     parser.add_argument(
         "--preset",
@@ -58,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--until", type=int, metavar="STEP", help="stop after this step; --resume goes on")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
-    add_config_flags(parser, Config)
+    add_config_flags(parser)
 
 
 def board_kind() -> Any:
@@ -96,11 +93,11 @@ def check_resume(options: argparse.Namespace) -> None:
     Raises:
         ValueError: There are some.
     """
-    given = [f"--{name.replace('_', '-')}" for name in KEPT if getattr(options, name) is not None]
-    if given := [*given, *given_flags(options)]:
+    given = [*(name for name in KEPT if getattr(options, name) is not None), *given_values(options)]
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ValueError(
-            f"expected --resume without {', '.join(given)}: a run keeps what it was started with, config.json in its"
-            " folder"
+            f"expected --resume without {flags}: a run keeps what it was started with, config.json in its folder"
         )
 
 

@@ -23,8 +23,8 @@ from mun.distributed import is_first
 from mun.files import read_json
 from mun.structures import Sample, Split
 
-__all__ = ["LAYOUTS", "add_data_flags", "named_folder", "only_whole", "read_given", "read_source", "reading_of"]
-__all__ += ["recognise", "say_passed"]
+__all__ = ["LAYOUTS", "add_data", "add_data_flags", "named_folder", "only_whole", "read_given", "read_source"]
+__all__ += ["reading_of", "recognise", "say_passed"]
 
 # Names of layouts, as for --layout; `synvi` is that of SYSU-MM01 with a manifest that says so.
 READERS: dict[str, Callable[[Folder], Source]] = {
@@ -172,6 +172,13 @@ def named_folder(text: str) -> tuple[str, Path]:
     if equals and folder and re.fullmatch(r"[^/\\]{1,60}", name) and not Path(text).exists():
         return name, Path(folder)
     return "", Path(text)
+
+
+def add_data(parser: argparse.ArgumentParser, *, training: bool = False) -> None:
+    """Declare `--data`, which a resumed training has none of, and how the data are read."""
+    text = "folder of the data set, or a CSV, and what to call it"
+    parser.add_argument("--data", type=named_folder, required=not training, metavar="[NAME=]DIR", help=text)
+    add_data_flags(parser, training=training)
 
 
 def add_data_flags(parser: argparse.ArgumentParser, *, training: bool = False) -> None:

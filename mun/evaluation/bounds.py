@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mun.auxiliary.pixel import LUMA
 from mun.evaluation.benchmark import BenchmarkResult, Distances, score_trials
 from mun.evaluation.galleries import GallerySampler, draw_trials, queries, sample_gallery, uncounted
 from mun.evaluation.protocols import Protocol
-from mun.pixels import LUMA
 from mun.structures import Sample
 from mun.synvi import Part
 

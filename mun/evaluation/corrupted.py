@@ -11,7 +11,7 @@ the order `peer` resizes to the network's own size, where it is always 288x144; 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -30,7 +30,7 @@ from mun.models.network import Network
 from mun.progress import Progress
 from mun.structures import Modality, Sample
 
-__all__ = ["MIXED", "CorruptedResult", "CorruptedTest", "Corruption", "Draw", "Order", "embed_corrupted"]
+__all__ = ["MIXED", "CorruptedTest", "Corruption", "Draw", "Order", "embed_corrupted"]
 
 MIXED = "mixed"
 CHUNK = 256  # images in memory at once
@@ -187,45 +187,30 @@ class CorruptedTest:
         """List the passes of one corruption, or of `mixed`."""
         return [Corruption(name, self.severity, self.seed, number) for number in range(self.passes)]
 
-    def run(self, score: Callable[[Corruption], BenchmarkResult]) -> CorruptedResult:
-        """Score every pass.
+    def run(self, score: Callable[[Corruption], BenchmarkResult]) -> dict[str, Any]:
+        """Score every pass, by a function that runs the protocol on images that are corrupted so.
 
-        Args:
-            score: Runs the protocol on images that are corrupted so.
+        Returns:
+            What `evaluate` writes: `mean` and `sd`, fractions, over all trials of all passes of the field's protocol
+            (`mixed`) and of each corruption that is tested alone; `per_pass` are means over trials.
         """
-        names = (MIXED, *CORRUPTIONS) if self.each else (MIXED,)
-        return CorruptedResult(
-            self, {name: tuple(score(corruption) for corruption in self.corruptions(name)) for name in names}
-        )
 
+        def passes(name: str) -> list[BenchmarkResult]:
+            return [score(corruption) for corruption in self.corruptions(name)]
 
-@dataclass(frozen=True)
-class CorruptedResult:
-    """Scores on corrupted visible images.
+        def spread(results: list[BenchmarkResult]) -> dict[str, dict[str, float]]:
+            trials = tuple(trial for result in results for trial in result.per_trial)
+            whole = replace(results[0], per_trial=trials)
+            return {"mean": whole.mean(), "sd": whole.sd()}
 
-    Attributes:
-        test: What was tested.
-        passes: One benchmark per pass, by the name of the corruption; `mixed` is the field's protocol.
-    """
-
-    test: CorruptedTest
-    passes: Mapping[str, tuple[BenchmarkResult, ...]]
-
-    def spread(self, name: str = MIXED) -> dict[str, dict[str, float]]:
-        """Return mean and sample standard deviation (divisor: number − 1) over all trials of all passes, fractions."""
-        first, *others = self.passes[name]
-        whole = replace(first, per_trial=sum((other.per_trial for other in others), first.per_trial))
-        return {"mean": whole.mean(), "sd": whole.sd()}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object that `evaluate` writes; `mean` and `sd` as `spread`, `per_pass` are means over trials."""
+        mixed = passes(MIXED)
         return {
-            "order": self.test.order.value,
+            "order": self.order.value,
             "modality": Modality.VISIBLE.value,
-            "severity": self.test.severity or "uniform 1-5",
-            "seed": self.test.seed,
-            "passes": self.test.passes,
-            **self.spread(),
-            "per_pass": [result.mean() for result in self.passes[MIXED]],
-            "per_corruption": {name: self.spread(name) for name in self.passes if name != MIXED},
+            "severity": self.severity or "uniform 1-5",
+            "seed": self.seed,
+            "passes": self.passes,
+            **spread(mixed),
+            "per_pass": [result.mean() for result in mixed],
+            "per_corruption": {name: spread(passes(name)) for name in CORRUPTIONS} if self.each else {},
         }

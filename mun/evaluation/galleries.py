@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mun.data.inventory import PERMUTATION_FILE
+from mun.data.listing import by_identity
 from mun.evaluation.protocols import Protocol, dropped
 from mun.structures import Modality, Sample
 
@@ -214,7 +215,5 @@ def read_permutations(root: Path) -> Permutations:
 
 
 def _pick(samples: Sequence[Sample], modalities: tuple[Modality, ...], cameras: tuple[int, ...]) -> list[Sample]:
-    chosen = [
-        sample for sample in samples if sample.modality in modalities and (not cameras or sample.camid in cameras)
-    ]
-    return sorted(chosen, key=lambda sample: (sample.pid, sample.camid, sample.path.name, sample.key))
+    kept = (one for one in samples if one.modality in modalities and (not cameras or one.camid in cameras))
+    return list(by_identity(kept))

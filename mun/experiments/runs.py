@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mun.checkpoint import CARD
-from mun.config import Config, to_json
+from mun.config import Config, leaves, to_json, with_values
 from mun.experiments.tables import PLAIN, Experiment, Row, Setting, Variant
 from mun.files import write_json
 from mun.training.run import MetricsFile, RunSettings, read_settings
@@ -56,30 +57,15 @@ def config_of(experiment: Experiment, row: Row, variant: Variant, base: Config, 
         ValueError: There is no such field, a factor gives no whole number, or the values together are not a valid
             config.
     """
+    known = {item.name: value for item, value in leaves(base)}
     wanted: dict[str, Any] = {**experiment.changes, **row.changes, **variant.changes}
-    factors = {
-        name: variant.factors.get(name, 1) * setting.factors.get(name, 1)
-        for name in (*variant.factors, *setting.factors)
-    }
-    left = {*wanted, *factors}
-
-    def rebuilt(group: Any) -> Any:
-        values = {}
-        for item in dataclasses.fields(group):
-            value = getattr(group, item.name)
-            if dataclasses.is_dataclass(value):
-                values[item.name] = rebuilt(value)
-            elif item.name in left:
-                values[item.name] = wanted.get(item.name, value)
-                if item.name in factors:
-                    values[item.name] = multiplied(item.name, values[item.name], factors[item.name])
-                left.discard(item.name)
-        return dataclasses.replace(group, **values)
-
-    config: Config = rebuilt(base)
-    if left:
-        raise ValueError(f"expected fields of the config, got {', '.join(sorted(left))}")
-    return config
+    factors = [*variant.factors.items(), *setting.factors.items()]
+    if unknown := sorted({*wanted, *dict(factors)} - known.keys()):
+        raise ValueError(f"expected fields of the config, got {', '.join(unknown)}")
+    for name in dict(factors):
+        factor = math.prod(one for other, one in factors if other == name)
+        wanted[name] = multiplied(name, wanted.get(name, known[name]), factor)
+    return with_values(base, wanted)
 
 
 def multiplied(name: str, value: int, factor: float) -> int:

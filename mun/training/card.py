@@ -13,6 +13,7 @@ import torch
 
 from mun import __version__
 from mun.checkpoint import FORMAT, Card
+from mun.config import leaves
 from mun.data.source import Source
 from mun.distributed import processes
 from mun.structures import Split
@@ -95,11 +96,8 @@ def train_command(settings: RunSettings) -> str:
 
 def changed_values(config: Any) -> Iterator[tuple[str, str]]:
     """List the flags of a config that differ from their defaults."""
-    for item in dataclasses.fields(config):
-        value = getattr(config, item.name)
-        if dataclasses.is_dataclass(value):
-            yield from changed_values(value)
-        elif value != item.default:
+    for item, value in leaves(config):
+        if value != item.default:
             yield item.name.replace("_", "-"), flag_text(value)
 
 

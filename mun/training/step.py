@@ -13,8 +13,7 @@ from mun.distributed import processes
 from mun.losses.criterion import Criterion
 from mun.models.network import Network, Outputs
 from mun.structures import Modality
-from mun.training.graphs import RecordedPasses
-from mun.training.shared import SharedPasses, gathered_outputs
+from mun.training.passes import RecordedPasses, SharedPasses, gathered_outputs
 
 __all__ = ["Forward", "Passes", "backward", "backward_sharing", "forward", "resolved_precision", "training_passes"]
 

@@ -28,6 +28,7 @@ from mun.snapshots import read_snapshots, write_snapshots
 from mun.structures import Modality, Split
 from mun.training.batches import PAIRED, Batches, build_sampler
 from mun.training.card import make_card
+from mun.training.passes import share_statistics
 from mun.training.pretrained import load_pretrained, with_pretrained
 from mun.training.run import (
     MetricsFile,
@@ -39,7 +40,6 @@ from mun.training.run import (
     write_settings,
 )
 from mun.training.schedule import build_optimizer, forget_labels, learning_rate, set_learning_rate, snapshot_steps
-from mun.training.shared import share_statistics
 from mun.training.step import backward, forward, training_passes
 from mun.training.validation import recalibrated, validate, validation_protocol
 

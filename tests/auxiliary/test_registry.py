@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mun import pixels
+from mun.auxiliary import pixel as pixels
 from mun.auxiliary.generator import input_dependence
 from mun.auxiliary.learned import MiddleGenerator, SyncreticGenerator, XGenerator
 from mun.auxiliary.pixel import draw_box
@@ -125,7 +125,7 @@ def test_a_fusion_equals_the_formula_by_hand_at_learned_weights(kind, sides) -> 
 @pytest.mark.parametrize("name", [name for name in AUXILIARIES if name != "mun"])  # whose module says it
 def test_every_rival_names_its_source(name) -> None:
     words = type(build(name)).__doc__
-    for function in re.findall(r"`mun\.pixels\.(\w+)`", words):
+    for function in re.findall(r"see `(\w+)`", words):
         words += getattr(pixels, function).__doc__
     assert "Source: " in words
 

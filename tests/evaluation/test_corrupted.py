@@ -107,7 +107,7 @@ def test_passes_are_pooled_and_each_corruption_stands_alone(network: Network, sa
         rows = embed_corrupted(network, samples, clean, corruption, Order.PEER) if corruption.name == MIXED else clean
         return benchmark(PROTOCOLS["synvi-all"], samples, rows, data="synvi", trials=3)
 
-    result = CorruptedTest(Order.PEER, passes=2, seed=9, each=True).run(score).to_json()
+    result = CorruptedTest(Order.PEER, passes=2, seed=9, each=True).run(score)
     assert asked[:2] == [Corruption(MIXED, None, 9, number) for number in (0, 1)]
     assert len(asked) == 2 * 21
     passes = [score(Corruption(MIXED, None, 9, number)) for number in (0, 1)]
