@@ -14,7 +14,6 @@ from app.analysis.request import Analyse, View
 from app.library import Library
 from app.library.background import Job, Progress
 from app.library.collection import Direction, Terms
-from app.library.plans import plan_of
 from mun.analysis.curves import KNOBS, Curve, knob_curves
 from mun.analysis.facts import Facts, column_facts, synvi_facts
 from mun.analysis.probes import Probe, pixel_rows, probes
@@ -59,11 +58,11 @@ class Task:
 
 def facts_of(library: Library, data: str) -> Facts:
     """Return what is known of the images of a data set: on SynVI its truth, else what a CSV says."""
-    collection, plan = library.collections[data], plan_of(library, data)
+    collection = library.collections[data]
 
     def read() -> Facts:
-        if plan is not None:
-            return synvi_facts(plan, collection.samples)
+        if collection.plan is not None:
+            return synvi_facts(collection.plan, collection.samples)
         return column_facts(collection.source.columns if collection.source else {}, collection.samples)
 
     return library.cache.get(("facts", collection.content), read, lambda _: FACT_BYTES * len(collection.samples))

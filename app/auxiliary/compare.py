@@ -11,13 +11,17 @@ from pydantic import BeforeValidator
 from app.auxiliary.generator import LEARNED, Parts, take_apart
 from app.auxiliary.panel import TITLES, Panel, make_panel
 from app.library import Library
-from app.library.collection import Collection
-from app.library.film import FINAL, kept_steps
 from app.library.own_images import OwnImage, brought
-from app.library.pair_encoder import PairEncoder, generator_names
-from app.library.pairs import ImagePair, chosen_samples, collection_pair, opening_pair, own_pair
-from app.library.plans import plan_of
-from app.library.rendered import OTHER_PEOPLE, rendered_pair
+from app.library.pair_encoder import FINAL, PairEncoder, generator_names, kept_steps
+from app.library.pairs import (
+    OTHER_PEOPLE,
+    ImagePair,
+    chosen_samples,
+    collection_pair,
+    opening_pair,
+    own_pair,
+    rendered_pair,
+)
 from app.shared.request import (
     Choice,
     File,
@@ -32,7 +36,7 @@ from app.shared.request import (
     option,
     shown,
 )
-from mun.structures import Modality, Split
+from mun.structures import Split
 
 __all__ = [
     "COLLECTION",
@@ -44,7 +48,6 @@ __all__ = [
     "Result",
     "answer",
     "pair_of",
-    "people_in_both",
     "read_own",
     "run",
 ]
@@ -174,17 +177,10 @@ class Compare(Request):
 def people(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List who can be looked at, and nobody for a first choice."""
     if values["source"] == RENDERED:
-        pids = (plan_of(library, values["data"]) or OTHER_PEOPLE).pids()[Split.TEST]
+        pids = (library.collections[values["data"]].plan or OTHER_PEOPLE).pids()[Split.TEST]
     else:
-        pids = people_in_both(library.collections[values["data"]])
+        pids = library.collections[values["data"]].in_both
     return [Choice(ANYBODY, "a first choice"), *(Choice(pid, str(pid)) for pid in pids)]
-
-
-def people_in_both(collection: Collection) -> list[int]:
-    """List who is seen in visible light and in infrared."""
-    sides = (Modality.VISIBLE, Modality.INFRARED)
-    seen = [{sample.pid for sample in collection.samples if sample.modality is side} for side in sides]
-    return sorted(set.intersection(*seen))
 
 
 class Look(Compare):

@@ -11,8 +11,7 @@ from app.auxiliary.compare import OWN, RENDERED, Result
 from app.auxiliary.generator import LEARNED
 from app.auxiliary.panel import Picture
 from app.library import Library
-from app.library.film import FINAL
-from app.library.pair_encoder import DISPLAY_PAIRS, DISPLAY_SEED
+from app.library.pair_encoder import DISPLAY_PAIRS, DISPLAY_SEED, FINAL
 from app.shared.export import checkpoint_words, describe_data, described_csv, latex_table, safe_stem
 from app.shared.figure import COLOURS, INK, SMALL, WIDTHS, figure_bytes, styled, text_below
 from app.shared.tiles import Grid, Tile, canvas, draw_tile, fitting

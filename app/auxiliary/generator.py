@@ -9,8 +9,7 @@ from typing import Any
 import torch
 
 from app.auxiliary.panel import Draft, Picture, pictures
-from app.library.film import FINAL, generator_at, kept_steps
-from app.library.pair_encoder import PairEncoder
+from app.library.pair_encoder import FINAL, PairEncoder, generator_at, kept_steps
 from mun.auxiliary.generator import input_dependence
 from mun.auxiliary.panel import at_share, branch_images, iml_share
 

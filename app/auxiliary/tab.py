@@ -15,16 +15,14 @@ from app.auxiliary.compare import (
     Compare,
     Look,
     pair_of,
-    people_in_both,
     read_own,
     run,
 )
 from app.auxiliary.generator import LEARNED, Parts, flat_words, take_apart
 from app.auxiliary.panel import checkpoints_of, make_panel
 from app.library import Library
-from app.library.film import film, kept_steps
 from app.library.own_images import OwnImage, small
-from app.library.pair_encoder import DISPLAY_PAIRS, DISPLAY_SEED, PairEncoder
+from app.library.pair_encoder import DISPLAY_PAIRS, DISPLAY_SEED, PairEncoder, film, kept_steps
 from app.library.pairs import partners
 from app.library.ranking import dealt
 from app.library.thumbnails import STRIP_HEIGHT, encoded
@@ -121,7 +119,7 @@ def turned(library: Library, request: Look, press: Press) -> tuple[Look, list[st
     changes: dict[str, object] = {}
     collection, nobody = library.collections[request.data], {"visible": "", "infrared": ""}
     if press.do == "random":
-        others = [pid for pid in people_in_both(collection) if pid != request.person]
+        others = [pid for pid in collection.in_both if pid != request.person]
         source = RENDERED if request.source == RENDERED else COLLECTION
         changes = {**nobody, "source": source, "person": random.SystemRandom().choice(others or [request.person])}
     elif "person" in press.changed and not {"visible", "infrared"} & set(press.changed):

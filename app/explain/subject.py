@@ -10,7 +10,6 @@ from typing import Annotated, Any, Self
 
 from app.library import Library
 from app.library.collection import Collection, Direction, Terms
-from app.library.plans import plan_of, recipe_of
 from app.library.ranking import Ranked, opening
 from app.shared.request import Choice, Data, Network, RefusalError, Request, Text, Whole, one_of, option, shown
 from mun.data.pairing import Pair, pair_samples
@@ -284,9 +283,9 @@ def first_image(library: Library, checkpoint: str, data: str) -> str:
 
     def choose() -> str:
         library.embeddings(checkpoint, data)
-        plan, items = plan_of(library, data), library.queries(checkpoint, data, terms)
-        if plan is not None:
-            recipes = ((one.sample.key, recipe_of(plan, one.sample.key)) for one in items if one.first_hit == 1)
+        collection, items = library.collections[data], library.queries(checkpoint, data, terms)
+        if (plan := collection.plan) is not None:
+            recipes = ((one.sample.key, collection.recipe(one.sample.key)) for one in items if one.first_hit == 1)
             carrying = ((key, one) for key, one in recipes if one and one.identity.bag.kind != "none")
             for key, recipe in islice(carrying, TRIED):
                 if find_evidence(recipe, plan.size, (Thing.BAG,), PLAIN_SHARE):

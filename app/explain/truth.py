@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from app.explain.subject import AUTOMATIC, NOTHING, Subject
 from app.library import Library
 from app.library.maps import LayerMap, Views
-from app.library.plans import plan_of, recipe_of
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
 from mun.embedding import embed_pixels
@@ -123,13 +122,13 @@ def find_truth(
     request = subject.request
     if request.change == NOTHING:
         return None, ""
-    plan = plan_of(library, request.data)
-    if plan is None:
+    collection = library.collections[request.data]
+    if collection.plan is None:
         words = "Only SynVI can render an image again with one thing changed: there is no truth to check against here."
         return None, words
     things = tuple(Thing) if request.change == AUTOMATIC else (Thing(request.change),)
     size = (network.config.height, network.config.image_width)
-    recipe = recipe_of(plan, subject.sample.key)
+    recipe = collection.recipe(subject.sample.key)
     if recipe is None:
         return None, "This image is none of those that SynVI rendered: there is no truth to check against."
     evidence = find_evidence(recipe, size, things)

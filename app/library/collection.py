@@ -21,8 +21,10 @@ from mun.data.sources import read_source
 from mun.evaluation.corrupted import MIXED, Corruption
 from mun.evaluation.galleries import draw_trials, queries, sample_gallery
 from mun.evaluation.protocols import PROTOCOLS, Protocol, protocols_of
+from mun.files import read_json
 from mun.images import resize
 from mun.structures import Modality, Sample, Split
+from mun.synvi.plan import Plan, Recipe
 
 __all__ = [
     "CORRUPTION_NAMES",
@@ -191,6 +193,31 @@ class Collection:
     def synthetic(self) -> bool:
         """Whether the images were drawn by this project's renderer."""
         return self.source is not None and self.source.name == "synvi"
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """What SynVI rendered them from; `None` for other data, or where the manifest is gone, odd, or of others."""
+        if not self.synthetic:
+            return None
+        try:
+            plan = Plan.from_manifest(read_json(self.folder / "manifest.json"))
+        except (ValueError, OSError):
+            return None
+        return plan if {sample.pid for sample in self.samples} <= set(plan.pids()[Split.TEST]) else None
+
+    def recipe(self, key: str) -> Recipe | None:
+        """Return what SynVI made an image from; `None` for one that was put beside the rendered ones."""
+        try:
+            return self.plan.recipe_of(key) if self.plan else None
+        except ValueError:
+            return None
+
+    @cached_property
+    def in_both(self) -> list[int]:
+        """Who is seen in visible and in infrared light, ascending."""
+        seen = {(sample.pid, sample.modality) for sample in self.samples}
+        pids = sorted({pid for pid, _ in seen})
+        return [pid for pid in pids if {(pid, Modality.VISIBLE), (pid, Modality.INFRARED)} <= seen]
 
     @property
     def columns(self) -> Mapping[str, Mapping[str, str]]:

@@ -267,9 +267,11 @@ class Library:
         if not collection.pictured:
             return named(key, height)
         sample = collection.samples[collection.rows[key]]
-        view = self.view(data, corruption if sample.modality is Modality.VISIBLE else None)
-        name = ("thumbnail", view.content, key, height)
-        return self.cache.get(name, lambda: shown(view, sample, height), lambda uri: len(uri) + 200)
+        corruption = corruption if sample.modality is Modality.VISIBLE else None
+        name = ("thumbnail", collection.content, corruption, key, height)
+        return self.cache.get(
+            name, lambda: shown(self.view(data, corruption), sample, height), lambda uri: len(uri) + 200
+        )
 
     def ready(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> bool:
         """Say whether embeddings can be had at once."""
@@ -319,7 +321,7 @@ class Library:
         self, what: str, checkpoint: str, data: str, corruption: Corruption | None, *more: Hashable
     ) -> tuple[Hashable, ...]:
         """Name something that is made of what a checkpoint makes of a collection."""
-        return (what, self.checkpoints[checkpoint].content, self.view(data, corruption).content, *more)
+        return (what, self.checkpoints[checkpoint].content, self.collections[data].content, corruption, *more)
 
     def _embeddings(self, checkpoint: str, data: str, corruption: Corruption | None) -> NDArray[np.float32]:
         key = self._key("embeddings", checkpoint, data, corruption)

@@ -1,4 +1,4 @@
-"""How one checkpoint encodes a pair of images: its auxiliary images and their embeddings."""
+"""How one checkpoint encodes a pair: its auxiliary images, their embeddings, and how its generator's image formed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from torch import Tensor
 from app.library.library import Library
 from app.library.own_images import too_new
 from app.library.pairs import ImagePair
-from mun.auxiliary.generator import input_dependence
-from mun.auxiliary.panel import UNIT, Display, fit_display
+from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
+from mun.auxiliary.panel import UNIT, Display, fit_display, with_state
 from mun.data.augment import to_images
 from mun.data.pairing import pair_samples
 from mun.embedding import auxiliary_images, embed_images
 from mun.models.network import Network
+from mun.snapshots import SNAPSHOTS, read_snapshots
 from mun.structures import Modality
 
-__all__ = ["DISPLAY_PAIRS", "DISPLAY_SEED", "GENERATORS", "PairEncoder", "fitted_display", "generator_names"]
+__all__ = ["DISPLAY_PAIRS", "DISPLAY_SEED", "FINAL", "GENERATORS", "PairEncoder"]
+__all__ += ["film", "fitted_display", "generator_at", "generator_names", "kept_steps"]
 
 GENERATORS = {"mun": "MUN", "mun-shuffled": "MUN, shuffled partners", "mun-frozen": "MUN, never trained"}
 DISPLAY_PAIRS, DISPLAY_SEED = 16, 0  # pairs that the display mapping of a checkpoint is fitted to
+FINAL = -1  # stands for the weights after the last step
 T = TypeVar("T")
 
 
@@ -151,3 +154,73 @@ def weigh(value: object) -> int:
     if isinstance(value, np.ndarray | Tensor):
         return int(value.nbytes)
     return sum(weigh(part) for part in value) if isinstance(value, tuple) else 100
+
+
+def snapshots(library: Library, checkpoint: str) -> dict[int, dict[str, Tensor]]:
+    """Read the kept states of a checkpoint's generator once; none where its file is gone.
+
+    Raises:
+        ValueError: The file is broken.
+    """
+    entry = library.checkpoints[checkpoint]
+    try:
+        status = (entry.folder / SNAPSHOTS).stat()
+    except OSError:
+        return {}
+    key = ("snapshots", entry.content, status.st_size, status.st_mtime_ns)
+
+    def read() -> dict[int, dict[str, Tensor]]:
+        try:
+            return read_snapshots(entry.folder)
+        except ValueError as error:  # its message may name the folder, which is nobody's business
+            words = str(error).replace(str(entry.folder), checkpoint)
+            raise ValueError(f"the training of {checkpoint} cannot be replayed: {words}") from None
+
+    return library.cache.get(
+        key, read, lambda states: sum(tensor.nbytes for state in states.values() for tensor in state.values())
+    )
+
+
+def kept_steps(library: Library, checkpoint: str) -> tuple[tuple[int, ...], str]:
+    """List the steps whose generator a checkpoint keeps, and say in a sentence why there are none."""
+    try:
+        steps = tuple(snapshots(library, checkpoint))
+    except ValueError as error:
+        return (), f"{str(error)[:1].upper()}{str(error)[1:]}."
+    absent = f"{checkpoint} keeps no generator of earlier steps, so its training cannot be replayed."
+    return steps, "" if steps else absent
+
+
+def generator_at(encoder: PairEncoder, step: int) -> AuxiliaryGenerator:
+    """Return the generator of a kept step, an own copy, or the shared one, which is never changed.
+
+    Raises:
+        ValueError: The checkpoint has another generator, or the state is none of this generator's.
+    """
+    generator = encoder.network.auxiliary
+    if not isinstance(generator, AuxiliaryGenerator):
+        raise ValueError(f"expected a checkpoint with MUN's generator, {encoder.checkpoint} has another one")
+    if step == FINAL:
+        return generator
+    return with_state(generator, snapshots(encoder.library, encoder.checkpoint)[step])
+
+
+def film(encoder: PairEncoder) -> list[tuple[int, NDArray[np.uint8]]]:
+    """Make the image of every kept step, and last of the whole training, as the page shows images.
+
+    Returns:
+        Steps, the last one `FINAL`, and images, RGB, uint8, `(H, W, 3)`; nothing where no step is kept.
+
+    Raises:
+        ValueError: A state is none of this generator's.
+    """
+    card = encoder.library.checkpoints[encoder.checkpoint].card
+    steps = kept_steps(encoder.library, encoder.checkpoint)[0]
+    wanted = (*(step for step in steps if card is None or step != card.steps), FINAL) if steps else ()
+
+    def make() -> tuple[tuple[int, NDArray[np.uint8]], ...]:
+        with torch.no_grad():
+            made = ((step, generator_at(encoder, step)(*encoder.inputs)[0][0]) for step in wanted)
+            return tuple((step, encoder.display.pixels(image)) for step, image in made)
+
+    return list(encoder.kept(("film", encoder.data), make))

@@ -1,11 +1,10 @@
-"""A visible and an infrared image to compare auxiliary modalities on: of the data set, or the visitor's own."""
+"""A visible and an infrared image to compare auxiliary modalities on: of the data, rendered, or the visitor's own."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +12,21 @@ from numpy.typing import NDArray
 from app.library.collection import Collection
 from app.library.library import Library
 from app.library.own_images import OwnImage, oddities
-from app.library.plans import plan_of
 from mun.data.cache import decode_samples
+from mun.images import resize
 from mun.structures import Modality, Sample, Split
+from mun.synvi.levels import CUSTOM, Level
 from mun.synvi.plan import Plan, Recipe
 
-__all__ = ["ImagePair", "Side", "chosen_samples", "collection_pair", "opening_pair", "own_pair", "partners"]
+__all__ = ["OTHER_PEOPLE", "ImagePair", "Side", "chosen_samples", "collection_pair", "opening_pair", "own_pair"]
+__all__ += ["partners", "rendered_pair"]
 
 Pixels = NDArray[np.uint8]
+Sized = Mapping[tuple[int, int], Pixels]
 SMALLEST = 8  # pixels of an own image, each way
 LOOKED_AT = 50  # identities among which the first pair is chosen
+RENDERED_CAMERAS = (2, 3)  # one site, one instant: a visible and an infrared camera
+OTHER_PEOPLE = Plan(train_ids=0, val_ids=0, test_ids=100, seed=4242)  # rendered where the data are not SynVI
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class ImagePair:
     pid: int | None
     sources: tuple[Sample, ...]
     content: Hashable | None
-    pixels: Mapping[tuple[int, int], Pixels]
+    pixels: Sized
     words: str
     notes: tuple[str, ...] = ()
 
@@ -88,46 +92,37 @@ def opening_pair(library: Library, data: str) -> tuple[Sample, Sample]:
     Raises:
         ValueError: Nobody is seen in both modalities.
     """
-    key = ("auxiliary-opening", library.collections[data].content)
-    return library.cache.get(
-        key, lambda: choose_opening(library.collections[data], plan_of(library, data)), lambda _: 500
-    )
+    collection = library.collections[data]
+    key = ("auxiliary-opening", collection.content)
+    return library.cache.get(key, lambda: choose_opening(collection), lambda _: 500)
 
 
-def choose_opening(collection: Collection, plan: Plan | None) -> tuple[Sample, Sample]:
+def choose_opening(collection: Collection) -> tuple[Sample, Sample]:
     """Choose the pair; see `opening_pair`."""
-    by_person: dict[int, set[Modality]] = {}
-    for sample in collection.samples:
-        by_person.setdefault(sample.pid, set()).add(sample.modality)
-    both = [pid for pid, seen in sorted(by_person.items()) if len(seen) == 2]
-    if not both:
+    if not collection.in_both:
         raise ValueError(f"expected somebody with images of both modalities in {collection.title}, found nobody")
-    if plan is None:
-        visible, infrared = partners(collection, both[0])
-        return visible[0], infrared[0]
     ranked = []
-    for pid in both[:LOOKED_AT]:
-        recipes = dict(
-            zip(keys_of(plan, pid), plan.recipes(Split.TEST, plan.pids()[Split.TEST].index(pid)), strict=True)
-        )
+    for pid in collection.in_both[:LOOKED_AT]:
+        recipes = recipes_of(collection.plan, pid) if collection.plan else {}
         visible, infrared = partners(collection, pid)
         ranked += [
-            (unlike(recipes[v.key], recipes[i.key]), v.key, i.key)
-            for v in visible
-            for i in infrared
-            if v.key in recipes and i.key in recipes  # others were put there after the rendering
+            (unlike(recipes[one.key], recipes[other.key]), one.key, other.key, one, other)
+            for one in visible
+            for other in infrared
+            if one.key in recipes and other.key in recipes  # others were put there after the rendering
         ]
-    if not ranked:
-        return choose_opening(collection, None)
-    _, one, other = min(ranked)
-    return collection.samples[collection.rows[one]], collection.samples[collection.rows[other]]
+    if ranked:
+        *_, first, second = min(ranked)
+        return first, second
+    visible, infrared = partners(collection, collection.in_both[0])
+    return visible[0], infrared[0]
 
 
-def keys_of(plan: Plan, pid: int) -> list[str]:
-    """Name all images of a person in the order of `Plan.recipes`."""
-    split = next(split for split, pids in plan.pids().items() if pid in pids)
-    numbers = range(1, plan.images_of(split) + 1)
-    return [f"cam{camid}/{pid:04d}/{number:04d}.jpg" for camid in plan.cameras for number in numbers]
+def recipes_of(plan: Plan, pid: int) -> dict[str, Recipe]:
+    """Return what all images of a person are made from, by key."""
+    numbers = range(1, plan.images_of(Split.TEST) + 1)
+    keys = [f"cam{camid}/{pid:04d}/{number:04d}.jpg" for camid in plan.cameras for number in numbers]
+    return dict(zip(keys, plan.recipes(Split.TEST, plan.pids()[Split.TEST].index(pid)), strict=True))
 
 
 def unlike(visible: Recipe, infrared: Recipe) -> float:
@@ -184,32 +179,71 @@ def collection_pair(library: Library, data: str, visible: Sample, infrared: Samp
         ValueError: An image is broken or gone.
     """
     collection = library.collections[data]
-    content, sizes = (collection.content, visible.key, infrared.key), library.input_sizes
-    pixels = library.cache.get(
-        ("auxiliary-pixels", content, tuple(sorted(sizes))),
-        partial(read_pixels, collection, visible, infrared, sizes),
-        lambda arrays: sum(array.nbytes for array in arrays.values()),
-    )
+    content = (collection.content, visible.key, infrared.key)
     return ImagePair(
         Side(visible.key, visible.camid),
         Side(infrared.key, infrared.camid),
         visible.pid,
         (visible, infrared),
         content,
-        pixels,
+        kept_pixels(library, content, lambda sizes: read_pixels(collection, visible, infrared, sizes)),
         f"Person {visible.pid} of {collection.title}, seen by camera {visible.camid} in visible light and by camera"
         f" {infrared.camid} in infrared, at two moments.",
     )
 
 
-def read_pixels(
-    collection: Collection, visible: Sample, infrared: Sample, sizes: set[tuple[int, int]]
-) -> dict[tuple[int, int], Pixels]:
+def kept_pixels(library: Library, content: Hashable, make: Callable[[set[tuple[int, int]]], Sized]) -> Sized:
+    """Make the pixels of a pair at the networks' sizes, once for all visitors."""
+    sizes = library.input_sizes
+    key = ("auxiliary-pixels", content, tuple(sorted(sizes)))
+    return library.cache.get(key, lambda: make(sizes), lambda arrays: sum(one.nbytes for one in arrays.values()))
+
+
+def read_pixels(collection: Collection, visible: Sample, infrared: Sample, sizes: set[tuple[int, int]]) -> Sized:
     """Decode both images for every size."""
     try:
         return {size: decode_samples([visible, infrared], *size) for size in sizes}
     except OSError:  # its message names a folder of the machine
         raise ValueError(f"an image of {collection.title} is gone from the disk; start the app again") from None
+
+
+def rendered_pair(library: Library, data: str, pid: int, misalignment: float) -> ImagePair:
+    """Render a person from both cameras of one site, with as much misalignment as asked for.
+
+    At 0 the two cameras see one instant, pixel by pixel; at 1 they differ as in the data. Where the data are SynVI it
+    is their own person; otherwise one of 100 others. Nothing stands before the person.
+
+    Raises:
+        ValueError: There is no such person.
+    """
+    collection = library.collections[data]
+    known = collection.plan
+    plan = known or OTHER_PEOPLE
+    people = plan.pids()[Split.TEST]
+    if pid not in people:
+        raise ValueError(f"expected person from {people[0]} to {people[-1]}, got {pid}")
+    knobs = replace(plan.level.knobs, misalignment=misalignment, occlusion=0.0)
+    plan = replace(plan, level=Level(CUSTOM, 0, knobs))
+    number, own = people.index(pid), known is not None
+    content = ("rendered", plan.seed, knobs, plan.size, number)
+    visible, infrared = (Side(f"camera {camid}, rendered", camid) for camid in RENDERED_CAMERAS)
+    whose = "of these data" if own else "of SynVI (nobody in the data loaded here)"
+    alike = "one instant, pixel by pixel" if misalignment == 0 else f"misalignment {misalignment:.2f} of 1"
+    return ImagePair(
+        visible,
+        infrared,
+        pid if own else None,
+        tuple(one for one in collection.samples if own and one.pid == pid and one.camid in RENDERED_CAMERAS),
+        content,
+        kept_pixels(library, content, lambda sizes: render_pixels(plan, number, sizes)),
+        f"Person {pid} {whose}, rendered from cameras 2 and 3, which share a site: {alike}.",
+    )
+
+
+def render_pixels(plan: Plan, number: int, sizes: set[tuple[int, int]]) -> Sized:
+    """Render the first image by both cameras, and resize it to every size."""
+    images = [plan.recipe(Split.TEST, number, camid, 0).image() for camid in RENDERED_CAMERAS]
+    return {size: np.stack([resize(image, *size) for image in images]) for size in sizes}
 
 
 def own_pair(visible: OwnImage | None, infrared: OwnImage | None) -> ImagePair:

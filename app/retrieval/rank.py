@@ -38,21 +38,15 @@ CORRUPTION_TITLES = {
 CORRUPTIONS = [Choice(name, CORRUPTION_TITLES.get(name, name.replace("_", " "))) for name in ("", *CORRUPTION_NAMES)]
 
 
-def asked_of(library: Library, values: Mapping[str, Any]) -> Queries:
-    """Find the queries that the fields before name."""
-    return library.collections[values["data"]].asked[values["protocol"], values["direction"]]
+def asked_of(library: Library, values: Mapping[str, Any], way: Direction | None = None) -> Queries:
+    """Find the queries that the fields before name, or those that ask in a direction."""
+    return library.collections[values["data"]].asked[values["protocol"], way or values["direction"]]
 
 
 def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List the protocols that the data allow."""
     names = library.collections[values["data"]].protocols
     return [Choice(name, PROTOCOLS.get(name.rpartition("-")[2], name)) for name in names]
-
-
-def ways(library: Library, values: Mapping[str, Any]) -> list[Choice]:
-    """List who can ask whom."""
-    collection = library.collections[values["data"]]
-    return [Choice(way.value, collection.asked[values["protocol"], way].way) for way in Direction]
 
 
 def shot_counts(library: Library, values: Mapping[str, Any]) -> list[Choice]:
@@ -82,9 +76,10 @@ class Retrieve(Request):
     top_k: Whole = option(10, "Top k", "How many ranked images to show.", ge=1, le=100, control="range")
     protocol: Annotated[Text, one_of(protocols)] = option("", "Protocol", "One of the data set's; empty for the first.")
     trial: Whole = option(0, "Gallery", "Number of the random gallery (trial).", ge=0, le=9)
-    direction: Annotated[Text, one_of(ways)] = option(
-        "i2v", "Direction", "Who asks whom; visible to infrared is no published protocol."
-    )
+    direction: Annotated[
+        Text,
+        one_of(lambda library, values: [Choice(way.value, asked_of(library, values, way).way) for way in Direction]),
+    ] = option("i2v", "Direction", "Who asks whom; visible to infrared is no published protocol.")
     shots: Annotated[
         Whole,
         one_of(shot_counts, lambda library, values: f", as many as {library.collections[values['data']].title} allows"),

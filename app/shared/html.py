@@ -76,7 +76,8 @@ def controls(request: Request, library: Library, names: Sequence[str]) -> list[C
     values = request.model_dump()
     made = []
     for name in names:
-        field, choices = type(request).model_fields[name], request.choices(name, library, values)
+        field, offer = type(request).model_fields[name], request.offers.get(name)
+        choices = offer.choices(library, values) if offer else []
         extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         usual = "checkbox" if field.annotation is bool else "number" if field.annotation in (int, float) else "text"
         kind = str(extra.get("control") or ("select" if choices else usual))

@@ -196,6 +196,13 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     follows: ClassVar[tuple[str, ...]] = ()  # fields that the page replaces without a word when others change
+    offers: ClassVar[Mapping[str, one_of]] = {}  # by the names of the fields that have one
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Find the fields with an offer."""
+        parts = ((name, part) for name, field in cls.model_fields.items() for part in field.metadata)
+        cls.offers = {name: part for name, part in parts if isinstance(part, one_of)}
 
     @model_validator(mode="before")
     @classmethod
@@ -206,7 +213,7 @@ class Request(BaseModel):
         data = str(values["data"])
         if data not in info.context.collections:
             return values
-        offered = (one.value for one in cls.choices("checkpoint", info.context, {}))
+        offered = (one.value for one in cls.offers["checkpoint"].choices(info.context, {}))
         first = next((name for name in offered if info.context.fits(name, data)), "")
         return {**values, "checkpoint": first}
 
@@ -284,12 +291,6 @@ class Request(BaseModel):
         return f"expected {name} to be {expected(cls.model_fields[name])}, got {came}"
 
     @classmethod
-    def choices(cls, name: str, library: Library, values: Mapping[str, Any]) -> list[Choice]:
-        """List what can be chosen for a field; nothing where it is free."""
-        offer = next((part for part in cls.model_fields[name].metadata if isinstance(part, one_of)), None)
-        return offer.choices(library, values) if offer else []
-
-    @classmethod
     def files(cls, values: Mapping[str, object]) -> dict[str, object]:
         """Return the files among some values: an address has none, so that the page's own stay."""
         return {name: values[name] for name, one in cls.model_fields.items() if name in values and is_file(one)}
@@ -299,8 +300,9 @@ class Request(BaseModel):
         values, usual = dict(self), dict[str, Any]()
         for name, field in type(self).model_fields.items():
             if FILE not in field.metadata:
-                choices = self.choices(name, library, values) if field.default == "" else []
-                usual[name] = choices[0].value if choices else field.default
+                offer = self.offers.get(name) if field.default == "" else None
+                first = next(iter(offer.choices(library, values)), None) if offer else None
+                usual[name] = first.value if first else field.default
         return usual
 
     def said(self, library: Library) -> dict[str, Any]:

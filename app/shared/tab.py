@@ -22,6 +22,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from app.library import Library
 from app.library.background import Background, Job, Progress
+from app.library.guests import Guests
 from app.library.thumbnails import STRIP_HEIGHT
 from app.library.turns import VISITOR
 from app.shared.api import sentence, takes_images
@@ -78,9 +79,13 @@ class Press:
     before: Values = field(default_factory=dict)
 
     @classmethod
-    def of(cls, said: object, visitor: str = "") -> Press:
-        """Read what came with an event."""
-        return PRESS.validate_python({**(said if isinstance(said, dict) else {}), "visitor": visitor})
+    def of(cls, event: gr.EventData, guests: Guests, visitor: str = "") -> Press:
+        """Read what came with an event, which sees the visitor's own features from now on."""
+        said = getattr(event, "_data", None)
+        press = PRESS.validate_python({**(said if isinstance(said, dict) else {}), "visitor": visitor})
+        if press.own:
+            guests.enter(press.own)
+        return press
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -213,13 +218,6 @@ class Tab:
         with self.page.drawer:
             return self.page.piece(self.name, f"{self.name}-settings")
 
-    def heard(self, event: gr.EventData, visitor: str = "") -> Press:
-        """Read what came with an event, which sees the visitor's own features from now on."""
-        press = Press.of(getattr(event, "_data", None), visitor)
-        if press.own:
-            self.page.library.guests.enter(press.own)
-        return press
-
     def ask_aside(self, piece: gr.HTML, kind: type[Asked], draw: Callable[[Library, Asked, Press], str]) -> None:
         """Let a piece's own script ask for what it shows, beside the presses of the tab; nothing else changes.
 
@@ -231,7 +229,7 @@ class Tab:
         library = self.page.library
 
         def asked(event: gr.EventData) -> str:
-            press = self.heard(event)
+            press = Press.of(event, library.guests)
             try:
                 return draw(library, kind.repair(press.values, library)[0], press)
             except ValueError:
@@ -261,12 +259,12 @@ class Tab:
         page, library = self.page, self.page.library
         images = takes_images(sum(map(is_file, kind.model_fields.values())) + more_images)
 
-        menu = html("menu.html", **menu_of(export, library)) if export else ""
+        menu = Markup(html("menu.html", **menu_of(export, library)) if export else "")
 
         @images
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
             address = getattr(client.client, "host", "")
-            press = self.heard(event, f"{address} {client.session_hash}")
+            press = Press.of(event, library.guests, f"{address} {client.session_hash}")
             VISITOR.set(press.visitor)
             opened = {**kind.files(press.values), **kind.of_address(press.address)} if press.address else press.values
             opened = agreed(library, dict(opened), press.changed)
@@ -274,15 +272,29 @@ class Tab:
             named = press.changed or kind.model_fields if press.address else press.changed
             notices = [words for name, words in wrong.items() if name not in kind.follows or name in named]
             try:
-                answered = without_network(library, request, opened) or answer(library, request, press)
+                lacking = without_network(library, request, opened) if "checkpoint" in wrong else None
+                answered = lacking or answer(library, request, press)
                 chosen = answered.chosen or press.chosen if self.strip else ""
-                shown = page.common(chosen, str(getattr(request, "data", "")))
-                news, keys = changes({**answered.pieces, **shown}, press.drawn)
+                common = page.common(chosen, str(getattr(request, "data", "")))
+                news, keys = changes({**answered.pieces, **common}, press.drawn)
             except Exception as error:
                 answered = Answer(request, {}, notice=sentence(self.name, error))
                 news, keys = changes(page.common(), press.drawn)
             notice = answered.notice if answered.lacking else " ".join([*notices, answered.notice]).strip()
-            head = draw_head(self, library, press, answered, notice, keys, settings, menu)
+            shown = answered.request
+            view = {
+                "values": shown.model_dump(),
+                "link": shown.link(library, self.name),
+                "say": answered.say,
+                "chosen": answered.chosen,
+                "again": answered.again,
+                "tokens": answered.tokens,
+                "drawn": keys,
+                "turn": press.turn,
+                "lacking": answered.lacking,
+            }
+            changed, there = chips(shown, library, settings), menu if answered.export else ""
+            head = html("head.html", view=view, notice=notice, chips=changed, menu=there, settings=bool(settings))
             return {self.head: head, **{places[name]: one for name, one in news.items()}}
 
         places = {"header": page.header, "strip": page.strip, **pieces}
@@ -295,7 +307,7 @@ class Tab:
 
         @images
         def exported(event: gr.EventData) -> str:
-            press = self.heard(event)
+            press = Press.of(event, library.guests)
             try:
                 request, _ = kind.repair(press.values, library)
                 options = export.options.repair(press.detail, library)[0] if export.options else None
@@ -349,45 +361,11 @@ def without_network(library: Library, request: Request, asked: Mapping[str, obje
     """Say that a tab needs a network where features of another method are chosen that it does not offer."""
     name = str(asked.get("checkpoint", ""))
     entry = library.checkpoints.get(name)
-    if entry is None or not entry.vectors or not hasattr(request, "checkpoint") or request.checkpoint == name:
+    if entry is None or not entry.vectors:
         return None
     words = f"This tab looks into a network, and {name} holds features of another method alone: choose a checkpoint."
     data = next((one for one in library.collections if library.fits(name, one)), "")
     return Answer(request.model_copy(update={"checkpoint": name, "data": data}), {}, notice=words, lacking=True)
-
-
-def draw_head(
-    tab: Tab,
-    library: Library,
-    press: Press,
-    answered: Answer,
-    notice: str,
-    keys: Mapping[str, str],
-    settings: Sequence[str],
-    menu: str,
-) -> str:
-    """Draw the head of a tab: chips, notice, menus, and what the page's script has to know."""
-    request = answered.request
-    view = {
-        "values": request.model_dump(),
-        "link": request.link(library, tab.name),
-        "say": answered.say,
-        "chosen": answered.chosen,
-        "again": answered.again,
-        "tokens": answered.tokens,
-        "drawn": keys,
-        "turn": press.turn,
-        "lacking": answered.lacking,
-    }
-    shown = chips(request, library, settings)
-    return html(
-        "head.html",
-        view=view,
-        notice=notice,
-        chips=shown,
-        menu=Markup(menu if answered.export else ""),
-        settings=bool(settings),
-    )
 
 
 class Page:

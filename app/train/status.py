@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.library import Library
-from app.library.film import FINAL, film
-from app.library.pair_encoder import PairEncoder
+from app.library.pair_encoder import FINAL, PairEncoder, film
 from app.library.pairs import collection_pair, opening_pair
 from app.library.thumbnails import data_uri, encoded
 from app.train.queue import Queue

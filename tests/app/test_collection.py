@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 
-from app.library import Library
+from app.library import Library, open_library
 from app.library.collection import Direction
 from mun.structures import Modality
 
@@ -45,3 +49,22 @@ def test_queries_are_numbered_within_person_and_camera(library: Library) -> None
     assert list(asked.numbers) == [int(sample.path.stem) for sample in asked.samples]
     assert asked.pids == tuple(sorted({sample.pid for sample in asked.samples}))
     assert asked.camids == (3, 6)
+
+
+def test_the_plan_of_the_data_renders_their_images_again(library: Library) -> None:
+    collection = library.collections["synvi"]
+    recipe = collection.recipe(collection.samples[0].key)
+    assert recipe is not None
+    assert recipe.image().shape == collection.image(collection.samples[0]).shape
+
+
+@pytest.mark.parametrize("manifest", [{"seed": None}, {"level_version": 0}, {"test_ids": 5}, {"train_ids": 9}])
+def test_a_manifest_of_another_version_or_of_other_people_is_no_plan(
+    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, manifest: dict[str, object]
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(tiny_synvi, folder)
+    written = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**written, **manifest}))
+    collection = open_library(folder, tiny_checkpoint).collections["synvi"]
+    assert (collection.plan, collection.recipe(collection.samples[0].key)) == (None, None)

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.library import open_library
-from app.library.pairs import choose_opening, keys_of
-from app.library.plans import plan_of, recipe_of
+from app.library.pairs import choose_opening
 from app.retrieval import rank
 from app.shared.export import describe_data
 from mun.synvi.plan import Plan
@@ -29,7 +28,7 @@ def test_linked_images_belong_to_the_folder_that_links_them(data: Path, tiny_che
     (data / "cam6").symlink_to(tmp_path / "camera")
     library = open_library(data, tiny_checkpoint)
     assert library.collections["synvi"].folder == data
-    assert plan_of(library, "synvi") is not None
+    assert library.collections["synvi"].plan is not None
     assert "seed" in describe_data(library, "synvi")
 
 
@@ -38,12 +37,12 @@ def test_one_image_too_many_stops_nothing(data: Path, tiny_checkpoint: Path) -> 
     added = there.queries[0].path.with_name("9999.jpg")
     shutil.copy(there.queries[0].path, added)
     library = open_library(data, tiny_checkpoint)
-    collection, plan = library.collections["synvi"], plan_of(library, "synvi")
-    assert isinstance(plan, Plan)
+    collection = library.collections["synvi"]
+    assert isinstance(collection.plan, Plan)
     key = next(sample.key for sample in collection.samples if sample.path == added)
-    assert recipe_of(plan, key) is None
-    pair = choose_opening(collection, plan)
-    assert all(one.key in keys_of(plan, one.pid) for one in pair)
+    assert collection.recipe(key) is None
+    pair = choose_opening(collection)
+    assert all(collection.recipe(one.key) for one in pair)
     assert rank.answer(library, rank.Retrieve.read({"query": key}, library))["results"]
 
 

@@ -19,8 +19,7 @@ from app.auxiliary.generator import flat_words, take_apart
 from app.auxiliary.panel import ORDER
 from app.auxiliary.tab import Options, write
 from app.library import Library, open_library
-from app.library.film import film
-from app.library.pair_encoder import PairEncoder
+from app.library.pair_encoder import PairEncoder, film
 from app.library.pairs import opening_pair
 from app.shared.tab import Press
 from mun.auxiliary.generator import input_dependence

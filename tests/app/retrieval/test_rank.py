@@ -292,7 +292,7 @@ def test_the_fair_partner_has_two_modalities_and_the_same_budget(four: Library) 
     assert Browse.read({"checkpoint": "trained-tiny"}, four).others(four) == ()
     labels = [
         choice.label
-        for choice in Browse.choices("compare", four, {"checkpoint": "mun-tiny", "data": four.default_data})
+        for choice in Browse.offers["compare"].choices(four, {"checkpoint": "mun-tiny", "data": four.default_data})
     ]
     assert labels[0] == "fair partner: third-tiny"
     assert "trained-tiny · not comparable: 9,000 against 0 steps" in labels

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from app.library.guests import Guests
 from app.shared.tab import LOCAL, Piece, Press, changes
+
+
+def heard(said: object, visitor: str = "") -> Press:
+    return Press.of(SimpleNamespace(_data=said), Guests(), visitor)
 
 
 @pytest.mark.parametrize(
@@ -22,14 +28,14 @@ from app.shared.tab import LOCAL, Piece, Press, changes
     ],
 )
 def test_nonsense_says_nothing(said: Any) -> None:
-    press = Press.of(said)
+    press = heard(said)
     assert press.url == LOCAL
     assert (dict(press.values), press.address, press.do, press.changed, press.chosen) == ({}, "", "", (), "")
     assert press.turn in (0, 1)
 
 
 def test_what_the_page_says_is_read() -> None:
-    press = Press.of(
+    press = heard(
         {
             "values": {"compare": ["a", "b"], "top_k": 3},
             "address": "?tab=retrieval",
@@ -61,6 +67,6 @@ def test_a_piece_is_drawn_only_where_it_shows_something_else() -> None:
 
 def test_what_is_too_long_is_not_said() -> None:
     said = {"address": "?" + "x" * 10_000, "values": {str(number): 1 for number in range(500)}, "do": "random"}
-    press = Press.of({**said, "tokens": {"x": "y" * 101}, "__dataclass_self__": 1, "visitor": "another"}, "me")
+    press = heard({**said, "tokens": {"x": "y" * 101}, "__dataclass_self__": 1, "visitor": "another"}, "me")
     assert (press.address, press.values, press.tokens) == ("", {}, {})
     assert (press.do, press.visitor) == ("random", "me")
