@@ -8,6 +8,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -171,13 +172,11 @@ def read_arrays(
         FileNotFoundError: There is no such file.
         ValueError: It is no .npz file or has too much in it, an array is missing, damaged, or holds Python objects.
     """
-    words = name or str(source)
-    if isinstance(source, Path):
-        if not source.is_file():
-            raise FileNotFoundError(f"expected an .npz file at {source}, found none")
-        with source.open("rb") as file:
-            return _arrays(file, source, words, names, optional, most)
-    return _arrays(source, None, words, names, optional, most)
+    path, words = source if isinstance(source, Path) else None, name or str(source)
+    if path is not None and not path.is_file():
+        raise FileNotFoundError(f"expected an .npz file at {path}, found none")
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+        return _arrays(file, path, words, names, optional, most)
 
 
 def _arrays(

@@ -191,7 +191,7 @@ def test_the_line_that_a_pickle_is_refused_with_converts_it(tmp_path) -> None:
 
 
 def test_the_app_shows_it_beside_the_checkpoints(own: Library, tiny_synvi, tiny_checkpoint) -> None:
-    assert list(own.usable) == ["mun-tiny", "small", "blind"]
+    assert list(own.checkpoints.usable) == ["mun-tiny", "small", "blind"]
     assert parser().parse_args(["--model", SPEC, "--model", "b=c:d"]).model == [SPEC, "b=c:d"]
     entry = own.checkpoints["small"]
     assert (entry.label, entry.title) == ("small", "small (a model of your own)")

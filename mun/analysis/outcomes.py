@@ -192,15 +192,11 @@ class Person:
 
 def people(made: Outcomes) -> list[Person]:
     """Score every person who has a valid query, the hardest first; ties by number."""
-    asked, valid = made.pids, made.valid
     scored = []
-    for pid in np.unique(asked[valid]):
-        rows = valid & (asked == pid)
-        scored.append(
-            Person(
-                int(pid), int(rows.sum()), float(made.average_precision[rows].mean()), float(made.rank1[rows].mean())
-            )
-        )
+    for pid in np.unique(made.pids[made.valid]):
+        rows = made.valid & (made.pids == pid)
+        means = (float(scores[rows].mean()) for scores in (made.average_precision, made.rank1))
+        scored.append(Person(int(pid), int(rows.sum()), *means))
     return sorted(scored, key=lambda person: (person.mean_ap, person.pid))
 
 

@@ -88,16 +88,8 @@ def probe(fact: str, source: str, rows: ArrayLike, values: ArrayLike, people: Ar
             continue
         reader = (Ridge if numeric else RidgeClassifier)(alpha=PENALTY).fit(scaled[train], target[train])
         scores.append(reader.score(scaled[test], target[test]))
-    return Probe(
-        fact,
-        source,
-        "R²" if numeric else "accuracy",
-        len(target),
-        len(np.unique(groups)),
-        float(np.mean(scores)),
-        float(np.std(scores, ddof=1)),
-        float(np.mean(nothing)),
-    )
+    reached = float(np.mean(scores)), float(np.std(scores, ddof=1)), float(np.mean(nothing))
+    return Probe(fact, source, "R²" if numeric else "accuracy", len(target), len(np.unique(groups)), *reached)
 
 
 def probes(

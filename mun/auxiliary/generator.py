@@ -227,7 +227,7 @@ class AuxiliaryGenerator(Auxiliary):
             height = height * factors[:, 1, None, None, None].to(height)
         return torch.sigmoid(height)
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Generate from pairs in [0, 1], `(N, 3, H, W)`; one image of that shape, nominally [0, 1], not clipped."""
         factors = self.factors(len(visible), draws) if self.training and draws is not None and self.random else None
         parts = self.parts(visible, infrared, factors)

@@ -38,6 +38,11 @@ class Auxiliary(nn.Module):
         Raises:
             ValueError: The two batches differ in shape, or are not images.
         """
+        check_pairs(visible, infrared)
+        return self.make(visible, infrared, draws)
+
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
+        """Make the images of N pairs, which were looked at; what each modality says."""
         raise NotImplementedError
 
 

@@ -7,10 +7,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mun.auxiliary.generator import AuxiliaryGenerator
-from mun.auxiliary.interface import Auxiliary, check_pairs
+from mun.auxiliary.interface import Auxiliary
 from mun.config import GeneratorConfig
 
 __all__ = ["FrozenGenerator", "MiddleGenerator", "ShuffledPartners", "SyncreticGenerator", "XGenerator"]
+
+
+def weighing(inputs: int, outputs: int, weight: float) -> nn.Conv2d:
+    """Build a 1×1 convolution that starts with this weight everywhere and without a bias."""
+    layer = nn.Conv2d(inputs, outputs, 1)
+    nn.init.constant_(layer.weight, weight)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
 
 
 class XGenerator(Auxiliary):
@@ -24,17 +32,11 @@ class XGenerator(Auxiliary):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encode = nn.Conv2d(3, 1, 1)
-        self.decode = nn.Conv2d(1, 3, 1)
-        with torch.no_grad():
-            self.encode.weight.fill_(1 / 3)
-            self.decode.weight.fill_(1.0)
-            for layer in (self.encode, self.decode):
-                layer.bias.zero_()  # type: ignore[union-attr]
+        self.encode = weighing(3, 1, 1 / 3)
+        self.decode = weighing(1, 3, 1.0)
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Make X images."""
-        check_pairs(visible, infrared)
         return (self.decode(F.relu(self.encode(visible))),)
 
 
@@ -56,9 +58,8 @@ class MiddleGenerator(Auxiliary):
         self.encode_infrared = middle_encoder()
         self.decode = nn.Conv2d(1, 3, 1)
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Make a middle image of the visible, and one of the infrared image."""
-        check_pairs(visible, infrared)
         return F.relu(self.decode(self.encode_visible(visible))), F.relu(self.decode(self.encode_infrared(infrared)))
 
 
@@ -67,12 +68,7 @@ def middle_encoder() -> nn.Sequential:
 
     With weights and biases drawn as usual the one channel of a modality can fall silent for good.
     """
-    first, second = nn.Conv2d(3, 1, 1), nn.Conv2d(1, 1, 1)
-    with torch.no_grad():
-        for layer, weight in ((first, 1 / 3), (second, 1.0)):
-            layer.weight.fill_(weight)
-            layer.bias.zero_()  # type: ignore[union-attr]
-    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), nn.BatchNorm2d(1))
+    return nn.Sequential(weighing(3, 1, 1 / 3), nn.ReLU(), weighing(1, 1, 1.0), nn.ReLU(), nn.BatchNorm2d(1))
 
 
 class SyncreticGenerator(Auxiliary):
@@ -85,17 +81,11 @@ class SyncreticGenerator(Auxiliary):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encode_visible = nn.Conv2d(3, 1, 1)
-        self.encode_infrared = nn.Conv2d(3, 1, 1)
-        self.decode = nn.Conv2d(1, 3, 1)
-        with torch.no_grad():
-            for layer, weight in ((self.encode_visible, 1 / 6), (self.encode_infrared, 1 / 6), (self.decode, 1.0)):
-                layer.weight.fill_(weight)
-                layer.bias.zero_()  # type: ignore[union-attr]
+        self.encode_visible, self.encode_infrared = weighing(3, 1, 1 / 6), weighing(3, 1, 1 / 6)
+        self.decode = weighing(1, 3, 1.0)
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Fuse the pairs."""
-        check_pairs(visible, infrared)
         return (self.decode(F.relu(self.encode_visible(visible) + self.encode_infrared(infrared))),)
 
 
@@ -107,11 +97,11 @@ class ShuffledPartners(AuxiliaryGenerator):
     Source: a control of this project. Departs from `AuxiliaryGenerator` in: the partners alone, in training.
     """
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Generate from each visible image and a random infrared one; without draws partners stay as they are."""
         if draws is not None:
             infrared = infrared[torch.randperm(len(infrared), generator=draws).to(infrared.device)]
-        return super().forward(visible, infrared, draws)
+        return super().make(visible, infrared, draws)
 
 
 class FrozenGenerator(AuxiliaryGenerator):

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from mun.auxiliary.interface import Auxiliary, check_pairs
+from mun.auxiliary.interface import Auxiliary
 
 __all__ = ["LUMA", "ChannelExchange", "Copy", "CutMix", "Grayscale", "Mixup", "NoAuxiliary", "PixelMean", "RandomPixel"]
 __all__ += ["channel_exchange", "cut_mix", "grayscale", "mix", "random_pixels"]
@@ -107,7 +107,7 @@ class NoAuxiliary(Auxiliary):
     num_images = 0
     uses_visible = uses_infrared = False
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Make no image."""
         return ()
 
@@ -123,9 +123,8 @@ class Copy(Auxiliary):
     uses_infrared = False
     second_view = True
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Return the visible images, which training augments a second time."""
-        check_pairs(visible, infrared)
         return (visible,)
 
 
@@ -134,9 +133,8 @@ class Grayscale(Auxiliary):
 
     uses_infrared = False
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Make gray images."""
-        check_pairs(visible, infrared)
         return (grayscale(visible),)
 
 
@@ -145,9 +143,8 @@ class ChannelExchange(Auxiliary):
 
     uses_infrared = False
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Draw a channel for each image; without draws they are those of seed 0."""
-        check_pairs(visible, infrared)
         channels = torch.randint(0, 3, (len(visible),), generator=generator_of(draws))
         return (channel_exchange(visible, channels),)
 
@@ -158,18 +155,16 @@ class PixelMean(Auxiliary):
     Source: pixel fusion, of no single paper; it is `Mixup` with every λ = ½. Departs from it in: nothing.
     """
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Average the pairs."""
-        check_pairs(visible, infrared)
         return (mix(visible, infrared, visible.new_full((len(visible),), 0.5)),)
 
 
 class Mixup(Auxiliary):
     """`λ·V + (1 − λ)·I` with λ ~ Beta(1, 1), that is uniform, per pair; see `mix`."""
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Draw a share for each pair; without draws every share is ½, the mean of the distribution."""
-        check_pairs(visible, infrared)
         share = torch.full((len(visible),), 0.5) if draws is None else torch.rand(len(visible), generator=draws)
         return (mix(visible, infrared, share),)
 
@@ -180,9 +175,8 @@ class CutMix(Auxiliary):
     Its area is drawn uniformly from [0, 1], its centre from the image; then it is cut to the image, see `draw_box`.
     """
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Draw a rectangle for each pair; without draws it is the lower half of the image."""
-        check_pairs(visible, infrared)
         height, width = visible.shape[-2:]
         if draws is None:
             return (cut_mix(visible, infrared, (height // 2, 0, height, width)),)
@@ -208,8 +202,7 @@ class RandomPixel(Auxiliary):
     Source: pixel fusion, of no single paper. Departs from it in: nothing; one coin decides all three channels.
     """
 
-    def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
+    def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Draw a mask for each pair; without draws it is that of seed 0."""
-        check_pairs(visible, infrared)
         mask = torch.rand((len(visible), *visible.shape[-2:]), generator=generator_of(draws)) < 0.5
         return (random_pixels(visible, infrared, mask),)

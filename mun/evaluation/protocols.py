@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mun.data import llcm
 from mun.data.source import TITLES, Source
 from mun.data.sysu import SITES
 from mun.evaluation.metrics import integer_vector
@@ -122,7 +123,7 @@ def _sysu(data: str, search: str, gallery_cameras: tuple[int, ...]) -> Protocol:
 
 
 _VISIBLE, _INFRARED = Modality.VISIBLE, Modality.INFRARED
-_LLCM_VISIBLE, _LLCM_INFRARED = tuple(range(1, 10)), (1, 2, 4, 5, 6, 7, 8, 9)  # there is no infrared camera 3
+_LLCM_VISIBLE, _LLCM_INFRARED = llcm.CAMERAS[_VISIBLE], llcm.CAMERAS[_INFRARED]
 _NOTHING, _LLCM, _OWN = DropRule.NOTHING, DropRule.SAME_ID_AND_CAMERA, DropRule.CAMERA
 
 PROTOCOLS: dict[str, Protocol] = {

@@ -64,9 +64,7 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
     make_runs(table, device.type, jobs, report)
     every = {run.folder: run for run in [*search, *table]}.values()
     write_text(study.out / "ledger.jsonl", "".join(json.dumps(line) + "\n" for line in ledger(list(every))))
-    unread = [run for run in table if not study.test_file(run).is_file()]
-    places = [(study.test_folder(run.setting), study.test_file(run)) for run in unread]
-    test_runs(unread, study.experiment.protocol, places, device, jobs, report, Split.TEST)
+    read_once(study, table, device, jobs, report)
     costs = measure_costs(study, choice, device.type, report)
     for setting in study.settings:
         yield write_table(study, setting, search, table, choice, costs)
@@ -81,9 +79,7 @@ def look_at_validation(study: Study, device: torch.device, jobs: int, report: Ca
     """Make every seed of every row, and write the ledger and the table of what validation people say of them."""
     runs, experiment = study.runs({row.name: row.variants[0].name for row in study.rows}), study.experiment
     make_runs(runs, device.type, jobs, report)
-    unread = [run for run in runs if not study.test_file(run).is_file()]
-    places = [(study.train_folder(run.setting), study.test_file(run)) for run in unread]
-    test_runs(unread, experiment.protocol, places, device, jobs, report, Split.VAL)
+    read_once(study, runs, device, jobs, report)
     files = study.tests(runs, study.settings[0])
     write_text(study.out / "ledger.jsonl", "".join(json.dumps(line) + "\n" for line in ledger(runs)))
     shown = (experiment.rows, runs, files, experiment.reference)
@@ -94,6 +90,16 @@ def look_at_validation(study: Study, device: torch.device, jobs: int, report: Ca
     write_json(study.out / f"{study.name}.json", {**describe_table(study, study.settings[0], {}), **made_with})
     lines = "".join(f"{line}\n" for line in sentences(experiment, contrasts))
     yield f"{experiment.title}\n\n{validations_to_markdown(*shown)}\n{lines}"
+
+
+def read_once(
+    study: Study, runs: Sequence[PlannedRun], device: torch.device, jobs: int, report: Callable[[str], None]
+) -> None:
+    """Read the test of every run, or its validation where the experiment reads no test, unless it was read before."""
+    unread = [run for run in runs if not study.test_file(run).is_file()]
+    folder, split = (study.test_folder, Split.TEST) if study.experiment.reads_test else (study.train_folder, Split.VAL)
+    places = [(folder(run.setting), study.test_file(run)) for run in unread]
+    test_runs(unread, study.experiment.protocol, places, device, jobs, report, split)
 
 
 def freeze_choice(study: Study, search: Sequence[PlannedRun]) -> Choice:

@@ -23,12 +23,12 @@ def smooth(image: Floats, sigma: float) -> Floats:
     return blurred
 
 
-def gaussian_blur(image: Floats, level: int, draws: np.random.Generator) -> Floats:  # noqa: ARG001
+def gaussian_blur(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     """Blur by a normal distribution."""
     return smooth(image, relative(image, GAUSSIAN[level]))
 
 
-def defocus_blur(image: Floats, level: int, draws: np.random.Generator) -> Floats:  # noqa: ARG001
+def defocus_blur(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     """Blur by a disk, as a lens that is out of focus does. Departs from the source in: the disk's edge is softer."""
     return convolve(image, disk(relative(image, DEFOCUS[level])))
 
@@ -58,7 +58,7 @@ def motion_blur(image: Floats, level: int, draws: np.random.Generator) -> Floats
     return convolve(image, stroke)
 
 
-def zoom_blur(image: Floats, level: int, draws: np.random.Generator) -> Floats:  # noqa: ARG001
+def zoom_blur(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     """Average the image with itself enlarged more and more, as a camera that comes nearer does."""
     height, width = image.shape[:2]
     picture = Image.fromarray(np.rint(image * 255).astype(np.uint8))

@@ -28,7 +28,7 @@ WATER, MUD = (0.69, 0.86, 0.88), (0.25, 0.17, 0.09)  # colours
 MUDDY = 3  # the first level of mud
 
 
-def brightness(image: Floats, level: int, draws: np.random.Generator) -> Floats:  # noqa: ARG001
+def brightness(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     """Raise the value of hue, saturation, value; hue and saturation stay."""
     value = image.max(axis=2, keepdims=True)
     raised = np.clip(value + np.float32(BRIGHTNESS[level]), 0, 1)
@@ -37,14 +37,14 @@ def brightness(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     return result
 
 
-def contrast(image: Floats, level: int, draws: np.random.Generator) -> Floats:  # noqa: ARG001
+def contrast(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     """Draw every channel towards its mean."""
     mean = image.mean(axis=(0, 1), keepdims=True)
     result: Floats = mean + np.float32(CONTRAST[level]) * (image - mean)
     return result
 
 
-def saturate(image: Floats, level: int, draws: np.random.Generator) -> Floats:  # noqa: ARG001
+def saturate(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     """Fade the colours (severities 1, 2) or make them gaudy (3 to 5); hue and value stay."""
     factor, more = SATURATE[level]
     value = image.max(axis=2, keepdims=True)
@@ -67,7 +67,7 @@ def elastic_transform(image: Floats, level: int, draws: np.random.Generator) -> 
     return np.stack(planes, axis=2)
 
 
-def pixelate(image: Floats, level: int, draws: np.random.Generator) -> Floats:  # noqa: ARG001
+def pixelate(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     """Average over large pixels."""
     height, width = image.shape[:2]
     small = (max(1, round(width * PIXELATE[level])), max(1, round(height * PIXELATE[level])))
@@ -75,7 +75,7 @@ def pixelate(image: Floats, level: int, draws: np.random.Generator) -> Floats:  
     return np.asarray(picture.resize((width, height), Image.Resampling.NEAREST), np.float32) / 255
 
 
-def jpeg_compression(image: Floats, level: int, draws: np.random.Generator) -> Floats:  # noqa: ARG001
+def jpeg_compression(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     """Store the image as a very small JPEG file and open it again."""
     file = io.BytesIO()
     Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(file, "JPEG", quality=JPEG[level])
