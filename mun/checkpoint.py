@@ -2,7 +2,8 @@
 
 A checkpoint holds what retrieves (generator, stems, trunk, neck) without the training classifier, in half precision
 but for the batch statistics. The card says how it was made and what it scores. A file from outside is checked against
-its card (names, shapes, types, sizes) before memory is given to it; nothing pickled is ever opened.
+its card (names, shapes, types, sizes) before memory is given to it; nothing pickled is ever opened. States of the
+generator during training may stand beside it.
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ from mun.config import Config, from_json, to_json
 from mun.files import read_json, whole_file, write_json
 from mun.models.network import Network
 
-__all__ = ["CARD", "FORMAT", "WEIGHTS", "Card", "build_network", "load_checkpoint", "load_tensors", "read_card"]
-__all__ += ["save_checkpoint", "save_tensors", "write_card"]
+__all__ = ["CARD", "FORMAT", "SNAPSHOTS", "WEIGHTS", "Card", "build_network", "load_checkpoint", "load_tensors"]
+__all__ += ["read_card", "read_snapshots", "save_checkpoint", "save_tensors", "write_card", "write_snapshots"]
 
 FORMAT = 1
-WEIGHTS, CARD = "model.safetensors", "card.json"
+WEIGHTS, CARD, SNAPSHOTS = "model.safetensors", "card.json", "snapshots.safetensors"
 LFS_POINTER = b"version h"  # how the text begins that Git LFS keeps in the place of a large file
 MAX_BYTES = 1_000_000_000
 MAX_HEADER_BYTES = 4_000_000  # room for 40,000 tensors; ours have hundreds
 MAX_WORDS = 300  # of a complaint about a card, which repeats what the card says
+MAX_DIGITS = 9  # of a step
 MAX_PARTS = 64  # kernels or bins of the generator; each is a layer, and is built before any weight is seen
 BUILDING = threading.Lock()  # first weights are drawn from torch's one global generator
 DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "I64": torch.int64, "BOOL": torch.bool}
@@ -265,3 +267,48 @@ def load_checkpoint(folder: Path) -> tuple[Network, Card]:
     network.load_state_dict(state)
     network.eval().requires_grad_(False)
     return network, card
+
+
+def write_snapshots(folder: Path, states: Mapping[int, Mapping[str, Tensor]]) -> None:
+    """Write states as `<step>/<name>` into one file, whole or not at all.
+
+    Args:
+        folder: Of the checkpoint; it exists.
+        states: By the number of steps trained, each the generator's tensors by name (parameters, and buffers such as
+            batch statistics).
+
+    Raises:
+        ValueError: A step is negative, or there is nothing to write.
+    """
+    if not any(states.values()) or min(states) < 0:
+        raise ValueError(f"expected states by steps from 0, got the steps {sorted(states)[:8]}")
+    save_tensors(
+        folder / SNAPSHOTS,
+        {f"{step}/{name}": tensor.clone() for step, state in states.items() for name, tensor in state.items()},
+    )
+
+
+def read_snapshots(folder: Path) -> dict[int, dict[str, Tensor]]:
+    """Read the states that a checkpoint keeps, in ascending order of their steps; none where there is no file.
+
+    Args:
+        folder: Of the checkpoint.
+
+    Returns:
+        The generator's tensors by name, for each step.
+
+    Raises:
+        ValueError: The file is a link, no whole safetensors file, or a name in it is not `<step>/<name>`.
+    """
+    path = folder / SNAPSHOTS
+    if path.is_symlink():
+        raise ValueError(f"expected a file named {SNAPSHOTS}, got a link; copy what it points to")
+    if not path.is_file():
+        return {}
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in load_tensors(path).items():
+        step, slash, name = key.partition("/")
+        if not (slash and name and step.isascii() and step.isdigit() and len(step) <= MAX_DIGITS):
+            raise ValueError(f"expected tensors named <step>/<name> in {SNAPSHOTS}, got {key[:60]!r}")
+        states.setdefault(int(step), {})[name] = tensor
+    return dict(sorted(states.items()))

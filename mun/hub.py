@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mun.checkpoint import CARD, WEIGHTS, Card, read_card
+from mun.checkpoint import CARD, SNAPSHOTS, WEIGHTS, Card, read_card
 from mun.files import write_text
 
 __all__ = ["HUB", "README", "fetch", "readme_of", "write_readme"]
 
 HUB, README = "hf://", "README.md"
 PLACE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
-FILES = (WEIGHTS, CARD, "snapshots.safetensors", README)
+FILES = (WEIGHTS, CARD, SNAPSHOTS, README)
 METRICS = {"rank1": "rank-1", "rank10": "rank-10", "mean_ap": "mAP", "mean_inp": "mINP"}
 
 

@@ -6,7 +6,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -129,31 +129,22 @@ def check_count(count: int, settings: Settings) -> None:
     if count < MIN_POINTS:
         raise ValueError(f"expected at least {MIN_POINTS} points, got {count}; choose more images or people")
     if settings.method is Method.TSNE:
-        check_perplexity(count, settings.perplexity)
+        if not settings.perplexity > 0:
+            raise ValueError(f"expected a perplexity above 0, got {settings.perplexity:g}")
+        needed = int(np.ceil(3 * settings.perplexity)) + 1  # three neighbours per unit, as the authors' own program
+        if count < needed:
+            raise ValueError(
+                f"expected at least {needed} points for a perplexity of {settings.perplexity:g}, got {count}; choose a"
+                f" perplexity of at most {(count - 1) // 3}, or more images or people"
+            )
     if settings.method is Method.UMAP:
-        check_neighbors(count, settings)
-
-
-def check_perplexity(count: int, perplexity: float) -> None:
-    """Check that there are three neighbours per unit of perplexity, as the authors' own program does."""
-    if not perplexity > 0:
-        raise ValueError(f"expected a perplexity above 0, got {perplexity:g}")
-    if 3 * perplexity > count - 1:
-        raise ValueError(
-            f"expected at least {int(np.ceil(3 * perplexity)) + 1} points for a perplexity of {perplexity:g}, got "
-            f"{count}; choose a perplexity of at most {(count - 1) // 3}, or more images or people"
-        )
-
-
-def check_neighbors(count: int, settings: Settings) -> None:
-    """Check that there are more points than a neighbourhood has."""
-    if not 2 <= settings.neighbors < count:
-        raise ValueError(
-            f"expected 2 to {count - 1} neighbors for {count} points, got {settings.neighbors}; "
-            "choose fewer neighbors, or more images or people"
-        )
-    if not 0 <= settings.min_dist < 1:
-        raise ValueError(f"expected a minimal distance in [0, 1), got {settings.min_dist:g}")
+        if not 2 <= settings.neighbors < count:
+            raise ValueError(
+                f"expected 2 to {count - 1} neighbors for {count} points, got {settings.neighbors}; "
+                "choose fewer neighbors, or more images or people"
+            )
+        if not 0 <= settings.min_dist < 1:
+            raise ValueError(f"expected a minimal distance in [0, 1), got {settings.min_dist:g}")
 
 
 def unit_length(points: Floats) -> Floats:
@@ -218,9 +209,7 @@ def t_sne(points: Floats, settings: Settings, say: Say | None = None) -> Floats:
         random_state=settings.seed,
         verbose=2 if say else 0,
     )
-    if say is None:
-        return np.asarray(made.fit_transform(points.astype(np.float32)), dtype=np.float64)
-    with redirect_stdout(Steps(say, r"Iteration (\d+)", T_SNE_STEPS)):
+    with redirect_stdout(Steps(say, r"Iteration (\d+)", T_SNE_STEPS)) if say else nullcontext():
         return np.asarray(made.fit_transform(points.astype(np.float32)), dtype=np.float64)
 
 

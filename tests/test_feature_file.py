@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from feature_files import content, method, write
 
-from mun import feature_file
-from mun.feature_file import integers, read_features
+from mun import features as feature_file
+from mun.features import integers, read_features
 
 MEGABYTE = 1_000_000
 

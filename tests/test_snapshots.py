@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from mun.auxiliary.generator import AuxiliaryGenerator
-from mun.checkpoint import save_tensors
+from mun.checkpoint import SNAPSHOTS, read_snapshots, save_tensors, write_snapshots
 from mun.config import GeneratorConfig
-from mun.snapshots import SNAPSHOTS, read_snapshots, write_snapshots
 
 
 def test_states_come_back_by_their_steps_in_order(tmp_path: Path) -> None:

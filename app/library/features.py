@@ -12,8 +12,7 @@ import numpy as np
 from app.library.checkpoints import CheckpointEntry
 from app.library.collection import Collection, allows
 from mun.evaluation.protocols import PROTOCOLS
-from mun.feature_file import FeatureSet, read_features
-from mun.features import unit_rows
+from mun.features import FeatureSet, read_features, unit_rows
 from mun.search import Vectors
 from mun.structures import Modality, Sample
 

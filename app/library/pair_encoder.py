@@ -16,11 +16,11 @@ from app.library.own_images import too_new
 from app.library.pairs import ImagePair
 from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
 from mun.auxiliary.panel import UNIT, Display, fit_display, with_state
+from mun.checkpoint import SNAPSHOTS, read_snapshots
 from mun.data.augment import to_images
 from mun.data.pairing import pair_samples
 from mun.embedding import auxiliary_images, embed_images
 from mun.models.network import Network
-from mun.snapshots import SNAPSHOTS, read_snapshots
 from mun.structures import Modality
 
 __all__ = ["DISPLAY_PAIRS", "DISPLAY_SEED", "FINAL", "GENERATORS", "PairEncoder"]

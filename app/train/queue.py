@@ -34,10 +34,9 @@ from app.train.record import (
     write_record,
 )
 from app.train.worker import DISK_FULL, end_group, last_words, spawn, wait_for, work
-from mun.checkpoint import CARD, WEIGHTS
+from mun.checkpoint import CARD, SNAPSHOTS, WEIGHTS
 from mun.data.cache import cache_folder
 from mun.hub import README
-from mun.snapshots import SNAPSHOTS
 from mun.training.run import newest_state
 
 __all__ = ["Queue", "check_room", "claim", "runs_to_remove"]

@@ -29,7 +29,7 @@ from mun.embedding import embed_pairs, embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.galleries import draw_trials
 from mun.evaluation.protocols import PROTOCOLS, protocol_of
-from mun.feature_file import read_arrays
+from mun.features import read_arrays
 from mun.files import whole_folder
 from mun.models.network import Network
 from mun.progress import Progress

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
 
     It holds `embeddings` (float32, unit length, `(N, D)`), `names` (text, `(N,)`, relative to the folder), and as
     single values `modality`, `checkpoint` (its name), `weights_sha256` (of its weights) and `flip`. Of a data set
-    it holds what `mun.feature_file` reads (camera 0 for an unknown one) and the last three.
+    it holds what `mun.features` reads (camera 0 for an unknown one) and the last three.
 
     Raises:
         FileNotFoundError: The checkpoint or an image is missing.

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics
 from mun.evaluation.protocols import PROTOCOLS, DropRule, Protocol, dropped, get_protocol
-from mun.feature_file import ARRAYS as FILE_ARRAYS
-from mun.feature_file import FeatureSet, integers, read_arrays, read_features
-from mun.features import unit_rows
+from mun.features import ARRAYS as FILE_ARRAYS
+from mun.features import FeatureSet, integers, read_arrays, read_features, unit_rows
 from mun.files import write_json
 from mun.structures import Modality, Sample
 

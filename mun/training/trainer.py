@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
-from mun.checkpoint import CARD, WEIGHTS, build_network, load_tensors, save_checkpoint
+from mun.checkpoint import CARD, WEIGHTS, build_network, load_tensors, read_snapshots, save_checkpoint, write_snapshots
 from mun.data.fresh import check_fresh
 from mun.data.source import Source
 from mun.data.sources import read_source
@@ -24,7 +24,6 @@ from mun.hub import write_readme
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
 from mun.progress import Progress
-from mun.snapshots import read_snapshots, write_snapshots
 from mun.structures import Modality, Split
 from mun.training.batches import PAIRED, Batches, build_sampler
 from mun.training.card import make_card

@@ -14,7 +14,7 @@ from app.library import open_library
 from app.retrieval import rank, scores
 from mun.__main__ import main
 from mun.checkpoint import read_card
-from mun.feature_file import read_features
+from mun.features import read_features
 
 TRUE = {
     "sysu": (

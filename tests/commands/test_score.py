@@ -11,7 +11,7 @@ from parity import PARITY
 
 from benchmarks.evaluation import features, regdb_layout, sysu_layout
 from mun.__main__ import main
-from mun.feature_file import ARRAYS as FILE_ARRAYS
+from mun.features import ARRAYS as FILE_ARRAYS
 
 EYE = np.eye(3)
 SIDES = ("query", "gallery")

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mun.checkpoint import read_snapshots
 from mun.config import Config, GeneratorConfig, LossConfig, ModelConfig, TrainConfig
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
-from mun.snapshots import read_snapshots
 from mun.structures import Modality
 from mun.training.run import FORMAT, RunSettings
 from mun.training.step import backward_sharing

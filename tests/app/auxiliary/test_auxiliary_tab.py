@@ -18,8 +18,7 @@ from app.library.background import Progress
 from app.library.checkpoints import CheckpointEntry
 from app.library.own_images import brought
 from app.shared.tab import Answer, Piece, Press
-from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
-from mun.snapshots import write_snapshots
+from mun.checkpoint import build_network, load_checkpoint, save_checkpoint, write_snapshots
 
 KEYS = {"visible": "cam1/0014/0001.jpg", "infrared": "cam6/0014/0002.jpg"}
 

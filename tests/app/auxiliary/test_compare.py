@@ -24,10 +24,9 @@ from app.library.pairs import opening_pair
 from app.shared.tab import Press
 from mun.auxiliary.generator import input_dependence
 from mun.auxiliary.panel import iml_share
-from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
+from mun.checkpoint import SNAPSHOTS, build_network, load_checkpoint, save_checkpoint, write_snapshots
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
-from mun.snapshots import SNAPSHOTS, write_snapshots
 from mun.structures import Modality
 
 SITES = {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6}

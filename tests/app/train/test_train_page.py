@@ -23,7 +23,7 @@ from app.train.host import read_limits
 from app.train.queue import Queue
 from app.train.request import Watch
 from app.train.status import Status, film_of, film_of_default
-from mun.snapshots import write_snapshots
+from mun.checkpoint import write_snapshots
 
 LINES = tuple(
     {"step": step, "total": 4 - step / 50, "identity": 3.0, "identity_alignment": 0.5, "modality_alignment": 0.1,
