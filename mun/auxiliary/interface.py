@@ -13,14 +13,10 @@ class Auxiliary(nn.Module):
 
     Attributes:
         num_images: Auxiliary images A per pair; 0 for none.
-        uses_visible: Whether the images depend on the visible input.
-        uses_infrared: Whether the images depend on the infrared input.
         second_view: Whether training hands over a second augmentation of the pair instead of the batch's own.
     """
 
     num_images: int = 1
-    uses_visible: bool = True
-    uses_infrared: bool = True
     second_view: bool = False
 
     def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:

@@ -28,8 +28,6 @@ class XGenerator(Auxiliary):
     from it in: it works on images in [0, 1], and it starts at the channel mean (weights 1/3 and 1, biases 0).
     """
 
-    uses_infrared = False
-
     def __init__(self) -> None:
         super().__init__()
         self.encode = weighing(3, 1, 1 / 3)

@@ -105,7 +105,6 @@ class NoAuxiliary(Auxiliary):
     """
 
     num_images = 0
-    uses_visible = uses_infrared = False
 
     def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Make no image."""
@@ -120,7 +119,6 @@ class Copy(Auxiliary):
     Source: a control of this project; there is nothing to depart from.
     """
 
-    uses_infrared = False
     second_view = True
 
     def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
@@ -131,8 +129,6 @@ class Copy(Auxiliary):
 class Grayscale(Auxiliary):
     """The visible image without colour; see `grayscale`."""
 
-    uses_infrared = False
-
     def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Make gray images."""
         return (grayscale(visible),)
@@ -140,8 +136,6 @@ class Grayscale(Auxiliary):
 
 class ChannelExchange(Auxiliary):
     """One random channel of the visible image; see `channel_exchange`."""
-
-    uses_infrared = False
 
     def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Draw a channel for each image; without draws they are those of seed 0."""

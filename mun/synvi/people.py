@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import erf, sqrt
 
@@ -72,27 +73,19 @@ LOWERS: dict[str, tuple[float, tuple[float, float], float, float]] = {
     "maxi": (7, (0.06, 0.13), 0.012, 1.75),
 }
 UPPER_PATTERNS = {
-    Pattern.PLAIN: 36,
-    Pattern.STRIPES: 13, Pattern.PINSTRIPES: 5, Pattern.CHECKS: 11, Pattern.CHEST: 12, Pattern.BACK: 3,
-    Pattern.BLOCK: 9, Pattern.BAND: 7, Pattern.SLEEVES: 7, Pattern.DOTS: 3,
+    "plain": 36, "stripes": 13, "pinstripes": 5, "checks": 11, "chest": 12, "back": 3, "block": 9, "band": 7,
+    "sleeves": 7, "dots": 3,
 }  # fmt: skip
-LOWER_PATTERNS = {
-    Pattern.PLAIN: 66,
-    Pattern.SIDES: 10,
-    Pattern.CHECKS: 7,
-    Pattern.HEM: 6,
-    Pattern.PINSTRIPES: 5,
-    Pattern.STRIPES: 6,
-}
+LOWER_PATTERNS = {"plain": 66, "sides": 10, "checks": 7, "hem": 6, "pinstripes": 5, "stripes": 6}
 HAIR_STYLES = {"bald": 5, "short": 30, "full": 15, "bob": 13, "long": 18, "ponytail": 11, "bun": 6, "afro": 2}
 HATS = {"none": 76, "cap": 11, "beanie": 8, "brim": 5}
 BAGS = {"none": 40, "backpack": 24, "shoulder": 16, "handbag": 11, "tote": 9}
 
 
-def _pick(rng: np.random.Generator, weights: dict[str, float] | dict[str, int] | dict[Pattern, int]) -> str:
+def _pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
     """Draw a key by its weight, with one uniform draw."""
     keys = list(weights)
-    steps = np.cumsum(np.array([float(weights[key]) for key in keys]))  # type: ignore[index]
+    steps = np.cumsum(np.array([float(weights[key]) for key in keys]))
     return keys[min(int(np.searchsorted(steps, rng.random() * steps[-1], side="right")), len(keys) - 1)]
 
 
