@@ -118,7 +118,7 @@ def launch_options(library: Library) -> dict[str, Any]:
     from starlette.middleware import Middleware
 
     from app.server.guard import Guard, PackedPage
-    from app.shared.upload import features_route
+    from app.shared.api import features_route
     from app.theme import build_theme, page_head, stylesheet
 
     return {

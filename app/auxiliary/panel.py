@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.library import Library
-from app.library.maps import png_uri
 from app.library.pair_encoder import GENERATORS, PairEncoder
 from app.library.pairs import ImagePair
-from app.library.thumbnails import fitted
+from app.library.thumbnails import fitted, png_uri
 from mun.auxiliary.panel import UNIT, Display
 from mun.auxiliary.pixel import CutMix, channel_exchange, grayscale, mix
 from mun.evaluation.bridge import Found, Place, find, place

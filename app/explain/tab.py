@@ -14,9 +14,9 @@ from app.explain.subject import GROUPS, LABELS, Explain, Subject, first_image, f
 from app.library import Library
 from app.library.background import Job, Progress
 from app.library.collection import Terms
-from app.library.maps import SCALES, LayerMap, fit_scale, heat_uri, palette, png_uri
+from app.library.maps import SCALES, LayerMap, fit_scale, heat_uri, palette
 from app.library.ranking import dealt
-from app.library.thumbnails import STRIP_HEIGHT
+from app.library.thumbnails import STRIP_HEIGHT, png_uri
 from app.shared.export import Options as FigureOptions
 from app.shared.html import form, how_far, html, prepared
 from app.shared.plots import place_charts

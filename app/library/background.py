@@ -180,13 +180,6 @@ class Background:
         asked = self._asked.get(key, {}).values()
         return not self._wanted[key] and all(now - moment > PATIENCE for moment in asked)
 
-    @contextmanager
-    def _in_turn(self, key: Hashable, job: Job, ticket: Ticket | None) -> Iterator[None]:
-        """Wait for the turn of a job; nothing is begun that was given up or stopped while it waited."""
-        with self._turns[job.kind].turn(ticket, lambda: self.report(key)) if ticket else nullcontext():
-            self.report(key)
-            yield
-
     def _work(self, key: Hashable, job: Job) -> None:
         """Do a job, again where it shares work with one that was stopped."""
         while True:
@@ -204,7 +197,8 @@ class Background:
         """Do a job in its turn; a failure is kept for the page and never ends the app."""
         problem, stopped = "", False
         try:
-            with self._in_turn(key, job, ticket):
+            with self._turns[job.kind].turn(ticket, lambda: self.report(key)) if ticket else nullcontext():
+                self.report(key)  # nothing is begun that was given up or stopped while it waited
                 self._work(key, job)
         except AbandonedError:
             pass

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -170,14 +171,26 @@ class Collection:
         image = read_sample(sample)
         return self.corruption.draw(sample.key).apply(image) if self.corruption and self.changes(sample) else image
 
-    def network_image(self, sample: Sample, height: int, width: int) -> NDArray[np.uint8]:
-        """Read a sample as a network sees it; a corruption comes before the change of size.
+    def pixels(self, samples: Iterable[Sample], height: int, width: int) -> NDArray[np.uint8]:
+        """Read samples as networks see them, RGB, uint8, `(N, H, W, 3)`; a corruption comes before the change of size.
 
         Raises:
-            OSError: The file is gone.
-            ValueError: It is broken.
+            ValueError: An image is broken or gone.
         """
-        return resize(self.image(sample), height, width)
+        with self.at_hand():
+            return np.stack([resize(self.image(sample), height, width) for sample in samples])
+
+    @contextmanager
+    def at_hand(self) -> Iterator[None]:
+        """Say in a sentence that a file is gone, without its folder, which is nobody's business.
+
+        Raises:
+            ValueError: It is.
+        """
+        try:
+            yield
+        except OSError:
+            raise ValueError(f"an image of {self.title} is gone from the disk; start the app again") from None
 
     @cached_property
     def title(self) -> str:

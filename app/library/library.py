@@ -21,7 +21,7 @@ from app.library.collection import Collection, Terms, open_collection
 from app.library.features import open_features
 from app.library.guests import VISIT, Guests
 from app.library.ranking import Item, Order, Table, list_queries, measure, ordered, rank_one_by_one
-from app.library.thumbnails import data_uri, encoded, fitted, named
+from app.library.thumbnails import data_uri, named
 from mun.data.regdb import check_trial
 from mun.data.source import Reading
 from mun.decoding import Decoders
@@ -31,7 +31,7 @@ from mun.evaluation.corrupted import Corruption
 from mun.evaluation.metrics import RankingMetrics
 from mun.models.network import Network
 from mun.search import Vectors
-from mun.structures import Modality, Sample
+from mun.structures import Modality
 
 __all__ = ["Library", "open_library"]
 
@@ -269,9 +269,11 @@ class Library:
         sample = collection.samples[collection.rows[key]]
         corruption = corruption if sample.modality is Modality.VISIBLE else None
         name = ("thumbnail", collection.content, corruption, key, height)
-        return self.cache.get(
-            name, lambda: shown(self.view(data, corruption), sample, height), lambda uri: len(uri) + 200
-        )
+
+        def read() -> NDArray[np.uint8]:
+            return self.view(data, corruption).image(sample)
+
+        return self.cache.get(name, lambda: data_uri(read, height), lambda uri: len(uri) + 200)
 
     def ready(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> bool:
         """Say whether embeddings can be had at once."""
@@ -351,58 +353,37 @@ class Library:
         for start in range(0, len(rows), EMBED_CHUNK):
             self.background.report(key, start)
             part = rows[start : start + EMBED_CHUNK]
-            try:
-                embeddings[part] = embed_view(network, view, [view.samples[row] for row in part])
-            except OSError:  # its message names a folder of the machine, which is nobody's business
-                raise ValueError(f"an image of {view.title} is gone from the disk; start the app again") from None
+            samples = [view.samples[row] for row in part]
+            with view.at_hand():
+                if corruption is None:
+                    embeddings[part] = embed_samples(network, samples)
+                else:  # visible images alone
+                    pixels = view.pixels(samples, network.config.height, network.config.image_width)
+                    embeddings[part] = embed_pixels(network, pixels, Modality.VISIBLE)
         embeddings.setflags(write=False)
         return embeddings
 
 
-def embed_view(network: Network, view: Collection, samples: Sequence[Sample]) -> NDArray[np.float32]:
-    """Embed some samples as they look in a collection; of a corrupted one, visible samples."""
-    if view.corruption is None:
-        return embed_samples(network, samples)
-    height, width = network.config.height, network.config.image_width
-    pixels = np.stack([view.network_image(sample, height, width) for sample in samples])
-    return embed_pixels(network, pixels, Modality.VISIBLE)
-
-
-def shown(view: Collection, sample: Sample, height: int) -> str:
-    """Return a sample as it looks in a collection, as a data URI; empty where its file cannot be read."""
-    if not view.changes(sample):
-        return data_uri(sample.path, height, sample.levels)
-    try:
-        image = view.image(sample)
-    except (ValueError, OSError):
-        return ""
-    return encoded(fitted(image, height))
-
-
 def open_sets(
-    folders: Sequence[tuple[str, Path]], layout: str | None, reading: Reading, instead: Path | None = None
+    data: Path | Sequence[tuple[str, Path]], layout: str | None, reading: Reading, instead: Path | None
 ) -> tuple[dict[str, Collection], dict[str, str]]:
-    """Open data sets, each under a name of its own; what cannot be opened stops none of the others.
-
-    Args:
-        folders: What to call each, empty for its own name, and where it is.
-        layout: How all are stored; found out by default.
-        reading: How to read them.
-        instead: What to open where none of them can be.
+    """Open data sets, each under a name of its own; of several, what cannot be opened stops none of the others.
 
     Returns:
         The data sets by name, and why others cannot be opened, by name.
 
     Raises:
-        FileNotFoundError: `instead` is missing.
+        FileNotFoundError: The only one, or `instead`, is missing.
         ValueError: It cannot be searched.
     """
     opened: dict[str, Collection] = {}
     failed: dict[str, str] = {}
-    for name, folder in folders:
+    for name, folder in [("", data)] if isinstance(data, Path) else data:
         try:
-            one = open_collection(folder, layout, replace(reading, name=name))
+            one = open_collection(folder, layout, replace(reading, name=name or reading.name))
         except (ValueError, OSError) as error:
+            if isinstance(data, Path):
+                raise
             failed[name or folder.name] = str(error).replace(str(folder), folder.name)
             continue
         same = [known for known in opened if re.fullmatch(rf"{re.escape(one.name)}(-\d+)?", known)]
@@ -440,12 +421,7 @@ def open_library(
         FileNotFoundError: A folder, or something in it, is missing.
         ValueError: The data cannot be searched, no checkpoint can be used, or a features file cannot.
     """
-    reading = reading or Reading()
-    if isinstance(data, Path):
-        one = open_collection(data, layout, reading)
-        collections, failed = {one.name: one}, dict[str, str]()
-    else:
-        collections, failed = open_sets(data, layout, reading, instead)
+    collections, failed = open_sets(data, layout, reading or Reading(), instead)
     entries = list_checkpoints(checkpoints) + [own_entry(text) for text in models]
     if not any(entry.card is not None for entry in entries):
         reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in entries[:3])

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from app.library.collection import Collection
 from app.library.library import Library
+from app.library.thumbnails import png_uri
 from mun.auxiliary.panel import UNIT, Display
 from mun.data.augment import to_images
 from mun.data.pairing import Pair
@@ -25,7 +23,7 @@ from mun.models.network import Network
 from mun.structures import Modality, Sample
 
 __all__ = ["PALETTE", "SCALES", "LayerMap", "Scale", "Views", "alike", "fit_scale", "heat_uri", "last_stage", "palette"]
-__all__ += ["picture_of", "pictures_of", "png_uri", "reference_of", "stage_words", "veil", "views_of"]
+__all__ += ["picture_of", "pictures_of", "reference_of", "stage_words", "veil", "views_of"]
 
 SCALES = ("relative", "raw")
 PALETTE = "inferno"  # of Matplotlib: ordered in lightness, so that it reads in grey and for colour-blind eyes
@@ -114,11 +112,7 @@ def paired_views(network: Network, single: Look, both: Tensor) -> Views:
 
 def read(network: Network, view: Collection, samples: list[Sample]) -> Tensor:
     """Read images at the network's size, float32, [0, 1], `(N, 3, H, W)`, on its device."""
-    height, width = network.config.height, network.config.image_width
-    try:
-        pixels = np.stack([view.network_image(sample, height, width) for sample in samples])
-    except OSError:  # its message names a folder of the machine
-        raise ValueError("an image is gone from the disk; start the app again") from None
+    pixels = view.pixels(samples, network.config.height, network.config.image_width)
     return to_images(torch.from_numpy(pixels).to(network.mean.device))
 
 
@@ -282,10 +276,3 @@ def heat_uri(heat: Floats, colours: Pixels) -> str:
     """Colour values in [0, 1], `(H, W)`, as a PNG data URI; small ones let the picture below through."""
     levels = np.rint(255 * heat).astype(np.uint8)
     return png_uri(np.dstack([colours[levels], np.rint(255 * veil(heat)).astype(np.uint8)]))
-
-
-def png_uri(pixels: Pixels) -> str:
-    """Return RGB or RGBA, uint8, `(H, W, 3 or 4)`, as a PNG data URI."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -17,9 +16,9 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from app.library.library import Library
+from app.library.thumbnails import png_uri
 from mun.data.source import TITLES
 from mun.embedding import embed_pixels
 from mun.images import FORMATS, resize
@@ -84,10 +83,8 @@ def own_modality(name: str, value: object) -> Modality:
     Raises:
         ValueError: It is neither `visible` nor `infrared`.
     """
-    if value == Modality.VISIBLE:
-        return Modality.VISIBLE
-    if value == Modality.INFRARED:
-        return Modality.INFRARED
+    if value in (Modality.VISIBLE, Modality.INFRARED):
+        return Modality(str(value))
     raise ValueError(f"expected {name} to be visible or infrared, got {value!r:.60}")
 
 
@@ -160,10 +157,8 @@ def brought(library: Library, name: str, value: object, what: str = "the image")
 
 def small(image: OwnImage) -> str:
     """Write what the networks look at as a PNG data URI, lossless, at the largest of their sizes."""
-    file = io.BytesIO()
-    Image.fromarray(image.pixels[max(image.pixels)]).save(file, "PNG")
-    head = f"data:image/png;name={quote(image.name, safe='')};size={image.height}x{image.width};base64,"
-    return head + base64.b64encode(file.getvalue()).decode("ascii")
+    head = f";name={quote(image.name, safe='')};size={image.height}x{image.width}"
+    return png_uri(image.pixels[max(image.pixels)], head)
 
 
 def cut(library: Library, value: str) -> list[OwnImage]:

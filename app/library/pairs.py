@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from app.library.collection import Collection
 from app.library.library import Library
 from app.library.own_images import OwnImage, oddities
-from mun.data.cache import decode_samples
 from mun.images import resize
 from mun.structures import Modality, Sample, Split
 from mun.synvi.levels import CUSTOM, Level
@@ -179,14 +178,14 @@ def collection_pair(library: Library, data: str, visible: Sample, infrared: Samp
         ValueError: An image is broken or gone.
     """
     collection = library.collections[data]
-    content = (collection.content, visible.key, infrared.key)
+    content, both = (collection.content, visible.key, infrared.key), (visible, infrared)
     return ImagePair(
         Side(visible.key, visible.camid),
         Side(infrared.key, infrared.camid),
         visible.pid,
-        (visible, infrared),
+        both,
         content,
-        kept_pixels(library, content, lambda sizes: read_pixels(collection, visible, infrared, sizes)),
+        kept_pixels(library, content, lambda sizes: {size: collection.pixels(both, *size) for size in sizes}),
         f"Person {visible.pid} of {collection.title}, seen by camera {visible.camid} in visible light and by camera"
         f" {infrared.camid} in infrared, at two moments.",
     )
@@ -197,14 +196,6 @@ def kept_pixels(library: Library, content: Hashable, make: Callable[[set[tuple[i
     sizes = library.input_sizes
     key = ("auxiliary-pixels", content, tuple(sorted(sizes)))
     return library.cache.get(key, lambda: make(sizes), lambda arrays: sum(one.nbytes for one in arrays.values()))
-
-
-def read_pixels(collection: Collection, visible: Sample, infrared: Sample, sizes: set[tuple[int, int]]) -> Sized:
-    """Decode both images for every size."""
-    try:
-        return {size: decode_samples([visible, infrared], *size) for size in sizes}
-    except OSError:  # its message names a folder of the machine
-        raise ValueError(f"an image of {collection.title} is gone from the disk; start the app again") from None
 
 
 def rendered_pair(library: Library, data: str, pid: int, misalignment: float) -> ImagePair:

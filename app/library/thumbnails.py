@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from html import escape
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mun.images import read_image, resize
+from mun.images import resize
 
-__all__ = ["CARD_HEIGHT", "STRIP_HEIGHT", "data_uri", "encoded", "fitted", "named"]
+__all__ = ["CARD_HEIGHT", "STRIP_HEIGHT", "data_uri", "encoded", "fitted", "named", "png_uri"]
 
 CARD_HEIGHT, STRIP_HEIGHT = 256, 112  # pixels
 MAX_WIDTH = 256
 
 
-def data_uri(path: Path, height: int, levels: tuple[float, float] | None = None) -> str:
-    """Read an image and return it as a JPEG data URI.
-
-    Args:
-        path: The image file.
-        height: Pixels at most; smaller images keep their size.
-        levels: As for `mun.images.decode`.
+def data_uri(read: Callable[[], NDArray[np.uint8]], height: int) -> str:
+    """Read an image and return it as a JPEG data URI, at most so many pixels tall.
 
     Returns:
         The URI, or an empty string where the file is missing or broken: one bad image must not take a page down.
     """
     try:
-        image = read_image(path, levels=levels)
+        return encoded(fitted(read(), height))
     except (ValueError, OSError):
         return ""
-    return encoded(fitted(image, height))
 
 
 def named(key: str, height: int) -> str:
@@ -62,6 +56,16 @@ def fitted(image: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
 
 def encoded(image: NDArray[np.uint8]) -> str:
     """Return RGB, uint8, `(H, W, 3)`, as a JPEG data URI."""
+    return as_uri(image, "jpeg", "", quality=90, subsampling=0)
+
+
+def png_uri(image: NDArray[np.uint8], head: str = "") -> str:
+    """Return RGB or RGBA, uint8, `(H, W, 3 or 4)`, as a PNG data URI, whose head says something more."""
+    return as_uri(image, "png", head)
+
+
+def as_uri(image: NDArray[np.uint8], kind: str, head: str, **options: int) -> str:
+    """Write an image as a data URI."""
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=90, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    Image.fromarray(image).save(file, kind, **options)
+    return f"data:image/{kind}{head};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[type, str]] = {
     "event_id": (str, "text"),
 }
 NOTHING = "There is nothing at this address."
+TOO_LARGE = f"expected a call of at most {PLAIN_BYTES // 1000} kB besides an image where one belongs, got more"
 
 
 class Refusal(Exception):  # noqa: N818 it is no error of this program
@@ -58,24 +59,25 @@ def checked(body: bytes, route: re.Match[str], functions: Mapping[int, Any]) -> 
     """
     images = measured(body)
     call = parsed(body)
-    path, name = route["route"], route["name"]
-    if path == "cancel":
-        check_room(images, None)
-        check_fields(call, *FIELDS["cancel"])
-        return body
+    path, name, function = route["route"], route["name"], None
     by_keyword = path.startswith("call/v2/")
     if not by_keyword:
         check_fields(call, *FIELDS[path.removesuffix(f"/{name}")])
-    function = called(functions, name, call.get("fn_index") if not by_keyword else None)
-    if function is None or (path.startswith("run/") and function.queue):
-        raise Refusal(404, NOTHING)
-    check_room(images, function)
+    if path != "cancel":
+        function = called(functions, name, call.get("fn_index") if not by_keyword else None)
+        if function is None or (path.startswith("run/") and function.queue):
+            raise Refusal(404, NOTHING)
+    if images > getattr(getattr(function, "fn", None), "takes_images", 0):  # as `app.shared.api` says
+        raise Refusal(413, TOO_LARGE)
+    if function is None:
+        return body
     if any(isinstance(value, dict) and "path" in value for value, _ in values_of(call)):  # a file, for Gradio
         raise Refusal(400, "expected no file here, got a path or an address; images are sent as text in base64")
-    if by_keyword:
-        check_keywords(call, function)
-        return body
-    return completed(body, call, function)
+    if not by_keyword:
+        return completed(body, call, function)
+    if not call.keys() <= (known := inspect.signature(function.fn).parameters).keys():
+        raise Refusal(400, f"expected arguments among {', '.join(known) or 'none'}, got others")
+    return body
 
 
 def measured(body: bytes) -> int:
@@ -85,27 +87,11 @@ def measured(body: bytes) -> int:
         Refusal: There is more of it than any function takes.
     """
     if body.count(b'"') > PLAIN_BYTES:  # no image brings that many, and each would be looked at
-        raise too_large()
+        raise Refusal(413, TOO_LARGE)
     plain, images = (body, 0) if len(body) <= PLAIN_BYTES else IMAGE.subn(b"", body, MAX_IMAGES)
     if len(plain) > PLAIN_BYTES:
-        raise too_large()
+        raise Refusal(413, TOO_LARGE)
     return images
-
-
-def check_room(images: int, function: Any) -> None:
-    """Check how many images a call holds against what its function takes.
-
-    Raises:
-        Refusal: It holds more.
-    """
-    if images > getattr(getattr(function, "fn", None), "takes_images", 0):  # as `app.shared.api` says
-        raise too_large()
-
-
-def too_large() -> Refusal:
-    """Make the refusal of a call that is too large."""
-    words = f"expected a call of at most {PLAIN_BYTES // 1000} kB besides an image where one belongs, got more"
-    return Refusal(413, words)
 
 
 def parsed(body: bytes) -> dict[str, Any]:
@@ -163,17 +149,6 @@ def called(functions: Mapping[int, Any], name: str | None, number: int | None) -
         if found is not None and found.api_visibility != "public":
             return None
     return found if found is not None and found.fn is not None else None
-
-
-def check_keywords(call: Mapping[str, Any], function: Any) -> None:
-    """Check the names of arguments.
-
-    Raises:
-        Refusal: The function has no such argument.
-    """
-    known = list(inspect.signature(function.fn).parameters)
-    if not call.keys() <= set(known):
-        raise Refusal(400, f"expected arguments among {', '.join(known) or 'none'}, got others")
 
 
 def completed(body: bytes, call: dict[str, Any], function: Any) -> bytes:

@@ -115,29 +115,24 @@ class Guard:
                 message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
             await send(message)
 
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, watched)
+            return
+        if scope["type"] != "http":
+            await watched({"type": "websocket.close"})  # nothing here speaks over one
+            return
         try:
-            await self._answer(scope, receive, watched)
+            await self._let_in(scope, receive, watched)
         except GoneError:
             return
+        except Refusal as refusal:
+            closing = {"connection": "close"} if refusal.status == 408 else None  # the rest is not waited for
+            await PlainTextResponse(str(refusal), refusal.status, closing)(scope, receive, watched)
         except Exception:
-            if begun or scope["type"] != "http":
+            if begun:
                 raise
             logging.getLogger(__name__).exception("a request failed")
             await PlainTextResponse("This request could not be understood.", 500)(scope, receive, watched)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or refuse it."""
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
-        if scope["type"] != "http":
-            await send({"type": "websocket.close"})  # nothing here speaks over one
-            return
-        try:
-            await self._let_in(scope, receive, send)
-        except Refusal as refusal:
-            closing = {"connection": "close"} if refusal.status == 408 else None  # the rest is not waited for
-            await PlainTextResponse(str(refusal), refusal.status, closing)(scope, receive, send)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through in its turn.
@@ -157,7 +152,7 @@ class Guard:
         elif method == "POST" and path == FEATURES:
             check_call(scope, "application/octet-stream", MAX_FEATURES_BYTES)
             async with self.uploads.turn(who), self.features.read(receive, who) as body:
-                await self.app(scope, Replay(body, receive), send)
+                await self.app(scope, replayed(body, receive), send)
         elif method not in ("GET", "HEAD") or not READ.fullmatch(path):
             raise Refusal(404, NOTHING)
         elif stream := STREAM.fullmatch(path):
@@ -174,26 +169,21 @@ class Guard:
         """Pass a call on that has been read whole."""
         functions = scope["app"].get_blocks().fns
         if len(body) <= PLAIN_BYTES:
-            await self.app(scope, Replay(checked(body, route, functions), receive), send)
+            await self.app(scope, replayed(checked(body, route, functions), receive), send)
             return
         async with self.costly.turn(who):
             whole = await run_in_threadpool(checked, body, route, functions)
-            await self.app(scope, Replay(whole, receive), send)
+            await self.app(scope, replayed(whole, receive), send)
 
 
-class Replay:
+def replayed(body: bytes, receive: Receive) -> Receive:
     """Receive a body that has been read before, then whatever comes."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    def __init__(self, body: bytes, receive: Receive) -> None:
-        self.body: bytes | None = body
-        self.receive = receive
+    async def receive_next() -> Message:
+        return messages.pop() if messages else await receive()
 
-    async def __call__(self) -> Message:
-        """Receive the next message."""
-        if self.body is None:
-            return await self.receive()
-        body, self.body = self.body, None
-        return {"type": "http.request", "body": body, "more_body": False}
+    return receive_next
 
 
 def header(scope: Scope, name: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import Queue as AsyncQueue
 from collections import OrderedDict
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from gradio import state_holder
@@ -18,14 +18,6 @@ ADDRESS: ContextVar[str] = ContextVar("address", default="")  # of who asks in t
 EACH, MOST = 100, 2000  # answers that are kept for one address, and for all
 
 
-@dataclass(frozen=True)
-class PageWithoutBlocks:
-    """What a session is made from, without anything to copy."""
-
-    default_config: Any
-    blocks: dict[int, Any] = field(default_factory=dict)
-
-
 class LightSession(SessionState):
     """A session that does not remember how the page looks.
 
@@ -35,7 +27,8 @@ class LightSession(SessionState):
     """
 
     def __init__(self, blocks: Any) -> None:
-        super().__init__(PageWithoutBlocks(blocks.default_config))  # type: ignore[arg-type]
+        nothing_to_copy: Any = SimpleNamespace(default_config=blocks.default_config, blocks={})
+        super().__init__(nothing_to_copy)
 
     def __setitem__(self, key: int, value: Any) -> None:
         """Keep the value of a state, or a component with new properties."""

@@ -6,17 +6,23 @@ import inspect
 import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import gradio as gr
 from gradio.components.api_component import Api
 from gradio.context import LocalContext
 from gradio.events import api
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request as Body
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
 from app.library import Library
+from app.library.own_images import short_name
 from app.library.turns import VISITOR, Turns
 from app.shared.request import Request, is_file
 
-__all__ = ["HEAVY", "LIGHT", "expose", "sentence", "takes_images", "visitor"]
+__all__ = ["HEAVY", "LIGHT", "expose", "features_route", "sentence", "takes_images", "visitor"]
 
 HEAVY, LIGHT = 2, 8  # calls that one visitor may have, running or waiting
 WAITING = 8
@@ -100,3 +106,21 @@ def visitor() -> str:
     """Name who asks: the network address behind the event in hand; empty outside of one."""
     client = getattr(LocalContext.request.get(None), "client", None)
     return str(client.host) if client else ""
+
+
+def features_route(library: Library) -> Route:
+    """Make `/own-features`, the one address that takes a file: features of a visitor's own, for this visit.
+
+    The file is the body; its name and the visitor's token stand in headers.
+    """
+
+    async def take(request: Body) -> Response:
+        name = short_name(unquote(request.headers.get("x-name", "")))
+        token, body = request.headers.get("x-token", ""), await request.body()
+        try:
+            found = await run_in_threadpool(library.bring, token, name, body)
+        except ValueError as error:
+            return PlainTextResponse(str(error), 400)
+        return JSONResponse(dict(zip(("token", "checkpoint", "data"), found, strict=True)))
+
+    return Route("/own-features", take, methods=["POST"])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -269,9 +270,8 @@ def film_of(folder: Path) -> Film | None:
         with suppress(OSError, ValueError):  # dropped by a run that goes on from an earlier step
             frames.append((frame.step, read_image(frame.path)))
             clipped.append(frame.clipped)
-    return Film.of(
-        [data_uri(folder / FRAMES / f"{name}.png", TALL) for name in ("visible", "infrared")], frames, *clipped
-    )
+    pair = [folder / FRAMES / f"{name}.png" for name in ("visible", "infrared")]
+    return Film.of([data_uri(partial(read_image, path), TALL) for path in pair], frames, *clipped)
 
 
 def film_of_default(library: Library) -> Film | None:

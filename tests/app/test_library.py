@@ -24,6 +24,7 @@ from mun.embedding import embed_samples
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.corrupted import Corruption, Order, embed_corrupted
 from mun.evaluation.protocols import PROTOCOLS
+from mun.images import read_image
 from mun.models.network import Network
 from mun.structures import Modality, Sample
 
@@ -223,8 +224,8 @@ def test_thumbnails_are_small_and_survive_a_broken_file(library: Library, tmp_pa
     sample = library.collections["synvi"].samples[0]
     assert library.thumbnail("synvi", sample.key, 32).startswith("data:image/jpeg;base64,")
     (tmp_path / "broken.jpg").write_bytes(b"no image")
-    assert data_uri(tmp_path / "broken.jpg", 32) == ""
-    assert data_uri(tmp_path / "missing.jpg", 32) == ""
+    assert data_uri(lambda: read_image(tmp_path / "broken.jpg"), 32) == ""
+    assert data_uri(lambda: read_image(tmp_path / "missing.jpg"), 32) == ""
 
 
 def test_a_corrupted_view_changes_visible_images_alone(library: Library, tiny_checkpoint: Path) -> None:
