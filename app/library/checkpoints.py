@@ -15,15 +15,7 @@ from mun.models.network import Network
 from mun.own import OwnModel, load_own, own_card
 from mun.search import Vectors
 
-__all__ = [
-    "CheckpointEntry",
-    "Entries",
-    "by_budget",
-    "list_checkpoints",
-    "load_network",
-    "open_entry",
-    "own_entry",
-]
+__all__ = ["CheckpointEntry", "Entries", "by_budget", "list_checkpoints", "load_network", "open_entry", "own_entry"]
 
 DEFAULT = "mun-resnet18-w0.5"
 

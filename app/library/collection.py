@@ -27,17 +27,8 @@ from mun.images import resize
 from mun.structures import Modality, Sample, Split
 from mun.synvi.plan import Plan, Recipe
 
-__all__ = [
-    "CORRUPTION_NAMES",
-    "SEVERITY",
-    "SHOTS",
-    "Collection",
-    "Direction",
-    "Queries",
-    "Terms",
-    "allows",
-    "open_collection",
-]
+__all__ = ["CORRUPTION_NAMES", "SEVERITY", "SHOTS", "Collection", "Direction", "Queries", "Terms", "allows"]
+__all__ += ["open_collection"]
 
 SHOTS = (1, 2, 5, 10)  # gallery images per identity and camera; published tables have 1 and 10
 CORRUPTION_NAMES = (MIXED, *CORRUPTIONS)  # what can be done to the visible images

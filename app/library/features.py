@@ -85,18 +85,17 @@ def order_of(file: str, found: FeatureSet, collection: Collection) -> np.ndarray
     """
     row_of = {key: row for row, key in enumerate(found.keys)}
     order = np.array([row_of[sample.key] for sample in collection.samples], dtype=np.int64)
-    for name, values in (("pids", found.pids), ("camids", found.camids), ("modalities", found.infrared)):
-        told = np.array([said(sample, name) for sample in collection.samples])
-        wrong = np.flatnonzero(values[order] != told)
+    said = {
+        "pids": (found.pids, [sample.pid for sample in collection.samples]),
+        "camids": (found.camids, [sample.camid for sample in collection.samples]),
+        "modalities": (found.infrared, [sample.modality is Modality.INFRARED for sample in collection.samples]),
+    }
+    for name, (values, known) in said.items():
+        wrong = np.flatnonzero(values[order] != np.array(known))
         if wrong.size:
-            sample = collection.samples[wrong[0]]
-            raise ValueError(f"expected the {name} of {collection.title} in {file}, got another at {sample.key!r:.60}")
+            key = collection.samples[wrong[0]].key
+            raise ValueError(f"expected the {name} of {collection.title} in {file}, got another at {key!r:.60}")
     return None if (order == np.arange(len(order))).all() else order
-
-
-def said(sample: Sample, name: str) -> int:
-    """Return what a sample says of itself, as the arrays of a features file do."""
-    return {"pids": sample.pid, "camids": sample.camid, "modalities": int(sample.modality is Modality.INFRARED)}[name]
 
 
 def collection_of(name: str, file: str, found: FeatureSet, images: Path | None) -> Collection:

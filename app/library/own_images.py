@@ -24,21 +24,8 @@ from mun.embedding import embed_pixels
 from mun.images import FORMATS, resize
 from mun.structures import Modality
 
-__all__ = [
-    "OwnImage",
-    "brought",
-    "cut",
-    "embed_own",
-    "from_base64",
-    "look_at",
-    "oddities",
-    "other_modality",
-    "own_modality",
-    "short_name",
-    "small",
-    "too_new",
-    "warning",
-]
+__all__ = ["OwnImage", "brought", "cut", "embed_own", "from_base64", "look_at", "oddities", "other_modality"]
+__all__ += ["own_modality", "short_name", "small", "too_new", "warning"]
 
 MAX_BYTES = 16_000_000  # of one file, as in `mun.images`
 MAX_GALLERY = 200  # images
@@ -115,7 +102,7 @@ def from_base64(name: str, value: object) -> bytes:
         raise ValueError(f"expected {name} to be an image file in base64 or a data URI, got other text") from None
 
 
-def look_at(library: Library, data: object, name: str = "", what: str = "the image") -> OwnImage:
+def look_at(library: Library, data: bytes, name: str = "", what: str = "the image") -> OwnImage:
     """Decode a file in a bounded process and keep no more of it than networks and page need.
 
     Args:
@@ -125,10 +112,8 @@ def look_at(library: Library, data: object, name: str = "", what: str = "the ima
         what: What to call the image in an error.
 
     Raises:
-        ValueError: No bytes, or not an image file that the decoder accepts.
+        ValueError: It is not an image file that the decoder accepts.
     """
-    if not isinstance(data, bytes):
-        raise ValueError(f"expected {what} as bytes, got {type(data).__name__}")
     if data[4:8] == b"ftyp" and (kind := BRANDS.get(data[8:12])):
         raise ValueError(f"expected {what} to be one of {', '.join(FORMATS)}, got {kind}; save it as JPEG first")
     image = library.decoders.decode(data, what)

@@ -67,7 +67,6 @@ class Table:
     Attributes:
         queries: The Q queries.
         gallery: The G images.
-        keys: Theirs.
         distances: As they are shown, float64, `(Q, G)`: the cosine distances 1 − cos, or the re-ranked ones.
         orders: Of each query: gallery indices by (distance, index), those that the protocol leaves out excluded.
         metrics: How well each query is ranked; `None` where no query has a match, or there are too many to rank all.
@@ -75,7 +74,6 @@ class Table:
 
     queries: tuple[Sample, ...]
     gallery: tuple[Sample, ...]
-    keys: tuple[str, ...]
     distances: NDArray[np.float64] | ByRow
     orders: tuple[NDArray[np.int32], ...] | ByRow
     metrics: RankingMetrics | None
@@ -89,6 +87,11 @@ class Table:
             return None
         ranks = 1 + np.flatnonzero(self._pids[self.orders[row]] == self.queries[row].pid)
         return (float((np.arange(1, len(ranks) + 1) / ranks).mean()), int(ranks[0])) if len(ranks) else None
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the gallery's images."""
+        return tuple(image.key for image in self.gallery)
 
     @cached_property
     def _pids(self) -> NDArray[np.int64]:
@@ -141,8 +144,7 @@ def measure(collection: Collection, embeddings: NDArray[np.float32], terms: Term
     metrics = None
     if ((query_pids[:, None] == gallery_pids) & ~mask).any():
         metrics = rank_metrics(distances, query_pids, gallery_pids, mask, protocol.distinct_identities)
-    keys = tuple(sample.key for sample in gallery)
-    return Table(queries, gallery, keys, distances if terms.rerank else distances + 1, orders, metrics)
+    return Table(queries, gallery, distances if terms.rerank else distances + 1, orders, metrics)
 
 
 def rank_one_by_one(collection: Collection, vectors: Vectors, terms: Terms) -> Table:
@@ -161,8 +163,7 @@ def rank_one_by_one(collection: Collection, vectors: Vectors, terms: Terms) -> T
     protocol = collection.search(terms.protocol, terms.direction)
     gallery = tuple(collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots))
     queries = collection.asked[terms.protocol, terms.direction].samples
-    keys = tuple(sample.key for sample in gallery)
-    rows = np.array([collection.rows[key] for key in keys])
+    rows = np.array([collection.rows[sample.key] for sample in gallery])
     pids, camids = (np.array([getattr(sample, name) for sample in gallery]) for name in ("pid", "camid"))
 
     def distances(row: int) -> NDArray[np.float64]:
@@ -178,7 +179,7 @@ def rank_one_by_one(collection: Collection, vectors: Vectors, terms: Terms) -> T
         return ranking(shown[row], out).astype(np.int32)
 
     shown = ByRow(distances)
-    return Table(queries, gallery, keys, shown, ByRow(order), None)
+    return Table(queries, gallery, shown, ByRow(order), None)
 
 
 class Order(StrEnum):

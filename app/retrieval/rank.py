@@ -49,12 +49,6 @@ def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     return [Choice(name, PROTOCOLS.get(name.rpartition("-")[2], name)) for name in names]
 
 
-def shot_counts(library: Library, values: Mapping[str, Any]) -> list[Choice]:
-    """List how many gallery images per identity and camera the data allow."""
-    allowed = asked_of(library, values).shots
-    return [Choice(count, f"{count} ({'single' if count == 1 else 'multi'}-shot)") for count in allowed]
-
-
 def severity_idle(request: Any) -> str:
     """Say why the severity has no effect; nothing where it has."""
     if not request.corruption:
@@ -82,7 +76,13 @@ class Retrieve(Request):
     ] = option("i2v", "Direction", "Who asks whom; visible to infrared is no published protocol.")
     shots: Annotated[
         Whole,
-        one_of(shot_counts, lambda library, values: f", as many as {library.collections[values['data']].title} allows"),
+        one_of(
+            lambda library, values: [
+                Choice(count, f"{count} ({'single' if count == 1 else 'multi'}-shot)")
+                for count in asked_of(library, values).shots
+            ],
+            lambda library, values: f", as many as {library.collections[values['data']].title} allows",
+        ),
     ] = option(1, "Gallery images per person and camera", "As many as the data allow.", ge=1, le=100)
     rerank: Switch = option(
         False, "Re-rank by k-reciprocal neighbours", "Mix the distance with that of neighbourhoods."

@@ -17,21 +17,8 @@ from mun.evaluation.corrupted import Corruption
 from mun.files import read_json
 from mun.images import resize
 
-__all__ = [
-    "LOCAL",
-    "MIMES",
-    "WIDTH_NAMES",
-    "Options",
-    "checkpoint_words",
-    "csv_text",
-    "describe_data",
-    "described_csv",
-    "latex_table",
-    "pixels_of",
-    "safe_stem",
-    "shots_words",
-    "table",
-]
+__all__ = ["LOCAL", "MIMES", "WIDTH_NAMES", "Options", "checkpoint_words", "csv_text", "describe_data"]
+__all__ += ["described_csv", "latex_table", "pixels_of", "safe_stem", "shots_words", "table"]
 
 WIDTH_NAMES = ("two-column", "one-column")  # as in `app.shared.figure`, which would load Matplotlib at start-up
 MIMES = {

@@ -24,25 +24,8 @@ from numpy.typing import NDArray
 
 from app.shared.plots import COLOURS, MAX_PLOTS, Curve, Plot
 
-__all__ = [
-    "COLOURS",
-    "DPI",
-    "GREY",
-    "INK",
-    "LINES",
-    "MATCH",
-    "MONO",
-    "WIDTHS",
-    "TextBelow",
-    "draw_image",
-    "draw_plots",
-    "figure_bytes",
-    "styled",
-    "text_below",
-    "width_of",
-    "wrap_pieces",
-    "wrap_words",
-]
+__all__ = ["COLOURS", "DPI", "GREY", "INK", "LINES", "MATCH", "MONO", "WIDTHS", "TextBelow", "draw_image"]
+__all__ += ["draw_plots", "figure_bytes", "styled", "text_below", "width_of", "wrap_pieces", "wrap_words"]
 
 DPI = 300
 WIDTHS = {"two-column": 6.875, "one-column": 3.25}  # inches, of the text block and a column in CVPR's format

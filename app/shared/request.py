@@ -29,26 +29,8 @@ from pydantic_core import CoreSchema, core_schema
 
 from app.library import Library
 
-__all__ = [
-    "Checkpoint",
-    "Choice",
-    "Data",
-    "File",
-    "Network",
-    "Number",
-    "Offer",
-    "Pictures",
-    "RefusalError",
-    "Request",
-    "Switch",
-    "Text",
-    "Whole",
-    "is_file",
-    "one_of",
-    "option",
-    "shown",
-    "some_of",
-]
+__all__ = ["Checkpoint", "Choice", "Data", "File", "Network", "Number", "Offer", "Pictures", "RefusalError"]
+__all__ += ["Request", "Switch", "Text", "Whole", "is_file", "one_of", "option", "shown", "some_of"]
 
 MAX_TEXT = 200  # characters of a text
 MAX_ADDRESS = 4000  # characters of an address
@@ -90,12 +72,9 @@ def option(default: Any, title: str = "", text: str = "", **more: Any) -> Any:
     return Field(default, title=title or None, description=text or None, json_schema_extra=extra, **more)
 
 
-def _whole(value: object) -> object:
-    """Take 10.0 for 10, which JSON does not tell apart."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
+Whole = Annotated[  # 10.0 is 10, which JSON does not tell apart
+    int, Strict(), BeforeValidator(lambda one: int(one) if isinstance(one, float) and one.is_integer() else one)
+]
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 Switch = Annotated[bool, Strict()]
 Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT)]

@@ -23,7 +23,7 @@ window.mun = (() => {
 
   const page = () => location.origin + location.pathname;
   const make = (name, properties) => Object.assign(document.createElement(name), properties);
-  const tabOf = (name) => (tabs[name] ??= { values: {}, later: {}, drawn: {}, link: "", turn: 0, chosen: "", said: {}, shares: [], tokens: {} });
+  const tabOf = (name) => (tabs[name] ??= { values: {}, later: {}, drawn: {}, link: "", turn: 0, chosen: "", said: {}, shares: [] });
 
   // --- words: a live region and a short message -----------------------------------------------------------------------
   const region = (id, role) => {
@@ -55,22 +55,29 @@ window.mun = (() => {
     history[push ? "pushState" : "replaceState"](history.state, "", address);
   };
 
-  // --- what the browser keeps for a tab: other pages of this browser change it too, so it is read anew each time -----------
-  const tokens = (name) => {
+  // --- what the browser keeps: other pages of this browser change it too, so it is read anew each time -----------------
+  const memory = {}; // for a browser that stores nothing
+  const stored = (place, name) => {
     try {
-      return JSON.parse(localStorage.getItem(`mun-${name}-tokens`)) ?? {};
+      return JSON.parse(window[place].getItem(name)) ?? memory[name];
     } catch {
-      return tabOf(name).tokens; // a browser that stores nothing
+      return memory[name];
     }
   };
+  const store = (place, name, value) => {
+    memory[name] = value;
+    try {
+      window[place].setItem(name, JSON.stringify(value));
+    } catch {}
+  };
+  const tokens = (name) => stored("localStorage", `mun-${name}-tokens`) ?? {};
   const keep = (name, news) => {
     if (!Object.keys(news).length) return;
     const kept = Object.entries({ ...tokens(name), ...news }).filter(([, token]) => token !== null);
-    tabOf(name).tokens = Object.fromEntries(kept.slice(-60));
-    try {
-      localStorage.setItem(`mun-${name}-tokens`, JSON.stringify(tabOf(name).tokens));
-    } catch {}
+    store("localStorage", `mun-${name}-tokens`, Object.fromEntries(kept.slice(-60)));
   };
+
+  const pending = (tab) => Object.fromEntries(Object.entries(tab.later).map(([field, one]) => [field, one.value]));
 
   // --- a press -----------------------------------------------------------------------------------------------------------
   const press = (name, { set = {}, act = "", detail = {}, address = "", quiet = false } = {}) => {
@@ -79,10 +86,9 @@ window.mun = (() => {
     clock += 1;
     for (const [field, value] of Object.entries(set)) tab.later[field] = { value, turn: clock };
     const common = Object.fromEntries(tab.shares.filter((one) => shared[one]).map((one) => [one, shared[one]]));
-    const later = Object.fromEntries(Object.entries(tab.later).map(([field, one]) => [field, one.value]));
     const before = tab.queued ? tab.said : {}; // kept by Gradio, not sent yet
     Object.assign(tab.said, {
-      values: { ...tab.values, ...common, ...later },
+      values: { ...tab.values, ...common, ...pending(tab) },
       changed: Object.keys(tab.later),
       before: Object.fromEntries(Object.keys(tab.later).filter((field) => field in tab.values).map((field) => [field, tab.values[field]])),
       do: act || before.do || "",
@@ -133,8 +139,7 @@ window.mun = (() => {
     Object.assign(tab, { values: view.values, link: view.link, turn: view.turn, again: view.again });
     keep(name, view.tokens);
     if (tab.busy) {
-      const later = Object.fromEntries(Object.entries(tab.later).map(([field, one]) => [field, one.value]));
-      Object.assign(tab.said, { values: { ...tab.values, ...later }, tokens: tokens(name), drawn: { ...tab.said.drawn, ...view.drawn } });
+      Object.assign(tab.said, { values: { ...tab.values, ...pending(tab) }, tokens: tokens(name), drawn: { ...tab.said.drawn, ...view.drawn } });
     } else {
       delete document.body.dataset.busy;
     }
@@ -251,13 +256,7 @@ window.mun = (() => {
 
   // --- features of the visitor's own: one file goes to the server for this visit, whose token the browser keeps ---------
   const features = {
-    token: () => {
-      try {
-        return sessionStorage.getItem("mun-own") ?? features.kept ?? "";
-      } catch {
-        return features.kept ?? "";
-      }
-    },
+    token: () => stored("sessionStorage", "mun-own") ?? "",
     bring: async (file) => {
       if (!file) return;
       if (file.size > 200e6) return toast(`Expected ${file.name} to have at most 200 MB.`);
@@ -269,10 +268,7 @@ window.mun = (() => {
         return toast(`${words[0].toUpperCase()}${words.slice(1)}.`);
       }
       const { token, checkpoint, data } = await answer.json();
-      features.kept = token;
-      try {
-        sessionStorage.setItem("mun-own", token);
-      } catch {}
+      store("sessionStorage", "mun-own", token);
       Object.assign(shared, { checkpoint, data });
       toast(`${file.name} is here for this visit alone.`);
       press(tabOf(current).shares.includes("checkpoint") ? current : "retrieval", { set: { checkpoint, data } });
@@ -320,10 +316,8 @@ window.mun = (() => {
     } else if (data.export) {
       const options = {};
       for (const one of target.closest("form")?.elements ?? []) if (one.name && (one.type !== "radio" || one.checked)) options[one.name] = value(one);
-      const { values, later } = tabOf(name);
-      for (const [field, one] of Object.entries(later)) values[field] = one.value;
       if (target.closest("details")) target.closest("details").open = false;
-      asked = { tab: name, values };
+      asked = { tab: name, values: { ...tabOf(name).values, ...pending(tabOf(name)) } };
       ask({ ...options, what: data.what, kind: data.export, part: 0 });
     } else if (data.set || data.do) {
       if (data.sure && !confirm(data.sure)) return;
@@ -412,5 +406,5 @@ window.mun = (() => {
     next.focus();
     event.preventDefault();
   });
-  return { announce, enlarge, features, open, piece, press, shared, tabs, toast, turn };
+  return { features, open, piece, press, shared, tabs, toast, turn };
 })();
