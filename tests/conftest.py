@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from flags import flags
+from made import flags
 
 from mun.__main__ import main
 from mun.checkpoint import FORMAT, Card, build_network, load_checkpoint, save_checkpoint

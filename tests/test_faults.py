@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from faults import Killer, small_disk
-from flags import flags
+from made import flags
 
 from mun import files
 from mun.__main__ import main

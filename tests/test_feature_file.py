@@ -1,4 +1,4 @@
-"""Features files: what is read, and that a hostile one is refused before anything of it is inflated."""
+"""Features and their files: what is read; a hostile file is refused before anything of it is inflated."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from feature_files import content, method, write
+from made import content, method, write
 
 from mun import features as feature_file
-from mun.features import integers, read_features
+from mun.features import integers, read_features, unit_rows
 
 MEGABYTE = 1_000_000
 
@@ -177,3 +177,29 @@ def test_whole_numbers_of_any_length() -> None:
     assert integers("pids", np.array([[3.0, 4.0]])).tolist() == [3, 4]
     with pytest.raises(ValueError, match=r"expected `pids` of shape \(N,\), got \(2, 2\)"):
         integers("pids", np.ones((2, 2)))
+
+
+def test_unit_rows_are_left_alone_and_others_normalised():
+    generator = np.random.default_rng(2)
+    rows = generator.standard_normal((20, 8)) * 10.0 ** generator.integers(-200, 200, (20, 1))
+    unit = unit_rows("features", rows)
+    assert np.linalg.norm(unit, axis=1) == pytest.approx(np.ones(20), abs=1e-12)
+    assert unit_rows("features", unit) is unit
+    single = unit.astype(np.float32)
+    assert unit_rows("features", single) is single
+    assert unit_rows("features", 3 * single).dtype == np.float32
+    assert unit_rows("features", [[3, 4]]).tolist() == [[0.6, 0.8]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[1.0, 0.0], [0.0, 0.0]], "expected `features` without a zero row, got one at row 1"),
+        ([[np.nan]], "expected finite `features`"),
+        ([1.0], r"expected `features` of shape \(N, D\)"),
+        (np.zeros((3, 0)), r"neither of them 0, got \(3, 0\)"),
+    ],
+)
+def test_unit_rows_refuse_bad_input(rows, message):
+    with pytest.raises(ValueError, match=message):
+        unit_rows("features", rows)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
-from samples import samples as make_samples
+from made import samples as make_samples
 
 from mun.analysis.curves import KNOBS, Curve, corruption_curve, knob_curves, knob_plan
 from mun.analysis.distances import FALSE_ALARMS, distances, equal_error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from feature_files import content, method, write
+from made import content, method, write
 from serving import Served, serve
 
 from app.embeddings.project import project

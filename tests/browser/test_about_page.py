@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import serious
 from playwright.sync_api import expect
+from serving import serious
 
 pytestmark = pytest.mark.browser
 

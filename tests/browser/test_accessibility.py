@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from browsing import serious
+from serving import serious
 
 pytestmark = pytest.mark.browser
 

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from browsing import serious
 from PIL import Image
+from serving import serious
 
 pytestmark = pytest.mark.browser
 

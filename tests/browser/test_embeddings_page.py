@@ -11,9 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from browsing import serious
 from PIL import Image
-from serving import Served, serve
+from serving import Served, serious, serve
 
 from app.embeddings import tab
 from app.embeddings.project import Mark, Point, project

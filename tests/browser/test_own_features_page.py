@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from feature_files import method, write
+from made import method, write
 
 pytestmark = pytest.mark.browser
 

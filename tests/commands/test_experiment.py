@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from flags import flags
+from made import flags
 
 from mun.__main__ import main
 from mun.auxiliary.registry import AUXILIARIES

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flags import flags
-from trees import TREES, Stamp, llcm_tree, regdb_tree, sysu_tree
+from made import TREES, Stamp, flags, llcm_tree, regdb_tree, sysu_tree
 
 from app.library import open_library
 from app.retrieval import rank, scores

@@ -6,8 +6,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from feature_files import method
-from parity import PARITY
+from made import method
+from reference import PARITY
 
 from benchmarks.evaluation import features, regdb_layout, sysu_layout
 from mun.__main__ import main

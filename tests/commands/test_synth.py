@@ -1,4 +1,4 @@
-"""`python -m mun synth` writes the layout of SYSU-MM01 whole, the same bytes however it is run, or says why not."""
+"""`synth` writes the layout of SYSU-MM01, however it is run the same bytes; `sheet`, `counterfactual` draw from it."""
 
 import hashlib
 import json
@@ -9,12 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
-from flags import flags
+from made import flags
 from PIL import Image
 
 from mun.__main__ import main
-from mun.synvi import LEVELS, Plan, write
+from mun.structures import Split
+from mun.synvi import LEVELS, Knobs, Plan, write
+from mun.synvi.sheet import CAMERA_ORDER, KNOB_VALUES, contact_sheet, knob_pictures, people_by_camera
 
 SMALL = flags(train_ids=2, val_ids=1, test_ids=1, images=2, size="64x32")
 
@@ -195,3 +198,130 @@ def test_an_interruption_leaves_neither_files_nor_processes(kind: signal.Signals
     while alive_in_group(child.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive_in_group(child.pid)
+
+
+def test_a_sheet_shows_the_images_of_its_level() -> None:
+    sheet = np.asarray(contact_sheet(LEVELS["hard"], people=2, seed=3, size=(64, 32)))
+    plan = Plan(level=LEVELS["hard"], train_ids=0, val_ids=0, test_ids=2, images=1, size=(64, 32), seed=3)
+    for row, camid in enumerate(CAMERA_ORDER):
+        for number in (0, 1):
+            top, left = row * 68, 128 + number * 36
+            image = plan.recipe(Split.TEST, number, camid, 0).image()
+            np.testing.assert_array_equal(sheet[top : top + 64, left : left + 32], image)
+    assert (sheet[:, :128] < 128).any()  # the labels
+
+
+def test_people_by_camera_takes_the_cameras_asked_for() -> None:
+    rows = people_by_camera(LEVELS["easy"], 3, (6, 1), size=(32, 32))
+    assert [len(row) for row in rows] == [3, 3]
+    assert (rows[0][0] == rows[0][0][..., :1]).all()
+    assert not (rows[1][0] == rows[1][0][..., :1]).all()
+
+
+def test_every_knob_has_a_row_that_changes_the_picture() -> None:
+    assert set(KNOB_VALUES) == set(Knobs.__dataclass_fields__)
+    for name in KNOB_VALUES:
+        number = 9 if name == "pattern_survival" else 1
+        pictures = knob_pictures(name, number, seed=4242, size=(64, 32))
+        assert [value for value, _, _ in pictures] == list(KNOB_VALUES[name])
+        first, last = pictures[0], pictures[-1]
+        assert not all(np.array_equal(one, two) for one, two in zip(first[1:], last[1:], strict=True)), name
+
+
+def test_an_unknown_knob_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected one of the knobs colour_infrared_correlation"):
+        knob_pictures("glitter")
+
+
+@pytest.mark.parametrize("options", [["--people", "2"], ["--knobs", "--person", "1"]])
+def test_it_writes_a_picture(tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "pictures" / "sheet.jpg"
+    assert main(["sheet", str(out), *options]) == 0
+    with Image.open(out) as picture:
+        picture.load()
+        assert picture.format == "JPEG"
+        assert f"{picture.width} x {picture.height} pixels" in capsys.readouterr().out
+    assert [path.name for path in out.parent.iterdir()] == ["sheet.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("sheet.gif", [], "expected a picture's name that ends in .jpg or .png"),
+        ("used.png", [], "expected a new file"),
+        ("sheet.png", ["--people", "0"], "expected 1 to 24 people, got 0"),
+        ("sheet.png", ["--level", "odd"], "expected one of the levels easy, standard, hard; got 'odd'"),
+        ("sheet.png", ["--knobs", "--person", "-1"], "expected --person from 0 to 999, got -1"),
+        ("sheet.png", ["--seed", "-1"], "expected a seed"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path: Path, name: str, options: list[str], words: str, refused) -> None:
+    (tmp_path / "used.png").write_bytes(b"mine")
+    assert words in refused("sheet", tmp_path / name, *options)
+
+
+PLAN = Plan(train_ids=0, val_ids=0, test_ids=4, images=1, size=(64, 32), seed=9)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("counterfactual") / "data"
+    for _ in write(PLAN, out, 1):
+        pass
+    return out
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_it_writes_both_images_and_the_mask(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    arguments = ["counterfactual", str(data), "cam3/0002/0001.jpg", "--out", str(out), "--upper-infrared", "0.05"]
+    assert main([*arguments, "--yaw", "30"]) == 0
+    before, after, mask = (pixels(out / f"{name}.png") for name in ("before", "after", "mask"))
+    np.testing.assert_array_equal(before, PLAN.recipe_of("cam3/0002/0001.jpg").image())
+    differ = (before != after).any(2)
+    assert differ.any()
+    assert not (differ & (mask == 0)).any()
+    facts = json.loads((out / "counterfactual.json").read_text())
+    assert facts["image"] == "cam3/0002/0001.jpg"
+    assert facts["change"] == {"upper_infrared": 0.05, "yaw": 30.0}
+    assert facts["changed_pixels"] == differ.sum()
+    assert f"{differ.sum()} of 2048 pixels changed" in capsys.readouterr().out
+
+
+def test_a_change_that_this_light_does_not_show_is_said(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["counterfactual", str(data), "cam3/0002/0001.jpg", "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--upper-colour", "#ff0000"]) == 0
+    assert "this image does not show it" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out" / "counterfactual.json").read_text())["changed_pixels"] == 0
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "words"),
+    [
+        ("cam3/0009/0001.jpg", ["--yaw", "1"], "expected an image as cam3/0001/0001.jpg"),
+        ("cam3/0001/0001.jpg", [], "expected at least one change, got none"),
+        ("cam3/0001/0001.jpg", ["--without", "head"], "expected something to take away of bag"),
+        ("cam3/0001/0001.jpg", ["--upper-pattern", "paisley"], "expected one of the patterns plain"),
+        ("cam3/0001/0001.jpg", ["--bag-colour", "red"], "expected a colour as #rrggbb, got 'red'"),
+        ("cam3/0001/0001.jpg", ["--bag-infrared", "7"], "expected the bag's colour and reflectance in [0, 1]"),
+        ("cam3/0001/0001.jpg", ["--yaw", "inf"], "expected a finite yaw"),
+    ],
+)
+def test_bad_changes_are_one_line(
+    data: Path, tmp_path: Path, image: str, options: list[str], words: str, refused
+) -> None:
+    assert words in refused("counterfactual", data, image, "--out", tmp_path / "out", *options)
+
+
+def test_a_folder_that_is_no_synvi_or_is_in_use(data: Path, tmp_path: Path, refused) -> None:
+    image = ["cam3/0001/0001.jpg", "--yaw", "1", "--out"]
+    assert "manifest.json, found none" in refused("counterfactual", tmp_path, *image, tmp_path / "out")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "notes.txt").write_text("mine")
+    assert "expected a new or empty folder" in refused("counterfactual", data, *image, tmp_path / "used")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from reference_augment import augmented
+from reference import augmented
 
 from mun.data.augment import FILL, Augmentation, augment, draw_uniform, share_geometry, to_images
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made import TREES, llcm_tree, own_csv, own_folders, regdb_tree, sysu_tree
 from PIL import Image
-from reference_protocols import scores
-from trees import TREES, llcm_tree, own_csv, own_folders, regdb_tree, sysu_tree
+from reference import protocol_scores
 
 from mun.data.inventory import PUBLISHED, inventory
 from mun.data.listing import Listing, passed_words
@@ -57,7 +57,7 @@ def test_every_protocol_scores_as_its_slow_reference(name, tmp_path) -> None:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     result = benchmark(protocol, source.test, rows, data=source.name, trials=2)
     for trial, metrics in enumerate(result.per_trial):
-        rank1, mean_ap, mean_inp, valid = scores(name, source.test, rows, trial, source.sites)
+        rank1, mean_ap, mean_inp, valid = protocol_scores(name, source.test, rows, trial, source.sites)
         assert metrics.num_valid == valid
         assert metrics.rank(1) == pytest.approx(rank1, abs=1e-12)
         assert metrics.mean_ap == pytest.approx(mean_ap, abs=1e-9)

@@ -1,4 +1,4 @@
-"""The P×K sampler: what is in a batch, and that only seed and step decide it."""
+"""Batches of P×K and pairs for a generator: what is in them, that seed and step alone decide, and the refusals."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mun.data.pairing import Pairing, pair_samples
 from mun.data.sampler import CrossModalSampler, training_labels
 from mun.structures import Modality, Sample
 
@@ -80,3 +81,47 @@ def test_same_instant_pairs_equal_file_names() -> None:
     assert all(visible.path.name == infrared.path.name for visible, infrared in pairs if visible.path.stem in "012")
     assert len({visible.path.name for visible, _ in pairs} & {"3.jpg", "4.jpg"}) > 0, "and they are not dropped"
     assert len(labels) == 12
+
+
+def few(pids=(3, 5, 8), visible: int = 6) -> list[Sample]:
+    return samples(pids, visible)
+
+
+def test_matched_partners_are_of_one_person_and_dealt_evenly() -> None:
+    pairs = pair_samples(few())
+    assert [pair.visible for pair in pairs] == [sample for sample in few() if sample.modality is V]
+    assert all(pair.visible.pid == pair.infrared.pid for pair in pairs)
+    assert all(pair.infrared.modality is I for pair in pairs)
+    assert set(Counter(pair.infrared for pair in pairs).values()) == {2}
+
+
+def test_mismatched_partners_are_of_one_other_person_each() -> None:
+    pairs = pair_samples(few(range(2, 9)), Pairing.MISMATCHED, seed=4)
+    partner = {(pair.visible.pid, pair.infrared.pid) for pair in pairs}
+    assert len(partner) == 7
+    assert all(mine != other for mine, other in partner)
+    assert len({other for _, other in partner}) == 7
+
+
+@pytest.mark.parametrize("pairing", Pairing)
+def test_the_seed_decides_the_pairs(pairing) -> None:
+    assert pair_samples(few(), pairing, 1) == pair_samples(few(), str(pairing), 1)
+    assert pair_samples(few(), pairing, 1) != pair_samples(few(), pairing, 2)
+
+
+def test_pairs_leave_out_identities_of_one_modality() -> None:
+    alone = [Sample(Path("cam1/0001/0.jpg"), 1, 1, V), Sample(Path("cam3/0002/0.jpg"), 2, 3, I)]
+    assert pair_samples([*few(), *alone]) == pair_samples(few())
+
+
+@pytest.mark.parametrize(
+    ("given", "pairing", "message"),
+    [
+        (few(visible=0), "matched", "an identity with visible and infrared images, got none"),
+        (few((3,)), "mismatched", "at least two identities for mismatched pairs"),
+        (few(), "upside-down", "is not a valid Pairing"),
+    ],
+)
+def test_pairs_that_cannot_be_made_are_refused(given, pairing, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        pair_samples(given, pairing)

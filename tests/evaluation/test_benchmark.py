@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import reference
-from samples import samples as samples_of
+from made import samples as samples_of
 
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.galleries import queries, sample_gallery

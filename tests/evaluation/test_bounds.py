@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from samples import samples as samples_of
+from made import samples as samples_of
 
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.bounds import (

@@ -3,7 +3,7 @@ import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parity import PARITY
+from reference import PARITY
 
 from benchmarks.evaluation import features, regdb_layout, sysu_layout, task
 from mun.evaluation import metrics as module

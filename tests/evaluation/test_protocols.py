@@ -2,8 +2,8 @@ import random
 
 import numpy as np
 import pytest
-from samples import sample as image
-from samples import samples
+from made import sample as image
+from made import samples
 from scipy.io import savemat
 
 from mun.evaluation.galleries import queries, read_permutations, sample_gallery

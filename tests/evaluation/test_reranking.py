@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import reference_reranking
+import reference
 
 from mun.evaluation import reranking
 from mun.evaluation.metrics import rank_metrics
@@ -23,7 +23,7 @@ def people(num_people: int, images: int, spread: float, seed: int = 0) -> tuple[
 def test_equals_the_loops(k1: int, k2: int, weight: float) -> None:
     rows, _ = people(6, 8, 0.7)
     query, gallery = rows[::3], rows[1::3]
-    expected = reference_reranking.rerank(query.tolist(), gallery.tolist(), k1, k2, weight)
+    expected = reference.rerank(query.tolist(), gallery.tolist(), k1, k2, weight)
     got = rerank(query, gallery, k1=k1, k2=k2, original_weight=weight)
     np.testing.assert_allclose(got, expected, atol=1e-10)
 

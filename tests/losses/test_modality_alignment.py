@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference_losses as reference
+import reference
 import torch
 
 from mun.losses.functional import modality_prototype

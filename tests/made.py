@@ -1,17 +1,64 @@
-"""Data sets of every layout, made of small random images; at true scale the same few files, linked."""
+"""What tests are made of: samples, features files, data sets of every layout, words of a command line."""
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-__all__ = ["TREES", "Stamp", "llcm_tree", "own_csv", "own_folders", "regdb_tree", "sysu_tree"]
+from mun.structures import Modality, Sample
 
-SIZE = (32, 16)
+
+def sample(pid: int, camid: int, number: int = 1) -> Sample:
+    modality = Modality.INFRARED if camid in (3, 6) else Modality.VISIBLE
+    return Sample(Path(f"/data/cam{camid}/{pid:04d}/{number:04d}.jpg"), pid, camid, modality)
+
+
+def samples(pids: Iterable[int], cameras: Iterable[int] = range(1, 7), count: int = 2) -> list[Sample]:
+    """All images of some people by some cameras, in ascending order."""
+    numbers = range(1, count + 1)
+    return [sample(pid, camid, number) for pid in pids for camid in cameras for number in numbers]
+
+
+PEOPLE, CAMERAS, SIZE = 8, (1, 2, 4, 5, 3, 6), 16
+
+
+def method(strength: float, seed: int = 0, samples: Sequence[Sample] | None = None) -> dict[str, Any]:
+    """The arrays of a file; by default eight people by the six cameras of SYSU-MM01, two images each."""
+    seen = [(pid, camid, number) for pid in range(1, PEOPLE + 1) for camid in CAMERAS for number in (1, 2)]
+    if samples is None:
+        keys = [f"cam{camid}/{pid:04d}/{number:04d}.jpg" for pid, camid, number in seen]
+        pids, camids = np.array([one[0] for one in seen]), np.array([one[1] for one in seen])
+        infrared = np.isin(camids, (3, 6))
+    else:
+        keys = [sample.key for sample in samples]
+        pids, camids = (np.array([getattr(one, name) for one in samples]) for name in ("pid", "camid"))
+        infrared = np.array([sample.modality is Modality.INFRARED for sample in samples])
+    generator = np.random.default_rng(seed)
+    directions = generator.standard_normal((pids.max() + 1, SIZE))
+    features = strength * directions[pids] + generator.standard_normal((len(pids), SIZE))
+    modalities = np.where(infrared, "infrared", "visible")
+    return {"features": features, "pids": pids, "camids": camids, "modalities": modalities, "keys": np.array(keys)}
+
+
+def write(path: Path, arrays: dict[str, Any], *, packed: bool = False) -> Path:
+    (np.savez_compressed if packed else np.savez)(path, **arrays)
+    return path
+
+
+def content(arrays: dict[str, Any], *, packed: bool = False) -> io.BytesIO:
+    file = io.BytesIO()
+    (np.savez_compressed if packed else np.savez)(file, **arrays)
+    file.seek(0)
+    return file
+
+
+IMAGE_SIZE = (32, 16)
 
 
 class Stamp:
@@ -28,7 +75,7 @@ class Stamp:
             os.link(self.made[kind], path)
             return
         person = np.random.default_rng([pid % 50, 7]).integers(0, 200, (8, 4, 3))
-        pixels = np.kron(person, np.ones((4, 4, 1))) + self.draws.integers(0, 56, (*SIZE, 3))
+        pixels = np.kron(person, np.ones((4, 4, 1))) + self.draws.integers(0, 56, (*IMAGE_SIZE, 3))
         if infrared:
             pixels = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2)
         Image.fromarray(pixels.astype(np.uint8)).save(path)
@@ -149,3 +196,8 @@ TREES: dict[str, Callable[[Path], Path]] = {
     "folders": own_folders,
     "csv": own_csv,
 }
+
+
+def flags(**values: object) -> list[str]:
+    """Write flags: `flags(train_ids=8)` is `["--train-ids", "8"]`."""
+    return [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", str(value))]
