@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -201,3 +202,11 @@ TREES: dict[str, Callable[[Path], Path]] = {
 def flags(**values: object) -> list[str]:
     """Write flags: `flags(train_ids=8)` is `["--train-ids", "8"]`."""
     return [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def until(holds: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.01)

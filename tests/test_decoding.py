@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from greedy_images import greedy_images, jpeg_of_scans
+from hostile_images import greedy_images, jpeg_of_scans
+from made import until
 from PIL import Image
 
 from mun import decoding
@@ -187,10 +187,7 @@ def test_processes_end_with_the_program(how: str) -> None:
     if how == "a signal":
         os.kill(program.pid, signal.SIGKILL)
     program.communicate("")
-    deadline = time.monotonic() + 20
-    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, "the process is still there"
-        time.sleep(0.02)
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP", "TIFF", "bmp of gaps", "jpeg of scans"])

@@ -13,9 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from broken_images import broken_images
 from fuzz import NAMES, addresses, bodies, malformed, said_wrongly
-from greedy_images import greedy_images
+from hostile_images import broken_images, greedy_images
 
 from benchmarks.load.crowd import SMALLEST
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from serving import Served, serve
 
 from app.library import Library, open_library
 from app.library.checkpoints import CheckpointEntry, list_checkpoints
@@ -21,6 +22,13 @@ MakeSysu = Callable[[dict[int, tuple[int, ...]]], Path]
 @pytest.fixture(scope="session")
 def library(tiny_synvi: Path, tiny_checkpoint: Path) -> Library:
     return open_library(tiny_synvi, tiny_checkpoint)
+
+
+@pytest.fixture(scope="session")
+def served(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The page over that library, for all tests that only read; it takes no training run."""
+    with serve(library, tmp_path_factory.mktemp("gradio")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

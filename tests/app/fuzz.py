@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from broken_images import broken_images, image_bomb, whole_image
+from hostile_images import broken_images, image_bomb, whole_image
 from serving import Outcome, Served
 
 __all__ = ["NAMES", "Name", "addresses", "bodies", "fuzz_event", "fuzz_name", "is_clean", "right_answer"]

@@ -1,14 +1,32 @@
+"""Data sets in the app: several, failing, odd and little ones; what each is made from, and what the page says."""
+
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from serving import no_training
+from trees import Stamp, own_csv, own_folders, regdb_tree
 
+from app import build_demo
+from app.about import status
+from app.auxiliary import compare
+from app.embeddings import project
+from app.embeddings.request import Project
+from app.explain import explain
+from app.explain.subject import Explain
 from app.library import Library, open_library
 from app.library.collection import Direction
+from app.library.pairs import choose_opening
+from app.retrieval import rank, scores
+from app.shared.export import describe_data
+from app.shared.html import html
+from mun.data.source import Reading
 from mun.structures import Modality
+from mun.synvi.plan import Plan
 
 I2V, V2I = Direction.INFRARED_TO_VISIBLE, Direction.VISIBLE_TO_INFRARED
 
@@ -68,3 +86,129 @@ def test_a_manifest_of_another_version_or_of_other_people_is_no_plan(
     (folder / "manifest.json").write_text(json.dumps({**written, **manifest}))
     collection = open_library(folder, tiny_checkpoint).collections["synvi"]
     assert (collection.plan, collection.recipe(collection.samples[0].key)) == (None, None)
+
+
+@pytest.fixture
+def data(tiny_synvi: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_synvi, tmp_path / "data"))
+
+
+def test_linked_images_belong_to_the_folder_that_links_them(data: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """The first image of all, and a whole camera."""
+    first = open_library(data, tiny_checkpoint).collections["synvi"].samples[0].path
+    elsewhere = shutil.move(first, tmp_path / "elsewhere.jpg")
+    first.symlink_to(elsewhere)
+    shutil.move(data / "cam6", tmp_path / "camera")
+    (data / "cam6").symlink_to(tmp_path / "camera")
+    library = open_library(data, tiny_checkpoint)
+    assert library.collections["synvi"].folder == data
+    assert library.collections["synvi"].plan is not None
+    assert "seed" in describe_data(library, "synvi")
+
+
+def test_one_image_too_many_stops_nothing(data: Path, tiny_checkpoint: Path) -> None:
+    there = open_library(data, tiny_checkpoint).collections["synvi"]
+    added = there.queries[0].path.with_name("9999.jpg")
+    shutil.copy(there.queries[0].path, added)
+    library = open_library(data, tiny_checkpoint)
+    collection = library.collections["synvi"]
+    assert isinstance(collection.plan, Plan)
+    key = next(sample.key for sample in collection.samples if sample.path == added)
+    assert collection.recipe(key) is None
+    pair = choose_opening(collection)
+    assert all(collection.recipe(one.key) for one in pair)
+    assert rank.answer(library, rank.Retrieve.read({"query": key}, library))["results"]
+
+
+def test_a_broken_image_is_named_by_its_place_and_by_no_folder(data: Path, tiny_checkpoint: Path) -> None:
+    key = open_library(data, tiny_checkpoint).collections["synvi"].samples[1].key
+    (data / key).write_bytes(b"no image")
+    library = open_library(data, tiny_checkpoint)
+    with pytest.raises(ValueError, match=f"^expected {key} to be one of") as caught:
+        rank.answer(library, rank.Retrieve.read({}, library))
+    assert str(data) not in str(caught.value)
+
+
+def header(library) -> str:
+    return html("header.html", entries=[], data=library.collections, failed=library.failed, drawn="")
+
+
+def test_failing_data_stop_nothing_and_the_panel_says_why(tiny_synvi, tiny_checkpoint, tmp_path) -> None:
+    (tmp_path / "empty").mkdir()
+    own_folders(tmp_path / "own")
+    shutil.rmtree(own_folders(tmp_path / "half") / "lwir")
+    folders = [("", tmp_path / "empty"), ("Hall <b>", tmp_path / "own"), ("", tmp_path / "half"), ("easy", tiny_synvi)]
+    library = open_library(folders, tiny_checkpoint)
+    assert list(library.collections) == ["Hall <b>", "easy"]
+    assert library.collections["easy"].synthetic
+    assert library.failed.keys() == {"empty", "half"}
+    assert "expected infrared queries for cross-i2v" in library.failed["half"]
+    page = header(library)
+    assert page.count('role="alert"') == 2
+    assert str(tmp_path) not in page
+    assert "Hall <b>" not in page
+    assert "Hall &lt;b&gt;" in page
+    assert "2 not opened" in page
+    answer = rank.answer(library, rank.Retrieve.read({"data": "easy"}, library))
+    assert answer["data"] == "easy"
+    assert [one["title"] for one in status.answer(library, status.Nothing())["data"]] == ["Hall <b>", "easy"]
+
+
+def test_where_nothing_opens_other_data_stand_in(tiny_synvi, tiny_checkpoint, tmp_path) -> None:
+    library = open_library([("mine", tmp_path / "none")], tiny_checkpoint, instead=tiny_synvi)
+    assert list(library.collections) == ["synvi"]
+    assert "expected a folder with the data set at none" in library.failed["mine"]
+
+
+def test_the_panel_shows_what_was_found_passed_over_and_asked(tiny_checkpoint, tmp_path) -> None:
+    root = regdb_tree(tmp_path / "RegDB")
+    (root / "Visible" / "1" / "notes.txt").write_text("")
+    page = header(open_library([("", root), ("", root)], tiny_checkpoint, reading=Reading(trial=2)))
+    words = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", page))
+    assert words.count("RegDB, trial 2 found number expected") == 2
+    assert "test visible images 8 2,060 differs" in words
+    assert "Passed over: 1 files that are no images (Visible/1/notes.txt)" in words
+    assert "every infrared image asks; all visible images answer; every image counts; CMC counts images" in words
+    assert "SYSU-MM01 · RegDB · LLCM" in words
+
+
+def test_a_model_of_another_trial_is_refused(tiny_checkpoint, tmp_path) -> None:
+    library = open_library(regdb_tree(tmp_path / "RegDB"), tiny_checkpoint)
+    card = library.checkpoints["mun-tiny"].card
+    assert rank.answer(library, rank.Retrieve.read({}, library))["results"]
+    card.data["name"], card.data["trial"] = "regdb", 2
+    other = open_library(regdb_tree(tmp_path / "again" / "RegDB"), tiny_checkpoint)
+    other.checkpoints["mun-tiny"].card.data.update(name="regdb", trial=2)
+    with pytest.raises(ValueError, match="expected a model trained on trial 1 of RegDB, got one trained on trial 2"):
+        rank.answer(other, rank.Retrieve.read({}, other))
+
+
+@pytest.mark.parametrize("people", [("anna",), ("anna", "bela"), ("anna", "bela", "cleo")])
+def test_little_data_start_the_app_and_each_function_answers_or_says_why(people, tiny_checkpoint, tmp_path) -> None:
+    library = open_library(own_folders(tmp_path / "corridor", people), tiny_checkpoint)
+    build_demo(library, no_training())
+    functions = {
+        "retrieve": lambda: rank.answer(library, rank.Retrieve.read({}, library)),
+        "evaluate": lambda: scores.answer(library, scores.Evaluate.read({}, library)),
+        "project": lambda: project.answer(library, Project.read({}, library)),
+        "auxiliary": lambda: compare.answer(library, compare.Compare.read({}, library)),
+        "explain": lambda: explain.answer(library, Explain.read({}, library)),
+    }
+    for name, ask in functions.items():
+        if len(people) == 1 and name == "explain":
+            continue  # there is nobody else to tell the person from
+        assert ask()["data"] == "corridor", name
+
+
+def test_a_csv_of_one_file_keeps_its_columns_in_the_app(tiny_checkpoint, tmp_path) -> None:
+    collection = open_library(own_csv(tmp_path / "hall") / "images.csv", tiny_checkpoint).collections["images"]
+    assert {said["weather"] for said in collection.columns.values()} == {"rain", "sun"}
+    assert {sample.key for sample in collection.samples} <= collection.columns.keys()
+
+
+def test_a_range_is_that_of_every_picture(tiny_checkpoint, tmp_path) -> None:
+    root: Path = own_folders(tmp_path / "corridor")
+    Stamp().put(root / "rgb" / "anna" / "extra.png", 1, infrared=False)
+    library = open_library(root, tiny_checkpoint, reading=Reading(infrared_range=(10.0, 90.0)))
+    ranges = {sample.modality.value: sample.levels for sample in library.collections["corridor"].samples}
+    assert ranges == {"visible": None, "infrared": (10.0, 90.0)}

@@ -164,24 +164,16 @@ def test_two_images_of_one_modality_are_allowed_and_said_to_be(both: Library) ->
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"checkpoint": "nobody"}, "checkpoint to be one of"),
         ({"image": "cam1/0099/0001.jpg"}, "expected image to be the key of an image of SynVI"),
         ({"image": "../../etc/passwd"}, "image to be the key"),
-        ({"image": 7}, "image to be text, got 7"),
         ({"target": "cam1/0099/0001.jpg"}, "expected target to be the key of an image of SynVI"),
-        ({"against": "everybody"}, "against to be one of image, center"),
         ({"against": "center", "target": "9999"}, "target to be the number of a person, got '9999'"),
         ({"image": "cam1/0013/0001.jpg", "target": "cam1/0013/0001.jpg"}, "another target than the image itself"),
         (
             {"layers": "neck"},
             "expected layers to be one of everything, image, auxiliary, iml_visible",
         ),
-        ({"layers": 4}, "layers to be text, got 4"),
-        ({"method": "saliency"}, "method to be one of by layer, grad-cam"),
         ({"method": "score-cam"}, "expected one layer for score-cam"),
-        ({"change": "face"}, "change to be one of automatic, nothing, bag"),
-        ({"seed": 1.5}, "seed to be a whole number from 0 to 9999, got 1.5"),
-        ({"seed": True}, "seed"),
     ],
 )
 def test_bad_values_are_refused_in_one_sentence(both: Library, values: dict[str, Any], message: str) -> None:

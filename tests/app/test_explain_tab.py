@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pages import pressed
+from pages import shown as piece_of
 
 from app.explain import tab as page
 from app.explain.checks import Checked, bars, plots, verdict
@@ -24,21 +26,12 @@ VISITOR = "somebody"
 
 
 def press(library: Library, values: dict[str, Any], changed: tuple[str, ...] = (), **more: Any) -> Answer:
-    """Send a press, and ask again until there is nothing to wait for, as the page does."""
     request, _ = Shown.repair(values, library)
-    said = Press(values, changed=changed, visitor=VISITOR, **more)
-    answered = answer(library, request, said)
-    for _ in range(600):
-        if not answered.again:
-            return answered
-        time.sleep(0.05)
-        answered = answer(library, answered.request, Press(visitor=VISITOR, do="again"))
-    raise AssertionError(answered)
+    return pressed(answer, library, request, VISITOR, values=values, changed=changed, **more)
 
 
 def drawn(answered: Answer, name: str) -> str:
-    piece = answered.pieces[f"explain-{name}"]
-    return piece.draw() if isinstance(piece, Piece) else piece
+    return piece_of(answered, f"explain-{name}")
 
 
 def test_the_first_view_shows_a_pair_its_maps_and_a_check(both: Library) -> None:

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Iterator
 
 import pytest
-from broken_images import broken_images, image_bomb
 from fuzz import NAMES, addresses, bodies, fuzz_event, fuzz_name, is_clean, right_answer
-from greedy_images import greedy_images
-from serving import Served, serve
+from hostile_images import broken_images, greedy_images, image_bomb
+from serving import Served
 
-from app.library import Library
 from mun.images import decode
 
 CALLS, SOAK_CALLS = 100, 1000
 EVENT_CALLS = 12  # of each event of the page
-
-
-@pytest.fixture(scope="module")
-def served(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serve(library, tmp_path_factory.mktemp("gradio")) as running:
-        yield running
 
 
 def test_every_public_name_is_fuzzed(served: Served) -> None:

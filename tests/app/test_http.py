@@ -1,56 +1,40 @@
+"""What the HTTP functions answer: the layout of JSON, what the commands write, one sentence for what is refused."""
+
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import httpx
+import numpy as np
 import pytest
-from serving import no_training
+from serving import Served
 
-from app import build_demo
 from app.embeddings import project
 from app.embeddings.request import Project
 from app.library import Library
-from app.start import launch_options
+from mun.__main__ import main
+
+TRIALS = 10
+VISIBLE, INFRARED = (1, 2, 4, 5), (3, 6)
+LEFT_OUT = {3: (2,), 6: ()}  # a query of camera 3 does not see camera 2, which watches the same place
 
 
-@pytest.fixture(scope="module")
-def url(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve the page on a free port of this machine."""
-    library.embeddings("mun-tiny", "synvi")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        demo = build_demo(library, no_training())
-        _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(library))
-        yield address
-        demo.close(verbose=False)
+def completed(served: Served, name: str, data: list[Any]) -> Any:
+    """Call a function rightly and return its answer."""
+    outcome = served.call(name, data)
+    assert outcome.event == "complete", outcome.text
+    return outcome.value[0]
 
 
-def call(url: str, name: str, data: list[Any]) -> tuple[str, Any]:
-    """Call a function as the documentation of Gradio says: post, then read the events; (event, data)."""
-    body = json.dumps({"data": data})  # by hand, because httpx refuses NaN
-    headers = {"content-type": "application/json"}
-    posted = httpx.post(f"{url}gradio_api/call/{name}", content=body, headers=headers, timeout=30)
-    if posted.status_code != 200:
-        return "refused", posted.text
-    text = httpx.get(f"{url}gradio_api/call/{name}/{posted.json()['event_id']}", timeout=30).text
-    lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
-    return lines["event"], json.loads(lines["data"])
+def test_status(served: Served) -> None:
+    status = completed(served, "status", [])
+    assert set(status) == {"version", "device", "checkpoints", "data"}
+    assert status["checkpoints"][0]["name"] == "mun-tiny"
 
 
-def test_status(url: str) -> None:
-    event, data = call(url, "status", [])
-    assert event == "complete"
-    assert set(data[0]) == {"version", "device", "checkpoints", "data"}
-    assert data[0]["checkpoints"][0]["name"] == "mun-tiny"
-
-
-def test_retrieve_with_defaults(url: str) -> None:
-    event, data = call(url, "retrieve", ["", "", "", 10, "", 0])
-    assert event == "complete"
-    answer = data[0]
+def test_retrieve_with_defaults(served: Served) -> None:
+    answer = completed(served, "retrieve", ["", "", "", 10, "", 0])
     assert set(answer) >= {
         "checkpoint", "data", "protocol", "trial", "query", "results", "average_precision", "first_hit", "gallery_size"
     }  # fmt: skip
@@ -62,10 +46,10 @@ def test_retrieve_with_defaults(url: str) -> None:
     assert distances == sorted(distances)
 
 
-def test_retrieve_by_name_from_the_client(url: str, library: Library) -> None:
+def test_retrieve_by_name_from_the_client(served: Served, library: Library) -> None:
     from gradio_client import Client
 
-    client = Client(url, verbose=False)
+    client = Client(served.url, verbose=False)
     query = library.collections["synvi"].queries[7].key
     answer = client.predict(query=query, top_k=2, trial=1, api_name="/retrieve")
     assert answer["query"]["image"] == query
@@ -73,95 +57,120 @@ def test_retrieve_by_name_from_the_client(url: str, library: Library) -> None:
     assert client.predict(api_name="/retrieve")["query"]["image"] == library.collections["synvi"].queries[0].key
 
 
-def test_retrieve_among_corrupted_images(url: str) -> None:
+def test_retrieve_among_corrupted_images(served: Served) -> None:
     data = ["", "", "", 3, "", 0, "i2v", 1, False]
-    event, (answer,) = call(url, "retrieve", [*data, "gaussian_noise", 5])
-    assert event == "complete"
+    answer = completed(served, "retrieve", [*data, "gaussian_noise", 5])
     assert (answer["corruption"], answer["severity"]) == ("gaussian_noise", 5)
-    _, (clean,) = call(url, "retrieve", data)
+    clean = completed(served, "retrieve", data)
     assert (clean["corruption"], clean["severity"]) == ("", None)
     assert [one["distance"] for one in answer["results"]] != [one["distance"] for one in clean["results"]]
-    assert call(url, "retrieve", [*data, "hail", 3])[0] == "error"
-    assert call(url, "retrieve", [*data, "fog", 9])[0] == "error"
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("name", "data", "words"),
     [
-        (["nobody", "", "", 10, "", 0], "checkpoint"),
-        (["", "", "../../../etc/passwd", 10, "", 0], "query"),
-        (["", "", "", float("nan"), "", 0], "top_k"),
-        (["", "", "", 1e300, "", 0], "top_k"),
-        (["", "", "", True, "", 0], "top_k"),
-        (["", "", "", {"a": 1}, "", 0], "top_k"),
-        (["", "", "", 10, "regdb-v2i", 0], "protocol"),
-        (["", "", "", 10, "", 10], "trial"),
-        ([None, "", "", 10, "", 0], "checkpoint"),
-        (["", "", "<b>" * 100, 10, "", 0], "query"),
+        ("retrieve", ["nobody", "", "", 10, "", 0], "expected checkpoint to be one of mun-tiny; got 'nobody'"),
+        ("retrieve", ["", "", "../../../etc/passwd", 10, "", 0], "expected query to be the key of an infrared image"),
+        ("retrieve", ["", "", "", float("nan"), "", 0], "expected top_k to be a whole number from 1 to 100, got nan"),
+        ("retrieve", ["", "", "", {"a": 1}, "", 0], "expected top_k to be a whole number from 1 to 100"),
+        ("retrieve", ["", "", "", 3, "", 0, "i2v", 1, False, "hail", 3], "expected corruption to be one of"),
+        ("evaluate", ["", "", "sysu-all"], "expected protocol to be one of synvi-all, synvi-indoor; got 'sysu-all'"),
+        ("evaluate", [None, "", ""], "expected checkpoint to be text, got None"),
+        ("project", ["", "", "tsne", "embedding", 1, "", 1], "expected at least 91 points for a perplexity of 30"),
+        ("project", ["", "", "pca", "embedding", 1, "", 1, True, "mismatched"], "expected at least two people for mis"),
+        ("project", ["", "", "pca", "embedding", 3, "../../etc/passwd"], "expected people to be numbers"),
     ],
 )
-def test_bad_requests_get_one_plain_sentence(url: str, library: Library, data: list[Any], words: str) -> None:
-    event, answer = call(url, "retrieve", data)
-    assert event == "error"
-    message = answer["error"] if isinstance(answer, dict) else str(answer)
-    assert words in message
-    assert "expected" in message
-    assert "Traceback" not in message
-    assert str(library.collections["synvi"].samples[0].path.parent) not in message
+def test_bad_requests_get_one_plain_sentence(served: Served, name: str, data: list[Any], words: str) -> None:
+    outcome = served.call(name, data)
+    assert outcome.event == "error"
+    assert outcome.words.startswith(words)
 
 
-def test_project_answers_what_the_computation_does(url: str, library: Library) -> None:
+def test_project_answers_what_the_computation_does(served: Served, library: Library) -> None:
     said = ["mun-tiny", "synvi", "pca", "features", 3, "", 2, True, "mismatched", False, 5]
-    event, data = call(url, "project", said)
-    assert event == "complete"
-    asked = {
-        "method": "pca",
-        "space": "features",
-        "identities": 3,
-        "images": 2,
-        "pairing": "mismatched",
-        "perplexity": 5,
-    }
-    assert data[0] == json.loads(json.dumps(project.answer(library, Project.read(asked, library))))
+    asked = {"method": "pca", "space": "features", "identities": 3, "images": 2, "pairing": "mismatched"}
+    expected = project.answer(library, Project.read({**asked, "perplexity": 5}, library))
+    assert completed(served, "project", said) == json.loads(json.dumps(expected))
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (["", "", "tsne", "embedding", 1, "", 1], "expected at least 91 points for a perplexity of 30"),
-        (["", "", "pca", "embedding", 1, "", 1, True, "mismatched"], "at least two people for mismatched pairs"),
-        (["", "", "pca", "embedding", 3, "../../etc/passwd"], "expected people to be numbers"),
-    ],
-)
-def test_points_that_cannot_be_shown_are_one_plain_sentence(url: str, data: list[Any], words: str) -> None:
-    event, error = call(url, "project", data)
-    assert event == "error"
-    assert words in error["error"]
-    assert "Traceback" not in str(error)
-
-
-def test_no_image_file_leaves_through_the_file_route(url: str, library: Library) -> None:
-    path = library.collections["synvi"].samples[0].path
-    assert httpx.get(f"{url}gradio_api/file={path}", timeout=30).status_code in (403, 404)
-
-
-def test_only_the_public_functions_are_documented(url: str) -> None:
-    info = httpx.get(f"{url}gradio_api/info", timeout=30).json()
+def test_only_the_public_functions_are_documented(served: Served) -> None:
+    info = served.client.get(f"{served.url}gradio_api/info").json()
     views = {"/retrieve", "/evaluate", "/retrieve_image", "/project", "/auxiliary", "/explain", "/analyse"}
     assert set(info["named_endpoints"]) == {"/status", *views, "/train_start", "/train_status", "/train_stop"}
 
 
-def test_the_page_is_sent_packed_and_its_events_are_not(url: str) -> None:
+def test_the_page_is_sent_packed_and_its_events_are_not(served: Served) -> None:
     """A packed stream of events would wait for more of them."""
-    with httpx.stream("GET", url, headers={"accept-encoding": "gzip"}) as answer:
+    with served.client.stream("GET", served.url, headers={"accept-encoding": "gzip"}) as answer:
         packed = sum(map(len, answer.iter_raw()))
     assert answer.headers["content-encoding"] == "gzip"
-    plain = httpx.get(url, headers={"accept-encoding": "identity"})
+    plain = served.client.get(served.url, headers={"accept-encoding": "identity"})
     assert "content-encoding" not in plain.headers
     assert packed < len(plain.content) / 4
-    headers = {"content-type": "application/json"}
-    posted = httpx.post(f"{url}gradio_api/call/retrieve", content='{"data": []}', headers=headers, timeout=30)
-    address = f"{url}gradio_api/call/retrieve/{posted.json()['event_id']}"
-    events = httpx.get(address, headers={"accept-encoding": "gzip"}, timeout=30)
+    posted = served.client.post(f"{served.url}gradio_api/call/retrieve", json={"data": []})
+    address = f"{served.url}gradio_api/call/retrieve/{posted.json()['event_id']}"
+    events = served.client.get(address, headers={"accept-encoding": "gzip"})
     assert events.headers["content-type"].startswith("text/event-stream")
     assert "content-encoding" not in events.headers
+
+
+@pytest.mark.parametrize("protocol", ["synvi-all", "synvi-indoor"])
+def test_scores_are_those_of_the_command(
+    served: Served, tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, protocol: str
+) -> None:
+    out, model = tmp_path / "scores.json", str(tiny_checkpoint / "mun-tiny")
+    words = ["evaluate", model, "--data", str(tiny_synvi), "--protocol", protocol, "--json", str(out), "--quiet"]
+    assert main(words) == 0
+    written = json.loads(out.read_text())
+    answer = completed(served, "evaluate", ["", "", protocol])
+    assert set(answer) == {*written, "checkpoint", "num_queries", "gallery_size"}
+    assert answer["checkpoint"] == "mun-tiny"
+    for name, value in written.items():
+        if name in ("mean", "sd"):
+            assert answer[name] == pytest.approx(value, abs=1e-6)
+        elif name == "per_trial":
+            assert len(answer[name]) == TRIALS
+            for one, other in zip(answer[name], value, strict=True):
+                assert one == pytest.approx(other, abs=1e-6)
+        else:
+            assert answer[name] == value, name
+
+
+@pytest.fixture(scope="module")
+def embeddings(
+    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, np.ndarray]:
+    """Rows in float64 as `python -m mun embed` wrote them, by the image's key."""
+    folder, rows = tmp_path_factory.mktemp("embed"), {}
+    for modality, cameras in (("visible", VISIBLE), ("infrared", INFRARED)):
+        places = [str(tiny_synvi / f"cam{camera}") for camera in cameras]
+        out = folder / f"{modality}.npz"
+        words = ["embed", str(tiny_checkpoint / "mun-tiny"), *places, "--modality", modality, "--out", str(out)]
+        assert main([*words, "--quiet"]) == 0
+        with np.load(out, allow_pickle=False) as arrays:
+            rows |= dict(zip(arrays["names"].tolist(), arrays["embeddings"].astype(np.float64), strict=True))
+    return {key: row / np.linalg.norm(row) for key, row in rows.items()}
+
+
+def test_fifty_rankings_are_those_of_numpy_on_written_embeddings(
+    served: Served, library: Library, embeddings: dict[str, np.ndarray]
+) -> None:
+    """Same images in the same order, same distances, same average precision."""
+    collection = library.collections["synvi"]
+    pairs = np.random.default_rng(5).permutation(TRIALS * len(collection.queries))[:50]
+    for trial, row in (divmod(pair, len(collection.queries)) for pair in pairs.tolist()):
+        query = collection.queries[row].key
+        kept = [one.key for one in collection.gallery("synvi-all", trial) if one.camid not in LEFT_OUT[int(query[3])]]
+        distances = [1.0 - float(embeddings[query] @ embeddings[key]) for key in kept]
+        order = sorted(range(len(kept)), key=lambda place: (distances[place], place))
+        hits = [kept[place].split("/")[1] == query.split("/")[1] for place in order]
+        precision = np.mean([sum(hits[: rank + 1]) / (rank + 1) for rank, hit in enumerate(hits) if hit])
+        answer = completed(served, "retrieve", ["", "", query, 100, "synvi-all", trial])
+        assert [result["image"] for result in answer["results"]] == [kept[place] for place in order][:100]
+        assert [result["match"] for result in answer["results"]] == hits[:100]
+        shown = [result["distance"] for result in answer["results"]]
+        np.testing.assert_allclose(shown, sorted(distances)[:100], atol=1e-5)
+        assert answer["gallery_size"] == len(kept)
+        assert answer["average_precision"] == pytest.approx(precision, abs=1e-9)
+        assert answer["first_hit"] == 1 + hits.index(True)

@@ -4,13 +4,13 @@ import json
 import pickle
 import shutil
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made import until
 
 from app.library import Library, open_library
 from app.library import library as library_module
@@ -31,13 +31,8 @@ from mun.structures import Modality, Sample
 
 def wait(library: Library, checkpoint: str, data: str) -> Progress:
     """Wait until the background work has ended, well or badly."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        preparation = library.prepare(checkpoint, data)
-        if preparation.ready or preparation.problem:
-            return preparation
-        time.sleep(0.02)
-    raise AssertionError("the preparation did not end")
+    until(lambda: library.prepare(checkpoint, data).ready or library.prepare(checkpoint, data).problem)
+    return library.prepare(checkpoint, data)
 
 
 def test_opens_what_the_folders_hold(library: Library) -> None:
@@ -189,9 +184,7 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(slow: t
     library.stop("mun-tiny", "synvi")
     assert library.prepare("mun-tiny", "synvi").stopped
     go.set()
-    deadline = time.monotonic() + 30
-    while library.background._stopping and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not library.background._stopping)
     stopped = library.prepare("mun-tiny", "synvi")
     assert stopped.stopped
     assert stopped.done < stopped.total
@@ -261,12 +254,13 @@ def root_of(library: Library) -> Path:
 def test_corrupted_images_are_embedded_after_the_clean_ones(tiny_synvi: Path, tiny_checkpoint: Path) -> None:
     library, corruption = open_library(tiny_synvi, tiny_checkpoint), Corruption("snow", 2)
     seen = []
-    deadline = time.monotonic() + 60
-    while not seen or not seen[-1].ready:
-        assert time.monotonic() < deadline
+
+    def ready() -> bool:
         seen.append(library.prepare("mun-tiny", "synvi", corruption=corruption))
         assert not library.ready("mun-tiny", "synvi", corruption) or library.ready("mun-tiny", "synvi")
-        time.sleep(0.01)
+        return seen[-1].ready
+
+    until(ready)
     assert (seen[0].words, seen[0].total) == ("every image", 72)
     assert seen[-1].total == 48
     assert "snow, severity 2, seed 0" in seen[-1].words
@@ -285,9 +279,7 @@ def test_corrupted_images_can_be_stopped(
     library.prepare("mun-tiny", "synvi", corruption=corruption)
     library.stop("mun-tiny", "synvi", corruption)
     go.set()
-    deadline = time.monotonic() + 30
-    while library.background._stopping and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not library.background._stopping)
     stopped = library.prepare("mun-tiny", "synvi", corruption=corruption)
     assert stopped.stopped
     assert stopped.done < stopped.total

@@ -1,24 +1,34 @@
+"""The app starts, answers where a Space would run it, and ends: one line for bad input, nothing half-written."""
+
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import httpx
+import psutil
 import pytest
+from made import until
 from serving import no_training
 
 from app import build_demo, start
 from app.library import Library
+from app.train.record import read_records
 from benchmarks.load.choices import Choices
 from benchmarks.load.crowd import SMALLEST
 from benchmarks.load.page import PageError, call, new_client
 from benchmarks.load.server import running
+from benchmarks.load.server import start as start_server
 from benchmarks.load.table import Log
 from benchmarks.load.visitor import Visitor
 
@@ -133,3 +143,41 @@ async def visit_space(url: str, choices: Choices) -> tuple[set[str], Log, dict[s
             await call(client, url, "train_start", [{"preset": "ten"}])
         await call(client, url, "train_stop", [started["run"], started["token"]])
     return seen, log, started, str(refused.value)
+
+
+VISITORS = 10
+
+
+def ask(url: str, number: int) -> str:
+    """Ask for a layout and wait for it; an end of the connection is an answer, too."""
+    data = ["", "", "tsne", "embedding", 3, "", 2, True, "matched", False, 5, 5, 0.1, "cosine", number]
+    try:
+        event = httpx.post(
+            f"{url}gradio_api/call/project", json={"data": data}, headers={"x-forwarded-for": f"10.0.0.{number}"}
+        )
+        return httpx.get(f"{url}gradio_api/call/project/{event.json()['event_id']}", timeout=60).text
+    except httpx.HTTPError as error:
+        return type(error).__name__
+
+
+@pytest.mark.slow
+def test_the_owner_ends_the_app_while_ten_wait(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    flags = ["--data", str(tiny_synvi), "--checkpoints", str(tiny_checkpoint)]
+    variables = {"OMP_NUM_THREADS": "1", "MUN_TRAIN": "on"}
+    with start_server(tmp_path, flags, variables) as server, ThreadPoolExecutor(10) as pool:
+        httpx.post(f"{server.url}gradio_api/call/train_start", json={"data": [{**SMALLEST, "minutes": 5}]}, timeout=60)
+        until(lambda: (tmp_path / "runs").is_dir() and read_records(tmp_path / "runs"))
+        runs = read_records(tmp_path / "runs")
+        waiting = [pool.submit(ask, server.url, number) for number in range(VISITORS)]
+        time.sleep(1)
+        os.kill(server.pid, signal.SIGTERM)
+        psutil.Process(server.pid).wait(60)
+        assert all(one.result() for one in waiting)
+    log = (tmp_path / "log").read_text()
+    assert log.count("app: ended; a run that was training has saved its state") == 1
+    assert "Traceback" not in log
+    with start_server(tmp_path, flags, variables) as server:
+        said = httpx.post(f"{server.url}gradio_api/call/train_status", json={"data": [runs[0].run]}, timeout=60).json()
+        text = httpx.get(f"{server.url}gradio_api/call/train_status/{said['event_id']}", timeout=60).text
+        assert "event: complete" in text
+        assert not list((tmp_path / "runs").glob("*.tmp"))

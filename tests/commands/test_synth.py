@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from made import flags
+from made import flags, until
 from PIL import Image
 
 from mun.__main__ import main
@@ -182,11 +181,9 @@ def test_an_interruption_leaves_neither_files_nor_processes(kind: signal.Signals
     child = subprocess.Popen(
         words, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_interrupts
     )
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.rglob("*.jpg")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(child.pid, kind)
     try:
+        until(lambda: list(tmp_path.rglob("*.jpg")), 120)
+        os.kill(child.pid, kind)
         _, errors = child.communicate(timeout=60)
     finally:
         child.kill()  # nothing where it has ended already
@@ -194,10 +191,7 @@ def test_an_interruption_leaves_neither_files_nor_processes(kind: signal.Signals
     assert errors.splitlines()[-1].endswith("mun: stopped")
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())
-    deadline = time.monotonic() + 30
-    while alive_in_group(child.pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not alive_in_group(child.pid)
+    until(lambda: not alive_in_group(child.pid))
 
 
 def test_a_sheet_shows_the_images_of_its_level() -> None:

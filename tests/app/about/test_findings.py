@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pages import shown
 
 from app.about import findings, tab
 from app.about.figure import draw_forest, plots_of
@@ -53,8 +54,7 @@ def at(library: Library, monkeypatch: pytest.MonkeyPatch) -> Any:
     def draw(folder: Path, *, later: bool = True, **values: object) -> str:
         monkeypatch.setattr(tab, "FOLDER", folder)
         request = Look.read({"section": "findings", **values}, library)
-        body = answer(library, request, Press(do="again" if later else "")).pieces["about-body"]
-        return body if isinstance(body, str) else body.draw()
+        return shown(answer(library, request, Press(do="again" if later else "")), "about-body")
 
     return draw
 

@@ -6,22 +6,24 @@ import json
 import re
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pages import pressed, shown
 
 from app.analysis import compute, export
 from app.analysis import view as view_module
 from app.analysis.compute import analysis, answer
 from app.analysis.export import MENUS, Options, write
-from app.analysis.request import PARTS, Analyse, View
+from app.analysis.request import Analyse, View
 from app.analysis.tab import answer as press_answer
 from app.analysis.view import hovered
 from app.library import Library, open_library
 from app.library.collection import Terms
-from app.shared.tab import Answer, Piece, Press
+from app.shared.tab import Press
 from mun.analysis.curves import KNOBS, Curve
 
 
@@ -37,18 +39,7 @@ def view(library: Library, **changes: Any) -> View:
     return View.read({"compare": "other-tiny", **changes}, library)
 
 
-def drawn(library: Library, request: View, **press: Any) -> Answer:
-    """Press, then wait as the page does."""
-    answered, deadline = press_answer(library, request, Press(**press)), time.monotonic() + 120
-    while answered.again and time.monotonic() < deadline:
-        time.sleep(0.02)
-        answered = press_answer(library, request, Press(do="again"))
-    return answered
-
-
-def shown(answered: Answer, name: str) -> str:
-    piece = answered.pieces[name]
-    return piece.draw() if isinstance(piece, Piece) else piece
+drawn = partial(pressed, press_answer)
 
 
 def test_analyse_says_what_evaluate_says(two: Library) -> None:
@@ -61,20 +52,6 @@ def test_analyse_says_what_evaluate_says(two: Library) -> None:
         assert own["rank1"][name]["mean"] == pytest.approx(mean["rank1"], abs=1e-12)
     assert {one["axis"] for one in record["slices"]} >= {"cameras", "bag", "yaw difference"}
     json.dumps(record, allow_nan=False)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"compare": "nobody"}, "expected compare to be one of"),
-        ({"protocol": "mine"}, "expected protocol to be one of"),
-        ({"checkpoint": "gone"}, "expected checkpoint to be one of"),
-        ({"seed": 3}, "expected the names checkpoint, data, protocol, compare"),
-    ],
-)
-def test_bad_requests_are_one_sentence(two: Library, changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        Analyse.read(changes, two)
 
 
 def test_one_person_and_nothing_to_slice_by(tiny_checkpoint: Path, make_sysu: Any) -> None:
@@ -288,10 +265,3 @@ def test_many_queries_are_thinned_out(two: Library, monkeypatch: pytest.MonkeyPa
     rows = view_module.drawn_rows(made)
     assert (len(rows), rows[0], rows[-1]) == (10, 0, 23)
     assert "14 more queries are not drawn" in view_module.picture_of(two, view(two), made)
-
-
-def test_a_link_leads_back_to_the_same_view(two: Library) -> None:
-    for part in PARTS:
-        request = view(two, part=part.value, pair=1, corruption="fog", knob="noise")
-        again, wrong = View.repair(View.of_address(request.link(two, "analysis")), two)
-        assert (again, wrong) == (request, {})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broken_images import broken_images, whole_image
+from hostile_images import broken_images, whole_image
 
 from app.auxiliary import generator
 from app.auxiliary.compare import Look
@@ -109,16 +109,12 @@ def test_the_tab_opens_with_a_pair_and_each_view_has_its_link(page: Page) -> Non
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("mixup=much", "expected mixup to be a number from 0 to 1, got 'much'"),
         ("person=1e9", "expected person to be a whole number"),
         ("person=99", "expected person to be one of 0, 13"),
         ("visible=cam1/0014/0001.jpg&infrared=cam3/0015/0001.jpg", "got person 14 and person 15"),
         ("visible=cam3/0014/0001.jpg", "expected visible to be the key of a visible image"),
         ("infrared=../../etc/passwd", "expected infrared to be the key of an infrared image"),
         ("step=77", "expected step to be one that mun-tiny keeps"),
-        ("share=3", "expected share to be a number from 0 to 1"),
-        ("compare=me", "expected compare to be one of"),
-        ("checkpoint=<script>", "expected checkpoint to be one of"),
     ],
 )
 def test_a_link_that_makes_no_sense_opens_what_is_right_and_says_so(library: Library, address: str, words: str) -> None:

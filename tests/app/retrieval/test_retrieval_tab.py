@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import shown as piece
 
 from app.library import Library, open_library
 from app.library.background import Progress
@@ -28,11 +29,6 @@ def press(library: Library, values: dict[str, Any] | None = None, **said: Any) -
     """Answer a press as the page does."""
     request, _ = Browse.repair(values or {}, library)
     return answer(library, request, Press(values=values or {}, **said))
-
-
-def piece(answered: Answer, name: str) -> str:
-    drawn = answered.pieces[name]
-    return drawn.draw() if isinstance(drawn, Piece) else drawn
 
 
 def test_the_first_view_ranks_a_middling_query(ready: Library) -> None:

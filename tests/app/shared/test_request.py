@@ -1,8 +1,11 @@
-"""One declaration makes the control, the link, the HTTP parameter with its text, and the refusal."""
+"""One declaration makes control, link, HTTP parameter and refusal; what a press says; CSV text that is no formula."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import gradio as gr
@@ -10,7 +13,9 @@ import httpx
 import pytest
 
 from app.library import Library
+from app.library.guests import Guests
 from app.shared.api import expose, sentence
+from app.shared.export import csv_text
 from app.shared.html import chips, form
 from app.shared.request import (
     Checkpoint,
@@ -25,6 +30,7 @@ from app.shared.request import (
     option,
     some_of,
 )
+from app.shared.tab import LOCAL, Piece, Press, changes
 
 
 class Before(Request):
@@ -184,3 +190,115 @@ def test_what_is_written_is_escaped(library: Library) -> None:
     request = Everything.read({"words": '"><img src=x onerror=alert(1)>'}, library)
     assert "<img" not in form("tab", request, library, {"": ("words",)})
     assert compile(request.call(library, "name", "http://here"), "call", "exec")
+
+
+def heard(said: object, visitor: str = "") -> Press:
+    return Press.of(SimpleNamespace(_data=said), Guests(), visitor)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        [],
+        "text",
+        3,
+        {},
+        {"values": 3, "address": [], "do": {}, "changed": "top_k", "chosen": None, "drawn": [1], "detail": 7},
+        {"turn": True, "url": "javascript:alert(1)"},
+        {"turn": -1, "url": "http://x/\n<b>"},
+        {"turn": 10**40, "url": "http://" + "x" * 300},
+    ],
+)
+def test_nonsense_says_nothing(said: Any) -> None:
+    press = heard(said)
+    assert press.url == LOCAL
+    assert (dict(press.values), press.address, press.do, press.changed, press.chosen) == ({}, "", "", (), "")
+    assert press.turn in (0, 1)
+
+
+def test_what_the_page_says_is_read() -> None:
+    press = heard(
+        {
+            "values": {"compare": ["a", "b"], "top_k": 3},
+            "address": "?tab=retrieval",
+            "do": "random",
+            "changed": ["top_k", "query"],
+            "chosen": "cam1/0001/0001.jpg",
+            "drawn": {"settings": "abc"},
+            "detail": {"page": 2},
+            "url": "https://somebody-mun.hf.space/",
+            "turn": 7,
+        },
+        "session",
+    )
+    assert press.values == {"compare": ["a", "b"], "top_k": 3}
+    assert (press.address, press.do, press.changed) == ("?tab=retrieval", "random", ("top_k", "query"))
+    assert (press.chosen, press.drawn, press.detail) == ("cam1/0001/0001.jpg", {"settings": "abc"}, {"page": 2})
+    assert (press.url, press.turn, press.visitor) == ("https://somebody-mun.hf.space/", 7, "session")
+
+
+def test_a_piece_is_drawn_only_where_it_shows_something_else() -> None:
+    piece = Piece(("a", 1), lambda: "drawn")
+    assert changes({"name": piece, "plain": "words"}, {"plain": ""}) == (
+        {"name": "drawn", "plain": "words"},
+        {"name": piece.digest, "plain": ""},
+    )
+    assert changes({"name": piece}, {"name": piece.digest}) == ({}, {"name": piece.digest})
+    assert changes({"name": piece}, {"name": Piece(("a", 2), str).digest})[0] == {"name": "drawn"}
+
+
+def test_what_is_too_long_is_not_said() -> None:
+    said = {"address": "?" + "x" * 10_000, "values": {str(number): 1 for number in range(500)}, "do": "random"}
+    press = heard({**said, "tokens": {"x": "y" * 101}, "__dataclass_self__": 1, "visitor": "another"}, "me")
+    assert (press.address, press.values, press.tokens) == ("", {}, {})
+    assert (press.do, press.visitor) == ("random", "me")
+
+
+def read(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def test_values_come_back() -> None:
+    text = csv_text(["rank", "image", "distance"], [[1, 'cam1/0001/"a", b.jpg', 0.25], [2, "Grüße\nzwei Zeilen", None]])
+    assert read(text) == [
+        ["rank", "image", "distance"],
+        ["1", 'cam1/0001/"a", b.jpg', "0.25"],
+        ["2", "Grüße\nzwei Zeilen", ""],
+    ]
+    assert text.startswith("rank,image,distance\r\n")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        " =1",
+        "\x00=1",
+        "\ufeff=1",
+        '=HYPERLINK("http://x","y")',
+    ],
+)
+def test_a_formula_becomes_text(cell: str) -> None:
+    for shown in (read(csv_text([cell], []))[0][0], read(csv_text(["a"], [[cell]]))[1][0]):
+        assert shown.startswith("'")
+        assert shown[1:] == cell.replace("\x00", "")
+
+
+def test_numbers_stay_numbers() -> None:
+    assert read(csv_text(["a", "b", "c"], [[-1, -0.5, True]]))[1] == ["-1", "-0.5", "True"]
+
+
+def test_text_that_only_holds_a_sign_is_left_alone() -> None:
+    assert read(csv_text(["a"], [["mun-resnet18=w0.5"]]))[1] == ["mun-resnet18=w0.5"]
+
+
+def test_a_row_of_another_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected 2 values in row 2, got 1"):
+        csv_text(["a", "b"], [[1, 2], [1]])

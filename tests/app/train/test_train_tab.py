@@ -1,4 +1,4 @@
-"""Start, watch, stop, resume, delete and download runs: bounds, caps, owners; the model joins the checkpoints."""
+"""Start, watch, stop, resume, delete and download runs, on the page and over HTTP; the model joins the checkpoints."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pages import shown as html
+from serving import Served, serve
 from training_runs import recipe_for, until
 
 from app.library import Library, open_library
 from app.retrieval.rank import Retrieve
-from app.shared.tab import Answer, Piece, Press
+from app.shared.tab import Answer, Press
 from app.train import request, tab
 from app.train.chunk import settings_of, write_png
 from app.train.host import read_limits
@@ -33,6 +35,7 @@ from mun.files import write_json
 from mun.models.network import Network
 
 ON, TINY = read_limits({}), read_limits({"SPACE_ID": "a/b"})
+
 SMALL = {
     "data": "synvi", "width": 0.125, "height": 32, "image_width": 32, "epochs": 2, "ids_per_batch": 4,
     "instances_per_id": 2, "device": "cpu",
@@ -67,11 +70,6 @@ class Training:
         shown = tab.answer(self.queue, self.library, asked, Press(do="compare", detail={"run": run})).request
         assert isinstance(shown, Watch)
         return shown
-
-
-def html(answer: Answer, name: str) -> str:
-    piece = answer.pieces[name]
-    return piece.draw() if isinstance(piece, Piece) else piece
 
 
 @pytest.fixture
@@ -280,21 +278,11 @@ def test_rendered_data_are_part_of_the_command(library: Library, tmp_path: Path)
     [
         ([], "the run as an object"),
         ({"prset": "taste"}, "the names preset, "),
-        ({"preset": "no"}, "preset to be one of taste, ten, gpu"),
-        ({"data": "/etc"}, "data to be one of render, synvi"),
-        *(({name: "none at all"}, f"{name} to be one of ") for name in ("level", "auxiliary", "backbone")),
-        *(({"width": value}, "width to be a number") for value in (float("nan"), "1", True)),
-        *(
-            ({name: value}, f"{name} to be a whole number")
-            for name, value in (("height", 31), ("image_width", 10**30), ("epochs", 1.5), ("seed", -1))
-        ),
         ({"epochs": 3, "minutes": 1}, "either a time budget in minutes or a number of epochs"),
         ({"minutes": 0}, "either a time budget"),
         ({"minutes": 1441}, "minutes to be a number from 0 to 1440, got 1441"),
-        ({"lr": -1}, "lr to be a number"),
         ({"ids_per_batch": 32}, "at most 24 people per batch"),
         ({"ids_per_batch": 64, "instances_per_id": 16, "train_ids": 64, "images": 50, "val_ids": 1000}, "at most 6000"),
-        ({"device": "tpu"}, "device to be one of auto, cpu, cuda"),
     ],
 )
 def test_what_cannot_be_is_refused(training: Training, values, words) -> None:
@@ -360,3 +348,42 @@ def test_a_record_survives_json(waiting: Training, tiny_synvi: Path) -> None:
     path.write_text(path.read_text().replace('"format": 1', '"format": 2', 1))
     with pytest.raises(ValueError, match="expected a job of format 1"):
         read_record(path.parent)
+
+
+STARTS = 3
+
+
+@pytest.fixture
+def served(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatch) -> Iterator[Served]:
+    """An app whose runs wait for ever."""
+    monkeypatch.setattr(Queue, "_wake", lambda self: None)
+    queue = Queue(tmp_path / "runs", replace(read_limits({}), starts=STARTS))
+    with serve(open_library(tiny_synvi, tiny_checkpoint), tmp_path / "gradio", queue) as running:
+        yield running
+    queue.close()
+
+
+def test_runs_and_the_limit_on_starts_over_http(served: Served) -> None:
+    (started,) = served.call("train_start", [{"preset": "taste", "epochs": 2}]).value
+    assert list(started) == ["run", "token", "state", "place"]
+    assert (started["state"], started["place"]) == ("queued", 1)
+    (listed,) = served.call("train_status", [""]).value
+    assert {name: listed[name] for name in ("mode", "minutes", "images")} == {
+        "mode": "on", "minutes": 1440.0, "images": 60000
+    }  # fmt: skip
+    assert listed["runs"] == [
+        {"run": started["run"], "state": "queued", "place": 1, "auxiliary": "mun", "mean_ap": None}
+    ]
+    (status,) = served.call("train_status", [started["run"]]).value
+    assert (status["settings"]["epochs"], status["settings"]["minutes"], status["command"]) == (2, 0, [])
+    assert "expected the token" in served.call("train_stop", [started["run"], "other"]).words
+    (stopped,) = served.call("train_stop", [started["run"], started["token"]]).value
+    assert stopped == {**status, "state": "stopped", "place": 0, "resumable": True}
+    assert "it may have been deleted" in served.call("train_status", ["run-gone"]).words
+
+    for _ in range(STARTS - 1):  # calls of one address count together, however they call themselves
+        (started,) = served.call("train_start", [None]).value
+        served.call("train_stop", [started["run"], started["token"]])
+    refused = served.call("train_start", [{}])
+    assert refused.event == "error"
+    assert refused.words.startswith(f"you have started {STARTS} runs within ten minutes")

@@ -1,0 +1,85 @@
+"""Every field of every request refuses what is not of its type, bounds and offers; every address leads back."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+
+import app.about.tab as about
+import app.analysis.request as analysis
+import app.auxiliary.compare as auxiliary
+import app.embeddings.request as embeddings
+import app.explain.tab as explain
+import app.retrieval.browse as retrieval
+import app.train.request as train
+from app.library import Library, open_library
+from app.retrieval.own import RetrieveImage
+from app.shared.request import Request, bounds, is_file
+
+PAGES: dict[str, type[Request]] = {
+    "retrieval": retrieval.Browse,
+    "embeddings": embeddings.View,
+    "auxiliary": auxiliary.Look,
+    "explain": explain.Shown,
+    "analysis": analysis.View,
+    "train": train.Watch,
+    "about": about.Look,
+}
+KINDS = [*PAGES.values(), RetrieveImage, train.Stop, train.Look]
+FIELDS = [(kind, name) for kind in KINDS for name in kind.model_fields]
+NAN, INFINITE, HUGE = math.nan, math.inf, 10**30
+WRONG = {
+    int: (True, 2.5, NAN, INFINITE, "3", None, HUGE, [1]),
+    float: (True, NAN, INFINITE, "x", None, {"a": 1}),
+    bool: (1, "yes", None),
+    str: (5, None, True, ["a"], NAN),
+}
+
+
+@pytest.fixture(scope="module")
+def two(tiny_synvi, two_checkpoints) -> Library:
+    return open_library(tiny_synvi, two_checkpoints)
+
+
+def usual(kind: type[Request], library: Library) -> dict[str, Any]:
+    return kind.repair({}, library)[0].model_dump()
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda value: getattr(value, "__module__", value))
+def test_a_value_that_is_not_of_the_field_is_refused_in_one_sentence(kind: type[Request], name: str, two) -> None:
+    field = kind.model_fields[name]
+    wrong: list[Any] = [*WRONG.get(field.annotation, (3, None, {"a": 1}))]
+    low, high = bounds(field)
+    wrong += [bound + step for bound, step in ((low, -1), (high, 1)) if bound is not None]
+    if field.annotation is str and not is_file(field):
+        wrong += ["x" * 201, *(["nobody"] if kind.choices(name, two, usual(kind, two)) else [])]
+    for value in wrong:
+        with pytest.raises(ValueError, match=f"^expected {name} to ") as refused:
+            kind.read({name: value}, two)
+        assert "\n" not in str(refused.value)
+        assert len(str(refused.value)) < 300
+        assert name in kind.repair({name: value}, two)[1]
+
+
+@pytest.mark.parametrize("tab", sorted(PAGES.keys() - {"embeddings", "train"}))  # which fill in what was not asked
+def test_an_address_leads_back_to_what_it_was_written_for(tab: str, two: Library) -> None:
+    kind, draw = PAGES[tab], random.Random(tab)
+    for _ in range(40):
+        values = usual(kind, two)
+        for name in draw.sample(list(values), draw.randint(1, len(values))):
+            field = kind.model_fields[name]
+            low, high = bounds(field)
+            if field.annotation is bool:
+                values[name] = draw.random() < 0.5
+            elif low is not None:
+                most = low + 30 if high is None else min(high, low + 30)
+                values[name] = field.annotation(round(draw.uniform(low, most), 3))
+            elif offered := [choice.value for choice in kind.choices(name, two, values)]:
+                values[name] = draw.choice(offered) if field.annotation is str else (draw.choice(offered),)
+        request, _ = kind.repair(values, two)
+        link = request.link(two, tab)
+        again, wrong = kind.repair(kind.of_address(link), two)
+        assert (again.link(two, tab), wrong) == (link, {})
