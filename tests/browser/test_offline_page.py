@@ -1,11 +1,17 @@
-"""The page with the network cut: it works, asks nobody else, and no request of it fails."""
+"""The page as a whole: with the network cut, with hostile names, and by axe, which finds no serious violation."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from serving import Served, serious, serve
+
+from app.library import Library, open_library
 
 pytestmark = pytest.mark.browser
 
@@ -45,21 +51,19 @@ def test_names_do_not_resolve_in_this_browser(chromium: Any, app_url: str) -> No
         page.close()
 
 
-def test_the_page_works_alone(watched: Any, app_url: str) -> None:
+def test_the_page_and_every_tab_work_alone(watched: Any, app_url: str) -> None:
     watched.goto(app_url)
     watched.wait_for_selector('.mun-results[data-state="ready"]')
+    linked = watched.evaluate(
+        "() => [...document.querySelectorAll('link[href], script[src], img[src], iframe[src]')]"
+        ".map(one => one.href || one.src)"
+    )
+    assert {urlsplit(url).hostname for url in linked if urlsplit(url).scheme in WEB} == {"127.0.0.1"}
     keys = watched.locator("button[data-query]").evaluate_all("all => all.map(one => one.dataset.query)")
     watched.locator(f'button[data-query="{keys[4]}"]').first.click()
     watched.wait_for_selector(f'.mun-results[data-state="ready"][data-query="{keys[4]}"]')
     images = "all => all.every(one => one.complete && one.naturalHeight > 0)"
     assert watched.locator(".ranked-card img").evaluate_all(images)
-    assert hosts(watched) == {"127.0.0.1"}
-    assert not ended_by_the_page(watched.failed)
-
-
-def test_every_tab_opens_alone(watched: Any, app_url: str) -> None:
-    watched.goto(app_url)
-    watched.wait_for_selector('.mun-results[data-state="ready"]')
     tabs = watched.get_by_role("tab")
     for number in range(tabs.count()):
         tabs.nth(number).click()
@@ -72,25 +76,7 @@ def test_every_tab_opens_alone(watched: Any, app_url: str) -> None:
     assert not ended_by_the_page(watched.failed)
 
 
-def ended_by_the_page(failed: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Leave out streams of events that Gradio's script closes itself once it has its answer."""
-    return [
-        (url, why) for url, why in failed if not (why == "net::ERR_ABORTED" and "/gradio_api/" in url and "data" in url)
-    ]
-
-
-def test_fonts_and_styles_are_the_apps_own(watched: Any, app_url: str) -> None:
-    watched.goto(app_url)
-    watched.wait_for_selector('.mun-results[data-state="ready"]')
-    linked = watched.evaluate(
-        "() => [...document.querySelectorAll('link[href], script[src], img[src], iframe[src]')]"
-        ".map(one => one.href || one.src)"
-    )
-    outside = [url for url in linked if urlsplit(url).scheme in WEB and urlsplit(url).hostname != "127.0.0.1"]
-    assert not outside
-
-
-def test_the_policy_of_the_page_holds_and_lets_it_work(watched: Any, app_url: str) -> None:
+def test_the_policy_of_the_page_holds(watched: Any, app_url: str) -> None:
     """It names no other site: what a hostile name could load or send somewhere, the browser refuses."""
     watched.goto(app_url)
     watched.wait_for_selector('.mun-results[data-state="ready"]')
@@ -109,3 +95,91 @@ def test_the_policy_of_the_page_holds_and_lets_it_work(watched: Any, app_url: st
         })"""
     )
     assert refused == ["connect-src", "frame-src", "img-src", "script-src-elem"]
+
+
+def ended_by_the_page(failed: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Leave out streams of events that Gradio's script closes itself once it has its answer."""
+    return [
+        (url, why) for url, why in failed if not (why == "net::ERR_ABORTED" and "/gradio_api/" in url and "data" in url)
+    ]
+
+
+Visit = Callable[..., Any]
+
+# What our templates draw. The rest of the tab is Gradio's: tabs, menus, sliders, checkboxes, accordion, buttons.
+OURS = ("#header", ".mun-tip", "#query-browser", "#ranking", "#scores", ".mun-take-note")
+
+
+@pytest.mark.parametrize(
+    "address", ["", "?compare=other-tiny&left_out=1&query=cam3/0013/0001.jpg", "?direction=v2i&rerank=1", "?trial=99"]
+)
+def test_our_markup_has_no_serious_violation(visit: Visit, address: str) -> None:
+    page = visit(address=address).page
+    page.wait_for_selector('.mun-scores[data-state="ready"]')
+    assert not serious(page, OURS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_train_tab_has_none_either(visit: Visit, scheme: str) -> None:
+    page = visit(address="?tab=train", color_scheme=scheme).page
+    page.wait_for_selector("[data-do=start]")
+    page.wait_for_selector(".mun-train-runs")
+    assert not serious(page, ("#train-page", "#train-head"))
+
+
+CHECKPOINT = "<img src=x onerror=alert(1)>"
+
+FOLDER = '"><script>alert(2)<'
+
+IMAGE = "<img src=x onerror=alert(3)>.jpg"
+
+
+@pytest.fixture(scope="module")
+def hostile(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A library whose folders and queries have such names; one checkpoint is broken and says so."""
+    root = tmp_path_factory.mktemp("hostile")
+    data = Path(shutil.copytree(tiny_synvi, root / FOLDER))
+    for camera in (3, 6):
+        for folder in (data / f"cam{camera}").iterdir():
+            (folder / "0001.jpg").rename(folder / IMAGE)
+    shutil.copytree(tiny_checkpoint / "mun-tiny", root / "models" / CHECKPOINT)
+    shutil.copytree(tiny_checkpoint / "mun-tiny", root / "models" / "<b onclick=alert(4)>broken")
+    (root / "models" / "<b onclick=alert(4)>broken" / "card.json").write_text('{"format": "<img src=y>"}')
+    return open_library(data, root / "models")
+
+
+@pytest.fixture(scope="module")
+def served(hostile: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serve(hostile, tmp_path_factory.mktemp("gradio")) as running:
+        yield running
+
+
+def test_names_are_shown_as_text(chromium: Any, served: Served) -> None:
+    context = chromium.new_context(viewport={"width": 1400, "height": 900})
+    page, alerts, errors = context.new_page(), [], []
+    page.set_default_timeout(60_000)
+    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    try:
+        page.goto(served.url)
+        page.wait_for_selector('.mun-results[data-state="ready"]')
+        keys = page.locator("button[data-query]").evaluate_all("all => all.map(one => one.dataset.query)")
+        bad = next(key for key in keys if key.endswith(IMAGE))
+        page.locator(f"button[data-query='{bad}']").first.click()
+        page.wait_for_selector(f".mun-results[data-state='ready'][data-query='{bad}']")
+        assert CHECKPOINT in page.get_by_role("combobox", name="Checkpoint").first.inner_text()
+        assert page.locator("img[src='x'], img[src='y'], [onerror], b[onclick]").count() == 0
+        assert not alerts
+        assert not errors
+    finally:
+        context.close()
+
+
+def test_errors_that_repeat_a_name_are_text(served: Served) -> None:
+    outcome = served.call("retrieve", ["<img src=x onerror=alert(5)>"])
+    assert outcome.event == "error"
+    assert "got '<img src=x onerror=alert(5)>'" in outcome.words
+    listed = served.call("status", []).value[0]["checkpoints"]
+    broken = next(entry for entry in listed if not entry["usable"])
+    assert "of format 1" in broken["reason"]
+    assert "/" not in broken["reason"].replace("card.json", "").replace("<b onclick=alert(4)>broken/", "")

@@ -1,3 +1,5 @@
+"""The Retrieval tab in a browser: queries, settings, two checkpoints, corruptions, images of one's own, files, keys."""
+
 from __future__ import annotations
 
 import csv
@@ -9,10 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from PIL import Image
+from serving import turn_scheme
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Any]
+
 READY = '.mun-results[data-state="ready"]'
 
 
@@ -65,7 +69,7 @@ def link_of(page: Any) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
 
 
-def test_a_click_on_a_query_ranks_the_gallery_for_it(visit: Visit) -> None:
+def test_a_click_on_a_query_ranks_the_gallery_for_it_and_the_last_of_three_quick_ones_counts(visit: Visit) -> None:
     page = visit().page
     keys = query_keys(page)
     assert len(keys) == 24
@@ -77,33 +81,35 @@ def test_a_click_on_a_query_ranks_the_gallery_for_it(visit: Visit) -> None:
     for card in cards.all():
         expected = "✓ match" if card.get_attribute("data-match") == "true" else "✗ other"
         assert expected in card.inner_text()
-    assert page.locator('button[aria-pressed="true"]').evaluate_all("all => all.map(one => one.dataset.query)") == [
-        keys[5]
-    ]
+    chosen = page.locator('button[aria-pressed="true"]').evaluate_all("all => all.map(one => one.dataset.query)")
+    assert chosen == [keys[5]]
     assert cards.first.locator("img").evaluate("image => image.naturalHeight") > 0
-
-
-def test_the_last_of_three_quick_presses_counts(visit: Visit) -> None:
-    page = visit().page
-    keys = query_keys(page)
     presses = [page.locator(f'button[data-query="{key}"]').element_handle() for key in (keys[3], keys[9], keys[14])]
     page.evaluate("buttons => buttons.forEach((button) => button.click())", presses)
     ranked_for(page, keys[14])
 
 
-def test_hardest_first_puts_the_lowest_average_precision_first(visit: Visit) -> None:
+def test_the_list_is_ordered_and_filtered(visit: Visit) -> None:
     page = visit().page
     choose(page, "Order", "hardest first")
     page.wait_for_selector(".mun-query-ap")
-    precisions = [
-        float(value)
-        for value in page.locator("button[data-query]").evaluate_all("all => all.map(one => one.dataset.ap)")
-    ]
+    listed = page.locator("button[data-query]").evaluate_all("all => all.map(one => one.dataset.ap)")
+    precisions = [float(value) for value in listed]
     assert len(precisions) == 24
     assert precisions == sorted(precisions)
     page.locator("button[data-query]").first.click()
     ranked_for(page, query_keys(page)[0])
     assert page.locator('[data-value="ap"]').inner_text() == f"AP {100 * precisions[0]:.1f} %"
+    choose(page, "Camera", "6")
+    page.wait_for_selector(f'{READY}[data-query^="cam6/"]')
+    page.wait_for_selector('button[aria-pressed="true"][data-query^="cam6/"]')
+    # Ranking and browser arrive one after the other; what stays is what counts.
+    page.wait_for_function(
+        "[...document.querySelectorAll('button[data-query]')].every(one => one.dataset.query.startsWith('cam6/'))"
+    )
+    assert query_keys(page)
+    page.locator("#random-query").click()
+    page.wait_for_selector('button[aria-pressed="true"][data-query^="cam6/"]')
 
 
 def test_a_click_on_a_result_searches_the_other_way_and_back_goes_back(visit: Visit) -> None:
@@ -161,11 +167,11 @@ def test_the_checkpoint_of_the_header_is_that_of_the_ranking(visit: Visit) -> No
     assert link_of(page)["checkpoint"] == "other-tiny"
 
 
-def test_images_left_out_are_shown_grey_on_demand(visit: Visit) -> None:
+def test_images_left_out_re_ranking_and_multi_shot_are_shown_on_demand(visit: Visit) -> None:
     page = visit().page
     choose(page, "Camera", "3")
     page.wait_for_selector(f'{READY}[data-query^="cam3/"]')
-    assert page.locator(".left-out-card").count() == 0
+    assert page.locator(".left-out-card, [data-term=rerank]").count() == 0
     number(page, "Top k", "10")
     settings(page).get_by_label("Show images left out by the protocol").check()
     page.wait_for_selector(".left-out-card")
@@ -174,11 +180,6 @@ def test_images_left_out_are_shown_grey_on_demand(visit: Visit) -> None:
         assert "left out" in card.inner_text()
         assert card.get_attribute("data-image").startswith("cam2/")
         assert card.get_attribute("data-rank") is None
-
-
-def test_re_ranking_and_multi_shot_are_said_on_screen(visit: Visit) -> None:
-    page = visit().page
-    assert page.locator('[data-term="rerank"]').count() == 0
     settings(page).get_by_label("Re-rank by k-reciprocal neighbours").check()
     page.wait_for_selector('[data-term="rerank"]')
     choose(page, "Gallery images per person and camera", "2 (multi-shot)")
@@ -273,51 +274,18 @@ def test_everything_can_be_done_with_the_keyboard_alone(visit: Visit) -> None:
     assert page.evaluate("document.querySelector('#drawer').inert")
 
 
-def test_a_filter_offers_only_its_queries(visit: Visit) -> None:
-    page = visit().page
-    choose(page, "Camera", "6")
-    page.wait_for_selector(f'{READY}[data-query^="cam6/"]')
-    page.wait_for_selector('button[aria-pressed="true"][data-query^="cam6/"]')
-    # Ranking and browser arrive one after the other; what stays is what counts.
-    page.wait_for_function(
-        "[...document.querySelectorAll('button[data-query]')].every(one => one.dataset.query.startsWith('cam6/'))"
-    )
-    assert query_keys(page)
-    page.locator("#random-query").click()
-    page.wait_for_selector('button[aria-pressed="true"][data-query^="cam6/"]')
-
-
-def test_the_whole_sets_scores_are_shown_and_called_synthetic(visit: Visit) -> None:
-    page = visit().page
+def test_a_wide_page_shows_the_whole_sets_scores_and_turns_dark(visit: Visit) -> None:
+    page = visit(width=1440, height=900).page
     page.wait_for_selector('.mun-scores[data-state="ready"]')
+    box = page.locator(".ranked-card").first.bounding_box()
+    assert box["y"] + box["height"] <= 900, "the first ranked image stands on the first screen"
     assert "±" in page.locator('[data-score="rank1"]').inner_text()
     assert "24 queries" in page.locator(".mun-scores").inner_text()
     assert "synthetic" in page.locator(".mun-scores").inner_text()
     assert page.locator("#header select").input_value() == "mun-tiny"
     assert page.locator(".mun-cmc svg").get_attribute("aria-label").startswith("CMC curve")
     assert page.locator(".mun-cmc circle").count() == 20
-
-
-@pytest.mark.parametrize("address", ["", "?compare=other-tiny&left_out=1"])
-def test_a_narrow_page_does_not_scroll_sideways(visit: Visit, address: str) -> None:
-    page = visit(width=390, height=844, address=address).page
-    page.wait_for_selector('.mun-scores[data-state="ready"]')
-    for width in (390, 360, 768):
-        page.set_viewport_size({"width": width, "height": 844})
-        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
-        assert page.locator(".ranked-card").first.bounding_box()["width"] >= 80
-
-
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (1440, 900)])
-def test_the_first_ranked_image_stands_on_the_first_screen(visit: Visit, width: int, height: int) -> None:
-    page = visit(width=width, height=height).page
-    page.wait_for_selector('.mun-scores[data-state="ready"]')
-    box = page.locator(".ranked-card").first.bounding_box()
-    assert box["y"] + box["height"] <= height
-
-
-def test_dark_mode_is_dark(visit: Visit) -> None:
-    page = visit(color_scheme="dark").page
+    turn_scheme(page, "dark")
     brightness = "color => color.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3"
     ground = page.evaluate(f"({brightness})(getComputedStyle(document.body).backgroundColor)")
     ink = page.locator(".mun-title h1").evaluate(f"title => ({brightness})(getComputedStyle(title).color)")
@@ -327,6 +295,18 @@ def test_dark_mode_is_dark(visit: Visit) -> None:
     assert ground < 60
     assert panel < 80
     assert ink > 180
+
+
+@pytest.mark.parametrize("address", ["", "?compare=other-tiny&left_out=1"])
+def test_a_narrow_page_does_not_scroll_sideways(visit: Visit, address: str) -> None:
+    page = visit(width=390, height=844, address=address).page
+    page.wait_for_selector('.mun-scores[data-state="ready"]')
+    box = page.locator(".ranked-card").first.bounding_box()
+    assert address or box["y"] + box["height"] <= 844, "the first ranked image stands on the first screen"
+    for width in (390, 360, 768):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+        assert page.locator(".ranked-card").first.bounding_box()["width"] >= 80
 
 
 def test_the_list_and_the_scores_can_be_exported(visit: Visit) -> None:
@@ -345,11 +325,7 @@ def test_the_list_and_the_scores_can_be_exported(visit: Visit) -> None:
     assert [row["image"] for row in table] == shown
     assert [row["rank"] for row in table] == ["1", "2", "3"]
     assert page.url.partition("?")[0] in next(line for line in lines if "remade by" in line)
-
-
-def test_an_export_pressed_right_after_a_change_holds_the_change(visit: Visit) -> None:
-    page = visit().page
-    settings(page).get_by_label("Top k", exact=True).fill("2")
+    settings(page).get_by_label("Top k", exact=True).fill("2")  # an export pressed right after holds the change
     lines = exported(page, "Ranked list as CSV", "ranked-*.csv").read_text(encoding="utf-8-sig").splitlines()
     assert len([line for line in lines if not line.startswith(("#", '"#'))]) == 3
 
@@ -435,3 +411,73 @@ def test_why_lays_maps_over_the_query_and_the_card(visit: Visit) -> None:
     page.get_by_role("link", name="check it in Explain").click()
     page.wait_for_selector(f'.mun-explain[data-image="{query}"][data-target="{key}"]')
     assert page.locator('#header select[name="checkpoint"]').input_value() == checkpoint
+
+
+def pictures(page: Any) -> list[str]:
+    """The ranked images as the page shows them."""
+    return page.locator(".ranked-card img").evaluate_all("all => all.map(one => one.src)")
+
+
+def test_a_corruption_and_its_severity_change_the_ranked_images(visit: Callable[..., Any]) -> None:
+    from playwright.sync_api import expect
+
+    page = visit().page
+    clean = pictures(page)
+    page.locator("#retrieval-head [data-drawer]").click()
+    menu = page.get_by_label("Corrupt the visible images", exact=True)
+    assert page.get_by_label("Severity", exact=True).is_disabled()
+    menu.select_option("pixelate")
+    results = page.locator(f'{READY}[data-corruption="pixelate"]')
+    expect(results.locator('[data-term="corruption"]')).to_contain_text("pixelate, severity 3, seed 0")
+    weak = pictures(page)
+    assert not set(weak) & set(clean)
+    expect(page.locator('.mun-scores[data-state="ready"] [data-corruption]')).to_contain_text("not the clean protocol")
+    expect(page.locator(".mun-scores [data-clean]")).to_have_count(4)
+    severity = page.get_by_label("Severity", exact=True)
+    severity.fill("5")
+    severity.press("Enter")
+    expect(results.locator('[data-term="corruption"]')).to_contain_text("pixelate, severity 5, seed 0")
+    assert not set(pictures(page)) & set(weak)
+    values = {name: value for name, (value,) in parse_qs(urlsplit(page.url).query).items()}
+    assert (values["corruption"], values["severity"]) == ("pixelate", "5")
+    menu.select_option("")
+    expect(page.locator(f'{READY}[data-corruption=""]')).to_be_visible()
+    assert pictures(page) == clean
+
+
+def test_a_link_opens_a_corrupted_view(visit: Callable[..., Any]) -> None:
+    page = visit(address="?corruption=mixed&top_k=3").page
+    assert page.locator(f'{READY}[data-corruption="mixed"] .ranked-card').count() == 3
+    assert "one of 20 for every image" in page.locator('[data-term="corruption"]').inner_text()
+
+
+OWN = ".mun-own-results[data-state='ready']"
+
+
+def test_an_own_image_and_an_own_gallery_are_ranked_and_forgotten(
+    visit: Callable[..., Any], tiny_synvi: Path, tmp_path: Path
+) -> None:
+    page = visit().page
+    infrared = next((tiny_synvi / "cam6").glob("*/0001.jpg"))
+    page.locator(".mun-own-choose summary").click()
+    page.get_by_label("Your image", exact=True).set_input_files(infrared)
+    page.wait_for_selector("[data-notice]:has-text('infrared or visible')")
+    page.locator(".mun-own-choose").get_by_label("infrared", exact=True).check()
+    page.wait_for_selector(OWN)
+    assert page.locator(".ranked-card").count() == 5
+    assert "never saw a real person" in page.locator(OWN).inner_text()
+    broken = tmp_path / "<b>broken.png"
+    broken.write_bytes(b"no image")
+    files = [*sorted((tiny_synvi / "cam1").glob("*/0001.jpg"))[:3], broken]
+    named = []
+    for number, file in enumerate(files[:3]):
+        named.append(tmp_path / f"mine-{number}.jpg")
+        named[-1].write_bytes(file.read_bytes())
+    page.get_by_label("Your gallery", exact=True).set_input_files([*named, broken])
+    page.wait_for_selector(f"{OWN} [data-own-index]")
+    names = page.locator("[data-own-index] .mun-person").all_inner_texts()
+    assert sorted(names) == ["mine-0.jpg", "mine-1.jpg", "mine-2.jpg"]
+    assert "expected the file to" in page.locator("[data-own-broken]").inner_text()
+    page.locator(".mun-picks [data-own-forget]").click()
+    page.wait_for_selector(".mun-results:not(.mun-own-results)[data-state='ready']")
+    assert page.locator("[data-own-index]").count() == 0
