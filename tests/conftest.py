@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from made import flags
+from made import flags, variant
 
 from mun.__main__ import main
-from mun.checkpoint import FORMAT, Card, build_network, load_checkpoint, save_checkpoint
+from mun.checkpoint import FORMAT, Card, build_network, read_card, save_checkpoint
 from mun.config import Config, ModelConfig
 
 TINY_MODEL = ModelConfig(width=0.125, height=64, image_width=32)
@@ -58,7 +57,5 @@ def two_checkpoints(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFact
     """A folder with `mun-tiny` and `other-tiny`, which differ in their random weights."""
     folder = tmp_path_factory.mktemp("two") / "checkpoints"
     shutil.copytree(tiny_checkpoint, folder)
-    _, card = load_checkpoint(folder / "mun-tiny")
-    network = build_network(card.config, num_classes=3, seed=5).eval()
-    save_checkpoint(folder / "other-tiny", network, replace(card, name="other-tiny"))
+    variant(folder, "other-tiny", read_card(folder / "mun-tiny"), seed=5)
     return folder

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from mun.checkpoint import Card, build_network, save_checkpoint
 from mun.structures import Modality, Sample
 
 
@@ -202,6 +205,23 @@ TREES: dict[str, Callable[[Path], Path]] = {
 def flags(**values: object) -> list[str]:
     """Write flags: `flags(train_ids=8)` is `["--train-ids", "8"]`."""
     return [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def variant(folder: Path, name: str, card: Card, seed: int = 0, steps: int = 0, **model: object) -> Path:
+    """Save a checkpoint with random weights, whose model differs in some fields from that of a card."""
+    config = replace(card.config, model=replace(card.config.model, **model))
+    network = build_network(config, num_classes=3, seed=seed).eval()
+    save_checkpoint(folder / name, network, replace(card, name=name, steps=steps, config=config))
+    return folder / name
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Hash every file but compiled ones, which Python writes where it can."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 def until(holds: Callable[[], object], seconds: float = 60) -> None:

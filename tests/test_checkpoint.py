@@ -158,20 +158,11 @@ BROKEN = {
     "a name beyond all bounds": (edit_card(seed="y" * 10**6), "card.seed to be of type"),
     "a width beyond all bounds": (edit_card(*MODEL, width=1e9), r"width between 0.0625 and 4, got 1e\+09"),
     "a width that is no number": (edit_card(*MODEL, width=float("nan")), "width between"),
-    "channels of 400 digits": (
-        edit_card(*GENERATOR, channels=HUGE),
-        "between 1 and 512, got 100000000000000…",
-    ),
-    "a real number of 400 digits": (
-        edit_card(*MODEL, gem_power=HUGE),
-        "range of a float, got 100000000000000…",
-    ),
+    "channels of 400 digits": (edit_card(*GENERATOR, channels=HUGE), "between 1 and 512, got 100000000000000…"),
+    "a real number of 400 digits": (edit_card(*MODEL, gem_power=HUGE), "range of a float, got 100000000000000…"),
     "a million kernels": (edit_card(*GENERATOR, kernels=[1] * 10**5), "at most 64 kernels and bins, got 100000"),
     "a score of another form": (edit_card(scores=[7]), r"card.scores\[0\] to be an"),
-    "a mean in words": (
-        edit_card(scores=[{"mean": {"rank1": "high"}}]),
-        r"card.scores\[0\] to have mean and sd",
-    ),
+    "a mean in words": (edit_card(scores=[{"mean": {"rank1": "high"}}]), r"card.scores\[0\] to have mean and sd"),
     "corrupted in words": (edit_card(scores=[{"corrupted": "much"}]), r"card.scores\[0\] to have mean and sd"),
     "commands in one text": (edit_card(scores=[{"commands": "ls"}]), r"card.scores\[0\] to have a list of commands"),
     "a selection in words": (edit_card(selection={"scores": "good"}), "card.selection.scores to be numbers by name"),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made import variant
 from PIL import Image
 from serving import Served, serve
 
 from app.library import Library, open_library
 from app.library.checkpoints import CheckpointEntry, list_checkpoints
-from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
-from mun.config import Config
+from mun.checkpoint import read_card
 
 MakeSysu = Callable[[dict[int, tuple[int, ...]]], Path]
 
@@ -34,22 +34,16 @@ def served(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="session")
 def wide_checkpoint(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> CheckpointEntry:
     """`mun-wide`, which looks at images of 48×48 instead of 64×32 and may join a library that is open already."""
-    _, card = load_checkpoint(tiny_checkpoint / "mun-tiny")
-    config = replace(card.config, model=replace(card.config.model, height=48, image_width=48))
-    folder = tmp_path_factory.mktemp("wide") / "mun-wide"
-    save_checkpoint(folder, build_network(config, 3, seed=0).eval(), replace(card, name="mun-wide", config=config))
-    return list_checkpoints(folder.parent)[0]
+    card = read_card(tiny_checkpoint / "mun-tiny")
+    return list_checkpoints(variant(tmp_path_factory.mktemp("wide"), "mun-wide", card, height=48, image_width=48))[0]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def both(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Library:
     """A library with an untrained MUN, and a checkpoint without an auxiliary modality; all images embedded."""
     folder = tmp_path_factory.mktemp("both")
-    network, card = load_checkpoint(tiny_checkpoint / "mun-tiny")
-    save_checkpoint(folder / "mun-tiny", network, card)
-    config = Config(model=replace(card.config.model, auxiliary="none"))
-    lacking = replace(card, name="none-tiny", config=config)
-    save_checkpoint(folder / "none-tiny", build_network(config, 0).eval(), lacking)
+    shutil.copytree(tiny_checkpoint, folder, dirs_exist_ok=True)
+    variant(folder, "none-tiny", read_card(folder / "mun-tiny"), auxiliary="none")
     library = open_library(tiny_synvi, folder)
     for name in library.checkpoints.usable:
         library.embeddings(name, "synvi")

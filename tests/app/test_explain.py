@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made import variant
 from PIL import Image
 from serving import serve
 
@@ -24,8 +25,7 @@ from app.explain.tab import MENUS, Options
 from app.library import Library, open_library
 from app.library.maps import LayerMap, alike, fit_scale
 from app.retrieval.rank import Retrieve, retrieve
-from mun.checkpoint import build_network, load_checkpoint, save_checkpoint
-from mun.config import Config
+from mun.checkpoint import read_card
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
 from mun.embedding import embed_pixels, embed_samples
@@ -169,10 +169,7 @@ def test_two_images_of_one_modality_are_allowed_and_said_to_be(both: Library) ->
         ({"target": "cam1/0099/0001.jpg"}, "expected target to be the key of an image of SynVI"),
         ({"against": "center", "target": "9999"}, "target to be the number of a person, got '9999'"),
         ({"image": "cam1/0013/0001.jpg", "target": "cam1/0013/0001.jpg"}, "another target than the image itself"),
-        (
-            {"layers": "neck"},
-            "expected layers to be one of everything, image, auxiliary, iml_visible",
-        ),
+        ({"layers": "neck"}, "expected layers to be one of everything, image, auxiliary, iml_visible"),
         ({"method": "score-cam"}, "expected one layer for score-cam"),
     ],
 )
@@ -195,14 +192,7 @@ def test_forty_at_once_get_forty_right_answers(both: Library) -> None:
     samples = both.collections["synvi"].samples[:40]
     layers, methods = ("layer2", "layer4", "iml_visible", "fused"), ("by layer", "grad-cam", "layer-cam")
     requests = [
-        request(
-            both,
-            image=sample.key,
-            layers=layers[row % 4],
-            method=methods[row % 3],
-            change="nothing",
-            seed=row % 5,
-        )
+        request(both, image=sample.key, layers=layers[row % 4], method=methods[row % 3], change="nothing", seed=row % 5)
         for row, sample in enumerate(samples)
     ]
 
@@ -332,9 +322,7 @@ def test_files_say_what_made_them(both: Library) -> None:
 
 
 def test_a_network_of_another_size_than_the_images(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
-    _, card = load_checkpoint(tiny_checkpoint / "mun-tiny")
-    config = Config(model=replace(card.config.model, height=48, image_width=24))
-    save_checkpoint(tmp_path / "small", build_network(config, 0).eval(), replace(card, name="small", config=config))
+    variant(tmp_path, "small", read_card(tiny_checkpoint / "mun-tiny"), height=48, image_width=24)
     library = open_library(tiny_synvi, tmp_path)
     truth = answered(library, image=evident(library)).truth
     assert truth is not None

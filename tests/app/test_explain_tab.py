@@ -14,7 +14,6 @@ from pages import shown as piece_of
 
 from app.explain import tab as page
 from app.explain.checks import Checked, bars, plots, verdict
-from app.explain.subject import Explain
 from app.explain.tab import Shown, answer, export
 from app.explain.truth import Share
 from app.library import Library
@@ -177,9 +176,3 @@ def test_the_sentence_and_the_bars_say_what_was_measured() -> None:
     for one in place_charts(plots(checked)):
         assert [words for _, words in one["ticks_x"]] == ["no pixel", "all pixels"]
         assert [path[0] for _, path, _, _ in one["curves"]] == ["M", "M"]
-
-
-def test_the_http_function_is_the_request(both: Library) -> None:
-    assert list(Explain.model_fields) == [
-        "checkpoint", "data", "image", "against", "target", "layers", "method", "change", "seed"
-    ]  # fmt: skip

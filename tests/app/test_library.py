@@ -20,10 +20,7 @@ from app.library.collection import Terms
 from app.library.thumbnails import fitted
 from mun.__main__ import main
 from mun.checkpoint import load_checkpoint
-from mun.embedding import embed_samples
-from mun.evaluation.benchmark import benchmark
 from mun.evaluation.corrupted import Corruption, Order, embed_corrupted
-from mun.evaluation.protocols import PROTOCOLS
 from mun.images import read_image
 from mun.models.network import Network
 from mun.structures import Modality, Sample
@@ -33,40 +30,6 @@ def wait(library: Library, checkpoint: str, data: str) -> Progress:
     """Wait until the background work has ended, well or badly."""
     until(lambda: library.prepare(checkpoint, data).ready or library.prepare(checkpoint, data).problem)
     return library.prepare(checkpoint, data)
-
-
-def test_opens_what_the_folders_hold(library: Library) -> None:
-    assert library.checkpoints.usable == ["mun-tiny"]
-    assert library.default_data == "synvi"
-    collection = library.collections["synvi"]
-    assert collection.protocols == ("synvi-all", "synvi-indoor")
-    assert collection.num_identities == 6
-    assert {sample.camid for sample in collection.queries} == {3, 6}
-
-
-def test_embeddings_are_those_of_the_checkpoint(library: Library, tiny_checkpoint: Path) -> None:
-    network, _ = load_checkpoint(tiny_checkpoint / "mun-tiny")
-    samples = library.collections["synvi"].samples
-    embeddings = library.embeddings("mun-tiny", "synvi")
-    np.testing.assert_allclose(embeddings, embed_samples(network, samples), atol=1e-5)
-    assert not embeddings.flags.writeable
-    assert library.embeddings("mun-tiny", "synvi") is embeddings
-
-
-def test_scores_are_the_benchmark(library: Library) -> None:
-    samples = library.collections["synvi"].samples
-    expected = benchmark(PROTOCOLS["synvi-all"], samples, library.embeddings("mun-tiny", "synvi"), data="synvi")
-    assert library.scores("mun-tiny", "synvi", Terms("synvi-all")).to_json() == expected.to_json()
-
-
-def test_the_table_holds_the_cosine_distances_in_float64(library: Library) -> None:
-    collection, table = library.collections["synvi"], library.table("mun-tiny", "synvi", Terms("synvi-indoor", 3))
-    rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
-    asked = rows[[collection.rows[sample.key] for sample in collection.queries]]
-    shown = rows[[collection.rows[sample.key] for sample in table.gallery]]
-    assert table.distances.dtype == np.float64
-    np.testing.assert_allclose(table.distances, 1 - asked @ shown.T, atol=1e-12)
-    assert {sample.camid for sample in table.gallery} == {1, 2}
 
 
 def test_broken_checkpoints_are_listed_with_their_reason_and_stop_nobody(

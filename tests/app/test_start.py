@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import shutil
 import signal
@@ -18,7 +17,7 @@ import gradio as gr
 import httpx
 import psutil
 import pytest
-from made import until
+from made import contents, until
 from serving import no_training
 
 from app import build_demo, start
@@ -87,15 +86,6 @@ def test_caches_go_where_something_can_be_written(tmp_path: Path, monkeypatch: p
     assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
     assert os.environ["HF_HOME"] == "/chosen"
     assert Path(os.environ["GRADIO_TEMP_DIR"]).parent.is_dir()
-
-
-def contents(folder: Path) -> dict[str, str]:
-    """Hash every file but compiled ones, which Python writes where it can."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
 
 
 def test_every_tab_answers_where_a_space_would_run_it(

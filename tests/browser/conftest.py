@@ -7,32 +7,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from benchmarks.load.server import start
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
 ]
-START_SECONDS = 240  # seconds; importing torch and Gradio is slow on a busy machine
 
 
 @dataclass
@@ -65,43 +52,10 @@ def chromium_path() -> str:
 def app_url(
     chromium_path: str, tiny_synvi: Path, two_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """Start `python app.py` on a free port, and end it with everything it started."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("app")
-    environment = {
-        **os.environ,
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "gradio"),
-        "MUN_CACHE": str(folder / "cache"),
-    }
-    command = [sys.executable, str(ROOT / "app.py"), "--data", str(tiny_synvi), "--checkpoints", str(two_checkpoints)]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/", server, folder / "log")
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the server answers."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            break
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    pytest.fail(f"the app did not start:\n{log.read_text()}", pytrace=False)
+    """Start `python app.py`, and end it with everything it started."""
+    flags = ["--data", str(tiny_synvi), "--checkpoints", str(two_checkpoints)]
+    with start(tmp_path_factory.mktemp("app"), flags) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

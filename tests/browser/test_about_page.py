@@ -49,18 +49,11 @@ def test_findings_are_sorted_and_exported(visit: Visit, tmp_path: Path) -> None:
     values = [float(value) for value in cells.evaluate_all("all => all.map((one) => one.dataset.value)")]
     assert len(values) == 7
     assert values in (sorted(values), sorted(values, reverse=True))
-    for what, kind, start in (
-        ("Forest plot", "PNG", b"\x89PNG"),
-        ("mAP over settings", "PDF", b"%PDF-1."),
-        ("Forest plot", "SVG", b"<?xml"),
-        ("Table", "CSV", b"# table"),
-        ("Table", "LATEX", b"% table"),
-    ):
-        page.locator("#about-head [data-export-menu] summary").click()
-        with page.expect_download() as download:
-            page.get_by_role("button", name=f"{what} as {kind}").click()
-        download.value.save_as(tmp_path / "file")
-        assert (tmp_path / "file").read_bytes().startswith(start), (what, kind)
+    page.locator("#about-head [data-export-menu] summary").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Forest plot as PNG").click()
+    download.value.save_as(tmp_path / "file")
+    assert (tmp_path / "file").read_bytes().startswith(b"\x89PNG")
 
 
 def test_sheets_knobs_and_changes_follow_their_controls(visit: Visit) -> None:

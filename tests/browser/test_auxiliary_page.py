@@ -142,23 +142,16 @@ def test_own_images_stay_in_the_browser(visit: Visit) -> None:
     page.wait_for_selector(f'{STAGE}[data-source="collection"]')
 
 
-def test_figure_and_numbers_can_be_exported(visit: Visit, tmp_path: Path) -> None:
+def test_numbers_can_be_exported(visit: Visit, tmp_path: Path) -> None:
     page = opened(visit, PAIR)
-    for kind in ("PNG", "PDF", "SVG", "CSV"):
-        page.locator("#auxiliary-head summary").click()
-        with page.expect_download() as download:
-            page.get_by_role("button", name=f"Pair and auxiliary images as {kind}").click()
-        name = download.value.suggested_filename
-        assert name == f"auxiliary-cam1-0014-0001-mun-tiny.{kind.lower()}"
-        download.value.save_as(tmp_path / kind)
-    with Image.open(tmp_path / "PNG") as image:
-        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
-        assert image.width == pytest.approx(300 * 6.875, abs=1)
-    assert (tmp_path / "PDF").read_bytes().startswith(b"%PDF-1.")
-    with (tmp_path / "CSV").open(newline="") as file:
+    page.locator("#auxiliary-head summary").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Pair and auxiliary images as CSV").click()
+    assert download.value.suggested_filename == "auxiliary-cam1-0014-0001-mun-tiny.csv"
+    download.value.save_as(tmp_path / "file")
+    with (tmp_path / "file").open(newline="") as file:
         rows = {row[1]: row for row in csv.reader(file) if row[0] == "panel"}
     assert f"{float(rows['cutmix'][7]):.2f}" == number(page, "cutmix", "to-visible")
-    assert page.url.split("?")[0].encode() in (tmp_path / "SVG").read_bytes()  # the address that the visitor used
 
 
 def test_our_markup_has_no_serious_violation_and_fits_a_phone(visit: Visit) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made import flags, until
+from made import contents, flags, until
 from PIL import Image
 
 from mun.__main__ import main
@@ -19,14 +19,6 @@ from mun.synvi import LEVELS, Knobs, Plan, write
 from mun.synvi.sheet import CAMERA_ORDER, KNOB_VALUES, contact_sheet, knob_pictures, people_by_camera
 
 SMALL = flags(train_ids=2, val_ids=1, test_ids=1, images=2, size="64x32")
-
-
-def contents(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def alive_in_group(group: int) -> list[str]:

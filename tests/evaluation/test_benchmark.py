@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -9,7 +7,7 @@ from made import samples as samples_of
 
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.galleries import queries, sample_gallery
-from mun.evaluation.protocols import OTHER_INSTANTS, dropped, get_protocol
+from mun.evaluation.protocols import OTHER_INSTANTS, get_protocol
 from mun.structures import Modality
 
 SCORES = ["rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp"]
@@ -53,27 +51,21 @@ def test_the_object_of_the_contract():
     assert record["sd"]["mean_ap"] > 0
 
 
-@pytest.mark.parametrize(("name", "shots"), [("sysu-all", 1), ("sysu-indoor", 1), ("sysu-all", 3)])
+@pytest.mark.parametrize(("name", "shots"), [("sysu-all", 1), ("sysu-indoor", 1), ("sysu-all", 3), ("other", 1)])
 def test_every_trial_agrees_with_the_slow_reference(name, shots):
     samples, embeddings = scene(seed=1)
-    protocol = get_protocol(name)
+    protocol = OTHER_INSTANTS if name == "other" else get_protocol(name)
     result = benchmark(protocol, samples, embeddings, data="sysu", shots=shots, trials=2)
     row_of = {sample: row for row, sample in enumerate(samples)}
     asked = queries(protocol, samples)
     for trial, metrics in enumerate(result.per_trial):
         gallery = sample_gallery(protocol, samples, shots, trial)
         distances = -(embeddings[[row_of[s] for s in asked]] @ embeddings[[row_of[s] for s in gallery]].T)
-        mask = [[(q.camid, g.camid) == (3, 2) for g in gallery] for q in asked]
-        assert (
-            mask
-            == dropped(
-                protocol,
-                [s.pid for s in asked],
-                [s.camid for s in asked],
-                [s.pid for s in gallery],
-                [s.camid for s in gallery],
-            ).tolist()
-        )
+        own = name == "other"  # and the query's own instant
+        mask = [
+            [(q.camid, g.camid) == (3, 2) or (own and (q.pid, q.path.name) == (g.pid, g.path.name)) for g in gallery]
+            for q in asked
+        ]
         cmc, mean_ap, mean_inp, num_valid, _ = reference.metrics(
             distances.tolist(), [s.pid for s in asked], [s.pid for s in gallery], mask, True
         )
@@ -84,22 +76,7 @@ def test_every_trial_agrees_with_the_slow_reference(name, shots):
 
 def test_other_instants_leave_out_the_querys_own():
     """Whoever knows instants and not people is perfect with its own instant in the gallery, and lost without."""
-    samples, embeddings = scene(seed=2, count=2)
-    result = benchmark(OTHER_INSTANTS, samples, embeddings, data="synvi", trials=3)
-    row_of = {sample: row for row, sample in enumerate(samples)}
-    asked = queries(OTHER_INSTANTS, samples)
-    for trial, metrics in enumerate(result.per_trial):
-        gallery = sample_gallery(OTHER_INSTANTS, samples, 1, trial)
-        distances = -(embeddings[[row_of[s] for s in asked]] @ embeddings[[row_of[s] for s in gallery]].T)
-        mask = [
-            [(q.camid, g.camid) == (3, 2) or (q.pid, q.path.name) == (g.pid, g.path.name) for g in gallery]
-            for q in asked
-        ]
-        _, mean_ap, mean_inp, num_valid, _ = reference.metrics(
-            distances.tolist(), [s.pid for s in asked], [s.pid for s in gallery], mask, True
-        )
-        assert (metrics.mean_ap, metrics.mean_inp) == pytest.approx((mean_ap, mean_inp), abs=1e-12)
-        assert metrics.num_valid == num_valid
+    samples, _ = scene(seed=2, count=2)
     instants = np.eye(2 * 7)[[2 * sample.pid + int(sample.path.stem) - 1 for sample in samples]]
     usual = benchmark(get_protocol("synvi-all"), samples, instants, data="synvi", trials=3)
     other = benchmark(OTHER_INSTANTS, samples, instants, data="synvi", trials=3)
@@ -189,8 +166,3 @@ def test_bad_settings_are_refused(change, message):
     samples, embeddings = scene()
     with pytest.raises(ValueError, match=message):
         benchmark(get_protocol("synvi-all"), samples, embeddings, data="synvi", **change)
-
-
-def test_evaluation_needs_no_torch():
-    code = "import sys, mun.evaluation.benchmark; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 
 import numpy as np
 import pytest
@@ -56,12 +55,6 @@ def test_hog_knows_edges_and_not_their_sign():
     assert (feature.shape, feature.dtype) == ((3780,), np.float32)
     assert hog_feature(255 - pixels) == pytest.approx(feature, abs=1e-5)
     assert np.abs(hog_feature(pixels[:, ::-1]) - feature).max() > 0.1
-
-
-def test_hog_without_its_library_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "skimage.feature", None)
-    with pytest.raises(ValueError, match="expected scikit-image for the HOG bound: pip install"):
-        hog_feature(picture())
 
 
 def test_a_silhouette_knows_no_parts_and_not_what_is_hidden():

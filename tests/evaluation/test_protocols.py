@@ -57,17 +57,6 @@ def test_an_unknown_protocol_is_answered_with_the_names():
         get_protocol("sysu")
 
 
-def test_the_site_rule_drops_camera_2_for_camera_3_and_nothing_for_camera_6():
-    mask = dropped(get_protocol("sysu-all"), [1, 1], [3, 6], [1, 9, 1, 1, 9], [1, 2, 2, 4, 5])
-    assert mask.tolist() == [[False, True, True, False, False], [False] * 5]
-
-
-def test_the_other_rules():
-    arguments = [1, 2], [1, 2], [1, 1, 2], [1, 2, 2]
-    assert dropped(get_protocol("regdb-v2i"), *arguments).tolist() == [[False] * 3] * 2
-    assert dropped(get_protocol("llcm-v2i"), *arguments).tolist() == [[True, False, False], [False, False, True]]
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

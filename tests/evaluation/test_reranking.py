@@ -49,14 +49,6 @@ def test_helps_where_people_gather() -> None:
     assert better > plain + 0.02
 
 
-def test_distances_lie_between_zero_and_one() -> None:
-    rows, _ = people(10, 6, 1.0)
-    distances = rerank(rows[:20], rows[20:])
-    assert distances.shape == (20, 40)
-    assert distances.min() >= 0
-    assert distances.max() <= 1
-
-
 def test_memory_does_not_grow_with_the_square(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reranking, "CHUNK_ELEMENTS", 2**16)
     rows, _ = people(400, 10, 0.7)

@@ -1,13 +1,17 @@
-"""Summaries and paired intervals against loops and known cases."""
+"""Summaries, paired intervals, claims and contrasts against loops and known cases."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
+from mun.experiments.pipeline import answer_claims, claims_to_markdown
+from mun.experiments.report import sentences
+from mun.experiments.results import contrast, differences
 from mun.experiments.statistics import (
     holm,
     identity_means,
@@ -16,6 +20,7 @@ from mun.experiments.statistics import (
     scores_of_queries,
     summarise,
 )
+from mun.experiments.tables import EXPERIMENTS, Claim
 
 
 def scores(seed: int, shape=(3, 4, 12)) -> np.ndarray:
@@ -135,3 +140,115 @@ def test_holm_by_hand() -> None:
     assert corrected[::2] == [1.0, 1.0]
     assert math.isnan(corrected[1])
     assert holm([]) == []
+
+
+PEOPLE, GALLERIES, SEEDS = 20, 2, 3
+
+CLAIMS = (
+    Claim("primary", "ours", "none", "many", minus="few"),
+    Claim("secondary", "ours", "none", "few"),
+    Claim("other", "ours", "none", "many"),
+    Claim("other", "theirs", "none", "few"),
+    Claim("other", "absent", "none", "few"),
+)
+
+
+@pytest.fixture
+def tests(tmp_path: Path) -> dict[str, dict[str, list[Path]]]:
+    """Ours is ahead of none by 0.05 where people are few and behind by 0.02 where they are many; theirs is level."""
+    draws = np.random.default_rng(0)
+    leads = {("few", "ours"): 0.05, ("many", "ours"): -0.02, ("few", "theirs"): 0.0}
+    made: dict[str, dict[str, list[Path]]] = {"few": {}, "many": {}}
+    for setting in made:
+        base = draws.uniform(0.2, 0.6, (SEEDS, GALLERIES, PEOPLE))
+        for row in ("none", "ours", "theirs"):
+            if row != "none" and (setting, row) not in leads:
+                continue
+            for seed in range(SEEDS):
+                scores = base[seed] + leads.get((setting, row), 0.0) + draws.normal(0, 0.004 * (row != "none"), PEOPLE)
+                path = tmp_path / f"{setting}-{row}-{seed}.npz"
+                hits = np.ones_like(scores)
+                np.savez(path, average_precision=scores, inverse_negative_penalty=scores, first_hit=hits,
+                         pids=np.arange(PEOPLE))  # fmt: skip
+                made[setting].setdefault(row, []).append(path)
+    return made
+
+
+def test_claims_are_answered_in_their_order(tests) -> None:
+    primary, secondary, many, theirs, absent = answer_claims(CLAIMS, tests)
+    assert primary["mean"] == pytest.approx(-0.07, abs=0.005)
+    assert primary["low"] < primary["mean"] < primary["high"] < 0
+    assert secondary["mean"] == pytest.approx(0.05, abs=0.005)
+    assert many["mean"] == pytest.approx(-0.02, abs=0.005)
+    assert absent["ran"] is False
+    assert "mean" not in absent
+    assert not any("corrected" in line for line in (primary, secondary, absent))
+    first, second = sorted((many, theirs), key=lambda line: line["p_value"])
+    assert first["corrected"] == pytest.approx(2 * first["p_value"])
+    assert second["corrected"] == pytest.approx(max(second["p_value"], first["corrected"]))
+
+
+def test_the_table_says_what_was_not_run(tests) -> None:
+    text = claims_to_markdown(answer_claims(CLAIMS, tests))
+    lines = text.splitlines()
+    assert len(lines) == 2 + len(CLAIMS)
+    assert lines[2].startswith("| primary | ours minus none | many minus few | -6.9 ")
+    assert "not run" in lines[-1]
+    assert text.count("not run") == 1
+
+
+CONTRASTED, IMAGES, SEEN = 12, 3, 2
+
+
+def write(path: Path, average_precision: np.ndarray) -> Path:
+    pids = np.repeat(np.arange(CONTRASTED), IMAGES)
+    first_hit = np.where(average_precision > 0.5, 1, 2)
+    np.savez(
+        path, average_precision=average_precision, inverse_negative_penalty=average_precision**2, first_hit=first_hit,
+        pids=pids,
+    )  # fmt: skip
+    return path
+
+
+def test_it_is_the_mean_over_people_of_paired_differences(tmp_path) -> None:
+    generator = np.random.default_rng(0)
+    fusion = generator.uniform(0.1, 0.8, (2, SEEN, CONTRASTED * IMAGES))
+    gain = np.repeat(generator.uniform(0.0, 0.1, CONTRASTED), IMAGES)
+    tests = {
+        "mun": [write(tmp_path / f"mun{seed}.npz", fusion[seed] + gain) for seed in range(2)],
+        "pixel-mean": [write(tmp_path / f"mean{seed}.npz", fusion[seed]) for seed in range(2)],
+    }
+    experiment = EXPERIMENTS["rivals"]
+    (made,) = differences(experiment, tests)
+    assert (made["row"], made["against"]) == ("mun", "pixel-mean")
+    assert made["mean_ap"]["mean"] == pytest.approx(gain.mean())
+    assert 0 < made["mean_ap"]["low"] < gain.mean() < made["mean_ap"]["high"] < 0.1
+    (sentence,) = sentences(experiment, [made])
+    assert sentence.startswith(f"MUN minus pixel mean, mAP: {100 * gain.mean():+.1f} ± 0.0 [+")
+
+
+def test_rows_that_were_tested_on_other_people_are_not_compared(tmp_path) -> None:
+    ours, theirs, others = (
+        write(tmp_path / f"{name}.npz", np.full((SEEN, CONTRASTED * IMAGES), 0.4)) for name in "abc"
+    )
+    with np.load(others) as file:
+        arrays = {**file, "pids": file["pids"] + 100}
+    np.savez(others, **arrays)
+    with pytest.raises(ValueError, match=r"both rows to be tested on the same people, got other queries in .*c\.npz"):
+        contrast([ours, theirs], [others, others])
+    with pytest.raises(ValueError, match=r"all seeds to be tested on the same people, got other queries in .*c\.npz"):
+        contrast([ours, others], [theirs, theirs])
+
+
+def test_nothing_is_asked_of_a_row_that_was_not_run(tmp_path) -> None:
+    tests = {"mun": [write(tmp_path / "mun.npz", np.full((SEEN, CONTRASTED * IMAGES), 0.4))]}
+    assert differences(EXPERIMENTS["rivals"], tests) == []
+    assert list(sentences(EXPERIMENTS["rivals"], [])) == []
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_question_is_about_rows_of_its_table(name) -> None:
+    experiment = EXPERIMENTS[name]
+    assert experiment.contrasts
+    for first, second in experiment.contrasts:
+        assert experiment.row(first) != experiment.row(second)

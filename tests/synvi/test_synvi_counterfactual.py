@@ -92,10 +92,6 @@ def test_what_is_not_there_cannot_be_missed() -> None:
     assert not result.mask.any()
 
 
-def test_before_is_the_image_of_the_data_set() -> None:
-    np.testing.assert_array_equal(counterfactual(recipe(3, 6), Change(yaw=1.0)).before, recipe(3, 6).image())
-
-
 def test_turning_by_a_whole_turn_is_the_same_scene() -> None:
     one = recipe(2, 1)
     result = counterfactual(one, Change(yaw=one.scene.yaw))

@@ -8,12 +8,13 @@ import io
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from made import variant
 from pages import shown
 from PIL import Image
 
@@ -21,7 +22,6 @@ from app.about import method, synvi
 from app.about.tab import Look, Options, answer, write
 from app.library import Library, open_library
 from app.shared.tab import Press
-from mun.checkpoint import Card, build_network, save_checkpoint
 from mun.config import Config
 from mun.synvi import LEVELS, Knobs
 from mun.synvi.sheet import CAMERA_ORDER, KNOB_VALUES, people_by_camera
@@ -151,11 +151,7 @@ def test_a_drawing_is_well_formed_and_says_what_it_shows(library: Library, step:
 
 
 def test_without_a_generator_the_drawing_says_so(library: Library, tmp_path: Path, tiny_synvi: Path) -> None:
-    card = library.checkpoints["mun-tiny"].card
-    assert card is not None
-    config = replace(card.config, model=replace(card.config.model, auxiliary="none"))
-    network = build_network(config, num_classes=3).eval()
-    save_checkpoint(tmp_path / "none-tiny", network, Card(1, "none-tiny", config, 0, 5, {}, {}, [], [], {}))
+    variant(tmp_path, "none-tiny", library.checkpoints["mun-tiny"].card, auxiliary="none")
     html = drawn(open_library(tiny_synvi, tmp_path), "about-body", section="method")
     assert "no pair can be shown: expected a checkpoint with MUN&#39;s generator" in html
     assert len(SVG.findall(html)) == 1

@@ -9,13 +9,13 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hostile_images import whole_image
+from made import variant
 from matplotlib import rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -34,7 +34,7 @@ from app.shared.tab import Press
 from app.shared.tiles import Tile
 from mun.auxiliary.generator import input_dependence
 from mun.auxiliary.panel import iml_share
-from mun.checkpoint import SNAPSHOTS, build_network, load_checkpoint, save_checkpoint, write_snapshots
+from mun.checkpoint import SNAPSHOTS, load_checkpoint, read_card, write_snapshots
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
 from mun.structures import Modality
@@ -56,9 +56,7 @@ def rivals(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.Tem
         states[step] = {**state, "scale_iml": factor * state["scale_iml"]}
     write_snapshots(folder / "mun-tiny", states)
     for name in ("x", "middle", "syncretic", "none"):
-        config = replace(card.config, model=replace(card.config.model, auxiliary=name))
-        other = build_network(config, num_classes=0, seed=1).eval()
-        save_checkpoint(folder / f"{name}-tiny", other, replace(card, name=f"{name}-tiny", config=config))
+        variant(folder, f"{name}-tiny", card, seed=1, auxiliary=name)
     return open_library(tiny_synvi, folder)
 
 
@@ -284,10 +282,7 @@ def test_a_person_of_one_modality_is_a_plain_sentence(
 
 
 def test_without_muns_generator_there_is_a_sentence(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
-    _, card = load_checkpoint(tiny_checkpoint / "mun-tiny")
-    config = replace(card.config, model=replace(card.config.model, auxiliary="none"))
-    network = build_network(config, num_classes=0).eval()
-    save_checkpoint(tmp_path / "none-tiny", network, replace(card, name="none-tiny", config=config))
+    variant(tmp_path, "none-tiny", read_card(tiny_checkpoint / "mun-tiny"), auxiliary="none")
     with pytest.raises(ValueError, match="expected a checkpoint with MUN's generator, none is loaded"):
         asked(open_library(tiny_synvi, tmp_path))
 

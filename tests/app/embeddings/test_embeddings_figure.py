@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import csv
-import io
 from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
 
 from app.embeddings.figure import draw, points_csv, stem_of, write_figure
 from app.embeddings.project import Mark, Point, Result, legend, project, shades
 from app.embeddings.request import PALETTES, View
 from app.library import Library
-from app.shared.figure import WIDTHS
 
 SMALL = {"method": "pca", "identities": 3, "images": 2}
 URL = "http://127.0.0.1:7999"
@@ -81,17 +78,6 @@ def test_an_untrained_generator_stands_in_the_title(library: Library) -> None:
     figure = draw([project(library, view.sides(library)[0])], view, "words", "command", "one-column")
     title = figure.axes[0].get_title(loc="left")
     assert "untrained generator" in " ".join(title.split())
-
-
-def test_png_and_pdf_open(library: Library, view: View, result: Result) -> None:
-    one = Image.open(io.BytesIO(write_figure(library, view, [result], "png", "one-column", URL)))
-    two = Image.open(io.BytesIO(write_figure(library, view, [result, result], "png", "two-column", URL)))
-    assert one.width == round(300 * WIDTHS["one-column"])
-    assert two.width == pytest.approx(300 * WIDTHS["two-column"], abs=1)
-    assert one.getextrema() != ((255, 255),) * 4
-    pdf = write_figure(library, view, [result], "pdf", "one-column", URL)
-    assert pdf.startswith(b"%PDF-")
-    assert pdf.rstrip().endswith(b"%%EOF")
 
 
 def words_of(figure: Figure) -> list[tuple[str, object]]:

@@ -17,19 +17,7 @@ from app.library.guests import Guests
 from app.shared.api import expose, sentence
 from app.shared.export import csv_text
 from app.shared.html import chips, form
-from app.shared.request import (
-    Checkpoint,
-    Choice,
-    Data,
-    Number,
-    Request,
-    Switch,
-    Text,
-    Whole,
-    one_of,
-    option,
-    some_of,
-)
+from app.shared.request import Checkpoint, Choice, Data, Number, Request, Switch, Text, Whole, one_of, option, some_of
 from app.shared.tab import LOCAL, Piece, Press, changes
 
 
@@ -271,19 +259,7 @@ def test_values_come_back() -> None:
 
 @pytest.mark.parametrize(
     "cell",
-    [
-        "=1+1",
-        "+1",
-        "-1",
-        "@SUM(A1)",
-        "\t=1",
-        "\r=1",
-        "\n=1",
-        " =1",
-        "\x00=1",
-        "\ufeff=1",
-        '=HYPERLINK("http://x","y")',
-    ],
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\x00=1", "\ufeff=1", '=HYPERLINK("http://x","y")'],
 )
 def test_a_formula_becomes_text(cell: str) -> None:
     for shown in (read(csv_text([cell], []))[0][0], read(csv_text(["a"], [[cell]]))[1][0]):

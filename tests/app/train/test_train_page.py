@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from app.library import Library, open_library
 from app.shared.figure import draw_plots
 from app.shared.html import html
-from app.shared.plots import Curve, Plot, bounds_of, place_charts
+from app.shared.plots import Curve, Plot, place_charts
 from app.train import tab
 from app.train.chunk import write_png
 from app.train.curves import curves_of, overlay_plots, run_plots
@@ -156,11 +156,6 @@ def test_long_series_are_thinned_and_keep_their_last_point() -> None:
     (series,) = curves_of([*lines, {"step": 1000.0, "total": math.inf}], {"total": "total"})
     assert len(series.points) <= 120
     assert series.points[-1] == (999.0, 1.0)
-
-
-@pytest.mark.parametrize(("values", "high"), [([0.37], 0.4), ([8.2], 10), ([1000.0], 1000), ([0.0], 1), ([], 1)])
-def test_axes_end_at_a_round_number(values, high) -> None:
-    assert bounds_of(values) == (0.0, pytest.approx(high))
 
 
 def test_runs_lie_over_one_another() -> None:
