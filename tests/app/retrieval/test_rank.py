@@ -42,7 +42,7 @@ def test_ranking_is_by_cosine_then_index_without_the_querys_site(
     collection, way = library.collections["synvi"], Direction(direction)
     rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
     gallery = collection.gallery(protocol, trial, way, shots)
-    for query in collection.asked(protocol, way).samples[:: 1 if direction == "i2v" else 7]:
+    for query in collection.asked[protocol, way].samples[:: 1 if direction == "i2v" else 7]:
         values = {"protocol": protocol, "trial": trial, "direction": direction, "shots": shots}
         result = ask(library, query=query.key, top_k=100, **values)
         cosines = [float(rows[collection.rows[query.key]] @ rows[collection.rows[image.key]]) for image in gallery]
