@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from made import Stamp, own_csv, own_folders, regdb_tree
 from serving import no_training
-from trees import Stamp, own_csv, own_folders, regdb_tree
 
 from app import build_demo
 from app.about import status

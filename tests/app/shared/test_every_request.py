@@ -30,10 +30,11 @@ PAGES: dict[str, type[Request]] = {
 }
 KINDS = [*PAGES.values(), RetrieveImage, train.Stop, train.Look]
 FIELDS = [(kind, name) for kind in KINDS for name in kind.model_fields]
+FREE = {"query", "image", "target", "focus", "visible", "infrared", "people", "selected", "run", "token"}
 NAN, INFINITE, HUGE = math.nan, math.inf, 10**30
 WRONG = {
-    int: (True, 2.5, NAN, INFINITE, "3", None, HUGE, [1]),
-    float: (True, NAN, INFINITE, "x", None, {"a": 1}),
+    int: (True, False, 2.5, NAN, INFINITE, "3", None, HUGE, [1]),
+    float: (True, False, NAN, INFINITE, "x", None, {"a": 1}),
     bool: (1, "yes", None),
     str: (5, None, True, ["a"], NAN),
 }
@@ -53,9 +54,11 @@ def test_a_value_that_is_not_of_the_field_is_refused_in_one_sentence(kind: type[
     field = kind.model_fields[name]
     wrong: list[Any] = [*WRONG.get(field.annotation, (3, None, {"a": 1}))]
     low, high = bounds(field)
+    assert low is not None or field.annotation not in (int, float), "every number has a bound"
     wrong += [bound + step for bound, step in ((low, -1), (high, 1)) if bound is not None]
     if field.annotation is str and not is_file(field):
-        wrong += ["x" * 201, *(["nobody"] if kind.choices(name, two, usual(kind, two)) else [])]
+        assert name in FREE or kind.choices(name, two, usual(kind, two)), "every other text is one of those offered"
+        wrong += ["x" * 201, *([] if name in FREE else ["nobody"])]
     for value in wrong:
         with pytest.raises(ValueError, match=f"^expected {name} to ") as refused:
             kind.read({name: value}, two)
