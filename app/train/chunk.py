@@ -7,7 +7,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +109,11 @@ def run_chunk(folder: str, seconds: float) -> bool:
 
 @dataclass(frozen=True)
 class Timing:
-    """What a run costs here: seconds of a step and of a validation, and the steps of an epoch."""
+    """What a run costs here: seconds of a step and of a validation, by how many steps, and the steps of an epoch."""
 
     step_seconds: float
     validation_seconds: float
+    timed_steps: int
     steps_per_epoch: int
 
     def seconds(self, epochs: int) -> float:
@@ -148,7 +149,7 @@ def time_steps(run: Path, recipe: Recipe, device: Any) -> Timing | None:
             validation = measure(trainer.validate)
         finally:
             trainer.batches.close()
-        return Timing(statistics.fmean(taken[WARM_STEPS:]), validation, trainer.steps_per_epoch)
+        return Timing(statistics.fmean(taken[WARM_STEPS:]), validation, TIMED_STEPS, trainer.steps_per_epoch)
     finally:
         shutil.rmtree(trial, ignore_errors=True)
 
@@ -181,23 +182,16 @@ def settle(run: Path, record: Record, timing: Timing) -> None:
             f"this run would take {duration(timing.seconds(epochs))} here, more than the {duration(most)} that a run"
             " may take: take fewer epochs or smaller images"
         )
-    choices = recipe.config.train
-    learned = SNAPSHOTS if epochs * timing.steps_per_epoch > SNAPSHOTS else 0
     steps = epochs * timing.steps_per_epoch
-    config = replace(
-        recipe.config,
-        train=replace(
-            choices,
-            epochs=epochs,
-            evaluate_every=evaluate_every(epochs),
-            log_every=min(TrainConfig().log_every, max(2, steps // LINES)),
-            snapshots=learned,
-        ),
+    choices = replace(
+        recipe.config.train,
+        epochs=epochs,
+        evaluate_every=evaluate_every(epochs),
+        log_every=min(TrainConfig().log_every, max(2, steps // LINES)),
+        snapshots=SNAPSHOTS if steps > SNAPSHOTS else 0,
     )
-    facts = {"step_seconds": timing.step_seconds, "validation_seconds": timing.validation_seconds}
-    counts = {"timed_steps": TIMED_STEPS, "steps_per_epoch": timing.steps_per_epoch, "epochs": epochs, "steps": steps}
-    write_record(run, replace(record, state="training", timing={**facts, **counts}))
-    write_json(run / "config.json", to_json(settings_of(run, recipe, config)))
+    write_record(run, replace(record, state="training", timing={**asdict(timing), "epochs": epochs, "steps": steps}))
+    write_json(run / "config.json", to_json(settings_of(run, recipe, replace(recipe.config, train=choices))))
 
 
 def epochs_within(timing: Timing, budget: float) -> int:

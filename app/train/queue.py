@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from app.train.chunk import run_chunk
 from app.train.host import LENT_SECONDS, Limits, lent, on_lent_gpu, read_limits
@@ -64,9 +64,10 @@ class Queue:
         self.limits = read_limits() if limits is None else limits
         self.finished: Callable[[Path], None] = lambda _: None
         self.removed: Callable[[str], None] = lambda _: None
-        self._wanted, self._root = root, None if root is None else root
+        self._wanted = root
+        self._root: Path | None = None  # until it is opened
         self._lock: IO[str] | None = None
-        self._opened = self._closing = False
+        self._closing = False
         self._records: dict[str, Record] = {}
         self._starts: list[tuple[str, float]] = []  # who, and when
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,10 +91,9 @@ class Queue:
             OSError: No folder can be written.
         """
         with self._change:
-            if self._opened:
+            if self._root is not None:
                 return
             self._root, self._lock = claim(self._wanted or Path(os.environ.get("MUN_RUNS") or cache_folder() / "runs"))
-            self._opened = True
             atexit.register(self.close)
             for record in read_records(self._root):
                 if record.active:
@@ -318,19 +318,17 @@ class Queue:
                 run = self._active = waiting[0].run
                 self._keep(replace(waiting[0], state="preparing", started=time.time()))
             try:  # whatever happens, the run ends
-                code = self._spawn(run) if self._lent_chunk is None else self._lend(run, self._lent_chunk)
+                code = self._spawn(run)
             except Exception as error:
                 logging.getLogger(__name__).exception("the work on %s failed", run)
                 code = DISK_FULL if isinstance(error, OSError) else 1
             self._settle(run, code)
 
-    def _lend(self, run: str, lent_chunk: Callable[..., Any]) -> int:
-        """Work on a run in this process, its chunks on the lent GPU."""
-        work(self.root / run, lent_chunk, LENT_SECONDS)
-        return 0
-
     def _spawn(self, run: str) -> int:
-        """Work on a run in a process of its own, and wait for its end; return its exit code."""
+        """Work on a run in a process of its own, or here on a lent GPU; return its exit code when it has ended."""
+        if self._lent_chunk is not None:
+            work(self.root / run, self._lent_chunk, LENT_SECONDS)
+            return 0
         process = spawn(self.root, run, self.limits.num_bytes)
         with self._change:
             self._process = process

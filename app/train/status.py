@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -124,11 +124,6 @@ class Status:
             return ""
         name, most = ("visible", shares[-1]) if shares[-1] > 0.5 else ("infrared", 1 - shares[-1])
         return f"{100 * most:.0f} % of the auxiliary image depends on the {name} input alone."
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object that `/train_status` answers."""
-        values = asdict(self)
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def status(queue: Queue, run: str) -> Status:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -90,7 +91,7 @@ def look(queue: Queue, library: Library, request: Look) -> dict[str, Any]:  # no
     Raises:
         ValueError: There is no such run.
     """
-    return status(queue, request.run).to_json() if request.run else overview(queue)
+    return asdict(status(queue, request.run)) if request.run else overview(queue)
 
 
 def stop(queue: Queue, library: Library, request: Stop) -> dict[str, Any]:  # noqa: ARG001
@@ -100,7 +101,7 @@ def stop(queue: Queue, library: Library, request: Stop) -> dict[str, Any]:  # no
         ValueError: There is no such run, or the token is not its owner's.
     """
     queue.stop(request.run, request.token)
-    return status(queue, request.run).to_json()
+    return asdict(status(queue, request.run))
 
 
 def answer(queue: Queue, library: Library, request: Watch, press: Press) -> Answer:

@@ -512,7 +512,7 @@ def test_a_stop_is_heard_in_every_phase(tiny_synvi, job, tmp_path) -> None:
 
 
 def test_a_budget_becomes_a_number_of_steps(tiny_synvi, job, monkeypatch) -> None:
-    timing = Timing(step_seconds=0.05, validation_seconds=0.1, steps_per_epoch=8)
+    timing = Timing(step_seconds=0.05, validation_seconds=0.1, timed_steps=20, steps_per_epoch=8)
     epochs = epochs_within(timing, 60)
     assert timing.seconds(epochs) <= 60 < timing.seconds(epochs + 1)
     assert epochs_within(timing, -5) == 1
