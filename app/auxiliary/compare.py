@@ -38,26 +38,11 @@ from app.shared.request import (
 )
 from mun.structures import Split
 
-__all__ = [
-    "COLLECTION",
-    "FILES",
-    "OWN",
-    "RENDERED",
-    "Compare",
-    "Look",
-    "Result",
-    "answer",
-    "pair_of",
-    "read_own",
-    "run",
-]
+__all__ = ["COLLECTION", "FILES", "OWN", "RENDERED", "Compare", "Look", "Result", "answer", "own_image", "pair_of"]
+__all__ += ["run"]
 
 COLLECTION, RENDERED, OWN = "collection", "rendered", "own"
-SOURCES = (
-    Choice(COLLECTION, "From the data"),
-    Choice(RENDERED, "Rendered now"),
-    Choice(OWN, "My own two images"),
-)
+SOURCES = (Choice(COLLECTION, "From the data"), Choice(RENDERED, "Rendered now"), Choice(OWN, "My own two images"))
 FILES = ("visible_image", "infrared_image")
 MAX_SEED, MAX_NUMBER = 9999, 10**9
 ANYBODY = 0
@@ -225,14 +210,14 @@ class Look(Compare):
         return Compare.read({**self.model_dump(include=names), "checkpoint": self.encoder(library)}, library)
 
 
-def read_own(library: Library, request: Compare) -> dict[str, OwnImage]:
-    """Decode the images that a visitor has brought, by the name of their field.
+def own_image(library: Library, request: Compare, name: str) -> OwnImage | None:
+    """Decode an image that a visitor has brought in a field, if there is one.
 
     Raises:
-        ValueError: One is broken, too large or no image.
+        ValueError: It is broken, too large or no image.
     """
-    given = {name: value for name in FILES if (value := getattr(request, name))}
-    return {name: brought(library, name, value, f"the {name.replace('_', ' ')}") for name, value in given.items()}
+    value = getattr(request, name)
+    return brought(library, name, value, f"the {name.replace('_', ' ')}") if value else None
 
 
 def pair_of(library: Library, request: Compare) -> ImagePair:
@@ -243,8 +228,7 @@ def pair_of(library: Library, request: Compare) -> ImagePair:
             image of the visitor's own is missing or broken.
     """
     if request.source == OWN:
-        own = read_own(library, request)
-        return own_pair(*(own.get(name) for name in FILES))
+        return own_pair(*(own_image(library, request, name) for name in FILES))
     if request.source == RENDERED:
         pid = request.person or opening_pair(library, request.data)[0].pid
         return rendered_pair(library, request.data, pid, request.misalignment)

@@ -14,8 +14,8 @@ from app.auxiliary.compare import (
     SOURCES,
     Compare,
     Look,
+    own_image,
     pair_of,
-    read_own,
     run,
 )
 from app.auxiliary.generator import LEARNED, Parts, flat_words, take_apart
@@ -27,7 +27,7 @@ from app.library.pairs import partners
 from app.library.ranking import dealt
 from app.library.thumbnails import STRIP_HEIGHT, encoded
 from app.shared.export import Options
-from app.shared.html import form, html
+from app.shared.html import as_sentence, form, html
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 
@@ -139,15 +139,17 @@ def turned(library: Library, request: Look, press: Press) -> tuple[Look, list[st
 
 def with_own(library: Library, request: Look) -> tuple[Look, dict[str, OwnImage], list[str]]:
     """Read the visitor's own images and leave their small copies in the request; what cannot be read is dropped."""
-    own, notices = dict[str, OwnImage](), []
-    for name in FILES if request.source == OWN else ():
-        one = request.model_copy(update=dict.fromkeys(FILES, "") | {name: getattr(request, name)})
+    own, notices = dict[str, OwnImage](), list[str]()
+    if request.source != OWN:
+        return request, own, notices
+    for name in FILES:
         try:
-            own |= read_own(library, one)
+            if image := own_image(library, request, name):
+                own[name] = image
         except ValueError as error:
-            notices.append(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            notices.append(as_sentence(error))
     copies = {name: small(own[name]) if name in own else "" for name in FILES}
-    return request.model_copy(update=copies) if request.source == OWN else request, own, notices
+    return request.model_copy(update=copies), own, notices
 
 
 def readiness(library: Library, encoder: PairEncoder) -> tuple[tuple[bool, ...], str, bool]:

@@ -16,7 +16,7 @@ from app.library.background import Progress
 from app.library.thumbnails import encoded
 from app.shared.request import Choice, Request, bounds
 
-__all__ = ["Chip", "chips", "controls", "form", "how_far", "html", "prepared"]
+__all__ = ["Chip", "as_sentence", "chips", "controls", "form", "how_far", "html", "prepared"]
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -33,8 +33,15 @@ def templates() -> Environment:
     )
     environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
     environment.filters["uri"] = encoded
+    environment.filters["sentence"] = as_sentence
     environment.filters["percent"] = lambda value, digits=1: f"{100 * value:.{digits}f} %"
     return environment
+
+
+def as_sentence(words: object) -> str:
+    """Write words, or those of a refusal, as a sentence of the page."""
+    plain = str(words).strip().rstrip(".")
+    return f"{plain[:1].upper()}{plain[1:]}."
 
 
 def html(template: str, /, **values: Any) -> str:
@@ -139,8 +146,7 @@ def how_far(progress: Progress, heading: str, words: str, failed: str, stopped: 
     """
     state, action = "loading", "stop"
     if progress.problem:
-        plain = progress.problem.strip().rstrip(".")
-        state, action, heading, words = "error", "start", failed, f"{plain[:1].upper()}{plain[1:]}."
+        state, action, heading, words = "error", "start", failed, as_sentence(progress.problem)
     elif progress.stopped:
         state, action, (heading, words) = "stopped", "start", stopped
     total = 0 if progress.problem else progress.total

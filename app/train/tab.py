@@ -13,7 +13,7 @@ from app.library import Library
 from app.library.checkpoints import open_entry
 from app.shared.api import visitor
 from app.shared.export import Options
-from app.shared.html import form, html
+from app.shared.html import as_sentence, form, html
 from app.shared.plots import place_charts
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
@@ -113,7 +113,7 @@ def answer(queue: Queue, library: Library, request: Watch, press: Press) -> Answ
         request, kept, notice = act(queue, library, request, press)
         notices += [notice] if notice else []
     except ValueError as error:
-        notices.append(sentence_of(error))
+        notices.append(as_sentence(error))
     mine = {run for run in {**press.tokens, **kept} if kept.get(run, run)}
     records = queue.records()[::-1]
     names = sorted((record.run for record in records), key=lambda run: run not in mine)  # one's own, the newest first
@@ -170,11 +170,6 @@ def act(queue: Queue, library: Library, request: Watch, press: Press) -> tuple[W
     return request, {}, ""
 
 
-def sentence_of(error: ValueError) -> str:
-    """Write a refusal as a sentence of the page."""
-    return f"{str(error)[:1].upper()}{str(error)[1:]}."
-
-
 def drawn(words: str) -> Piece:
     """Make a piece that is sent where it differs from what the page shows."""
     return Piece(words, lambda: words)
@@ -196,7 +191,7 @@ def draw_start(library: Library, queue: Queue, request: Watch) -> str:
     try:
         request.check(queue.limits)
     except ValueError as error:
-        problem = sentence_of(error)
+        problem = as_sentence(error)
     method = METHODS[request.auxiliary]
     return html(
         "train_start.html", limits=queue.limits, presets=offered, request=request, method=method, problem=problem
