@@ -12,11 +12,11 @@ from app.auxiliary.generator import LEARNED
 from app.auxiliary.panel import Picture
 from app.library import Library
 from app.library.pair_encoder import DISPLAY_PAIRS, DISPLAY_SEED, FINAL
-from app.shared.export import checkpoint_words, describe_data, described_csv, latex_table, safe_stem
+from app.shared.export import checkpoint_words, describe_data, safe_stem, table
 from app.shared.figure import COLOURS, INK, SMALL, WIDTHS, figure_bytes, styled, text_below
 from app.shared.tiles import Grid, Tile, canvas, draw_tile, fitting
 
-__all__ = ["INFRARED", "VISIBLE", "draw_panel", "panel_bytes", "stem_of", "table"]
+__all__ = ["INFRARED", "VISIBLE", "draw_panel", "panel_bytes", "stem_of", "write_table"]
 
 IN_PAPER = ("title", "relative_to_visible", "relative_to_infrared", "rank_in_visible", "rank_in_infrared")
 COLUMNS = (
@@ -145,7 +145,7 @@ def lines_of(picture: Picture) -> tuple[str, ...]:
     return tuple(line for line in (first, second, third) if line)
 
 
-def table(library: Library, result: Result, call: str, kind: str) -> bytes:
+def write_table(library: Library, result: Result, call: str, kind: str) -> bytes:
     """Write the numbers as a table, CSV or, with the columns that fit into a paper, LaTeX."""
     head = {
         **facts_of(library, result),
@@ -156,11 +156,10 @@ def table(library: Library, result: Result, call: str, kind: str) -> bytes:
     }
     rows = [row_of("panel", picture) for picture in result.panel.pictures]
     if kind == "csv":
-        rows += [row_of("generator", picture) for picture in result.parts.pictures]
-        return described_csv(head.items(), COLUMNS, rows).encode()
+        return table(kind, head.items(), COLUMNS, rows + [row_of("generator", one) for one in result.parts.pictures])
     cells = [[row[COLUMNS.index(name)] for name in IN_PAPER] for row in rows]
     short = [[f"{cell:.2f}" if isinstance(cell, float) else cell for cell in row] for row in cells]
-    return latex_table(head.items(), IN_PAPER, short).encode()
+    return table(kind, head.items(), IN_PAPER, short)
 
 
 def row_of(part: str, picture: Picture) -> tuple[object, ...]:

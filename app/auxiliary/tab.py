@@ -253,5 +253,5 @@ def write(library: Library, request: Look, options: Options, what: str, kind: st
     result = run(library, request.asked(library), wait=False)
     call = result.request.call(library, "auxiliary", press.url, ("checkpoint", "data"))
     if kind in ("csv", "latex"):
-        return File.of(figure.stem_of(result), kind, figure.table(library, result, call, kind))
+        return File.of(figure.stem_of(result), kind, figure.write_table(library, result, call, kind))
     return File.of(figure.stem_of(result), kind, figure.panel_bytes(library, result, call, kind, options.width))

@@ -8,17 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from app.explain.setting import Setting
 from app.explain.subject import Subject
-from app.explain.truth import Share, random_target
+from app.explain.truth import Share
 from app.library import Library
-from app.library.maps import LayerMap, Views, reference_of, views_of
+from app.library.maps import LayerMap
 from app.shared.plots import Curve, Plot
 from mun.explain.cams import activation_maps, upsampled
 from mun.explain.faithfulness import (
@@ -31,9 +31,8 @@ from mun.explain.faithfulness import (
     rank_correlation,
     structural_similarity,
 )
-from mun.explain.targets import Similarity
 from mun.models.network import Network
-from mun.structures import Modality, Sample
+from mun.structures import Modality
 
 __all__ = ["CURVES", "Bars", "CascadeStep", "Checked", "bars", "check", "plots", "verdict"]
 
@@ -76,49 +75,13 @@ class Checked:
         return len(self.curves) + len(self.steps)
 
 
-@dataclass(frozen=True, eq=False)
-class Setting:
-    """Everything that a check needs again and again: what the map was made of."""
-
-    network: Network
-    views: Views
-    target: Similarity
-    references: tuple[Sample, ...]
-    seed: int
-    one: LayerMap
-
-    @classmethod
-    def of(cls, library: Library, subject: Subject, one: LayerMap) -> Setting:
-        """Read what a map was made of; that of a target is a map of it towards the image."""
-        request, sample, references = subject.request, subject.sample, subject.references
-        if one.source == "target":
-            sample, references, one = references[0], (sample,), replace(one, source="image")
-        network = library.network(request.checkpoint)
-        views = views_of(network, library.collections[request.data], sample, subject.pair)
-        target = reference_of(library, request.checkpoint, request.data, [other.key for other in references])
-        return cls(network, views, target, references, request.seed, one)
-
-    def enlarged(self, values: Floats) -> Floats:
-        """Bring a map to the size of the images."""
-        larger: Floats = upsampled(values[None], (self.network.config.height, self.network.config.image_width))[0]
-        return larger
-
-    def made_by(self, network: Network) -> Floats:
-        """Compute the same map by a network with random layers, `(h, w)`, which embeds the target anew."""
-        wanted = self.one.layer, self.one.method
-        look = self.views.single if self.one.source == "image" else self.views.pairs[self.one.number]
-        target = random_target(network, self.references)
-        values: Floats = activation_maps(network, look, [target], [wanted])[wanted][0]
-        return values
-
-
 def check(library: Library, subject: Subject, one: LayerMap) -> Iterator[Checked]:
     """Check a map, with a slow method only by pixels in its own and the centre prior's order.
 
     Args:
         library: What all visitors share.
         subject: What it explains.
-        one: The map.
+        one: The map; that of a target is one of it towards the image.
 
     Yields:
         What is known so far, after each step; first nothing.
@@ -126,42 +89,58 @@ def check(library: Library, subject: Subject, one: LayerMap) -> Iterator[Checked
     Raises:
         ValueError: An image is broken or gone.
     """
-    setting = Setting.of(library, subject, one)
-    network = setting.network
+    sample, references, seed = subject.sample, subject.references, subject.request.seed
+    if one.source == "target":
+        sample, references, one = references[0], (sample,), replace(one, source="image")
+    setting = Setting.of(library, subject.request, sample, references, subject.pair)
     orders: dict[str, Callable[[], Floats]] = {
-        "map": lambda: setting.enlarged(one.values),
-        "centre prior": partial(center_prior, (network.config.height, network.config.image_width)),
-        "random weights": lambda: setting.enlarged(setting.made_by(randomised(network, setting.seed))),
+        "map": lambda: enlarged(one.values, setting),
+        "centre prior": lambda: center_prior(setting.size),
+        "random weights": lambda: enlarged(map_by(randomised(setting.network, seed), setting, one), setting),
     }
-    parts = cascade_names(network)
+    parts = cascade_names(setting.network)
     if one.method.slow:
         del orders["random weights"]
         parts = ()
-    if one.source != "pair":  # which the generator does not make
+    if one.source == "image":  # which the generator does not make
         parts = tuple(part for part in parts if part != "auxiliary")
     checked = Checked(len(orders) + len(parts))
     yield checked
-    image, score = scored_picture(setting)
+    image, score = scored_picture(setting, one)
     for name, order in orders.items():
         checked = replace(checked, curves={**checked.curves, name: curves(score, image, order())})
         yield checked
-    for part, other in islice(cascade(network, setting.seed), len(parts)):
-        checked = replace(checked, steps=(*checked.steps, compare(setting, part, other)))
+    for part, network in islice(cascade(setting.network, seed), len(parts)):
+        step = compare(part, map_by(network, setting, one), one.values, setting)
+        checked = replace(checked, steps=(*checked.steps, step))
         yield checked
 
 
-def compare(setting: Setting, part: str, network: Network) -> CascadeStep:
-    """Compare the map with that of a network that is random down to a part."""
-    values, trained = setting.made_by(network), setting.one.values
-    ranks = rank_correlation(values, trained)
-    whole = values.any() and trained.any()
-    structure = structural_similarity(setting.enlarged(values), setting.enlarged(trained)) if whole else None
+def map_by(network: Network, setting: Setting, one: LayerMap) -> Floats:
+    """Compute the same map by a network with random layers, `(h, w)`."""
+    other, wanted = setting.by(network), (one.layer, one.method)
+    look = other.views.single if one.source == "image" else other.views.pairs[one.number]
+    values: Floats = activation_maps(network, look, [other.target], [wanted])[wanted][0]
+    return values
+
+
+def enlarged(values: Floats, setting: Setting) -> Floats:
+    """Bring a map to the size of the images."""
+    larger: Floats = upsampled(values[None], setting.size)[0]
+    return larger
+
+
+def compare(part: str, values: Floats, trained: Floats, setting: Setting) -> CascadeStep:
+    """Compare the map of a network that is random down to a part with the trained one's."""
+    ranks, structure = rank_correlation(values, trained), None
+    if values.any() and trained.any():
+        structure = structural_similarity(enlarged(values, setting), enlarged(trained, setting))
     return CascadeStep(part, None if math.isnan(ranks) else ranks, structure)
 
 
-def scored_picture(setting: Setting) -> tuple[Floats, Callable[[Floats], Floats]]:
+def scored_picture(setting: Setting, one: LayerMap) -> tuple[Floats, Callable[[Floats], Floats]]:
     """Return the picture under a map, `(3, H, W)`, and what scores changed versions of it: the cosine to the target."""
-    network, views, one = setting.network, setting.views, setting.one
+    network, views = setting.network, setting.views
     if one.source == "image":
         picture = views.single.images[0]
     elif one.over.startswith("auxiliary"):

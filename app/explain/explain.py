@@ -9,22 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.explain.setting import Setting
 from app.explain.subject import BY_LAYER, Explain, Subject, ranked, subject_of
-from app.explain.truth import Truth, find_truth, similarities
+from app.explain.truth import Truth, find_truth
 from app.library import Library
-from app.library.maps import LayerMap, Views, alike, last_stage, picture_of, pictures_of, reference_of, views_of
+from app.library.maps import LayerMap, alike, last_stage, picture_of, pictures_of
 from app.library.pair_encoder import fitted_display
 from app.library.ranking import ImageFacts, Ranked
 from mun.auxiliary.panel import UNIT
-from mun.explain.cams import (
-    GENERATOR_LAYERS,
-    Method,
-    Report,
-    activation_maps,
-    default_method,
-    part,
-)
-from mun.explain.targets import Similarity
+from mun.explain.cams import GENERATOR_LAYERS, Method, Report, activation_maps, default_method, part
 from mun.models.network import Network
 from mun.structures import Modality
 
@@ -183,14 +176,10 @@ def wanted_layers(request: Explain, network: Network, *, paired: bool) -> list[s
 
 
 def all_maps(
-    network: Network,
-    request: Explain,
-    views: Views,
-    target: Similarity,
-    over: str | None = None,
-    report: Report | None = None,
+    setting: Setting, request: Explain, over: str | None = None, report: Report | None = None
 ) -> list[LayerMap]:
     """Compute the maps that a request asks for: all, or those that lie over one of the pictures."""
+    network, views = setting.network, setting.views
     single, paired = (wanted_layers(request, network, paired=paired) for paired in (False, True))
     asked = [(views.single, views.modality.value, single)]
     for look in views.pairs:
@@ -201,7 +190,7 @@ def all_maps(
         chosen = [layer for layer in layers if over in (None, OVER.get(layer, picture))]
         within = part(report, place / len(asked), (place + 1) / len(asked))
         wanted = {layer: method_of(request, layer) for layer in chosen}.items()
-        made = activation_maps(network, look, [target], wanted, within) if chosen else {}
+        made = activation_maps(network, look, [setting.target], wanted, within) if chosen else {}
         source = "pair" if look.paired else "image"
         for (layer, method), values in made.items():
             maps.append(LayerMap(layer, source, OVER.get(layer, picture), method, values[0], look.number))
@@ -214,20 +203,20 @@ def explain(library: Library, subject: Subject, report: Report | None = None) ->
     Raises:
         ValueError: An image is broken, or a method does not fit the layers.
     """
-    request, network = subject.request, library.network(subject.request.checkpoint)
+    request = subject.request
     last_stage(library, request.checkpoint)  # a model without layers is told so
-    views = views_of(network, library.collections[request.data], subject.sample, subject.pair)
-    target = reference_of(library, request.checkpoint, request.data, [one.key for one in subject.references])
-    maps = all_maps(network, request, views, target, report=part(report, 0, MAPS_SHARE))
+    setting = Setting.of(library, request, subject.sample, subject.references, subject.pair)
+    views = setting.views
+    maps = all_maps(setting, request, report=part(report, 0, MAPS_SHARE))
     if not maps:
         raise ValueError(f"expected layers that there are, the checkpoint {request.checkpoint} has no {request.layers}")
     display = fitted_display(library, request.checkpoint, request.data) if views.pairs else UNIT
 
-    def again(other: Network, seen: Views, aim: Similarity) -> list[LayerMap]:
-        return all_maps(other, request, seen, aim, views.modality.value, part(report, MAPS_SHARE, 1))
+    def again(other: Setting) -> list[LayerMap]:
+        return all_maps(other, request, views.modality.value, part(report, MAPS_SHARE, 1))
 
-    truth, words = find_truth(library, subject, network, views, target, maps, again)
-    similarity, *others = similarities(network, views, target, len(views.pairs))
+    truth, words = find_truth(library, subject, setting, maps, again)
+    similarity, *others = setting.similarities(len(views.pairs))
     empty = [one.layer for one in maps if not one.values.any()]
     notes = [*subject.notes, words]
     if empty:

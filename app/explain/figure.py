@@ -17,7 +17,7 @@ from app.explain.explain import Result
 from app.explain.subject import Explain
 from app.library import Library
 from app.library.maps import PALETTE, LayerMap, Scale, fit_scale, veil
-from app.shared.export import checkpoint_words, describe_data, described_csv, latex_table, safe_stem
+from app.shared.export import checkpoint_words, describe_data, safe_stem, table
 from app.shared.figure import SMALL, WIDTHS, figure_bytes, styled, text_below
 from app.shared.tiles import Grid, Tile, canvas, draw_tile
 from mun.explain.cams import upsampled
@@ -57,7 +57,7 @@ def write(
     if what == "raw":
         return stem, maps_npz(result, facts, call)
     if what == "table":
-        return stem, table(kind, [*facts.items(), ("remade by", call)], result)
+        return stem, write_table(kind, [*facts.items(), ("remade by", call)], result)
     maps = result.maps if looks["maps"] == "all" else result.main
     return stem, figure_bytes(draw_maps(facts, result, maps, scale, call, looks["width"]), kind)
 
@@ -103,7 +103,7 @@ def maps_npz(result: Result, facts: dict[str, str], call: str) -> bytes:
     return file.getvalue()
 
 
-def table(kind: str, facts: Sequence[tuple[str, str]], result: Result) -> bytes:
+def write_table(kind: str, facts: Sequence[tuple[str, str]], result: Result) -> bytes:
     """Write a row for each map: its values, and where its energy is."""
     shares = {one.name: (one.trained, one.prior, one.random) for one in result.truth.shares} if result.truth else {}
     rows = []
@@ -111,7 +111,7 @@ def table(kind: str, facts: Sequence[tuple[str, str]], result: Result) -> bytes:
         numbers = (float(one.values.mean()), float(one.values.max()), *shares.get(one.name, (None, None, None)))
         rounded = (None if number is None else float(f"{number:.{DIGITS}g}") for number in numbers)
         rows.append((one.name, one.method.value, *one.values.shape, *rounded))
-    return (described_csv if kind == "csv" else latex_table)(facts, COLUMNS, rows).encode()
+    return table(kind, facts, COLUMNS, rows)
 
 
 def draw_maps(

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from app.explain.setting import Setting
 from app.explain.subject import AUTOMATIC, NOTHING, Subject
 from app.library import Library
-from app.library.maps import LayerMap, Views
-from mun.data.augment import to_images
-from mun.data.cache import decode_samples
-from mun.embedding import embed_pixels
+from app.library.maps import LayerMap
 from mun.explain.cams import upsampled
 from mun.explain.faithfulness import center_prior, energy_share, randomised
-from mun.explain.targets import Similarity, center
 from mun.explain.truth import Evidence, Thing, find_evidence
-from mun.models.network import Network
-from mun.structures import Modality, Sample
 
-__all__ = ["Share", "Truth", "find_truth", "random_target", "similarities"]
+__all__ = ["Share", "Truth", "find_truth"]
 
-MAX_REFERENCES = 12  # images of a center that random weights embed
-MakeMaps = Callable[[Network, Views, Similarity], Sequence[LayerMap]]
+MakeMaps = Callable[[Setting], Sequence[LayerMap]]
 
 
 @dataclass(frozen=True)
@@ -97,24 +90,16 @@ class Truth:
 
 
 def find_truth(
-    library: Library,
-    subject: Subject,
-    network: Network,
-    views: Views,
-    target: Similarity,
-    maps: Sequence[LayerMap],
-    make: MakeMaps,
+    library: Library, subject: Subject, setting: Setting, maps: Sequence[LayerMap], make: MakeMaps
 ) -> tuple[Truth | None, str]:
     """Change one thing about the image and measure what follows.
 
     Args:
         library: What all visitors share.
         subject: What is explained.
-        network: Its network.
-        views: What that looks at.
-        target: What the image is compared to.
-        maps: Of that network.
-        make: Computes those maps that lie over the image, by another network, view and target.
+        setting: Its network and images.
+        maps: Made of these.
+        make: Computes those maps that lie over the image in another setting.
 
     Returns:
         The truth, or why there is none in a sentence; empty where none was asked for.
@@ -126,62 +111,31 @@ def find_truth(
     if collection.plan is None:
         words = "Only SynVI can render an image again with one thing changed: there is no truth to check against here."
         return None, words
-    things = tuple(Thing) if request.change == AUTOMATIC else (Thing(request.change),)
-    size = (network.config.height, network.config.image_width)
     recipe = collection.recipe(subject.sample.key)
     if recipe is None:
         return None, "This image is none of those that SynVI rendered: there is no truth to check against."
-    evidence = find_evidence(recipe, size, things)
+    things = tuple(Thing) if request.change == AUTOMATIC else (Thing(request.change),)
+    evidence = find_evidence(recipe, setting.size, things)
     if evidence is None:
         what = "none of bag, patterns and hat" if len(things) > 1 else f"no {things[0].value} that could be changed"
         return None, f"This image shows {what}: there is nothing to check the maps against."
-    over = [one for one in maps if one.over == views.modality]
-    shares = measure_shares(network, views, subject, evidence, over, make)
-    found = []
-    for pixels in (evidence.before, evidence.after):
-        changed = views.replaced(network, to_images(torch.from_numpy(np.array(pixels))[None])[0])
-        found.append(similarities(network, changed, target, min(1, len(views.pairs))))
+    over = [one for one in maps if one.over == setting.views.modality]
+    random = make(setting.by(randomised(setting.network, request.seed)))
+    shares = measure_shares(over, {one.name: one for one in random}, evidence.mask, setting.size)
+    count = min(1, len(setting.views.pairs))
+    found = [setting.changed(pixels).similarities(count) for pixels in (evidence.before, evidence.after)]
     auxiliary = [next(iter(cosines[1:]), None) for cosines in found]
     return Truth(evidence, found[0][0], found[1][0], auxiliary[0], auxiliary[1], shares), ""
 
 
-def similarities(network: Network, views: Views, target: Similarity, count: int) -> list[float]:
-    """Return the cosine of the image and the target, then of the first `count` auxiliary images."""
-    with torch.inference_mode():
-        points = network.embed(views.single.images, views.modality)
-        if count:
-            points = torch.cat([points, network.embed(views.auxiliary[:count], Modality.AUXILIARY)])
-        return [float(target(point)) for point in points]
-
-
 def measure_shares(
-    network: Network,
-    views: Views,
-    subject: Subject,
-    evidence: Evidence,
-    maps: Sequence[LayerMap],
-    make: MakeMaps,
+    maps: Sequence[LayerMap], random: Mapping[str, LayerMap], mask: NDArray[np.bool_], size: tuple[int, int]
 ) -> tuple[Share, ...]:
-    """Compare maps with their two controls, a centre prior and random weights."""
-    chance = randomised(network, subject.request.seed)
-    again = views.replaced(chance, views.single.images[0])
-    random_maps = make(chance, again, random_target(chance, subject.references))
-    random = {one.name: one.values for one in random_maps}
-    size = evidence.mask.shape
+    """Compare maps with their two controls, a centre prior and the same map by random weights, by its name."""
 
-    def share(values: NDArray[np.float32]) -> float | None:
-        found = energy_share(upsampled(values[None], (size[0], size[1]))[0], evidence.mask)
+    def share(one: LayerMap) -> float | None:
+        found = energy_share(upsampled(one.values[None], size)[0], mask)
         return None if math.isnan(found) else found
 
-    prior = energy_share(center_prior((size[0], size[1])), evidence.mask)
-    return tuple(Share(one.name, one.layer, share(one.values), prior, share(random[one.name])) for one in maps)
-
-
-def random_target(network: Network, references: Sequence[Sample]) -> Similarity:
-    """Make the target in the space of a network that nobody has embedded the data by."""
-    rows = []
-    for modality in sorted({sample.modality for sample in references[:MAX_REFERENCES]}):
-        chosen = [sample for sample in references[:MAX_REFERENCES] if sample.modality is modality]
-        pixels = decode_samples(chosen, network.config.height, network.config.image_width)
-        rows.append(embed_pixels(network, pixels, modality))
-    return Similarity(torch.from_numpy(center(np.concatenate(rows))).to(network.mean.device))
+    prior = energy_share(center_prior(size), mask)
+    return tuple(Share(one.name, one.layer, share(one), prior, share(random[one.name])) for one in maps)

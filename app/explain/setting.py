@@ -1,0 +1,83 @@
+"""What a network looks at, and what it compares that to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from app.explain.subject import Explain
+from app.library import Library
+from app.library.maps import Views, reference_of, views_of
+from mun.data.augment import to_images
+from mun.data.cache import decode_samples
+from mun.data.pairing import Pair
+from mun.embedding import embed_pixels
+from mun.explain.targets import Similarity, center
+from mun.models.network import Network
+from mun.structures import Modality, Sample
+
+__all__ = ["Setting"]
+
+MAX_REFERENCES = 12  # images of a center that random weights embed
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A network, what it looks at, and what it compares that to.
+
+    Attributes:
+        network: The network.
+        views: The image, and the pair that makes its auxiliary image.
+        target: The direction that the image is compared to.
+        references: The images whose mean embedding is the target.
+    """
+
+    network: Network
+    views: Views
+    target: Similarity
+    references: tuple[Sample, ...]
+
+    @classmethod
+    def of(
+        cls, library: Library, request: Explain, sample: Sample, references: Sequence[Sample], pair: Pair | None
+    ) -> Setting:
+        """Read the images, by the network and the embeddings of a request.
+
+        Raises:
+            ValueError: The data set cannot be embedded, or an image is broken or gone.
+        """
+        network = library.network(request.checkpoint)
+        views = views_of(network, library.collections[request.data], sample, pair)
+        target = reference_of(library, request.checkpoint, request.data, [one.key for one in references])
+        return cls(network, views, target, tuple(references))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return self.network.config.height, self.network.config.image_width
+
+    def by(self, network: Network) -> Setting:
+        """Let another network look at the same, which nobody has embedded the data by: it embeds the target anew."""
+        rows, few = [], self.references[:MAX_REFERENCES]
+        for modality in sorted({sample.modality for sample in few}):
+            pixels = decode_samples([sample for sample in few if sample.modality is modality], *self.size)
+            rows.append(embed_pixels(network, pixels, modality))
+        target = Similarity(torch.from_numpy(center(np.concatenate(rows))).to(network.mean.device))
+        return Setting(network, self.views.replaced(network, self.views.single.images[0]), target, self.references)
+
+    def changed(self, pixels: NDArray[np.uint8]) -> Setting:
+        """Put other pixels, RGB, uint8, `(H, W, 3)`, in the place of the image, also in the pair."""
+        image = to_images(torch.from_numpy(np.array(pixels))[None])[0]
+        return replace(self, views=self.views.replaced(self.network, image))
+
+    def similarities(self, count: int) -> list[float]:
+        """Return the cosine of the image and the target, then of the first `count` auxiliary images."""
+        with torch.inference_mode():
+            points = self.network.embed(self.views.single.images, self.views.modality)
+            if count:
+                points = torch.cat([points, self.network.embed(self.views.auxiliary[:count], Modality.AUXILIARY)])
+            return [float(self.target(point)) for point in points]
