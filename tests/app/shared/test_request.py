@@ -167,7 +167,7 @@ def test_controls_show_bounds_values_and_why_they_have_no_effect(library: Librar
     names = tuple(Everything.model_fields)
     drawn = form("tab", Everything.read({"switch": False, "several": ("b",)}, library), library, {"All": names})
     assert 'type="range" name="whole" data-number' in drawn
-    assert 'min="0" max="5" step="1" value="1" disabled' in drawn
+    assert 'data-number disabled min="0" max="5" step="1" value="1"' in drawn
     assert "It is off." in drawn
     assert drawn.count(" checked") == 1
     assert 'value="b" data-many checked' in drawn
