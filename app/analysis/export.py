@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.analysis.compute import analysis, corruption_curves, knobs, probed, task
 from app.analysis.request import View
 from app.library import Library
-from app.shared.export import Options, checkpoint_words, describe_data, described_csv, latex_table, safe_stem
+from app.shared.export import Options, checkpoint_words, describe_data, safe_stem, table
 from app.shared.tab import File, Menu, Press
 from mun.analysis.probes import Probe
 from mun.analysis.report import Analysis, tables
@@ -62,7 +62,7 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
     facts = facts_of(library, request, made, press.url)
     if kind in ("csv", "latex"):
         header, rows = rows_of(made, what, values)
-        return File.of(stem, kind, (described_csv if kind == "csv" else latex_table)(facts, header, rows).encode())
+        return File.of(stem, kind, table(kind, facts, header, rows))
     return File.of(stem, kind, drawn(made, what, values, facts, options.width, kind))
 
 

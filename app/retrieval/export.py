@@ -225,7 +225,8 @@ def write_scores(library: Library, scores: Sequence[Scores], options: Options, k
             for each in scores
             for mean, sd in ((each.result.mean(), each.result.sd()),)
         ]
-        return table(kind, facts, ("checkpoint", *(f"{name}{end}" for name in MEASURES for end in ("", "_sd"))), rows)
+        header = ("checkpoint", *(f"{name}{end}" for name in MEASURES for end in ("", "_sd")))
+        return table(kind, facts, header, rows)
     from app.shared.figure import draw_plots, figure_bytes  # here: Matplotlib takes a second to load
 
     curves = tuple(
