@@ -9,7 +9,6 @@ import gradio as gr
 from app.about import status
 from app.about.tab import build as build_about
 from app.analysis import compute as analysis
-from app.analysis.request import Analyse
 from app.analysis.tab import build as build_analysis
 from app.auxiliary import compare
 from app.auxiliary.tab import build as build_auxiliary
@@ -59,7 +58,7 @@ def build(library: Library, queue: Queue) -> gr.Blocks:
         expose("train_status", Look, partial(train.look, queue), library, concurrency_limit=4, each=LIGHT)
         expose("train_stop", Stop, partial(train.stop, queue), library, concurrency_limit=4, each=LIGHT)
         expose("explain", Explain, explain.answer, library, concurrency_limit=2)
-        expose("analyse", Analyse, analysis.answer, library, concurrency_limit=1)
+        expose("analyse", analysis.Analyse, analysis.answer, library, concurrency_limit=1)
     demo.queue(max_size=MAX_CALLS)
     keep_answers_bounded(demo._queue)
     return demo

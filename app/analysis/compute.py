@@ -1,59 +1,138 @@
-"""What an analysis needs beyond the mathematics: cached results, and work in the background."""
+"""What an analysis is asked for and what it needs beyond the mathematics: cached results, work in the background."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 
-from app.analysis.request import Analyse, View
 from app.library import Library
 from app.library.background import Job, Progress
 from app.library.collection import Direction, Terms
+from app.shared.request import (
+    Checkpoint,
+    Choice,
+    Compared,
+    Data,
+    RefusalError,
+    Request,
+    Text,
+    Whole,
+    compared,
+    one_of,
+    option,
+)
 from mun.analysis.curves import KNOBS, Curve, knob_curves
 from mun.analysis.facts import Facts, column_facts, synvi_facts
 from mun.analysis.probes import Probe, pixel_rows, probes
 from mun.analysis.report import Analysis, analyse
-from mun.data.corruptions import SEVERITIES
+from mun.data.corruptions import CORRUPTIONS, SEVERITIES
 from mun.data.pairing import pair_samples
 from mun.embedding import embed_pairs
-from mun.evaluation.benchmark import BenchmarkResult
 from mun.evaluation.corrupted import Corruption
 from mun.files import read_json
-from mun.models.network import Network
 
-__all__ = ["Task", "analysis", "answer", "corruption_curves", "facts_of", "knobs", "probed", "task"]
+__all__ = ["PARTS", "Analyse", "Task", "View", "analysis", "answer", "measured", "task"]
 
 TRIALS = 10
 BUNDLED = Path(__file__).parents[2] / "assets" / "knob-curves.json"  # of the bundled checkpoints, with the command
 PAIRS_AT_ONCE = 64
 PROBE_BYTES, CURVE_BYTES, FACT_BYTES = 20_000, 2_000, 400  # of all probes, of curves, of an image's facts
+PARTS = (
+    Choice("slices", "Slices"),
+    Choice("people", "Queries and people"),
+    Choice("distances", "Distances"),
+    Choice("probes", "What it knows"),
+    Choice("corruptions", "Corruptions"),
+    Choice("knobs", "Knobs of SynVI"),
+)
+
+
+def protocols(library: Library, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the protocols that the data allow."""
+    return library.collections[values["data"]].protocols
+
+
+class Analyse(Request):
+    """Say where one model fails, or two: of every query, in slices, by distances.
+
+    Returns what `python -m mun analyse` writes to analysis.json, without probes and curves: scores of every query over
+    ten galleries; of four directions; of every slice with its 95 % interval over people and what stands out; people and
+    confused pairs; queries that one model alone finds; histograms of distances, the threshold at equal error and the
+    open set. Fractions; null where a query has no match or a slice too few people.
+    """
+
+    checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
+    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
+    protocol: Annotated[Text, one_of(protocols)] = option("", "Protocol", "One of the data set's; empty for the first.")
+    compare: Compared = option(
+        "", "Compare with", "A second checkpoint, partner or none; empty for the fair partner where there is one."
+    )
+
+    def settle(self, library: Library) -> Self:
+        """Refuse data of one person, of whom nobody else can be told apart."""
+        if library.collections[self.data].num_identities < 2:
+            raise RefusalError("data", "expected data of at least two people, got one: whoever is asked for is found")
+        return self
+
+    def names(self, library: Library) -> tuple[str, ...]:
+        """Name the models: one or two."""
+        return compared(library, self.checkpoint, self.compare)
+
+
+class View(Analyse):
+    """What the tab shows of an analysis."""
+
+    follows: ClassVar[tuple[str, ...]] = ("compare", "pair")
+
+    part: Annotated[Text, one_of(PARTS)] = option("slices", "Part")
+    pair: Whole = option(0, "Cameras", ge=0, le=10_000)
+    corruption: Annotated[Text, one_of(list(CORRUPTIONS))] = option("gaussian_noise", "Corruption")
+    knob: Annotated[Text, one_of(list(KNOBS))] = option("colour_infrared_correlation", "Knob")
 
 
 @dataclass(frozen=True)
 class Task:
-    """Background work: under which key of the cache its result will be, and the job."""
+    """Work whose result the cache keeps and a page waits for.
 
-    key: Hashable
-    job: Job
+    Attributes:
+        library: Whose cache and background.
+        key: Of the result; begins with the kind of work, of which one is done at a time.
+        make: Does it.
+        weigh: Bytes of the result.
+        words: How it stands before it begins.
+    """
 
-    def ask(self, library: Library, do: str, who: str) -> Progress | None:
-        """Say how far it is; `None` where nobody has begun it. A start begins it, a stop ends it for who asks."""
-        if self.job.ready():
-            return Progress(ready=True)
-        if do == "stop":
-            library.background.stop(self.key, who)
-        if do != "start" and not library.background.knows(self.key):
-            return None
-        return library.background.ask(self.key, self.job, who=who, retry=do == "start")
+    library: Library
+    key: tuple[object, ...]
+    make: Callable[[], Any]
+    weigh: Callable[[Any], int]
+    words: str = "waiting for its turn"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the result is there."""
+        return self.key in self.library.cache
 
     def result(self) -> Any:
-        """Return what is there, or make it anew where the cache has dropped it."""
-        return self.job.work()
+        """Return the result, made where it is not there, once for everybody."""
+        return self.library.cache.get(self.key, self.make, self.weigh)
+
+    def begin(self, do: str, who: str, *, fleeting: bool = True) -> Progress:
+        """Begin it unless it is there or under way, and say how far it is."""
+        job = Job(Progress(words=self.words), self.result, lambda: self.ready, str(self.key[0]), fleeting)
+        return self.library.background.ask(self.key, job, who=who, retry=do == "start")
+
+    def look(self, do: str, who: str) -> Progress | None:
+        """Say how far it is; `None` where nobody has begun it. A start begins it, a stop ends it for who asks."""
+        if do == "stop" and not self.ready:
+            self.library.background.stop(self.key, who)
+        known = self.ready or do == "start" or self.library.background.knows(self.key)
+        return self.begin(do, who) if known else None
 
 
 def facts_of(library: Library, data: str) -> Facts:
@@ -68,10 +147,23 @@ def facts_of(library: Library, data: str) -> Facts:
     return library.cache.get(("facts", collection.content), read, lambda _: FACT_BYTES * len(collection.samples))
 
 
-def key_of(library: Library, request: Analyse) -> tuple[object, ...]:
-    """Name an analysis by content."""
-    contents = tuple((name, library.checkpoints[name].content) for name in request.names(library))
-    return ("analysis", contents, library.collections[request.data].content, request.protocol)
+def task(library: Library, request: Analyse) -> Task:
+    """Describe the work of an analysis; it fails where a model cannot embed the data or nobody has a match."""
+    names, collection = request.names(library), library.collections[request.data]
+
+    def make() -> Analysis:
+        models = {name: library.embeddings(name, request.data) for name in names}
+        protocol = collection.search(request.protocol, Direction.INFRARED_TO_VISIBLE)
+        facts = facts_of(library, request.data)
+        return analyse(protocol, collection.samples, facts, models, data=collection.name, trials=TRIALS)
+
+    def weigh(made: Analysis) -> int:
+        arrays = (value for one in made.models for value in vars(one).values() if isinstance(value, np.ndarray))
+        return 200_000 + sum(value.nbytes for value in arrays)
+
+    contents = tuple((name, library.checkpoints[name].content) for name in names)
+    key = ("analysis", contents, collection.content, request.protocol)
+    return Task(library, key, make, weigh, "every query is asked in ten galleries")
 
 
 def analysis(library: Library, request: Analyse) -> Analysis:
@@ -80,18 +172,8 @@ def analysis(library: Library, request: Analyse) -> Analysis:
     Raises:
         ValueError: The data cannot be embedded by a model, or nobody in a gallery is who is asked for.
     """
-
-    def make() -> Analysis:
-        collection, facts = library.collections[request.data], facts_of(library, request.data)
-        models = {name: library.embeddings(name, request.data) for name in request.names(library)}
-        protocol = collection.search(request.protocol, Direction.INFRARED_TO_VISIBLE)
-        return analyse(protocol, collection.samples, facts, models, data=collection.name, trials=TRIALS)
-
-    def weigh(made: Analysis) -> int:
-        arrays = (value for one in made.models for value in vars(one).values() if isinstance(value, np.ndarray))
-        return 200_000 + sum(value.nbytes for value in arrays)
-
-    return library.cache.get(key_of(library, request), make, weigh)
+    made: Analysis = task(library, request).result()
+    return made
 
 
 def answer(library: Library, request: Analyse) -> dict[str, Any]:
@@ -99,119 +181,107 @@ def answer(library: Library, request: Analyse) -> dict[str, Any]:
     return analysis(library, request).to_json()
 
 
-def task(library: Library, request: View) -> Task:
-    """Describe the work of an analysis itself."""
-    key = key_of(library, request)
-    begun = Progress(words="every query is asked in ten galleries")
-    return Task(key, Job(begun, lambda: analysis(library, request), lambda: key in library.cache, "analysis"))
+def measured(
+    library: Library, request: View, part: str, do: str | None = None, who: str = ""
+) -> tuple[Sequence[Any], Progress | None]:
+    """Return what is there of probes (a list per model) or curves, and how far the rest is.
+
+    Args:
+        library: What all visitors share.
+        request: Of which models, and along what.
+        part: `probes`, `corruptions` or `knobs`.
+        do: What the page asks for: `start`, `stop`, or to be told; `None` where no page waits.
+        who: The visitor.
+
+    Returns:
+        The results, and the progress; `None` where nobody has begun.
+    """
+    if part == "corruptions":
+        return corruption_curves(library, request, do or "")
+    tasks = [probed(library, request.data, name) for name in request.names(library)]
+    if part == "knobs":
+        tasks = [knobs(library, request)]
+    for one in tasks:
+        progress = one.look(do or "", who)
+        if progress is None and do is not None and one is not tasks[0]:
+            progress = one.begin(do, who)  # the others follow the first
+        if progress is None or not progress.ready:
+            return [], progress
+    made = [one.result() for one in tasks]
+    return made[0] if part == "knobs" else made, Progress(ready=True)
 
 
-def probed(library: Library, request: View, name: str) -> Task:
+def probed(library: Library, data: str, name: str) -> Task:
     """Describe the work of probing one model."""
-    collection = library.collections[request.data]
-    key = ("probes", library.checkpoints[name].content, collection.content)
+    collection, entry = library.collections[data], library.checkpoints[name]
+    key = ("probes", entry.content, collection.content)
 
-    def work() -> list[Probe]:
-        facts, rows, auxiliary = facts_of(library, request.data), library.embeddings(name, request.data), None
-        if not library.checkpoints[name].vectors and (network := library.network(name)).auxiliary.num_images:
-            pairs = pair_samples(collection.samples)
-            parts = []
+    def report(done: int, total: int, words: str = f"probes of {name}") -> None:
+        library.background.report(key, done, total=total, words=words)
+
+    def make() -> list[Probe]:
+        facts, rows, auxiliary = facts_of(library, data), library.embeddings(name, data), None
+        if not entry.vectors and (network := library.network(name)).auxiliary.num_images:
+            pairs, parts = pair_samples(collection.samples), []
             for start in range(0, len(pairs), PAIRS_AT_ONCE):
-                library.background.report(key, start, total=len(pairs), words=f"auxiliary images of {name}")
+                report(start, len(pairs), f"auxiliary images of {name}")
                 parts.append(embed_pairs(network, pairs[start : start + PAIRS_AT_ONCE])[:, 0])
             auxiliary = ([pair.visible for pair in pairs], np.concatenate(parts))
-
-        def report(done: int, total: int) -> None:
-            library.background.report(key, done, total=total, words=f"probes of {name}")
-
         report(0, 1)
         pixels = pixel_rows(collection.samples) if collection.pictured else None
         return probes(collection.samples, facts, rows, pixels, auxiliary, report)
 
-    return kept(library, key, work, "probes", PROBE_BYTES)
-
-
-def bundled(library: Library, knob: str, names: Sequence[str]) -> list[Curve]:
-    """Read the curves of a knob that were measured beforehand; nothing unless there is one of each model."""
-    try:
-        listed = library.cache.get(
-            ("knob curves", BUNDLED), lambda: read_json(BUNDLED)["curves"], lambda _: CURVE_BYTES
-        )
-        found = {(one["name"], one["content"]): one for one in listed}
-        made = [found[knob, library.checkpoints[name].content] for name in names]
-    except (OSError, ValueError, KeyError):
-        return []
-    return [
-        Curve(knob, name, *(tuple(one[part]) for part in ("values", "mean_ap", "sd")))
-        for name, one in zip(names, made, strict=True)
-    ]
+    return Task(library, key, make, lambda _: PROBE_BYTES)
 
 
 def knobs(library: Library, request: View) -> Task:
     """Describe the work of a knob's curve by each model: rendering, embedding, scoring, unless that was done before."""
     names = request.names(library)
-    key = ("knob", request.knob, tuple((name, library.checkpoints[name].content) for name in names))
-    if known := bundled(library, request.knob, names):
-        library.cache.get(key, lambda: known, lambda _: CURVE_BYTES)
+    contents = tuple((name, library.checkpoints[name].content) for name in names)
+    key = ("knobs", request.knob, contents)
 
-    def work() -> list[Curve]:
-        networks: dict[str, Network] = {name: library.network(name) for name in names}
+    def report(done: int, total: int) -> None:
+        library.background.report(key, done, total=total, words=f"images at {len(KNOBS[request.knob])} values")
 
-        def report(done: int, total: int) -> None:
-            library.background.report(key, done, total=total, words=f"images at {len(KNOBS[request.knob])} values")
-
+    def make() -> list[Curve]:
+        networks = {name: library.network(name) for name in names}
         with tempfile.TemporaryDirectory(prefix="mun-knobs-") as folder:
             return knob_curves(request.knob, networks, Path(folder), report)
 
-    return kept(library, key, work, "knobs", CURVE_BYTES)
+    if known := bundled(library, request.knob, contents):
+        library.cache.get(key, lambda: known, lambda _: CURVE_BYTES)
+    return Task(library, key, make, lambda _: CURVE_BYTES)
 
 
-def kept(library: Library, key: tuple[object, ...], work: Any, kind: str, num_bytes: int) -> Task:
-    """Describe work whose result is kept, one at a time of its kind, as long as somebody asks for it."""
-    job = Job(
-        Progress(words="waiting for its turn"),
-        lambda: library.cache.get(key, work, lambda _: num_bytes),
-        lambda: key in library.cache,
-        kind,
-        fleeting=True,
-    )
-    return Task(key, job)
+def bundled(library: Library, knob: str, contents: Sequence[tuple[str, str]]) -> list[Curve]:
+    """Read the curves of a knob that were measured beforehand; nothing unless there is one of each model."""
+    key = ("knob curves", BUNDLED)
+    try:
+        listed = library.cache.get(key, lambda: read_json(BUNDLED)["curves"], lambda _: CURVE_BYTES)
+        found = {(one["name"], one["content"]): one for one in listed}
+        made = [(name, found[knob, content]) for name, content in contents]
+    except (OSError, ValueError, KeyError):
+        return []
+    return [Curve(knob, name, *(tuple(one[part]) for part in ("values", "mean_ap", "sd"))) for name, one in made]
 
 
 def corruption_curves(library: Library, request: View, do: str) -> tuple[list[Curve], Progress | None]:
     """Return the curves of a corruption by each model, as far as its severities are embedded, and what is under way."""
-    names, steps = (
-        request.names(library),
-        [(severity, Corruption(request.corruption, severity)) for severity in SEVERITIES],
-    )
-    waiting = [
-        (name, corruption)
-        for name in names
-        for _, corruption in steps
-        if not library.ready(name, request.data, corruption)
-    ]
+    names, data = request.names(library), request.data
+    steps = {float(severity): Corruption(request.corruption, severity) for severity in SEVERITIES}
+    waiting = [(name, step) for name in names for step in steps.values() if not library.ready(name, data, step)]
     curves = []
     for name in names:
-        results: dict[float, BenchmarkResult] = {0.0: library.scores(name, request.data, Terms(request.protocol))}
-        for severity, corruption in steps:
-            if (name, corruption) not in waiting:
-                terms = Terms(request.protocol, corruption=corruption)
-                results[float(severity)] = library.scores(name, request.data, terms)
-        curves.append(Curve.of(request.corruption, name, results))
+        done = {0.0: None, **{at: step for at, step in steps.items() if (name, step) not in waiting}}
+        terms = {at: Terms(request.protocol, corruption=step) for at, step in done.items()}
+        scores = {at: library.scores(name, data, one) for at, one in terms.items()}
+        curves.append(Curve.of(request.corruption, name, scores))
     if not waiting:
         return curves, Progress(ready=True)
-    if do == "stop":
-        for name, corruption in waiting:
-            library.stop(name, request.data, corruption)
-        return curves, None
-    return curves, under_way(library, request, waiting, do)
-
-
-def under_way(library: Library, request: View, waiting: Iterable[tuple[str, Corruption]], do: str) -> Progress | None:
-    """Say how far the first embedding that is waited for is; `None` where nobody has begun."""
+    for name, step in waiting if do == "stop" else ():
+        library.stop(name, data, step)
     if do not in ("start", "again"):
-        return None
-    name, corruption = next(iter(waiting))
-    made = library.prepare(name, request.data, retry=do == "start", corruption=corruption)
-    words = f"{name}, severity {corruption.severity}"
-    return Progress(made.done, made.total, problem=made.problem, stopped=made.stopped, words=words)
+        return curves, None
+    name, step = waiting[0]
+    made = library.prepare(name, data, retry=do == "start", corruption=step)
+    return curves, replace(made, ready=False, words=f"{name}, severity {step.severity}")

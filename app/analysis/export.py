@@ -5,20 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from app.analysis.compute import analysis, corruption_curves, knobs, probed, task
-from app.analysis.request import View
+from app.analysis.compute import View, measured, task
 from app.library import Library
 from app.shared.export import Options, checkpoint_words, describe_data, safe_stem, table
 from app.shared.tab import File, Menu, Press
-from mun.analysis.probes import Probe
 from mun.analysis.report import Analysis, tables
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["MENUS", "Options", "write"]
+__all__ = ["MENUS", "write"]
 
 ALL = ("png", "pdf", "svg", "csv", "latex")
 MENUS = (
@@ -34,6 +29,7 @@ MENUS = (
     Menu("Everything", "analysis", ("json",)),
 )
 DIGITS = 4
+MEASURED = ("probes", "corruptions", "knobs")  # what the analysis itself does not hold
 SAYS = {
     "queries": "Average precision (AP) of every query, mean over the galleries.",
     "slices": "Mean average precision of slices, 95 % intervals by the bootstrap over people; short lines: mean of all"
@@ -52,41 +48,23 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
     Raises:
         ValueError: What is asked for is not computed yet.
     """
-    if not task(library, request).job.ready():
+    work = task(library, request)
+    if not work.ready:
         raise ValueError("expected an analysis to export, but it is not there yet; wait until the picture is drawn")
-    made = analysis(library, request)
+    made: Analysis = work.result()
     stem = safe_stem(f"{what}-{request.protocol}-{'-'.join(made.names)}")
     if kind == "json":
         return File.of(stem, kind, (json.dumps(made.to_json(), ensure_ascii=False, indent=1) + "\n").encode())
-    values = found(library, request, what)
+    values: Sequence[Any] = ()
+    if what in MEASURED:
+        values, progress = measured(library, request, what)
+        if progress is None or not progress.ready:
+            raise ValueError(f"expected {what} to export; start them on the page first")
     facts = facts_of(library, request, made, press.url)
     if kind in ("csv", "latex"):
         header, rows = rows_of(made, what, values)
         return File.of(stem, kind, table(kind, facts, header, rows))
     return File.of(stem, kind, drawn(made, what, values, facts, options.width, kind))
-
-
-def found(library: Library, request: View, what: str) -> Sequence[Any]:
-    """Return the probes or curves that are asked for; nothing for what the analysis itself holds.
-
-    Raises:
-        ValueError: They are not there yet.
-    """
-    if what == "corruptions":
-        curves, progress = corruption_curves(library, request, "")
-        if progress is None:
-            raise ValueError("expected curves to export; start them on the page first")
-        return curves
-    tasks = {
-        "probes": lambda: [probed(library, request, name) for name in request.names(library)],
-        "knobs": lambda: [knobs(library, request)],
-    }
-    made: list[Any] = []
-    for one in tasks[what]() if what in tasks else ():
-        if not one.job.ready():
-            raise ValueError(f"expected {what} to export; start them on the page first")
-        made.append(one.result())
-    return made[0] if what == "knobs" else made
 
 
 def facts_of(library: Library, request: View, made: Analysis, url: str) -> list[tuple[str, str]]:
@@ -115,42 +93,26 @@ def rows_of(made: Analysis, what: str, values: Sequence[Any]) -> tuple[list[str]
     else:
         rows = tables(made.to_json())[what]
     header = list(dict.fromkeys(name for row in rows for name in row))
-    return header, [[rounded(row.get(name)) for name in header] for row in rows]
-
-
-def rounded(value: object) -> object:
-    """Round a fraction as tables show it."""
-    return round(value, DIGITS) if isinstance(value, float) else value
+    cells = [[row.get(name) for name in header] for row in rows]
+    return header, [[round(cell, DIGITS) if isinstance(cell, float) else cell for cell in row] for row in cells]
 
 
 def drawn(
     made: Analysis, what: str, values: Sequence[Any], facts: Sequence[tuple[str, str]], width: str, kind: str
 ) -> bytes:
-    """Draw a figure with its caption."""
+    """Draw a figure with its caption; of probes those of the first model: the table has both."""
     from app.shared.figure import WIDTHS, figure_bytes, styled, text_below  # here: Matplotlib takes a second to load
     from mun.analysis import figures
 
     words = " ".join([SAYS[what], *(f"{name.capitalize()}: {text}." for name, text in facts)])
     wide = WIDTHS[width]
+    draw: Any = {"queries": figures.queries_figure, "slices": figures.slices_figure,
+                 "distances": figures.distances_figure, "probes": figures.probes_figure}  # fmt: skip
     with styled():
         text = text_below(words, [], wide)
-        made_of = {
-            "queries": lambda: figures.queries_figure(made, wide, text.height),
-            "slices": lambda: figures.slices_figure(made, wide, text.height),
-            "distances": lambda: figures.distances_figure(made, wide, text.height),
-            "probes": lambda: probes_of(made, values, wide, text.height),
-            "corruptions": lambda: figures.curves_figure(values, wide, text.height),
-            "knobs": lambda: figures.curves_figure(values, wide, text.height),
-        }
-        figure = made_of[what]()
+        shown = values[0] if what == "probes" else values or made
+        figure = draw.get(what, figures.curves_figure)(shown, wide, text.height)
+        if what == "probes":
+            figure.axes[0].set_title(made.names[0], loc="right")
         text.draw(figure)
     return figure_bytes(figure, kind)
-
-
-def probes_of(made: Analysis, values: Sequence[Sequence[Probe]], wide: float, below: float) -> Figure:
-    """Draw the probes of the first model; the table has both."""
-    from mun.analysis import figures
-
-    figure = figures.probes_figure(values[0], wide, below)
-    figure.axes[0].set_title(made.names[0], loc="right")
-    return figure

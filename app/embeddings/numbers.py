@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,21 +24,9 @@ from mun.projection import Metric, unit_length
 from mun.structures import Modality, Sample
 
 __all__ = [
-    "ROWS",
-    "Neighbor",
-    "PointSet",
-    "Report",
-    "condition",
-    "controls_of",
-    "generated",
-    "measure",
-    "measured_key",
-    "neighbors",
-    "points",
-    "points_key",
-    "unwatched",
-    "with_untrained_generator",
-]
+    "ROWS", "PointSet", "Report", "condition", "controls_of", "generated", "measure", "name_in_cache", "neighbors",
+    "points", "unwatched", "with_untrained_generator",
+]  # fmt: skip
 
 T = TypeVar("T")
 Report = Callable[..., None]  # as `Background.report` without its key; it raises where the work is stopped
@@ -96,18 +84,17 @@ class PointSet:
         return self.pairs[(row - len(self.samples)) // per_pair]
 
 
-@dataclass(frozen=True)
-class Neighbor:
+class Neighbor(NamedTuple):
     """A point near another one: its row, and their distance in the true space."""
 
     row: int
     distance: float
 
 
-def points_key(library: Library, request: Project) -> tuple[object, ...]:
-    """Name the points of a request in the cache, by content."""
+def name_in_cache(library: Library, kind: str, request: Project) -> tuple[object, ...]:
+    """Name `points`, `separation` or `project` (the layout) of a request in the cache, by content."""
     content = library.checkpoints[request.checkpoint].content, library.collections[request.data].content
-    return ("points", *content, request.drawn)
+    return (kind, *content, request if kind == "project" else request.drawn)
 
 
 def points(library: Library, request: Project, report: Report = unwatched) -> PointSet:
@@ -117,37 +104,37 @@ def points(library: Library, request: Project, report: Report = unwatched) -> Po
         ValueError: An image is broken or gone, or the network gives values that are not finite.
         StoppedError: The work was stopped.
     """
-    return library.cache.get(
-        points_key(library, request), lambda: gather(library, request, report), lambda made: made.values.nbytes
-    )
+    key = name_in_cache(library, "points", request)
+    return library.cache.get(key, lambda: gather(library, request, report), lambda made: made.values.nbytes)
 
 
 def gather(library: Library, request: Project, report: Report) -> PointSet:
     """Embed the images of a request and the auxiliary images of its pairs."""
-    samples = select(library.collections[request.data], request)
-    space = Space(request.space)
+    collection, space = library.collections[request.data], Space(request.space)
+    samples, pairs = select(collection, request), tuple[Pair, ...]()
     await_embeddings(library, request, report)
     if space is Space.EMBEDDING:
-        rows = library.collections[request.data].rows
-        images = library.rows(request.checkpoint, request.data, [rows[sample.key] for sample in samples])
+        rows = [collection.rows[sample.key] for sample in samples]
+        values = [library.rows(request.checkpoint, request.data, rows)]
     else:
         network = library.network(request.checkpoint)
-        images = in_chunks(samples, lambda part: embed_samples(network, part, space=space), report, "embedding images")
-    pairs: tuple[Pair, ...] = ()
-    values, modalities = [images], [sample.modality for sample in samples]
-    pids = [sample.pid for sample in samples]
+        values = [in_chunks(samples, lambda part: embed_samples(network, part, space=space), report, "images")]
+    modalities, pids = [sample.modality for sample in samples], [sample.pid for sample in samples]
     if request.auxiliary and (count := auxiliary_count(library, request.checkpoint)):
-        pairs = tuple(pair_samples(samples, request.pairing, request.seed))
-        network = library.network(request.checkpoint)
-        if request.untrained:
-            network = with_untrained_generator(network, request.seed)
-        made = in_chunks(pairs, lambda part: embed_pairs(network, part, space=space), report, "embedding pairs")
+        pairs, maker = tuple(pair_samples(samples, request.pairing, request.seed)), maker_of(library, request)
+        made = in_chunks(pairs, lambda part: embed_pairs(maker, part, space=space), report, "pairs")
         values.append(made.reshape(len(pairs) * count, -1))
         modalities += [Modality.AUXILIARY] * (len(pairs) * count)
         pids += [pair.visible.pid for pair in pairs for _ in range(count)]
     whole = np.concatenate(values).astype(np.float32)
     whole.setflags(write=False)
     return PointSet(samples, pairs, whole, tuple(modalities), np.array(pids, dtype=np.int64))
+
+
+def maker_of(library: Library, request: Project) -> Network:
+    """Return the network that makes the auxiliary points of a request."""
+    network = library.network(request.checkpoint)
+    return with_untrained_generator(network, request.seed) if request.untrained else network
 
 
 def await_embeddings(library: Library, request: Project, report: Report) -> None:
@@ -166,11 +153,11 @@ def await_embeddings(library: Library, request: Project, report: Report) -> None
         progress = library.prepare(request.checkpoint, request.data)
 
 
-def in_chunks(items: tuple[T, ...], embed: Callable[[tuple[T, ...]], Floats], report: Report, words: str) -> Floats:
+def in_chunks(items: tuple[T, ...], embed: Callable[[tuple[T, ...]], Floats], report: Report, what: str) -> Floats:
     """Embed in parts, reporting between them how far it is."""
     parts = []
     for start in range(0, len(items), CHUNK):
-        report(start, total=len(items), words=words)
+        report(start, total=len(items), words=f"embedding {what}")
         try:
             parts.append(embed(items[start : start + CHUNK]))
         except OSError:  # its message names a folder of the machine
@@ -184,11 +171,6 @@ def with_untrained_generator(network: Network, seed: int) -> Network:
     fresh = build_network(Config(model=network.config), 0, seed)
     changed.auxiliary = fresh.auxiliary.to(changed.mean.device).eval()
     return changed
-
-
-def measured_key(library: Library, request: Project) -> tuple[object, ...]:
-    """Name the numbers of a request in the cache, by content."""
-    return ("separation", *points_key(library, request)[1:])
 
 
 def measure(library: Library, request: Project, report: Report = unwatched) -> Separation:
@@ -207,22 +189,18 @@ def measure(library: Library, request: Project, report: Report = unwatched) -> S
             {modality: made.pids[index] for modality, index in rows.items() if len(index)},
         )
 
-    return library.cache.get(measured_key(library, request), separate, lambda _: 4000)
+    return library.cache.get(name_in_cache(library, "separation", request), separate, lambda _: 4000)
 
 
 def controls_of(library: Library, sides: Sequence[Project]) -> tuple[list[Project], str]:
     """Return the controls of some requests: mismatched pairs, an untrained generator; and why one is missing."""
-    found, missing = [], ""
-    for side in sides:
-        for changes in (
-            {"pairing": Pairing.MISMATCHED.value, "untrained": False},
-            {"pairing": Pairing.MATCHED.value, "untrained": True},
-        ):
-            if side.auxiliary:
-                try:
-                    found.append(side.model_copy(update=changes).settle(library))
-                except ValueError as error:
-                    missing = str(error)
+    found, missing, kinds = [], "", ((Pairing.MISMATCHED.value, False), (Pairing.MATCHED.value, True))
+    for side in (one for one in sides if one.auxiliary):
+        for pairing, untrained in kinds:
+            try:
+                found.append(side.model_copy(update={"pairing": pairing, "untrained": untrained}).settle(library))
+            except ValueError as error:
+                missing = str(error)
     return [one for one in found if one not in sides], missing
 
 
@@ -264,12 +242,8 @@ def generated(library: Library, request: Project, row: int) -> str:
         ValueError: An image is broken.
     """
     made = points(library, request)
-    pair = made.pair_of(row)
-    if pair is None:
+    if (pair := made.pair_of(row)) is None:
         return ""
-    network = library.network(request.checkpoint)
-    if request.untrained:
-        network = with_untrained_generator(network, request.seed)
     number = (row - len(made.samples)) % auxiliary_count(library, request.checkpoint)
-    image = auxiliary_images(network, [pair])[0, number]
+    image = auxiliary_images(maker_of(library, request), [pair])[0, number]
     return encoded((255 * np.clip(image, 0, 1)).round().astype(np.uint8).transpose(1, 2, 0))

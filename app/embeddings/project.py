@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from app.embeddings.numbers import PointSet, Report, measure, points, unwatched
+from app.embeddings.numbers import PointSet, Report, measure, name_in_cache, points, unwatched
 from app.embeddings.projector import shared_projector
-from app.embeddings.request import MODALITIES, PALETTES, Project, auxiliary_count
+from app.embeddings.request import MODALITIES, PALETTES, SPACES, Project, auxiliary_count
 from app.library import Library
 from app.library.checkpoints import CheckpointEntry
 from app.library.collection import Collection, Direction, Terms
@@ -29,30 +29,15 @@ from mun.projection import unit_length
 from mun.structures import Modality
 
 __all__ = [
-    "CORRECT",
-    "FOLDER",
-    "Mark",
-    "Point",
-    "Result",
-    "answer",
-    "call",
-    "find",
-    "key_of",
-    "legend",
-    "method_words",
-    "name_of",
-    "numbered",
-    "project",
-    "save",
-    "shades",
-]
+    "FOLDER", "Mark", "Point", "Result", "answer", "call", "find", "key_of", "legend", "method_words", "name_of",
+    "numbered", "project", "save", "shades",
+]  # fmt: skip
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "projections"
 FORMAT = 2
 DIGITS = 5  # of coordinates
 POINT_BYTES = 400
-SPACES = {"embedding": "embeddings (after the BN neck)", "features": "features (before the BN neck)"}
-CORRECT, CORRECT_WORDS = (True, False, None), ("right at rank 1", "wrong at rank 1", "no query")
+CORRECT = {True: "right at rank 1", False: "wrong at rank 1", None: "no query"}  # in the order of their colours
 METRICS = {"cosine": "cosine (rows of unit length)", "euclidean": "Euclidean distance"}
 
 
@@ -118,8 +103,10 @@ class Result:
     @property
     def axes(self) -> tuple[str, str]:
         """Words at the axes; only those of PCA mean something."""
-        one, two = ("", "") if self.explained is None else (f"{100 * share:.1f} %" for share in self.explained)
-        return (f"PC 1: {one}", f"PC 2: {two}") if one else ("", "")
+        if self.explained is None:
+            return "", ""
+        one, two = (f"PC {number}: {100 * share:.1f} %" for number, share in enumerate(self.explained, 1))
+        return one, two
 
     @property
     def lines(self) -> list[list[Mark]]:
@@ -177,28 +164,24 @@ def project(library: Library, request: Project, report: Report = unwatched) -> R
 
 def key_of(library: Library, request: Project) -> tuple[object, ...]:
     """Name the result of a checked request in the cache, by content."""
-    content = library.checkpoints[request.checkpoint].content, library.collections[request.data].content
-    return ("project", *content, request)
+    return name_in_cache(library, "project", request)
 
 
 def make(library: Library, request: Project, report: Report) -> Result:
     """Make the result of a checked request."""
     made = points(library, request, report)
-    spots, marks = anchors(made)
+    spots, whose = anchors(made)
     measured = measure(library, request, report)
     right = correct_at_rank_1(library, request)
     picture = shared_projector().project(np.concatenate([made.values, spots]), request.settings, report)
-    places = picture.coordinates.round(DIGITS)
-    drawn = [described(made, row, places[row], right) for row in range(len(made.values))]
-    placed = [
-        Mark(float(x), float(y), modality.value, pid)
-        for (modality, pid), (x, y) in zip(marks, places[len(made.values) :].tolist(), strict=True)
-    ]
+    places = picture.coordinates.round(DIGITS).tolist()
+    count = len(made.values)
+    marks = [Mark(x, y, modality.value, pid) for (x, y), (modality, pid) in zip(places[count:], whose, strict=True)]
     return Result(
         request,
-        tuple(drawn),
-        tuple(mark for mark in placed if mark.pid is not None),
-        tuple(mark for mark in placed if mark.pid is None),
+        tuple(described(made, row, places[row], right) for row in range(count)),
+        tuple(mark for mark in marks if mark.pid is not None),
+        tuple(mark for mark in marks if mark.pid is None),
         measured,
         picture.kept,
         picture.explained,
@@ -213,21 +196,15 @@ def anchors(made: PointSet) -> tuple[NDArray[np.float64], list[tuple[Modality, i
     mean over people of their mean unit-length point, as the modality alignment loss takes it of a batch. (A checkpoint
     does not carry the prototypes that accumulated over its training.)
     """
-    rows: list[NDArray[np.float64]] = []
-    whose: list[tuple[Modality, int | None]] = []
-    prototypes = {}
+    found: dict[tuple[Modality, int | None], NDArray[np.float64]] = {}
+    prototypes: dict[tuple[Modality, int | None], NDArray[np.float64]] = {}
     for modality in MODALITIES:
-        index = made.rows(modality)
-        if not len(index):
-            continue
-        values = made.values[index].astype(np.float64)
-        for pid, center in centers(values, made.pids[index]).items():
-            rows.append(center)
-            whose.append((modality, pid))
-        units = centers(unit_length(values), made.pids[index])
-        prototypes[modality] = np.mean(list(units.values()), axis=0)
-    rows += list(prototypes.values())
-    return np.stack(rows), whose + [(modality, None) for modality in prototypes]
+        if len(index := made.rows(modality)):
+            values, pids = made.values[index].astype(np.float64), made.pids[index]
+            found |= {(modality, pid): center for pid, center in centers(values, pids).items()}
+            prototypes[modality, None] = np.mean(list(centers(unit_length(values), pids).values()), axis=0)
+    found |= prototypes
+    return np.stack(list(found.values())), list(found)
 
 
 def correct_at_rank_1(library: Library, request: Project) -> dict[str, bool]:
@@ -247,9 +224,9 @@ def correct_at_rank_1(library: Library, request: Project) -> dict[str, bool]:
     return found
 
 
-def described(made: PointSet, row: int, place: NDArray[np.float64], right: Mapping[str, bool]) -> Point:
+def described(made: PointSet, row: int, place: Sequence[float], right: Mapping[str, bool]) -> Point:
     """Describe one point."""
-    x, y = place.tolist()
+    x, y = place
     if (pair := made.pair_of(row)) is not None:
         visible = pair.visible
         return Point(x, y, Modality.AUXILIARY.value, visible.pid, visible.camid, visible.key, pair.infrared.key)
@@ -270,17 +247,16 @@ def sentence(
     """
     people = f"people {request.people}" if request.people else f"the first {request.identities} people"
     images = f"{counts[Modality.VISIBLE]} visible and {counts[Modality.INFRARED]} infrared images of {people}"
-    features = library.checkpoints[request.checkpoint].vectors
     split = "" if library.collections[request.data].origin else "; test split"
-    space = "features at unit length" if features else SPACES[request.space]
-    parts = [
-        f"{method_words(request, explained)} of {space}, {METRICS[request.metric]}.",
-        f"Checkpoint: {checkpoint_words(library, request.checkpoint)}.",
-        f"Data: {describe_data(library, request.data)}{split}, {images}.",
-        auxiliary_words(library, request, counts[Modality.AUXILIARY]),
-        "Centers and prototypes are laid out along with the points.",
-    ]
-    return " ".join(parts)
+    vectors = library.checkpoints[request.checkpoint].vectors
+    space = "features at unit length" if vectors else dict(SPACES)[request.space]
+    return (
+        f"{method_words(request, explained)} of {space}, {METRICS[request.metric]}."
+        f" Checkpoint: {checkpoint_words(library, request.checkpoint)}."
+        f" Data: {describe_data(library, request.data)}{split}, {images}."
+        f" {auxiliary_words(library, request, counts[Modality.AUXILIARY])}"
+        " Centers and prototypes are laid out along with the points."
+    )
 
 
 def method_words(request: Project, explained: tuple[float, float] | None = None) -> str:
@@ -311,14 +287,14 @@ def auxiliary_words(library: Library, request: Project, count: int) -> str:
 
 def numbered(points: Sequence[Point], colour: str) -> list[int]:
     """Number what the points are coloured by, as the palettes do: people in their order, cameras from 0."""
-    if colour == "modality":
-        return [MODALITIES.index(Modality(point.modality)) for point in points]
-    if colour == "camera":
-        return [point.camid - 1 for point in points]
-    if colour == "correct":
-        return [CORRECT.index(point.correct) for point in points]
     people = {pid: number for number, pid in enumerate(dict.fromkeys(point.pid for point in points))}
-    return [people[point.pid] for point in points]
+    number: dict[str, Callable[[Point], int]] = {
+        "identity": lambda point: people[point.pid],
+        "modality": lambda point: MODALITIES.index(Modality(point.modality)),
+        "camera": lambda point: point.camid - 1,
+        "correct": lambda point: [*CORRECT].index(point.correct),
+    }
+    return list(map(number[colour], points))
 
 
 def shades(points: Sequence[Point], colour: str) -> list[str]:
@@ -329,16 +305,16 @@ def shades(points: Sequence[Point], colour: str) -> list[str]:
 
 def legend(points: Sequence[Point], colour: str) -> list[tuple[str, str]]:
     """Say what colours mean, as (colour, words): of people, the first twelve; nothing where the markers say it."""
-    words = {
+    words: dict[str, Callable[[Point], str]] = {
         "identity": lambda point: f"person {point.pid}",
         "camera": lambda point: f"camera {point.camid}",
-        "correct": lambda point: CORRECT_WORDS[CORRECT.index(point.correct)],
+        "correct": lambda point: CORRECT[point.correct],
     }
     if colour not in words:
         return []
-    numbers = dict(zip(numbered(points, colour), map(words[colour], points), strict=True))
-    palette = PALETTES[colour]
-    return [(palette[number % len(palette)], numbers[number]) for number in sorted(numbers)[: len(palette)]]
+    numbers, palette = dict(zip(numbered(points, colour), points, strict=True)), PALETTES[colour]
+    shown = sorted(numbers)[: len(palette)]
+    return [(palette[number % len(palette)], words[colour](numbers[number])) for number in shown]
 
 
 def call(library: Library, request: Project, url: str) -> str:
@@ -385,8 +361,7 @@ def save(library: Library, result: Result, folder: Path = FOLDER) -> Path:
     """Write a result; its file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name_of(library, result.request)
-    value = RESULT.dump_json(result, exclude=SAID_ANEW, exclude_defaults=True)
-    write_text(path, value.decode() + "\n")
+    write_text(path, RESULT.dump_json(result, exclude=SAID_ANEW, exclude_defaults=True).decode() + "\n")
     return path
 
 
@@ -399,15 +374,11 @@ def find(library: Library, request: Project, folder: Path = FOLDER) -> Result | 
         return project(library, request)
     if not folder.is_dir():
         return None
-    try:
-        result = read(library, request, read_json(folder / name_of(library, request)))
+    try:  # what a file says of its checkpoint is said anew, which may be called otherwise here
+        value = read_json(folder / name_of(library, request))
+        made = RESULT.validate_python({**value, "request": request, "sentence": ""})
+        counts = Counter(Modality(point.modality) for point in made.points)
+        result = replace(made, sentence=sentence(library, request, counts, made.explained))
     except (OSError, ValueError, KeyError, TypeError):  # none, or a damaged one: it is made anew
         return None
     return library.cache.get(key_of(library, request), lambda: result, lambda made: POINT_BYTES * len(made.points))
-
-
-def read(library: Library, request: Project, value: Mapping[str, Any]) -> Result:
-    """Build the result of a file; what it says of its checkpoint is said anew, which may be called otherwise here."""
-    made = RESULT.validate_python({**value, "request": request, "sentence": ""})
-    counts = Counter(Modality(point.modality) for point in made.points)
-    return replace(made, sentence=sentence(library, request, counts, made.explained))

@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 import time
-from dataclasses import replace
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from typing import Any
@@ -125,9 +124,9 @@ def serve(connection: Connection) -> None:
     with contextlib.suppress(OSError):
         os.nice(NICE)
     os.environ["OMP_WAIT_POLICY"] = "passive"  # threads that wait by spinning take a busy machine ten times as long
-    umap_ready = threading.Thread(target=load_umap, name="load UMAP", daemon=True)
+    umap_ready = threading.Thread(target=load, args=(Method.UMAP,), name="load UMAP", daemon=True)
     with contextlib.suppress(EOFError, OSError):
-        load_t_sne()
+        load(Method.TSNE)
         while True:
             if umap_ready.ident is None and not connection.poll(IDLE_SECONDS):
                 umap_ready.start()
@@ -147,19 +146,10 @@ def answer_of(points: NDArray[np.float32], settings: Settings, say: Say | None =
         return f"the projection failed ({type(error).__name__}); try other parameters"
 
 
-def warm_points() -> NDArray[np.float32]:
-    """Return a few points to load a method with."""
-    return np.random.default_rng(0).standard_normal((24, 4)).astype(np.float32)
-
-
-def load_t_sne() -> None:
-    """Lay out a few points by t-SNE."""
-    answer_of(warm_points(), Settings(Method.TSNE, perplexity=5))
-
-
-def load_umap() -> None:
-    """Lay out a few points by UMAP, which compiles it."""
-    answer_of(warm_points(), replace(Settings(Method.UMAP), neighbors=5))
+def load(method: Method) -> None:
+    """Lay out a few points, which loads a method, and compiles UMAP."""
+    few = np.random.default_rng(0).standard_normal((24, 4)).astype(np.float32)
+    answer_of(few, Settings(method, perplexity=5, neighbors=5))
 
 
 @lru_cache(maxsize=1)

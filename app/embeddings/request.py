@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Collection as Names
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 
 from app.library import Library
-from app.library.checkpoints import by_budget
 from app.library.collection import Collection
 from app.library.ranking import dealt
 from app.shared.plots import COLOURS
 from app.shared.request import (
     Checkpoint,
     Choice,
+    Compared,
     Data,
     Number,
     RefusalError,
@@ -24,6 +25,7 @@ from app.shared.request import (
     Switch,
     Text,
     Whole,
+    compared,
     one_of,
     option,
     shown,
@@ -33,26 +35,16 @@ from mun.projection import Method, Metric, Settings, check_count
 from mun.structures import Modality, Sample
 
 __all__ = [
-    "COLOURED_BY",
-    "MARKS",
-    "MAX_POINTS",
-    "METHODS",
-    "MODALITIES",
-    "NEUTRAL",
-    "NOBODY",
-    "PALETTES",
-    "Project",
-    "View",
-    "auxiliary_count",
-    "select",
-]
+    "COLOURED_BY", "MARKS", "METHODS", "MODALITIES", "NEUTRAL", "NOBODY", "PALETTES", "SPACES", "Project",
+    "View", "auxiliary_count", "select",
+]  # fmt: skip
 
 MAX_POINTS = 20_000  # images and auxiliary points
 MAX_IMAGES = 50  # per person and modality
 MAX_SEED = 2**31 - 1
 FEW_POINTS = 7  # t-SNE needs as many
 MODALITIES = (Modality.VISIBLE, Modality.AUXILIARY, Modality.INFRARED)  # the order of a line
-NONE, PARTNER, NOBODY = "none", "partner", -1
+NOBODY = -1
 
 METHODS = (Choice("tsne", "t-SNE"), Choice("umap", "UMAP"), Choice("pca", "PCA"))
 SPACES = (Choice("embedding", "embeddings (after the BN neck)"), Choice("features", "features (before the BN neck)"))
@@ -137,10 +129,11 @@ class Project(Request):
 
     def settle(self, library: Library) -> Self:
         """Leave out what the checkpoint lacks, and refuse more points than can be shown, or too few for the method."""
+        collection, per_pair = library.collections[self.data], auxiliary_count(library, self.checkpoint)
         people = ", ".join(map(str, numbers(self.people)))
-        settled = self.model_copy(update={"people": people, **self.fitting(library.collections[self.data])})
-        count = auxiliary_count(library, self.checkpoint)
-        if not self.auxiliary or not count:
+        settled = self.model_copy(update={"people": people, **self.fitting(collection)})
+        if not self.auxiliary or not per_pair:
+            per_pair = 0
             settled = settled.model_copy(update={"auxiliary": False, "pairing": "matched", "untrained": False})
         if settled.untrained and not list(library.network(self.checkpoint).auxiliary.parameters()):
             raise RefusalError(
@@ -148,14 +141,11 @@ class Project(Request):
                 "expected a checkpoint with a learned generator for the untrained control; the auxiliary modality of "
                 f"{self.checkpoint} learns nothing",
             )
-        samples = select(library.collections[self.data], settled)
-        visible = sum(sample.modality is Modality.VISIBLE for sample in samples)
-        per_pair = count if settled.auxiliary else 0
-        if (total := len(samples) + visible * per_pair) > MAX_POINTS:
-            raise RefusalError(
-                self.blamed("images", "people", "identities"),
-                f"expected at most {MAX_POINTS:,} points, got {total:,}; choose fewer people or images",
-            )
+        samples = select(collection, settled)
+        total = len(samples) + per_pair * sum(sample.modality is Modality.VISIBLE for sample in samples)
+        if total > MAX_POINTS:
+            words = f"expected at most {MAX_POINTS:,} points, got {total:,}; choose fewer people or images"
+            raise RefusalError(self.blamed("images", "people", "identities"), words)
         num_people, modalities = len({sample.pid for sample in samples}), 3 if per_pair else 2
         try:
             check_count(total + (num_people + 1) * modalities, settled.settings)  # centers and prototypes take part
@@ -169,21 +159,22 @@ class Project(Request):
     def fitting(self, collection: Collection) -> dict[str, Any]:
         """Return what is as by default where the data have fewer people than by default, made small enough."""
         usual = {name: field.default for name, field in Project.model_fields.items()}
-        seen: dict[int, set[Modality]] = {}
-        for sample in collection.samples:
-            seen.setdefault(sample.pid, set()).add(sample.modality)
-        both = sum(len(kinds) > 1 for kinds in seen.values())
+        both = len(collection.in_both)
         if self.people or self.identities != usual["identities"] or not 0 < both < self.identities:
             return {}
-        fitting: dict[str, Any] = {"identities": both}
-        count = len(select(collection, self.model_copy(update=fitting)))
-        if self.perplexity == usual["perplexity"]:
-            fitting["perplexity"] = float(max(2, min(int(self.perplexity), (count - 1) // 3)))
-        if self.neighbors == usual["neighbors"]:
-            fitting["neighbors"] = max(2, min(self.neighbors, count - 1))
-        if self.method == Method.TSNE and count < FEW_POINTS:
-            fitting["method"] = Method.PCA.value
-        return fitting
+        fewer = self.model_copy(update={"identities": both})
+        free = [name for name, default in usual.items() if getattr(self, name) == default]
+        return {"identities": both, **fewer.few(collection, free)}
+
+    def few(self, collection: Collection, free: Names[str]) -> dict[str, Any]:
+        """Return those parameters among `free` that the number of images bounds, as it allows."""
+        count = len(select(collection, self))
+        allowed = {
+            "perplexity": float(max(2, min(int(self.perplexity), (count - 1) // 3))),
+            "neighbors": max(2, min(self.neighbors, count - 1)),
+            "method": self.method if count >= FEW_POINTS else Method.PCA.value,
+        }
+        return {name: value for name, value in allowed.items() if name in free}
 
     def blamed(self, *names: str) -> str:
         """Name the first of some fields that was asked for."""
@@ -192,43 +183,24 @@ class Project(Request):
     @property
     def settings(self) -> Settings:
         """The choices of the projection."""
-        return Settings(
-            Method(self.method), Metric(self.metric), self.perplexity, self.neighbors, self.min_dist, self.seed
-        )
+        method, metric = Method(self.method), Metric(self.metric)
+        return Settings(method, metric, self.perplexity, self.neighbors, self.min_dist, self.seed)
 
     @property
     def drawn(self) -> tuple[object, ...]:
         """What the points depend on, checkpoint and data left out: requests that agree in it have the same points."""
-        seed = self.seed if self.auxiliary else 0
-        return (
-            self.space,
-            self.identities,
-            self.people,
-            self.images,
-            self.auxiliary,
-            self.pairing,
-            self.untrained,
-            seed,
-        )
-
-
-def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
-    """List what a checkpoint can stand beside: its fair partner first, nothing, then all others."""
-    mine = library.checkpoints[values["checkpoint"]]
-    partner = library.checkpoints.partners[mine.name]
-    others = by_budget(library.checkpoints[name] for name in library.fitting(values["data"]))
-    kind = "the next features" if mine.vectors else "fair partner"
-    return [
-        *([Choice(PARTNER, f"{kind}: {partner}")] if partner else []),
-        Choice(NONE, "nothing"),
-        *(Choice(one.name, one.name + one.against(mine)) for one in others if one.name != mine.name),
-    ]
+        images = (self.space, self.identities, self.people, self.images)
+        return (*images, self.auxiliary, self.pairing, self.untrained, self.seed if self.auxiliary else 0)
 
 
 class View(Project):
     """Pictures on the page: what `Project` asks, of a second checkpoint too, what is drawn on them, what is chosen."""
 
-    compare: Annotated[Text, one_of(comparable)] = option("", "Compare with")
+    follows: ClassVar[tuple[str, ...]] = (
+        "identities", "images", "untrained", "pairing", "perplexity", "neighbors", "compare", "point", "selected",
+    )  # fmt: skip
+
+    compare: Compared = option("", "Compare with")
     colour: Annotated[Text, one_of(COLOURED_BY)] = option("identity", "Colour by", control="radio")
     lines: Switch = option(False, "Centers", "Joined by lines: visible, auxiliary, infrared center of each person.")
     prototypes: Switch = option(False, "Prototypes", "The mean of a modality over people.")
@@ -240,33 +212,15 @@ class View(Project):
     point: Whole = option(NOBODY, ge=NOBODY, le=MAX_POINTS)
     selected: str = option("", max_length=MAX_POINTS // 6 + 2, strict=True)  # a mask, see `rows`
 
-    follows = (
-        "identities",
-        "images",
-        "untrained",
-        "pairing",
-        "perplexity",
-        "neighbors",
-        "compare",
-        "point",
-        "selected",
-    )
-
     def settle(self, library: Library) -> Self:
         """Fill in people and neighbourhoods that the data allow, where none were asked for."""
-        asked, collection = self.model_fields_set, library.collections[self.data]
-        people = min(self.identities, max(1, collection.num_identities // 2))
-        view = self if "identities" in asked else self.model_copy(update={"identities": people})
-        count = len(select(collection, view))
-        fitting = {
-            "perplexity": float(max(2, min(int(self.perplexity), (count - 1) // 3))),
-            "neighbors": max(2, min(self.neighbors, count - 1)),
-            **({"method": Method.PCA.value} if count < FEW_POINTS else {}),
-        }
-        view = view.model_copy(update={name: value for name, value in fitting.items() if name not in asked})
+        collection = library.collections[self.data]
+        free = View.model_fields.keys() - self.model_fields_set
+        most = max(1, collection.num_identities // 2) if "identities" in free else self.identities
+        view = self.model_copy(update={"identities": min(self.identities, most)})
+        view = view.model_copy(update=view.few(collection, free))
         self.rows()
-        sides = view._sides(library, asked)
-        return view.model_copy(update={"people": sides[0].people})
+        return view.model_copy(update={"people": view.sides(library, self.model_fields_set)[0].people})
 
     def selecting(self, rows: Iterable[int]) -> Self:
         """Select some points; see `rows`."""
@@ -275,20 +229,20 @@ class View(Project):
         mask = np.packbits(bits, bitorder="little").tobytes().rstrip(b"\0")
         return self.model_copy(update={"selected": base64.urlsafe_b64encode(mask).decode().rstrip("=")})
 
-    def sides(self, library: Library) -> tuple[Project, ...]:
+    def sides(self, library: Library, asked: set[str] | None = None) -> tuple[Project, ...]:
         """Return what is laid out: one request, or two that differ in the checkpoint.
+
+        Args:
+            library: What all visitors share.
+            asked: Fields that were asked for and can be blamed; by default those that are set.
 
         Raises:
             RefusalError: A checkpoint cannot show what is asked.
         """
-        return self._sides(library, self.model_fields_set)
-
-    def _sides(self, library: Library, asked: set[str]) -> tuple[Project, ...]:
-        partner = library.checkpoints.partners[self.checkpoint]
-        other = {PARTNER: partner, NONE: ""}.get(self.compare, self.compare)
-        names = dict.fromkeys(name for name in (self.checkpoint, other) if name)
         fields = {name: getattr(self, name) for name in Project.model_fields}
-        made = (Project.model_construct(asked, **{**fields, "checkpoint": name}) for name in names)
+        names = compared(library, self.checkpoint, self.compare)
+        known = self.model_fields_set if asked is None else asked
+        made = (Project.model_construct(known, **{**fields, "checkpoint": name}) for name in names)
         return tuple(one.settle(library) for one in made)
 
     def rows(self) -> list[int]:
@@ -300,9 +254,8 @@ class View(Project):
         try:
             mask = base64.b64decode(self.selected + "=" * (-len(self.selected) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
-            raise RefusalError(
-                "selected", f"expected selected to be a mask of points, got {shown(self.selected)}"
-            ) from None
+            words = f"expected selected to be a mask of points, got {shown(self.selected)}"
+            raise RefusalError("selected", words) from None
         bits = np.unpackbits(np.frombuffer(mask, dtype=np.uint8), bitorder="little")
         return [int(row) for row in np.flatnonzero(bits)]
 
@@ -332,21 +285,22 @@ def select(collection: Collection, request: Project) -> tuple[Sample, ...]:
     Raises:
         RefusalError: A person that was named is not there, or not in both modalities; or there are fewer people.
     """
-    by_person: dict[int, list[Sample]] = {}
-    for sample in collection.samples:
-        by_person.setdefault(sample.pid, []).append(sample)
-    both = [pid for pid, samples in by_person.items() if len({sample.modality for sample in samples}) > 1]
-    chosen = numbers(request.people) or sorted(both)[: request.identities]
+    both = collection.in_both
+    chosen = numbers(request.people) or both[: request.identities]
     if missing := [pid for pid in chosen if pid not in both]:
-        raise RefusalError("people", f"expected people seen in both modalities, as {sorted(both)[0]}; got {missing[0]}")
+        words = f"expected people seen in both modalities, as {min(both, default='none is')}; got {missing[0]}"
+        raise RefusalError("people", words)
     if not request.people and len(both) < request.identities:
         raise RefusalError(
             "identities",
             f"expected at most {len(both)} people, as many as {collection.title} has; got {request.identities}",
         )
+    images: dict[tuple[int, Modality], list[Sample]] = {}
+    for sample in collection.samples:
+        images.setdefault((sample.pid, sample.modality), []).append(sample)
     return tuple(
         sample
         for pid in chosen
         for modality in (Modality.VISIBLE, Modality.INFRARED)
-        for sample in dealt([one for one in by_person[pid] if one.modality is modality], request.images)
+        for sample in dealt(images[pid, modality], request.images)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,14 +15,15 @@ from gradio.components.plot import PlotData
 
 from app.embeddings.numbers import (
     ROWS,
+    Neighbor,
+    Report,
     condition,
     controls_of,
     generated,
     measure,
-    measured_key,
+    name_in_cache,
     neighbors,
     points,
-    points_key,
 )
 from app.embeddings.project import (
     Mark,
@@ -50,9 +51,9 @@ from mun.structures import Modality
 __all__ = ["answer", "build", "hovered", "write"]
 
 POLL = 500  # milliseconds
-TIP = "mun.tip = { frame: element.closest('#embeddings-tip'), trigger }; watch('value', () => mun.tip.placed?.());"
 CONTROLS = ("mismatched pairs", "untrained generator")
 MAX_SHOWN = 60  # selected images that are drawn; the table has them all
+HIGHEST = 0.14  # fraction of pairs at the upper edge of a histogram; more is cut
 NAMES = ("progress", "tools", "picture", "chosen", "selected", "numbers")
 SETTINGS = {
     "Picture": ("method", "compare", "space"),
@@ -75,27 +76,20 @@ def build(page: Page) -> None:
         with gr.Column(elem_id="embeddings"):
             codes = {"picture": script("embeddings.js")}
             pieces = {name: tab.piece(f"embeddings-{name}", script=codes.get(name, "")) for name in NAMES}
-            tip = tab.piece("embeddings-tip", script=TIP)
         gr.Plot(PlotData(type="plotly", plot='{"data": [], "layout": {}}'), visible="hidden")  # it brings Plotly along
         pieces["settings"] = tab.settings()
-        tab.ask_aside(tip, View, hovered)
+        tab.tip(View, hovered)
         tab.wire(View, answer, pieces, CHIPS, Export(MENUS, Options, write))
 
 
-def layout(library: Library, side: Project, press: Press) -> Progress:
-    """Lay a picture out in the background, one at a time, and say how far it is."""
-    key = key_of(library, side)
-    work = partial(project, library, side, partial(library.background.report, key))
-    begun = Progress(words="waiting for its turn")
-    job = Job(begun, work, lambda: find(library, side) is not None, "projection", fleeting=True)
-    return press.wait_for(library.background, key, job)
+Make = Callable[[Library, Project, Report], object]
 
 
-def preparing(library: Library, side: Project, press: Press, *, numbers: bool) -> Progress:
-    """Make points, so that a click need not wait for them where a picture was made beforehand; or measure them."""
-    key, make = (measured_key(library, side), measure) if numbers else (points_key(library, side), points)
-    work = partial(make, library, side, partial(library.background.report, key))
-    job = Job(Progress(), work, lambda: key in library.cache, "points", fleeting=numbers)
+def work(library: Library, press: Press, kind: str, make: Make, side: Project, *, fleeting: bool = True) -> Progress:
+    """Make something that the cache keeps in the background, one thing of its kind at a time, and say how far it is."""
+    key = name_in_cache(library, kind, side)
+    done = partial(make, library, side, partial(library.background.report, key))
+    job = Job(Progress(words="waiting for its turn"), done, lambda: key in library.cache, kind, fleeting)
     return press.wait_for(library.background, key, job)
 
 
@@ -114,32 +108,33 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     sides = request.sides(library)
     asked = request.model_dump(exclude={"side", "point", "selected"})
     settings = Piece(asked, partial(form, "embeddings", request, library, SETTINGS))
-    progress = [layout(library, side, press) for side in sides]
+    for side in sides:
+        find(library, side)  # what was made beforehand is in the cache from now on
+    progress = [work(library, press, "project", project, side) for side in sides]
     if not all(one.ready for one in progress):
         waited: dict[str, str | Piece] = {"progress": progress_of(library, sides, progress), "settings": settings}
         return Answer(request, waited, again=0 if any(one.ended and not one.ready for one in progress) else POLL)
-    results = [project(library, side) for side in sides]
+    results = [project(library, one) for one in sides]
     request = pointed(request, results, press)
-    side, row = min(request.side, len(results) - 1), request.point
-    content = [key_of(library, one) for one in sides]
-    there = [preparing(library, one, press, numbers=False) for one in sides]
-    known = there[side] if row != NOBODY else Progress(ready=True)
-    columns, missing, waiting = numbers_of(library, request, results, press)
-    point = results[side].points[row] if row != NOBODY else None
+    at, row = min(request.side, len(results) - 1), request.point
+    # A click need not wait for the points where a picture was made beforehand.
+    embedded = [work(library, press, "points", points, one, fleeting=False) for one in sides]
+    known = embedded[at] if row != NOBODY else Progress(ready=True)
+    columns, missing, waiting = measured = numbers_of(library, request, results, press)
+    point = results[at].points[row] if row != NOBODY else None
     absent = press.chosen if point is None and not rows_of(results[0], press.chosen) else ""
-    rows = [one for one in request.rows() if one < len(results[side].points)]
-    measured = (columns, missing, waiting)
+    rows = [one for one in request.rows() if one < len(results[at].points)]
+    content = [key_of(library, one) for one in sides]
+    chosen = (at, row, known, absent)
     looks = (content, request.colour, request.lines, request.prototypes, request.seed)
     pieces = {
         "progress": Piece("", str),
         "settings": settings,
         "tools": Piece(looks, lambda: tools_of(request, results)),
         "picture": Piece(content, lambda: picture_of(library, results)),
-        "chosen": Piece(
-            (content, side, row, known, absent), lambda: chosen_of(library, results, side, row, known, absent)
-        ),
-        "selected": Piece((content[side], rows), lambda: selected_of(library, results[side], side, rows)),
-        "numbers": Piece((content, measured), lambda: numbers_html(results, *measured)),
+        "chosen": Piece((content, chosen), lambda: chosen_of(library, results, *chosen)),
+        "selected": Piece((content[at], rows), lambda: selected_of(library, results[at], at, rows)),
+        "numbers": Piece((content, measured), lambda: numbers_html(results, columns, missing, waiting)),
     }
     return Answer(
         request,
@@ -205,19 +200,12 @@ def progress_of(library: Library, sides: Sequence[Project], progress: Sequence[P
 def tools_of(request: View, results: Sequence[Result]) -> str:
     """Draw the legend, and what changes the looks of the points without laying them out anew."""
     there = {point.modality for result in results for point in result.points}
-    people = len({point.pid for point in results[0].points})
-    entries = legend(results[0].points, request.colour)
+    palette = dict(zip(MODALITIES, PALETTES["modality"], strict=True)) if request.colour == "modality" else {}
+    shapes = [(MARKS[one], one.value, palette.get(one, "")) for one in MODALITIES if one in there]
+    entries, people = legend(results[0].points, request.colour), {point.pid for point in results[0].points}
+    more = len(people) - len(entries) if request.colour == "identity" else 0
     return html(
-        "embeddings_tools.html",
-        request=request,
-        colours=COLOURED_BY,
-        shapes=[
-            (MARKS[name], name, shade if request.colour == "modality" else "")
-            for name, shade in zip((one.value for one in MODALITIES), PALETTES["modality"], strict=True)
-            if name in there
-        ],
-        entries=entries,
-        more=people - len(entries) if request.colour == "identity" else 0,
+        "embeddings_tools.html", request=request, colours=COLOURED_BY, shapes=shapes, entries=entries, more=more
     )
 
 
@@ -225,12 +213,11 @@ def picture_of(library: Library, results: Sequence[Result]) -> str:
     """Draw the frames of the pictures with all that the page's script draws in them."""
     pictures = [
         {
-            "request": result.request,
+            "result": result,
             "label": library.checkpoints[result.request.checkpoint].label,
             "controls": [words for words in condition(result.request).split(", ") if words in CONTROLS],
             "words": method_words(result.request, result.explained),
             "columns": columns_of(result),
-            "result": result,
         }
         for result in results
     ]
@@ -259,9 +246,11 @@ def columns_of(result: Result) -> dict[str, Any]:
     }
 
 
-def uri(library: Library, result: Result, key: str, height: int) -> str:
-    """Return a thumbnail by its key; empty where there is none."""
-    return library.thumbnail(result.request.data, key, height) if key else ""
+def images_of(library: Library, result: Result, row: int, height: int) -> tuple[Point, list[str]]:
+    """Return a point and the thumbnails of its image, or of its pair."""
+    point = result.points[row]
+    keys = [key for key in (point.image, point.partner) if key]
+    return point, [library.thumbnail(result.request.data, key, height) for key in keys]
 
 
 def hovered(library: Library, request: View, press: Press) -> str:
@@ -272,61 +261,47 @@ def hovered(library: Library, request: View, press: Press) -> str:
     result = find(library, sides[side])
     if result is None or row >= len(result.points):
         return ""
-    point = result.points[row]
-    uris = [uri(library, result, key, STRIP_HEIGHT) for key in (point.image, point.partner) if key]
+    point, uris = images_of(library, result, row, STRIP_HEIGHT)
     return html("embeddings_tip.html", point=point, mark=MARKS[point.modality], uris=uris, side=side, row=row)
 
 
 def chosen_of(library: Library, results: Sequence[Result], side: int, row: int, known: Progress, absent: str) -> str:
     """Show a point: its image, whom it shows, and its nearest points in the true space; menus choose another."""
     result = results[side]
-    point = result.points[row] if row != NOBODY else None
-    near, made, problem = [], "", known.problem
+    point, uris = images_of(library, result, row, CARD_HEIGHT) if row != NOBODY else (None, [])
+    near, made, problem = list[Neighbor](), "", known.problem
     if point and known.ready:
         try:
             near, made = neighbors(library, result.request, row), generated(library, result.request, row)
         except ValueError as error:  # the picture was made beforehand, and its points cannot be made now
             problem = str(error)
     collection = library.collections[result.request.data]
-    away = collection.samples[collection.rows[absent]].pid if absent in collection.rows else None
-
-    def shown(other: Point, height: int) -> list[str]:
-        return [uri(library, result, key, height) for key in (other.image, other.partner) if key]
-
+    people = {one.pid: number for number, one in reversed(list(enumerate(result.points)))}
     return html(
         "embeddings_chosen.html",
-        names=[one.request.checkpoint for one in results],
+        names=list(enumerate(one.request.checkpoint for one in results)),
+        request=result.request,
         side=side,
         row=row,
         point=point,
         marks=MARKS,
-        uris=shown(point, CARD_HEIGHT) if point else [],
+        uris=uris,
         made=made,
-        near=[(one, result.points[one.row], shown(result.points[one.row], STRIP_HEIGHT)) for one in near],
+        near=[(one, *images_of(library, result, one.row, STRIP_HEIGHT)) for one in near],
         waiting=not known.ended,
         problem=problem,
-        measure="cosine distance" if result.request.metric == "cosine" else "Euclidean distance",
-        space="embeddings" if result.request.space == "embedding" else "features",
-        people={one.pid: number for number, one in reversed(list(enumerate(result.points)))},
-        own=[(number, one) for number, one in enumerate(result.points) if point and one.pid == point.pid],
-        away=away,
-    )
+        people=sorted((number, pid) for pid, number in people.items()),
+        own=[(number, f"{one.modality}, {one.image}") for number, one in enumerate(result.points)
+             if point and one.pid == point.pid],
+        away=collection.samples[collection.rows[absent]].pid if absent in collection.rows else None,
+    )  # fmt: skip
 
 
 def selected_of(library: Library, result: Result, side: int, rows: Sequence[int]) -> str:
     """Show the points inside a lasso: how many of what, and their images."""
     drawn = [result.points[row] for row in rows]
-    return html(
-        "embeddings_selected.html",
-        total=len(drawn),
-        people=len({point.pid for point in drawn}),
-        counts={name: sum(point.modality == name for point in drawn) for name in MARKS},
-        shown=[(row, point, uri(library, result, point.image, STRIP_HEIGHT))
-               for row, point in zip(rows[:MAX_SHOWN], drawn, strict=False)],
-        side=side,
-        marks=MARKS,
-        name=result.request.checkpoint,
-    )  # fmt: skip
+    shown = [(row, *images_of(library, result, row, STRIP_HEIGHT)) for row in rows[:MAX_SHOWN]]
+    return html("embeddings_selected.html", drawn=drawn, shown=shown, side=side, marks=MARKS, request=result.request)
 
 
 Columns = list[tuple[Project, Separation]]
@@ -338,55 +313,27 @@ def numbers_of(library: Library, request: View, results: Sequence[Result], press
     if not request.controls:
         return columns, "", False
     controls, missing = controls_of(library, [result.request for result in results])
-    progress = [preparing(library, control, press, numbers=True) for control in controls]
+    progress = [work(library, press, "separation", measure, control) for control in controls]
     missing = next((one.problem for one in progress if one.problem), missing)
     ready = [control for control, one in zip(controls, progress, strict=True) if one.ready]
     columns += [(control, measure(library, control)) for control in ready]
     return columns, missing, not all(one.ended for one in progress)
 
 
-WIDTH, HEIGHT = 360, 110  # of a histogram, in the units of its drawing
-HIGHEST, FARTHEST = 0.14, 1.5  # fraction of pairs and distance at its edges; more is cut
-
-
 def numbers_html(results: Sequence[Result], columns: Columns, missing: str, waiting: bool) -> str:
     """Draw the table of numbers and the histograms of distances."""
-    plots = [
-        {
-            "title": result.request.checkpoint,
-            "same": outline(result.separation.histograms.same),
-            "different": outline(result.separation.histograms.different),
-            "overlap": result.separation.histograms.overlap,
-            "counts": (sum(result.separation.histograms.same), sum(result.separation.histograms.different)),
-        }
-        for result in results
-    ]
     return html(
         "embeddings_numbers.html",
+        results=results,
         columns=[(request.checkpoint, condition(request)) for request, _ in columns],
         rows=[(name, words, [read(measured) for _, measured in columns]) for name, words, read in ROWS],
-        plots=plots,
         missing=missing,
         waiting=waiting,
-        width=WIDTH,
-        height=HEIGHT,
-        farthest=FARTHEST,
+        highest=HIGHEST,
         bandwidth=BANDWIDTH,
         step=MAX_DISTANCE / BINS,
         people=len({point.pid for point in results[0].points}),
     )
-
-
-def outline(counts: Sequence[int]) -> str:
-    """Draw a histogram as the path of a step line; empty for no counts."""
-    total, bins = sum(counts), int(BINS * FARTHEST / MAX_DISTANCE)
-    if not total:
-        return ""
-    step, parts = WIDTH / bins, [f"M0 {HEIGHT}"]
-    for number, count in enumerate(counts[:bins]):
-        y = HEIGHT * (1 - min(1.0, count / total / HIGHEST))
-        parts.append(f"L{number * step:.1f} {y:.1f}L{(number + 1) * step:.1f} {y:.1f}")
-    return "".join(parts) + f"L{WIDTH} {HEIGHT}"
 
 
 def write(library: Library, request: View, options: Options, what: str, kind: str, press: Press) -> File:
@@ -397,8 +344,9 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
     """
     from app.embeddings import figure  # here: Matplotlib takes a second to load
 
-    results = [one for side in request.sides(library) if (one := find(library, side)) is not None]
-    if len(results) < len(request.sides(library)):
+    sides = [find(library, side) for side in request.sides(library)]
+    results = [one for one in sides if one is not None]
+    if len(results) < len(sides):
         raise ValueError("expected pictures to export, but they are not drawn yet")
     stem = figure.stem_of(results)
     if what == "pictures":
@@ -407,9 +355,8 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
         columns, _, waiting = numbers_of(library, request, results, replace(press, do=""))
         if waiting:
             raise ValueError("expected the numbers of the controls, but they are still being computed")
-        return File.of(
-            f"numbers-{stem}", kind, figure.numbers_table(library, results, columns, kind, press.url).encode()
-        )
+        table = figure.numbers_table(library, results, columns, kind, press.url)
+        return File.of(f"numbers-{stem}", kind, table.encode())
     if what == "points":
         return File.of(stem, kind, figure.points_csv(library, results, None, press.url).encode())
     if not (rows := request.rows()):

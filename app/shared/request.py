@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import (
@@ -29,17 +28,17 @@ from pydantic_core import CoreSchema, core_schema
 
 from app.library import Library
 
-__all__ = ["Checkpoint", "Choice", "Data", "File", "Network", "Number", "Offer", "Pictures", "RefusalError"]
-__all__ += ["Request", "Switch", "Text", "Whole", "is_file", "one_of", "option", "shown", "some_of"]
+__all__ = ["Checkpoint", "Choice", "Compared", "Data", "File", "Network", "Number", "Offer", "Pictures", "RefusalError"]
+__all__ += ["Request", "Switch", "Text", "Whole", "compared", "is_file", "one_of", "option", "shown", "some_of"]
 
 MAX_TEXT = 200  # characters of a text
 MAX_ADDRESS = 4000  # characters of an address
 FILE = "holds a file"  # marks the type of such a field
+NONE, PARTNER = "none", "partner"  # what a checkpoint may stand beside, besides another one's name
 SHOWN = 60  # characters of a bad value that a message repeats
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """A value that can be chosen, and how the page names it."""
 
     value: Any
@@ -167,6 +166,24 @@ Pictures = Annotated[  # data whose images are at hand
     Text,
     one_of(lambda library, _: [Choice(name, one.title) for name, one in library.collections.items() if one.pictured]),
 ]
+
+
+def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
+    """List what a checkpoint can stand beside: its fair partner first, nothing, then all others."""
+    mine, entries, fitting = values["checkpoint"], library.checkpoints, library.fitting(values["data"])
+    kind, partner = "the next features" if entries[mine].vectors else "fair partner", entries.partners[mine]
+    fair = [Choice(PARTNER, f"{kind}: {partner}")] if partner in fitting else []
+    others = (Choice(name, name + words) for name, words in entries.rivals[mine] if name in fitting)
+    return [*fair, Choice(NONE, "nothing"), *others]
+
+
+Compared = Annotated[Text, one_of(comparable)]
+
+
+def compared(library: Library, checkpoint: str, other: str) -> tuple[str, ...]:
+    """Name a checkpoint and what stands beside it, a value of `Compared`: one or two names."""
+    second = {PARTNER: library.checkpoints.partners[checkpoint], NONE: ""}.get(other, other)
+    return tuple(name for name in dict.fromkeys((checkpoint, second)) if name)
 
 
 class Request(BaseModel):

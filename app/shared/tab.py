@@ -218,13 +218,12 @@ class Tab:
         with self.page.drawer:
             return self.page.piece(self.name, f"{self.name}-settings")
 
-    def ask_aside(self, piece: gr.HTML, kind: type[Asked], draw: Callable[[Library, Asked, Press], str]) -> None:
-        """Let a piece's own script ask for what it shows, beside the presses of the tab; nothing else changes.
+    def tip(self, kind: type[Asked], draw: Callable[[Library, Asked, Press], str]) -> None:
+        """Show what the mouse rests on: the tab's script asks for it beside the presses; nothing else changes.
 
         Args:
-            piece: Of this tab.
             kind: The request that the tab shows.
-            draw: From library, request and what the script says to HTML; a `ValueError` leaves the piece empty.
+            draw: From library, request and what the script says to HTML; a `ValueError` shows nothing.
         """
         library = self.page.library
 
@@ -235,6 +234,7 @@ class Tab:
             except ValueError:
                 return ""
 
+        piece = self.piece(f"{self.name}-tip", script=f"mun.tip({self.name!r}, element, trigger, watch);")
         piece.select(asked, None, [piece], trigger_mode="always_last", show_progress_on=[], **EVENT)
 
     def wire(

@@ -6,10 +6,9 @@ const NAMES = ["visible", "auxiliary", "infrared"];
 const [POINTS, CENTERS, PROTOTYPES, RINGS] = [0, 1, 2, 3]; // places of the traces
 const MANY = 1200; // points that are drawn one by one; more are drawn by the graphics card
 const GREY = "#808893"; // legible on the light and the dark page
-const DWELL = 120; // milliseconds before an image is shown
 let plots = []; // one per picture: frame, columns, what is drawn
 
-const values = () => window.mun.tabs[TAB]?.values ?? {};
+const values = () => mun.tabs[TAB]?.values ?? {};
 const decoded = (text, Kind) => new Kind(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
 const first = (sizes, count) => sizes.find(([most]) => count <= most)[1];
 
@@ -109,7 +108,7 @@ const config = { displaylogo: false, displayModeBar: true, responsive: true, scr
 const choose = (side, row) => {
   Object.assign(values(), { side, point: row }); // ringed at once
   apply();
-  window.mun.press(TAB, { set: { side, point: row } });
+  mun.press(TAB, { set: { side, point: row } });
 };
 const hook = (plot, side) => {
   const { frame } = plot;
@@ -119,11 +118,11 @@ const hook = (plot, side) => {
     const rows = (event?.points ?? []).filter((one) => one.curveNumber === POINTS).map((one) => one.pointNumber);
     if (!event || !rows.length) return;
     plot.drawn.selected = maskOf(rows); // Plotly shows it already
-    window.mun.press(TAB, { set: { side, selected: plot.drawn.selected } });
+    mun.press(TAB, { set: { side, selected: plot.drawn.selected } });
   });
-  frame.on("plotly_deselect", () => values().selected && window.mun.press(TAB, { set: { selected: "" } }));
-  frame.on("plotly_hover", (event) => rowOf(event) !== undefined && point(side, rowOf(event), event.event));
-  frame.on("plotly_unhover", hide);
+  frame.on("plotly_deselect", () => values().selected && mun.press(TAB, { set: { selected: "" } }));
+  frame.on("plotly_hover", (event) => rowOf(event) !== undefined && mun.tips[TAB].show({ side, row: rowOf(event) }, event.event));
+  frame.on("plotly_unhover", () => mun.tips[TAB].hide());
 };
 
 // Draw what has changed: a whole plot once, then a restyle for each part.
@@ -132,15 +131,15 @@ const apply = () => {
   plots.forEach((plot, side) => {
     const parts = Object.entries(wanted(plot, side));
     if (!plot.drawn) {
-      window.Plotly.newPlot(plot.frame, traces(plot), layout(plot), config);
+      Plotly.newPlot(plot.frame, traces(plot), layout(plot), config);
       plot.drawn = { colour: null, marks: null, rings: "null -1", selected: "" };
       hook(plot, side);
     }
     for (const [name, { key, draw, layout }] of parts) {
       if (plot.drawn[name] === key) continue;
       plot.drawn[name] = key;
-      window.Plotly.restyle(plot.frame, ...draw());
-      if (layout) window.Plotly.relayout(plot.frame, layout);
+      Plotly.restyle(plot.frame, ...draw());
+      if (layout) Plotly.relayout(plot.frame, layout);
     }
     plot.frame.dataset.state = "ready";
   });
@@ -148,43 +147,18 @@ const apply = () => {
 const load = () => {
   const section = element.querySelector("[data-palettes]");
   for (const { frame } of plots) window.Plotly?.purge(frame);
-  hide();
+  mun.tips[TAB]?.hide();
   const palettes = JSON.parse(section?.dataset.palettes ?? "{}");
   plots = [...element.querySelectorAll("[data-columns]")].map((frame) => ({ frame, palettes, columns: read(frame), drawn: null }));
   const start = () => (window.Plotly ? apply() : setTimeout(start, 50));
   start();
 };
 
-// --- the image of the point under the mouse ------------------------------------------------------------------------------
-let pointed = null; // side, row and where the mouse is
-let timer = 0;
-const hide = () => {
-  clearTimeout(timer);
-  pointed = null;
-  if (window.mun.tip) window.mun.tip.frame.dataset.shown = "";
-};
-const place = () => {
-  const tip = window.mun.tip.frame;
-  const body = tip.querySelector("[data-row]");
-  if (!pointed || !body || body.dataset.side !== String(pointed.side) || body.dataset.row !== String(pointed.row)) return;
-  tip.dataset.shown = "yes";
-  tip.style.left = `${Math.max(4, Math.min(pointed.x + 14, innerWidth - tip.offsetWidth - 4))}px`;
-  tip.style.top = `${Math.max(4, Math.min(pointed.y + 14, innerHeight - tip.offsetHeight - 4))}px`;
-};
-const point = (side, row, mouse) => {
-  if (pointed?.side === side && pointed.row === row) return; // it is shown, or on its way
-  hide();
-  pointed = { side, row, x: mouse.clientX, y: mouse.clientY };
-  window.mun.tip.placed = place;
-  timer = setTimeout(() => window.mun.tip.trigger("select", { values: values(), own: window.mun.features.token(), detail: { side, row } }), DWELL);
-};
-addEventListener("scroll", hide, { passive: true });
-
 watch("value", load);
 document.addEventListener("mun-view", (event) => event.detail === TAB && apply());
 new ResizeObserver(() => {
   if (!element.offsetWidth) return;
   apply();
-  for (const { frame, drawn } of plots) if (drawn) window.Plotly.Plots.resize(frame);
+  for (const { frame, drawn } of plots) if (drawn) Plotly.Plots.resize(frame);
 }).observe(element);
 load();

@@ -254,6 +254,36 @@ window.mun = (() => {
     else document.querySelector("[data-drawer]")?.focus();
   };
 
+  // --- a tip: what the mouse rests on is asked for beside the presses, and shown once it is there ----------------------
+  const tips = {}; // by tab
+  const tip = (tab, element, trigger, watch) => {
+    const frame = element.closest(`#${tab}-tip`);
+    let wanted = null; // what, and where the mouse is
+    let timer = 0;
+    const hide = () => {
+      clearTimeout(timer);
+      wanted = null;
+      frame.dataset.shown = "";
+    };
+    const place = () => {
+      const body = frame.querySelector(".mun-tip-body");
+      if (!wanted || !body || Object.entries(wanted.detail).some(([name, value]) => body.dataset[name] !== String(value))) return false;
+      frame.dataset.shown = "yes";
+      frame.style.left = `${Math.max(4, Math.min(wanted.x + 14, innerWidth - frame.offsetWidth - 4))}px`;
+      frame.style.top = `${Math.max(4, Math.min(wanted.y + 14, innerHeight - frame.offsetHeight - 4))}px`;
+      return true;
+    };
+    const show = (detail, { clientX: x, clientY: y }) => {
+      if (wanted && JSON.stringify(wanted.detail) === JSON.stringify(detail)) return; // it is shown, or on its way
+      hide();
+      wanted = { detail, x, y };
+      timer = setTimeout(() => place() || trigger("select", { values: tabOf(tab).values, own: features.token(), detail }), 100);
+    };
+    watch("value", place);
+    addEventListener("scroll", hide, { passive: true });
+    tips[tab] = { show, hide };
+  };
+
   // --- features of the visitor's own: one file goes to the server for this visit, whose token the browser keeps ---------
   const features = {
     token: () => stored("sessionStorage", "mun-own") ?? "",
@@ -406,5 +436,5 @@ window.mun = (() => {
     next.focus();
     event.preventDefault();
   });
-  return { features, open, piece, press, shared, tabs, toast, turn };
+  return { features, open, piece, press, shared, tabs, tip, tips, toast, turn };
 })();

@@ -42,9 +42,9 @@ def test_from_the_scatter_plot_to_the_ranking_of_a_query(visit: Visit) -> None:
 def test_parts_links_and_a_file(visit: Visit) -> None:
     page = opened(visit)
     page.get_by_role("button", name="Distances").click()
-    page.wait_for_selector(".mun-distances[data-pair='all cameras']")
+    page.wait_for_selector(".mun-analysis-part[data-pair='all cameras']")
     page.locator("select[name=pair]").select_option(index=1)
-    page.wait_for_selector(".mun-distances:not([data-pair='all cameras'])")
+    page.wait_for_selector(".mun-analysis-part:not([data-pair='all cameras'])")
     page.get_by_role("button", name="Queries and people").click()
     card = page.locator("[data-worst] a").first
     query = card.get_attribute("data-query")

@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 from serving import Served, serious, serve
 
-from app.embeddings import tab
-from app.embeddings.project import Mark, Point, project
+from app.embeddings.project import Mark, Point, key_of, project
 from app.embeddings.request import MAX_POINTS, MODALITIES, View
 from app.library import open_library
 
@@ -175,7 +174,7 @@ def test_a_lasso_goes_up_as_a_mask_and_looks_change_by_one_restyle(visit: Visit)
     assert len(mask) <= count / 6 + 2
     assert counted["sent"] < 4000
     page.get_by_label("Colour by").select_option("camera")
-    page.wait_for_selector('.mun-scatter-tools[data-colour="camera"]')
+    page.wait_for_selector('.mun-tools[data-colour="camera"]')
     page.wait_for_function("() => window.counted.restyle === 1")
     page.get_by_label("Prototypes").check()
     page.wait_for_function("() => window.counted.restyle === 2")
@@ -213,11 +212,10 @@ def crowd(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.Temp
         centers=tuple(Mark(*spots[pid].tolist(), name, pid) for pid in range(100) for name in names),
         prototypes=tuple(Mark(float(places[:, 0].max()), float(places[:, 1].max()), name) for name in names),
     )
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("find", "project"):
-            patch.setattr(tab, name, lambda *_: many)
-        with serve(library, tmp_path_factory.mktemp("crowd")) as served:
-            yield served
+    (side,) = View.read({"compare": "none"}, library).sides(library)
+    library.cache.get(key_of(library, side), lambda: many, lambda _: 1)
+    with serve(library, tmp_path_factory.mktemp("crowd")) as served:
+        yield served
 
 
 def test_20_000_points_are_drawn_sent_once_and_selected_by_a_mask(chromium: Any, crowd: Served, tmp_path: Path) -> None:
@@ -249,7 +247,7 @@ def test_20_000_points_are_drawn_sent_once_and_selected_by_a_mask(chromium: Any,
     assert counted["received"] < 200_000  # 440,000 with the points
     page.get_by_label("Colour by").select_option("camera")
     page.wait_for_function("() => window.counted.restyle === 1")
-    page.wait_for_selector('.mun-scatter-tools[data-colour="camera"]')
+    page.wait_for_selector('.mun-tools[data-colour="camera"]')
     assert page.evaluate("window.counted.newPlot") == 0
     assert page.evaluate("window.counted.received") < 400_000
     context.close()
@@ -282,10 +280,10 @@ def test_two_checkpoints_stand_side_by_side_with_the_same_images(visit: Visit) -
     assert "other-tiny" in panel.inner_text()
     rings = page.evaluate("[...document.querySelectorAll('.mun-scatter-plot')].map(one => one.data[3].x.length)")
     assert rings[0] == rings[1] > 0
-    assert page.locator(".mun-embeddings-table thead th").count() == 3
+    assert page.locator(".mun-embeddings-numbers thead th").count() == 3
     settings(page).locator('[name="controls"]').check()
     page.wait_for_selector('.mun-embeddings-numbers[data-state="ready"] th:has-text("mismatched pairs")')
-    assert page.locator(".mun-embeddings-table thead th").count() == 7
+    assert page.locator(".mun-embeddings-numbers thead th").count() == 7
 
 
 def test_choices_redraw_back_goes_back_and_bad_ones_are_a_sentence(visit: Visit) -> None:

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from pages import pressed, shown
 
-from app.analysis import compute, export
-from app.analysis import view as view_module
-from app.analysis.compute import analysis, answer
-from app.analysis.export import MENUS, Options, write
-from app.analysis.request import Analyse, View
+from app.analysis import compute, export, tab
+from app.analysis.compute import Analyse, View, analysis, answer
+from app.analysis.export import MENUS, write
 from app.analysis.tab import answer as press_answer
-from app.analysis.view import hovered
+from app.analysis.tab import hovered
 from app.library import Library, open_library
+from app.library.background import Progress
 from app.library.collection import Terms
+from app.shared.export import Options
 from app.shared.tab import Press
 from mun.analysis.curves import KNOBS, Curve
 
@@ -205,7 +205,7 @@ def test_curves_of_a_knob_that_are_bundled_are_shown_at_once(
     (tmp_path / "curves.json").write_text(json.dumps({"curves": listed}))
     monkeypatch.setattr(compute, "BUNDLED", tmp_path / "curves.json")
     body = shown(drawn(two, view(two, part="knobs", knob="occlusion")), "body")
-    assert re.findall(r'"mun-num">([\d.]+)</td>', body) == ["50.0", "25.0", "75.0", "25.0"]
+    assert re.findall(r"<td>([\d.]+)</td>", body) == ["50.0", "25.0", "75.0", "25.0"]
     assert 'data-do="start"' in shown(drawn(two, view(two, part="knobs", knob="resolution")), "body")
 
 
@@ -225,7 +225,7 @@ def test_curves_of_a_corruption_are_scores(two: Library) -> None:
     assert progress is not None
     assert progress.ready
     assert curves[0].mean_ap[0] == two.scores("mun-tiny", "synvi", Terms("synvi-all")).mean()["mean_ap"]
-    assert [f"{100 * value:.1f}" for value in curves[0].mean_ap] == re.findall(r'"mun-num">([\d.]+)</td>', body)
+    assert [f"{100 * value:.1f}" for value in curves[0].mean_ap] == re.findall(r"<td>([\d.]+)</td>", body)
 
 
 @pytest.mark.parametrize(("what", "kind"), [(menu.name, kind) for menu in MENUS for kind in menu.kinds])
@@ -236,7 +236,7 @@ def test_every_file_of_the_menu(two: Library, what: str, kind: str, monkeypatch:
     if what == "probes":
         drawn(two, view(two, part="probes"), do="start")
     if what in ("corruptions", "knobs"):
-        monkeypatch.setattr(export, "found", lambda *_: curves)
+        monkeypatch.setattr(export, "measured", lambda *_: (curves, Progress(ready=True)))
     file = write(two, request, Options.read({}, two), what, kind, Press(url="http://demo.example/"))
     starts = {
         "png": b"\x89PNG",
@@ -260,8 +260,8 @@ def test_a_file_before_the_analysis_is_refused(tiny_synvi: Path, two_checkpoints
 
 
 def test_many_queries_are_thinned_out(two: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view_module, "MOST_POINTS", 10)
-    made = analysis(two, view(two))
-    rows = view_module.drawn_rows(made)
-    assert (len(rows), rows[0], rows[-1]) == (10, 0, 23)
-    assert "14 more queries are not drawn" in view_module.picture_of(two, view(two), made)
+    monkeypatch.setattr(tab, "MOST_POINTS", 10)
+    picture = tab.picture_of(two, view(two), analysis(two, view(two)))
+    rows = re.findall(r'data-row="(\d+)"', picture)
+    assert (len(rows), rows[0], rows[-1]) == (10, "0", "23")
+    assert "14 more queries are not drawn" in picture
