@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.library import Library
 from app.library.checkpoints import CheckpointEntry
@@ -19,8 +19,7 @@ COLUMNS = (("rank-1", "rank1"), ("rank-10", "rank10"), ("mAP", "mean_ap"), ("mIN
 DASH, TIMES, NOT_SAID = "\N{EN DASH}", "\N{MULTIPLICATION SIGN}", "not said"
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """Test scores by one protocol: what was tested, then the cells of a line, and the commands that make them again."""
 
     name: str
@@ -28,8 +27,7 @@ class Score:
     commands: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One choice of a run: its name, its value and the default as the command line takes them, and what it means."""
 
     name: str
@@ -51,19 +49,19 @@ class ModelCard:
         checkpoint: Name.
         summary: What it is, in a sentence.
         facts: What its card knows, as label and words.
-        scores: On people of no part in training or choice.
         limits: What it cannot show, besides what no checkpoint can.
         commands: That made and measured it.
+        scores: On people of no part in training or choice.
         settings: Every choice of the run.
     """
 
     checkpoint: str
     summary: str
-    facts: list[tuple[str, str]]
-    scores: list[Score]
-    limits: list[str]
-    commands: list[str]
-    settings: list[Setting]
+    facts: Sequence[tuple[str, str]]
+    limits: Sequence[str]
+    commands: Sequence[str] = ()
+    scores: Sequence[Score] = ()
+    settings: Sequence[Setting] = ()
 
 
 def model_card(library: Library, checkpoint: str) -> ModelCard:
@@ -80,17 +78,11 @@ def model_card(library: Library, checkpoint: str) -> ModelCard:
     model, kind = card.config.model, card.config.model.auxiliary
     third = "without an auxiliary modality" if kind == "none" else f"with the auxiliary modality {kind}"
     trained = f"trained for {card.steps:,} steps" if card.steps else "with random weights, never trained,"
+    summary = f"A {model.backbone.replace('resnet', 'ResNet-')} of width {model.width:g}, {trained} {third}."
     scores = [score for record in card.scores for score in scores_of(record)]
-    commands = [*card.command, *(command for score in scores for command in score.commands)]
-    return ModelCard(
-        checkpoint=entry.name,
-        summary=f"A {model.backbone.replace('resnet', 'ResNet-')} of width {model.width:g}, {trained} {third}.",
-        facts=facts_of(entry, card),
-        scores=scores,
-        limits=limits_of(card),
-        commands=list(dict.fromkeys(commands)),
-        settings=list(settings_of(card.config)),
-    )
+    commands = dict.fromkeys([*card.command, *(command for score in scores for command in score.commands)])
+    settings = list(settings_of(card.config))
+    return ModelCard(entry.name, summary, facts_of(entry, card), limits_of(card), list(commands), scores, settings)
 
 
 def own_card(entry: CheckpointEntry, card: Card) -> ModelCard:
@@ -100,14 +92,14 @@ def own_card(entry: CheckpointEntry, card: Card) -> ModelCard:
         ("Network", f"images of {model.height}{TIMES}{model.image_width} pixels, {entry.parameters:,} numbers"),
         ("Maps", f"of {layers}" if layers else "none: the model names no layers"),
         ("Hash of weights", entry.content[:SHOWN_HASH]),
-        ("Made with", ", ".join(f"{name} {version}" for name, version in card.versions.items())),
+        ("Made with", versions_of(card)),
     ]
     limits = [
         "How it was trained, and on whom, is not known here; scores on people of its training say nothing.",
         "It has no auxiliary modality here: Auxiliary shows another checkpoint, Embeddings two modalities.",
     ]
     summary = "A model of your own, given on the command line; it stands beside the checkpoints in every tab."
-    return ModelCard(entry.name, summary, facts, [], limits, card.command, [])
+    return ModelCard(entry.name, summary, facts, limits, card.command)
 
 
 def facts_of(entry: CheckpointEntry, card: Card) -> list[tuple[str, str]]:
@@ -129,8 +121,13 @@ def facts_of(entry: CheckpointEntry, card: Card) -> list[tuple[str, str]]:
         ("Weights", size),
         ("Chosen by", selection_words(card.selection)),
         ("Hash of card and weights", entry.content[:SHOWN_HASH]),
-        ("Made with", ", ".join(f"{name} {version}" for name, version in card.versions.items()) or NOT_SAID),
+        ("Made with", versions_of(card) or NOT_SAID),
     ]
+
+
+def versions_of(card: Card) -> str:
+    """List the libraries that made a checkpoint."""
+    return ", ".join(f"{name} {version}" for name, version in card.versions.items())
 
 
 def data_words(data: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scipy.special import stdtrit
 
@@ -18,19 +18,9 @@ from mun.files import read_json
 from mun.synvi.levels import Knobs
 
 __all__ = [
-    "COLUMNS",
-    "FOLDER",
-    "Claim",
-    "Line",
-    "Row",
-    "Table",
-    "forest",
-    "grid",
-    "main_of",
-    "points",
+    "COLUMNS", "FOLDER", "OURS", "Claim", "Line", "Row", "Table", "families", "forest", "grid", "main_of", "points",
     "read_tables",
-    "siblings",
-]
+]  # fmt: skip
 
 FOLDER = Path(__file__).parents[2] / "assets" / "results"
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
@@ -39,22 +29,37 @@ OURS = ("mun", "all", "chosen")  # rows that are MUN itself
 STEPS = (0.5, 1, 2, 5, 10, 20)  # points between two ticks
 MAX_TICKS = 8
 
-# Heading, meaning and form of each column that a table may have, by the name of the CSV's column.
-COLUMNS: dict[str, tuple[str, str, str]] = {
-    "rank1": ("rank-1", "percent, mean ± sd over seeds", "score"),
-    "mean_ap": ("mAP", "percent, mean ± sd over seeds", "score"),
-    "mean_inp": ("mINP", "percent, mean ± sd over seeds", "score"),
-    "mean_ap_difference": ("Δ mAP", "points against the reference, ± sd over seeds [95 % over people]", "difference"),
-    "seeds": ("seeds", "runs that differ by their seed alone", "count"),
-    "mean_ap_gallery_sd": ("galleries", "sd of mAP over galleries, points", "percent"),
-    "validation_mean_ap": ("validation", "mAP of the chosen variant on validation people, percent", "percent"),
+
+class Column(NamedTuple):
+    """A column that a table may have: its heading, what it means, and how a number is written.
+
+    Attributes:
+        title: The heading.
+        meaning: What its numbers are.
+        form: As `format` takes it.
+        factor: A number is multiplied by it first.
+    """
+
+    title: str
+    meaning: str
+    form: str = ".1f"
+    factor: float = 100
+
+
+SCORES = {"rank1": "rank-1", "mean_ap": "mAP", "mean_inp": "mINP"}
+COLUMNS: dict[str, Column] = {  # by the name of the CSV's column
+    **{name: Column(title, "percent, mean ± sd over seeds") for name, title in SCORES.items()},
+    "mean_ap_difference": Column("Δ mAP", "points against the reference, ± sd over seeds [95 % over people]"),
+    "seeds": Column("seeds", "runs that differ by their seed alone", ",.0f", 1),
+    "mean_ap_gallery_sd": Column("galleries", "sd of mAP over galleries, points"),
+    "validation_mean_ap": Column("validation", "mAP of the chosen variant on validation people, percent"),
     **{
-        name: (title, "at the end of training", "number" if name.startswith("identity") else "percent")
+        name: Column(title, "at the end of training", *((".2f", 1) if name.startswith("identity") else ()))
         for name, title in VALIDATED.items()
     },
-    "parameters": ("learned", "numbers learned, without the classifier", "count"),
-    "step_seconds": ("ms/step", "forward and backward, alone on the machine", "milliseconds"),
-    "peak_bytes": ("memory, MB", "most at once while training a step", "megabytes"),
+    "parameters": Column("learned", "numbers learned, without the classifier", ",.0f", 1),
+    "step_seconds": Column("ms/step", "forward and backward, alone on the machine", ".0f", 1e3),
+    "peak_bytes": Column("memory, MB", "most at once while training a step", ".0f", 1e-6),
 }
 RENAMED = {  # as a table of validation people alone has them
     "difference": "mean_ap_difference",
@@ -102,22 +107,15 @@ class Row:
 
     def cell(self, name: str) -> str:
         """Write one number."""
-        value, form = self.values.get(name), COLUMNS[name][2]
+        if name == "mean_ap_difference" and self.difference is not None:
+            return points(self.difference)
+        value, column, sd = self.values.get(name), COLUMNS[name], self.values.get(f"{name}_seed_sd")
         if value is None:
             return DASH
-        if form == "difference" and self.difference is not None:
-            return points(self.difference)
-        if form == "score":
-            spread = self.values.get(f"{name}_seed_sd")
-            return f"{100 * value:.1f}" + ("" if spread is None else f" ± {100 * spread:.1f}")
-        if form in ("count", "number"):
-            return f"{value:,.0f}" if form == "count" else f"{value:.2f}"
-        factor = {"milliseconds": 1e3, "megabytes": 1e-6}.get(form)
-        return f"{100 * value:.1f}" if factor is None else f"{factor * value:.0f}"
+        return f"{column.factor * value:{column.form}}" + ("" if sd is None else f" ± {100 * sd:.1f}")
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """A difference that was asked for, and what it came to; `words` is its role or p-value."""
 
     label: str
@@ -192,8 +190,8 @@ class Table:
 
     def best(self, name: str) -> str:
         """Name of the row with the highest score of a column; empty where the column is no score."""
-        scored = [row for row in self.run if name in row.values and COLUMNS[name][2] == "score"]
-        return max(scored, key=lambda row: row.values[name]).name if scored else ""
+        scored = {row.name: row.values[name] for row in self.run if name in row.values and name in SCORES}
+        return max(scored, key=lambda row: scored[row], default="")
 
     def sentences(self) -> list[str]:
         """Say in three sentences what was found."""
@@ -229,8 +227,7 @@ class Table:
         )
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of a forest plot; positions in percent of its width."""
 
     row: Row
@@ -248,12 +245,11 @@ def forest(table: Table) -> tuple[list[Line], list[tuple[float, str]]]:
     Returns:
         The lines, and the ticks: where, and points as words. Nothing where no row has a difference.
     """
-    made = [(row, row.difference) for row in table.run]
-    compared = [(row, one) for row, one in made if one is not None]
-    if not compared:
+    placed = [(row, row.difference, ends(row.difference)) for row in table.run if row.difference is not None]
+    if not placed:
         return [], []
-    placed = [(row, one, ends(one)) for row, one in compared]
-    low, high = min(0.0, *(min(made) for *_, made in placed)), max(0.0, *(max(made) for *_, made in placed))
+    values = [0.0, *(value for *_, made in placed for value in made)]
+    low, high = min(values), max(values)
     pad = 0.04 * (high - low or 0.01)
     low, high = low - pad, high + pad
 
@@ -263,10 +259,8 @@ def forest(table: Table) -> tuple[list[Line], list[tuple[float, str]]]:
     step = next((one for one in STEPS if 100 * (high - low) / one <= MAX_TICKS), STEPS[-1])
     first, last = math.ceil(100 * low / step), math.floor(100 * high / step)
     ticks = [(place(number * step / 100), signed(number * step)) for number in range(first, last + 1)]
-    lines = [
-        Line(row, points(one), *map(place, made)) for row, one, made in sorted(placed, key=lambda line: -line[1].mean)
-    ]
-    return lines, ticks
+    placed.sort(key=lambda line: -line[1].mean)
+    return [Line(row, points(one), *map(place, made)) for row, one, made in placed], ticks
 
 
 def ends(made: Paired) -> tuple[float, float, float, float, float]:
@@ -292,9 +286,9 @@ def quoted(label: str) -> str:
     return f"\N{LEFT DOUBLE QUOTATION MARK}{label}\N{RIGHT DOUBLE QUOTATION MARK}" if {*",+:"} & {*label} else label
 
 
-def siblings(tables: Sequence[Table], table: Table) -> list[Table]:
-    """List the tables of one experiment, which differ by their data, with itself."""
-    return [other for other in tables if other.experiment == table.experiment]
+def families(tables: Sequence[Table]) -> dict[str, list[Table]]:
+    """Group tables by experiment: those of one differ by their data."""
+    return {name: [one for one in tables if one.experiment == name] for name in (one.experiment for one in tables)}
 
 
 def main_of(tables: Sequence[Table]) -> Table:
@@ -310,10 +304,10 @@ def grid(tables: Sequence[Table]) -> list[tuple[str, list[tuple[str, float | Non
     for name, label in {row.name: row.label for table in tables for row in table.run}.items():
         found = [table.row(name) for table in tables]
         lines.append((label, [(row.cell("mean_ap"), row.score) if row else (DASH, None) for row in found]))
-    asked = [table.claims[0] for table in tables if table.claims and table.claims[0].paired is not None]
-    if len(asked) == len(tables):
-        made = [one.paired for one in asked if one.paired is not None]
-        lines.append((asked[0].label, [(points(one), one.mean) for one in made]))
+    asked = [table.claims[0].paired for table in tables if table.claims]
+    made = [one for one in asked if one is not None]
+    if len(made) == len(tables):
+        lines.append((tables[0].claims[0].label, [(points(one), one.mean) for one in made]))
     return lines
 
 

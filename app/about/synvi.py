@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -65,8 +65,7 @@ def kept(library: Library, key: tuple[object, ...], make: Callable[[], T]) -> T:
     return library.cache.get(key, made, lambda one: len(repr(one)))
 
 
-@dataclass(frozen=True)
-class SheetRow:
+class SheetRow(NamedTuple):
     """The images of one camera, as data URIs."""
 
     camid: int
@@ -81,11 +80,9 @@ def sheet(library: Library, level: str, camera: str, seed: int) -> tuple[SheetRo
 
     def render() -> tuple[SheetRow, ...]:
         count = PEOPLE if camera == ALL else MORE_PEOPLE
-        rows = people_by_camera(LEVELS[level], count, cameras, seed, SIZE)
-        return tuple(
-            SheetRow(number, CAMERAS[number].modality, CAMERAS[number].site, tuple(map(encoded, images)))
-            for number, images in zip(cameras, rows, strict=True)
-        )
+        rows = zip(cameras, people_by_camera(LEVELS[level], count, cameras, seed, SIZE), strict=True)
+        known = ((number, CAMERAS[number], tuple(map(encoded, images))) for number, images in rows)
+        return tuple(SheetRow(number, one.modality, one.site, uris) for number, one, uris in known)
 
     return kept(library, ("sheet", level, camera, seed), render)
 
@@ -100,8 +97,7 @@ def knob(library: Library, name: str, person: int) -> tuple[tuple[float, str, st
     return kept(library, ("knob", name, person), render)
 
 
-@dataclass(frozen=True)
-class Changed:
+class Changed(NamedTuple):
     """An image before and after a change, and the pixels that differ, as data URIs; `share` of them, in [0, 1]."""
 
     modality: str
@@ -117,10 +113,8 @@ def changed(library: Library, name: str, person: int) -> tuple[Changed, ...]:
     def render() -> tuple[Changed, ...]:
         level = Level("custom", 0, Knobs(misalignment=0.0, occlusion=0.0))
         plan = Plan(level=level, train_ids=0, val_ids=0, test_ids=person + 1, images=1, size=SIZE, seed=PERSON_SEED)
-        recipes = ((camid, plan.recipe(Split.TEST, person, camid, 0)) for camid in (2, 3))
-        return tuple(
-            described(CAMERAS[camid].modality, counterfactual(recipe, CHANGES[name][1])) for camid, recipe in recipes
-        )
+        made = {camid: counterfactual(plan.recipe(Split.TEST, person, camid, 0), CHANGES[name][1]) for camid in (2, 3)}
+        return tuple(described(CAMERAS[camid].modality, one) for camid, one in made.items())
 
     return kept(library, ("counterfactual", name, person), render)
 

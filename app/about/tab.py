@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Annotated, Any
+
+from markupsafe import Markup
 
 from app.about import method, status, synvi
 from app.about.cards import COLUMNS as SCORES
 from app.about.cards import model_card
-from app.about.findings import COLUMNS, FOLDER, OURS, Table, forest, grid, main_of, points, read_tables, siblings
+from app.about.findings import COLUMNS, FOLDER, OURS, Table, families, forest, grid, main_of, points, read_tables
 from app.library import Library
 from app.library.checkpoints import by_budget
 from app.shared.export import Options, csv_text, latex_table, safe_stem
@@ -21,7 +24,7 @@ from mun.config import Config
 from mun.synvi.levels import LEVELS
 from mun.synvi.sheet import contact_sheet
 
-__all__ = ["MENUS", "Look", "Options", "answer", "build", "tables_of", "write"]
+__all__ = ["Look", "answer", "build", "tables_of", "write"]
 
 SECTIONS = (
     Choice("findings", "Findings"),
@@ -106,63 +109,56 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
     """
     if press.do == "others":
         request = request.model_copy(update={"seed": random.SystemRandom().randrange(MAX_SEED + 1)})
-    title = next(one.label for one in SECTIONS if one.value == request.section)
-    pieces, more = DRAW[request.section](library, request, press.do == "again")
-    nav = Piece(request.section, lambda: html("about_nav.html", sections=SECTIONS, section=request.section))
-    shown = ("about-sheet", "about-knob", "about-change") if request.section == "data" else ("about-body",)
+    section, later, more = request.section, press.do == "again", False
+    pieces: dict[str, str | Piece] = {}
+    if section in SLOW:
+        pieces, more = SLOW[section](library, request, later)
+    else:
+        pieces["about-body"] = PLAIN[section](library, request)
+    nav = html("nav.html", label="Sections of About", name="section", choices=SECTIONS, chosen=section)
+    shown = ("about-sheet", "about-knob", "about-change") if section == "data" else ("about-body",)
     empty = {name: Piece("", str) for name in PIECES if name not in shown}
-    return Answer(request, {**empty, "about-nav": nav, **pieces}, say=f"{title}.", again=SOON if more else 0)
-
-
-def pictured(library: Library, request: Look) -> str:
-    """Name the data set to show images of."""
-    return request.data if library.collections[request.data].pictured else library.default_data
+    said = f"{dict(SECTIONS)[section]}."
+    return Answer(
+        request, {**empty, "about-nav": Piece(section, lambda: nav), **pieces}, say=said, again=SOON if more else 0
+    )
 
 
 def draw_findings(library: Library, request: Look, later: bool) -> Drawn:
     """Draw one table: its forest plot, three sentences, its numbers, and the figure over settings."""
-    tables, broken = [], ""
     try:
-        tables = tables_of(library)
+        tables, broken = tables_of(library), ""
     except ValueError as error:
-        broken = f"{error}"
+        tables, broken = [], f"{error}"
     if not tables:
         return {"about-body": html("about_empty.html", broken=broken)}, False
-    table = next(one for one in tables if one.name == request.table)
-    family, key = siblings(tables, table), ("curves", table.experiment)
+    table, grouped = next(one for one in tables if one.name == request.table), families(tables)
+    family, key = grouped[table.experiment], ("curves", table.experiment)
     several = len(family) > 1
-    curves = several and (later or key in library.cache)
+    drawn = several and (later or key in library.cache)
+
+    def figure() -> str:
+        file = library.cache.get(key, lambda: draw(family, table, "curves", "svg", "two-column"), len)
+        return File.of("curves", "svg", file).address
 
     def body() -> str:
         lines, ticks = forest(table)
-        groups = {one.experiment: siblings(tables, one) for one in tables}
         return html(
             "about_findings.html",
             table=table,
             family=family,
-            experiments=[
-                (name, main_of(group).name, group[0].about["title"], name == table.experiment)
-                for name, group in groups.items()
-            ],
-            settings=[(one.name, one.name, one.setting, one is table) for one in family],
+            experiments=[(name, main_of(group), group[0].about["title"]) for name, group in grouped.items()],
             lines=lines,
             ticks=ticks,
             marked=OURS,
-            columns=[(name, *COLUMNS[name][:2], table.best(name)) for name in table.columns],
+            columns={name: COLUMNS[name] for name in table.columns},
             points=points,
             missing=[row.label for row in table.rows if row.score is None],
             grid=grid(family) if several else [],
-            figure=curves_svg(library, tables, table) if curves else "",
+            figure=figure() if drawn else "",
         )
 
-    return {"about-body": Piece((table.name, curves), body)}, several and not curves
-
-
-def curves_svg(library: Library, tables: Sequence[Table], table: Table) -> str:
-    """Draw mAP over the settings as the address of a picture that runs no script."""
-    key = ("curves", table.experiment)
-    file = library.cache.get(key, lambda: draw(tables, table, "curves", "svg", "two-column"), len)
-    return File.of("curves", "svg", file).address
+    return {"about-body": Piece((table.name, drawn), body)}, several and not drawn
 
 
 def draw_data(library: Library, request: Look, later: bool) -> Drawn:
@@ -170,39 +166,32 @@ def draw_data(library: Library, request: Look, later: bool) -> Drawn:
     place = (request.level, request.camera, request.seed)
     ready = later or ("sheet", *place) in library.cache
 
-    def fields(*names: str) -> str:
-        return form("look", request, library, {"": names})
+    def drawn(template: str, *fields: str, **values: Any) -> str:
+        controls = form("look", request, library, {"": fields})
+        return html(template, request=request, fields=Markup(controls), **values)
 
     def sheet() -> str:
-        rows, level = synvi.sheet(library, *place) if ready else (), LEVELS[request.level]
-        return html("about_sheet.html", rows=rows, level=level, seed=request.seed, fields=fields("level", "camera"))
+        rows = synvi.sheet(library, *place) if ready else ()
+        return drawn("about_sheet.html", "level", "camera", rows=rows, level=LEVELS[request.level])
 
     def knob() -> str:
-        return html(
-            "about_knob.html",
-            pictures=synvi.knob(library, request.knob, request.person),
-            name=request.knob,
-            title=request.knob.replace("_", " "),
-            words=synvi.KNOBS[request.knob],
-            sides=("the person before", "the person") if request.knob == "lookalikes" else ("visible", "infrared"),
-            fields=fields("knob", "person"),
-        )
+        pictures = synvi.knob(library, request.knob, request.person)
+        return drawn("about_knob.html", "knob", "person", pictures=pictures, words=synvi.KNOBS[request.knob])
 
     def change() -> str:
         title, _, nothing = synvi.CHANGES[request.change]
-        collection, (head, *lines) = library.collections[request.data], synvi.bounds()
-        return html(
+        head, *lines = synvi.bounds()
+        return drawn(
             "about_change.html",
+            "change",
             made=synvi.changed(library, request.change, request.person),
             title=title,
             nothing=nothing,
-            fields=fields("change"),
             levels=synvi.levels(),
             knobs=[name.replace("_", " ") for name in synvi.KNOBS],
             head=head,
             lines=lines,
-            synthetic=collection.synthetic,
-            collection=collection.title,
+            collection=library.collections[request.data],
         )
 
     pieces: dict[str, str | Piece] = {"about-sheet": Piece((*place, ready), sheet)}
@@ -212,62 +201,47 @@ def draw_data(library: Library, request: Look, later: bool) -> Drawn:
     return pieces, not ready
 
 
-def draw_method(library: Library, request: Look, later: bool) -> Drawn:  # noqa: ARG001
+def draw_method(library: Library, request: Look) -> str:
     """Draw one step of the tour, and what the paper says beside what was chosen here."""
+    data = request.data if library.collections[request.data].pictured else library.default_data
     made, problem = None, ""
     try:
-        made = method.pictures(library, pictured(library, request))
+        made = method.pictures(library, data)
     except ValueError as error:
         problem = f"{error}"
-    values: dict[str, Any] = {"pictures": made, "problem": problem, "step": request.step, "steps": method.STEPS}
-    key = tuple(values.values())
-    return {
-        "about-body": Piece(key, lambda: html("about_method.html", choices=method.choices(Config()), **values))
-    }, False
+    said = {"pictures": made, "problem": problem, "step": request.step, "steps": method.STEPS}
+    return html("about_method.html", choices=method.choices(Config()), **said)
 
 
-def draw_models(library: Library, request: Look, later: bool) -> Drawn:  # noqa: ARG001
+def draw_models(library: Library, request: Look) -> str:
     """Draw a model card below the list of all checkpoints."""
     entries = library.checkpoints.values()
     named = library.default_checkpoint if library.checkpoints[request.checkpoint].vectors else request.checkpoint
-    card = model_card(library, named)
     usable = by_budget(entry for entry in entries if entry.card)
-    drawn = html(
+    return html(
         "about_models.html",
-        card=card,
-        headings=("protocol", "people", "queries", "galleries", *(heading for heading, _ in SCORES)),
-        lines=[(one.name, *one.cells) for one in card.scores],
-        settings=[(one.name, one.value, one.default if one.changed else "the same", one.text) for one in card.settings],
-        changed=sum(one.changed for one in card.settings),
+        card=model_card(library, named),
+        columns=[heading for heading, _ in SCORES],
         entries=usable,
         broken=[entry for entry in entries if entry.reason],
         note=library.budget_note(one.name for one in usable),
     )
-    return {"about-body": drawn}, False
 
 
-def draw_use(library: Library, request: Look, later: bool) -> Drawn:  # noqa: ARG001
+def draw_use(library: Library, request: Look) -> str:
     """Say what this may be used for, whose images these are, how to cite, and what it runs on."""
-    collection = library.collections[request.data]
-    drawn = html(
+    return html(
         "about_use.html",
-        synthetic=collection.synthetic,
-        title=collection.title,
+        collection=library.collections[request.data],
         bibtex=status.BIBTEX,
         facts=status.running_on(library),
         libraries=status.libraries_in_use(),
         licence=status.licence_text(),
     )
-    return {"about-body": drawn}, False
 
 
-DRAW: Mapping[str, Callable[[Library, Look, bool], Drawn]] = {
-    "findings": draw_findings,
-    "data": draw_data,
-    "method": draw_method,
-    "models": draw_models,
-    "use": draw_use,
-}
+SLOW = {"findings": draw_findings, "data": draw_data}
+PLAIN = {"method": draw_method, "models": draw_models, "use": draw_use}
 
 
 def write(library: Library, request: Look, options: Options, what: str, kind: str, press: Press) -> File:
@@ -277,8 +251,6 @@ def write(library: Library, request: Look, options: Options, what: str, kind: st
         ValueError: There is no table, or it has no such figure.
     """
     if what == "sheet":
-        from io import BytesIO
-
         file = BytesIO()
         with synvi.RENDERING:
             contact_sheet(LEVELS[request.level], SHEET_PEOPLE, request.seed).save(file, "PNG")
@@ -291,7 +263,8 @@ def write(library: Library, request: Look, options: Options, what: str, kind: st
     if what == "table":
         return File.of(safe_stem(table.name), kind, write_table(table, kind, link))
     stem = table.experiment if what == "curves" else f"forest-{table.name}"
-    return File.of(safe_stem(stem), kind, draw(tables, table, what, kind, options.width, link))
+    figure = draw(families(tables)[table.experiment], table, what, kind, options.width, link)
+    return File.of(safe_stem(stem), kind, figure)
 
 
 def write_table(table: Table, kind: str, link: str) -> bytes:
@@ -299,13 +272,13 @@ def write_table(table: Table, kind: str, link: str) -> bytes:
     facts = [("table", table.title), ("measured", table.scope()), ("shown at", link)]
     facts += [("made by", command) for command in table.about["commands"]]
     if kind == "latex":
-        rows = [(row.label, *(row.cell(name) for name in table.columns)) for row in table.run]
-        return latex_table(facts, ("", *(COLUMNS[name][0] for name in table.columns)), rows).encode()
+        head = ("", *(COLUMNS[name].title for name in table.columns))
+        return latex_table(facts, head, [(row.label, *map(row.cell, table.columns)) for row in table.run]).encode()
     first, *others = ((f"# {name}", words) for name, words in facts)
     return (csv_text(first, others) + table.text).encode()
 
 
-def draw(tables: Sequence[Table], table: Table, what: str, kind: str, width: str, link: str = "") -> bytes:
+def draw(family: Sequence[Table], table: Table, what: str, kind: str, width: str, link: str = "") -> bytes:
     """Draw a figure of the findings.
 
     Raises:
@@ -314,7 +287,7 @@ def draw(tables: Sequence[Table], table: Table, what: str, kind: str, width: str
     from app.about import figure  # here: Matplotlib takes a second to load
     from app.shared.figure import draw_plots, figure_bytes
 
-    family, shown = siblings(tables, table), f" Shown at {link}" if link else ""
+    shown = f" Shown at {link}" if link else ""
     if what == "forest":
         words = (
             f"{table.title}. Difference in mAP, points; line: 95 % interval over people; band: ± one standard deviation"

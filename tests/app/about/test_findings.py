@@ -13,7 +13,7 @@ from pages import shown
 
 from app.about import findings, tab
 from app.about.figure import draw_forest, plots_of
-from app.about.findings import DASH, FOLDER, MINUS, forest, grid, main_of, points, read_tables, siblings
+from app.about.findings import DASH, FOLDER, MINUS, families, forest, grid, main_of, points, read_tables
 from app.about.tab import Look, Options, answer, tables_of, write
 from app.library import Library
 from app.shared.tab import Press
@@ -160,7 +160,7 @@ mun,own,2,0.3,0.2,0.01,{0.4 - 0.08 * misalignment},0.01,0.02
 
 def test_tables_of_one_experiment_stand_side_by_side(tmp_path, at) -> None:
     tables = read_tables(over_knobs(tmp_path))
-    assert siblings(tables, tables[0]) == tables
+    assert families(tables) == {"misalignment": tables}
     assert main_of(tables).about["knobs"] == {"misalignment": 1.0, "colour_infrared_correlation": 0.5}
     assert [tuple(table.about["knobs"].values()) for table in tables] == [(0.0, 0.5), (1.0, 0.0), (1.0, 0.5)]
     lines = dict(grid(tables))
