@@ -16,7 +16,7 @@ from app.embeddings.numbers import ROWS, condition
 from app.embeddings.project import Result, call, legend, shades
 from app.embeddings.request import METHODS, MODALITIES, NEUTRAL, PALETTES, Project, View
 from app.library import Library
-from app.shared.export import checkpoint_words, describe_data, described_csv, latex_table, safe_stem
+from app.shared.export import checkpoint_words, describe_data, described_csv, safe_stem, table
 from app.shared.figure import INK, WIDTHS, figure_bytes, styled, text_below, wrap_words
 from mun.evaluation.separation import MAX_DISTANCE, Separation
 
@@ -248,14 +248,14 @@ def points_csv(library: Library, results: Sequence[Result], rows: Sequence[int] 
 
 def numbers_table(
     library: Library, results: Sequence[Result], columns: Sequence[tuple[Project, Separation]], kind: str, url: str
-) -> str:
+) -> bytes:
     """Write the numbers as a table, `csv` or `latex`; the results say where they come from."""
     header = ("number", *(f"{one.checkpoint}, {condition(one)}" for one, _ in columns))
     rows = [
         (name, *(None if (value := read(measured)) is None else round(value, 6) for _, measured in columns))
         for name, _, read in ROWS
     ]
-    return (described_csv if kind == "csv" else latex_table)(facts_of(library, results, url), header, rows)
+    return table(kind, facts_of(library, results, url), header, rows)
 
 
 def stem_of(results: Sequence[Result]) -> str:

@@ -356,7 +356,7 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
         if waiting:
             raise ValueError("expected the numbers of the controls, but they are still being computed")
         table = figure.numbers_table(library, results, columns, kind, press.url)
-        return File.of(f"numbers-{stem}", kind, table.encode())
+        return File.of(f"numbers-{stem}", kind, table)
     if what == "points":
         return File.of(stem, kind, figure.points_csv(library, results, None, press.url).encode())
     if not (rows := request.rows()):
