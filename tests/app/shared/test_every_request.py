@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import app.about.tab as about
-import app.analysis.request as analysis
+import app.analysis.compute as analysis
 import app.auxiliary.compare as auxiliary
 import app.embeddings.request as embeddings
 import app.explain.tab as explain
