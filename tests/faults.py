@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["Killer", "small_disk"]
+__all__ = ["Killer", "read_only", "small_disk"]
 
 ROOT = Path(__file__).parents[1]
 # Forks a process per line, which counts what it does to files and kills itself at one of these moments, or a little
@@ -88,18 +88,34 @@ class Killer:
         self.process.communicate("")
 
 
+def mount(*commands: list[str]) -> None:
+    """Run commands that mount something; skips the test where that is not allowed."""
+    try:
+        allowed = all(subprocess.run(one, capture_output=True, check=False).returncode == 0 for one in commands)
+    except FileNotFoundError:
+        allowed = False
+    if not allowed:
+        pytest.skip("needs the right to mount; mun/files.py without room is tested in any case")
+
+
 @contextmanager
 def small_disk(folder: Path, megabytes: int = 30) -> Iterator[Path]:
-    """Mount a small disk; skips the test where that is not allowed."""
+    """Mount a small disk."""
     folder.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    mount(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)])
     try:
-        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("needs the right to mount a small disk; mun/files.py without room is tested in any case")
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextmanager
+def read_only(source: Path, folder: Path) -> Iterator[Path]:
+    """Show a folder at another place, where nobody may write."""
+    folder.mkdir()
+    mount(["mount", "--bind", str(source), str(folder)])
     try:
+        mount(["mount", "-o", "remount,bind,ro", str(folder)])
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)

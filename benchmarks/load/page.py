@@ -122,8 +122,10 @@ class Page:
         if files:
             await self._load_files(text, config["theme_hash"])
 
-    async def press(self, tab: str, values: Mapping[str, Any] | None = None, do: str = "", **detail: Any) -> None:
-        """Press something in a tab, and wait until the page does not ask again.
+    async def press(
+        self, tab: str, values: Mapping[str, Any] | None = None, do: str = "", wait: bool = True, **detail: Any
+    ) -> None:
+        """Press something in a tab, and wait until the page does not ask again, where that comes to an end.
 
         Raises:
             PageError: It is refused, or asks for longer than two minutes.
@@ -132,7 +134,7 @@ class Page:
         asked = {**view["values"], **(values or {})}
         while True:
             view = await self._send(tab, asked, list(values or {}), do, detail)
-            if not view["again"]:
+            if not view["again"] or not wait:
                 return
             if time.monotonic() > deadline:
                 raise PageError("the page does not show what was waited for")

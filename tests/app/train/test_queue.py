@@ -194,6 +194,16 @@ def test_a_clock_that_is_set_back_changes_no_order(runs_queue, start, idle, monk
     idle["go"].set()
 
 
+@pytest.mark.parametrize(("now", "budget"), [(1000.0, 60), (0.0, 60), (1030.0, 30)])
+def test_a_clock_that_is_set_back_takes_no_time_from_a_run(job, tiny_synvi, monkeypatch, now, budget) -> None:
+    """What preparing took is taken from the budget, and nothing where time went backwards."""
+    folder = job("clock", recipe_for(tiny_synvi, minutes=1), started=1000.0)
+    monkeypatch.setattr(chunk.time, "time", lambda: now)
+    timing = Timing(step_seconds=0.1, validation_seconds=0.0, steps_per_epoch=10)
+    chunk.settle(folder, read_record(folder), timing)
+    assert read_settings(folder).config.train.epochs == epochs_within(timing, budget)
+
+
 def test_only_the_owner_may(runs_queue, start, idle) -> None:
     run, token = start(runs_queue)
     assert token not in (runs_queue.root / run / "job.json").read_text()
