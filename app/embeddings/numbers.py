@@ -6,11 +6,12 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.embeddings.projector import Report, unwatched
 from app.embeddings.request import Project, auxiliary_count, select
 from app.library import Library
 from app.library.thumbnails import encoded
@@ -24,12 +25,11 @@ from mun.projection import Metric, unit_length
 from mun.structures import Modality, Sample
 
 __all__ = [
-    "ROWS", "PointSet", "Report", "condition", "controls_of", "generated", "measure", "name_in_cache", "neighbors",
-    "points", "unwatched", "with_untrained_generator",
+    "ROWS", "PointSet", "condition", "controls_of", "generated", "measure", "name_in_cache", "neighbors",
+    "points", "with_untrained_generator",
 ]  # fmt: skip
 
 T = TypeVar("T")
-Report = Callable[..., None]  # as `Background.report` without its key; it raises where the work is stopped
 WAIT_SECONDS = 0.1
 CHUNK = 64  # images or pairs between two reports
 Floats = NDArray[np.float32]
@@ -48,10 +48,6 @@ ROWS: tuple[tuple[str, str, Value], ...] = (
     ("silhouette by modality", "0: the modalities cannot be told apart", lambda s: s.silhouette_modality),
     ("overlap", "of the two histograms; 0: no confusion, 1: no information", lambda s: s.histograms.overlap),
 )
-
-
-def unwatched(done: int = 0, **_: Any) -> None:
-    """Report to nobody."""
 
 
 @dataclass(frozen=True, eq=False)

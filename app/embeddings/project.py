@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from app.embeddings.numbers import PointSet, Report, measure, name_in_cache, points, unwatched
-from app.embeddings.projector import shared_projector
+from app.embeddings.numbers import PointSet, measure, name_in_cache, points
+from app.embeddings.projector import Report, shared_projector, unwatched
 from app.embeddings.request import MODALITIES, PALETTES, SPACES, Project, auxiliary_count
 from app.library import Library
 from app.library.checkpoints import CheckpointEntry

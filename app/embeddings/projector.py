@@ -1,4 +1,7 @@
-"""One warm process that runs t-SNE and UMAP, so that they can be stopped and the page goes on meanwhile."""
+"""One warm process that runs t-SNE and UMAP, so that they can be stopped and the page goes on meanwhile.
+
+It imports this module, so nothing here needs torch, which is half of what such a process would hold.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from typing import Any
@@ -15,16 +19,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.embeddings.numbers import Report, unwatched
 from mun.projection import Method, Projection, Say, Settings, check_points, project
 
-__all__ = ["Projector", "shared_projector"]
+__all__ = ["Projector", "Report", "shared_projector", "unwatched"]
+
+Report = Callable[..., None]  # as `Background.report` without its key; it raises where the work is stopped
 
 POLL_SECONDS = 0.1
 IDLE_SECONDS = 2.0  # without a question, before UMAP is loaded
 LIMIT_SECONDS = 900.0  # t-SNE of 20,000 points takes some minutes on two busy cores
 AT_HOME = 4000  # points of which PCA takes milliseconds
 NICE = 5  # below the page itself, whose other tabs must stay quick
+
+
+def unwatched(done: int = 0, **_: Any) -> None:
+    """Report to nobody."""
 
 
 class Projector:

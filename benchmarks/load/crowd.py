@@ -14,7 +14,7 @@ from benchmarks.load.choices import Choices
 from benchmarks.load.page import call, new_client
 from benchmarks.load.server import Memory, Server
 from benchmarks.load.table import Log
-from benchmarks.load.visitor import Visitor
+from benchmarks.load.visitor import Visitor, visitors
 
 __all__ = ["SMALLEST", "Crowd", "Measured", "hurry", "training", "visit", "warm"]
 
@@ -93,13 +93,13 @@ async def visit(
         PageError: The training run cannot be started, or failed.
     """
     measured = Measured()
-    async with new_client() as client, training(client, server.url, crowd.minutes, measured):
-        visitors = [Visitor(client, server.url, choices, measured.log, seed) for seed in range(crowd.visitors)]
+    came = visitors(server.url, choices, measured.log, range(crowd.visitors))
+    async with new_client() as client, training(client, server.url, crowd.minutes, measured), came as everybody:
         watch = asyncio.create_task(watched(server, measured))
         other = [beside(crowd.seconds)] if beside else []
         try:
             await asyncio.gather(
-                *(visitor.live(crowd.seconds, crowd.think, tour=crowd.tour) for visitor in visitors), *other
+                *(visitor.live(crowd.seconds, crowd.think, tour=crowd.tour) for visitor in everybody), *other
             )
         finally:
             watch.cancel()
@@ -153,19 +153,18 @@ async def training(client: httpx.AsyncClient, url: str, minutes: float, measured
             await asyncio.sleep(0.2)
 
 
-async def hurry(server: Server, choices: Choices, answers: int, visitors: int, log: Log) -> None:
+async def hurry(server: Server, choices: Choices, answers: int, count: int, log: Log) -> None:
     """Let some visitors do things without a pause until so many answers have come.
 
     Args:
         server: The app.
         choices: What is chosen there.
         answers: In all; a few more may come.
-        visitors: How many at once.
+        count: Of visitors at once.
         log: Where answers are written down.
     """
     begun = len(log.answers)
-    async with new_client() as client:
-        crowd = [Visitor(client, server.url, choices, log, begun + number) for number in range(visitors)]
+    async with visitors(server.url, choices, log, range(begun, begun + count)) as crowd:
 
         async def hurrying(visitor: Visitor) -> None:
             await visitor.come()

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-__all__ = ["ADDRESS", "Page", "PageError", "call", "new_client", "post"]
+__all__ = ["Page", "PageError", "call", "new_client", "post"]
 
 API = "gradio_api"
 CONFIG = "window.gradio_config = "
@@ -28,21 +28,23 @@ VIEW = re.compile(r'data-view="([^"]*)"')
 BUSY = re.compile(r"busy: .*try again in (\d+) s")
 PATIENCE = 120  # seconds that a visitor waits
 REFUSALS: ContextVar[float] = ContextVar("refusals", default=PATIENCE)  # seconds for which one tries again
-
-
-# Of the visitor in hand, as a proxy on this machine would tell it: all of them live on one.
-ADDRESS: ContextVar[str] = ContextVar("address", default="")
+CONNECTIONS = 6  # that a browser opens to one address
 
 
 class PageError(Exception):
     """The page showed an error, or the server did not answer; the text is what a visitor would see."""
 
 
-def new_client() -> httpx.AsyncClient:
-    """Make a client for any number of visitors."""
+def new_client(address: str = "") -> httpx.AsyncClient:
+    """Make the client of one visitor.
+
+    Args:
+        address: Of the visitor, as a proxy on this machine would tell it: all of them live on one.
+    """
     # Shorter than the server keeps a connection: a browser would send again what crosses with its end.
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=200, keepalive_expiry=2.0)
-    return httpx.AsyncClient(timeout=httpx.Timeout(120, pool=None), limits=limits, trust_env=False)
+    limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=2.0)
+    headers = {"x-forwarded-for": address} if address else {}
+    return httpx.AsyncClient(timeout=httpx.Timeout(120, pool=None), limits=limits, headers=headers, trust_env=False)
 
 
 async def post(client: httpx.AsyncClient, url: str, body: Mapping[str, object]) -> Any:
@@ -51,8 +53,7 @@ async def post(client: httpx.AsyncClient, url: str, body: Mapping[str, object]) 
     Raises:
         PageError: It is refused.
     """
-    forwarded = {"x-forwarded-for": ADDRESS.get()} if ADDRESS.get() else {}
-    answer = await client.post(url, json=body, headers=forwarded)
+    answer = await client.post(url, json=body)
     if answer.status_code != 200:
         raise PageError(f"{answer.status_code}: {answer.text[:200]}")
     return answer.json()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 
 import httpx
 
 from benchmarks.load.choices import Ask, Choices, differs, facts
-from benchmarks.load.page import ADDRESS, Page, call
+from benchmarks.load.page import Page, call, new_client
 from benchmarks.load.table import Log, WrongError
 
-__all__ = ["RETRIEVALS", "Visitor"]
+__all__ = ["RETRIEVALS", "Visitor", "visitors"]
 
 RETRIEVALS = ("/retrieve", "page: retrieval")  # whose time is promised
 CHANGES = ("train",)  # tabs whose pieces change by themselves, as long as a run trains
@@ -22,7 +24,7 @@ class Visitor:
     """Somebody with a page of their own.
 
     Args:
-        client: Shared by all.
+        client: Of this visitor alone.
         url: Of the app.
         choices: To choose from.
         log: Where answers are written down.
@@ -33,7 +35,6 @@ class Visitor:
         self.client, self.url, self.choices, self.log = client, url, choices, log
         self.draw = Random(f"visitor {seed}")
         self.page = Page(client, url)
-        self.address = f"10.0.{seed // 250 % 250}.{seed % 250}"
         self.known = False  # whether the browser has the page's files
 
     async def live(self, seconds: float, think: float, tour: bool = False) -> None:
@@ -56,7 +57,6 @@ class Visitor:
 
     async def come(self) -> None:
         """Open the page."""
-        ADDRESS.set(self.address)
         with self.log.timed("page: open"):
             self.page = Page(self.client, self.url)
             await self.page.open(files=not self.known)
@@ -91,6 +91,16 @@ class Visitor:
             for name, expected in ask.expected["pieces"].items():
                 if name in self.page.shown and isinstance(self.page.shown[name], str):
                     must_be(facts(self.page.shown[name]), expected, name)
+
+
+@asynccontextmanager
+async def visitors(url: str, choices: Choices, log: Log, seeds: range) -> AsyncIterator[list[Visitor]]:
+    """Make visitors, each with an address and connections of their own."""
+    async with AsyncExitStack() as opened:
+        clients = [
+            await opened.enter_async_context(new_client(f"10.0.{seed // 250 % 250}.{seed % 250}")) for seed in seeds
+        ]
+        yield [Visitor(client, url, choices, log, seed) for client, seed in zip(clients, seeds, strict=True)]
 
 
 def must_be(got: object, expected: object, what: str) -> None:

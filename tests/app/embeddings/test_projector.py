@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -110,3 +112,9 @@ def test_a_process_that_dies_is_a_sentence_and_not_the_end(projector: Projector)
 def test_an_unexpected_failure_becomes_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projector_module, "project", lambda *_: 1 / 0)
     assert answer_of(points(), Settings()) == "the projection failed (ZeroDivisionError); try other parameters"
+
+
+def test_its_process_does_without_torch() -> None:
+    """Which is half of what it would hold."""
+    program = "import sys, app.embeddings.projector; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
