@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,7 +25,7 @@ END_SECONDS = 20
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident bytes of the app's process, and of it with everything that it has started."""
+    """Resident bytes of the app's process, and of it with everything that it has started, shared pages counted once."""
 
     app: int
     family: int
@@ -48,19 +49,21 @@ class Server:
         """Read from `/proc` what it holds; zeros where it runs elsewhere."""
         if not self.pid:
             return Memory(0, 0)
-        held, parents = {}, {}
+        held, shares, parents = {}, {}, {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             try:
                 lines = (entry / "status").read_text().splitlines()
-            except OSError:  # it has ended meanwhile
+                share = re.search(r"Pss: +(\d+) kB", (entry / "smaps_rollup").read_text())
+            except OSError:  # it has ended meanwhile, or is another user's
                 continue
             values = dict(line.split(":", 1) for line in lines)
             held[int(entry.name)] = 1024 * int(values.get("VmRSS", "0 kB").split()[0])
+            shares[int(entry.name)] = 1024 * int(share[1]) if share else 0
             parents[int(entry.name)] = int(values["PPid"])
         family = [pid for pid in held if self.pid in ancestors(pid, parents)]
-        return Memory(held.get(self.pid, 0), sum(held[pid] for pid in family))
+        return Memory(held.get(self.pid, 0), sum(shares[pid] for pid in family))
 
     def files(self) -> tuple[int, int]:
         """Count its temporary files, and their bytes."""

@@ -53,7 +53,7 @@ def claim_folder(study: Study) -> None:
         ValueError: The folder belongs to something else.
     """
     path = study.out / "experiment.json"
-    train, test = map(describe_data, study.sources)
+    train, test = (untitled(describe_data(source)) for source in study.sources)
     record = {"experiment": study.name, "config": to_json(study.base), "train": train, "test": test}
     if not path.is_file():
         write_json(path, record)
@@ -61,10 +61,16 @@ def claim_folder(study: Study) -> None:
     there, parts = read_json(path), ("table", "flags", "data for training", "data for test")
     with contextlib.suppress(KeyError, ValueError):  # fields that came later have their defaults
         there["config"] = to_json(from_json(Config, there["config"], "config"))
+        there |= {key: untitled(there[key]) for key in ("train", "test")}
     if others := [part for key, part in zip(record, parts, strict=True) if there.get(key) != record[key]]:
         raise ValueError(
             f"expected {study.out} to be of this table, flags and data, it has other {' and '.join(others)}"
         )
+
+
+def untitled(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out a data set's title, a label that older records lack."""
+    return {key: value for key, value in data.items() if key != "title"}
 
 
 def describe_table(study: Study, setting: Setting, choice: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
-from attacker import Attacker
+from attacker import Attacker, attack
 
 from app import build_demo
 from app.library import open_library
@@ -199,15 +200,18 @@ def test_fifty_visitors_while_a_run_trains(tmp_path: Path, attacked: bool) -> No
     library = open_library(data, folder)
     choices = Choices(library, 60, library.checkpoints.usable[:2])
     flags = ["--data", str(data), "--checkpoints", str(folder)]
+    attacks: list[tuple[Counter[tuple[str, int]], list[str]]] = []
     with start(tmp_path, flags, {"MUN_TRAIN": "on"}) as running:
         asyncio.run(warm(running, choices))
-        attacker = Attacker(running.url)
+
+        async def beside(seconds: float) -> None:
+            attacks.append(await attack(running.url, seconds))
+
         REFUSALS.set(MOST_REFUSED)
         crowd = Crowd(visitors=50, seconds=300, think=15, minutes=15)
-        measured = asyncio.run(visit(running, choices, crowd, attacker.live if attacked else None))
-    print(dict(attacker.done), f"load {os.getloadavg()}")
-    assert attacker.problems == []
-    assert bool(attacker.done) is attacked
+        measured = asyncio.run(visit(running, choices, crowd, beside if attacked else None))
+    print(attacks, f"load {os.getloadavg()}")
+    assert [problems for _, problems in attacks] == [[]] * attacked
     print(measured.summary())
     assert measured.log.problems == []
     assert measured.trained > 0

@@ -123,6 +123,7 @@ def test_a_folder_from_before_a_field_came_goes_on(bench, tiny_synvi, tmp_path) 
     shutil.copytree(bench, out)
     record = json.loads((out / "experiment.json").read_text())
     del record["config"]["train"]["pretrained_rate"]
+    record["train"]["title"] = "a label of later"
     (out / "experiment.json").write_text(json.dumps(record))
     assert main(words(tiny_synvi, out)) == 0
 
