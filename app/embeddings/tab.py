@@ -36,7 +36,7 @@ from app.embeddings.project import (
     numbered,
     project,
 )
-from app.embeddings.projector import shared_projector
+from app.embeddings.projector import Report, shared_projector
 from app.embeddings.request import COLOURED_BY, MARKS, MODALITIES, NOBODY, PALETTES, Project, View, select
 from app.library import Library
 from app.library.background import Job, Progress
