@@ -16,7 +16,6 @@ from gradio.components.plot import PlotData
 from app.embeddings.numbers import (
     ROWS,
     Neighbor,
-    Report,
     condition,
     controls_of,
     generated,

@@ -19,8 +19,8 @@ import pytest
 from pages import pressed, shown
 
 from app.embeddings import tab as tab_module
-from app.embeddings.numbers import unwatched
 from app.embeddings.project import Mark, Point, Result, project
+from app.embeddings.projector import unwatched
 from app.embeddings.request import MAX_POINTS, NOBODY, View
 from app.embeddings.tab import Options, answer, columns_of, hovered, picture_of, progress_of, write
 from app.library import Library

@@ -14,8 +14,9 @@ import torch
 
 from app.embeddings import project as project_module
 from app.embeddings import request as request_module
-from app.embeddings.numbers import gather, generated, neighbors, points, unwatched, with_untrained_generator
+from app.embeddings.numbers import gather, generated, neighbors, points, with_untrained_generator
 from app.embeddings.project import FOLDER, answer, call, find, name_of, project, save
+from app.embeddings.projector import unwatched
 from app.embeddings.request import Project, View, select
 from app.library import Library, open_library
 from app.library.background import StoppedError
