@@ -271,7 +271,8 @@ EXPERIMENTS = {
         FORMS,
         changes=FEW,
         contrasts=(
-            *((name, "pixel-mean") for name in ("sum", "residual-unpaid", "gate-unpaid")),
+            *((name, "pixel-mean") for name in ("sum", "residual", "residual-unpaid", "gate-unpaid")),
+            ("residual", "residual-frozen"),
             ("residual-unpaid", "residual-frozen"),
             ("gate-unpaid", "gate-constant"),
         ),
