@@ -360,7 +360,8 @@ def spelled(field: FieldInfo, word: str) -> object:
         return {"1": True, "0": False, "true": True, "false": False}.get(word.lower(), word)
     if field.annotation in (int, float):
         try:
-            return field.annotation(word) if word.isascii() and "_" not in word and len(word) <= 18 else word
+            most = 18 if field.annotation is int else 24  # characters of the longest float that Python writes
+            return field.annotation(word) if word.isascii() and "_" not in word and len(word) <= most else word
         except ValueError:
             return word
     return word if field.annotation is str else tuple(part for part in word.split(",") if part)

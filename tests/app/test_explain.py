@@ -217,7 +217,8 @@ def test_forty_callers_over_http_get_forty_right_answers(both: Library, tmp_path
         with serve(both, tmp_path) as served, ThreadPoolExecutor(40) as pool:
             served.client.timeout = 600
             data = [["", "", key, "image", "", "everything", "by layer", "automatic", 3] for key in keys]
-            outcomes = list(pool.map(lambda values: served.call("explain", values), data))
+            callers = [{"x-forwarded-for": f"10.0.0.{number}"} for number in range(40)]  # each has two heavy calls
+            outcomes = list(pool.map(lambda values, caller: served.call("explain", values, caller), data, callers))
     finally:
         both.cache.max_bytes = kept
     assert [outcome.event for outcome in outcomes] == ["complete"] * 40

@@ -158,6 +158,8 @@ def test_an_address_and_back(library: Library) -> None:
     assert link.startswith("?tab=some&whole=4&number=0.25&switch=0&words=a%26b%3Dc")
     assert Everything.repair(Everything.of_address(link), library) == (request, {})
     assert Everything.read({}, library).link(library, "some") == "?tab=some"
+    long = Everything.read({"number": 0.1 + 0.2}, library)
+    assert Everything.repair(Everything.of_address(long.link(library, "some")), library) == (long, {})
     odd = Everything.of_address("?whole=1e2&number=٣&switch=maybe&several=,a,,a&whole=" + "9" * 5000)
     _, wrong = Everything.repair(odd, library)
     assert set(wrong) == {"whole", "number", "switch"}
