@@ -199,7 +199,7 @@ def test_the_app_shows_it_beside_the_checkpoints(own: Library, tiny_synvi, tiny_
     assert describe(entry)["parameters"] == sum(parameter.numel() for parameter in Small().parameters())
     card = model_card(own, "small")
     assert ("Maps", "of stems.visible, top") in card.facts
-    assert card.settings == []
+    assert not card.settings
     assert "is not known here" in card.limits[0]
     found = retrieve(own, Retrieve.read({"checkpoint": "small", "top_k": 3}, own))
     assert len(found.results) == 3

@@ -17,6 +17,7 @@ from app.explain.checks import Checked, bars, plots, verdict
 from app.explain.tab import Shown, answer, export
 from app.explain.truth import Share
 from app.library import Library
+from app.library.cache import Cache
 from app.shared.plots import place_charts
 from app.shared.tab import Answer, Piece, Press
 from mun.explain.faithfulness import Curves
@@ -33,7 +34,8 @@ def drawn(answered: Answer, name: str) -> str:
     return piece_of(answered, f"explain-{name}")
 
 
-def test_the_first_view_shows_a_pair_its_maps_and_a_check(both: Library) -> None:
+def test_the_first_view_shows_a_pair_its_maps_and_a_check(both: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(both, "cache", Cache(both.cache.max_bytes))  # nobody has asked for these maps before
     first = answer(both, Shown.read({}, both), Press(visitor="new"))
     assert first.again
     assert list(first.pieces) == ["explain-progress"]  # what is shown stays while maps are made

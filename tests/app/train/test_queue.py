@@ -199,7 +199,7 @@ def test_a_clock_that_is_set_back_takes_no_time_from_a_run(job, tiny_synvi, monk
     """What preparing took is taken from the budget, and nothing where time went backwards."""
     folder = job("clock", recipe_for(tiny_synvi, minutes=1), started=1000.0)
     monkeypatch.setattr(chunk.time, "time", lambda: now)
-    timing = Timing(step_seconds=0.1, validation_seconds=0.0, steps_per_epoch=10)
+    timing = Timing(step_seconds=0.1, validation_seconds=0.0, steps_per_epoch=10, timed_steps=8)
     chunk.settle(folder, read_record(folder), timing)
     assert read_settings(folder).config.train.epochs == epochs_within(timing, budget)
 
