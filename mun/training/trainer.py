@@ -20,7 +20,8 @@ from mun.data.sources import read_source
 from mun.distributed import is_first, processes, rank, wait
 from mun.evaluation.galleries import draw_trials
 from mun.evaluation.protocols import protocol_of
-from mun.hub import write_readme
+from mun.files import write_text
+from mun.hub import README, readme_of
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
 from mun.progress import Progress
@@ -215,8 +216,8 @@ class Trainer:
         if not is_first():
             return self.folder
         card = make_card(self.folder, self.settings, self.source, step, selection, self.device)
+        write_text(self.folder / README, readme_of(card))  # before the card, which says that all is there
         save_checkpoint(self.folder, network, card)
-        write_readme(self.folder)
         return self.folder
 
 
