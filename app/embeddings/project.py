@@ -340,12 +340,10 @@ def name_of(library: Library, request: Project) -> str:
 def hash_of(collection: Collection) -> str:
     """Hash the names and bytes of all images: whether an image is right at rank 1 depends on all of them."""
     digest = hashlib.sha256()
-    for sample in collection.samples:
-        digest.update(sample.key.encode())
-        try:
+    with collection.at_hand():
+        for sample in collection.samples:
+            digest.update(sample.key.encode())
             digest.update(sample.path.read_bytes())
-        except OSError:
-            raise ValueError("an image is gone from the disk; start the app again") from None
     return digest.hexdigest()
 
 
