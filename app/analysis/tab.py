@@ -69,12 +69,13 @@ def answer(library: Library, request: View, press: Press) -> Answer:
             library.stop(name, request.data)
         if not progress.ready:
             again = 0 if progress.problem or progress.stopped else POLL
-            return Answer(request, {"progress": prepared(progress, name), "settings": settings}, again=again)
+            waited: dict[str, str | Piece] = {"progress": prepared(progress, name), "settings": settings}
+            return Answer(request, waited, again=again, waiting=True)
     work = task(library, request)
     progress = work.begin(press.do, press.visitor, fleeting=False)
     if not progress.ready:
-        waited = message(progress, "Every query is being asked")
-        return Answer(request, {"progress": waited, "settings": settings}, again=0 if progress.ended else POLL)
+        waited = {"progress": message(progress, "Every query is being asked"), "settings": settings}
+        return Answer(request, waited, again=0 if progress.ended else POLL, waiting=True)
     made = analysis(library, request)
     body, waiting = body_of(library, request, made, press)
     pieces: dict[str, str | Piece] = {

@@ -17,8 +17,8 @@ __all__ = ["LEARNED", "Parts", "flat_words", "take_apart"]
 
 LEARNED = -1.0  # stands for the ratio that was learned
 TITLES = {
-    "iml": ("IML alone", "The intra-modality learners through the output convolution."),
-    "cml": ("CML alone", "The cross-modality learner through the output convolution."),
+    "iml": ("Intra-modality learners (IML) alone", "The intra-modality learners through the output convolution."),
+    "cml": ("Cross-modality learner (CML) alone", "The cross-modality learner through the output convolution."),
 }
 FLAT = 0.05  # spread below which a branch is said to be flat
 

@@ -168,7 +168,7 @@ def readiness(library: Library, encoder: PairEncoder) -> tuple[tuple[bool, ...],
         return known, f"The ranks of {name} cannot be had: {state.problem}.", False
     if state.stopped:
         return known, f"Ranks are missing: the embedding by {name} was stopped on the Retrieval tab.", False
-    return known, f"Ranks follow when {name} has looked at all {state.total:,} images.", True
+    return known, f"Ranks by {name} follow when it has embedded all {state.total:,} images.", True
 
 
 def summary(encoder: PairEncoder, relative: tuple[float, float] | None) -> str:

@@ -112,7 +112,8 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     progress = [work(library, press, "project", project, side) for side in sides]
     if not all(one.ready for one in progress):
         waited: dict[str, str | Piece] = {"progress": progress_of(library, sides, progress), "settings": settings}
-        return Answer(request, waited, again=0 if any(one.ended and not one.ready for one in progress) else POLL)
+        again = 0 if any(one.ended and not one.ready for one in progress) else POLL
+        return Answer(request, waited, again=again, waiting=True)
     results = [project(library, one) for one in sides]
     request = pointed(request, results, press)
     at, row = min(request.side, len(results) - 1), request.point

@@ -111,7 +111,7 @@ def answer(library: Library, request: Shown, press: Press) -> Answer:
     preparation = library.prepare(request.checkpoint, request.data, retry=press.do == "start")
     if not preparation.ready:
         words = prepared(preparation, request.checkpoint)
-        return Answer(request, {"explain-progress": words}, again=0 if preparation.ended else POLL)
+        return Answer(request, {"explain-progress": words}, again=0 if preparation.ended else POLL, waiting=True)
     request = turned(library, request, press)
     try:
         return draw(library, request, press)

@@ -50,12 +50,12 @@ class CheckpointEntry:
 
     @cached_property
     def title(self) -> str:
-        """Name, kind and steps, for a menu."""
+        """Kind, steps and name, for a menu."""
         if self.vectors:
             return f"{self.name} · features of another method"
         if self.card is None or self.own is not None:
             return self.name if self.own is None else f"{self.name} (a model of your own)"
-        return f"{self.name} (auxiliary: {self.card.config.model.auxiliary}) · {self.steps:,} steps"
+        return f"{self.label}, {self.steps:,} steps · {self.name}"
 
     @cached_property
     def label(self) -> str:

@@ -45,7 +45,7 @@ LONG = 60  # letters of a legend's entry that fit into one column
 class Options(FigureOptions):
     """How a figure of this tab looks."""
 
-    ranks: Whole = option(0, "Ranks (0: as shown)", ge=0, le=100)
+    ranks: Whole = option(0, "Ranks in the figure (0: as many as on the page)", ge=0, le=100)
     distances: Switch = option(True, "Distances")
     queries: Whole = option(6, "Queries of the sheet", "From this one on, in the order of the list.", ge=1, le=24)
 

@@ -31,6 +31,7 @@ SETTINGS = {
 }
 CHIPS = tuple(name for names in SETTINGS.values() for name in names)
 TURNED = "You search with a visible image now, and infrared images are ranked: no published protocol."
+GONE = "The card whose maps were asked for is not in this ranking: press “Why?” on one that is."
 PICKS = ("random", "hard", "disagree")
 
 
@@ -85,7 +86,11 @@ def embedding(library: Library, request: Browse, names: Sequence[str], press: Pr
     if not (press.values.get("query") or "query=" in press.address):  # it is chosen when scores are there
         request = request.model_copy(update={"query": ""})
     again = 0 if progress.problem or progress.stopped else POLL
-    return Answer(request, {"retrieval-progress": prepared(progress, name)}, again=again, export=False)
+    pieces: dict[str, str | Piece] = {
+        "retrieval-progress": prepared(progress, name),
+        "retrieval-own": Piece((request.own_image, request.own_modality), lambda: chooser(request)),
+    }
+    return Answer(request, pieces, again=again, waiting=True)
 
 
 def ranking(library: Library, request: Browse, names: Sequence[str], shown: int, press: Press) -> Answer:
@@ -111,9 +116,11 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
         protocol=protocol,
         uris={key: library.thumbnail(data, key, CARD_HEIGHT, terms.corruption) for key in images},
         note=library.budget_note(names),
+        partner=library.checkpoints.partners[request.checkpoint],
         clean_result=retrieve(library, clean) if clean else None,
     )
     turned = {"direction", "query"} <= set(press.changed) and not protocol.published and not terms.direction.published
+    notices = [TURNED] * turned + [GONE] * (press.do == "why" and reason is None)
     return Answer(
         request,
         {
@@ -128,7 +135,7 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
         },
         say=f"Maps are laid over the query and {reason.image}." if reason else summary(result),
         chosen=request.query,
-        notice=TURNED if turned else "",
+        notice=" ".join(notices),
         again=0 if scored or not countable else SOON,
     )
 

@@ -133,7 +133,7 @@ class Answer:
         again: Milliseconds after which the page asks again; 0 for never.
         tokens: What the visitor's browser is to keep for this tab, or to forget (`None`), by name.
         lacking: Whether the tab shows nothing but the notice, for want of a network.
-        export: Whether there is something to export.
+        waiting: Whether what is asked is not there yet; pieces that are not named show what was asked before.
     """
 
     request: Request
@@ -144,7 +144,7 @@ class Answer:
     again: int = 0
     tokens: Mapping[str, str | None] = field(default_factory=dict)
     lacking: bool = False
-    export: bool = True
+    waiting: bool = False
 
 
 @dataclass(frozen=True)
@@ -282,6 +282,7 @@ class Tab:
                 news, keys = changes(page.common(), press.drawn)
             notice = answered.notice if answered.lacking else " ".join([*notices, answered.notice]).strip()
             shown = answered.request
+            old = [name for name in kept if name not in answered.pieces] if answered.waiting else []
             view = {
                 "values": shown.model_dump(),
                 "link": shown.link(library, self.name),
@@ -292,11 +293,15 @@ class Tab:
                 "drawn": keys,
                 "turn": press.turn,
                 "lacking": answered.lacking,
+                "old": [pieces[name].elem_id for name in old],
             }
-            changed, there = chips(shown, library, settings), menu if answered.export else ""
-            head = html("head.html", view=view, notice=notice, chips=changed, menu=there, settings=bool(settings))
+            changed, there = chips(shown, library, settings), "" if answered.waiting else menu
+            head = html(
+                "head.html", view=view, notice=notice, chips=changed, menu=there, export=export, settings=bool(settings)
+            )
             return {self.head: head, **{places[name]: one for name, one in news.items()}}
 
+        kept = [name for name in pieces if name != "settings"]  # settings can be changed while an answer is not there
         places = {"header": page.header, "strip": page.strip, **pieces}
         pressed.asks = (self.name, kind, answer, tuple(pieces))  # type: ignore[attr-defined]
         self.head.select(

@@ -18,7 +18,7 @@ window.mun = (() => {
   let current = parameters().get("tab") || "retrieval";
   let landing = current; // the tab that the address names, until it is open
   let entry = parameters().size ? location.search : ""; // the address that was opened, until a tab has read it
-  let focus = null; // what had the focus when something was pressed
+  let focus = null; // what had the focus last: it gets it back when its piece is drawn anew
   let clock = 0;
 
   const page = () => location.origin + location.pathname;
@@ -123,6 +123,7 @@ window.mun = (() => {
     if (!notice && tab.said.do === "again" && tab.notice) head.prepend(tab.notice);
     else tab.notice = notice;
     document.getElementById(`tab-${name}`)?.toggleAttribute("data-lacking", view.lacking);
+    for (const one of document.querySelectorAll(`[data-piece][data-of="${name}"]`)) one.inert = view.old.includes(one.dataset.piece);
     const menu = head.querySelector("details"); // a menu that is open stays open when its tab's head is drawn anew
     if (menu) {
       menu.open = Boolean(tab.menu);
@@ -244,14 +245,21 @@ window.mun = (() => {
     document.body.append(dialog);
     dialog.showModal();
   };
+  const focusOnceSeen = (element, frames = 60) => {
+    element?.focus({ preventScroll: true });
+    if (element && document.activeElement !== element && frames) requestAnimationFrame(() => focusOnceSeen(element, frames - 1));
+  };
+  let opener = null; // what opened the drawer: it has the focus again when the drawer is closed
   const drawer = (open, field) => {
     const side = document.getElementById("drawer");
     document.body.classList.toggle("mun-drawer-open", open);
     side.inert = !open;
     for (const one of document.querySelectorAll("[data-drawer]")) one.setAttribute("aria-expanded", String(open));
     const first = side.querySelector(`[data-settings]:not([hidden]) [name="${field}"]`) ?? side.querySelector("button");
-    if (open) setTimeout(() => first?.focus(), 40); // it can be focused once it is seen
-    else document.querySelector("[data-drawer]")?.focus();
+    if (open) {
+      opener = document.activeElement;
+      focusOnceSeen(first);
+    } else opener?.focus();
   };
 
   // --- a tip: what the mouse rests on is asked for beside the presses, and shown once it is there ----------------------
@@ -318,16 +326,14 @@ window.mun = (() => {
     if ("many" in input.dataset) return [...input.form.querySelectorAll(`[name="${input.name}"]:checked`)].map((one) => one.value);
     return "number" in input.dataset && input.value.trim() !== "" ? Number(input.value) : input.value;
   };
+  const identity = ({ dataset, name, textContent }) => dataset.key ?? (name || (dataset.do ?? dataset.set ?? textContent.trim()));
   const mark = (element) => {
-    const { set, do: act, key } = element.dataset;
-    focus = { piece: element.closest("[data-piece]")?.dataset.piece, name: element.name, set, act, key };
+    focus = { piece: element.closest("[data-piece]")?.dataset.piece, identity: identity(element) };
   };
   const refocus = (element, name) => {
     if (focus?.piece !== name || ![document.body, null].includes(document.activeElement)) return;
     const same = [...element.querySelectorAll("button, input, select, summary, a")].filter((one) => !one.disabled);
-    const found =
-      same.find((one) => (focus.key ? one.dataset.key === focus.key : focus.name ? one.name === focus.name : focus.act ? one.dataset.do === focus.act : one.dataset.set === focus.set)) ??
-      element.querySelector("[data-focus]");
+    const found = same.find((one) => identity(one) === focus.identity) ?? element.querySelector("[data-focus]");
     found?.focus({ preventScroll: true });
   };
   const clicked = (tab, event) => {
@@ -401,8 +407,10 @@ window.mun = (() => {
     element.addEventListener("input", slid);
     element.addEventListener("keydown", walked);
     element.addEventListener("submit", (event) => event.preventDefault());
+    element.addEventListener("focusin", (event) => mark(event.target));
     if (name === "drawer-head") drawer(false);
     watch("value", () => {
+      element.inert = false; // what is drawn is what was asked
       for (const one of element.querySelectorAll("[data-style]")) one.value = 100 * document.body.style.getPropertyValue(one.dataset.style) || one.value;
       if (name === "file") save(element);
       else if (name === "header") switchers();

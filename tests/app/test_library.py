@@ -301,7 +301,7 @@ def test_a_budget_says_what_the_card_says_and_sorts_by_numbers(library: Library)
     splits = {"train": {"identities": 4000}}
     entries = [trained("c", 10_000, splits), trained("b", 9000, splits), trained("a", 9000, splits), entry]
     assert entries[0].budget == f"{size}, 10,000 steps of 32 pairs, 4,000 identities"
-    assert entries[1].title == "b (auxiliary: mun) · 9,000 steps"
+    assert entries[1].title == "MUN, 9,000 steps · b"
     for odd in (None, "many", {"train": 3}, {"train": {"identities": "4000"}}):
         assert trained("odd", 9000, odd).budget == f"{size}, 9,000 steps of 32 pairs"
     assert [one.name for one in by_budget(entries)] == ["mun-tiny", "a", "b", "c"]

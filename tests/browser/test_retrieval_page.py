@@ -270,7 +270,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(visit: Visit) -> None:
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('#drawer').contains(document.activeElement)")
     page.keyboard.press("Escape")
-    assert focused(page, "drawer") == ""
+    assert page.evaluate("document.activeElement.matches('#retrieval-head [data-drawer]')")
     assert page.evaluate("document.querySelector('#drawer').inert")
 
 
@@ -416,6 +416,19 @@ def test_why_lays_maps_over_the_query_and_the_card(visit: Visit) -> None:
 def pictures(page: Any) -> list[str]:
     """The ranked images as the page shows them."""
     return page.locator(".ranked-card img").evaluate_all("all => all.map(one => one.src)")
+
+
+def test_what_was_asked_before_cannot_be_pressed_until_the_answer_is_there(visit: Visit) -> None:
+    page = visit().page
+    page.wait_for_selector('.mun-scores[data-state="ready"]')
+    settings(page).get_by_label("Corrupt the visible images", exact=True).select_option("contrast")
+    page.wait_for_function("document.querySelector('.mun-results').closest('[inert]')")
+    assert page.get_by_role("button", name="Export").is_disabled()
+    assert page.locator("#retrieval-progress").inner_text().startswith("Embedding the images")
+    page.wait_for_function("!document.querySelector('.mun-results').closest('[inert]')")
+    page.keyboard.press("Escape")
+    page.locator(f'{READY}[data-corruption="contrast"] .mun-why').first.click()
+    page.wait_for_selector("[data-why]")
 
 
 def test_a_corruption_and_its_severity_change_the_ranked_images(visit: Callable[..., Any]) -> None:

@@ -262,7 +262,7 @@ def test_nonsense_in_place_of_an_image_is_a_sentence(page: Page, value: object) 
 @pytest.mark.parametrize(
     ("state", "words", "soon"),
     [
-        (Progress(3, 12), "Ranks follow when mun-tiny has looked at all 12 images.", True),
+        (Progress(3, 12), "Ranks by mun-tiny follow when it has embedded all 12 images.", True),
         (Progress(0, 12, problem="an image is gone"), "cannot be had: an image is gone", False),
         (Progress(0, 12, stopped=True), "was stopped", False),
     ],

@@ -127,8 +127,8 @@ def test_before_the_embeddings_are_there_the_page_shows_progress(
     library = open_library(tiny_synvi, tiny_checkpoint)
     monkeypatch.setattr(library, "prepare", lambda *_, **__: Progress(3, 12))
     answered = press(library)
-    assert (answered.request.query, answered.export) == ("", False)
-    assert set(answered.pieces) == {"retrieval-progress"}
+    assert (answered.request.query, answered.waiting) == ("", True)
+    assert set(answered.pieces) == {"retrieval-progress", "retrieval-own"}
     html = piece(answered, "retrieval-progress")
     assert "3 of 12" in html
     assert 'data-state="loading"' in html
