@@ -18,7 +18,7 @@ window.mun = (() => {
   let current = parameters().get("tab") || "retrieval";
   let landing = current; // the tab that the address names, until it is open
   let entry = parameters().size ? location.search : ""; // the address that was opened, until a tab has read it
-  let focus = null; // what had the focus last: it gets it back when its piece is drawn anew
+  let focus = null; // what was pressed last: it has the focus again where it is drawn anew
   let clock = 0;
 
   const page = () => location.origin + location.pathname;
@@ -245,21 +245,20 @@ window.mun = (() => {
     document.body.append(dialog);
     dialog.showModal();
   };
-  const focusOnceSeen = (element, frames = 60) => {
-    element?.focus({ preventScroll: true });
-    if (element && document.activeElement !== element && frames) requestAnimationFrame(() => focusOnceSeen(element, frames - 1));
+  let opener = null; // what opened the drawer: it has the focus again later
+  const focusOnceSeen = (element) => {
+    element.focus();
+    if (document.activeElement === opener && !element.closest("[inert]")) requestAnimationFrame(() => focusOnceSeen(element));
   };
-  let opener = null; // what opened the drawer: it has the focus again when the drawer is closed
   const drawer = (open, field) => {
     const side = document.getElementById("drawer");
     document.body.classList.toggle("mun-drawer-open", open);
     side.inert = !open;
     for (const one of document.querySelectorAll("[data-drawer]")) one.setAttribute("aria-expanded", String(open));
     const first = side.querySelector(`[data-settings]:not([hidden]) [name="${field}"]`) ?? side.querySelector("button");
-    if (open) {
-      opener = document.activeElement;
-      focusOnceSeen(first);
-    } else opener?.focus();
+    opener = open ? document.activeElement : opener;
+    if (open) focusOnceSeen(first);
+    else opener?.focus();
   };
 
   // --- a tip: what the mouse rests on is asked for beside the presses, and shown once it is there ----------------------
@@ -326,10 +325,8 @@ window.mun = (() => {
     if ("many" in input.dataset) return [...input.form.querySelectorAll(`[name="${input.name}"]:checked`)].map((one) => one.value);
     return "number" in input.dataset && input.value.trim() !== "" ? Number(input.value) : input.value;
   };
-  const identity = ({ dataset, name, textContent }) => dataset.key ?? (name || (dataset.do ?? dataset.set ?? textContent.trim()));
-  const mark = (element) => {
-    focus = { piece: element.closest("[data-piece]")?.dataset.piece, identity: identity(element) };
-  };
+  const identity = ({ dataset, name }) => dataset.key ?? (name || (dataset.do ?? dataset.set));
+  const mark = (element) => (focus = { piece: element.closest("[data-piece]")?.dataset.piece, identity: identity(element) });
   const refocus = (element, name) => {
     if (focus?.piece !== name || ![document.body, null].includes(document.activeElement)) return;
     const same = [...element.querySelectorAll("button, input, select, summary, a")].filter((one) => !one.disabled);
@@ -407,7 +404,6 @@ window.mun = (() => {
     element.addEventListener("input", slid);
     element.addEventListener("keydown", walked);
     element.addEventListener("submit", (event) => event.preventDefault());
-    element.addEventListener("focusin", (event) => mark(event.target));
     if (name === "drawer-head") drawer(false);
     watch("value", () => {
       element.inert = false; // what is drawn is what was asked
