@@ -28,8 +28,8 @@ from mun.structures import Modality, Sample
 ROOT = Path(__file__).resolve().parent.parent
 SIZE = (288, 144)
 NETWORKS = (
-    ("ResNet-50", ModelConfig("none", "resnet50", 1.0, *SIZE), 96, 0.9),
-    ("bundled network", ModelConfig(), 1024, 0.7),
+    ("ResNet-50", ModelConfig("none", "resnet50", 1.0, *SIZE), 48, 0.9),
+    ("bundled network", ModelConfig(), 512, 0.7),
 )
 
 

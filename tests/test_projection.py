@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -47,14 +50,14 @@ def test_t_sne_keeps_people_together_and_repeats_by_seed() -> None:
     assert (people[distances.argmin(1)] == people).all()
 
 
-def test_neighbors_kept_counts_what_a_picture_keeps() -> None:
+def test_neighbors_kept_counts_what_a_picture_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
     points = np.random.default_rng(1).standard_normal((40, 6))
     assert neighbors_kept(points, points) == 1.0
     shuffled = points[np.random.default_rng(2).permutation(40)]
 
-    def slow(a: np.ndarray, b: np.ndarray, k: int) -> float:
+    def slow(a: np.ndarray, b: np.ndarray, k: int, rows: Sequence[int] = range(40)) -> float:
         shares = []
-        for row in range(len(a)):
+        for row in rows:
             near = [
                 {
                     int(i)
@@ -69,6 +72,17 @@ def test_neighbors_kept_counts_what_a_picture_keeps() -> None:
 
     assert neighbors_kept(points, shuffled, 5) == pytest.approx(slow(points, shuffled, 5))
     assert 0 < neighbors_kept(points, shuffled) < 0.6
+    monkeypatch.setattr("mun.projection.MEASURED", 4)
+    assert neighbors_kept(points, shuffled, 5) == pytest.approx(slow(points, shuffled, 5, (0, 13, 26, 39)))
+
+
+def test_neighbors_of_many_points_are_looked_for_in_little_memory() -> None:
+    points = np.random.default_rng(0).standard_normal((6000, 2))
+    tracemalloc.start()
+    neighbors_kept(points, points)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150e6  # all columns of the rows looked at are 240 MB
 
 
 @pytest.mark.parametrize(

@@ -167,22 +167,22 @@ FORMS = EXPERIMENTS["forms"]
 SPANS = ((20, 60), (80, 120), (160, 200), (460, 500), (1160, 1200))
 
 
-def test_the_kept_tables_come_again_from_the_kept_runs() -> None:
+@pytest.mark.parametrize(("tables", "seeds"), [(FEW, 1), (FEW / "seeds", 3)], ids=["one seed", "three seeds"])
+def test_the_tables_of_forms_are_those_of_the_kept_runs(tables: Path, seeds: int) -> None:
     runs, files = [], {}
-    for folder in sorted((FEW / "runs").iterdir()):
-        row = FORMS.row(folder.name.removesuffix("-only-s0"))
-        runs.append(PlannedRun(folder, FORMS.settings[0], row, row.variants[0], 0, read_settings(folder)))
-        files[row.name] = [FEW / "validations" / f"{folder.name}.npz"]
+    lines = csv.DictReader((tables / "forms.csv").read_text(encoding="utf-8").splitlines())
+    for row in [FORMS.row(line["row"]) for line in lines if line["seeds"]]:
+        names = [f"{row.name}-only-s{seed}" for seed in range(seeds)]
+        files[row.name] = [FEW / "validations" / f"{name}.npz" for name in names]
+        for seed, folder in enumerate(FEW / "runs" / name for name in names):
+            runs.append(PlannedRun(folder, FORMS.settings[0], row, row.variants[0], seed, read_settings(folder)))
     for ending, write in (("csv", validations_to_csv), ("md", validations_to_markdown)):
-        assert write(FORMS.rows, runs, files, FORMS.reference) == (FEW / f"forms.{ending}").read_text(encoding="utf-8")
-
-
-def test_the_table_of_forms_is_the_kept_one() -> None:
-    lines = (FEW / "forms.md").read_text(encoding="utf-8").splitlines()
-    shown = [line for line in lines if "not run" not in line]
+        kept = (tables / f"forms.{ending}").read_text(encoding="utf-8")
+        assert write(FORMS.rows, runs, files, FORMS.reference) == kept
+    shown = [line for line in kept.splitlines() if "not run" not in line]
     assert len(shown) > 3
     assert set(shown) <= set(PAGE)
-    assert set(json.loads((FEW / "forms.json").read_text(encoding="utf-8"))["commands"]) <= set(PAGE)
+    assert set(json.loads((tables / "forms.json").read_text(encoding="utf-8"))["commands"]) <= set(PAGE)
 
 
 @pytest.mark.parametrize(
@@ -222,10 +222,10 @@ def test_how_far_the_gate_opens_was_logged(label: str, row: str) -> None:
     assert f"| {label} | {' | '.join(cells)} |" in PAGE
 
 
-@pytest.mark.parametrize("folder", sorted(FEW.glob("*/*-s0")), ids=lambda path: path.name)
+@pytest.mark.parametrize("folder", sorted(FEW.glob("*/*-s?")), ids=lambda path: path.name)
 def test_kept_runs_are_those_of_the_experiment(folder: Path) -> None:
     """Whoever goes on from the kept folder must not be told that its runs have other settings."""
-    kept, row = read_settings(folder), FORMS.row(folder.name.removesuffix("-only-s0"))
+    kept, row = read_settings(folder), FORMS.row(folder.name.partition("-only-s")[0])
     base = json.loads((FEW / "forms.json").read_text(encoding="utf-8"))["config"]
     assert kept.config == config_of(FORMS, row, row.variants[0], from_json(Config, base))
     assert kept.data == ""
