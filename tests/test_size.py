@@ -35,7 +35,7 @@ def test_lines_are_counted_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "lines", "files"), [("app", 10_450, 87), ("mun", 11_850, 132), ("tests", 18_400, 124)]
+    ("folder", "lines", "files"), [("app", 10_460, 87), ("mun", 11_850, 132), ("tests", 18_420, 124)]
 )
 def test_code_stays_within_its_bounds(folder: str, lines: int, files: int) -> None:
     """What is above is taken out again, or the bound is raised by whoever adds a feature, in the same commit."""
@@ -45,7 +45,7 @@ def test_code_stays_within_its_bounds(folder: str, lines: int, files: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("pattern", "most"), [("static/*.css", 56_500), ("static/*.js", 45_000), ("templates/*", 124_500)]
+    ("pattern", "most"), [("static/*.css", 56_500), ("static/*.js", 45_200), ("templates/*", 124_500)]
 )
 def test_what_the_page_loads_stays_within_its_bounds(pattern: str, most: int) -> None:
     assert sum(path.stat().st_size for path in (ROOT / "app").glob(pattern)) <= most

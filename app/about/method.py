@@ -76,10 +76,8 @@ def pictures(library: Library, data: str) -> dict[str, str]:
     if not names:
         raise ValueError("expected a checkpoint with MUN's generator, none is loaded; train one by --auxiliary mun")
     eye = PairEncoder(library, names[0], data, collection_pair(library, data, *opening_pair(library, data)))
-    try:
+    with library.collections[data].at_hand():
         third = eye.display.pixels(eye.generated()[0][0])
-    except OSError:
-        raise ValueError("an image of the data is gone from the disk; start the app again") from None
     visible, infrared = eye.pair.pixels[eye.size]
     words = f"Person {eye.pair.pid} of {library.collections[data].title}; {names[0]} makes the third image of the two."
     return {"visible": encoded(visible), "infrared": encoded(infrared), "auxiliary": encoded(third), "words": words}

@@ -114,11 +114,13 @@ def gather(library: Library, request: Project, report: Report) -> PointSet:
         values = [library.rows(request.checkpoint, request.data, rows)]
     else:
         network = library.network(request.checkpoint)
-        values = [in_chunks(samples, lambda part: embed_samples(network, part, space=space), report, "images")]
+        with collection.at_hand():
+            values = [in_chunks(samples, lambda part: embed_samples(network, part, space=space), report, "images")]
     modalities, pids = [sample.modality for sample in samples], [sample.pid for sample in samples]
     if request.auxiliary and (count := auxiliary_count(library, request.checkpoint)):
         pairs, maker = tuple(pair_samples(samples, request.pairing, request.seed)), maker_of(library, request)
-        made = in_chunks(pairs, lambda part: embed_pairs(maker, part, space=space), report, "pairs")
+        with collection.at_hand():
+            made = in_chunks(pairs, lambda part: embed_pairs(maker, part, space=space), report, "pairs")
         values.append(made.reshape(len(pairs) * count, -1))
         modalities += [Modality.AUXILIARY] * (len(pairs) * count)
         pids += [pair.visible.pid for pair in pairs for _ in range(count)]
@@ -154,10 +156,7 @@ def in_chunks(items: tuple[T, ...], embed: Callable[[tuple[T, ...]], Floats], re
     parts = []
     for start in range(0, len(items), CHUNK):
         report(start, total=len(items), words=f"embedding {what}")
-        try:
-            parts.append(embed(items[start : start + CHUNK]))
-        except OSError:  # its message names a folder of the machine
-            raise ValueError("an image is gone from the disk; start the app again") from None
+        parts.append(embed(items[start : start + CHUNK]))
     return np.concatenate(parts)
 
 

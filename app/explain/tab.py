@@ -104,6 +104,9 @@ def export(library: Library, request: Shown, options: Options, what: str, kind: 
     return File.of(stem, kind, data)
 
 
+PICKS = ("random", "wrong")
+
+
 def answer(library: Library, request: Shown, press: Press) -> Answer:
     """Draw what a press asks for, or say how far it is."""
     if press.do == "stop":
@@ -111,7 +114,8 @@ def answer(library: Library, request: Shown, press: Press) -> Answer:
     preparation = library.prepare(request.checkpoint, request.data, retry=press.do == "start")
     if not preparation.ready:
         words = prepared(preparation, request.checkpoint)
-        return Answer(request, {"explain-progress": words}, again=0 if preparation.ended else POLL, waiting=True)
+        again, undone = 0 if preparation.ended else POLL, press.do if press.do in PICKS else ""
+        return Answer(request, {"explain-progress": words}, again=again, waiting=True, undone=undone)
     request = turned(library, request, press)
     try:
         return draw(library, request, press)
@@ -120,11 +124,11 @@ def answer(library: Library, request: Shown, press: Press) -> Answer:
 
 
 def turned(library: Library, request: Shown, press: Press) -> Shown:
-    """Look at another image where a press asks for one; its target is chosen anew."""
-    if "image" in press.changed and "target" not in press.changed:
+    """Look at another image, or by another model, where a press asks for it; the target is chosen anew."""
+    if {"image", "checkpoint", "data"} & set(press.changed) and "target" not in press.changed:
         return request.model_copy(update={"target": ""})
     image = ""
-    if press.do in ("random", "wrong"):
+    if press.do in PICKS:
         image = pick(library, request, press.do)
     elif press.do == "open" and press.chosen in library.collections[request.data].rows:
         image = press.chosen
@@ -155,10 +159,10 @@ def begin(
 
 
 def waiting(request: Shown, progress: Progress) -> Answer:
-    """Say how far the maps are; what was drawn before stays."""
+    """Say how far the maps are."""
     stopped = ("Stopped", "Nothing of it is kept.")
     drawn = how_far(progress, progress.words, "The maps appear by themselves.", "The maps cannot be made", stopped)
-    return Answer(request, {"explain-progress": drawn}, again=0 if progress.ended else POLL)
+    return Answer(request, {"explain-progress": drawn}, again=0 if progress.ended else POLL, waiting=True)
 
 
 def draw(library: Library, request: Shown, press: Press) -> Answer:

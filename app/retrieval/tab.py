@@ -89,8 +89,10 @@ def embedding(library: Library, request: Browse, names: Sequence[str], press: Pr
     pieces: dict[str, str | Piece] = {
         "retrieval-progress": prepared(progress, name),
         "retrieval-own": Piece((request.own_image, request.own_modality), lambda: chooser(request)),
+        "settings": settings_of(library, request),
     }
-    return Answer(request, pieces, again=again, waiting=True)
+    undone = press.do if press.do in (*PICKS, "why") else ""
+    return Answer(request, pieces, again=again, waiting=True, undone=undone)
 
 
 def ranking(library: Library, request: Browse, names: Sequence[str], shown: int, press: Press) -> Answer:
@@ -131,13 +133,19 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
             ),
             "retrieval-own": Piece((request.own_image, request.own_modality), lambda: chooser(request)),
             "query-browser": Piece((asked, shown), lambda: queries(library, request, shown)),
-            "settings": Piece(asked, lambda: form("retrieval", request, library, SETTINGS)),
+            "settings": settings_of(library, request),
         },
         say=f"Maps are laid over the query and {reason.image}." if reason else summary(result),
         chosen=request.query,
         notice=" ".join(notices),
         again=0 if scored or not countable else SOON,
     )
+
+
+def settings_of(library: Library, request: Browse) -> Piece:
+    """Draw the settings."""
+    asked = request.model_dump(exclude={"query"})
+    return Piece(asked, lambda: form("retrieval", request, library, SETTINGS))
 
 
 def handed(library: Library, request: Browse, key: str) -> Browse:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlencode
 
 from app.library import Library
-from app.library.maps import LayerMap, alike, fit_scale, heat_uri, palette, stage_words
+from app.library.maps import LayerMap, alike, fit_scale, heat_uri, last_stage, palette, stage_words
 from app.retrieval.browse import Browse
 
 __all__ = ["Why", "why"]
@@ -36,6 +37,17 @@ class Why:
     link: str
 
 
+def maps_of(library: Library, request: Browse, checkpoint: str, pair: tuple[str, str]) -> list[LayerMap]:
+    """Compute both maps at the last stage, or at the one before where one of them is empty at the last."""
+    found = list[list[LayerMap]]()
+    for layer in (last_stage(library, checkpoint), *library.network(checkpoint).stages[-2:-1]):
+        look = partial(alike, library, checkpoint, request.data, layer=layer, corruption=request.terms.corruption)
+        found.append([look(*pair), look(*pair[::-1])])
+        if all(made.values.any() for made in found[-1]):
+            return found[-1]
+    return found[0]
+
+
 def why(library: Library, request: Browse, names: Sequence[str], detail: Mapping[str, object]) -> Why | None:
     """Compute the maps of the card that a press names; nothing where it names none of a ranking that is shown.
 
@@ -52,9 +64,8 @@ def why(library: Library, request: Browse, names: Sequence[str], detail: Mapping
     checkpoint, image = str(detail.get("checkpoint", "")), str(detail.get("image", ""))
     if checkpoint not in names or image not in view.rows or image == request.query:
         return None
-    pair, maps = (request.query, image), list[LayerMap]()
-    for one, other in (pair, pair[::-1]):
-        maps.append(alike(library, checkpoint, request.data, one, other, corruption=request.terms.corruption))
+    pair = (request.query, image)
+    maps = maps_of(library, request, checkpoint, pair)
     scale, colours = fit_scale("relative", maps, FITTED), palette()
     sizes = [library.view(request.data).image(view.samples[view.rows[key]]).shape for key in pair]
     query, card = (
@@ -62,5 +73,7 @@ def why(library: Library, request: Browse, names: Sequence[str], detail: Mapping
     )
     said = {"tab": "explain", "image": request.query, "target": image, "checkpoint": checkpoint, "data": request.data}
     words = f"{maps[0].method.label}, {stage_words(maps[0].layer)}"
+    if maps[0].layer != (last := last_stage(library, checkpoint)):
+        words += f"; a map of {stage_words(last)} is empty"
     empty = " and ".join(name for name, made in zip(("query", "card"), maps, strict=True) if not made.values.any())
     return Why(checkpoint, image, words, empty, (query, card), "?" + urlencode(said, safe="/"))

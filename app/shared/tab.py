@@ -134,6 +134,7 @@ class Answer:
         tokens: What the visitor's browser is to keep for this tab, or to forget (`None`), by name.
         lacking: Whether the tab shows nothing but the notice, for want of a network.
         waiting: Whether what is asked is not there yet; pieces that are not named show what was asked before.
+        undone: What the press wants done and could not be yet: the page asks for it again.
     """
 
     request: Request
@@ -145,6 +146,7 @@ class Answer:
     tokens: Mapping[str, str | None] = field(default_factory=dict)
     lacking: bool = False
     waiting: bool = False
+    undone: str = ""
 
 
 @dataclass(frozen=True)
@@ -293,6 +295,7 @@ class Tab:
                 "drawn": keys,
                 "turn": press.turn,
                 "lacking": answered.lacking,
+                "undone": answered.undone,
                 "old": [pieces[name].elem_id for name in old],
             }
             changed, there = chips(shown, library, settings), "" if answered.waiting else menu

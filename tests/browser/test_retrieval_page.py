@@ -425,7 +425,10 @@ def test_what_was_asked_before_cannot_be_pressed_until_the_answer_is_there(visit
     page.wait_for_function("document.querySelector('.mun-results').closest('[inert]')")
     assert page.get_by_role("button", name="Export").is_disabled()
     assert page.locator("#retrieval-progress").inner_text().startswith("Embedding the images")
-    page.wait_for_function("!document.querySelector('.mun-results').closest('[inert]')")
+    query = page.locator(".mun-results").get_attribute("data-query")
+    page.evaluate("mun.press('retrieval', { act: 'hard' })")  # as somebody who was quicker than the page
+    page.wait_for_selector(f'.mun-results:not([data-query="{query}"])')
+    assert not page.evaluate("document.querySelector('.mun-results').closest('[inert]')")
     page.keyboard.press("Escape")
     page.locator(f'{READY}[data-corruption="contrast"] .mun-why').first.click()
     page.wait_for_selector("[data-why]")

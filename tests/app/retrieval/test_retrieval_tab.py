@@ -11,6 +11,7 @@ from pages import shown as piece
 
 from app.library import Library, open_library
 from app.library.background import Progress
+from app.library.maps import alike
 from app.retrieval import tab
 from app.retrieval.browse import Browse
 from app.retrieval.rank import retrieve
@@ -128,7 +129,7 @@ def test_before_the_embeddings_are_there_the_page_shows_progress(
     monkeypatch.setattr(library, "prepare", lambda *_, **__: Progress(3, 12))
     answered = press(library)
     assert (answered.request.query, answered.waiting) == ("", True)
-    assert set(answered.pieces) == {"retrieval-progress", "retrieval-own"}
+    assert set(answered.pieces) == {"retrieval-progress", "retrieval-own", "settings"}
     html = piece(answered, "retrieval-progress")
     assert "3 of 12" in html
     assert 'data-state="loading"' in html
@@ -240,7 +241,7 @@ def test_links_of_before_open_what_they_opened(ready: Library, address: str, not
         assert Browse.repair(Browse.of_address(request.link(ready, "retrieval")), ready)[0] == request
 
 
-def test_why_shows_maps_of_the_pair_until_the_next_press(ready: Library) -> None:
+def test_why_shows_maps_of_the_pair_until_the_next_press(ready: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     first = press(ready, do="again")
     image = retrieve(ready, first.request).results[2].image
     detail = {"image": image, "checkpoint": "mun-tiny"}
@@ -253,6 +254,19 @@ def test_why_shows_maps_of_the_pair_until_the_next_press(ready: Library) -> None
     corrupted = piece(press(ready, noisy, do="why", detail=detail), "ranking")
     heats = [re.findall('class="mun-heat" src="([^"]+)"', one) for one in (html, corrupted)]
     assert heats[0] != heats[1]  # the maps are of the images that are ranked
+    for empty, words in (
+        ("layer4", "; a map of stage 4 is empty"),
+        ("layer", "The map of the query and card is empty"),
+    ):
+
+        def emptied(*asked: Any, layer: str, start: str = empty, **more: Any) -> Any:
+            made = alike(*asked, layer=layer, **more)
+            return replace(made, values=0 * made.values) if layer.startswith(start) else made
+
+        with monkeypatch.context() as patched:
+            patched.setattr("app.retrieval.why.alike", emptied)
+            html = piece(press(ready, first.request.model_dump(), do="why", detail=detail), "ranking")
+        assert words in html
     for odd in ({}, {"image": first.request.query, "checkpoint": "mun-tiny"}, {"image": image, "checkpoint": "x"}):
         assert "mun-heat" not in piece(press(ready, first.request.model_dump(), do="why", detail=odd), "ranking")
     assert "mun-heat" not in piece(press(ready, first.request.model_dump(), do="unwhy", detail=detail), "ranking")
