@@ -118,7 +118,7 @@ def test_every_form_has_its_control() -> None:
         frozen, free = forms[f"{form}-frozen"].model, forms[form].model
         assert replace(frozen, auxiliary="mun") == free
     assert not forms["gate-constant"].model.generator.cml
-    assert forms["gate-constant"].loss == forms["gate"].loss
+    assert forms["gate-constant"].loss == forms["gate-unpaid"].loss
 
 
 def test_unknown_field_and_row() -> None:
