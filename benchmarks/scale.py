@@ -91,7 +91,8 @@ def identities(counts: Sequence[int]) -> Row:
 
 def points(counts: Sequence[int]) -> Row:
     """Lay out ever more points by UMAP."""
-    project(people(5), Settings(Method.UMAP))  # compiles
+    for few in (5, 250):  # compiles; 4,096 points and more take another way
+        project(people(few, size=64), Settings(Method.UMAP))
     curve = []
     for count in counts:
         laid = people(count // 20, size=64)

@@ -28,6 +28,7 @@ __all__ = ["MENUS", "Options", "Shown", "answer", "build", "export"]
 
 POLL = 400  # milliseconds
 OFFERED = 60  # images of one person that are offered
+PICKS = ("random", "wrong")
 PIECES = ("explain-progress", "explain-maps", "explain-choice", "explain-truth")
 MENUS = (
     Menu("Maps", "maps", ("png", "pdf", "svg")),
@@ -104,9 +105,6 @@ def export(library: Library, request: Shown, options: Options, what: str, kind: 
     return File.of(stem, kind, data)
 
 
-PICKS = ("random", "wrong")
-
-
 def answer(library: Library, request: Shown, press: Press) -> Answer:
     """Draw what a press asks for, or say how far it is."""
     if press.do == "stop":
@@ -124,8 +122,8 @@ def answer(library: Library, request: Shown, press: Press) -> Answer:
 
 
 def turned(library: Library, request: Shown, press: Press) -> Shown:
-    """Look at another image, or by another model, where a press asks for it; the target is chosen anew."""
-    if {"image", "checkpoint", "data"} & set(press.changed) and "target" not in press.changed:
+    """Look at another image where a press asks for one; its target is chosen anew."""
+    if "image" in press.changed and "target" not in press.changed:
         return request.model_copy(update={"target": ""})
     image = ""
     if press.do in PICKS:

@@ -89,7 +89,7 @@ window.mun = (() => {
     const before = tab.queued ? tab.said : {}; // kept by Gradio, not sent yet
     Object.assign(tab.said, {
       values: { ...tab.values, ...common, ...pending(tab) },
-      changed: [...Object.keys(tab.later), ...Object.keys(common).filter((one) => one in tab.values && tab.values[one] !== common[one])],
+      changed: [...Object.keys(tab.later), ...Object.keys(common).filter((one) => !address && one in tab.values && tab.values[one] !== common[one])],
       before: Object.fromEntries(Object.keys(tab.later).filter((field) => field in tab.values).map((field) => [field, tab.values[field]])),
       do: act || before.do || "",
       detail: { ...(before.detail ?? {}), ...detail, ...(mun.own?.extra(name) ?? {}) },

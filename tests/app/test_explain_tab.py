@@ -91,6 +91,8 @@ def test_a_chosen_image_gets_its_own_target_and_a_chosen_target_stays(both: Libr
     assert aimed.request.target == ranked[3]
     compared = press(both, {**aimed.request.model_dump(), "checkpoint": "none-tiny"}, ("checkpoint",))
     assert compared.request.target == ranked[3]  # the same pair by another checkpoint
+    assert "data-place" in drawn(compared, "choice")  # which says that it is not what this one ranks first
+    assert "data-place" not in drawn(press(both, {"checkpoint": "none-tiny"}), "choice")
     centered = press(both, {**aimed.request.model_dump(), "against": "center"}, ("against",))
     assert centered.request.target == str(both.collections["synvi"].queries[-1].pid)
     assert "a center has no picture" in drawn(centered, "maps")
