@@ -207,7 +207,7 @@ def caption(library: Library, results: Sequence[Result]) -> str:
     parts = []
     for result in results:
         gaps = [f"{name} {value:.3f}" for name, _, read in ROWS[:3] if (value := read(result.separation)) is not None]
-        kept = f"{100 * result.kept:.0f} % of each point's 10 nearest kept"
+        kept = f"{100 * result.kept:.0f} % of the 10 nearest points kept"
         parts.append(f"{result.sentence} Centers, unit length: {', '.join(gaps)}; {kept}.")
     synthetic = library.collections[results[0].request.data].synthetic
     note = " SynVI is synthetic: no evidence about real streets." if synthetic else ""

@@ -86,7 +86,8 @@ class Result:
         centers: Of each person in each modality: the mean of their points.
         prototypes: Of each modality: the mean over people of their mean unit-length point.
         separation: The numbers.
-        kept: Mean fraction of each point's 10 true nearest points that are among its 10 nearest in the picture.
+        kept: Mean fraction of a point's 10 true nearest points that are among its 10 nearest in the picture; over 5,000
+            points where there are more.
         explained: PCA: fractions of the variance along both axes; `None` for the others.
         sentence: What must stand on the figure: data, split, method, parameters, seed, pairing, use of labels.
     """

@@ -89,7 +89,7 @@ window.mun = (() => {
     const before = tab.queued ? tab.said : {}; // kept by Gradio, not sent yet
     Object.assign(tab.said, {
       values: { ...tab.values, ...common, ...pending(tab) },
-      changed: [...Object.keys(tab.later), ...Object.keys(common).filter((one) => !address && one in tab.values && tab.values[one] !== common[one])],
+      changed: Object.keys(tab.later),
       before: Object.fromEntries(Object.keys(tab.later).filter((field) => field in tab.values).map((field) => [field, tab.values[field]])),
       do: act || before.do || "",
       detail: { ...(before.detail ?? {}), ...detail, ...(mun.own?.extra(name) ?? {}) },
@@ -146,7 +146,7 @@ window.mun = (() => {
     }
     choose(name, view.values);
     document.dispatchEvent(new CustomEvent("mun-view", { detail: name }));
-    const next = { act: view.undone || "again", detail: view.undone ? tab.said.detail : {}, quiet: true }; // nothing is lost
+    const next = { act: view.undone || "again", detail: view.undone ? tab.said.detail : {}, quiet: true }; // what could not be done yet
     if (view.again && !tab.busy) tab.timer = setTimeout(() => press(name, next), view.again);
     if (view.chosen) shared.chosen = view.chosen;
     if (view.drawn.strip) shared.strip = view.drawn.strip;

@@ -17,6 +17,7 @@ from app.explain.checks import Checked, bars, plots, verdict
 from app.explain.tab import Shown, answer, export
 from app.explain.truth import Share
 from app.library import Library
+from app.library.background import Progress
 from app.library.cache import Cache
 from app.shared.plots import place_charts
 from app.shared.tab import Answer, Piece, Press
@@ -36,8 +37,13 @@ def drawn(answered: Answer, name: str) -> str:
 
 def test_the_first_view_shows_a_pair_its_maps_and_a_check(both: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(both, "cache", Cache(both.cache.max_bytes))  # nobody has asked for these maps before
+    with monkeypatch.context() as busy:
+        busy.setattr(both, "prepare", lambda *_, **__: Progress(3, 12))
+        early = answer(both, Shown.read({}, both), Press(do="wrong"))
+    assert (early.waiting, early.undone) == (True, "wrong")  # the page asks for it again
     first = answer(both, Shown.read({}, both), Press(visitor="new"))
     assert first.again
+    assert (first.waiting, first.undone) == (True, "")
     assert list(first.pieces) == ["explain-progress"]  # what is shown stays while maps are made
     assert 'data-do="stop"' in drawn(first, "progress")
     shown = press(both, {})

@@ -80,7 +80,7 @@ def test_caches_go_where_something_can_be_written(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # first set, so that what the function sets is undone after the test
     monkeypatch.delenv("GRADIO_TEMP_DIR")
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "True")
-    for name in ("MPLCONFIGDIR", "NUMBA_CACHE_DIR", "HF_HUB_DISABLE_TELEMETRY"):
+    for name in ("MPLCONFIGDIR", "NUMBA_CACHE_DIR", "HF_HUB_DISABLE_TELEMETRY", "MKL_DISABLE_FAST_MM"):
         monkeypatch.setenv(name, "kept")
     start.prepare_environment()
     assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"

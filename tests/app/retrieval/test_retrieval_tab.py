@@ -254,10 +254,8 @@ def test_why_shows_maps_of_the_pair_until_the_next_press(ready: Library, monkeyp
     corrupted = piece(press(ready, noisy, do="why", detail=detail), "ranking")
     heats = [re.findall('class="mun-heat" src="([^"]+)"', one) for one in (html, corrupted)]
     assert heats[0] != heats[1]  # the maps are of the images that are ranked
-    for empty, words in (
-        ("layer4", "; a map of stage 4 is empty"),
-        ("layer", "The map of the query and card is empty"),
-    ):
+    empties = {"layer4": "; a map of stage 4 is empty", "layer": "The map of the query and card is empty"}
+    for empty, words in empties.items():
 
         def emptied(*asked: Any, layer: str, start: str = empty, **more: Any) -> Any:
             made = alike(*asked, layer=layer, **more)
@@ -268,5 +266,7 @@ def test_why_shows_maps_of_the_pair_until_the_next_press(ready: Library, monkeyp
             html = piece(press(ready, first.request.model_dump(), do="why", detail=detail), "ranking")
         assert words in html
     for odd in ({}, {"image": first.request.query, "checkpoint": "mun-tiny"}, {"image": image, "checkpoint": "x"}):
-        assert "mun-heat" not in piece(press(ready, first.request.model_dump(), do="why", detail=odd), "ranking")
+        answered = press(ready, first.request.model_dump(), do="why", detail=odd)
+        assert "mun-heat" not in piece(answered, "ranking")
+        assert answered.notice.startswith("The card whose maps were asked for is not in this ranking")
     assert "mun-heat" not in piece(press(ready, first.request.model_dump(), do="unwhy", detail=detail), "ranking")
