@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["launch_options", "main", "parser", "prepare_environment"]
 
-TRIM_SECONDS = 2.0
+TRIM_SECONDS = 1.0
 MAX_SESSIONS = 1000  # that Gradio remembers; nothing is kept in them
 MAX_THREADS = 120  # most of them wait for their turn
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +38,7 @@ class AppParser(OneLineParser):
 
 
 def prepare_environment() -> None:
-    """Say before any library is imported where caches go, that nobody is told about a visit, and that MKL frees buffers.
+    """Say before any library is imported where caches go, and that nobody is told about a visit.
 
     A value that the user has set is kept. Where the cache folder cannot be written, a new temporary one is used.
     """

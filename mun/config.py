@@ -72,6 +72,9 @@ class GeneratorConfig:
         (0, 1),
         later=True,
     )
+    auxiliary_images: int = option(
+        1, "auxiliary images of a pair: 1, or 2, of which one leans to each modality", (1, 2), later=True
+    )
 
 
 @dataclass(frozen=True)
@@ -238,6 +241,8 @@ def check_together(config: Config) -> None:
         raise ValueError("expected at least one of iml and cml to be on, got both off")
     if generator.branch_dropout and generator.form == "sum" and not (generator.iml and generator.cml):
         raise ValueError("expected iml and cml to be on for branch_dropout, else nothing is left; got one off")
+    if generator.auxiliary_images > 1 and generator.form == "gate":
+        raise ValueError("expected one of auxiliary_images for the gate, whose map decides where it leans; got 2")
     if config.train.modalities == "visible" and config.model.auxiliary != "none":
         raise ValueError(f"expected auxiliary none for modalities visible, got {config.model.auxiliary!r}")
 

@@ -15,6 +15,7 @@ from app import build_demo
 from app.library import open_library
 from benchmarks.documents import commands_page, http_page
 from mun.config import Config, from_json
+from mun.experiments.pipeline import answer_claims, claims_to_markdown
 from mun.experiments.runs import PlannedRun, config_of
 from mun.experiments.tables import EXPERIMENTS
 from mun.experiments.validations import validations_to_csv, validations_to_markdown
@@ -134,7 +135,9 @@ def flags(command: str) -> set[str]:
     return {first, *(part for part in others if not part.startswith("jobs "))}
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(set(RESULTS.glob("*.json")) - set(RESULTS.glob("*-claims.json"))), ids=lambda path: path.stem
+)
 def test_the_commands_of_a_table_are_written(path: Path) -> None:
     written = [flags(line) for line in pages().splitlines()]
     for command in json.loads(path.read_text(encoding="utf-8"))["commands"]:
@@ -164,6 +167,8 @@ PAGE = (ROOT / "docs" / "third-modality.md").read_text(encoding="utf-8").splitli
 
 FORMS = EXPERIMENTS["forms"]
 
+PEOPLE = ROOT / "assets" / "results" / "people"
+
 SPANS = ((20, 60), (80, 120), (160, 200), (460, 500), (1160, 1200))
 
 
@@ -183,6 +188,21 @@ def test_the_tables_of_forms_are_those_of_the_kept_runs(tables: Path, seeds: int
     assert len(shown) > 3
     assert set(shown) <= set(PAGE)
     assert set(json.loads((tables / "forms.json").read_text(encoding="utf-8"))["commands"]) <= set(PAGE)
+
+
+def test_what_was_asked_of_people_against_images_is_answered_by_the_kept_tests() -> None:
+    experiment, choice = EXPERIMENTS["people"], json.loads((PEOPLE / "choice.json").read_text(encoding="utf-8"))
+    tests: dict[str, dict[str, list[Path]]] = {one.name: {} for one in experiment.settings}
+    for setting, rows in tests.items():
+        for row, made in choice.items():
+            names = [f"{row}-{made['variant']}-s{seed}-{setting}.npz" for seed in range(3)]
+            if (PEOPLE / "tests" / names[0]).is_file():
+                rows[row] = [PEOPLE / "tests" / name for name in names]
+    answers = answer_claims(experiment.claims, tests)
+    assert answers == json.loads((PEOPLE.parent / "people-claims.json").read_text(encoding="utf-8"))["claims"]
+    shown = claims_to_markdown([one for one in answers if one["ran"]]).splitlines()
+    assert len(shown) == 10
+    assert set(shown) <= set(PAGE)
 
 
 @pytest.mark.parametrize(

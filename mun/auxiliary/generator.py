@@ -24,6 +24,7 @@ __all__ = ["AuxiliaryGenerator", "CrossModalityLearner", "GeneratorParts", "Intr
 # Images are nominally in [0, 1]; the generator works on (x - MIDDLE) / SPREAD and returns to [0, 1]. A fixed affine
 # map, so that its output lives in the space of its inputs and one display mapping serves every image.
 MIDDLE, SPREAD = 0.5, 0.25
+LEAN = 0.75  # share of a modality in that of two images which leans to it; chosen: halfway from the mean to a copy
 
 
 def rms_gain(maps: Tensor) -> Tensor:
@@ -155,11 +156,13 @@ class AuxiliaryGenerator(Auxiliary):
     - gate: `w·V + (1 − w)·I` plus the image of `g_iml ⊙ rms(w·I_v + (1 − w)·I_i)`, with the coarse map
       `w = sigmoid(Σ_c g_cml ⊙ S)`: the pyramid decides where which modality is taken, so a constant pyramid is a plain
       mix. Without the cross-modality learner w is ½ everywhere: the constant gate, a control.
+
+    Two images of a pair (`config.auxiliary_images`) take ¾ of one modality and ¼ of the other in place of the means.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        self.resolution, self.form = config.resolution, config.form
+        self.resolution, self.form, self.num_images = config.resolution, config.form, config.auxiliary_images
         self.dropout, self.jitter = config.branch_dropout, config.scale_jitter
         channels = config.channels
         self.stem_visible = nn.Conv2d(3, channels, 1)
@@ -188,13 +191,16 @@ class AuxiliaryGenerator(Auxiliary):
         dropped = (chance < self.dropout)[:, None] & sides
         return torch.stack([1 + tilt, 1 - tilt], dim=1).masked_fill(dropped, 0.0)
 
-    def parts(self, visible: Tensor, infrared: Tensor, factors: Tensor | None = None) -> GeneratorParts:
+    def parts(
+        self, visible: Tensor, infrared: Tensor, factors: Tensor | None = None, share: float = 0.5
+    ) -> GeneratorParts:
         """Compute both scaled branches from images in [0, 1], `(N, 3, H, W)`.
 
         Args:
             visible: RGB.
             infrared: Like `visible`.
             factors: Of intra and cross per image, `(N, 2)`; 1 by default.
+            share: Of the visible modality in the mean of both; the gate has its own.
 
         Raises:
             ValueError: The two batches differ in shape, or are not images.
@@ -209,10 +215,11 @@ class AuxiliaryGenerator(Auxiliary):
             whole = F.interpolate(weight, size=visible.shape[-2:], mode="bilinear", align_corners=False)
             base = whole * visible + (1 - whole) * infrared
         elif self.form == "residual":
-            base = 0.5 * (visible + infrared)
+            base = share * visible + (1 - share) * infrared
         if self.iml_visible is not None and self.iml_infrared is not None and self.scale_iml is not None:
             own_v, own_i = self.iml_visible(maps_v), self.iml_infrared(maps_i)
-            mixed = 0.5 * (own_v + own_i) if weight is None else weight * own_v + (1 - weight) * own_i
+            mix = share if weight is None else weight
+            mixed = mix * own_v + (1 - mix) * own_i
             intra = scaled_branch(mixed, self.scale_iml, None if factors is None else factors[:, 0])
         if shared is not None and self.scale_cml is not None and weight is None:
             cross = scaled_branch(shared, self.scale_cml, None if factors is None else factors[:, 1])
@@ -228,10 +235,11 @@ class AuxiliaryGenerator(Auxiliary):
         return torch.sigmoid(height)
 
     def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
-        """Generate from pairs in [0, 1], `(N, 3, H, W)`; one image of that shape, nominally [0, 1], not clipped."""
+        """Generate from pairs in [0, 1], `(N, 3, H, W)`; images of that shape, nominally [0, 1], not clipped."""
         factors = self.factors(len(visible), draws) if self.training and draws is not None and self.random else None
-        parts = self.parts(visible, infrared, factors)
-        return (self.render(parts.total(), visible.shape[-2:], parts.base),)
+        shares = (0.5,) if self.num_images == 1 else (LEAN, 1 - LEAN)
+        made = [self.parts(visible, infrared, factors, share) for share in shares]
+        return tuple(self.render(parts.total(), visible.shape[-2:], parts.base) for parts in made)
 
     def shrink(self, images: Tensor) -> Tensor:
         """Centre images and average them down to the generator's resolution."""

@@ -14,10 +14,12 @@ class Auxiliary(nn.Module):
     Attributes:
         num_images: Auxiliary images A per pair; 0 for none.
         second_view: Whether training hands over a second augmentation of the pair instead of the batch's own.
+        of_features: Whether the third modality is made where the stems end, by the network, and has no images.
     """
 
     num_images: int = 1
     second_view: bool = False
+    of_features: bool = False
 
     def forward(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
         """Make the images of N pairs.

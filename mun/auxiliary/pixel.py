@@ -12,8 +12,8 @@ from torch import Tensor
 
 from mun.auxiliary.interface import Auxiliary
 
-__all__ = ["LUMA", "ChannelExchange", "Copy", "CutMix", "Grayscale", "Mixup", "NoAuxiliary", "PixelMean", "RandomPixel"]
-__all__ += ["channel_exchange", "cut_mix", "grayscale", "mix", "random_pixels"]
+__all__ = ["LUMA", "ChannelExchange", "Copy", "CutMix", "FeatureMean", "Grayscale", "Mixup", "NoAuxiliary", "PixelMean"]
+__all__ += ["RandomPixel", "channel_exchange", "cut_mix", "grayscale", "mix", "random_pixels"]
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, weights of red, green, blue
 
@@ -109,6 +109,16 @@ class NoAuxiliary(Auxiliary):
     def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Make no image."""
         return ()
+
+
+class FeatureMean(NoAuxiliary):
+    """The mean of both images' maps where the stems end, instead of an image: `½(stem(V) + stem(I))`, in training.
+
+    Source: of no single paper; the pixel mean, one layer further on. Departs from it in: each modality has passed its
+    own stem before they are laid over one another, and there is no image to look at.
+    """
+
+    of_features = True
 
 
 class Copy(Auxiliary):

@@ -10,7 +10,17 @@ from collections.abc import Callable
 from mun.auxiliary.generator import AuxiliaryGenerator
 from mun.auxiliary.interface import Auxiliary
 from mun.auxiliary.learned import FrozenGenerator, MiddleGenerator, ShuffledPartners, SyncreticGenerator, XGenerator
-from mun.auxiliary.pixel import ChannelExchange, Copy, CutMix, Grayscale, Mixup, NoAuxiliary, PixelMean, RandomPixel
+from mun.auxiliary.pixel import (
+    ChannelExchange,
+    Copy,
+    CutMix,
+    FeatureMean,
+    Grayscale,
+    Mixup,
+    NoAuxiliary,
+    PixelMean,
+    RandomPixel,
+)
 from mun.config import GeneratorConfig
 
 __all__ = ["AUXILIARIES", "build_auxiliary"]
@@ -21,6 +31,7 @@ AUXILIARIES: dict[str, Callable[[GeneratorConfig], Auxiliary]] = {
     "grayscale": lambda _: Grayscale(),
     "channel-exchange": lambda _: ChannelExchange(),
     "pixel-mean": lambda _: PixelMean(),
+    "feature-mean": lambda _: FeatureMean(),
     "mixup": lambda _: Mixup(),
     "cutmix": lambda _: CutMix(),
     "random-pixel": lambda _: RandomPixel(),

@@ -19,7 +19,6 @@ from mun.data.own import CSV, modality_folders, read_csv, read_folders
 from mun.data.regdb import read_regdb
 from mun.data.source import TITLES, Folder, Reading, Source, is_whole
 from mun.data.sysu import CAMERAS, read_sysu
-from mun.distributed import is_first
 from mun.files import read_json
 from mun.structures import Sample, Split
 
@@ -213,5 +212,7 @@ def read_given(options: argparse.Namespace, needs: Collection[Split]) -> Source:
 
 def say_passed(name: str, passed: tuple[Passed, ...], speaker: str = "mun") -> None:
     """Say in one line on stderr what was passed over, where anything was."""
+    from mun.distributed import is_first  # here: the app reads its flags before torch is imported
+
     if (words := passed_words(passed)) and is_first():
         sys.stderr.write(f"{speaker}: note: {name}: {words}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,7 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
     for setting in study.settings:
         yield write_table(study, setting, search, table, choice, costs)
     if study.experiment.claims:
-        read = {setting.name: study.tests(table, setting) for setting in study.settings}
-        answers = answer_claims(study.experiment.claims, read)
+        answers = answer_claims(study.experiment.claims, every_test(study, choice))
         write_json(study.out / f"{study.name}-claims.json", {"claims": answers})
         yield claims_to_markdown(answers)
 
@@ -155,6 +154,22 @@ def write_table(
     heading = f"{experiment.title}; {setting.name}\n\n"
     lines = "".join(f"{line}\n" for line in sentences(experiment, contrasts))
     return f"{heading}{to_markdown(experiment.rows, results, costs)}\n{lines}"
+
+
+def every_test(study: Study, choice: Choice) -> Tests:
+    """Return the files of all tests that were read in this folder, also of rows and settings left out this time.
+
+    A row is there where all its seeds are.
+    """
+    tests = [path.stem for path in (study.out / "tests").glob("*.npz")]
+    names = [one.name for one in study.experiment.settings if any(stem.endswith(f"-{one.name}") for stem in tests)]
+    whole = replace(study, chosen_rows=tuple(choice), chosen_settings=tuple(names))
+    runs = whole.runs({name: made["variant"] for name, made in choice.items()})
+    read = {setting.name: whole.tests(runs, setting) for setting in whole.settings}
+    return {
+        name: {row: files for row, files in of_rows.items() if all(file.is_file() for file in files)}
+        for name, of_rows in read.items()
+    }
 
 
 def answer_claims(claims: Sequence[Claim], tests: Tests) -> list[dict[str, Any]]:

@@ -194,6 +194,9 @@ FORMS = (
     form("own-stem", "residual, unpaid, own stem", RESIDUAL, auxiliary_stem="own", **UNPAID),
     form("weight-0.5", "residual, unpaid, modality alignment 0.5", RESIDUAL, modality_alignment=0.5, **UNPAID),
     form("weight-0", "residual, unpaid, modality alignment 0", RESIDUAL, modality_alignment=0.0, **UNPAID),
+    form("two-images", "residual, two images, paid by all losses", RESIDUAL, auxiliary_images=2),
+    form("two-frozen", "residual, two images, frozen", {**RESIDUAL, "auxiliary": "mun-frozen"}, auxiliary_images=2),
+    Row("feature-mean", "mean of the stems' maps instead of an image", {"auxiliary": "feature-mean"}),
     form("slow", "residual, unpaid, a third of the learning rate", RESIDUAL, generator_rate=0.3, **UNPAID),
     form("fast", "residual, unpaid, three times the learning rate", RESIDUAL, generator_rate=3.0, **UNPAID),
 )

@@ -124,9 +124,12 @@ class Trunk(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """Draw convolution weights by He's rule, fan-out, in place."""
+    """Draw convolution weights by He's rule, fan-out, in place; none on the meta device.
+
+    There nothing is drawn, and asking for it imports torch's compiler.
+    """
     for part in module.modules():
-        if isinstance(part, nn.Conv2d):
+        if isinstance(part, nn.Conv2d) and not part.weight.is_meta:
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
 
 

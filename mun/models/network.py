@@ -149,14 +149,17 @@ class Network(nn.Module):
         """Run every modality's stem, then the shared layers on all images together.
 
         Args:
-            images: RGB, float, [0, 1], `(N_m, 3, H, W)` per modality; batch statistics are taken over all of them.
+            images: RGB, float, [0, 1], `(N_m, 3, H, W)` per modality; batch statistics are taken over all of them. A
+                third modality of features is made of the stems' maps, of row n of both.
         """
-        modalities = list(images)
-        maps = torch.cat([self.stem(images[modality], modality) for modality in modalities])
-        features = generalised_mean(self.trunk(maps), self.config.gem_power)
+        maps = {modality: self.stem(of_it, modality) for modality, of_it in images.items()}
+        if self.auxiliary.of_features:
+            maps[Modality.AUXILIARY] = 0.5 * (maps[Modality.VISIBLE] + maps[Modality.INFRARED])
+        modalities = list(maps)
+        features = generalised_mean(self.trunk(torch.cat(list(maps.values()))), self.config.gem_power)
         with torch.autocast(features.device.type, enabled=False):
             embeddings, logits = self.neck(features)
-        sizes = [len(images[modality]) for modality in modalities]
+        sizes = [len(of_it) for of_it in maps.values()]
 
         def split(values: Tensor) -> dict[Modality, Tensor]:
             return dict(zip(modalities, torch.split(values, sizes), strict=True))

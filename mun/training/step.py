@@ -53,12 +53,12 @@ def training_passes(network: Network, criterion: Criterion, unused: bool = False
     """Return the network, or what stands in for it.
 
     With several processes it averages gradients; `unused` says that a part of the network takes no part in a step.
-    Alone on a GPU its passes are recorded as CUDA graphs, where each goes backward once.
+    Alone on a GPU its passes are recorded as CUDA graphs, where each goes backward once and gives what it was given.
     """
     if processes() > 1:
         return SharedPasses(network, unused)
-    once = criterion.config.generator_identity == 1
-    return RecordedPasses(network) if network.mean.is_cuda and once else network
+    simple = criterion.config.generator_identity == 1 and not network.auxiliary.of_features
+    return RecordedPasses(network) if network.mean.is_cuda and simple else network
 
 
 def forward(
@@ -90,6 +90,7 @@ def forward(
             images = {**images, Modality.AUXILIARY: made.detach().requires_grad_() if apart else made}
             of_each[Modality.AUXILIARY] = labels.repeat(len(generated))
         outputs = passes(images)
+    of_each = {modality: of_each.get(modality, labels) for modality in outputs.features}
     if processes() > 1:
         outputs, of_each = gathered_outputs(outputs, of_each)
     total, parts = criterion(outputs.features, outputs.embeddings, outputs.logits, of_each, progress=progress)

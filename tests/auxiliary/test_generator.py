@@ -184,6 +184,19 @@ def test_without_layer_scale_the_other_forms_are_the_pixel_mean(form) -> None:
         assert torch.equal(image, mean) if form == "residual" else torch.allclose(image, mean, atol=1e-6)
 
 
+def test_two_images_lean_to_one_modality_each() -> None:
+    visible, infrared = pair((37, 19))
+    for scale in (0.0, 0.5):
+        torch.manual_seed(0)
+        two = AuxiliaryGenerator(GeneratorConfig(form="residual", scale_init=scale, auxiliary_images=2)).eval()
+        made = two(visible, infrared)
+        assert len(made) == two.num_images == 2
+        assert torch.equal(made[0], 0.75 * visible + 0.25 * infrared) == (scale == 0)
+        assert torch.equal(made[1], 0.25 * visible + 0.75 * infrared) == (scale == 0)
+    with pytest.raises(ValueError, match="expected one of auxiliary_images for the gate"):
+        Config(model=ModelConfig(generator=GeneratorConfig(form="gate", auxiliary_images=2)))
+
+
 def test_a_small_layer_scale_starts_near_the_pixel_mean() -> None:
     pairs = pair((96, 48))
     for form in ("residual", "gate"):

@@ -249,13 +249,15 @@ def copy_identities(source: Path, target: Path, pids: list[int]) -> None:
     (target / "manifest.json").write_text((source / "manifest.json").read_text())
 
 
-def test_without_auxiliary(tiny_synvi, tmp_path) -> None:
-    model = replace(MODEL, auxiliary="none")
-    folder = start(tmp_path / "none", tiny_synvi, replace(SHORT, epochs=1), model=model)
+@pytest.mark.parametrize("name", ["none", "feature-mean"])
+def test_without_auxiliary_images(tiny_synvi, tmp_path, name) -> None:
+    model = replace(MODEL, auxiliary=name)
+    folder = start(tmp_path / name, tiny_synvi, replace(SHORT, epochs=1), model=model)
     assert train(folder, progress=False)
     line = next(MetricsFile.lines(folder / "metrics.jsonl"))
     assert "iml_share" not in line
-    assert line["modality_alignment"] == 0.0
+    assert ("identity_auxiliary" in line) == (name == "feature-mean")
+    assert (line["modality_alignment"] > 0) == (name == "feature-mean")
 
 
 def test_a_loss_that_is_not_finite_stops_with_one_sentence(tiny_synvi, tmp_path) -> None:
