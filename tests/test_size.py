@@ -35,7 +35,7 @@ def test_lines_are_counted_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "lines", "files"), [("app", 10_460, 87), ("mun", 11_885, 132), ("tests", 18_460, 124)]
+    ("folder", "lines", "files"), [("app", 10_470, 87), ("mun", 11_885, 132), ("tests", 18_470, 124)]
 )
 def test_code_stays_within_its_bounds(folder: str, lines: int, files: int) -> None:
     """What is above is taken out again, or the bound is raised by whoever adds a feature, in the same commit."""

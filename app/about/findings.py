@@ -188,6 +188,11 @@ class Table:
         made = self.claims[0].paired if self.claims else None
         return (made.mean, made.low, made.high) if made else None
 
+    def gain(self, name: str) -> tuple[float, float, float] | None:
+        """Difference in mAP of a row from the reference, and both ends of its interval; `None` where there is none."""
+        made = row.difference if (row := self.row(name)) else None
+        return (made.mean, made.low, made.high) if made else None
+
     def best(self, name: str) -> str:
         """Name of the row with the highest score of a column; empty where the column is no score."""
         scored = {row.name: row.values[name] for row in self.run if name in row.values and name in SCORES}
@@ -304,9 +309,9 @@ def grid(tables: Sequence[Table]) -> list[tuple[str, list[tuple[str, float | Non
     for name, label in {row.name: row.label for table in tables for row in table.run}.items():
         found = [table.row(name) for table in tables]
         lines.append((label, [(row.cell("mean_ap"), row.score) if row else (DASH, None) for row in found]))
-    asked = [table.claims[0].paired for table in tables if table.claims]
-    made = [one for one in asked if one is not None]
-    if len(made) == len(tables):
+    asked = [table.claims[0] for table in tables if table.claims]
+    made = [one.paired for one in asked if one.paired is not None]
+    if len(made) == len(tables) and len({one.label for one in asked}) == 1:
         lines.append((tables[0].claims[0].label, [(points(one), one.mean) for one in made]))
     return lines
 

@@ -184,8 +184,8 @@ def test_settings_without_knobs_are_told_by_their_names(tmp_path) -> None:
             path.rename(tmp_path / f"people-{setting}{path.suffix}")
     tables = read_tables(tmp_path)
     assert [table.setting for table in tables] == ["100x144", "300x48"]
-    (plot,) = plots_of(tables)
-    assert plot.ticks == ((0.0, "100x144"), (1.0, "300x48"))
+    for plot in plots_of(tables):
+        assert plot.ticks == ((0.0, "100x144"), (1.0, "300x48"))
 
 
 @pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF-1."), ("svg", b"<?xml")])
@@ -256,6 +256,16 @@ def test_the_shipped_tables_can_be_read_and_made_again(library: Library) -> None
         assert {row.name for row in table.rows} == set(table.about["rows"])
         for claim in table.claims:
             assert claim.paired is None or points(claim.paired)
+
+
+def test_where_each_setting_asks_something_else_the_gain_is_drawn() -> None:
+    tables = [table for table in read_tables(FOLDER) if table.experiment == "people"]
+    across, gain = plots_of(tables)
+    assert gain.title == f"MUN as chosen {MINUS} two modalities (baseline)"
+    chosen, none = (next(one for one in across.curves if one.name == row) for row in gain.title.split(f" {MINUS} "))
+    found = [ours[1] - theirs[1] for ours, theirs in zip(chosen.points, none.points, strict=True)]
+    assert [point[1] for point in gain.curves[0].points] == pytest.approx(found)
+    assert gain.title not in dict(grid(tables))
 
 
 def test_tables_are_read_once(library: Library, monkeypatch, tmp_path) -> None:
