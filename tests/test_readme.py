@@ -15,7 +15,7 @@ from app import build_demo
 from app.library import open_library
 from benchmarks.documents import commands_page, http_page
 from mun.config import Config, from_json
-from mun.experiments.pipeline import answer_claims, claims_to_markdown
+from mun.experiments.pipeline import answer_claims, claims_to_markdown, every_test
 from mun.experiments.runs import PlannedRun, config_of
 from mun.experiments.tables import EXPERIMENTS
 from mun.experiments.validations import validations_to_csv, validations_to_markdown
@@ -192,13 +192,7 @@ def test_the_tables_of_forms_are_those_of_the_kept_runs(tables: Path, seeds: int
 
 def test_what_was_asked_of_people_against_images_is_answered_by_the_kept_tests() -> None:
     experiment, choice = EXPERIMENTS["people"], json.loads((PEOPLE / "choice.json").read_text(encoding="utf-8"))
-    tests: dict[str, dict[str, list[Path]]] = {one.name: {} for one in experiment.settings}
-    for setting, rows in tests.items():
-        for row, made in choice.items():
-            names = [f"{row}-{made['variant']}-s{seed}-{setting}.npz" for seed in range(3)]
-            if (PEOPLE / "tests" / names[0]).is_file():
-                rows[row] = [PEOPLE / "tests" / name for name in names]
-    answers = answer_claims(experiment.claims, tests)
+    answers = answer_claims(experiment.claims, every_test(PEOPLE, experiment, choice))
     assert answers == json.loads((PEOPLE.parent / "people-claims.json").read_text(encoding="utf-8"))["claims"]
     shown = claims_to_markdown([one for one in answers if one["ran"]]).splitlines()
     assert len(shown) == 10

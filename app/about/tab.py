@@ -296,10 +296,11 @@ def draw(family: Sequence[Table], table: Table, what: str, kind: str, width: str
         return figure_bytes(figure.draw_forest(table, words, width), kind)
     if len(family) < 2:
         raise ValueError(f"expected an experiment over several settings, {table.about['title']!r} has one")
-    scope = table.scope() if len({one.scope() for one in family}) == 1 else ""
+    commands = list(dict.fromkeys(command for one in family for command in one.about["commands"]))
+    scopes = {one.scope() for one in family}
     words = (
         f"{table.about['title']}. Mean ± one standard deviation over seeds; for differences the 95 % interval over"
-        f" people. {scope} {NOBODY_REAL}{shown}"
+        f" people. {f'{scopes.pop()} ' if len(scopes) == 1 else ''}{NOBODY_REAL}{shown}"
     )
     plots = figure.plots_of(family)
-    return figure_bytes(draw_plots(plots, words, table.about["commands"], one_legend=True), kind)
+    return figure_bytes(draw_plots(plots, words, commands, one_legend=True), kind)

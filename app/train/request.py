@@ -25,7 +25,8 @@ MOST_IDS, MOST_SEED = 8000, 2**31 - 1
 MOST_BESIDE = 4  # runs that are laid over one another
 RENDERED = ("level", "train_ids", "val_ids", "images", "data_seed")  # of people who are rendered for the run
 # Auxiliary modalities, as the page names them.
-METHODS = {name: LABELS.get(name, name) for name in AUXILIARIES} | {"none": "two modalities (baseline)"}
+METHODS = {name: LABELS.get(name, name) for name in AUXILIARIES}
+METHODS |= {"none": "two modalities (baseline)", "feature-mean": "mean of the stems' maps"}
 NO_GPU = "this machine has no GPU"
 TITLES = {"taste": "One-minute taste", "ten": "Ten minutes", "gpu": "Small GPU run"}
 PRESETS: dict[str, dict[str, Any]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,12 @@ from mun.experiments.results import choose_variants, differences, ledger, read_t
 from mun.experiments.runs import PlannedRun, config_of, make_runs
 from mun.experiments.statistics import Paired, holm, paired_change, paired_difference
 from mun.experiments.study import Study
-from mun.experiments.tables import Claim, Setting
+from mun.experiments.tables import Claim, Experiment, Setting
 from mun.experiments.validations import validations_to_csv, validations_to_markdown
 from mun.files import read_json, write_json, write_text
 from mun.structures import Split
 
-__all__ = ["answer_claims", "claims_to_markdown", "conduct"]
+__all__ = ["answer_claims", "claims_to_markdown", "conduct", "every_test"]
 
 Choice = dict[str, dict[str, Any]]
 Tests = Mapping[str, Mapping[str, Sequence[Path]]]
@@ -69,7 +69,7 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
     for setting in study.settings:
         yield write_table(study, setting, search, table, choice, costs)
     if study.experiment.claims:
-        answers = answer_claims(study.experiment.claims, every_test(study, choice))
+        answers = answer_claims(study.experiment.claims, every_test(study.out, study.experiment, choice))
         write_json(study.out / f"{study.name}-claims.json", {"claims": answers})
         yield claims_to_markdown(answers)
 
@@ -156,19 +156,14 @@ def write_table(
     return f"{heading}{to_markdown(experiment.rows, results, costs)}\n{lines}"
 
 
-def every_test(study: Study, choice: Choice) -> Tests:
-    """Return the files of all tests that were read in this folder, also of rows and settings left out this time.
-
-    A row is there where all its seeds are.
-    """
-    tests = [path.stem for path in (study.out / "tests").glob("*.npz")]
-    names = [one.name for one in study.experiment.settings if any(stem.endswith(f"-{one.name}") for stem in tests)]
-    whole = replace(study, chosen_rows=tuple(choice), chosen_settings=tuple(names))
-    runs = whole.runs({name: made["variant"] for name, made in choice.items()})
-    read = {setting.name: whole.tests(runs, setting) for setting in whole.settings}
+def every_test(out: Path, experiment: Experiment, choice: Mapping[str, Mapping[str, Any]]) -> Tests:
+    """Return the tests that were ever read in a folder, also of rows, settings and seeds left out this time."""
     return {
-        name: {row: files for row, files in of_rows.items() if all(file.is_file() for file in files)}
-        for name, of_rows in read.items()
+        setting.name: {
+            row: sorted((out / "tests").glob(f"{row}-{made['variant']}-s*-{setting.name}.npz"))
+            for row, made in choice.items()
+        }
+        for setting in experiment.settings
     }
 
 

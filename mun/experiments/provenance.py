@@ -86,7 +86,7 @@ def describe_table(study: Study, setting: Setting, choice: Mapping[str, Any]) ->
     test_flag = "--test TEST " if experiment.reads_test else ""
     command = f"python -m mun experiment {study.name} --data DATA {test_flag}--out OUT --seeds {study.seeds}"
     return {
-        "title": f"{experiment.title}: {setting.name}" if setting.counts else experiment.title,
+        "title": experiment.title,
         "reference": experiment.row(experiment.reference).label,
         "setting": setting.name,
         "knobs": dict(setting.knobs),

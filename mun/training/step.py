@@ -53,12 +53,13 @@ def training_passes(network: Network, criterion: Criterion, unused: bool = False
     """Return the network, or what stands in for it.
 
     With several processes it averages gradients; `unused` says that a part of the network takes no part in a step.
-    Alone on a GPU its passes are recorded as CUDA graphs, where each goes backward once and gives what it was given.
+    Alone on a GPU its passes are recorded as CUDA graphs, where each goes backward once and returns the
+    modalities that it was given.
     """
     if processes() > 1:
         return SharedPasses(network, unused)
-    simple = criterion.config.generator_identity == 1 and not network.auxiliary.of_features
-    return RecordedPasses(network) if network.mean.is_cuda and simple else network
+    recordable = criterion.config.generator_identity == 1 and not network.auxiliary.of_features
+    return RecordedPasses(network) if network.mean.is_cuda and recordable else network
 
 
 def forward(
