@@ -135,9 +135,10 @@ def flags(command: str) -> set[str]:
     return {first, *(part for part in others if not part.startswith("jobs "))}
 
 
-@pytest.mark.parametrize(
-    "path", sorted(set(RESULTS.glob("*.json")) - set(RESULTS.glob("*-claims.json"))), ids=lambda path: path.stem
-)
+TABLES = sorted(set(RESULTS.glob("*.json")) - set(RESULTS.glob("*-claims.json")))
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_the_commands_of_a_table_are_written(path: Path) -> None:
     written = [flags(line) for line in pages().splitlines()]
     for command in json.loads(path.read_text(encoding="utf-8"))["commands"]:

@@ -34,7 +34,7 @@ class Parts:
         dependence: Share of the visible input in what the learned image depends on, [0, 1]; `None` if on neither.
         step: Of the generator; `None` for the last.
         steps: Steps whose generator the checkpoint keeps, ascending.
-        words: What else should be known: that there is no ratio to turn, or no training to replay.
+        words: What else should be known: that there is no ratio to turn, a second image, no training to replay.
     """
 
     pictures: tuple[Picture, ...]
@@ -94,7 +94,7 @@ def take_apart(encoder: PairEncoder, share: float = LEARNED, step: int = FINAL, 
     title = "MUN" if step == FINAL else f"MUN, step {step:,}"
     if turned is None or turned == learned:
         with torch.no_grad():
-            (image,) = generator(visible, infrared)
+            image = generator(visible, infrared)[0]
     else:
         title, image = f"{title}, ratio turned", at_share(generator, visible, infrared, turned)
     drafts = [Draft("turned", title, "The output at this ratio.", ("turned", step, turned), image, display)]
@@ -104,6 +104,7 @@ def take_apart(encoder: PairEncoder, share: float = LEARNED, step: int = FINAL, 
             drafts.append(Draft(name, label, what, (name, step), branch, display))
     depends = encoder.kept(("dependence", step), lambda: input_dependence(generator, visible, infrared))
     notes = ["" if learned is not None else "This generator has a single branch, so there is no ratio to turn.", words]
+    notes += ["It makes two images: this one leans to V, its second, below, to I."] if generator.num_images > 1 else []
     return Parts(
         tuple(pictures(encoder, drafts, wait=wait)),
         learned,

@@ -28,6 +28,7 @@ WORDS_OF_MUN = "Patterns of each image (IML) and what both share at coarse scale
 CHANNELS = ("red", "green", "blue")
 # What people call the images that stand beside MUN's, in their order.
 TITLES = {
+    "mun-2": "MUN's second",
     "x": "X",
     "middle-1": "Middle, of V",
     "middle-2": "Middle, of I",
@@ -170,7 +171,8 @@ def make_panel(encoder: PairEncoder, mixup: float, seed: int, *, wait: bool = Tr
     Raises:
         ValueError: A checkpoint has changed on the disk or gives values that are not finite.
     """
-    own = learned(encoder, WORDS_OF_MUN, [("mun", GENERATORS[encoder.network.config.auxiliary])])
+    names = [("mun", GENERATORS[encoder.network.config.auxiliary]), ("mun-2", TITLES["mun-2"])]
+    own = learned(encoder, WORDS_OF_MUN, names[: encoder.network.auxiliary.num_images])
     made = pictures(encoder, [*ends(encoder), *own, *formulas(encoder, mixup, seed)], wait=wait)
     missing = []
     for name, (title, words, images) in RIVALS.items():

@@ -162,7 +162,9 @@ class AuxiliaryGenerator(Auxiliary):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        self.resolution, self.form, self.num_images = config.resolution, config.form, config.auxiliary_images
+        self.resolution, self.form = config.resolution, config.form
+        self.shares = (0.5,) if config.auxiliary_images == 1 else (LEAN, 1 - LEAN)  # of the visible modality, by image
+        self.num_images = len(self.shares)
         self.dropout, self.jitter = config.branch_dropout, config.scale_jitter
         channels = config.channels
         self.stem_visible = nn.Conv2d(3, channels, 1)
@@ -192,7 +194,7 @@ class AuxiliaryGenerator(Auxiliary):
         return torch.stack([1 + tilt, 1 - tilt], dim=1).masked_fill(dropped, 0.0)
 
     def parts(
-        self, visible: Tensor, infrared: Tensor, factors: Tensor | None = None, share: float = 0.5
+        self, visible: Tensor, infrared: Tensor, factors: Tensor | None = None, number: int = 0
     ) -> GeneratorParts:
         """Compute both scaled branches from images in [0, 1], `(N, 3, H, W)`.
 
@@ -200,7 +202,7 @@ class AuxiliaryGenerator(Auxiliary):
             visible: RGB.
             infrared: Like `visible`.
             factors: Of intra and cross per image, `(N, 2)`; 1 by default.
-            share: Of the visible modality in the mean of both; the gate has its own.
+            number: Which image of the pair, from 0.
 
         Raises:
             ValueError: The two batches differ in shape, or are not images.
@@ -210,6 +212,7 @@ class AuxiliaryGenerator(Auxiliary):
         maps_i = self.stem_infrared(self.shrink(infrared))
         shared = None if self.cml is None else self.cml(maps_v, maps_i)
         intra = cross = weight = base = None
+        share = self.shares[number]
         if self.form == "gate":
             weight = self.gate(maps_v, shared, factors)
             whole = F.interpolate(weight, size=visible.shape[-2:], mode="bilinear", align_corners=False)
@@ -237,8 +240,7 @@ class AuxiliaryGenerator(Auxiliary):
     def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
         """Generate from pairs in [0, 1], `(N, 3, H, W)`; images of that shape, nominally [0, 1], not clipped."""
         factors = self.factors(len(visible), draws) if self.training and draws is not None and self.random else None
-        shares = (0.5,) if self.num_images == 1 else (LEAN, 1 - LEAN)
-        made = [self.parts(visible, infrared, factors, share) for share in shares]
+        made = [self.parts(visible, infrared, factors, number) for number in range(self.num_images)]
         return tuple(self.render(parts.total(), visible.shape[-2:], parts.base) for parts in made)
 
     def shrink(self, images: Tensor) -> Tensor:

@@ -31,7 +31,6 @@ AUXILIARIES: dict[str, Callable[[GeneratorConfig], Auxiliary]] = {
     "grayscale": lambda _: Grayscale(),
     "channel-exchange": lambda _: ChannelExchange(),
     "pixel-mean": lambda _: PixelMean(),
-    "feature-mean": lambda _: FeatureMean(),
     "mixup": lambda _: Mixup(),
     "cutmix": lambda _: CutMix(),
     "random-pixel": lambda _: RandomPixel(),
@@ -41,6 +40,7 @@ AUXILIARIES: dict[str, Callable[[GeneratorConfig], Auxiliary]] = {
     "mun": AuxiliaryGenerator,
     "mun-shuffled": ShuffledPartners,
     "mun-frozen": FrozenGenerator,
+    "feature-mean": lambda _: FeatureMean(),
 }
 
 

@@ -187,12 +187,10 @@ def test_without_layer_scale_the_other_forms_are_the_pixel_mean(form) -> None:
 def test_two_images_lean_to_one_modality_each() -> None:
     visible, infrared = pair((37, 19))
     for scale in (0.0, 0.5):
-        torch.manual_seed(0)
         two = AuxiliaryGenerator(GeneratorConfig(form="residual", scale_init=scale, auxiliary_images=2)).eval()
-        made = two(visible, infrared)
-        assert len(made) == two.num_images == 2
-        assert torch.equal(made[0], 0.75 * visible + 0.25 * infrared) == (scale == 0)
-        assert torch.equal(made[1], 0.25 * visible + 0.75 * infrared) == (scale == 0)
+        first, second = two(visible, infrared)
+        assert torch.equal(first, 0.75 * visible + 0.25 * infrared) == (scale == 0)
+        assert torch.equal(second, 0.25 * visible + 0.75 * infrared) == (scale == 0)
     with pytest.raises(ValueError, match="expected one of auxiliary_images for the gate"):
         Config(model=ModelConfig(generator=GeneratorConfig(form="gate", auxiliary_images=2)))
 

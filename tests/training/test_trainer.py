@@ -256,8 +256,7 @@ def test_without_auxiliary_images(tiny_synvi, tmp_path, name) -> None:
     assert train(folder, progress=False)
     line = next(MetricsFile.lines(folder / "metrics.jsonl"))
     assert "iml_share" not in line
-    assert ("identity_auxiliary" in line) == (name == "feature-mean")
-    assert (line["modality_alignment"] > 0) == (name == "feature-mean")
+    assert {"identity_auxiliary" in line, line["modality_alignment"] > 0} == {name == "feature-mean"}
 
 
 def test_a_loss_that_is_not_finite_stops_with_one_sentence(tiny_synvi, tmp_path) -> None:

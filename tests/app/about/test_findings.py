@@ -263,8 +263,8 @@ def test_where_each_setting_asks_something_else_the_gain_is_drawn() -> None:
     across, gain = plots_of(tables)
     assert gain.title == f"MUN as chosen {MINUS} two modalities (baseline)"
     chosen, none = (next(one for one in across.curves if one.name == row) for row in gain.title.split(f" {MINUS} "))
-    found = [ours[1] - theirs[1] for ours, theirs in zip(chosen.points, none.points, strict=True)]
-    assert [point[1] for point in gain.curves[0].points] == pytest.approx(found)
+    for difference, ours, theirs in zip(gain.curves[0].points, chosen.points, none.points, strict=True):
+        assert difference[1] == pytest.approx(ours[1] - theirs[1])
     assert gain.title not in dict(grid(tables))
 
 

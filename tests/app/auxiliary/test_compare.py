@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from PIL import Image
 from app.auxiliary.compare import Compare, Look, Result, answer, pair_of, run
 from app.auxiliary.figure import INFRARED, VISIBLE, draw_panel
 from app.auxiliary.generator import flat_words, take_apart
-from app.auxiliary.panel import ORDER
+from app.auxiliary.panel import ORDER as EVERY
 from app.auxiliary.tab import Options, write
 from app.library import Library, open_library
 from app.library.pair_encoder import PairEncoder, film
@@ -60,6 +61,9 @@ def rivals(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.Tem
     return open_library(tiny_synvi, folder)
 
 
+ORDER = tuple(name for name in EVERY if name != "mun-2")  # of a generator of one image
+
+
 def asked(library: Library, **values: object) -> Result:
     """Ask as one would over HTTP."""
     return run(library, Compare.read(values, library))
@@ -68,6 +72,18 @@ def asked(library: Library, **values: object) -> Result:
 def sent(data: bytes) -> str:
     """A file in base64."""
     return base64.b64encode(data).decode()
+
+
+def test_a_generator_of_two_images_shows_both(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    card = load_checkpoint(tiny_checkpoint / "mun-tiny")[1]
+    generator = replace(card.config.model.generator, form="residual", auxiliary_images=2)
+    variant(tmp_path, "two", card, seed=1, generator=generator)
+    made = asked(open_library(tiny_synvi, tmp_path), **PAIR)
+    first, second = made.panel.pictures[1:3]
+    assert (first.name, second.name) == ("mun", "mun-2")
+    assert torch.equal(made.parts.pictures[0].image, first.image)
+    assert not torch.equal(first.image, second.image)
+    assert "It makes two images" in " ".join(made.parts.words)
 
 
 @pytest.fixture(scope="module")
