@@ -31,7 +31,7 @@ class Parts:
         pictures: At the ratio asked for, then each branch alone.
         learned: Share of the intra-modality learners in the layer scale, as learned; `None` without two branches.
         share: The share of the first picture; `None` likewise.
-        dependence: Share of the visible input in what the learned image depends on, [0, 1]; `None` if on neither.
+        dependence: Share of the visible input in what the learned image depends on, [0, 1]; `None` of none or two.
         step: Of the generator; `None` for the last.
         steps: Steps whose generator the checkpoint keeps, ascending.
         words: What else should be known: that there is no ratio to turn, a second image, no training to replay.
@@ -109,7 +109,7 @@ def take_apart(encoder: PairEncoder, share: float = LEARNED, step: int = FINAL, 
         tuple(pictures(encoder, drafts, wait=wait)),
         learned,
         turned,
-        depends if math.isfinite(depends) else None,
+        depends if math.isfinite(depends) and generator.num_images == 1 else None,  # two have one share together
         None if step == FINAL else step,
         steps,
         tuple(filter(None, notes)),

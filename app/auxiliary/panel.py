@@ -28,7 +28,7 @@ WORDS_OF_MUN = "Patterns of each image (IML) and what both share at coarse scale
 CHANNELS = ("red", "green", "blue")
 # What people call the images that stand beside MUN's, in their order.
 TITLES = {
-    "mun-2": "MUN's second",
+    "mun-2": "MUN, nearer to I",
     "x": "X",
     "middle-1": "Middle, of V",
     "middle-2": "Middle, of I",
