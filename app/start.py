@@ -206,9 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for entry in library.checkpoints.values():
         if entry.reason:
             sys.stderr.write(f"app: passed over the checkpoint {entry.name}: {entry.reason}\n")
-    library.prepare(library.default_checkpoint, library.default_data)
-    if partner := library.checkpoints.partners[library.default_checkpoint]:
-        library.prepare(partner, library.default_data)  # the first view compares both
+    threading.Thread(target=prepare_first_view, args=(library,), daemon=True).start()
     demo = build_demo(library, queue)
     try:
         demo.launch(**launching, prevent_thread_lock=True)
@@ -217,8 +215,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wait_for_end()
     demo.close(verbose=False)
     queue.close()
+    library.background.close()
     sys.stderr.write("app: ended; a run that was training has saved its state, the others wait on\n")
     return 0
+
+
+def prepare_first_view(library: Library) -> None:
+    """Embed the default data by the default checkpoint, then by its partner: the first view compares both."""
+    checkpoint, data = library.default_checkpoint, library.default_data
+    library.prepare(checkpoint, data)
+    if partner := library.checkpoints.partners[checkpoint]:
+        with contextlib.suppress(ValueError):  # which the page says
+            library.embeddings(checkpoint, data)
+            library.prepare(partner, data)
 
 
 def wait_for_end() -> None:

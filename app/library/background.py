@@ -19,6 +19,7 @@ __all__ = ["AbandonedError", "Background", "Job", "Progress", "StoppedError"]
 
 PATIENCE = 8.0  # seconds; a page asks about every second
 MAX_ENDED = 200  # failures and stops that are remembered
+CLOSE_SECONDS = 5.0
 
 
 class StoppedError(ValueError):
@@ -141,6 +142,14 @@ class Background:
             if not who or self._abandoned(key):
                 self._stopping.add(key)
                 self._progress[key] = replace(reported, stopped=True)
+
+    def close(self) -> None:
+        """Stop all jobs and wait a while for the steps in hand: Python aborts where it ends while torch computes."""
+        for key in list(self._running):
+            self.stop(key)
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while self._running and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def report(
         self, key: Hashable, done: int = 0, *, total: int | None = None, words: str | None = None, made: Any = None

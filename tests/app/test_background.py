@@ -86,6 +86,25 @@ def test_a_job_that_waits_for_its_turn_can_be_stopped_and_started_again(jobs: Ba
     until(lambda: second.result)
 
 
+def test_at_the_end_of_the_app_all_jobs_stop_and_are_waited_for(
+    jobs: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, stuck = (Work(jobs, key) for key in "abc")
+    for key, work in zip("ab", (first, second), strict=True):
+        jobs.ask(key, work.job())
+    assert first.begun.wait(20)
+    threading.Timer(0.1, first.go.set).start()
+    jobs.close()
+    assert first.error == StoppedError.__name__
+    assert second.times == 0
+    monkeypatch.setattr(background, "CLOSE_SECONDS", 0.05)
+    jobs.ask("c", stuck.job())
+    assert stuck.begun.wait(20)
+    jobs.close()
+    assert not stuck.result
+    stuck.go.set()
+
+
 def test_a_job_that_nobody_asks_for_is_given_up_without_a_word(
     jobs: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -154,6 +155,29 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(slow: t
     assert not library.ready("mun-tiny", "synvi")
     assert not library.prepare("mun-tiny", "synvi", retry=True).stopped
     assert wait(library, "mun-tiny", "synvi").ready
+
+
+def test_two_networks_take_turns_to_embed(
+    tiny_synvi: Path, two_checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two side by side take the cores twice, and last twice as long as one after the other."""
+    embedding, whole = threading.Lock(), library_module.embed_samples
+    seen: list[Network] = []
+
+    def embed(network: Network, samples: Sequence[Sample]) -> np.ndarray:
+        assert embedding.acquire(blocking=False)
+        seen.append(network)
+        time.sleep(0.01)
+        embedding.release()
+        return whole(network, samples)
+
+    monkeypatch.setattr(library_module, "EMBED_CHUNK", 6)
+    monkeypatch.setattr(library_module, "embed_samples", embed)
+    library = open_library(tiny_synvi, two_checkpoints)
+    for name in library.checkpoints.usable:
+        library.prepare(name, "synvi")
+    assert all(wait(library, name, "synvi").ready for name in library.checkpoints.usable)
+    assert len({id(network) for network in seen[:4]}) == 2
 
 
 def test_who_starts_again_before_the_stop_has_come_is_served(slow: tuple[threading.Event, Library]) -> None:
