@@ -134,6 +134,8 @@ def test_cameras_that_the_protocol_does_not_search_are_noted(tmp_path, capsys):
         ({"gallery_pids": np.full(6, 77)}, "expected a match in the kept gallery"),
         ({"query_camids": np.full(6, 9)}, "expected `query_camids` in [1, 6] for sysu-all, got 9"),
         ({"query_camids": np.array([3])}, "expected `query_camids` of shape (6,), got (1,)"),
+        ({"gallery_camids": np.full(6, 0)}, "expected `gallery_camids` in [1, 6] for sysu-all, got 0"),
+        ({"gallery_camids": np.array([1])}, "expected `gallery_camids` of shape (6,), got (1,)"),
         ({"query_features": np.full((6, 3), {}, dtype=object)}, "expected `query_features` in"),
     ],
 )
