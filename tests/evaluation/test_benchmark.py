@@ -141,3 +141,8 @@ def test_splits_that_cannot_be_searched_are_refused(keep, message):
     samples = [sample for sample in scene()[0] if keep(sample)]
     with pytest.raises(ValueError, match=message):
         benchmark(get_protocol("synvi-all"), samples, np.ones((len(samples), 2)), data="synvi")
+
+
+def test_no_trial_is_refused():
+    with pytest.raises(ValueError, match="expected at least one trial, got 0"):
+        benchmark(get_protocol("synvi-all"), *scene(), data="synvi", trials=0)

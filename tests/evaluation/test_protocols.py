@@ -8,7 +8,7 @@ from made import samples
 from scipy.io import savemat
 
 from mun.evaluation.galleries import queries, read_permutations, sample_gallery
-from mun.evaluation.protocols import get_protocol
+from mun.evaluation.protocols import dropped, get_protocol
 from mun.structures import Modality
 
 
@@ -33,6 +33,12 @@ def write_permutations(root, entries, pids=40):
 @pytest.mark.parametrize(("ours", "theirs"), [("synvi-all", "sysu-all"), ("synvi-indoor", "sysu-indoor")])
 def test_synvi_is_searched_as_sysu_is(ours, theirs):
     assert get_protocol(ours) == replace(get_protocol(theirs), name=ours, data=get_protocol(ours).data)
+
+
+def test_dropped_takes_integers_of_one_length():
+    for arguments in (([1], [3, 6], [1], [1]), ([1], [3], [1], [1, 2]), ([[1]], [3], [1], [1]), ([1], [3], [0.5], [1])):
+        with pytest.raises(ValueError, match="^expected `(query|gallery)_(pids|camids)` of (shape|an integer type)"):
+            dropped(get_protocol("sysu-all"), *arguments)
 
 
 def test_all_infrared_images_are_queries_in_order():
