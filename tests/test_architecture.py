@@ -14,15 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # What each file or folder of mun/ may import directly; what those may import, it may too.
-LEAVES = {
-    "structures",
-    "config",
-    "distributed",
-    "files",
-    "images",
-    "progress",
-    "torchvision_compat",
-}
+LEAVES = {"structures", "config", "distributed", "files", "images", "progress", "torchvision_compat"}
 LIBRARY: dict[str, set[str]] = {
     "__init__": set(),
     **{part: set() for part in LEAVES},

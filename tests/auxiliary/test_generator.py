@@ -10,12 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mun.auxiliary.generator import (
-    AuxiliaryGenerator,
-    CrossModalityLearner,
-    input_dependence,
-    pyramid,
-)
+from mun.auxiliary.generator import AuxiliaryGenerator, CrossModalityLearner, input_dependence, pyramid
 from mun.auxiliary.pixel import PixelMean
 from mun.auxiliary.registry import build_auxiliary
 from mun.config import Config, GeneratorConfig, ModelConfig
