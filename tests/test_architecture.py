@@ -151,7 +151,6 @@ def test_all_names_what_is_public() -> None:
     [
         ("mun", {"torch", "numpy"}),
         ("mun.__main__", {"torch", "numpy"}),
-        ("mun.commands.score", {"torch", "gradio", "scipy"}),
         ("mun.commands.synth", {"torch", "gradio"}),
         ("app.start", {"torch", "gradio"}),  # a lent GPU is asked for before torch is imported
         ("mun.training.trainer", {"gradio", "torchvision", "sklearn", "matplotlib"}),

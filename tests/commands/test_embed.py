@@ -101,18 +101,3 @@ def test_bad_input_is_one_line_and_leaves_nothing(words, message, model, tmp_pat
     places |= {"TEXT/e.npz": tmp_path / "text.txt" / "e.npz", "nowhere": tmp_path / "nowhere"}
     shown = refused(*(places.get(word, word) for word in words), "--quiet")
     assert any(part in shown for part in message.split("|"))
-
-
-def test_a_failed_write_keeps_the_old_file(model, tiny_synvi, tmp_path, monkeypatch) -> None:
-    out = tmp_path / "e.npz"
-    out.write_bytes(b"old")
-
-    def fail(stream, **arrays) -> None:
-        stream.write(b"half")
-        raise OSError("no space left")
-
-    monkeypatch.setattr(np, "savez", fail)
-    words = ["embed", model, str(tiny_synvi / "cam3"), "--modality", "infrared", "--out", str(out), "--quiet"]
-    assert main(words) == 2
-    assert out.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [out]

@@ -162,14 +162,6 @@ def test_overview_lists_every_command(capsys) -> None:
     assert {path.stem for path in folder.glob("[a-z]*.py")} == set(SUMMARIES)
 
 
-@pytest.mark.parametrize("name", SUMMARIES)
-def test_every_command_has_help(name, capsys) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main([name, "--help"])
-    assert stopped.value.code == 0
-    assert "usage" in capsys.readouterr().out
-
-
 @pytest.fixture
 def words(tiny_synvi: Path, tiny_checkpoint: Path) -> list[str]:
     return ["evaluate", str(tiny_checkpoint / "mun-tiny"), "--data", str(tiny_synvi), "--trials", "2", "--quiet"]
