@@ -117,6 +117,7 @@ def test_cameras_that_the_protocol_does_not_search_are_noted(tmp_path, capsys):
         ({"query_features": np.zeros((6, 3))}, "expected `query_features` without a zero row"),
         ({"query_features": np.ones(6)}, "expected `query_features` of shape (N, D)"),
         ({"query_features": np.ones((0, 3))}, "got (0, 3)"),
+        ({"query_features": np.zeros((6, 0))}, "neither of them 0, got (6, 0)"),
         ({"query_features": np.ones((5, 3))}, "expected `query_pids` of shape (5,), got (6,)"),
         ({"gallery_features": np.ones((6, 2))}, "expected `gallery_features` of shape (G, 3), got (6, 2)"),
         ({"gallery_features": np.ones((0, 3))}, "got (0, 3)"),
