@@ -47,13 +47,6 @@ def test_image_has_shape_and_contrast(camid: int, size: tuple[int, int]) -> None
     assert gray == (CAMERAS[camid].modality is Modality.INFRARED)
 
 
-def test_another_index_camera_or_person_gives_another_image() -> None:
-    first = image(person())
-    assert not np.array_equal(first, image(person(), index=1))
-    assert not np.array_equal(first, image(person(), camid=2))
-    assert not np.array_equal(first, image(person(1)))
-
-
 @pytest.mark.parametrize("camid", [3, 6])
 @pytest.mark.parametrize("number", range(6))
 def test_infrared_does_not_see_visible_colours(camid: int, number: int) -> None:
