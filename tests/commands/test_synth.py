@@ -212,8 +212,7 @@ PLAN = Plan(train_ids=0, val_ids=0, test_ids=4, images=1, size=(64, 32), seed=9)
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("counterfactual") / "data"
-    for _ in write(PLAN, out, 1):
-        pass
+    list(write(PLAN, out, 1))
     return out
 
 

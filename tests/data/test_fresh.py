@@ -18,8 +18,7 @@ LARGER = replace(PLAN, train_ids=9)  # people 6 to 9 are the ones who come next
 
 
 def written(folder: Path, plan: Plan) -> Source:
-    for _ in write(plan, folder, 1):
-        pass
+    list(write(plan, folder, 1))
     return read_source("synvi", folder)
 
 

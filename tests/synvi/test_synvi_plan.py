@@ -17,8 +17,7 @@ SMALL = Plan(train_ids=2, val_ids=1, test_ids=2, images=2, size=(64, 32), seed=5
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("plan") / "out"
-    for _ in write(SMALL, out, 1):
-        pass
+    list(write(SMALL, out, 1))
     return out
 
 

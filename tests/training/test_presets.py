@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +22,8 @@ from mun.torchvision_compat import import_torchvision
 from mun.training.run import MetricsFile, read_settings
 
 SMALL = [*flags(height=64, image_width=32, ids_per_batch=2, instances_per_id=2), "--quiet"]
+
+CLOSED = ("closed", 0.0, 0)
 
 
 @pytest.mark.parametrize("name", ["sysu", "regdb", "llcm"])
@@ -65,21 +67,13 @@ def test_tensorboard_gets_every_line_where_it_is_installed(tiny_synvi, tmp_path,
     assert not (tmp_path / "none").exists()
     noted: list[tuple[str, float, int]] = []
 
-    class SummaryWriter:
-        def __init__(self, folder: str) -> None:
-            assert Path(folder) == tmp_path / "run" / "tensorboard"
+    def writer(folder: str) -> SimpleNamespace:
+        assert Path(folder) == tmp_path / "run" / "tensorboard"
+        return SimpleNamespace(add_scalar=lambda *values: noted.append(values), close=lambda: noted.append(CLOSED))
 
-        def add_scalar(self, *values) -> None:
-            noted.append(values)
-
-        def close(self) -> None:
-            noted.append(("closed", 0.0, 0))
-
-    stand_in = ModuleType("torch.utils.tensorboard")
-    stand_in.SummaryWriter = SummaryWriter
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=writer))
     assert main([*words, "--tensorboard", "--out", str(tmp_path / "run")]) == 0
-    assert noted.pop() == ("closed", 0.0, 0)
+    assert noted.pop() == CLOSED
     for line in MetricsFile.lines(tmp_path / "run" / "metrics.jsonl"):
         nested = {name: value for name, value in line.items() if isinstance(value, dict)}
         flat = {name: value for name, value in line.items() if name not in nested}
