@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mun import files, images
-from mun.checkpoint import load_checkpoint
 from mun.embedding import embed_pixels
 from mun.files import whole_folder, write_json
 from mun.images import decode, read_image, resize
@@ -188,16 +187,17 @@ def test_a_rotated_frame_of_doubles_is_set_upright() -> None:
 
 @pytest.mark.parametrize("odd", [-7.0, 60.0], ids=["dead", "hot"])
 @pytest.mark.parametrize("kind", ["png", "< 2 plain", "< 4 plain", "> 8 plain"])
-def test_an_odd_pixel_costs_nothing_visible(kind, odd, tiny_checkpoint) -> None:
+def test_an_odd_pixel_costs_nothing_visible(kind, odd, tiny_network) -> None:
     """The frame stays as it was but for the pixel, and so does its embedding."""
-    network, _ = load_checkpoint(tiny_checkpoint / "mun-tiny")
     broken = FRAME.copy()
     broken[20, 11] = odd
     clean, seen = decode(thermal(FRAME, kind)), decode(thermal(broken, kind))
     others = np.ones(FRAME.shape, bool)
     others[20, 11] = False
     assert np.abs(clean.astype(int) - seen)[others].max() <= 2
-    first, second = embed_pixels(network, np.stack([resize(clean, 64, 32), resize(seen, 64, 32)]), Modality.INFRARED)
+    first, second = embed_pixels(
+        tiny_network, np.stack([resize(clean, 64, 32), resize(seen, 64, 32)]), Modality.INFRARED
+    )
     assert first @ second >= 0.98
 
 

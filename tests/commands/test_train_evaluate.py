@@ -7,11 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from made import flags
-from scipy.io import savemat
+from made import flags, write_permutations
 
 from mun.__main__ import main
 from mun.commands import SUMMARIES
@@ -79,11 +77,8 @@ def test_impossible_requests_are_refused_before_anything_is_embedded(
         for camera in removed[name]:
             shutil.rmtree(chosen / f"cam{camera}")
         if name == "OFFICIAL":
-            cells = np.empty((6, 1), object)
-            for camera in range(6):
-                cells[camera, 0] = np.empty((20, 1), object)
-                cells[camera, 0][:, 0] = [np.array([[1, 2], [2, 1]])] * 20
-            savemat(chosen / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": cells})
+            pairs = {(camid, pid): [[1, 2], [2, 1]] for camid in range(1, 7) for pid in range(1, 21)}
+            write_permutations(chosen, pairs)
         words = [chosen if word == name else word for word in words]
     assert message in refused("evaluate", run, "--data", tiny_synvi, "--quiet", *words)
 

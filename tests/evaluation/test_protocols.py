@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made import sample as image
-from made import samples
+from made import samples, write_permutations
 from scipy.io import savemat
 
 from mun.evaluation.galleries import queries, read_permutations, sample_gallery
@@ -17,17 +17,6 @@ def images(pids=(2, 7, 31), cameras=(1, 2, 3, 4, 5, 6), count=12):
     made = samples(pids, cameras, count)
     random.Random(5).shuffle(made)
     return made
-
-
-def write_permutations(root, entries, pids=40):
-    cells = np.empty((6, 1), object)
-    for camid in range(1, 7):
-        cell = np.empty((1, pids), object)
-        for pid in range(1, pids + 1):
-            cell[0, pid - 1] = np.asarray(entries.get((camid, pid), np.zeros((0, 0))), np.uint8)
-        cells[camid - 1, 0] = cell
-    (root / "exp").mkdir()
-    savemat(root / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": cells})
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [("synvi-all", "sysu-all"), ("synvi-indoor", "sysu-indoor")])

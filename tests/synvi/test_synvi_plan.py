@@ -35,17 +35,10 @@ def test_people_are_numbered_from_training_to_test() -> None:
     assert SMALL.recipe_of("cam3/0005/0002.jpg") == SMALL.recipe(Split.TEST, 1, 3, 1)
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        "cam3/0006/0001.jpg",
-        "cam7/0001/0001.jpg",
-        "cam1/0001/0003.jpg",
-        "cam1/0001/0000.jpg",
-        "../cam1/0001/0001.jpg",
-        "",
-    ],
-)
+OUTSIDE = ["cam3/0006/0001.jpg", "cam7/0001/0001.jpg", "cam1/0001/0003.jpg", "cam1/0001/0000.jpg"]
+
+
+@pytest.mark.parametrize("image", [*OUTSIDE, "../cam1/0001/0001.jpg", ""])
 def test_an_image_outside_the_plan_is_refused(image: str) -> None:
     with pytest.raises(ValueError, match=r"expected an image as cam3/0001/0001\.jpg, people up to 0005, images up to"):
         SMALL.recipe_of(image)
@@ -67,11 +60,8 @@ def manifest_with(**changes: object) -> dict[str, object]:
         ({"knobs": {"glitter": 1}}, "got a broken one"),
         ({"knobs": {"noise": "loud"}}, "expected the knob noise between 0 and 4, got 'loud'"),
         ({"size": [64]}, "got a broken one"),
-        ({"train_ids": "many"}, "got a broken one"),
         ({"train_ids": True}, "got a broken one: expected int, got 'True'"),
         ({"images_per_camera": 2.0}, r"got a broken one: expected int, got '2\.0'"),
-        ({"size": [64, 32.0]}, "got a broken one"),
-        ({"seed": 0.5}, "got a broken one"),
         ({"truth": 1}, "got a broken one: expected bool, got '1'"),
         ({"level": ["standard"]}, "got a broken one: expected str"),
         ({"level_version": 99}, "whose pictures were other ones"),
