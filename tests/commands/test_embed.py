@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -63,15 +62,6 @@ def test_files_and_several_folders_are_named_from_what_holds_them_all(model, tin
     arrays = embed(model, tmp_path / "e.npz", str(tiny_synvi / "cam6"), str(tiny_synvi / "cam3"))
     assert {name.split("/")[0] for name in arrays["names"].tolist()} == {"cam3", "cam6"}
     assert arrays["names"].tolist() == sorted(arrays["names"].tolist())
-
-
-def test_hidden_files_and_other_files_are_passed_over(model, tiny_synvi, tmp_path) -> None:
-    folder = tmp_path / "photos"
-    (folder / ".hidden").mkdir(parents=True)
-    source = next((tiny_synvi / "cam3").rglob("*.jpg"))
-    for name in ("b.jpg", "A.JPG", ".c.jpg", ".hidden/d.jpg", "notes.txt"):
-        shutil.copy(source, folder / name)
-    assert embed(model, tmp_path / "e.npz", str(folder))["names"].tolist() == ["A.JPG", "b.jpg"]
 
 
 @pytest.mark.parametrize(

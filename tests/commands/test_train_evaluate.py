@@ -87,11 +87,14 @@ def test_resume_of_a_finished_run_changes_nothing(run, tiny_synvi, tmp_path) -> 
     copy = Path(shutil.copytree(run, tmp_path / "copy"))
     words = ["evaluate", str(copy), "--data", str(tiny_synvi), "--card", "--trials", "2", "--quiet"]
     assert main(words) == 0
-    before = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in copy.iterdir() if path.is_file()}
+
+    def files() -> dict[str, tuple[int, bytes]]:
+        return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in copy.iterdir() if path.is_file()}
+
+    before = files()
     assert json.loads(before["card.json"][1])["scores"]
     assert main(["train", "--resume", "--out", str(copy), "--quiet"]) == 0
-    after = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in copy.iterdir() if path.is_file()}
-    assert after == before
+    assert files() == before
 
 
 @pytest.mark.parametrize(

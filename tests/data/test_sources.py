@@ -3,6 +3,7 @@ import os
 import shutil
 
 import pytest
+from made import write_list
 
 from mun.data.sources import read_source
 from mun.structures import Modality, Split
@@ -12,27 +13,15 @@ def read(root, **more):
     return read_source("sysu", root, needs=tuple(Split), **more)
 
 
-def write_images(root, pid, camid, names=("0001.jpg", "0002.jpg")):
-    folder = root / f"cam{camid}" / f"{pid:04d}"
-    folder.mkdir(parents=True)
-    for name in names:
-        (folder / name).write_bytes(b"")
-
-
 @pytest.fixture
 def root(tmp_path):
-    """Training ids 3 and 12, val id 7, no test ids; id 12 was seen by cameras 3 and 5 only."""
-    exp = tmp_path / "exp"
-    exp.mkdir()
-    (exp / "train_id.txt").write_text("12, 3\n")
-    (exp / "val_id.txt").write_text("7")
-    (exp / "test_id.txt").write_text("")
-    for camid in range(1, 7):
-        write_images(tmp_path, 3, camid)
-        write_images(tmp_path, 7, camid)
-    write_images(tmp_path, 12, 3)
-    write_images(tmp_path, 12, 5)
-    write_images(tmp_path, 400, 1)  # in no list
+    """Training ids 3 and 12, val id 7, no test ids; id 12 was seen by cameras 3 and 5 only, id 400 is in no list."""
+    for name, text in (("train", "12, 3\n"), ("val", "7"), ("test", "")):
+        write_list(tmp_path / "exp" / f"{name}_id.txt", text)
+    seen = [(pid, camid) for pid in (3, 7) for camid in range(1, 7)]
+    for pid, camid in [*seen, (12, 3), (12, 5), (400, 1)]:
+        for name in ("0001.jpg", "0002.jpg"):
+            write_list(tmp_path / f"cam{camid}" / f"{pid:04d}" / name, "")
     return tmp_path
 
 

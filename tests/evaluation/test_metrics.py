@@ -83,10 +83,8 @@ def test_any_real_type_is_ranked(dtype):
     [
         ({"distances": np.zeros(3)}, r"expected `distances` of shape \(Q, G\), neither of them 0, got \(3,\)"),
         ({"distances": np.zeros((0, 5))}, r"neither of them 0, got \(0, 5\)"),
-        ({"distances": np.zeros((2, 0))}, r"neither of them 0, got \(2, 0\)"),
         ({"distances": HAND.astype(complex)}, "expected `distances` of a real numeric type, got complex128"),
         ({"distances": np.where(HAND == 0.2, np.nan, HAND)}, "expected finite `distances`"),
-        ({"distances": np.where(HAND == 0.2, np.inf, HAND)}, "expected finite `distances`"),
         ({"query_pids": [1]}, r"expected `query_pids` of shape \(2,\), got \(1,\)"),
         ({"query_pids": [1.0, 2.0]}, "expected `query_pids` of an integer type, got float64"),
         ({"query_pids": [True, False]}, "integer type, got bool"),
