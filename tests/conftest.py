@@ -10,8 +10,9 @@ import torch
 from made import flags, variant
 
 from mun.__main__ import main
-from mun.checkpoint import FORMAT, Card, build_network, read_card, save_checkpoint
+from mun.checkpoint import FORMAT, Card, build_network, load_checkpoint, read_card, save_checkpoint
 from mun.config import Config, ModelConfig
+from mun.models.network import Network
 
 TINY_MODEL = ModelConfig(width=0.125, height=64, image_width=32)
 
@@ -50,6 +51,12 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     card = Card(FORMAT, "mun-tiny", config, 0, 0, {"name": "synvi"}, {"by": "nothing"}, [], ["none"], {"mun": "test"})
     save_checkpoint(folder / "mun-tiny", build_network(config, num_classes=3, seed=0).eval(), card)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_network(tiny_checkpoint: Path) -> Network:
+    """The network of `mun-tiny`; whoever changes it loads one of their own."""
+    return load_checkpoint(tiny_checkpoint / "mun-tiny")[0]
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
+from scipy.io import savemat
 
 from mun.checkpoint import Card, build_network, save_checkpoint
 from mun.structures import Modality, Sample
@@ -119,6 +121,17 @@ def sysu_tree(
                 for one in range(1, number + 1):
                     stamp.put(root / f"cam{camid}" / f"{pid:04d}" / f"{one:04d}.jpg", pid, infrared=infrared)
     return root
+
+
+def write_permutations(root: Path, entries: dict[tuple[int, int], ArrayLike], people: int = 40) -> None:
+    """SYSU-MM01's file of official galleries: by camera and person one row of image numbers per trial."""
+    cells = np.empty((6, 1), object)
+    for camid in range(1, 7):
+        cells[camid - 1, 0] = np.empty((1, people), object)
+        for pid in range(1, people + 1):
+            cells[camid - 1, 0][0, pid - 1] = np.asarray(entries.get((camid, pid), np.zeros((0, 0))), np.uint8)
+    (root / "exp").mkdir(exist_ok=True)
+    savemat(root / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": cells})
 
 
 def regdb_tree(root: Path, people: int = 8, images: int = 2, trials: int = 2, stamp: Stamp | None = None) -> Path:

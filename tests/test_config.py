@@ -40,8 +40,6 @@ def test_a_field_that_came_later_may_be_absent() -> None:
         ({**to_json(Config()), "loss": {"margin": 0.3}}, "is missing"),
         (edited(margin="big"), "config.loss.margin to be of type float"),
         (edited(margin=True), "of type float"),
-        (edited(margin=-1.0), "margin between 0 and 1000"),
-        (edited(margin=float("nan")), "margin between"),
         (edited(alignment="sideways"), "one of bridge, direct"),
         (edited(ramp_start=0.5, ramp_end=0.1), "ramp_end between 0.5 and 1"),
         (edited(margin=10**400), "expected config.loss.margin within the range of a float, got 100000000000000…"),
@@ -61,8 +59,6 @@ def test_bad_values_get_one_sentence(value, message) -> None:
         {"bins": ((0, 1),)},
         {"iml": False, "cml": False},
         {"channels": 0},
-        {"channels": 10**400},
-        {"scale_init": float("nan")},
     ],
 )
 def test_bad_generators(generator) -> None:

@@ -123,16 +123,9 @@ def test_offline_it_says_so(tmp_path, monkeypatch) -> None:
 
 def test_the_readme_is_a_model_card(tiny_checkpoint, tmp_path) -> None:
     folder = Path(shutil.copytree(tiny_checkpoint / "mun-tiny", tmp_path / "one"))
-    how = {
-        "data": "synvi",
-        "protocol": "synvi-all",
-        "shots": 1,
-        "trials": 10,
-        "sampler": "seeded",
-        "commands": ["made"],
-    }
+    how = {"data": "synvi", "protocol": "synvi-all", "shots": 1, "trials": 10, "sampler": "seeded"}
     mean = {"rank1": 0.5, "rank10": 0.75, "mean_ap": 0.25, "mean_inp": 0.125}
-    record = {**how, "mean": mean, "sd": {"rank1": 0.01}}
+    record = {**how, "commands": ["made"], "mean": mean, "sd": {"rank1": 0.01}}
     write_card(folder, replace(read_card(folder), scores=[record]))
     write_readme(folder)
     card = ModelCard.load(folder / README)

@@ -6,7 +6,6 @@ import fcntl
 import io
 import os
 import stat
-import struct
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from hostile_images import chunk, png
 from numpy.typing import NDArray
 from PIL import Image
 
 from mun import files, images
-from mun.checkpoint import load_checkpoint
 from mun.embedding import embed_pixels
 from mun.files import whole_folder, write_json
 from mun.images import decode, read_image, resize
@@ -68,16 +67,9 @@ def test_exif_rotation() -> None:
     assert decode(encoded(Image.fromarray(PIXELS), "PNG", exif=exif)).shape == (4, 6, 3)
 
 
-def bomb(width: int, height: int) -> bytes:
+def claiming(width: int, height: int) -> bytes:
     """A PNG whose header claims a size that its few bytes do not hold."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 999)) + chunk(b"IEND", b"")
-    )
+    return png(width, height, chunk(b"IDAT", zlib.compress(bytes(999))))
 
 
 @pytest.mark.parametrize(
@@ -88,8 +80,8 @@ def bomb(width: int, height: int) -> bytes:
         (encoded(Image.fromarray(PIXELS), "GIF"), "something else"),
         (encoded(Image.fromarray(PIXELS), "PNG")[:50], "broken data|something else"),
         (encoded(Image.fromarray(np.repeat(PIXELS, 40, 0)), "JPEG")[:200], "broken data|something else"),
-        (bomb(12_000, 12_000), "25 million pixels"),
-        (bomb(6_000, 5_000), "25 million pixels"),
+        (claiming(12_000, 12_000), "25 million pixels"),
+        (claiming(6_000, 5_000), "25 million pixels"),
         (b"\0" * 16_000_001, "at most 16 MB"),
     ],
     ids=["empty", "text", "gif", "cut png", "cut jpeg", "bomb", "large", "bytes"],
@@ -195,16 +187,17 @@ def test_a_rotated_frame_of_doubles_is_set_upright() -> None:
 
 @pytest.mark.parametrize("odd", [-7.0, 60.0], ids=["dead", "hot"])
 @pytest.mark.parametrize("kind", ["png", "< 2 plain", "< 4 plain", "> 8 plain"])
-def test_an_odd_pixel_costs_nothing_visible(kind, odd, tiny_checkpoint) -> None:
+def test_an_odd_pixel_costs_nothing_visible(kind, odd, tiny_network) -> None:
     """The frame stays as it was but for the pixel, and so does its embedding."""
-    network, _ = load_checkpoint(tiny_checkpoint / "mun-tiny")
     broken = FRAME.copy()
     broken[20, 11] = odd
     clean, seen = decode(thermal(FRAME, kind)), decode(thermal(broken, kind))
     others = np.ones(FRAME.shape, bool)
     others[20, 11] = False
     assert np.abs(clean.astype(int) - seen)[others].max() <= 2
-    first, second = embed_pixels(network, np.stack([resize(clean, 64, 32), resize(seen, 64, 32)]), Modality.INFRARED)
+    first, second = embed_pixels(
+        tiny_network, np.stack([resize(clean, 64, 32), resize(seen, 64, 32)]), Modality.INFRARED
+    )
     assert first @ second >= 0.98
 
 

@@ -149,28 +149,25 @@ def test_weights_that_do_not_fit_are_named(tmp_path) -> None:
     module.add_module("classifier", nn.Linear(3, 9))
     state, path = {name: tensor + 1 for name, tensor in module.state_dict().items()}, tmp_path / "mine.safetensors"
 
-    def refused(changes: dict[str, Tensor], message: str, **options: Any) -> None:
-        save_file(changes, path)
-        with pytest.raises(ValueError, match=message):
-            load_weights(module, path, **options)
-
     parallel = {f"module.{name}": tensor for name, tensor in state.items()}
-    refused(
-        parallel, r'all begin with "module\.", as DataParallel writes them; load_weights\(\.\.\., prefix="module\."\)'
-    )
     others = {**state, "classifier.weight": torch.ones(5, 3), "classifier.bias": torch.ones(5)}
-    refused(
-        others,
-        r'classifier\.bias of shape \(9,\) in .*, got shape \(5,\): a classifier, .* ignore=\("classifier\.",\)\)',
-    )
-    refused(
-        {"base.weight": state["base.weight"]},
-        r"expected base\.bias of shape \(3,\) in .*, got none",
-        ignore=("classifier.",),
-    )
-    refused({**state, "base.more": torch.ones(1)}, r"expected base\.more not to be in .*, got shape \(1,\)")
+    skipped = ("classifier.",)
+    a_classifier = r"classifier\.bias of shape \(9,\) in .*, got shape \(5,\): a classifier, "
+    for tensors, ignore, message in (
+        (
+            parallel,
+            (),
+            r'all begin with "module\.", as DataParallel writes them; load_weights\(\.\.\., prefix="module\."\)',
+        ),
+        (others, (), rf'{a_classifier}.* ignore=\("classifier\.",\)\)'),
+        ({"base.weight": state["base.weight"]}, skipped, r"expected base\.bias of shape \(3,\) in .*, got none"),
+        ({**state, "base.more": torch.ones(1)}, (), r"expected base\.more not to be in .*, got shape \(1,\)"),
+    ):
+        save_file(tensors, path)
+        with pytest.raises(ValueError, match=message):
+            load_weights(module, path, ignore=ignore)
     save_file({f"module.{name}": tensor for name, tensor in others.items()}, path)
-    load_weights(module, path, ignore=("classifier.",), prefix="module.")
+    load_weights(module, path, ignore=skipped, prefix="module.")
     assert torch.equal(module.base.weight, state["base.weight"])
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n")
     with pytest.raises(ValueError, match="got a pointer of Git LFS; `git lfs pull` fetches the file"):
@@ -214,17 +211,10 @@ def test_the_app_explains_it_by_its_own_layers(own: Library) -> None:
     request = Explain.read({"checkpoint": "small", "image": "cam3/0013/0001.jpg", "layers": "top"}, own)
     result = explained(own, subject_of(own, request))
     assert [(one.layer, one.source) for one in result.maps] == [("top", "image"), ("top", "target")]
-    look = Look(
-        to_images(
-            torch.from_numpy(
-                decode_samples(
-                    [own.collections["synvi"].samples[own.collections["synvi"].rows[result.image.image]]], 64, 32
-                )
-            )
-        ),
-        Modality.INFRARED,
-    )
-    rows = own.embeddings("small", "synvi")[own.collections["synvi"].rows[result.target.image]]
+    data = own.collections["synvi"]
+    sample = data.samples[data.rows[result.image.image]]
+    look = Look(to_images(torch.from_numpy(decode_samples([sample], 64, 32))), Modality.INFRARED)
+    rows = own.embeddings("small", "synvi")[data.rows[result.target.image]]
     expected = activation_maps(small(), look, [Similarity(torch.from_numpy(rows.copy()))], [("top", Method.GRAD_CAM)])
     np.testing.assert_allclose(result.maps[0].values, expected["top", Method.GRAD_CAM][0], rtol=1e-4, atol=1e-7)
     every = Explain.read({"checkpoint": "small", "image": "cam1/0013/0001.jpg"}, own)

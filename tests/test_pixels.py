@@ -52,16 +52,6 @@ def test_every_formula_is_its_rule_at_each_pixel(name) -> None:
     torch.testing.assert_close(call(*pair()), by_pixel(*pair(), rule), atol=tolerance, rtol=tolerance)
 
 
-def test_gradients() -> None:
-    visible, infrared = (image.double()[:1, :, :3, :2].requires_grad_() for image in pair())
-    share, mask = torch.tensor([0.3], dtype=torch.float64), torch.tensor([[[True, False]] * 3])
-    assert torch.autograd.gradcheck(grayscale, visible)
-    assert torch.autograd.gradcheck(lambda v: channel_exchange(v, torch.tensor([1])), visible)
-    assert torch.autograd.gradcheck(lambda v, i: mix(v, i, share), (visible, infrared))
-    assert torch.autograd.gradcheck(lambda v, i: cut_mix(v, i, (0, 0, 2, 1)), (visible, infrared))
-    assert torch.autograd.gradcheck(lambda v, i: random_pixels(v, i, mask), (visible, infrared))
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [

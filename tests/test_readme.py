@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -162,13 +162,13 @@ def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
             assert (page.parent / link).exists(), f"{page.name} links to {link}"
 
 
-FEW = ROOT / "assets" / "results" / "few"
+FEW = RESULTS / "few"
 
 PAGE = (ROOT / "docs" / "third-modality.md").read_text(encoding="utf-8").splitlines()
 
 FORMS = EXPERIMENTS["forms"]
 
-PEOPLE = ROOT / "assets" / "results" / "people"
+PEOPLE = RESULTS / "people"
 
 SPANS = ((20, 60), (80, 120), (160, 200), (460, 500), (1160, 1200))
 
@@ -200,41 +200,28 @@ def test_what_was_asked_of_people_against_images_is_answered_by_the_kept_tests()
     assert set(shown) <= set(PAGE)
 
 
-@pytest.mark.parametrize(
-    ("label", "row"),
-    [
-        ("sum, paid by all losses", "sum"),
-        ("sum, paid by alignment alone", "sum-unpaid"),
-        ("residual, paid by all losses", "residual"),
-        ("residual, paid by alignment alone", "residual-unpaid"),
-    ],
-)
-def test_how_even_the_branch_is_was_logged(label: str, row: str) -> None:
-    (path,) = FEW.glob(f"*/{row}-only-s0/metrics.jsonl")
-    logged = list(MetricsFile.lines(path))
-    cells = []
-    for first, last in SPANS:
-        even = [
-            1 - (line["cml_pattern"] / line["cml_energy"]) ** 2
-            for line in logged
-            if "cml_energy" in line and first <= line["step"] <= last
-        ]
-        cells.append(f"{100 * np.mean(even):.0f}" if even else "\N{EN DASH}")
-    assert f"| {label} | {' | '.join(cells)} |" in PAGE
+def evenness(lines: list[dict[str, float]]) -> str:
+    return f"{100 * np.mean([1 - (line['cml_pattern'] / line['cml_energy']) ** 2 for line in lines]):.0f}"
+
+
+def opening(lines: list[dict[str, float]]) -> str:
+    mean, spread = (np.mean([line[name] for line in lines]) for name in ("gate_mean", "gate_pattern"))
+    return f"{mean:.2f}, {spread:.3f}"
 
 
 @pytest.mark.parametrize(
-    ("label", "row"), [("gate, paid by all losses", "gate"), ("gate, paid by alignment alone", "gate-unpaid")]
+    ("form", "logged", "cell"),
+    [("sum", "cml_energy", evenness), ("residual", "cml_energy", evenness), ("gate", "gate_mean", opening)],
 )
-def test_how_far_the_gate_opens_was_logged(label: str, row: str) -> None:
-    (path,) = FEW.glob(f"*/{row}-only-s0/metrics.jsonl")
-    logged = [line for line in MetricsFile.lines(path) if "gate_mean" in line]
-    cells = []
-    for first, last in SPANS:
-        span = [line for line in logged if first <= line["step"] <= last]
-        mean, spread = (np.mean([line[name] for line in span]) for name in ("gate_mean", "gate_pattern"))
-        cells.append(f"{mean:.2f}, {spread:.3f}")
-    assert f"| {label} | {' | '.join(cells)} |" in PAGE
+@pytest.mark.parametrize(("paid", "ending"), [("all losses", ""), ("alignment alone", "-unpaid")])
+def test_how_even_the_branch_is_and_how_far_the_gate_opens_was_logged(
+    form: str, logged: str, cell: Callable[[list[dict[str, float]]], str], paid: str, ending: str
+) -> None:
+    (path,) = FEW.glob(f"*/{form}{ending}-only-s0/metrics.jsonl")
+    lines = [line for line in MetricsFile.lines(path) if logged in line]
+    spans = [[line for line in lines if first <= line["step"] <= last] for first, last in SPANS]
+    cells = [cell(span) if span else "\N{EN DASH}" for span in spans]
+    assert f"| {form}, paid by {paid} | {' | '.join(cells)} |" in PAGE
 
 
 @pytest.mark.parametrize("folder", sorted(FEW.glob("*/*-s?")), ids=lambda path: path.name)
@@ -246,13 +233,10 @@ def test_kept_runs_are_those_of_the_experiment(folder: Path) -> None:
     assert kept.data == ""
 
 
-DOCS = Path(__file__).parents[1] / "docs"
-
-
 def test_the_page_of_commands_is_as_declared() -> None:
-    assert (DOCS / "commands.md").read_text(encoding="utf-8") == commands_page()
+    assert (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") == commands_page()
 
 
 def test_the_page_of_http_functions_is_as_declared(tiny_synvi: Path, tiny_checkpoint: Path) -> None:
-    written = (DOCS / "http.md").read_text(encoding="utf-8")
+    written = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
     assert written == http_page(build_demo(open_library(tiny_synvi, tiny_checkpoint)))

@@ -12,7 +12,7 @@ import reference
 from made import samples as make_samples
 
 from mun.analysis.curves import KNOBS, Curve, corruption_curve, knob_curves, knob_plan
-from mun.analysis.distances import FALSE_ALARMS, distances, equal_error
+from mun.analysis.distances import FALSE_ALARMS, distances
 from mun.analysis.facts import Facts, agreement, synvi_facts
 from mun.analysis.outcomes import Outcomes, confused_pairs, directions, disagreements, outcomes, people
 from mun.analysis.probes import FOLDS, probe, probes
@@ -22,7 +22,7 @@ from mun.checkpoint import build_network
 from mun.config import Config, ModelConfig
 from mun.data.sources import read_source
 from mun.embedding import embed_samples
-from mun.evaluation.benchmark import benchmark
+from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.galleries import draw_trials, uncounted
 from mun.evaluation.protocols import PROTOCOLS, DropRule
 from mun.structures import Modality, Sample, Split
@@ -218,11 +218,6 @@ def test_distances_thresholds_and_the_open_set() -> None:
     assert found.fixed.false_alarms == pytest.approx(sum(d <= threshold + 1e-9 for d in absent) / len(absent))
 
 
-def test_equal_error_by_hand() -> None:
-    assert equal_error([0.1, 0.2, 0.6], [0.5, 0.7, 0.8]) == (0.5, pytest.approx(1 / 3))
-    assert equal_error([0.1, 0.2], [0.3, 0.4]) == (0.2, 0.0)
-
-
 def test_probes_equal_ridge_in_closed_form_over_unseen_people() -> None:
     draws = np.random.default_rng(2)
     people_ = np.repeat(np.arange(20), 6)
@@ -339,24 +334,20 @@ def test_curves_equal_runs_one_by_one(tiny_synvi: Path, tmp_path: Path, monkeypa
     config = Config(model=ModelConfig(width=0.125, height=64, image_width=32))
     network = build_network(config, 3, seed=0).eval()
     clean = embed_samples(network, source.test)
-    curve = corruption_curve(
-        "fog",
-        "one",
-        network,
-        source.test,
-        clean,
-        lambda rows: benchmark(ALL, source.test, rows, data="synvi", trials=2),
-    )
+
+    def score(rows: np.ndarray) -> BenchmarkResult:
+        return benchmark(ALL, source.test, rows, data="synvi", trials=2)
+
+    curve = corruption_curve("fog", "one", network, source.test, clean, score)
     assert curve.values == (0, 1, 2, 3, 4, 5)
-    assert curve.mean_ap[0] == benchmark(ALL, source.test, clean, data="synvi", trials=2).mean()["mean_ap"]
+    assert curve.mean_ap[0] == score(clean).mean()["mean_ap"]
     monkeypatch.setitem(KNOBS, "noise", (0.0, 4.0))
     seen: list[tuple[int, int]] = []
     both = {"one": network, "two": build_network(config, 3, seed=5).eval()}
     found = knob_curves("noise", both, tmp_path, lambda *step: seen.append(step), people=4)
     assert seen[-1] == (96, 96)
-    test = read_source("synvi", tmp_path / "noise-4").test
-    expected = benchmark(ALL, test, embed_samples(network, test), data="synvi")
-    assert found[0] == Curve.of("noise", "one", {0.0: benchmark_of(tmp_path / "noise-0", network), 4.0: expected})
+    expected = {float(value): benchmark_of(tmp_path / f"noise-{value}", network) for value in (0, 4)}
+    assert found[0] == Curve.of("noise", "one", expected)
     assert found == knob_curves("noise", both, tmp_path, lambda *_: None, people=4), "what is there is used again"
     with pytest.raises(ValueError, match="expected one of the knobs"):
         knob_plan("speed", 1.0, (64, 32))
@@ -381,34 +372,22 @@ def test_the_report_holds_every_number(made: Outcomes) -> None:
     assert sum(len(each) for each in record["found_by_one"].values()) == sum(map(len, report.only))
 
 
-def wanting(name: str):
-    few = make_samples([1])
-    return {
-        "three models": lambda: analyse(ALL, SAMPLES, Facts(), dict.fromkeys("abc", rows()), data=""),
-        "one person": lambda: analyse(ALL, few, Facts(), {"a": rows()[: len(few)]}, data=""),
-        "one camera": lambda: analyse(
-            ALL, make_samples([1, 2], cameras=[3]), Facts(), {"a": rows()[:4]}, data=""
-        ),
-        "one site": lambda: analyse(
-            ALL, make_samples([1, 2], cameras=[2, 3]), Facts(), {"a": rows()[:8]}, data=""
-        ),
-        "other rows": lambda: analyse(ALL, SAMPLES, Facts(), {"a": rows()[1:]}, data=""),
-    }[name]  # fmt: skip
+FEW, CAMERA, SITE = make_samples([1]), make_samples([1, 2], cameras=[3]), make_samples([1, 2], cameras=[2, 3])
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("samples", "models", "words"),
     [
-        ("three models", "expected one model or two, got 3"),
-        ("one person", "expected at least two people, got one"),
-        ("one camera", "expected visible images in the gallery for synvi-all"),
-        ("one site", "expected a match that counts in the gallery of at least one query for synvi-all"),
-        ("other rows", "expected `embeddings` of shape"),
+        (SAMPLES, dict.fromkeys("abc", rows()), "expected one model or two, got 3"),
+        (FEW, {"a": rows()[: len(FEW)]}, "expected at least two people, got one"),
+        (CAMERA, {"a": rows()[:4]}, "expected visible images in the gallery for synvi-all"),
+        (SITE, {"a": rows()[:8]}, "expected a match that counts in the gallery of at least one query for synvi-all"),
+        (SAMPLES, {"a": rows()[1:]}, "expected `embeddings` of shape"),
     ],
 )
-def test_bad_input_is_one_sentence(name: str, words: str) -> None:
+def test_bad_input_is_one_sentence(samples: list[Sample], models: dict[str, np.ndarray], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        wanting(name)()
+        analyse(ALL, samples, Facts(), models, data="")
 
 
 def test_a_direction_without_matches_says_why() -> None:

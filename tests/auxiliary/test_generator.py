@@ -10,14 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mun.auxiliary.generator import (
-    AuxiliaryGenerator,
-    CrossModalityLearner,
-    IntraModalityLearner,
-    input_dependence,
-    pyramid,
-    rms_gain,
-)
+from mun.auxiliary.generator import AuxiliaryGenerator, CrossModalityLearner, input_dependence, pyramid
 from mun.auxiliary.pixel import PixelMean
 from mun.auxiliary.registry import build_auxiliary
 from mun.config import Config, GeneratorConfig, ModelConfig
@@ -26,13 +19,6 @@ from mun.config import Config, GeneratorConfig, ModelConfig
 def pair(size: tuple[int, int] = (32, 16), dtype=torch.float32) -> tuple[torch.Tensor, torch.Tensor]:
     draws = torch.Generator().manual_seed(0)
     return tuple(torch.rand(2, 3, *size, generator=draws, dtype=dtype) for _ in range(2))
-
-
-def test_output_is_like_its_inputs() -> None:
-    generator = AuxiliaryGenerator(GeneratorConfig())
-    (image,) = generator(*pair())
-    assert image.shape == (2, 3, 32, 16)
-    assert sum(p.numel() for p in generator.parameters()) < 6000
 
 
 @pytest.mark.parametrize("size", [(32, 16), (37, 19), (5, 3)])
@@ -49,6 +35,7 @@ def test_the_pyramid_is_adaptive_pooling_and_bilinear_upsampling(size: tuple[int
 
 def test_what_inference_keeps_serves_training() -> None:
     generator = AuxiliaryGenerator(GeneratorConfig())
+    assert sum(p.numel() for p in generator.parameters()) < 6000
     with torch.inference_mode():
         generator(*pair())
     generator(*pair())[0].sum().backward()
@@ -72,10 +59,8 @@ def test_equals_the_formula_by_hand() -> None:
             padded = F.pad(maps, [pad] * 4)
             for row in range(size):
                 for column in range(size):
-                    total += (
-                        kernel[:, 0, row, column][None, :, None, None]
-                        * padded[:, :, row : row + 8, column : column + 4]
-                    )
+                    window = padded[:, :, row : row + 8, column : column + 4]
+                    total += kernel[:, 0, row, column][None, :, None, None] * window
         normed = total / math.sqrt(1 + 1e-5)
         gelu = 0.5 * normed * (1 + torch.erf(normed / math.sqrt(2)))
         return maps + pointwise(f"{name}.pointwise", gelu)
@@ -99,13 +84,6 @@ def test_equals_the_formula_by_hand() -> None:
     np.testing.assert_allclose(generator(visible, infrared)[0].detach(), expected.detach(), atol=1e-6)
 
 
-def test_rms_gain_takes_the_gain_away() -> None:
-    maps = torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
-    scaled = maps * rms_gain(maps)
-    assert torch.allclose(scaled.square().mean(dim=(1, 2, 3)), torch.ones(3), atol=1e-4)
-    assert torch.allclose(100 * maps * rms_gain(100 * maps), scaled, atol=1e-4)
-
-
 def test_pyramid_has_no_full_resolution_path() -> None:
     """Moving texture inside the finest bin changes nothing: unaligned pixels are never mixed."""
     cml = CrossModalityLearner(4, ((1, 1), (2, 1), (4, 2)))
@@ -113,12 +91,6 @@ def test_pyramid_has_no_full_resolution_path() -> None:
     moved = visible.clone()
     moved[:, :, 0:4, 0:4] = visible[:, :, 0:4, 0:4].flip(-1, -2)
     assert torch.allclose(cml(visible, visible), cml(moved, visible), atol=1e-6)
-
-
-def test_intra_learner_sees_one_modality() -> None:
-    learner = IntraModalityLearner(4, (3, 5)).double().eval()
-    maps = torch.randn(1, 4, 6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    assert torch.autograd.gradcheck(learner, maps)
 
 
 def test_gradcheck_through_the_generator() -> None:
@@ -158,14 +130,6 @@ def test_dependence_finds_a_copier() -> None:
     assert 0.1 < input_dependence(AuxiliaryGenerator(GeneratorConfig()).eval(), *pair()) < 0.9
 
 
-@pytest.mark.parametrize(
-    ("visible", "infrared"), [((2, 3, 8, 8), (2, 3, 8, 4)), ((3, 8, 8), (3, 8, 8)), ((1, 1, 8, 8), (1, 1, 8, 8))]
-)
-def test_shapes_are_checked(visible, infrared) -> None:
-    with pytest.raises(ValueError, match=r"\(N, 3, H, W\)"):
-        AuxiliaryGenerator(GeneratorConfig())(torch.zeros(visible), torch.zeros(infrared))
-
-
 def test_layer_scale_can_stay_as_it_is() -> None:
     generator = AuxiliaryGenerator(GeneratorConfig(scale_learned=False))
     generator(*pair())[0].sum().backward()
@@ -193,13 +157,6 @@ def test_two_images_lean_to_one_modality_each() -> None:
         assert torch.equal(second, 0.25 * visible + 0.75 * infrared) == (scale == 0)
     with pytest.raises(ValueError, match="expected one of auxiliary_images for the gate"):
         Config(model=ModelConfig(generator=GeneratorConfig(form="gate", auxiliary_images=2)))
-
-
-def test_a_small_layer_scale_starts_near_the_pixel_mean() -> None:
-    pairs = pair((96, 48))
-    for form in ("residual", "gate"):
-        image = AuxiliaryGenerator(GeneratorConfig(form=form, scale_init=0.01)).eval()(*pairs)[0]
-        assert 0 < float((image - PixelMean()(*pairs)[0]).detach().abs().mean()) < 0.02
 
 
 def test_a_constant_pyramid_is_a_plain_mix() -> None:

@@ -74,8 +74,9 @@ def test_gradients_reach_every_parameter_that_learns(name) -> None:
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_pairs_are_checked(name) -> None:
-    with pytest.raises(ValueError, match=r"one shape \(N, 3, H, W\)"):
-        build(name)(torch.zeros(2, 3, 8, 8), torch.zeros(2, 3, 8, 4))
+    for one, other in (((2, 3, 8, 8), (2, 3, 8, 4)), ((3, 8, 8), (3, 8, 8)), ((1, 1, 8, 8), (1, 1, 8, 8))):
+        with pytest.raises(ValueError, match=r"one shape \(N, 3, H, W\)"):
+            build(name)(torch.zeros(one), torch.zeros(other))
 
 
 def test_unknown_name() -> None:

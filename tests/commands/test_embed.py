@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -65,15 +64,6 @@ def test_files_and_several_folders_are_named_from_what_holds_them_all(model, tin
     assert arrays["names"].tolist() == sorted(arrays["names"].tolist())
 
 
-def test_hidden_files_and_other_files_are_passed_over(model, tiny_synvi, tmp_path) -> None:
-    folder = tmp_path / "photos"
-    (folder / ".hidden").mkdir(parents=True)
-    source = next((tiny_synvi / "cam3").rglob("*.jpg"))
-    for name in ("b.jpg", "A.JPG", ".c.jpg", ".hidden/d.jpg", "notes.txt"):
-        shutil.copy(source, folder / name)
-    assert embed(model, tmp_path / "e.npz", str(folder))["names"].tolist() == ["A.JPG", "b.jpg"]
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -101,18 +91,3 @@ def test_bad_input_is_one_line_and_leaves_nothing(words, message, model, tmp_pat
     places |= {"TEXT/e.npz": tmp_path / "text.txt" / "e.npz", "nowhere": tmp_path / "nowhere"}
     shown = refused(*(places.get(word, word) for word in words), "--quiet")
     assert any(part in shown for part in message.split("|"))
-
-
-def test_a_failed_write_keeps_the_old_file(model, tiny_synvi, tmp_path, monkeypatch) -> None:
-    out = tmp_path / "e.npz"
-    out.write_bytes(b"old")
-
-    def fail(stream, **arrays) -> None:
-        stream.write(b"half")
-        raise OSError("no space left")
-
-    monkeypatch.setattr(np, "savez", fail)
-    words = ["embed", model, str(tiny_synvi / "cam3"), "--modality", "infrared", "--out", str(out), "--quiet"]
-    assert main(words) == 2
-    assert out.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [out]

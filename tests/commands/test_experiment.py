@@ -10,11 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from made import flags
+from made import flags, until
 
 from mun.__main__ import main
 from mun.auxiliary.registry import AUXILIARIES
@@ -23,9 +22,8 @@ from mun.experiments.cost import Cost
 from mun.experiments.provenance import commit_of_code
 from mun.experiments.tables import EXPERIMENTS, LABELS, Setting
 
-TINY = ["--width", "0.125", "--height", "64", "--image-width", "32", "--ids-per-batch", "4", "--instances-per-id", "2"]
-SHORT = [*TINY, "--epochs", "2", "--save-every", "2", "--recalibration", "2", "--optimizer", "sgd", "--lr", "0.01"]
-SHORT += ["--evaluate-every", "2"]
+SHORT = flags(width=0.125, height=64, image_width=32, ids_per_batch=4, instances_per_id=2, epochs=2, save_every=2)
+SHORT += flags(recalibration=2, optimizer="sgd", lr=0.01, evaluate_every=2)
 ROWS = ["none", "pixel-mean", "mun"]  # of the rivals; every one of them is trained for some steps below
 
 
@@ -52,11 +50,8 @@ def bench(tiny_synvi, tmp_path_factory) -> Path:
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
-    while not list((out / "runs").glob("*/metrics.jsonl")):
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: list((out / "runs").glob("*/metrics.jsonl")) or process.poll() is not None, 120)
+    assert process.poll() is None, process.stderr.read()
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     process.stderr.close()

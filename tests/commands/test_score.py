@@ -51,19 +51,18 @@ def refusal(tmp_path, refused):
     return of
 
 
+def content_of(protocol):
+    """The arrays on which the published code was run."""
+    layout = regdb_layout() if protocol.startswith("regdb") else sysu_layout(protocol)
+    numbers = {f"{side}_{kind}": getattr(layout, f"{side}_{kind}") for side in SIDES for kind in ("pids", "camids")}
+    return {**dict(zip(("query_features", "gallery_features"), features(layout), strict=True)), **numbers}
+
+
 @pytest.mark.parametrize("protocol", ["sysu-all", "sysu-indoor", "regdb-v2i", "regdb-i2v"])
 def test_parity_through_the_command(tmp_path, protocol):
-    cmc, mean_ap, mean_inp, _, num_valid = PARITY[protocol.replace("i2v", "v2i")]
-    layout = regdb_layout() if protocol.startswith("regdb") else sysu_layout(protocol)
-    query, gallery = features(layout)
-    content = {
-        "query_features": query,
-        "query_pids": layout.query_pids,
-        "query_camids": layout.query_camids,
-        "gallery_features": gallery,
-        "gallery_pids": layout.gallery_pids,
-        "gallery_camids": layout.gallery_camids,
-    }
+    cmc, mean_ap, mean_inp, shape, num_valid = PARITY[protocol.replace("i2v", "v2i")]
+    content = content_of(protocol)
+    assert tuple(len(content[f"{side}_pids"]) for side in SIDES) == shape
     code, target = score(tmp_path, content, protocol)
     assert code == 0
     record = json.loads(target.read_text())
@@ -86,14 +85,6 @@ def test_one_line_is_printed_with_and_without_a_file(tmp_path, capsys):
     assert json.loads(target.read_text())["mean_inp"] == 1.0
     assert main(["score", str(tmp_path / "features.npz"), "--protocol", "sysu-all"]) == 0
     assert capsys.readouterr() == printed
-
-
-def test_llcm_drops_the_same_identity_and_camera_only(tmp_path):
-    content = {**arrays(), "query_camids": np.ones(6, int), "gallery_camids": np.array([1, 1, 1, 2, 2, 2])}
-    content["gallery_features"] = np.concatenate([EYE, np.roll(EYE, 1, axis=0)])  # camera 2 is always wrong
-    code, target = score(tmp_path, content, "llcm-i2v")
-    assert code == 0
-    assert json.loads(target.read_text())["rank1"] == 0.0
 
 
 def test_rows_of_other_lengths_are_normalised(tmp_path):
@@ -126,6 +117,7 @@ def test_cameras_that_the_protocol_does_not_search_are_noted(tmp_path, capsys):
         ({"query_features": np.zeros((6, 3))}, "expected `query_features` without a zero row"),
         ({"query_features": np.ones(6)}, "expected `query_features` of shape (N, D)"),
         ({"query_features": np.ones((0, 3))}, "got (0, 3)"),
+        ({"query_features": np.zeros((6, 0))}, "neither of them 0, got (6, 0)"),
         ({"query_features": np.ones((5, 3))}, "expected `query_pids` of shape (5,), got (6,)"),
         ({"gallery_features": np.ones((6, 2))}, "expected `gallery_features` of shape (G, 3), got (6, 2)"),
         ({"gallery_features": np.ones((0, 3))}, "got (0, 3)"),
@@ -134,6 +126,8 @@ def test_cameras_that_the_protocol_does_not_search_are_noted(tmp_path, capsys):
         ({"gallery_pids": np.full(6, 77)}, "expected a match in the kept gallery"),
         ({"query_camids": np.full(6, 9)}, "expected `query_camids` in [1, 6] for sysu-all, got 9"),
         ({"query_camids": np.array([3])}, "expected `query_camids` of shape (6,), got (1,)"),
+        ({"gallery_camids": np.full(6, 0)}, "expected `gallery_camids` in [1, 6] for sysu-all, got 0"),
+        ({"gallery_camids": np.array([1])}, "expected `gallery_camids` of shape (6,), got (1,)"),
         ({"query_features": np.full((6, 3), {}, dtype=object)}, "expected `query_features` in"),
     ],
 )
@@ -223,10 +217,8 @@ def test_a_features_file_is_split_by_modality(tmp_path, protocol):
 
 @pytest.mark.parametrize("protocol", ["sysu-all", "regdb-v2i"])
 def test_blocks_of_queries_score_as_all_of_them(tmp_path, monkeypatch, protocol):
-    layout = regdb_layout() if protocol.startswith("regdb") else sysu_layout(protocol)
-    query, gallery = features(layout)
-    content = {"query_features": query, "gallery_features": gallery}
-    content |= {f"{side}_{kind}": getattr(layout, f"{side}_{kind}") for side in SIDES for kind in ("pids", "camids")}
+    content = content_of(protocol)
+    query, gallery = content["query_features"], content["gallery_features"]
     nobody = np.arange(len(query)) < 40  # so that whole blocks find none
     content["query_pids"] = np.where(nobody, 9999, content["query_pids"])
     _, target = score(tmp_path, content, protocol)

@@ -16,7 +16,7 @@ from PIL import Image
 from mun.__main__ import main
 from mun.structures import Split
 from mun.synvi import LEVELS, Knobs, Plan, write
-from mun.synvi.sheet import CAMERA_ORDER, KNOB_VALUES, contact_sheet, knob_pictures, people_by_camera
+from mun.synvi.sheet import CAMERA_ORDER, KNOB_VALUES, contact_sheet, knob_pictures
 
 SMALL = flags(train_ids=2, val_ids=1, test_ids=1, images=2, size="64x32")
 
@@ -42,30 +42,15 @@ def test_the_layout_is_that_of_sysu(written: Path) -> None:
     }
     lists = {f"exp/{split}_id.txt" for split in ("train", "val", "test", "available")}
     assert names == images | lists | {"manifest.json"}
-    assert (written / "exp/train_id.txt").read_text() == "1,2\n"
-    assert (written / "exp/val_id.txt").read_text() == "3\n"
-    assert (written / "exp/test_id.txt").read_text() == "4\n"
-    assert (written / "exp/available_id.txt").read_text() == "1,2,3,4\n"
-
-
-def test_images_have_the_size_asked_for(written: Path) -> None:
-    with Image.open(written / "cam3/0001/0002.jpg") as image:
-        assert (image.width, image.height, image.mode) == (32, 64, "RGB")
+    expected = {"train": "1,2\n", "val": "3\n", "test": "4\n", "available": "1,2,3,4\n"}
+    assert {split: (written / f"exp/{split}_id.txt").read_text() for split in expected} == expected
 
 
 def test_the_manifest_names_everything(written: Path) -> None:
-    manifest = json.loads((written / "manifest.json").read_text())
-    level = LEVELS["standard"]
-    assert manifest["data"] == "synvi"
-    assert manifest["format"] == 1
-    assert (manifest["level"], manifest["level_version"], manifest["level_hash"]) == (
-        "standard",
-        level.version,
-        level.hash,
-    )
+    manifest, level = json.loads((written / "manifest.json").read_text()), LEVELS["standard"]
+    assert Plan.from_manifest(manifest) == Plan(level, 2, 1, 1, images=2, size=(64, 32))
+    assert manifest["level_hash"] == level.hash
     assert manifest["knobs"]["colour_infrared_correlation"] == 0.5
-    assert [manifest[f"{split}_ids"] for split in ("train", "val", "test")] == [2, 1, 1]
-    assert (manifest["images_per_camera"], manifest["size"], manifest["seed"]) == (2, [64, 32], 0)
     assert manifest["command"] == f"python -m mun synth OUT --level standard {' '.join(SMALL)} --seed 0"
 
 
@@ -92,13 +77,12 @@ def test_people_who_are_held_out_may_have_fewer_images(written: Path, tmp_path: 
 
 def test_shapes_of_the_real_data_sets(tmp_path: Path) -> None:
     """A flag beats the shape, the shape beats the default."""
-    few = ["--shape", "few", "--train-ids", "2", "--val-ids", "1", "--size", "32x32"]
-    assert main(["synth", str(tmp_path / "few"), *few]) == 0
+    assert main(["synth", str(tmp_path / "few"), *flags(shape="few", train_ids=2, val_ids=1, size="32x32")]) == 0
     plan = Plan.from_manifest(json.loads((tmp_path / "few/manifest.json").read_text()))
     assert (plan.train_ids, plan.val_ids, plan.test_ids, plan.images, plan.held_images) == (2, 1, 0, 8, 2)
     assert plan.level.name == "standard"
-    pairs = ["--shape", "pairs", "--train-ids", "1", "--val-ids", "0", "--test-ids", "1", "--size", "32x32"]
-    assert main(["synth", str(tmp_path / "pairs"), *pairs, "--knob", "noise=2"]) == 0
+    pairs = flags(shape="pairs", train_ids=1, val_ids=0, test_ids=1, size="32x32", knob="noise=2")
+    assert main(["synth", str(tmp_path / "pairs"), *pairs]) == 0
     plan = Plan.from_manifest(json.loads((tmp_path / "pairs/manifest.json").read_text()))
     assert (plan.images, plan.cameras, plan.level.knobs.misalignment, plan.level.knobs.noise) == (10, (1, 3), 0.0, 2.0)
 
@@ -129,11 +113,8 @@ def test_test_people_do_not_depend_on_the_other_splits(written: Path, tmp_path: 
         (["--train-ids", "-1"], "expected at least 0 train identities, got -1"),
         (["--train-ids", "many"], "invalid int value"),
         (["--train-ids", "0", "--val-ids", "0", "--test-ids", "0"], "expected 1 to 9999 identities"),
-        (["--train-ids", "9999"], "expected 1 to 9999 identities"),
         (["--images", "0"], "expected 1 to 9999 images"),
-        (["--images", "10000"], "expected 1 to 9999 images"),
         (["--size", "128"], "expected --size as HxW"),
-        (["--size", "128x64x3"], "expected --size as HxW"),
         (["--size", "16x64"], "from 32 to 512"),
         (["--size", "1024x512"], "from 32 to 512"),
         (["--level", "impossible"], "expected one of the levels easy, standard, hard"),
@@ -153,23 +134,14 @@ def test_a_folder_with_something_in_it_stays_as_it_is(tmp_path: Path, refused) -
     assert contents(tmp_path) == {"out/mine.txt": hashlib.sha256(b"mine").hexdigest()}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_abandoned_writer_leaves_nothing(workers: int, tmp_path: Path) -> None:
-    steps = write(Plan(train_ids=20, val_ids=0, test_ids=0, images=1, size=(32, 32)), tmp_path / "out", workers)
-    next(steps)
-    assert any(tmp_path.iterdir())
-    steps.close()
-    assert not list(tmp_path.iterdir())
-
-
 def hear_interrupts() -> None:
     """Undo what a shell does to jobs in the background: it has them ignore SIGINT, and their children too."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_leaves_neither_files_nor_processes(kind: signal.Signals, tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "mun", "synth", str(tmp_path / "out"), "--train-ids", "500", "--workers", "2"]
+@pytest.mark.parametrize(("kind", "workers"), [(signal.SIGINT, 2), (signal.SIGINT, 1), (signal.SIGTERM, 2)])
+def test_an_interruption_leaves_neither_files_nor_processes(kind: signal.Signals, workers: int, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "mun", "synth", str(tmp_path / "out"), *flags(train_ids=500, workers=workers)]
     child = subprocess.Popen(
         words, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_interrupts
     )
@@ -197,13 +169,6 @@ def test_a_sheet_shows_the_images_of_its_level() -> None:
     assert (sheet[:, :128] < 128).any()  # the labels
 
 
-def test_people_by_camera_takes_the_cameras_asked_for() -> None:
-    rows = people_by_camera(LEVELS["easy"], 3, (6, 1), size=(32, 32))
-    assert [len(row) for row in rows] == [3, 3]
-    assert (rows[0][0] == rows[0][0][..., :1]).all()
-    assert not (rows[1][0] == rows[1][0][..., :1]).all()
-
-
 def test_every_knob_has_a_row_that_changes_the_picture() -> None:
     assert set(KNOB_VALUES) == set(Knobs.__dataclass_fields__)
     for name in KNOB_VALUES:
@@ -212,11 +177,6 @@ def test_every_knob_has_a_row_that_changes_the_picture() -> None:
         assert [value for value, _, _ in pictures] == list(KNOB_VALUES[name])
         first, last = pictures[0], pictures[-1]
         assert not all(np.array_equal(one, two) for one, two in zip(first[1:], last[1:], strict=True)), name
-
-
-def test_an_unknown_knob_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of the knobs colour_infrared_correlation"):
-        knob_pictures("glitter")
 
 
 @pytest.mark.parametrize("options", [["--people", "2"], ["--knobs", "--person", "1"]])
@@ -252,8 +212,7 @@ PLAN = Plan(train_ids=0, val_ids=0, test_ids=4, images=1, size=(64, 32), seed=9)
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("counterfactual") / "data"
-    for _ in write(PLAN, out, 1):
-        pass
+    list(write(PLAN, out, 1))
     return out
 
 

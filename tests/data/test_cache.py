@@ -18,13 +18,11 @@ from mun.structures import Modality, Sample
 
 @pytest.fixture
 def samples(tmp_path: Path) -> list[Sample]:
-    rs = np.random.default_rng(0)
-    made = []
-    for index in range(5):
-        path = tmp_path / "cam1" / "0001" / f"{index:04d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rs.integers(0, 256, (16, 8, 3), dtype=np.uint8)).save(path)
-        made.append(Sample(path, 1, 1, Modality.VISIBLE))
+    draws, folder = np.random.default_rng(0), tmp_path / "cam1" / "0001"
+    folder.mkdir(parents=True)
+    made = [Sample(folder / f"{index:04d}.png", 1, 1, Modality.VISIBLE) for index in range(5)]
+    for one in made:
+        Image.fromarray(draws.integers(0, 256, (16, 8, 3), dtype=np.uint8)).save(one.path)
     return made
 
 
@@ -103,16 +101,9 @@ def test_another_job_may_make_room_at_the_same_moment(tmp_path, monkeypatch) -> 
     make_room(tmp_path, 900)
 
 
-def test_a_cache_that_is_removed_as_it_is_opened_is_built_again(samples, tmp_path, monkeypatch) -> None:
+def test_a_cache_that_is_removed_as_it_is_opened_is_built_again(samples, tmp_path, remove_the_next) -> None:
     expected = cached_images(samples, 16, 8, tmp_path / "cache", progress=False).copy()
-    load = np.load
-
-    def remove_then_load(path: Path, **words) -> np.ndarray:
-        monkeypatch.setattr(np, "load", load)
-        path.unlink()
-        return load(path, **words)
-
-    monkeypatch.setattr(np, "load", remove_then_load)
+    remove_the_next()
     assert np.array_equal(cached_images(samples, 16, 8, tmp_path / "cache", progress=False), expected)
 
 

@@ -1,5 +1,6 @@
 """Fresh people: who comes when, what they look like, what stays on the disk."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +18,7 @@ LARGER = replace(PLAN, train_ids=9)  # people 6 to 9 are the ones who come next
 
 
 def written(folder: Path, plan: Plan) -> Source:
-    for _ in write(plan, folder, 1):
-        pass
+    list(write(plan, folder, 1))
     return read_source("synvi", folder)
 
 
@@ -93,17 +93,10 @@ def test_a_renderer_that_dies_is_an_error_and_nothing_half_written(
 
 
 def test_a_generation_that_another_job_removes_is_rendered_again(
-    source: Source, pixels: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Source, pixels: np.ndarray, tmp_path: Path, remove_the_next: Callable[[], None]
 ) -> None:
     expected = FreshPeople(source, pixels, 2, tmp_path).images(np.arange(30), 1)
-    load = np.load
-
-    def remove_then_load(path: Path, **words: str) -> np.ndarray:
-        monkeypatch.setattr(np, "load", load)
-        path.unlink()
-        return load(path, **words)
-
-    monkeypatch.setattr(np, "load", remove_then_load)
+    remove_the_next()
     np.testing.assert_array_equal(FreshPeople(source, pixels, 2, tmp_path).images(np.arange(30), 1), expected)
 
 

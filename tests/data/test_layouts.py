@@ -194,11 +194,13 @@ def test_one_rule_for_what_is_an_image(tmp_path) -> None:
     (folder / "m.png").symlink_to(tmp_path / "elsewhere" / "l.png")
     (folder / "n.png").symlink_to(tmp_path / "nothing.png")
     (folder / "o.png").symlink_to(folder / "o.png")
-    (folder / "__MACOSX").mkdir()
+    for hidden in ("__MACOSX", ".hidden"):
+        (folder / hidden).mkdir()
+        (folder / hidden / "p.png").write_bytes(b"")
     listing = Listing(tmp_path / "data")
     assert [path.name for path in listing.walk(tmp_path / "data")] == [*kept, "m.png", "l.png"]
     assert {one.what: one.count for one in listing.passed} == {
-        "hidden or system files": 3,
+        "hidden or system files": 4,
         "links to nothing": 2,
         "files that are no images": 2,
         "links to folders that were entered before": 1,

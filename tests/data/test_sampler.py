@@ -68,11 +68,6 @@ def test_identities_of_one_modality_are_left_out() -> None:
     assert 0 not in {label for step in range(6) for label in sampler.identities_of(step).tolist()}
 
 
-def test_too_few_identities() -> None:
-    with pytest.raises(ValueError, match="expected at least 8 identities .* got 3"):
-        CrossModalSampler(samples(range(3)), 8, 2, seed=0)
-
-
 def test_same_instant_pairs_equal_file_names() -> None:
     source = samples(visible=5, infrared=3)
     rows, labels = CrossModalSampler(source, 4, 3, seed=0, same_instant=True).batch(1)

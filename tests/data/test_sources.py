@@ -3,8 +3,8 @@ import os
 import shutil
 
 import pytest
+from made import write_list
 
-from mun.data.source import Source
 from mun.data.sources import read_source
 from mun.structures import Modality, Split
 
@@ -13,27 +13,15 @@ def read(root, **more):
     return read_source("sysu", root, needs=tuple(Split), **more)
 
 
-def write_images(root, pid, camid, names=("0001.jpg", "0002.jpg")):
-    folder = root / f"cam{camid}" / f"{pid:04d}"
-    folder.mkdir(parents=True)
-    for name in names:
-        (folder / name).write_bytes(b"")
-
-
 @pytest.fixture
 def root(tmp_path):
-    """Training ids 3 and 12, val id 7, no test ids; id 12 was seen by cameras 3 and 5 only."""
-    exp = tmp_path / "exp"
-    exp.mkdir()
-    (exp / "train_id.txt").write_text("12, 3\n")
-    (exp / "val_id.txt").write_text("7")
-    (exp / "test_id.txt").write_text("")
-    for camid in range(1, 7):
-        write_images(tmp_path, 3, camid)
-        write_images(tmp_path, 7, camid)
-    write_images(tmp_path, 12, 3)
-    write_images(tmp_path, 12, 5)
-    write_images(tmp_path, 400, 1)  # in no list
+    """Training ids 3 and 12, val id 7, no test ids; id 12 was seen by cameras 3 and 5 only, id 400 is in no list."""
+    for name, text in (("train", "12, 3\n"), ("val", "7"), ("test", "")):
+        write_list(tmp_path / "exp" / f"{name}_id.txt", text)
+    seen = [(pid, camid) for pid in (3, 7) for camid in range(1, 7)]
+    for pid, camid in [*seen, (12, 3), (12, 5), (400, 1)]:
+        for name in ("0001.jpg", "0002.jpg"):
+            write_list(tmp_path / f"cam{camid}" / f"{pid:04d}" / name, "")
     return tmp_path
 
 
@@ -48,15 +36,6 @@ def test_splits_are_read_in_order(root):
         assert sample.modality is (Modality.INFRARED if sample.camid in (3, 6) else Modality.VISIBLE)
     assert {sample.pid for sample in source.val} == {7}
     assert source.test == ()
-
-
-def test_only_images_that_are_not_hidden_count(root):
-    folder = root / "cam1" / "0003"
-    for name in (".hidden.jpg", "Thumbs.db", "notes.txt", "0003.JPG", "0004.png", "0005.JPEG"):
-        (folder / name).write_bytes(b"")
-    (folder / "folder.jpg").mkdir()
-    names = [sample.path.name for sample in read(root).train if sample.camid == 1]
-    assert names == ["0001.jpg", "0002.jpg", "0003.JPG", "0004.png", "0005.JPEG"]
 
 
 def test_identities_come_from_folders_not_from_character_offsets(root):
@@ -84,14 +63,6 @@ def test_a_foreign_manifest_says_its_own_name(root):
         read_source("synvi", root)
 
 
-def test_synvi_insists_on_its_manifest(root):
-    with pytest.raises(FileNotFoundError, match=r"expected SynVI's manifest at .*manifest.json"):
-        read_source("synvi", root)
-    (root / "manifest.json").write_text("[1]")
-    with pytest.raises(ValueError, match="expected a JSON object"):
-        read_source("sysu", root)
-
-
 def test_an_unknown_data_set_is_answered_with_the_names(root):
     with pytest.raises(
         ValueError, match="expected one of the layouts synvi, sysu, regdb, llcm, folders, csv; got 'market'"
@@ -99,21 +70,7 @@ def test_an_unknown_data_set_is_answered_with_the_names(root):
         read_source("market", root)
 
 
-def test_split_and_require(root):
-    source = read(root)
-    assert source.split(Split.TRAIN) is source.train
-    assert source.split(Split.TEST) == ()
-    assert source.require(Split.VAL) is source.val
-    with pytest.raises(ValueError, match=rf"expected images in the test split of {root}, found none"):
-        source.require(Split.TEST)
-    assert isinstance(source, Source)
-
-
-def test_missing_things_are_named(root, tmp_path_factory):
-    with pytest.raises(FileNotFoundError, match=r"expected a folder with the data set at .*nowhere"):
-        read(root / "nowhere")
-    with pytest.raises(FileNotFoundError, match="expected folders cam1 … cam6 in"):
-        read(tmp_path_factory.mktemp("empty"))
+def test_a_missing_list_is_named(root):
     (root / "exp" / "train_id.txt").unlink()
     with pytest.raises(FileNotFoundError, match=r"expected a list of identities at .*train_id.txt"):
         read(root)

@@ -30,18 +30,7 @@ def test_the_object_of_the_contract():
         *("data", "protocol", "sampler", "shots", "trials", "flip", "rerank", "distance", "num_valid"),
         *("mean", "sd", "per_trial"),
     ]
-    settings = {key: record[key] for key in list(record)[:9]}
-    assert settings == {
-        "data": "synvi",
-        "protocol": "synvi-all",
-        "sampler": "seeded",
-        "shots": 1,
-        "trials": 3,
-        "flip": True,
-        "rerank": False,
-        "distance": "cosine",
-        "num_valid": 48,
-    }
+    assert list(record.values())[:9] == ["synvi", "synvi-all", "seeded", 1, 3, True, False, "cosine", 48]
     assert list(record["mean"]) == list(record["sd"]) == SCORES
     assert [list(scores) for scores in record["per_trial"]] == [SCORES] * 3
     for name in SCORES:
@@ -51,7 +40,7 @@ def test_the_object_of_the_contract():
     assert record["sd"]["mean_ap"] > 0
 
 
-@pytest.mark.parametrize(("name", "shots"), [("sysu-all", 1), ("sysu-indoor", 1), ("sysu-all", 3), ("other", 1)])
+@pytest.mark.parametrize(("name", "shots"), [("sysu-all", 3), ("other", 1)])
 def test_every_trial_agrees_with_the_slow_reference(name, shots):
     samples, embeddings = scene(seed=1)
     protocol = OTHER_INSTANTS if name == "other" else get_protocol(name)
@@ -113,26 +102,16 @@ def test_the_official_sampler_is_recorded():
     assert max(result.sd().values()) < 1e-12  # the same images in each trial
 
 
-def change_embeddings(value):
-    samples, embeddings = scene()
-    embeddings[3] = value
-    return samples, embeddings
-
-
 @pytest.mark.parametrize(
-    ("inputs", "message"),
+    ("samples", "embeddings", "message"),
     [
-        (lambda: change_embeddings(np.nan), "expected finite `embeddings`"),
-        (lambda: change_embeddings(np.inf), "expected finite `embeddings`"),
-        (lambda: change_embeddings(0.0), "expected `embeddings` without a zero row, got one at row 3"),
-        (lambda: (scene()[0], np.ones(144)), r"expected `embeddings` of shape \(N, D\)"),
-        (lambda: (scene()[0], np.ones((5, 2))), r"expected `embeddings` of shape \(144, D\) .* got \(5, 2\)"),
-        (lambda: (scene()[0][:1] * 2, np.ones((2, 2))), "no sample twice, got .* for 1 different samples"),
-        (lambda: ([], np.ones((0, 2))), "expected `embeddings`"),
+        (scene()[0], np.full((144, 2), np.nan), "expected finite `embeddings`"),
+        (scene()[0], np.ones((5, 2)), r"expected `embeddings` of shape \(144, D\) .* got \(5, 2\)"),
+        (scene()[0][:1] * 2, np.ones((2, 2)), "no sample twice, got .* for 1 different samples"),
+        ([], np.ones((0, 2)), "expected `embeddings`"),
     ],
 )
-def test_bad_embeddings_are_refused(inputs, message):
-    samples, embeddings = inputs()
+def test_bad_embeddings_are_refused(samples, embeddings, message):
     with pytest.raises(ValueError, match=message):
         benchmark(get_protocol("synvi-all"), samples, embeddings, data="synvi")
 
@@ -140,8 +119,6 @@ def test_bad_embeddings_are_refused(inputs, message):
 @pytest.mark.parametrize(
     ("keep", "message"),
     [
-        (lambda s: s.modality is Modality.VISIBLE, "expected infrared queries for synvi-all, got none"),
-        (lambda s: s.modality is Modality.INFRARED, "expected visible images in the gallery for synvi-all"),
         (
             lambda s: (s.modality is Modality.VISIBLE) == (s.pid < 3),
             "expected a match that counts .* its rule: .*cameras 2 and 3 watch one site",
@@ -155,14 +132,6 @@ def test_splits_that_cannot_be_searched_are_refused(keep, message):
         benchmark(get_protocol("synvi-all"), samples, np.ones((len(samples), 2)), data="synvi")
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"trials": 0}, "expected at least one trial, got 0"),
-        ({"shots": 5}, "expected 5 images of identity 1 by camera 1"),
-    ],
-)
-def test_bad_settings_are_refused(change, message):
-    samples, embeddings = scene()
-    with pytest.raises(ValueError, match=message):
-        benchmark(get_protocol("synvi-all"), samples, embeddings, data="synvi", **change)
+def test_no_trial_is_refused():
+    with pytest.raises(ValueError, match="expected at least one trial, got 0"):
+        benchmark(get_protocol("synvi-all"), *scene(), data="synvi", trials=0)

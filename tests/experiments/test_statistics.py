@@ -87,22 +87,6 @@ def test_the_spread_of_a_difference_is_that_over_seeds() -> None:
     assert set(single.to_json()) == {"mean", "low", "high"}
 
 
-def test_interval_of_many_people_is_that_of_the_mean() -> None:
-    """With 400 people the percentile interval comes close to ± 1.96 standard errors."""
-    generator = np.random.default_rng(0)
-    gain = generator.normal(0.1, 0.2, 400)
-    first, second = gain[None, None] + 0.3, np.full((1, 1, 400), 0.3)
-    paired = paired_difference(first, second, np.arange(400))
-    error = gain.std(ddof=1) / 20
-    assert paired.low == pytest.approx(gain.mean() - 1.96 * error, abs=0.1 * error)
-    assert paired.high == pytest.approx(gain.mean() + 1.96 * error, abs=0.1 * error)
-
-
-def test_equal_rows_differ_by_nothing() -> None:
-    paired = paired_difference(scores(1), scores(1), PIDS)
-    assert (paired.mean, paired.low, paired.high) == (0.0, 0.0, 0.0)
-
-
 def test_scores_of_queries() -> None:
     kept = {
         "first_hit": [[1, 3, 0]],

@@ -85,36 +85,22 @@ def test_absent_modality(absent) -> None:
 
 
 def test_gradcheck() -> None:
-    loss = ModalityAlignment(4, 0.0).double()
-    loss(groups(0), labels())
+    """The value does not move with the batch: its gradient is that of ‖(p_m − p_n) + (b_m − b_n) − const‖², by hand."""
+    loss, y = ModalityAlignment(4, 0.0).double(), labels()
+    loss(groups(0), y)
     loss.eval()  # fixed accumulated values; the gradient flows through the batch
-
-    def value(*leaves):
-        batch = dict(zip((V, I, A), leaves, strict=True))
-        return loss(batch, labels())
-
-    # The straight-through value does not move with the batch, so the analytic gradient is compared with that of
-    # the surrogate ‖(p_m − p_n) + (b_m − b_n) − const‖², by hand.
     leaves = [leaf.requires_grad_() for leaf in groups(4).values()]
-    found = torch.autograd.grad(value(*leaves), leaves)
-
-    y = labels()
-    fixed = [modality_prototype(leaf.detach().clone(), y[m]) for leaf, m in zip(leaves, (V, I, A), strict=True)]
+    found = torch.autograd.grad(loss(dict(zip(LABELS, leaves, strict=True)), y), leaves)
+    fixed = [modality_prototype(leaf.detach(), y[m]) for leaf, m in zip(leaves, LABELS, strict=True)]
 
     def surrogate(*parts):
-        b = [modality_prototype(f, y[m]) for f, m in zip(parts, (V, I, A), strict=True)]
+        b = [modality_prototype(f, y[m]) for f, m in zip(parts, LABELS, strict=True)]
         hat = [loss.prototypes[k] + b[k] - fixed[k] for k in range(3)]
         return (hat[0] - hat[2]).square().sum() + (hat[1] - hat[2]).square().sum()
 
     assert torch.autograd.gradcheck(surrogate, leaves)
     expected = torch.autograd.grad(surrogate(*leaves), leaves)
     assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(found, expected, strict=True))
-
-
-def test_state_is_float32_buffers_with_a_flag() -> None:
-    state = ModalityAlignment(4, 0.8).state_dict()
-    assert state["prototypes"].dtype == torch.float32
-    assert state["initialised"].dtype == torch.bool
 
 
 def test_unknown_kind() -> None:

@@ -8,7 +8,7 @@ import torch
 
 from mun.checkpoint import build_network
 from mun.config import Config, ModelConfig
-from mun.models.backbone import Stem, Trunk, load_torchvision
+from mun.models.backbone import Stem, Trunk
 from mun.models.network import BnNeck, Network, generalised_mean
 from mun.structures import Modality
 
@@ -36,32 +36,6 @@ def test_width_and_last_stride() -> None:
     assert trunk.num_features == 64
     assert Stem(0.125)(images()).shape == (2, 8, 16, 8)
     assert trunk(Stem(0.125)(images())).shape == (2, 64, 4, 2)
-
-
-def test_torchvision_weights_load_by_key() -> None:
-    stems, trunk = {"visible": Stem(1.0), "infrared": Stem(1.0)}, Trunk("resnet18", 1.0)
-    donor_stem, donor_trunk = Stem(1.0), Trunk("resnet18", 1.0)
-    state = {**donor_stem.state_dict(), **donor_trunk.state_dict(), "fc.weight": torch.zeros(1000, 512)}
-    assert {"conv1.weight", "bn1.running_mean", "layer2.0.downsample.1.weight", "layer4.1.conv2.weight"} <= set(state)
-    load_torchvision(stems, trunk, state)
-    assert torch.equal(stems["infrared"].conv1.weight, donor_stem.conv1.weight)
-    assert torch.equal(trunk.layer4[1].conv2.weight, donor_trunk.layer4[1].conv2.weight)
-    assert int(stems["visible"].bn1.num_batches_tracked) == 0
-
-
-def test_torchvision_weights_of_another_shape_get_one_sentence() -> None:
-    state = {**Stem(1.0).state_dict(), **Trunk("resnet18", 1.0).state_dict()}
-    old = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
-    load_torchvision({"visible": Stem(1.0)}, Trunk("resnet18", 1.0), old)
-    narrow, deep, stem = Trunk("resnet18", 0.5), Trunk("resnet34", 1.0), Stem(1.0)
-    with pytest.raises(
-        ValueError, match=r"of this depth and width, with layer1\.0\.bn1\.bias of shape \(32,\), got \(64,\)$"
-    ):
-        load_torchvision({}, narrow, state)
-    with pytest.raises(ValueError, match=r"with layer1\.2\.bn1\.bias of shape \(64,\), got none$"):
-        load_torchvision({}, deep, state)
-    with pytest.raises(ValueError, match=r"with conv1\.weight of shape \(64, 3, 7, 7\), got none$"):
-        load_torchvision({"visible": stem}, narrow, {name: state[name] for name in state if name != "conv1.weight"})
 
 
 def test_unknown_backbone() -> None:
@@ -124,12 +98,3 @@ def test_auxiliary_stem_is_a_choice() -> None:
     assert "auxiliary" not in shared.stems
     assert torch.equal(shared.embed(images(), A), shared.embed(images(), V))
     assert "auxiliary" not in Network(ModelConfig(**{**vars(SMALL), "auxiliary": "none"}), 2).stems
-
-
-def test_weights_depend_on_the_seed_alone() -> None:
-    torch.manual_seed(99)
-    state = torch.get_rng_state()
-    first, again, other = (build_network(Config(model=SMALL), 4, seed) for seed in (3, 3, 4))
-    assert torch.equal(torch.get_rng_state(), state)
-    assert torch.equal(first.trunk.layer1[0].conv1.weight, again.trunk.layer1[0].conv1.weight)
-    assert not torch.equal(first.trunk.layer1[0].conv1.weight, other.trunk.layer1[0].conv1.weight)

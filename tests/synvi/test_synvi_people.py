@@ -4,14 +4,9 @@ import numpy as np
 import pytest
 
 from mun.structures import Split
-from mun.synvi import LEVELS, Knobs, Level, draw_identity, level_of
-from mun.synvi.body import Build, Pose, pose_body
-from mun.synvi.rays import View, first_hits, normals
+from mun.synvi import Knobs, draw_identity
+from mun.synvi.rays import View, first_hits
 from mun.synvi.solids import Part, Solid, ball, box, cone, frame_of
-
-
-def test_the_same_person_is_drawn_again() -> None:
-    assert draw_identity(3, Split.TEST, 7) == draw_identity(3, Split.TEST, 7)
 
 
 def test_seed_split_and_number_give_other_people() -> None:
@@ -73,37 +68,7 @@ def test_a_knob_out_of_range_is_refused(knobs: dict[str, float]) -> None:
         Knobs(**knobs)
 
 
-def test_a_level_is_named_by_its_content() -> None:
-    standard = level_of("standard")
-    assert standard is LEVELS["standard"]
-    assert standard.hash == Level("standard", 1).hash
-    assert standard.hash != Level("standard", 2).hash
-    assert standard.hash != Level("standard", 1, Knobs(noise=2.0)).hash
-
-
-def test_an_unknown_level_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of the levels easy, standard, hard"):
-        level_of("impossible")
-
-
 X, Y, Z = np.eye(3)
-
-
-@pytest.mark.parametrize("phase", np.linspace(0, 2 * np.pi, 9))
-def test_the_lower_foot_is_on_the_ground_and_the_head_at_the_top(phase: float) -> None:
-    build = Build(height=1.8)
-    bones = pose_body(build, Pose(phase=float(phase)))
-    assert -1e-9 < (bones.ankles[:, 1].min() - 0.045 * 1.8) < 0.1
-    assert abs(bones.skull[1] + 0.066 * 1.8 - 1.8) < 0.12
-    assert np.allclose(bones.trunk @ bones.trunk.T, np.eye(3))
-
-
-def test_limbs_keep_their_length_in_every_phase() -> None:
-    lengths = []
-    for phase in np.linspace(0, 6, 7):
-        bones = pose_body(Build(), Pose(phase=float(phase)))
-        lengths.append(np.linalg.norm(bones.knees - bones.hips, axis=1))
-    assert np.ptp(lengths) < 1e-9
 
 
 def view() -> View:
@@ -147,23 +112,3 @@ def test_rays_hit_where_a_slow_march_enters(solid: Solid) -> None:
             assert abs(depth[row, column] - steps[within.argmax()]) < 0.012
         elif not within.any():
             assert which[row, column] == -1 or solid.radii[0] != solid.radii[1]
-
-
-def test_normals_have_unit_length_and_face_outwards() -> None:
-    solid = cone(Part.UPPER, (np.array([0.0, -0.4, 0.0]), np.array([0.2, 0.5, 0.3])), (0.5, 0.2), squash=0.7)
-    sight = view()
-    depth, which = first_hits([solid], sight)
-    rows, columns = np.nonzero(which >= 0)
-    rays = sight.forward[:, None] + sight.columns[columns] * X[:, None] + sight.rows[rows] * Y[:, None]
-    points = (sight.origin[:, None] + rays * depth[rows, columns]).astype(np.float32)
-    found = normals([solid], which[rows, columns], points)
-    assert np.allclose((found**2).sum(0), 1, atol=1e-4)
-    assert ((found * rays).sum(0) < 0.02).all()
-
-
-def test_the_nearer_of_two_solids_is_seen() -> None:
-    frame = np.eye(3)
-    behind, before = (ball(Part.FACE, np.array([0.0, 0.2, z]), (0.4, 0.4, 0.4), frame) for z in (-1.0, 1.0))
-    for solids, nearer in (([behind, before], 1), ([before, behind], 0)):
-        _, which = first_hits(solids, view())
-        assert which[20, 20] == nearer

@@ -1,14 +1,11 @@
 """A plan is the whole data set: its images come again from its manifest, and its levels are frozen."""
 
 import hashlib
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from mun.structures import Split
 from mun.synvi import CAMERAS, LEVELS, Plan, level_of, write
@@ -20,18 +17,13 @@ SMALL = Plan(train_ids=2, val_ids=1, test_ids=2, images=2, size=(64, 32), seed=5
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("plan") / "out"
-    for _ in write(SMALL, out, 1):
-        pass
+    list(write(SMALL, out, 1))
     return out
-
-
-def test_a_manifest_gives_the_plan_back(written: Path) -> None:
-    manifest = json.loads((written / "manifest.json").read_text())
-    assert Plan.from_manifest(manifest) == SMALL
 
 
 def test_every_image_comes_again_from_the_manifest(written: Path) -> None:
     plan = Plan.from_manifest(json.loads((written / "manifest.json").read_text()))
+    assert plan == SMALL
     for path in sorted(written.glob("cam*/*/*.jpg"))[::3]:
         image = "/".join(path.parts[-3:])
         recipe = plan.recipe_of(image)
@@ -43,17 +35,10 @@ def test_people_are_numbered_from_training_to_test() -> None:
     assert SMALL.recipe_of("cam3/0005/0002.jpg") == SMALL.recipe(Split.TEST, 1, 3, 1)
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        "cam3/0006/0001.jpg",
-        "cam7/0001/0001.jpg",
-        "cam1/0001/0003.jpg",
-        "cam1/0001/0000.jpg",
-        "../cam1/0001/0001.jpg",
-        "",
-    ],
-)
+OUTSIDE = ["cam3/0006/0001.jpg", "cam7/0001/0001.jpg", "cam1/0001/0003.jpg", "cam1/0001/0000.jpg"]
+
+
+@pytest.mark.parametrize("image", [*OUTSIDE, "../cam1/0001/0001.jpg", ""])
 def test_an_image_outside_the_plan_is_refused(image: str) -> None:
     with pytest.raises(ValueError, match=r"expected an image as cam3/0001/0001\.jpg, people up to 0005, images up to"):
         SMALL.recipe_of(image)
@@ -75,11 +60,8 @@ def manifest_with(**changes: object) -> dict[str, object]:
         ({"knobs": {"glitter": 1}}, "got a broken one"),
         ({"knobs": {"noise": "loud"}}, "expected the knob noise between 0 and 4, got 'loud'"),
         ({"size": [64]}, "got a broken one"),
-        ({"train_ids": "many"}, "got a broken one"),
         ({"train_ids": True}, "got a broken one: expected int, got 'True'"),
         ({"images_per_camera": 2.0}, r"got a broken one: expected int, got '2\.0'"),
-        ({"size": [64, 32.0]}, "got a broken one"),
-        ({"seed": 0.5}, "got a broken one"),
         ({"truth": 1}, "got a broken one: expected bool, got '1'"),
         ({"level": ["standard"]}, "got a broken one: expected str"),
         ({"level_version": 99}, "whose pictures were other ones"),
@@ -143,9 +125,3 @@ def test_levels_rise_in_difficulty() -> None:
         assert one.pattern_survival > two.pattern_survival
         assert one.noise < two.noise
         assert one.occlusion < two.occlusion
-
-
-def test_the_jpeg_of_a_camera_is_a_jpeg() -> None:
-    data = jpeg(np.zeros((64, 32, 3), np.uint8), 90)
-    with Image.open(io.BytesIO(data)) as image:
-        assert (image.format, image.size) == ("JPEG", (32, 64))

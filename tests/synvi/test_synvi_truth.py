@@ -134,8 +134,7 @@ def test_a_print_on_the_back_is_not_seen_from_the_front() -> None:
 def test_the_file_gives_back_what_was_written_whatever_the_workers(tmp_path: Path) -> None:
     plan = Plan(train_ids=2, val_ids=0, test_ids=3, images=1, size=(64, 32), seed=3, truth=True)
     for workers in (1, 2):
-        for _ in write(plan, tmp_path / str(workers), workers):
-            pass
+        list(write(plan, tmp_path / str(workers), workers))
     for split in ("train", "test"):
         files = [(tmp_path / folder / "truth" / f"{split}.zip").read_bytes() for folder in ("1", "2")]
         assert files[0] == files[1]
@@ -151,8 +150,7 @@ def test_the_file_gives_back_what_was_written_whatever_the_workers(tmp_path: Pat
 def test_images_are_the_same_with_and_without_truth(tmp_path: Path) -> None:
     plan = Plan(train_ids=0, val_ids=0, test_ids=1, images=1, size=(64, 32), seed=3)
     for name, chosen in (("bare", plan), ("told", replace(plan, truth=True))):
-        for _ in write(chosen, tmp_path / name, 1):
-            pass
+        list(write(chosen, tmp_path / name, 1))
     for path in sorted((tmp_path / "bare").glob("cam*/*/*.jpg")):
         assert path.read_bytes() == (tmp_path / "told" / path.relative_to(tmp_path / "bare")).read_bytes()
 

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made import until
 from safetensors.torch import load_file
 from two_processes import end_of
 
@@ -118,9 +118,7 @@ def test_a_killed_process_ends_all_and_resume_goes_on(tiny_synvi, tmp_path) -> N
     train = ("-m", "mun", "train", "--resume", "--quiet", "--device", "cpu", "--out")
     finished(*train, whole)
     process = together(*train, killed)
-    deadline = time.monotonic() + 200
-    while not list(killed.glob("step-*[0-9]")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: list(killed.glob("step-*[0-9]")), 200)
     os.kill(workers_of(process.pid)[-1], signal.SIGKILL)
     _, err = process.communicate(timeout=120)
     assert process.returncode != 0

@@ -6,10 +6,11 @@ import csv
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made import flags
 from safetensors.torch import save_file
 
 from mun.__main__ import main
@@ -20,7 +21,9 @@ from mun.own import load_own
 from mun.torchvision_compat import import_torchvision
 from mun.training.run import MetricsFile, read_settings
 
-SMALL = ["--height", "64", "--image-width", "32", "--ids-per-batch", "2", "--instances-per-id", "2", "--quiet"]
+SMALL = [*flags(height=64, image_width=32, ids_per_batch=2, instances_per_id=2), "--quiet"]
+
+CLOSED = ("closed", 0.0, 0)
 
 
 @pytest.mark.parametrize("name", ["sysu", "regdb", "llcm"])
@@ -47,34 +50,13 @@ def test_some_steps_by_a_preset_from_torchvision_weights(name, tiny_synvi, tmp_p
     assert "resnet50.safetensors filled the trunk and the stems visible, infrared, auxiliary with 318 tensors" in shown
     assert "left out fc.bias, fc.weight; generator, neck and classifier begin at random" in shown
     config = read_settings(run).config
-    assert (config.model.backbone, config.model.height, config.train.epochs) == (
-        "resnet50",
-        64,
-        PRESETS[name].train.epochs,
-    )
+    expected = ("resnet50", 64, PRESETS[name].train.epochs)
+    assert (config.model.backbone, config.model.height, config.train.epochs) == expected
     lines = list(MetricsFile.lines(run / "metrics.jsonl"))
     assert [line["step"] for line in lines] == [1, 2]
     assert all(np.isfinite(line["total"]) for line in lines)
     assert main(["train", "--out", str(run), "--resume", "--preset", name]) == 2
     assert "expected --resume without --preset" in capsys.readouterr().err
-
-
-def test_a_pickle_is_refused_with_the_line_that_converts_it(tiny_synvi, tmp_path, capsys) -> None:
-    (tmp_path / "resnet50.pth").write_bytes(b"PK\3\4 and more")
-    words = [
-        "train",
-        "--data",
-        str(tiny_synvi),
-        "--pretrained",
-        str(tmp_path / "resnet50.pth"),
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    assert main(words) == 2
-    shown = capsys.readouterr().err
-    assert "got a pickle, which is never opened; if you trust it, convert it: python -c" in shown
-    assert f"{tmp_path / 'resnet50.safetensors'}" in shown
-    assert not (tmp_path / "run").exists()
 
 
 def test_tensorboard_gets_every_line_where_it_is_installed(tiny_synvi, tmp_path, capsys, monkeypatch) -> None:
@@ -85,45 +67,24 @@ def test_tensorboard_gets_every_line_where_it_is_installed(tiny_synvi, tmp_path,
     assert not (tmp_path / "none").exists()
     noted: list[tuple[str, float, int]] = []
 
-    class SummaryWriter:
-        def __init__(self, folder: str) -> None:
-            assert Path(folder) == tmp_path / "run" / "tensorboard"
+    def writer(folder: str) -> SimpleNamespace:
+        assert Path(folder) == tmp_path / "run" / "tensorboard"
+        return SimpleNamespace(add_scalar=lambda *values: noted.append(values), close=lambda: noted.append(CLOSED))
 
-        def add_scalar(self, *values) -> None:
-            noted.append(values)
-
-        def close(self) -> None:
-            noted.append(("closed", 0.0, 0))
-
-    stand_in = ModuleType("torch.utils.tensorboard")
-    stand_in.SummaryWriter = SummaryWriter
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=writer))
     assert main([*words, "--tensorboard", "--out", str(tmp_path / "run")]) == 0
-    assert noted.pop() == ("closed", 0.0, 0)
+    assert noted.pop() == CLOSED
     for line in MetricsFile.lines(tmp_path / "run" / "metrics.jsonl"):
-        flat = {
-            f"{name}/{part}": one
-            for name, value in line.items()
-            if isinstance(value, dict)
-            for part, one in value.items()
-        }
-        flat |= {name: value for name, value in line.items() if not isinstance(value, dict)}
+        nested = {name: value for name, value in line.items() if isinstance(value, dict)}
+        flat = {name: value for name, value in line.items() if name not in nested}
+        flat |= {f"{name}/{part}": one for name, value in nested.items() for part, one in value.items()}
         assert all((name, value, line["step"]) in noted for name, value in flat.items())
 
 
 @pytest.mark.parametrize("ending", ["csv", "json"])
 def test_ranked_lists_come_with_paths(ending, tiny_synvi, tmp_path, capsys) -> None:
     file = tmp_path / f"ranked.{ending}"
-    words = [
-        "evaluate",
-        "--model",
-        "small=test_own_models:small",
-        "--data",
-        str(tiny_synvi),
-        "--trials",
-        "1",
-        "--quiet",
-    ]
+    words = ["evaluate", *flags(model="small=test_own_models:small", data=tiny_synvi, trials=1), "--quiet"]
     assert main([*words, "--json", str(tmp_path / "s.json"), "--ranked", str(file)]) == 0
     rows = json.loads(file.read_text()) if ending == "json" else list(csv.DictReader(file.open()))
     scores = json.loads((tmp_path / "s.json").read_text())
@@ -132,13 +93,8 @@ def test_ranked_lists_come_with_paths(ending, tiny_synvi, tmp_path, capsys) -> N
     firsts = [str(listed[0]["match"]) == "True" for listed in queries.values()]
     assert np.mean(firsts) == pytest.approx(scores["mean"]["rank1"])
     samples = read_source("synvi", tiny_synvi).test
-    rows_of = dict(
-        zip(
-            (str(one.path) for one in samples),
-            embed_samples(load_own("a=test_own_models:small")[1], samples),
-            strict=True,
-        )
-    )
+    embeddings = embed_samples(load_own("a=test_own_models:small")[1], samples)
+    rows_of = {str(one.path): row for one, row in zip(samples, embeddings, strict=True)}
     for row in rows[:40]:
         assert Path(row["gallery"]).is_file()
         assert float(row["cosine"]) == pytest.approx(float(rows_of[row["query"]] @ rows_of[row["gallery"]]), abs=1e-5)

@@ -75,14 +75,14 @@ def test_other_weights_than_at_the_start_are_refused(tiny_synvi, tmp_path, file)
 
 
 def test_bad_weights_are_one_sentence_and_leave_nothing(tiny_synvi, tmp_path, file) -> None:
-    (tmp_path / "pickle.safetensors").write_bytes(b"PK\3\4 and more")
+    (tmp_path / "pickle.pth").write_bytes(b"PK\3\4 and more")
     infinite = weights(tmp_path / "infinite.safetensors", **{"bn1.bias": torch.full((64,), torch.inf)})
     deeper = weights(tmp_path / "deeper.safetensors", "resnet34")
     whole = weights(tmp_path / "whole.safetensors", **{"bn1.bias": torch.ones(64, dtype=torch.int64)})
     narrow = replace(MODEL, width=0.5)
     for kind, path, model, message in (
         (FileNotFoundError, tmp_path / "none.safetensors", MODEL, "expected weights at .*, found none"),
-        (ValueError, tmp_path / "pickle.safetensors", MODEL, "got a pickle, which is never opened"),
+        (ValueError, tmp_path / "pickle.pth", MODEL, "got a pickle, .* convert it: python -c .*pickle.safetensors"),
         (ValueError, infinite, MODEL, r"expected finite real weights in .*, bn1\.bias is not"),
         (ValueError, whole, MODEL, r"expected finite real weights in .*, bn1\.bias is not"),
         (ValueError, deeper, MODEL, r"of this depth and width, with layer1\.2\.bn1\.bias of shape none, got"),
