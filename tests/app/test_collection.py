@@ -25,23 +25,8 @@ from app.retrieval import rank, scores
 from app.shared.export import describe_data
 from app.shared.html import html
 from mun.data.source import Reading
-from mun.structures import Modality
 from mun.synvi.plan import Plan
 
-I2V, V2I = Direction.INFRARED_TO_VISIBLE, Direction.VISIBLE_TO_INFRARED
-
-
-def test_the_other_direction_turns_the_protocol_round(library: Library) -> None:
-    forward, reverse = (library.collections["synvi"].search("synvi-indoor", way) for way in (I2V, V2I))
-    assert forward.name == "synvi-indoor"
-    assert reverse.name == "synvi-indoor-reversed"
-    assert (reverse.query_cameras, reverse.gallery_cameras) == ((1, 2), (3, 6))
-    assert (reverse.query_modality, reverse.gallery_modality) == (Modality.VISIBLE, Modality.INFRARED)
-    assert reverse.drop_rule is forward.drop_rule
-    assert I2V.published
-    assert not V2I.published
-    assert (I2V.query_modality, I2V.gallery_modality, I2V.other) == (Modality.INFRARED, Modality.VISIBLE, V2I)
-    assert (V2I.query_modality, V2I.gallery_modality, V2I.other) == (Modality.VISIBLE, Modality.INFRARED, I2V)
 
 
 def test_what_is_in_a_gallery_may_ask_the_other_way_round(library: Library) -> None:
