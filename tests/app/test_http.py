@@ -75,6 +75,7 @@ def test_retrieve_by_name_from_the_client(served: Served, library: Library) -> N
         ("project", ["", "", "tsne", "embedding", 1, "", 1], "expected at least 91 points for a perplexity of 30"),
         ("project", ["", "", "pca", "embedding", 1, "", 1, True, "mismatched"], "expected at least two people for mis"),
         ("project", ["", "", "pca", "embedding", 3, "../../etc/passwd"], "expected people to be numbers"),
+        ("auxiliary", ["", "", "collection", "", "", 99], "expected person to be somebody in SynVI, got 99"),
     ],
 )
 def test_bad_requests_get_one_plain_sentence(served: Served, name: str, data: list[Any], words: str) -> None:
