@@ -56,13 +56,6 @@ def test_parts_links_and_a_file(visit: Visit) -> None:
     page.wait_for_selector(f'.mun-results[data-state="ready"][data-query="{query}"]')
 
 
-def test_probes_are_measured_on_the_page(visit: Visit) -> None:
-    page = visit(address=ADDRESS + "&part=probes").page
-    page.get_by_role("button", name="Measure").click()
-    page.wait_for_selector(".mun-probes[data-state=ready]")
-    assert page.locator('[data-probe="modality/both"]').count() == 1
-
-
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "dark"), (390, 844, "light")])
 def test_nothing_scrolls_sideways_and_axe_is_content(visit: Visit, width: int, height: int, scheme: str) -> None:
     page = opened(visit, width=width, height=height, color_scheme=scheme)

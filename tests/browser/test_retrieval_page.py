@@ -379,18 +379,6 @@ def test_presses_on_different_pieces_are_all_answered_and_the_last_wins(visit: V
     page.unroute_all(behavior="wait")  # an answer that is still late would fail in the next test
 
 
-def test_two_visitors_do_not_disturb_one_another(visit: Visit) -> None:
-    first, second = visit().page, visit().page
-    keys = query_keys(first)
-    first.locator(f'button[data-query="{keys[3]}"]').click()
-    second.locator(f'button[data-query="{keys[9]}"]').click()
-    ranked_for(first, keys[3])
-    ranked_for(second, keys[9])
-    number(first, "Top k", "3")
-    first.wait_for_selector(f'{READY}[data-top="3"][data-query="{keys[3]}"]')
-    assert second.locator(f'.mun-results[data-query="{keys[9]}"] .ranked-card').count() == 5
-
-
 def test_why_lays_maps_over_the_query_and_the_card(visit: Visit) -> None:
     page = visit().page
     card = page.locator(".mun-side-ranking").last.locator(".ranked-card").nth(1)
@@ -459,12 +447,6 @@ def test_a_corruption_and_its_severity_change_the_ranked_images(visit: Callable[
     menu.select_option("")
     expect(page.locator(f'{READY}[data-corruption=""]')).to_be_visible()
     assert pictures(page) == clean
-
-
-def test_a_link_opens_a_corrupted_view(visit: Callable[..., Any]) -> None:
-    page = visit(address="?corruption=mixed&top_k=3").page
-    assert page.locator(f'{READY}[data-corruption="mixed"] .ranked-card').count() == 3
-    assert "one of 20 for every image" in page.locator('[data-term="corruption"]').inner_text()
 
 
 OWN = ".mun-own-results[data-state='ready']"

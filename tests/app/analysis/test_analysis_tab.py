@@ -18,7 +18,6 @@ from app.analysis import compute, export, tab
 from app.analysis.compute import Analyse, View, analysis, answer
 from app.analysis.export import MENUS, write
 from app.analysis.tab import answer as press_answer
-from app.analysis.tab import hovered
 from app.library import Library, open_library
 from app.library.background import Progress
 from app.library.collection import Terms
@@ -98,17 +97,6 @@ def test_the_picture_has_a_point_for_each_query(two: Library) -> None:
         100 - float(y) for _, y in sorted(re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', single), key=lambda p: float(p[0]))
     ]
     assert heights == sorted(heights), "one model's queries stand sorted"
-
-
-def test_the_image_under_the_mouse(two: Library) -> None:
-    request = view(two)
-    drawn(two, request)
-    words = hovered(two, request, Press(detail={"row": 3}))
-    sample = two.collections["synvi"].queries[3]
-    assert f'data-image="{sample.key}"' in words
-    assert "data:image/jpeg" in words
-    for row in (99, -1, "3", None):
-        assert hovered(two, request, Press(detail={"row": row})) == ""
 
 
 def test_every_number_of_the_slices_is_the_reports(two: Library) -> None:
