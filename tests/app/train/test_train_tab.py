@@ -113,10 +113,7 @@ def test_a_run_from_start_over_a_restart_to_deletion(training: Training, tiny_sy
     assert library.checkpoints.usable == ["mun-tiny", run]
     assert Retrieve.read({"checkpoint": run}, library).checkpoint == run
     assert library.embeddings(run, "synvi").shape[1] > 0
-    listed = tab.look(queue, library, Look())
-    assert [list(one) for one in listed["runs"]] == [["run", "state", "place", "auxiliary", "mean_ap"]]
-    assert 0 <= listed["runs"][0]["mean_ap"] <= 1
-
+    assert 0 <= tab.look(queue, library, Look())["runs"][0]["mean_ap"] <= 1
     shown = training.press(run=run)
     assert shown.again == 0
     assert f'href="?tab=retrieval&checkpoint={run}"' in html(shown, "train-run")
@@ -127,11 +124,8 @@ def test_a_run_from_start_over_a_restart_to_deletion(training: Training, tiny_sy
     assert (packed.name, packed.mime) == (f"{run}.zip", "application/zip")
     with zipfile.ZipFile(io.BytesIO(packed.data)) as opened:
         names = {entry.rpartition("/")[2] for entry in opened.namelist()}
-    assert (
-        {"model.safetensors", "card.json"}
-        <= names
-        <= {"model.safetensors", "card.json", "README.md", "snapshots.safetensors"}
-    )
+    needed = {"model.safetensors", "card.json"}
+    assert needed <= names <= {*needed, "README.md", "snapshots.safetensors"}
     for kind, start in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml"), ("csv", f"# {run}".encode())):
         file = training.export(asked, "curves", kind)
         assert file.data.startswith(start), kind
