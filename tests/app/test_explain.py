@@ -14,7 +14,6 @@ import pytest
 import torch
 from made import variant
 from PIL import Image
-from serving import serve
 
 from app.explain.checks import CURVES, check
 from app.explain.explain import Result, explain, explained, run
@@ -186,24 +185,6 @@ def test_forty_at_once_get_forty_right_answers(both: Library) -> None:
     for one, other in zip(alone, together, strict=True):
         assert one.keys() == other.keys()
         assert all(np.array_equal(one[name], other[name]) for name in one)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(1200)
-def test_forty_callers_over_http_get_forty_right_answers(both: Library, tmp_path: Path) -> None:
-    keys = [sample.key for sample in both.collections["synvi"].samples[:40]]
-    expected = [answered(both, image=key, layers="everything", seed=3).to_json() for key in keys]
-    both.cache.max_bytes, kept = 0, both.cache.max_bytes  # every call computes its own answer
-    try:
-        with serve(both, tmp_path) as served, ThreadPoolExecutor(40) as pool:
-            served.client.timeout = 600
-            data = [["", "", key, "image", "", "everything", "by layer", "automatic", 3] for key in keys]
-            callers = [{"x-forwarded-for": f"10.0.0.{number}"} for number in range(40)]  # each has two heavy calls
-            outcomes = list(pool.map(lambda values, caller: served.call("explain", values, caller), data, callers))
-    finally:
-        both.cache.max_bytes = kept
-    assert [outcome.event for outcome in outcomes] == ["complete"] * 40
-    assert [outcome.value[0] for outcome in outcomes] == expected
 
 
 def checked(library: Library, name: str, **values: Any) -> list[Any]:

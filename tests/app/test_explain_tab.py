@@ -51,20 +51,14 @@ def test_the_first_view_shows_a_pair_its_maps_and_a_check(both: Library, monkeyp
     maps = drawn(shown, "maps")
     assert f'data-image="{shown.request.image}"' in maps
     assert f'data-target="{shown.request.target}"' in maps
-    row, folded = maps.split("All 13 maps")
+    row = maps.split("All 13 maps")[0]
     named = re.findall('data-map="([^"]+)"', row)
     assert named[:2] == ["image/infrared/layer4", "target/target/layer4"]
     assert set(named[2:]) == {
         "pair/visible/iml_visible", "pair/infrared/iml_infrared", "pair/auxiliary/cml", "pair/auxiliary/layer4",
     }  # fmt: skip
-    assert len(re.findall('data-map="', folded)) == 13
     assert row.count("data-large=") == len(named) + 2  # every map and both images can be enlarged
-    choice = drawn(shown, "choice")
-    assert choice.count('aria-pressed="true"') == 2
-    truth = drawn(shown, "truth")
-    assert 'data-state="ready"' in truth
-    assert truth.count("mun-bar-group") >= 2
-    assert truth.count("<svg") == 3
+    assert drawn(shown, "choice").count('aria-pressed="true"') == 2
     again = answer(both, shown.request, Press(visitor=VISITOR))
     assert [one.digest for one in again.pieces.values() if isinstance(one, Piece)] == [
         one.digest for one in shown.pieces.values() if isinstance(one, Piece)
@@ -148,9 +142,10 @@ def test_a_target_that_this_checkpoint_does_not_rank_is_said_and_a_center_has_no
     assert "a center has no picture" in drawn(centered, "maps")
 
 
-@pytest.mark.parametrize("how", ["random", "wrong", "open"])
-def test_another_image_gets_its_own_target(both: Library, how: str) -> None:
-    shown = press(both, {"layers": "layer4"}).request
-    other = press(both, shown.model_dump(), do=how, chosen=both.collections["synvi"].queries[-1].key).request
-    assert other.image != shown.image
-    assert other.target != shown.target
+def test_another_image_gets_its_own_target(both: Library) -> None:
+    shown, last = press(both, {"layers": "layer4"}).request, both.collections["synvi"].queries[-1].key
+    opened = press(both, shown.model_dump(), do="open", chosen=last).request
+    assert opened.image == last
+    assert opened.target != shown.target
+    for how in ("random", "wrong"):
+        assert press(both, shown.model_dump(), do=how).request.image != shown.image

@@ -91,12 +91,6 @@ def test_project_answers_what_the_computation_does(served: Served, library: Libr
     assert completed(served, "project", said) == json.loads(json.dumps(expected))
 
 
-def test_only_the_public_functions_are_documented(served: Served) -> None:
-    info = served.client.get(f"{served.url}gradio_api/info").json()
-    views = {"/retrieve", "/evaluate", "/retrieve_image", "/project", "/auxiliary", "/explain", "/analyse"}
-    assert set(info["named_endpoints"]) == {"/status", *views, "/train_start", "/train_status", "/train_stop"}
-
-
 def test_the_page_is_sent_packed_and_its_events_are_not(served: Served) -> None:
     """A packed stream of events would wait for more of them."""
     with served.client.stream("GET", served.url, headers={"accept-encoding": "gzip"}) as answer:

@@ -78,16 +78,6 @@ def test_an_attacker_gets_clean_answers_and_changes_nobody_elses(server: Server,
     assert {status for act, status in attacker.done if act == "structure"} <= {400, 404, 413, 415, 503}
 
 
-def test_no_tab_is_forgotten(server: Server, choices: Choices) -> None:
-    async def tabs() -> list[str]:
-        async with new_client() as client:
-            page = Page(client, server.url)
-            await page.open(files=False)
-            return page.tabs
-
-    assert set(asyncio.run(tabs())) == set(choices.tabs)
-
-
 def test_somebody_elses_answer_is_noticed(server: Server, choices: Choices) -> None:
     """What the crowd's own check is worth: with the answers of others expected, every answer is wrong."""
     alike = {"status", "train_status", "train"}  # everybody is answered the same

@@ -77,24 +77,13 @@ def test_before_the_embeddings_are_there_the_page_shows_progress(
     answered = press(library)
     assert (answered.request.query, answered.waiting) == ("", True)
     assert set(answered.pieces) == {"retrieval-progress", "retrieval-own", "settings"}
-    html = piece(answered, "retrieval-progress")
-    assert "3 of 12" in html
-    assert 'data-state="loading"' in html
+    assert "3 of 12" in piece(answered, "retrieval-progress")
     assert answered.again > 0
-    asked = press(library, {"query": "cam3/0013/0001.jpg"})
-    assert asked.request.query == "cam3/0013/0001.jpg"
+    assert press(library, {"query": "cam3/0013/0001.jpg"}).request.query == "cam3/0013/0001.jpg"
     monkeypatch.setattr(library, "prepare", lambda *_, **__: Progress(0, 12, problem="<b>no</b> luck"))
     answered = press(library, do="again")
-    html = piece(answered, "retrieval-progress")
-    assert 'data-state="error"' in html
-    assert "&lt;b&gt;no" in html
+    assert "&lt;b&gt;no" in piece(answered, "retrieval-progress")
     assert answered.again == 0
-    monkeypatch.undo()
-    library.embeddings("mun-tiny", "synvi")
-    answered = press(library, do="again")
-    assert answered.request.query
-    assert 'data-state="ready"' in piece(answered, "ranking")
-    assert piece(answered, "retrieval-progress") == ""
 
 
 def test_a_checkpoint_that_is_deleted_meanwhile_is_said(tiny_synvi: Path, two_checkpoints: Path) -> None:

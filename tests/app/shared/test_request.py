@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Annotated, Any
 
 import gradio as gr
-import httpx
 import pytest
 
 from app.library import Library
@@ -47,22 +45,7 @@ class Everything(Request):
     several: Annotated[tuple[Text, ...], some_of(("a", "b", "c"), 2)] = option((), "Several", control="many")
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """Serve an app with two functions made of requests, without a page."""
-    entries = type("Entries", (dict,), {"models": ["mun"]})(mun=type("Entry", (), {"title": "MUN"}))
-    library: Any = type("Fake", (), {"checkpoints": entries})()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        with gr.Blocks() as demo:
-            expose("before", Before, lambda _, request: request.model_dump(), library)
-            expose("after", After, lambda _, request: request.model_dump(), library)
-        _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-        yield address
-        demo.close(verbose=False)
-
-
-def test_a_new_option_appears_everywhere(library: Library, url: str) -> None:
+def test_a_new_option_appears_everywhere(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     request = After.read({"shade": "dark"}, library)
     assert 'value="dark" selected>deep</option>' in form("tab", request, library, {"": ("shade",)})
     assert 'name="shade"' not in form("tab", request, library, {"": ("count",)})
@@ -75,7 +58,11 @@ def test_a_new_option_appears_everywhere(library: Library, url: str) -> None:
     with pytest.raises(ValueError, match="expected shade to be one of light, dark; got 'red'"):
         After.read({"shade": "red"}, library)
 
-    named = httpx.get(f"{url}gradio_api/info", timeout=30).json()["named_endpoints"]
+    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+    with gr.Blocks() as demo:
+        expose("before", Before, lambda _, request: request.model_dump(), library)
+        expose("after", After, lambda _, request: request.model_dump(), library)
+    named = demo.get_api_info()["named_endpoints"]
     before, after = (named[name]["parameters"] for name in ("/before", "/after"))
     assert [one["parameter_name"] for one in before] == ["checkpoint", "count"]
     (new,) = [one for one in after if one["parameter_name"] == "shade"]

@@ -357,18 +357,13 @@ def test_a_visitor_starts_only_so_many(opened, start, monkeypatch) -> None:
     start(runs_queue, visitor="192.0.2.1")
 
 
-def test_the_queue_is_bounded_and_can_be_off(opened, start, idle, tmp_path) -> None:
+def test_the_queue_is_bounded(opened, start, idle) -> None:
     runs_queue = opened(SPACE_ID="a/b")
     start(runs_queue, active)
     for _ in range(4):
         start(runs_queue)
     with pytest.raises(ValueError, match=r"wait already.*duplicate this Space"):
         start(runs_queue)
-    off = opened("off", MUN_TRAIN="off")
-    with pytest.raises(ValueError, match=r"training is switched off here; duplicate this Space"):
-        start(off)
-    assert off.records() == []
-    assert not (tmp_path / "off").exists()
 
 
 def test_limits_are_read_and_checked() -> None:
