@@ -278,18 +278,7 @@ def fuzz_event(served: Served, piece: str, kind: str, calls: int, seed: int = 0)
 
 
 ACTS = (
-    "open",
-    "again",
-    "random",
-    "hard",
-    "disagree",
-    "start",
-    "stop",
-    "add",
-    "delete",
-    "resume",
-    "check",
-    "page",
+    *("open", "again", "random", "hard", "disagree", "start", "stop", "add", "delete", "resume", "check", "page"),
     "x" * 300,
 )
 

@@ -48,16 +48,6 @@ def jobs() -> Background:
     return Background()
 
 
-def test_a_job_is_begun_once_and_forgotten_when_it_is_done(jobs: Background) -> None:
-    work = Work(jobs, "a")
-    assert jobs.ask("a", work.job()) == Progress(0, 2)
-    work.begun.wait(20)
-    assert jobs.ask("a", work.job()) == Progress(0, 2)
-    work.go.set()
-    until(lambda: not jobs._progress)
-    assert (work.times, work.result) == (1, True)
-
-
 def test_jobs_of_one_kind_are_done_one_at_a_time_and_others_beside_them(jobs: Background) -> None:
     first, second, lasting = (Work(jobs, key) for key in "abc")
     jobs.ask("a", first.job())
@@ -171,17 +161,18 @@ def test_one_visitor_stops_a_job_for_himself_and_the_last_one_for_all(jobs: Back
     assert not jobs._asked
 
 
-def test_what_is_reported_is_told_and_what_is_not_named_stays(jobs: Background) -> None:
+def test_a_job_is_begun_once_tells_what_it_reports_and_is_forgotten_when_it_is_done(jobs: Background) -> None:
     work = Work(jobs, "a")
-    jobs.ask("a", work.job(), who="first")
+    assert jobs.ask("a", work.job(), who="first") == Progress(0, 2)
     assert work.begun.wait(20)
     jobs.report("a", 1, total=4, words="laying out", made="half")
     jobs.report("a", 2)
-    assert jobs.ask("a", work.job()) == Progress(2, 4, words="laying out", made="half")
+    assert jobs.ask("a", work.job()) == Progress(2, 4, words="laying out", made="half")  # what is not named stays
     jobs.report("b", 1)  # nobody's job: passed over
     work.go.set()
-    until(lambda: work.result)
+    until(lambda: work.result and not jobs._progress)
     assert jobs.ask("a", work.job()) == Progress(2, 2, ready=True)
+    assert work.times == 1
 
 
 def test_a_job_that_is_started_again_while_it_ends_can_still_be_stopped(jobs: Background) -> None:
@@ -342,31 +333,13 @@ def test_a_result_is_computed_once_however_many_ask() -> None:
     assert len(calls) == 1
 
 
-def test_the_oldest_results_leave_when_the_bytes_run_out() -> None:
+def test_what_was_used_least_recently_leaves_and_what_is_too_heavy_is_not_kept() -> None:
     cache = Cache(100)
-    for key in "abc":
-        cache.get(key, lambda: "x", lambda _: 40)
-    assert "a" not in cache
-    assert "b" in cache
-    assert "c" in cache
-    assert cache.num_bytes == 80
-
-
-def test_a_used_result_is_young_again() -> None:
-    cache = Cache(100)
-    cache.get("a", lambda: 1, lambda _: 40)
-    cache.get("b", lambda: 2, lambda _: 40)
-    assert cache.get("a", lambda: 3, lambda _: 40) == 1
-    cache.get("c", lambda: 4, lambda _: 40)
-    assert "a" in cache
-    assert "b" not in cache
-
-
-def test_a_result_heavier_than_the_cache_is_returned_and_not_kept() -> None:
-    cache = Cache(100)
+    for key in ("a", "b", "a", "c"):
+        assert cache.get(key, lambda key=key: key, lambda _: 40) == key
     assert cache.get("big", lambda: "big", lambda _: 101) == "big"
-    assert "big" not in cache
-    assert cache.num_bytes == 0
+    assert [key for key in ("a", "b", "c", "big") if key in cache] == ["a", "c"]
+    assert cache.num_bytes == 80
 
 
 def test_a_failure_reaches_everybody_who_waits_and_is_not_kept() -> None:

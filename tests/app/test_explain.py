@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,11 @@ import pytest
 import torch
 from made import variant
 from PIL import Image
-from serving import serve
 
 from app.explain.checks import CURVES, check
 from app.explain.explain import Result, explain, explained, run
 from app.explain.figure import write
-from app.explain.subject import Explain, references_of, subject_of
+from app.explain.subject import Explain, Subject, subject_of
 from app.explain.tab import MENUS, Options
 from app.library import Library, open_library
 from app.library.maps import LayerMap, alike, fit_scale
@@ -33,17 +31,17 @@ from mun.explain.cams import GENERATOR_LAYERS, STAGES, Look, Method, activation_
 from mun.explain.targets import Similarity, center
 from mun.files import read_json
 from mun.structures import Modality
-from mun.synvi import Change, Plan, counterfactual
+from mun.synvi import Change, Pattern, Plan, counterfactual
 
 MakeSysu = Callable[[dict[int, tuple[int, ...]]], Path]
 
 
-def request(library: Library, **values: Any) -> Explain:
-    return Explain.read(values, library)
+def asked(library: Library, **values: Any) -> Subject:
+    return subject_of(library, Explain.read(values, library))
 
 
 def answered(library: Library, **values: Any) -> Result:
-    return run(library, subject_of(library, request(library, **values)))
+    return run(library, asked(library, **values))
 
 
 def evident(library: Library) -> str:
@@ -56,9 +54,9 @@ def evident(library: Library) -> str:
 
 def test_maps_are_those_of_the_library(both: Library) -> None:
     result = answered(both)
-    network, asked = both.network("mun-tiny"), result.request
-    collection = both.collections["synvi"]
-    sample, target = (collection.samples[collection.rows[key]] for key in (asked.image, asked.target))
+    network, collection = both.network("mun-tiny"), both.collections["synvi"]
+    keys = (result.request.image, result.request.target)
+    sample, target = (collection.samples[collection.rows[key]] for key in keys)
     assert target.key == retrieve(both, Retrieve.read({"query": sample.key}, both)).results[0].image
     images = to_images(torch.from_numpy(decode_samples([sample], 64, 32)))
     similarity = Similarity(torch.from_numpy(embed_samples(network, [target])[0]))
@@ -71,17 +69,12 @@ def test_maps_are_those_of_the_library(both: Library) -> None:
     assert over == {"iml_visible": "visible", "iml_infrared": "infrared", "cml": "auxiliary", "fused": "auxiliary"}
     assert {one.method for one in result.maps if one.layer in GENERATOR_LAYERS} == {Method.LAYER_CAM}
     assert result.pair is not None
-    assert asked.image in result.pair
+    assert sample.key in result.pair
     assert any("uses labels" in words for words in result.notes)
-
-
-def test_the_answer_is_plain_json_with_raw_values(both: Library) -> None:
-    answer = answered(both).to_json()
+    answer = result.to_json()
     assert json.loads(json.dumps(answer, allow_nan=False)) == answer
-    first = answer["maps"][0]
-    assert np.array(first["values"]).shape == tuple(first["shape"]) == (16, 8)
-    collection = both.collections["synvi"]
-    assert {answer["image"]["image"], answer["target"]["image"]["image"]} <= set(collection.rows)
+    assert np.array(answer["maps"][0]["values"]).shape == tuple(answer["maps"][0]["shape"]) == (16, 8)
+    assert (answer["image"]["image"], answer["target"]["image"]["image"]) == keys
 
 
 def test_a_center_is_the_mean_of_the_other_modality(both: Library) -> None:
@@ -94,7 +87,7 @@ def test_a_center_is_the_mean_of_the_other_modality(both: Library) -> None:
     middle = center(rows[[collection.rows[one.key] for one in references]])
     assert result.similarity == pytest.approx(float(point @ middle), abs=1e-5)
     assert result.target_words == "center of person 14, 8 visible images"
-    own = subject_of(both, request(both, image=image, against="center"))
+    own = asked(both, image=image, against="center")
     assert own.pair is not None
     assert not {own.pair.visible, own.pair.infrared} & set(own.references)
 
@@ -122,8 +115,6 @@ def test_the_truth_is_what_rendering_and_embedding_give(both: Library, tiny_synv
 
 
 def explain_truth_change(plan: Plan, key: str, thing: str) -> Change:
-    from mun.synvi import Pattern
-
     identity = plan.recipe_of(key).identity
     if thing in ("bag", "hat"):
         return Change(without=(thing,))
@@ -138,9 +129,7 @@ def test_what_a_checkpoint_lacks_is_said(both: Library) -> None:
     assert result.pair is None
     assert any("none-tiny has no auxiliary modality" in words for words in result.notes)
     for layers in ("auxiliary", "iml_visible"):
-        with pytest.raises(
-            ValueError, match="expected layers that there are; the checkpoint none-tiny has no auxiliary"
-        ):
+        with pytest.raises(ValueError, match="expected layers that there are; the checkpoint none-tiny has no auxi"):
             answered(both, checkpoint="none-tiny", layers=layers)
 
 
@@ -165,11 +154,9 @@ def test_two_images_of_one_modality_are_allowed_and_said_to_be(both: Library) ->
     ("values", "message"),
     [
         ({"image": "cam1/0099/0001.jpg"}, "expected image to be the key of an image of SynVI"),
-        ({"image": "../../etc/passwd"}, "image to be the key"),
         ({"target": "cam1/0099/0001.jpg"}, "expected target to be the key of an image of SynVI"),
         ({"against": "center", "target": "9999"}, "target to be the number of a person, got '9999'"),
         ({"image": "cam1/0013/0001.jpg", "target": "cam1/0013/0001.jpg"}, "another target than the image itself"),
-        ({"layers": "neck"}, "expected layers to be one of everything, image, auxiliary, iml_visible"),
         ({"method": "score-cam"}, "expected one layer for score-cam"),
     ],
 )
@@ -181,23 +168,16 @@ def test_bad_values_are_refused_in_one_sentence(both: Library, values: dict[str,
     assert len(str(caught.value)) < 300
 
 
-def test_a_person_without_other_images_has_no_center(both: Library) -> None:
-    collection = both.collections["synvi"]
-    alone = replace(collection, samples=collection.samples[:1])
-    with pytest.raises(ValueError, match="has none"):
-        references_of(alone, alone.samples[0].pid, alone.samples[0])
-
-
 def test_forty_at_once_get_forty_right_answers(both: Library) -> None:
     samples = both.collections["synvi"].samples[:40]
     layers, methods = ("layer2", "layer4", "iml_visible", "fused"), ("by layer", "grad-cam", "layer-cam")
     requests = [
-        request(both, image=sample.key, layers=layers[row % 4], method=methods[row % 3], change="nothing", seed=row % 5)
+        asked(both, image=sample.key, layers=layers[row % 4], method=methods[row % 3], change="nothing", seed=row % 5)
         for row, sample in enumerate(samples)
     ]
 
-    def answer(asked: Explain) -> dict[str, np.ndarray]:
-        return {one.name: one.values for one in explain(both, subject_of(both, asked)).maps}  # past the cache
+    def answer(subject: Subject) -> dict[str, np.ndarray]:
+        return {one.name: one.values for one in explain(both, subject).maps}  # past the cache
 
     alone = [answer(asked) for asked in requests]
     with ThreadPoolExecutor(40) as pool:
@@ -207,26 +187,8 @@ def test_forty_at_once_get_forty_right_answers(both: Library) -> None:
         assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(1200)
-def test_forty_callers_over_http_get_forty_right_answers(both: Library, tmp_path: Path) -> None:
-    keys = [sample.key for sample in both.collections["synvi"].samples[:40]]
-    expected = [answered(both, image=key, layers="everything", seed=3).to_json() for key in keys]
-    both.cache.max_bytes, kept = 0, both.cache.max_bytes  # every call computes its own answer
-    try:
-        with serve(both, tmp_path) as served, ThreadPoolExecutor(40) as pool:
-            served.client.timeout = 600
-            data = [["", "", key, "image", "", "everything", "by layer", "automatic", 3] for key in keys]
-            callers = [{"x-forwarded-for": f"10.0.0.{number}"} for number in range(40)]  # each has two heavy calls
-            outcomes = list(pool.map(lambda values, caller: served.call("explain", values, caller), data, callers))
-    finally:
-        both.cache.max_bytes = kept
-    assert [outcome.event for outcome in outcomes] == ["complete"] * 40
-    assert [outcome.value[0] for outcome in outcomes] == expected
-
-
 def checked(library: Library, name: str, **values: Any) -> list[Any]:
-    subject = subject_of(library, request(library, **values))
+    subject = asked(library, **values)
     return list(check(library, subject, explained(library, subject).find(name)))
 
 
@@ -255,7 +217,7 @@ def test_checks_run_step_by_step(both: Library) -> None:
 
 
 def test_two_images_are_explained_from_both_sides(both: Library) -> None:
-    subject = subject_of(both, request(both))
+    subject = asked(both)
     result = explained(both, subject)
     *others, last = result.maps
     assert tuple(others) == run(both, subject).maps
@@ -265,8 +227,8 @@ def test_two_images_are_explained_from_both_sides(both: Library) -> None:
     own = alike(both, "mun-tiny", "synvi", image, target)
     np.testing.assert_allclose(own.values, result.find("image/infrared/layer4").values, rtol=1e-3, atol=1e-8)
     np.testing.assert_array_equal(alike(both, "mun-tiny", "synvi", target, image).values, last.values)
-    assert explained(both, subject_of(both, request(both, against="center"))).maps[-1].source != "target"
-    assert {one.layer for one in explained(both, subject_of(both, request(both, layers="layer2"))).maps} == {"layer2"}
+    assert explained(both, asked(both, against="center")).maps[-1].source != "target"
+    assert {one.layer for one in explained(both, asked(both, layers="layer2")).maps} == {"layer2"}
 
 
 def enlarged(one: LayerMap) -> np.ndarray:
@@ -287,7 +249,7 @@ def test_one_scale_for_all_maps(both: Library) -> None:
 
 
 def test_files_say_what_made_them(both: Library) -> None:
-    result = explained(both, subject_of(both, request(both)))
+    result = explained(both, asked(both))
     url = "http://host:1234"
 
     def exported(what: str, kind: str, **options: Any) -> bytes:

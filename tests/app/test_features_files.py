@@ -54,17 +54,14 @@ def test_files_with_the_same_keys_are_models_of_one_data_set(both) -> None:
 
 
 def test_the_planted_strengths_are_found_in_retrieval(both) -> None:
-    scores = [
-        evaluate(both, Evaluate.read({"checkpoint": name}, both))["mean"]["mean_ap"] for name in ("strong", "weak")
-    ]
-    assert scores[0] > scores[1] + 0.2
-    request = Browse.read({}, both)
-    assert request.others(both) == ("weak",)
-    drawn = answer(both, request, Press(do="again"))
-    for words in ('data-checkpoint="strong"', 'data-checkpoint="weak"', "behind features files was", "data:image/svg"):
-        assert (words in drawn.pieces["ranking"]) == (words != "behind features files was")
-    assert "How the methods behind features files were trained is not known here." in drawn.pieces["ranking"]
-    assert "Why?" not in drawn.pieces["ranking"]
+    strong, weak = (evaluate(both, Evaluate.read({"checkpoint": name}, both))["mean"] for name in ("strong", "weak"))
+    assert strong["mean_ap"] > weak["mean_ap"] + 0.2
+    drawn = answer(both, Browse.read({}, both), Press(do="again"))
+    ranking = drawn.pieces["ranking"]
+    for words in ('data-checkpoint="strong"', 'data-checkpoint="weak"', "data:image/svg"):
+        assert words in ranking
+    assert "How the methods behind features files were trained is not known here." in ranking
+    assert "Why?" not in ranking
     assert "strong is ahead by" in drawn.pieces["retrieval-scores"].draw()
 
 
@@ -79,10 +76,9 @@ def test_the_embeddings_say_what_they_are(both) -> None:
     assert [one.checkpoint for one in sides] == ["strong", "weak"]
     made = [project(both, one) for one in sides]
     assert made[0].separation.silhouette_identity > made[1].separation.silhouette_identity
-    assert "strong (features of another method, s.npz, " in made[0].sentence
-    assert "PCA (" in made[0].sentence
-    assert "features at unit length" in made[0].sentence
-    assert "the 96 images of s.npz" in made[0].sentence
+    name = "strong (features of another method, s.npz, "
+    for words in (name, "PCA (", "features at unit length", "the 96 images of s.npz"):
+        assert words in made[0].sentence
     assert not any(point.modality == "auxiliary" for point in made[0].points)
 
 
@@ -197,18 +193,8 @@ def test_a_visitors_file_is_seen_by_who_holds_its_token(served, monkeypatch) -> 
     [
         (b"text", {}, 400, "expected an .npz file with"),
         (b"", {}, 400, "expected an .npz file with"),
-        (
-            content({**method(1.0), "keys": np.array(["a"] * 96)}).getvalue(),
-            {},
-            400,
-            "expected `keys` without repetition",
-        ),
-        (
-            content({**method(1.0), "features": np.full((96, 4), np.nan)}).getvalue(),
-            {},
-            400,
-            "expected finite `features`",
-        ),
+        (content(method(1.0) | {"keys": np.array(["a"] * 96)}).getvalue(), {}, 400, "expected `keys` without repetiti"),
+        (content(method(1.0) | {"features": np.full((96, 4), np.nan)}).getvalue(), {}, 400, "expected finite `featu"),
         (b"x", {"content-type": "application/json"}, 415, "expected a call of the type application/octet-stream"),
         (b"x", {"content-type": "multipart/form-data"}, 415, "expected a call of the type"),
         (b"x", {"origin": "https://elsewhere.example"}, 403, "expected a call by this app's own page"),

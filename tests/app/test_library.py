@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made import until
+from made import flags, until
 
 from app.library import Library, open_library
 from app.library import library as library_module
 from app.library.background import Progress, StoppedError
 from app.library.checkpoints import CheckpointEntry, by_budget
 from app.library.collection import Terms
-from app.library.thumbnails import fitted
+from app.library.thumbnails import data_uri, fitted
 from mun.__main__ import main
 from mun.checkpoint import load_checkpoint
 from mun.evaluation.corrupted import Corruption, Order, embed_corrupted
@@ -58,13 +58,6 @@ def test_broken_checkpoints_are_listed_with_their_reason_and_stop_nobody(
     assert "pickle" in library.checkpoints["pickled"].reason
 
 
-@pytest.mark.parametrize("make", [lambda folder: None, lambda folder: folder.mkdir()])
-def test_without_a_checkpoint_it_says_so(tiny_synvi: Path, tmp_path: Path, make: Callable[[Path], None]) -> None:
-    make(tmp_path / "none")
-    with pytest.raises((ValueError, FileNotFoundError), match="checkpoint"):
-        open_library(tiny_synvi, tmp_path / "none")
-
-
 def test_mislabelled_data_is_refused(
     tiny_checkpoint: Path, make_sysu: Callable[[dict[int, tuple[int, ...]]], Path]
 ) -> None:
@@ -75,13 +68,6 @@ def test_mislabelled_data_is_refused(
     with pytest.raises(ValueError, match="synvi"):
         open_library(root, tiny_checkpoint, "synvi")
     assert open_library(root, tiny_checkpoint).default_data == "sysu"
-
-
-def test_data_without_queries_is_refused(
-    tiny_checkpoint: Path, make_sysu: Callable[[dict[int, tuple[int, ...]]], Path]
-) -> None:
-    with pytest.raises(ValueError, match="infrared queries"):
-        open_library(make_sysu({1: (1, 2), 2: (4,)}), tiny_checkpoint)
 
 
 def test_only_protocols_that_the_data_allow_are_offered(
@@ -100,13 +86,6 @@ def test_a_checkpoint_that_changes_on_the_disk_is_not_used(
     shutil.rmtree(root / "mun-tiny")
     with pytest.raises(ValueError, match="changed on the disk"):
         library.network("mun-tiny")
-
-
-def test_preparation_runs_in_the_background_and_ends_ready(tiny_synvi: Path, tiny_checkpoint: Path) -> None:
-    library = open_library(tiny_synvi, tiny_checkpoint)
-    assert not library.prepare("mun-tiny", "synvi").ready
-    assert wait(library, "mun-tiny", "synvi").ready
-    assert library.ready("mun-tiny", "synvi")
 
 
 def test_a_failed_preparation_says_why_and_can_be_tried_again(
@@ -138,23 +117,34 @@ def slow(tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(library_module, "EMBED_CHUNK", 6)
     monkeypatch.setattr(library_module, "embed_samples", embed)
+    pixels = library_module.embed_pixels
+    monkeypatch.setattr(library_module, "embed_pixels", lambda *asked: pixels(*asked) if go.wait(30) else None)
     return go, open_library(tiny_synvi, tiny_checkpoint)
 
 
-def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(slow: tuple[threading.Event, Library]) -> None:
+@pytest.mark.parametrize("corruption", [None, Corruption("snow", 2)])
+def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(
+    slow: tuple[threading.Event, Library], corruption: Corruption | None
+) -> None:
     go, library = slow
-    library.stop("mun-tiny", "synvi")  # nothing to stop
-    assert not library.prepare("mun-tiny", "synvi").stopped
-    library.stop("mun-tiny", "synvi")
-    assert library.prepare("mun-tiny", "synvi").stopped
+    if corruption:
+        go.set()
+        library.embeddings("mun-tiny", "synvi")
+        go.clear()
+    library.stop("mun-tiny", "synvi", corruption)  # nothing to stop
+    assert not library.prepare("mun-tiny", "synvi", corruption=corruption).stopped
+    library.stop("mun-tiny", "synvi", corruption)
+    assert library.prepare("mun-tiny", "synvi", corruption=corruption).stopped
     go.set()
+    with pytest.raises(StoppedError, match="was stopped; start it again"):
+        library.embeddings("mun-tiny", "synvi", corruption)  # the wait of others ends, too
     until(lambda: not library.background._stopping)
-    stopped = library.prepare("mun-tiny", "synvi")
+    stopped = library.prepare("mun-tiny", "synvi", corruption=corruption)
     assert stopped.stopped
     assert stopped.done < stopped.total
-    assert not library.ready("mun-tiny", "synvi")
-    assert not library.prepare("mun-tiny", "synvi", retry=True).stopped
-    assert wait(library, "mun-tiny", "synvi").ready
+    assert not library.ready("mun-tiny", "synvi", corruption)
+    assert not library.prepare("mun-tiny", "synvi", corruption=corruption, retry=True).stopped
+    until(lambda: library.ready("mun-tiny", "synvi", corruption))
 
 
 def test_two_networks_take_turns_to_embed(
@@ -180,32 +170,16 @@ def test_two_networks_take_turns_to_embed(
     assert len({id(network) for network in seen[:4]}) == 2
 
 
-def test_who_starts_again_before_the_stop_has_come_is_served(slow: tuple[threading.Event, Library]) -> None:
-    go, library = slow
-    library.prepare("mun-tiny", "synvi")
-    library.stop("mun-tiny", "synvi")
-    assert not library.prepare("mun-tiny", "synvi", retry=True).stopped
-    go.set()
-    assert wait(library, "mun-tiny", "synvi").ready
-
-
-def test_a_stop_also_ends_the_wait_of_others(slow: tuple[threading.Event, Library]) -> None:
-    go, library = slow
-    library.prepare("mun-tiny", "synvi")
-    library.stop("mun-tiny", "synvi")
-    go.set()
-    with pytest.raises(StoppedError, match="was stopped; start it again"):
-        library.embeddings("mun-tiny", "synvi")
-
-
 def test_thumbnails_are_small_and_survive_a_broken_file(library: Library, tmp_path: Path) -> None:
-    from app.library.thumbnails import data_uri
-
     sample = library.collections["synvi"].samples[0]
     assert library.thumbnail("synvi", sample.key, 32).startswith("data:image/jpeg;base64,")
     (tmp_path / "broken.jpg").write_bytes(b"no image")
-    assert data_uri(lambda: read_image(tmp_path / "broken.jpg"), 32) == ""
-    assert data_uri(lambda: read_image(tmp_path / "missing.jpg"), 32) == ""
+    for name in ("broken.jpg", "missing.jpg"):
+        assert data_uri(lambda name=name: read_image(tmp_path / name), 32) == ""
+    wide, little = np.zeros((100, 1024, 3), dtype=np.uint8), np.zeros((30, 20, 3), dtype=np.uint8)
+    assert fitted(wide, 256).shape == (25, 256, 3)
+    assert fitted(little, 256) is little
+    assert fitted(little, 15).shape == (15, 10, 3)
 
 
 def test_a_corrupted_view_changes_visible_images_alone(library: Library, tiny_checkpoint: Path) -> None:
@@ -224,18 +198,12 @@ def test_a_corrupted_view_changes_visible_images_alone(library: Library, tiny_ch
 
 
 def test_mixed_scores_are_those_of_the_command(library: Library, tiny_checkpoint: Path, tmp_path: Path) -> None:
-    words = ["evaluate", str(tiny_checkpoint / "mun-tiny"), "--data", str(root_of(library)), "--quiet"]
-    words += ["--corrupt", "native", "--passes", "1", "--json", str(tmp_path / "scores.json")]
-    assert main(words) == 0
+    words = flags(data=library.collections["synvi"].folder, corrupt="native", passes=1, json=tmp_path / "scores.json")
+    assert main(["evaluate", str(tiny_checkpoint / "mun-tiny"), "--quiet", *words]) == 0
     scores = library.scores("mun-tiny", "synvi", Terms("synvi-all", corruption=Corruption()))
     written = json.loads((tmp_path / "scores.json").read_text())
     assert scores.mean() == pytest.approx(written["corrupted"]["mean"], abs=1e-12)
     assert scores.mean() != library.scores("mun-tiny", "synvi", Terms("synvi-all")).mean()
-
-
-def root_of(library: Library) -> Path:
-    """The folder of the data set."""
-    return library.collections["synvi"].samples[0].path.parents[2]
 
 
 def test_corrupted_images_are_embedded_after_the_clean_ones(tiny_synvi: Path, tiny_checkpoint: Path) -> None:
@@ -252,26 +220,6 @@ def test_corrupted_images_are_embedded_after_the_clean_ones(tiny_synvi: Path, ti
     assert seen[-1].total == 48
     assert "snow, severity 2, seed 0" in seen[-1].words
     assert library.prepare("mun-tiny", "synvi").ready
-
-
-def test_corrupted_images_can_be_stopped(
-    tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    library, corruption = open_library(tiny_synvi, tiny_checkpoint), Corruption("snow", 2)
-    library.embeddings("mun-tiny", "synvi")
-    assert wait(library, "mun-tiny", "synvi").ready
-    go, whole = threading.Event(), library_module.embed_pixels
-    monkeypatch.setattr(library_module, "EMBED_CHUNK", 6)
-    monkeypatch.setattr(library_module, "embed_pixels", lambda *values: whole(*values) if go.wait(30) else None)
-    library.prepare("mun-tiny", "synvi", corruption=corruption)
-    library.stop("mun-tiny", "synvi", corruption)
-    go.set()
-    until(lambda: not library.background._stopping)
-    stopped = library.prepare("mun-tiny", "synvi", corruption=corruption)
-    assert stopped.stopped
-    assert stopped.done < stopped.total
-    assert library.prepare("mun-tiny", "synvi").ready
-    assert not library.prepare("mun-tiny", "synvi", corruption=corruption, retry=True).stopped
 
 
 def test_a_corrupted_image_that_is_gone_is_said_and_drawn_as_such(
@@ -303,12 +251,8 @@ def test_the_default_checkpoint_is_our_own_else_one_with_the_generator_else_the_
         assert there.default_checkpoint == there.checkpoints.usable[0]
         return there.checkpoints.usable
 
-    assert usable(copy="copy", middle="middle", other="mun", **{"mun-resnet18-w0.5": "mun"}) == [
-        "mun-resnet18-w0.5",
-        "copy",
-        "middle",
-        "other",
-    ]
+    ours = {"mun-resnet18-w0.5": "mun"}
+    assert usable(copy="copy", middle="middle", other="mun", **ours) == [*ours, "copy", "middle", "other"]
     assert usable(copy="copy", other="mun", last="mun") == ["other", "copy", "last"]
     assert usable(none="none", copy="copy") == ["none", "copy"]
 
@@ -332,13 +276,6 @@ def test_a_budget_says_what_the_card_says_and_sorts_by_numbers(library: Library)
     of_them = Library({one.name: one for one in entries}, {}, library.device)
     assert of_them.budget_note(["b", "a"]) == ""
     assert "different budgets" in of_them.budget_note(["a", "c"])
-
-
-def test_a_shrunk_image_keeps_its_proportions_and_a_small_one_its_pixels() -> None:
-    wide, small = np.zeros((100, 1024, 3), dtype=np.uint8), np.zeros((30, 20, 3), dtype=np.uint8)
-    assert fitted(wide, 256).shape == (25, 256, 3)
-    assert fitted(small, 256) is small
-    assert fitted(small, 15).shape == (15, 10, 3)
 
 
 @pytest.mark.parametrize(("done", "shown"), [(0, 0), (5, 5), (144, 144), (999, 999), (1994, 2000), (16012, 16000)])

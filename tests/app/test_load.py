@@ -20,7 +20,7 @@ from benchmarks.load.choices import CHANGING, Choices, differs
 from benchmarks.load.crowd import Crowd, hurry, visit, warm
 from benchmarks.load.page import REFUSALS, Page, PageError, call, new_client, post
 from benchmarks.load.server import Server, start
-from benchmarks.load.table import Answered, Log, WrongError
+from benchmarks.load.table import Log, WrongError
 from benchmarks.load.visitor import RETRIEVALS, Visitor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,16 +76,6 @@ def test_an_attacker_gets_clean_answers_and_changes_nobody_elses(server: Server,
     assert attacker.problems == []
     assert {act for act, _ in attacker.done} == attacker.acts.keys()
     assert {status for act, status in attacker.done if act == "structure"} <= {400, 404, 413, 415, 503}
-
-
-def test_no_tab_is_forgotten(server: Server, choices: Choices) -> None:
-    async def tabs() -> list[str]:
-        async with new_client() as client:
-            page = Page(client, server.url)
-            await page.open(files=False)
-            return page.tabs
-
-    assert set(asyncio.run(tabs())) == set(choices.tabs)
 
 
 def test_somebody_elses_answer_is_noticed(server: Server, choices: Choices) -> None:
@@ -161,15 +151,6 @@ def test_errors_are_counted_and_named(server: Server) -> None:
 )
 def test_only_last_bits_may_differ(got: object, expected: object, same: bool) -> None:
     assert (differs(got, expected) == "") is same
-
-
-def test_the_table_counts_by_kind() -> None:
-    log = Log([Answered("a", 1.0), Answered("a", 3.0), Answered("b", 9.0, "wrong")])
-    assert log.row(["a"]).median == 2.0
-    lines = log.table().splitlines()
-    assert [line.split()[0] for line in lines] == ["seconds", "a", "b", "all"]
-    assert lines[-1].split()[1] == "3"
-    assert lines[-1].split()[-1] == "1"
 
 
 @pytest.mark.soak

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import data_of, exported
 from playwright.sync_api import expect
-from serving import serious
 
 pytestmark = pytest.mark.browser
 
@@ -29,11 +28,7 @@ def open_at(visit: Visit, address: str, selector: str, *size: int, **options: An
     return page
 
 
-def section(page: Any, name: str) -> None:
-    page.locator(".mun-sections").get_by_role("button", name=name).click()
-
-
-def test_findings_are_sorted_and_exported(visit: Visit, tmp_path: Path) -> None:
+def test_findings_are_sorted_and_exported(visit: Visit) -> None:
     page = open_at(visit, "?tab=results", FINDINGS)  # a tab of old
     page.wait_for_url("**tab=about&section=findings**")
     assert page.locator(".mun-forest li").count() == 13
@@ -46,14 +41,11 @@ def test_findings_are_sorted_and_exported(visit: Visit, tmp_path: Path) -> None:
     heading.click(position={"x": 4, "y": 4})  # the whole cell is the button
     expect(heading).not_to_have_attribute("aria-sort", "none")
     cells = page.locator('[data-table="grid"] tbody tr td:nth-child(2)')
-    values = [float(value) for value in cells.evaluate_all("all => all.map((one) => one.dataset.value)")]
+    values = [float(value) for value in data_of(cells, "value")]
     assert len(values) == 7
     assert values in (sorted(values), sorted(values, reverse=True))
-    page.locator("#about-head [data-export-menu] summary").click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Forest plot as PNG").click()
-    download.value.save_as(tmp_path / "file")
-    assert (tmp_path / "file").read_bytes().startswith(b"\x89PNG")
+    _, file = exported(page, "about", "Forest plot as PNG")
+    assert file.read_bytes().startswith(b"\x89PNG")
 
 
 def test_sheets_knobs_and_changes_follow_their_controls(visit: Visit) -> None:
@@ -134,22 +126,6 @@ def test_an_unknown_tab_is_said(visit: Visit) -> None:
     expect(page.locator("#mun-toast")).to_contain_text("There is no tab named foo")
 
 
-@pytest.mark.parametrize(
-    ("address", "selector"),
-    [
-        ("?tab=about&section=findings&table=misalignment-m1-c0.5", ".mun-curves img"),
-        ("?tab=about&section=data&camera=3", '#about-change [data-state="ready"]'),
-        ("?tab=about&section=method", TOUR),
-        ("?tab=about&section=models", '.mun-about-card[data-state="ready"]'),
-        ("?tab=about&section=use", "#mun-about-bibtex"),
-    ],
-)
-def test_every_section_fits_a_phone_and_has_no_serious_violation(visit: Visit, address: str, selector: str) -> None:
-    page = open_at(visit, address, selector, 390, 844)
-    page.locator("#tab-about summary").evaluate_all("all => all.forEach(one => one.click())")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    if selector == TOUR:
-        assert page.evaluate(SMALLEST) > 9.5
-    assert not serious(
-        page, ("#about-head", "#about-nav", "#about-body", "#about-sheet", "#about-knob", "#about-change")
-    )
+def test_the_drawings_of_the_tour_can_be_read_on_a_phone(visit: Visit) -> None:
+    page = open_at(visit, "?tab=about&section=method", TOUR, 390, 844)
+    assert page.evaluate(SMALLEST) > 9.5

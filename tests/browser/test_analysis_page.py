@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import exported
 from made import method, write
-from serving import serious
 
 pytestmark = pytest.mark.browser
 
@@ -48,29 +48,9 @@ def test_parts_links_and_a_file(visit: Visit) -> None:
     page.get_by_role("button", name="Queries and people").click()
     card = page.locator("[data-worst] a").first
     query = card.get_attribute("data-query")
-    with page.expect_download() as download:
-        page.locator("#analysis-head summary", has_text="Export").click()
-        page.locator("#analysis-head").get_by_role("button", name="Slices as CSV").click()
-    assert download.value.suggested_filename.startswith("slices-synvi-all")
+    assert exported(page, "analysis", "Slices as CSV")[0].startswith("slices-synvi-all")
     card.click()
     page.wait_for_selector(f'.mun-results[data-state="ready"][data-query="{query}"]')
-
-
-def test_probes_are_measured_on_the_page(visit: Visit) -> None:
-    page = visit(address=ADDRESS + "&part=probes").page
-    page.get_by_role("button", name="Measure").click()
-    page.wait_for_selector(".mun-probes[data-state=ready]")
-    assert page.locator('[data-probe="modality/both"]').count() == 1
-
-
-@pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "dark"), (390, 844, "light")])
-def test_nothing_scrolls_sideways_and_axe_is_content(visit: Visit, width: int, height: int, scheme: str) -> None:
-    page = opened(visit, width=width, height=height, color_scheme=scheme)
-    for part in ("slices", "people", "distances"):
-        page.locator(f'#analysis-parts [data-key="{part}"]').click()
-        page.wait_for_selector(f'#analysis-parts [data-key="{part}"][aria-current]')
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        assert not serious(page, ("#analysis",))
 
 
 def test_two_methods_stand_side_by_side_and_a_broken_file_is_a_sentence(

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-import numpy as np
 import pytest
-from PIL import Image
-from serving import serious
+from browsing import exported, link_of
+from hostile_images import whole_image
 
 pytestmark = pytest.mark.browser
 
@@ -28,10 +24,6 @@ def opened(visit: Visit, address: str = "?tab=auxiliary", **options: Any) -> Any
     page.wait_for_selector(STRIP)
     page.wait_for_selector("body:not([data-busy])")
     return page
-
-
-def link_of(page: Any) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
 
 
 def number(page: Any, card: str, name: str) -> str:
@@ -106,13 +98,6 @@ def give(page: Any, place: int, data: bytes, name: str = "me & <b>you<.png") -> 
     page.locator("input[type=file][data-own]").nth(place).set_input_files(sent)
 
 
-def noise(height: int, width: int) -> bytes:
-    file = io.BytesIO()
-    pixels = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
 def test_own_images_stay_in_the_browser(visit: Visit) -> None:
     page = opened(visit)
     sizes: list[int] = []
@@ -120,12 +105,12 @@ def test_own_images_stay_in_the_browser(visit: Visit) -> None:
     page.get_by_role("button", name="My own two images").click()
     page.wait_for_selector(".mun-aux-bring")
     assert page.locator("[data-notice]").count() == 0  # nothing has gone wrong so far
-    large = noise(900, 450)
+    large = whole_image(width=450, height=900)
     give(page, 0, large)
     page.wait_for_selector('.mun-aux-bring :text("me & <b>you<.png")')
     give(page, 1, b"\0\0\0\x18ftypheic" + bytes(90), "mine.heic")
     page.wait_for_selector('[data-notice]:text("got HEIC; save it as JPEG first")')
-    give(page, 1, noise(100, 60))
+    give(page, 1, whole_image(width=60, height=100))
     page.wait_for_selector(f'{STAGE}[data-source="own"]')
     page.wait_for_selector(f"body:not([data-busy]) {STRIP}")
     assert "They differ in size" in page.locator("#auxiliary-stage").inner_text()
@@ -136,35 +121,21 @@ def test_own_images_stay_in_the_browser(visit: Visit) -> None:
     page.locator("#auxiliary-stage input[name=share]").press("Home")
     page.wait_for_selector(f'{STAGE}[data-source="own"][data-share="0.000"]')
     assert 0 < max(sizes) < 60_000  # small copies, not the files
-    give(page, 1, noise(4, 3))
+    give(page, 1, whole_image(width=3, height=4))
     page.wait_for_selector('[data-notice]:text("at least 8 pixels each way")')
     page.get_by_role("button", name="Forget them").click()
     page.wait_for_selector(f'{STAGE}[data-source="collection"]')
 
 
-def test_numbers_can_be_exported(visit: Visit, tmp_path: Path) -> None:
+def test_numbers_can_be_exported(visit: Visit) -> None:
     page = opened(visit, PAIR)
-    page.locator("#auxiliary-head summary").click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Pair and auxiliary images as CSV").click()
-    assert download.value.suggested_filename == "auxiliary-cam1-0014-0001-mun-tiny.csv"
-    download.value.save_as(tmp_path / "file")
-    with (tmp_path / "file").open(newline="") as file:
-        rows = {row[1]: row for row in csv.reader(file) if row[0] == "panel"}
+    name, file = exported(page, "auxiliary", "Pair and auxiliary images as CSV")
+    assert name == "auxiliary-cam1-0014-0001-mun-tiny.csv"
+    rows = {row[1]: row for row in csv.reader(file.read_text(encoding="utf-8").splitlines()) if row[0] == "panel"}
     assert f"{float(rows['cutmix'][7]):.2f}" == number(page, "cutmix", "to-visible")
 
 
-def test_our_markup_has_no_serious_violation_and_fits_a_phone(visit: Visit) -> None:
-    page = opened(visit)
-    for details in page.locator("#auxiliary-rivals details, #auxiliary-people details").all():
-        details.evaluate("one => { one.open = true; }")
-    for width in (1400, 390):
-        page.set_viewport_size({"width": width, "height": 844})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert not serious(page, ("#auxiliary-stage", "#auxiliary-rivals", "#auxiliary-film", "#auxiliary-people"))
-    box = page.locator('.mun-aux-pictures [data-name="mun"] img').first.bounding_box()
+def test_on_a_phone_muns_image_is_large_and_within_the_first_screen(visit: Visit) -> None:
+    box = opened(visit, width=390, height=844).locator('.mun-aux-pictures [data-name="mun"] img').first.bounding_box()
     assert box["width"] >= 190
     assert box["y"] + box["height"] <= 844
-    page.get_by_role("button", name="My own two images").click()
-    page.wait_for_selector(".mun-aux-bring")
-    assert not serious(page, ("#auxiliary-stage",))

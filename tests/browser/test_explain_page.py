@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from browsing import exported
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -122,14 +122,10 @@ def test_a_slow_method_shows_its_progress_and_can_be_stopped(visit: Visit) -> No
     expect(page.locator("#explain-progress .mun-message")).to_have_count(0)
 
 
-def test_a_file_opens_and_a_link_leads_back(visit: Visit, tmp_path: Path) -> None:
+def test_a_file_opens_and_a_link_leads_back(visit: Visit) -> None:
     page = opened(visit)
     shown = page.locator(READY).get_attribute("data-image")
-    page.locator("#explain-head summary", has_text="Export").click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Raw values of all maps as NPZ", exact=True).click()
-    download.value.save_as(tmp_path / "file")
-    with np.load(tmp_path / "file", allow_pickle=False) as file:
+    with np.load(exported(page, "explain", "Raw values of all maps as NPZ")[1], allow_pickle=False) as file:
         assert json.loads(str(file["about"]))["image"] == shown
         assert len([name for name in file.files if name.endswith("@image")]) == 13
     other = opened(visit, f"?tab=explain&image={shown}&layers=layer4&method=layer-cam")

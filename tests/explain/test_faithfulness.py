@@ -23,7 +23,7 @@ from mun.explain.faithfulness import (
     structural_similarity,
 )
 from mun.explain.truth import Thing, change_of, find_evidence
-from mun.structures import Split
+from mun.structures import Modality, Split
 from mun.synvi import Pattern, Plan, Recipe
 
 MODEL = ModelConfig(width=0.125, height=64, image_width=32)
@@ -120,6 +120,12 @@ def test_curves_of_a_score_that_is_known() -> None:
         curves(score, image, truth[:4])
 
 
+def test_modalities_stay_apart() -> None:
+    """A random copy embeds like any network; its maps are made the same way."""
+    network = randomised(build_network(Config(model=MODEL), 0), 4)
+    assert network.embed(torch.rand(1, 3, 64, 32), Modality.INFRARED).norm() == pytest.approx(1, abs=1e-5)
+
+
 def recipes(count: int = 30) -> list[Recipe]:
     plan = Plan(train_ids=0, val_ids=0, test_ids=count, images=1, size=(64, 32), seed=3)
     return [plan.recipe(Split.TEST, number, 1 + number % 6, 0) for number in range(count)]
@@ -162,3 +168,8 @@ def test_things_are_tried_in_their_order_and_sizes_are_the_networks() -> None:
     pattern = find_evidence(recipe, (64, 32), (Thing.UPPER_PATTERN,))
     assert pattern is None or pattern.thing is Thing.UPPER_PATTERN
     assert find_evidence(recipe, (64, 32), (Thing.BAG,), least=0.9) is None
+
+
+@pytest.mark.parametrize("thing", Thing)
+def test_things_have_words(thing: Thing) -> None:
+    assert thing.words.endswith("removed") == (thing in (Thing.BAG, Thing.HAT))

@@ -24,7 +24,7 @@ from app.library import Library, open_library
 from app.shared.tab import Press
 from mun.config import Config
 from mun.synvi import LEVELS, Knobs
-from mun.synvi.sheet import CAMERA_ORDER, KNOB_VALUES, people_by_camera
+from mun.synvi.sheet import KNOB_VALUES, people_by_camera
 
 SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
 
@@ -50,21 +50,6 @@ def test_a_sheet_shows_the_people_of_its_level_and_seed(library: Library) -> Non
     assert synvi.sheet(library, "hard", "3", 5)[0] is row
 
 
-def test_the_people_come_after_the_page_and_the_rest_after_them(library: Library) -> None:
-    request = Look.read({"section": "data", "seed": 3}, library)
-    first = answer(library, request, Press())
-    assert first.again
-    assert 'data-state="loading"' in first.pieces["about-sheet"].draw()
-    assert "about-knob" not in first.pieces
-    second = answer(library, request, Press(do="again"))
-    assert not second.again
-    html = second.pieces["about-sheet"].draw()
-    assert re.findall(r'data-camera="(\d)"', html) == list(map(str, CAMERA_ORDER))
-    assert html.count("<img") == 6 * synvi.PEOPLE
-    assert LEVELS["standard"].hash in html
-    assert 'data-knob="colour_infrared_correlation"' in second.pieces["about-knob"].draw()
-
-
 def test_every_knob_is_explained_and_shown(library: Library) -> None:
     assert set(synvi.KNOBS) == set(KNOB_VALUES) == set(Knobs.__dataclass_fields__)
     for name in synvi.KNOBS:
@@ -87,13 +72,6 @@ def test_a_change_differs_where_it_should(library: Library, name: str) -> None:
     assert white == pytest.approx(visible.share, abs=0.01)
 
 
-def test_other_people_have_another_seed(library: Library) -> None:
-    request = Look.read({"section": "data", "camera": "6"}, library)
-    made = answer(library, request, Press(do="others"))
-    assert 0 <= made.request.seed <= 9999
-    assert f"seed {made.request.seed}." in made.pieces["about-sheet"].draw()
-
-
 def test_levels_and_bounds_are_shown_as_they_were_measured(library: Library) -> None:
     html = drawn(library, "about-change", section="data", camera="1")
     for level in LEVELS.values():
@@ -109,23 +87,6 @@ def test_a_contact_sheet_is_exported(library: Library) -> None:
     request = Look.read({"level": "easy"}, library)
     file = write(library, request, Options.read({}, library), "sheet", "png", Press())
     assert (file.name, file.data[:4]) == ("synvi-easy-7.png", b"\x89PNG")
-
-
-def test_a_link_leads_back(library: Library) -> None:
-    values = {"section": "data", "level": "hard", "camera": "6", "seed": 12, "knob": "noise", "person": 31}
-    request = Look.read(values, library)
-    link = request.link(library, "about")
-    assert link == "?tab=about&section=data&level=hard&camera=6&seed=12&knob=noise&person=31"
-    assert Look.repair(Look.of_address(link), library) == (request, {})
-    assert Look.read({}, library).link(library, "about") == "?tab=about&section=findings"
-    card, _ = Look.repair(Look.of_address("?tab=about&checkpoint=mun-tiny"), library)
-    assert (card.section, card.checkpoint) == ("models", "mun-tiny")
-
-
-def test_the_data_say_whose_people_these_are(library: Library, make_sysu, tiny_checkpoint: Path) -> None:
-    assert "whoever started" not in drawn(library, "about-change", section="data", camera="1")
-    real = open_library(make_sysu({1: (1, 3), 2: (2, 3, 6), 3: (4, 6)}), tiny_checkpoint)
-    assert "whoever started this page brought SYSU-MM01" in drawn(real, "about-change", section="data", camera="1")
 
 
 @pytest.mark.parametrize("step", range(1, method.STEPS + 1))

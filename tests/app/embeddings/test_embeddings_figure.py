@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from app.embeddings.figure import draw, points_csv, stem_of, write_figure
+from app.embeddings.figure import draw, points_csv, write_figure
 from app.embeddings.project import Mark, Point, Result, legend, project, shades
 from app.embeddings.request import PALETTES, View
 from app.library import Library
@@ -73,13 +73,6 @@ def test_the_figure_carries_what_must_stand_on_it(library: Library, view: View, 
     assert made == write_figure(library, view, [result], "svg", "one-column", URL).decode()
 
 
-def test_an_untrained_generator_stands_in_the_title(library: Library) -> None:
-    view = View.read({**SMALL, "untrained": True}, library)
-    figure = draw([project(library, view.sides(library)[0])], view, "words", "command", "one-column")
-    title = figure.axes[0].get_title(loc="left")
-    assert "untrained generator" in " ".join(title.split())
-
-
 def words_of(figure: Figure) -> list[tuple[str, object]]:
     """All words of a figure with the pixels that they take."""
     from matplotlib.text import Text
@@ -117,11 +110,6 @@ def test_the_table_has_every_point_and_says_where_it_comes_from(library: Library
         assert row["partner"] == point.partner
     some = points_csv(library, [result], [2, 5], URL)
     assert [line.split(",")[1] for line in some.splitlines() if line.startswith("mun-tiny,")] == ["2", "5"]
-
-
-def test_file_names_are_safe(result: Result) -> None:
-    odd = replace(result, request=result.request.model_copy(update={"checkpoint": "../a b$"}))
-    assert stem_of([odd]) == "PCA-embedding-seed0---a-b"
 
 
 def test_a_picture_without_pairs_of_one_person_or_two_is_drawn(view: View, result: Result) -> None:

@@ -169,22 +169,6 @@ def test_an_auxiliary_point_has_a_picture_and_an_image_has_none(library: Library
     assert generated(library, request, 3) == ""
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"identities": 60}, "expected at most 6 people, as many as SynVI has; got 60"),
-        ({"people": "1; drop"}, "expected people to be numbers such as 3, 7, 12"),
-        ({"people": "999999"}, "expected people seen in both modalities, as .*; got 999999"),
-        ({"identities": 1, "pairing": "mismatched"}, "expected at least two people for mismatched pairs, got one"),
-        ({"method": "tsne", "identities": 1, "images": 1}, "expected at least 91 points for a perplexity of 30, got"),
-        ({"method": "umap", "identities": 1, "images": 1, "neighbors": 50}, "neighbors for .* points, got 50"),
-    ],
-)
-def test_what_cannot_be_shown_is_refused_in_a_sentence(library: Library, changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        asked(library, **changes)
-
-
 def test_too_many_points_are_refused(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     assert request_module.MAX_POINTS == 20_000
     monkeypatch.setattr(request_module, "MAX_POINTS", 30)

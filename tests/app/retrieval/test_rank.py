@@ -11,7 +11,7 @@ from made import variant
 
 from app.about import status
 from app.library import Library, open_library
-from app.library.collection import Direction, Terms
+from app.library.collection import Terms
 from app.library.ranking import Item, Order, opening, ordered
 from app.retrieval.browse import Browse, disagreement, listed, pick
 from app.retrieval.rank import Result, Retrieve, compare, retrieve
@@ -29,32 +29,6 @@ def ask(library: Library, with_left_out: bool = False, **values: Any) -> Result:
 def scored(library: Library, **values: Any) -> Scores:
     request = Retrieve.read(values, library)
     return score(library, request.checkpoint, request.data, request.terms)
-
-
-SITES = {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6}
-
-
-@pytest.mark.parametrize("protocol", ["synvi-all", "synvi-indoor"])
-@pytest.mark.parametrize(("direction", "trial", "shots"), [("i2v", 0, 1), ("i2v", 7, 1), ("v2i", 2, 1), ("v2i", 2, 2)])
-def test_ranking_is_by_cosine_then_index_without_the_querys_site(
-    library: Library, protocol: str, direction: str, trial: int, shots: int
-) -> None:
-    collection, way = library.collections["synvi"], Direction(direction)
-    rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
-    gallery = collection.gallery(protocol, trial, way, shots)
-    for query in collection.asked[protocol, way].samples[:: 1 if direction == "i2v" else 7]:
-        values = {"protocol": protocol, "trial": trial, "direction": direction, "shots": shots}
-        result = ask(library, query=query.key, top_k=100, **values)
-        cosines = [float(rows[collection.rows[query.key]] @ rows[collection.rows[image.key]]) for image in gallery]
-        kept = [index for index, image in enumerate(gallery) if SITES[image.camid] != SITES[query.camid]]
-        expected = [gallery[index] for index in sorted(kept, key=lambda index: (-cosines[index], index))]
-        assert [ranked.image for ranked in result.results] == [image.key for image in expected]
-        assert (result.gallery_size, result.left_out) == (len(kept), len(gallery) - len(kept))
-        hits = [place for place, image in enumerate(expected, start=1) if image.pid == query.pid]
-        precision = sum(k / place for k, place in enumerate(hits, start=1)) / len(hits)
-        assert result.first_hit == hits[0]
-        assert result.average_precision == pytest.approx(precision, abs=1e-12)
-        assert result.results[0].distance == pytest.approx(1 - max(cosines[index] for index in kept), abs=1e-12)
 
 
 def test_re_ranking_is_that_of_all_queries_with_the_gallery(library: Library) -> None:
@@ -79,39 +53,15 @@ def test_images_left_out_stand_where_they_would_be_ranked(library: Library) -> N
     query = next(sample for sample in collection.queries if sample.camid == 3)
     plain = ask(library, query=query.key, top_k=100)
     assert plain.left_out_images == ()
-    for top_k in (100, 4):
+    for top_k in (4, 100):
         result = ask(library, query=query.key, top_k=top_k, with_left_out=True)
         assert result.results == plain.results[:top_k]
         assert {image.camid for image in result.left_out_images} <= {2}
         for image in result.left_out_images:
-            nearer = sum(ranked.distance <= image.distance for ranked in result.results)
-            assert image.after == nearer
+            assert image.after == sum(ranked.distance <= image.distance for ranked in result.results)
             assert image.distance <= result.results[-1].distance
             assert image.match == (image.pid == query.pid)
-    far = ask(library, query=query.key, top_k=100, with_left_out=True)
-    beyond = plain.left_out - len(far.left_out_images)
-    assert 0 <= beyond < plain.left_out
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"protocol": "sysu-all"}, "synvi-all, synvi-indoor; got 'sysu-all'"),
-        ({"query": "../../etc/passwd"}, "key of an infrared image"),
-        ({"query": "cam1/0001/0001.jpg"}, "key of an infrared image"),
-        ({"direction": "v2i", "query": "cam3/0013/0001.jpg"}, "key of a visible image"),
-        ({"shots": 3}, "shots to be one of 1, 2, as many as SynVI allows; got 3"),
-        ({"shots": 10}, "shots"),
-        ({"corruption": "hail"}, "corruption to be one of mixed, gaussian_noise"),
-        ({"nobody": 1}, "expected the names checkpoint, data, query"),
-    ],
-)
-def test_bad_values_are_refused_in_one_sentence(library: Library, values: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match="expected") as caught:
-        ask(library, **values)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 300
+    assert 0 < len(result.left_out_images) <= plain.left_out
 
 
 def test_a_query_whose_person_is_not_in_the_gallery_is_not_scored(
@@ -119,9 +69,7 @@ def test_a_query_whose_person_is_not_in_the_gallery_is_not_scored(
 ) -> None:
     library = open_library(make_sysu({1: (1, 3), 2: (3,), 3: (4, 6)}), tiny_checkpoint)
     result = ask(library, query="cam3/0002/0001.png")
-    assert result.average_precision is None
-    assert result.first_hit is None
-    assert len(result.results) == 2
+    assert (result.average_precision, result.first_hit, len(result.results)) == (None, None, 2)
     scores = scored(library)
     assert (scores.num_queries, scores.result.num_valid) == (3, 2)
 
@@ -162,14 +110,12 @@ def test_a_corruption_changes_the_visible_side_alone(library: Library, direction
     for ranked in result.results:
         cosine = asked[collection.rows[result.query.image]].astype(float) @ answered[collection.rows[ranked.image]]
         assert ranked.distance == pytest.approx(1 - cosine, abs=1e-6)
-    said = result.to_json()
-    assert (said["corruption"], said["severity"]) == ("fog", 5)
     assert result.note == "Visible images corrupted: fog, severity 5, seed 0; not the clean protocol."
     plain = ask(library, **{**values, "corruption": ""})
-    said = plain.to_json()
-    assert (said["corruption"], said["severity"], plain.note) == ("", None, "")
+    for made, said in ((result, ("fog", 5)), (plain, ("", None))):
+        assert (made.to_json()["corruption"], made.to_json()["severity"]) == said
+    assert plain.note == ""
     assert [one.distance for one in plain.results] != [one.distance for one in result.results]
-    assert ask(library, **values) == result
 
 
 def test_mixed_draws_its_own_severities(library: Library) -> None:
@@ -214,15 +160,11 @@ def test_the_fair_partner_has_two_modalities_and_the_same_budget(four: Library) 
     partners = four.checkpoints.partners
     assert (partners["mun-tiny"], partners["third-tiny"], partners["trained-tiny"]) == ("third-tiny", "mun-tiny", "")
     assert Browse.read({}, four).others(four) == ("third-tiny",)
-    assert Browse.read({"compare": ("partner", "third-tiny", "other-tiny")}, four).others(four) == (
-        "third-tiny",
-        "other-tiny",
-    )
+    several = Browse.read({"compare": ("partner", "third-tiny", "other-tiny")}, four)
+    assert several.others(four) == ("third-tiny", "other-tiny")
     assert Browse.read({"checkpoint": "trained-tiny"}, four).others(four) == ()
-    labels = [
-        choice.label
-        for choice in Browse.offers["compare"].choices(four, {"checkpoint": "mun-tiny", "data": four.default_data})
-    ]
+    shown = {"checkpoint": "mun-tiny", "data": four.default_data}
+    labels = [choice.label for choice in Browse.offers["compare"].choices(four, shown)]
     assert labels[0] == "fair partner: third-tiny"
     assert "trained-tiny · not comparable: 9,000 against 0 steps" in labels
     assert not any(label.startswith("mun-tiny") for label in labels)
@@ -273,14 +215,10 @@ def test_filters_let_only_their_queries_through(library: Library) -> None:
     library.embeddings("mun-tiny", "synvi")
     pid = library.collections["synvi"].queries[-1].pid
     request = Browse.read({"pid": pid, "camid": 6}, library)
-    assert [(one.sample.pid, one.sample.camid, one.number) for one in listed(library, request)] == [
-        (pid, 6, 1),
-        (pid, 6, 2),
-    ]
-    assert request.query.startswith(f"cam6/{pid:04d}")
-    assert pick(library, request, "random") != request.query
-    with pytest.raises(ValueError, match="order to be one of person, camera, hardest, easiest"):
-        Browse.read({"order": "worst"}, library)
+    found = [(one.sample.pid, one.sample.camid, one.number) for one in listed(library, request)]
+    assert found == [(pid, 6, 1), (pid, 6, 2)]
+    for how in ("random", "hard", "disagree", "nonsense"):
+        assert {request.query, pick(library, request, how)} == {one.key for one in listed(library, request)}
     with pytest.raises(ValueError, match="camid to be one of 0, 3, 6; got 4"):
         Browse.read({"camid": 4}, library)
 

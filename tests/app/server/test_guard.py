@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from fuzz import ROUTES, secrets
-from hostile_images import whole_image
 from serving import JSON, Served, serve
 
 from app.library import Library
@@ -140,15 +139,6 @@ def test_every_route_of_gradio_is_open_on_purpose(served: Served) -> None:
         "/gradio_api/call/v2/{api_name}/{event_id}", }  # fmt: skip
 
 
-def test_sockets_are_closed(served: Served) -> None:
-    for path in ("gradio_api/queue/join", "ws"):
-        headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
-        answer = served.client.get(
-            served.url + path, headers={**headers, "sec-websocket-key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
-        )
-        assert answer.status_code in (403, 404)
-
-
 def test_calls_by_name_of_their_arguments(served: Served) -> None:
     """As the page's own documentation shows them for the shell."""
     url = f"{served.url}gradio_api/call/v2/retrieve"
@@ -174,14 +164,6 @@ def test_malformed_calls_are_refused_without_a_log(served: Served, path: str, ca
         assert answer.status_code in (400, 404)
         assert 10 < len(answer.text) < 200
     assert not caplog.records
-
-
-def test_nothing_can_be_uploaded(served: Served) -> None:
-    """The page's images travel with a press; so nobody's file is in another's way, and no space is reserved."""
-    for name in ("a.png", "../../../a.png"):
-        answer = served.client.post(f"{served.url}gradio_api/upload", files={"files": (name, whole_image())})
-        assert (answer.status_code, answer.text) == (404, "There is nothing at this address.")
-    assert not list(served.temporary.rglob("*"))
 
 
 def test_a_foreign_site_may_call_nothing(served: Served) -> None:

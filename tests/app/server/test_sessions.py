@@ -8,41 +8,16 @@ import os
 import secrets
 from pathlib import Path
 
-import gradio as gr
 import pytest
-from gradio.state_holder import StateHolder
 from serving import serve
 
 from app.library import Library
 from app.server import sessions
-from app.server.sessions import ADDRESS, Answers, LightSession, keep_sessions_light
+from app.server.sessions import ADDRESS, Answers
 from app.start import MAX_SESSIONS
 
 PRESSES = 2000
 MARGIN = 10_000_000  # bytes
-
-
-def test_states_are_kept_apart_and_the_page_is_not_copied(monkeypatch) -> None:
-    monkeypatch.setattr("gradio.state_holder.SessionState", gr.state_holder.SessionState)  # undone after the test
-    keep_sessions_light()
-    with gr.Blocks() as demo:
-        state, shown = gr.State({"turn": 0}), gr.HTML("first")
-    holder = StateHolder()
-    holder.set_blocks(demo)
-    first, second = holder["first"], holder["second"]
-    assert isinstance(first, LightSession)
-    assert first[state._id] == {"turn": 0}
-    first[state._id] = {"turn": 1}
-    first[shown._id] = gr.HTML("second", visible=False)
-    first._update_config(shown._id)
-    first._update_value_in_config(shown._id, "third")
-    assert first[state._id] == {"turn": 1}
-    assert first[shown._id].visible is False
-    assert second[state._id] == {"turn": 0}
-    assert second[shown._id].visible is True
-    assert first.config_values == second.config_values == {}
-    assert demo.blocks[shown._id].visible is True
-    assert [value for _, value, _ in first.state_components] == [{"turn": 1}]
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is measured through /proc")

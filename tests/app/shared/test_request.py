@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Annotated, Any
 
 import gradio as gr
-import httpx
 import pytest
 
 from app.library import Library
@@ -47,22 +45,7 @@ class Everything(Request):
     several: Annotated[tuple[Text, ...], some_of(("a", "b", "c"), 2)] = option((), "Several", control="many")
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """Serve an app with two functions made of requests, without a page."""
-    entries = type("Entries", (dict,), {"models": ["mun"]})(mun=type("Entry", (), {"title": "MUN"}))
-    library: Any = type("Fake", (), {"checkpoints": entries})()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        with gr.Blocks() as demo:
-            expose("before", Before, lambda _, request: request.model_dump(), library)
-            expose("after", After, lambda _, request: request.model_dump(), library)
-        _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-        yield address
-        demo.close(verbose=False)
-
-
-def test_a_new_option_appears_everywhere(library: Library, url: str) -> None:
+def test_a_new_option_appears_everywhere(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     request = After.read({"shade": "dark"}, library)
     assert 'value="dark" selected>deep</option>' in form("tab", request, library, {"": ("shade",)})
     assert 'name="shade"' not in form("tab", request, library, {"": ("count",)})
@@ -75,7 +58,11 @@ def test_a_new_option_appears_everywhere(library: Library, url: str) -> None:
     with pytest.raises(ValueError, match="expected shade to be one of light, dark; got 'red'"):
         After.read({"shade": "red"}, library)
 
-    named = httpx.get(f"{url}gradio_api/info", timeout=30).json()["named_endpoints"]
+    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+    with gr.Blocks() as demo:
+        expose("before", Before, lambda _, request: request.model_dump(), library)
+        expose("after", After, lambda _, request: request.model_dump(), library)
+    named = demo.get_api_info()["named_endpoints"]
     before, after = (named[name]["parameters"] for name in ("/before", "/after"))
     assert [one["parameter_name"] for one in before] == ["checkpoint", "count"]
     (new,) = [one for one in after if one["parameter_name"] == "shade"]
@@ -85,45 +72,17 @@ def test_a_new_option_appears_everywhere(library: Library, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        ([], {"checkpoint": "mun", "count": 3, "shade": "light"}),
-        (["", 4.0, "dark"], {"checkpoint": "mun", "count": 4, "shade": "dark"}),
-        (["", "4", "dark"], "expected count to be a whole number from 1 to 9, got '4'"),
-        (["nobody", 4, "dark"], "expected checkpoint to be one of mun; got 'nobody'"),
-    ],
-)
-def test_over_http_values_are_checked_and_refused_in_a_sentence(url: str, data: list[Any], words: Any) -> None:
-    names = ("checkpoint", "count", "shade")
-    from gradio_client import Client
-
-    client = Client(url, verbose=False)
-    values = dict(zip(names, data, strict=False))
-    if isinstance(words, str):
-        with pytest.raises(Exception, match=words.replace("'", ".")):
-            client.predict(**values, api_name="/after")
-    else:
-        assert client.predict(**values, api_name="/after") == words
-
-
-@pytest.mark.parametrize(
     ("values", "words"),
     [
         ({"whole": 6}, "expected whole to be a whole number from 0 to 5, got 6"),
-        ({"whole": True}, "got True"),
-        ({"whole": 2.5}, "got 2.5"),
-        ({"whole": float("nan")}, "got nan"),
         ({"whole": 10**30}, "got a very large number"),
         ({"number": 2}, "expected number to be a number from 0 to 1, got 2"),
-        ({"number": "x"}, "got 'x'"),
-        ({"number": float("inf")}, "got inf"),
         ({"switch": 1}, "expected switch to be true or false, got 1"),
         ({"words": 5}, "expected words to be text, got 5"),
         ({"words": "x" * 201}, "expected words to have at most 200 characters, got 201"),
         ({"several": ("a", "d")}, "expected several to be one of a, b, c; got 'd'"),
         ({"several": ("a", "b", "c")}, "expected at most 2 in several, got 3"),
         ({"several": 3}, "expected several to be a list, got 3"),
-        ({"data": None}, "expected data to be text, got None"),
         ({"other": 1}, "expected the names data, whole, number, switch, words, several; got 'other'"),
     ],
 )
@@ -154,6 +113,7 @@ def test_an_address_and_back(library: Library) -> None:
     request = Everything.read(
         {"whole": 4, "number": 0.25, "switch": False, "words": "a&b=c ü", "several": ("c", "a")}, library
     )
+    assert request == Everything.read({**request.model_dump(), "whole": 4.0}, library)
     link = request.link(library, "some")
     assert link.startswith("?tab=some&whole=4&number=0.25&switch=0&words=a%26b%3Dc")
     assert Everything.repair(Everything.of_address(link), library) == (request, {})
@@ -189,11 +149,7 @@ def heard(said: object, visitor: str = "") -> Press:
 @pytest.mark.parametrize(
     "said",
     [
-        None,
-        [],
-        "text",
-        3,
-        {},
+        *(None, [], "text", 3, {}),
         {"values": 3, "address": [], "do": {}, "changed": "top_k", "chosen": None, "drawn": [1], "detail": 7},
         {"turn": True, "url": "javascript:alert(1)"},
         {"turn": -1, "url": "http://x/\n<b>"},
@@ -208,24 +164,14 @@ def test_nonsense_says_nothing(said: Any) -> None:
 
 
 def test_what_the_page_says_is_read() -> None:
-    press = heard(
-        {
-            "values": {"compare": ["a", "b"], "top_k": 3},
-            "address": "?tab=retrieval",
-            "do": "random",
-            "changed": ["top_k", "query"],
-            "chosen": "cam1/0001/0001.jpg",
-            "drawn": {"settings": "abc"},
-            "detail": {"page": 2},
-            "url": "https://somebody-mun.hf.space/",
-            "turn": 7,
-        },
-        "session",
-    )
-    assert press.values == {"compare": ["a", "b"], "top_k": 3}
-    assert (press.address, press.do, press.changed) == ("?tab=retrieval", "random", ("top_k", "query"))
-    assert (press.chosen, press.drawn, press.detail) == ("cam1/0001/0001.jpg", {"settings": "abc"}, {"page": 2})
-    assert (press.url, press.turn, press.visitor) == ("https://somebody-mun.hf.space/", 7, "session")
+    said = {
+        "values": {"compare": ["a", "b"], "top_k": 3}, "address": "?tab=retrieval", "do": "random",
+        "changed": ["top_k", "query"], "chosen": "cam1/0001/0001.jpg", "drawn": {"settings": "abc"},
+        "detail": {"page": 2}, "url": "https://somebody-mun.hf.space/", "turn": 7,
+    }  # fmt: skip
+    press = heard(said, "session")
+    assert {name: getattr(press, name) for name in said} == {**said, "changed": ("top_k", "query")}
+    assert press.visitor == "session"
 
 
 def test_a_piece_is_drawn_only_where_it_shows_something_else() -> None:
@@ -250,13 +196,13 @@ def read(text: str) -> list[list[str]]:
 
 
 def test_values_come_back() -> None:
-    text = csv_text(["rank", "image", "distance"], [[1, 'cam1/0001/"a", b.jpg', 0.25], [2, "Grüße\nzwei Zeilen", None]])
-    assert read(text) == [
-        ["rank", "image", "distance"],
-        ["1", 'cam1/0001/"a", b.jpg', "0.25"],
-        ["2", "Grüße\nzwei Zeilen", ""],
-    ]
+    """Numbers below 0, and text that only holds a sign of a formula, stay as they are."""
+    rows = [[1, 'cam1/0001/"a", b.jpg', -0.25], [-2, "Grüße\nzwei Zeilen", None], [True, "mun-resnet18=w0.5", 1]]
+    text = csv_text(["rank", "image", "distance"], rows)
     assert text.startswith("rank,image,distance\r\n")
+    assert read(text)[1:] == [["" if value is None else str(value) for value in row] for row in rows]
+    with pytest.raises(ValueError, match="expected 2 values in row 2, got 1"):
+        csv_text(["a", "b"], [[1, 2], [1]])
 
 
 @pytest.mark.parametrize(
@@ -267,16 +213,3 @@ def test_a_formula_becomes_text(cell: str) -> None:
     for shown in (read(csv_text([cell], []))[0][0], read(csv_text(["a"], [[cell]]))[1][0]):
         assert shown.startswith("'")
         assert shown[1:] == cell.replace("\x00", "")
-
-
-def test_numbers_stay_numbers() -> None:
-    assert read(csv_text(["a", "b", "c"], [[-1, -0.5, True]]))[1] == ["-1", "-0.5", "True"]
-
-
-def test_text_that_only_holds_a_sign_is_left_alone() -> None:
-    assert read(csv_text(["a"], [["mun-resnet18=w0.5"]]))[1] == ["mun-resnet18=w0.5"]
-
-
-def test_a_row_of_another_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected 2 values in row 2, got 1"):
-        csv_text(["a", "b"], [[1, 2], [1]])

@@ -113,10 +113,7 @@ def test_a_run_from_start_over_a_restart_to_deletion(training: Training, tiny_sy
     assert library.checkpoints.usable == ["mun-tiny", run]
     assert Retrieve.read({"checkpoint": run}, library).checkpoint == run
     assert library.embeddings(run, "synvi").shape[1] > 0
-    listed = tab.look(queue, library, Look())
-    assert [list(one) for one in listed["runs"]] == [["run", "state", "place", "auxiliary", "mean_ap"]]
-    assert 0 <= listed["runs"][0]["mean_ap"] <= 1
-
+    assert 0 <= tab.look(queue, library, Look())["runs"][0]["mean_ap"] <= 1
     shown = training.press(run=run)
     assert shown.again == 0
     assert f'href="?tab=retrieval&checkpoint={run}"' in html(shown, "train-run")
@@ -127,11 +124,8 @@ def test_a_run_from_start_over_a_restart_to_deletion(training: Training, tiny_sy
     assert (packed.name, packed.mime) == (f"{run}.zip", "application/zip")
     with zipfile.ZipFile(io.BytesIO(packed.data)) as opened:
         names = {entry.rpartition("/")[2] for entry in opened.namelist()}
-    assert (
-        {"model.safetensors", "card.json"}
-        <= names
-        <= {"model.safetensors", "card.json", "README.md", "snapshots.safetensors"}
-    )
+    needed = {"model.safetensors", "card.json"}
+    assert needed <= names <= {*needed, "README.md", "snapshots.safetensors"}
     for kind, start in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml"), ("csv", f"# {run}".encode())):
         file = training.export(asked, "curves", kind)
         assert file.data.startswith(start), kind
@@ -195,10 +189,8 @@ def test_the_old_pictures_stay_until_a_new_run_has_some(waiting: Training) -> No
     assert waiting.press().request.run == second, "one's own newest run is shown where none is named"
     stranger = waiting.press(tokens={first: "x"})
     assert stranger.request.run == first
-    same = waiting.press(run=second)
-    assert {name: one.digest for name, one in same.pieces.items()} == {
-        name: one.digest for name, one in shown.pieces.items()
-    }, "what has not changed is not sent again"
+    digests = [{name: one.digest for name, one in each.pieces.items()} for each in (shown, waiting.press(run=second))]
+    assert digests[0] == digests[1], "what has not changed is not sent again"
 
 
 def test_up_to_four_runs_are_compared(waiting: Training) -> None:
@@ -305,7 +297,7 @@ def test_a_shared_space_says_duplicate(library: Library, values) -> None:
 
 def test_training_that_is_off_is_refused(library: Library, tmp_path: Path) -> None:
     queue = Queue(tmp_path / "off", read_limits({"MUN_TRAIN": "off"}))
-    with pytest.raises(ValueError, match="training is switched off here"):
+    with pytest.raises(ValueError, match="training is switched off here; duplicate this Space"):
         tab.start(queue, library, Start.read({}, library))
     assert overview(queue)["runs"] == []
     shown = tab.answer(queue, library, Watch.read({}, library), Press(do="start"))
@@ -368,12 +360,9 @@ def test_runs_and_the_limit_on_starts_over_http(served: Served) -> None:
     assert list(started) == ["run", "token", "state", "place"]
     assert (started["state"], started["place"]) == ("queued", 1)
     (listed,) = served.call("train_status", [""]).value
-    assert {name: listed[name] for name in ("mode", "minutes", "images")} == {
-        "mode": "on", "minutes": 1440.0, "images": 60000
-    }  # fmt: skip
-    assert listed["runs"] == [
-        {"run": started["run"], "state": "queued", "place": 1, "auxiliary": "mun", "mean_ap": None}
-    ]
+    assert (listed["mode"], listed["minutes"], listed["images"]) == ("on", 1440.0, 60000)
+    run = {"run": started["run"], "state": "queued", "place": 1, "auxiliary": "mun", "mean_ap": None}
+    assert listed["runs"] == [run]
     (status,) = served.call("train_status", [started["run"]]).value
     assert (status["settings"]["epochs"], status["settings"]["minutes"], status["command"]) == (2, 0, [])
     assert "expected the token" in served.call("train_stop", [started["run"], "other"]).words
