@@ -11,9 +11,10 @@ import numpy as np
 from app.library import Library
 from app.library.ranking import Item, Order, opening, ordered
 from app.retrieval.rank import Retrieve, asked_of
+from app.shared.export import Options as FigureOptions
 from app.shared.request import Choice, File, Offer, Switch, Text, Whole, one_of, option, some_of
 
-__all__ = ["ANY", "PARTNER", "Browse", "disagreement", "listed", "pick"]
+__all__ = ["ANY", "ORDERS", "PARTNER", "Browse", "Options", "disagreement", "listed", "pick"]
 
 PARTNER, ANY = "partner", 0
 MAX_OTHERS = 3
@@ -79,10 +80,13 @@ class Browse(Retrieve):
         names = (partner if name == PARTNER else name for name in self.compare)
         return tuple(dict.fromkeys(name for name in names if name and name != self.checkpoint))
 
-    def retrieve_call(self, library: Library, url: str) -> str:
-        """Write the line of Python that asks a running app for the same ranking; what decides it is always named."""
-        asked = Retrieve.read(self.model_dump(include=set(Retrieve.model_fields)), library)
-        return asked.call(library, "retrieve", url, ("checkpoint", "data", "query", "protocol", "top_k"))
+
+class Options(FigureOptions):
+    """How a figure of this tab looks."""
+
+    ranks: Whole = option(0, "Ranks in the figure (0: as many as on the page)", ge=0, le=100)
+    distances: Switch = option(True, "Distances")
+    queries: Whole = option(6, "Queries of the sheet", "From this one on, in the order of the list.", ge=1, le=24)
 
 
 def listed(library: Library, request: Browse) -> Sequence[Item]:

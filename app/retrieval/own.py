@@ -21,6 +21,7 @@ from app.library.own_images import (
     small,
     warning,
 )
+from app.library.ranking import ImageFacts
 from app.library.thumbnails import CARD_HEIGHT, encoded
 from app.retrieval.browse import Browse
 from app.retrieval.rank import protocols
@@ -32,6 +33,10 @@ from mun.evaluation.metrics import cosine_distances, ranking
 from mun.structures import Modality, Sample
 
 __all__ = ["Result", "RetrieveImage", "answer", "chooser", "news", "of_page", "own_answer", "rank", "ranked_csv"]
+
+
+# A ranked image on the page: rank, name, more words, distance, picture, and its place in the visitor's gallery, if any.
+Card = tuple[int, str, str, float, str, int | None]
 
 
 class RetrieveImage(Request):
@@ -74,13 +79,10 @@ def answer(library: Library, request: RetrieveImage) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class RankedImage:
+class RankedImage(ImageFacts):
     """A gallery image at its rank, from 1; `distance` is the cosine distance 1 − cos, in [0, 2]."""
 
     rank: int
-    image: str
-    pid: int
-    camid: int
     distance: float
 
 
@@ -124,6 +126,7 @@ def rank(library: Library, request: RetrieveImage, image: OwnImage) -> Result:
     rows = library.embeddings(request.checkpoint, request.data)[[collection.rows[sample.key] for sample in gallery]]
     query = embed_own(library, request.checkpoint, [image], modality)
     published = modality is Modality.INFRARED
+    ranked = [(gallery[index], place, distance) for place, index, distance in closest(query, rows, request.top_k)]
     return Result(
         request.checkpoint,
         request.data,
@@ -131,10 +134,7 @@ def rank(library: Library, request: RetrieveImage, image: OwnImage) -> Result:
         str(other_modality(modality)),
         request.protocol if published else None,
         request.trial if published else None,
-        tuple(
-            RankedImage(place, gallery[index].key, gallery[index].pid, gallery[index].camid, distance)
-            for place, index, distance in closest(query, rows, request.top_k)
-        ),
+        tuple(RankedImage(one.key, one.pid, one.camid, place, distance) for one, place, distance in ranked),
         len(gallery),
         note,
         warning(library, request.checkpoint),
@@ -222,42 +222,32 @@ def chooser(request: Browse) -> str:
     return html("own_choose.html", request=request)
 
 
-@dataclass(frozen=True)
-class Card:
-    """A ranked image on the page; `index` is its place in the visitor's gallery, from 0, or `None`."""
-
-    rank: int
-    name: str
-    more: str
-    distance: float
-    uri: str
-    index: int | None = None
-
-
 def draw(
     library: Library, request: Browse, names: Sequence[str], image: OwnImage | None, gallery: Sequence[OwnImage]
 ) -> str:
     """Draw the ranking: the data set's or the visitor's gallery, for the data set's or the visitor's query."""
     modality = Modality(request.own_modality) if image else request.terms.direction.query_modality
-    rows, collection = [], library.collections[request.data]
-    total, notes = len(gallery), ["Your gallery is ranked by cosine distance alone."]
+    collection, rows, total, notes = library.collections[request.data], [], len(gallery), list[str]()
     for name in names:
-        if gallery:
-            cards = cards_of_files(library, request, name, image, gallery, modality)
-        else:
-            assert image is not None  # there is one or the other
+        if image and not gallery:
             result = rank(library, of_page(library, request, name), image)
             total, notes = result.gallery_size, [result.note]
-            cards = [
-                Card(one.rank, f"Person {one.pid}", f"cam {one.camid}", one.distance, uri)
-                for one in result.results
-                for uri in (library.thumbnail(request.data, one.image, CARD_HEIGHT),)
+            uris = [library.thumbnail(request.data, one.image, CARD_HEIGHT) for one in result.results]
+            cards: list[Card] = [
+                (one.rank, f"Person {one.pid}", f"cam {one.camid}", one.distance, uri, None)
+                for one, uri in zip(result.results, uris, strict=True)
             ]
+        else:
+            row = collection.rows[request.query]
+            asked = embed_own(library, name, [image], modality) if image else library.rows(name, request.data, [row])
+            files = closest(asked, embed_own(library, name, gallery, other_modality(modality)), request.top_k)
+            notes = ["Your gallery is ranked by cosine distance alone."]
+            cards = [(place, f"file {at + 1}", "", distance, card(gallery[at]), at) for place, at, distance in files]
         rows.append((library.checkpoints[name].label, name, cards))
     if image:
         config = library.network(request.checkpoint).config
         notes += oddities("image", image, (config.height, config.image_width))
-        query = encoded(image.pixels[max(image.pixels)]), f"your {modality} image"
+        query = card(image), f"your {modality} image"
     else:
         sample = collection.samples[collection.rows[request.query]]
         query = library.thumbnail(request.data, sample.key, CARD_HEIGHT), f"person {sample.pid}"
@@ -272,16 +262,6 @@ def draw(
     )
 
 
-def cards_of_files(
-    library: Library, request: Browse, name: str, image: OwnImage | None, gallery: Sequence[OwnImage], of: Modality
-) -> list[Card]:
-    """Rank the visitor's gallery by one checkpoint, for the visitor's image or else the data set's query."""
-    if image:
-        query: NDArray[Any] = embed_own(library, name, [image], of)
-    else:
-        query = library.rows(name, request.data, [library.collections[request.data].rows[request.query]])
-    size, rows = max(gallery[0].pixels), embed_own(library, name, gallery, other_modality(of))
-    return [
-        Card(place, f"file {index + 1}", "", distance, encoded(gallery[index].pixels[size]), index)
-        for place, index, distance in closest(query, rows, request.top_k)
-    ]
+def card(image: OwnImage) -> str:
+    """Show an image of the visitor's own at the largest size that was kept."""
+    return encoded(image.pixels[max(image.pixels)])

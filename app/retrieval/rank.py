@@ -49,6 +49,17 @@ def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     return [Choice(name, PROTOCOLS.get(name.rpartition("-")[2], name)) for name in names]
 
 
+def shots_of(library: Library, values: Mapping[str, Any]) -> list[Choice]:
+    """List how many gallery images per identity and camera the data allow."""
+    counts = asked_of(library, values).shots
+    return [Choice(count, f"{count} ({'single' if count == 1 else 'multi'}-shot)") for count in counts]
+
+
+def as_allowed(library: Library, values: Mapping[str, Any]) -> str:
+    """Say who bounds them."""
+    return f", as many as {library.collections[values['data']].title} allows"
+
+
 def severity_idle(request: Any) -> str:
     """Say why the severity has no effect; nothing where it has."""
     if not request.corruption:
@@ -74,16 +85,9 @@ class Retrieve(Request):
         Text,
         one_of(lambda library, values: [Choice(way.value, asked_of(library, values, way).way) for way in Direction]),
     ] = option("i2v", "Direction", "Who asks whom; visible to infrared is no published protocol.")
-    shots: Annotated[
-        Whole,
-        one_of(
-            lambda library, values: [
-                Choice(count, f"{count} ({'single' if count == 1 else 'multi'}-shot)")
-                for count in asked_of(library, values).shots
-            ],
-            lambda library, values: f", as many as {library.collections[values['data']].title} allows",
-        ),
-    ] = option(1, "Gallery images per person and camera", "As many as the data allow.", ge=1, le=100)
+    shots: Annotated[Whole, one_of(shots_of, as_allowed)] = option(
+        1, "Gallery images per person and camera", "As many as the data allow.", ge=1, le=100
+    )
     rerank: Switch = option(
         False, "Re-rank by k-reciprocal neighbours", "Mix the distance with that of neighbourhoods."
     )
@@ -123,6 +127,11 @@ class Retrieve(Request):
         severity = None if self.corruption == MIXED else self.severity  # which that one draws itself
         corruption = Corruption(self.corruption, severity) if self.corruption else None
         return Terms(self.protocol, self.trial, Direction(self.direction), self.shots, self.rerank, corruption)
+
+    def retrieve_call(self, library: Library, url: str) -> str:
+        """Write the line of Python that asks a running app for the same ranking; what decides it is always named."""
+        asked = Retrieve.read(self.model_dump(include=set(Retrieve.model_fields)), library)
+        return asked.call(library, "retrieve", url, ("checkpoint", "data", "query", "protocol", "top_k"))
 
 
 @dataclass(frozen=True)
@@ -208,19 +217,13 @@ def left_out_images(table: Table, row: int, count: int) -> tuple[LeftOut, ...]:
     """List the images left out that are no further than the last one shown, the closest first."""
     distances, order, pid = table.distances[row], table.orders[row], table.queries[row].pid
     kept, indices = distances[order[:count]], np.setdiff1d(np.arange(len(distances)), order)
-    return tuple(
-        LeftOut(
-            table.keys[index],
-            image.pid,
-            image.camid,
-            int((kept <= distances[index]).sum()),
-            float(distances[index]),
-            image.pid == pid,
-        )
-        for index in indices[np.argsort(distances[indices], kind="stable")]
-        for image in (table.gallery[index],)
-        if not len(kept) or distances[index] <= kept[-1]
-    )
+    left_out = []
+    for index in indices[np.argsort(distances[indices], kind="stable")]:
+        image, distance = table.gallery[index], float(distances[index])
+        if not len(kept) or distance <= kept[-1]:
+            after = int((kept <= distance).sum())
+            left_out.append(LeftOut(image.key, image.pid, image.camid, after, distance, image.pid == pid))
+    return tuple(left_out)
 
 
 @dataclass(frozen=True)
