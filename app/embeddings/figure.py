@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -233,16 +234,12 @@ def points_csv(library: Library, results: Sequence[Result], rows: Sequence[int] 
         rows: Only these points; `None` for all.
         url: Address of the app in the call that makes them again.
     """
-    kept = None if rows is None else set(rows)
-    lines = [
-        (
-            result.request.checkpoint, row, point.x, point.y, point.modality, point.pid, point.camid, point.image,
-            point.partner, None if point.correct is None else int(point.correct),
-        )
-        for result in results
-        for row, point in enumerate(result.points)
-        if kept is None or row in kept
-    ]  # fmt: skip
+    lines, kept = [], set(rows or ())
+    for result in results:
+        for row, one in enumerate(result.points):
+            if rows is None or row in kept:
+                *point, correct = astuple(one)
+                lines.append((result.request.checkpoint, row, *point, None if correct is None else int(correct)))
     return described_csv(facts_of(library, results, url), COLUMNS, lines)
 
 

@@ -53,6 +53,7 @@ POLL = 500  # milliseconds
 CONTROLS = ("mismatched pairs", "untrained generator")
 MAX_SHOWN = 60  # selected images that are drawn; the table has them all
 HIGHEST = 0.14  # fraction of pairs at the upper edge of a histogram; more is cut
+COLUMNS = {"x": "<f4", "y": "<f4", "pid": "<u4", "camid": "<u2"}  # of the points, as the page unpacks them
 NAMES = ("progress", "tools", "picture", "chosen", "selected", "numbers")
 SETTINGS = {
     "Picture": ("method", "compare", "space"),
@@ -234,12 +235,8 @@ def columns_of(result: Result) -> dict[str, Any]:
         return mark.x, mark.y, MODALITIES.index(Modality(mark.modality))
 
     return {
-        "x": packed([point.x for point in result.points], "<f4"),
-        "y": packed([point.y for point in result.points], "<f4"),
-        "pid": packed([point.pid for point in result.points], "<u4"),
-        "camid": packed([point.camid for point in result.points], "<u2"),
-        "modality": packed(numbered(result.points, "modality"), "u1"),
-        "correct": packed(numbered(result.points, "correct"), "u1"),
+        **{name: packed([getattr(point, name) for point in result.points], kind) for name, kind in COLUMNS.items()},
+        **{name: packed(numbered(result.points, name), "u1") for name in ("modality", "correct")},
         "centers": [[place(mark) for mark in line] for line in result.lines],
         "prototypes": [place(mark) for mark in result.prototypes],
         "axes": result.axes,
