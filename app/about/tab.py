@@ -210,8 +210,10 @@ def draw_method(library: Library, request: Look) -> str:
         made = method.pictures(library, data)
     except ValueError as error:
         problem = f"{error}"
-    said = {"pictures": made, "problem": problem, "step": request.step, "steps": method.STEPS}
-    return html("about_method.html", choices=method.choices(Config()), **said)
+    chosen = method.choices(Config())
+    return html(
+        "about_method.html", choices=chosen, pictures=made, problem=problem, step=request.step, steps=method.STEPS
+    )
 
 
 def draw_models(library: Library, request: Look) -> str:
