@@ -136,11 +136,10 @@ class Project(Request):
             per_pair = 0
             settled = settled.model_copy(update={"auxiliary": False, "pairing": "matched", "untrained": False})
         if settled.untrained and not list(library.network(self.checkpoint).auxiliary.parameters()):
-            raise RefusalError(
-                "untrained",
-                "expected a checkpoint with a learned generator for the untrained control; the auxiliary modality of "
-                f"{self.checkpoint} learns nothing",
+            words = (
+                "expected a checkpoint with a learned generator for the untrained control; the auxiliary modality of"
             )
+            raise RefusalError("untrained", f"{words} {self.checkpoint} learns nothing")
         samples = select(collection, settled)
         total = len(samples) + per_pair * sum(sample.modality is Modality.VISIBLE for sample in samples)
         if total > MAX_POINTS:
@@ -291,10 +290,8 @@ def select(collection: Collection, request: Project) -> tuple[Sample, ...]:
         words = f"expected people seen in both modalities, as {min(both, default='none is')}; got {missing[0]}"
         raise RefusalError("people", words)
     if not request.people and len(both) < request.identities:
-        raise RefusalError(
-            "identities",
-            f"expected at most {len(both)} people, as many as {collection.title} has; got {request.identities}",
-        )
+        words = f"expected at most {len(both)} people, as many as {collection.title} has; got {request.identities}"
+        raise RefusalError("identities", words)
     images: dict[tuple[int, Modality], list[Sample]] = {}
     for sample in collection.samples:
         images.setdefault((sample.pid, sample.modality), []).append(sample)

@@ -133,10 +133,8 @@ def draw_maps(
     tiles += [map_tile(one, result.pictures[one.over], fitted, result.size) for one in maps]
     with styled():
         grid = Grid(WIDTHS[width], per_row, FOOT, height / wide)
-        below, bottom = (
-            text_below(caption(facts, result, fitted), [call], grid.width),
-            grid.bottom(-(-len(tiles) // per_row)),
-        )
+        below = text_below(caption(facts, result, fitted), [call], grid.width)
+        bottom = grid.bottom(-(-len(tiles) // per_row))
         figure, axes = canvas(grid.width, bottom + BAR_ROOM + below.height)
         for place, tile in enumerate(tiles):
             draw_tile(axes, grid.box(*divmod(place, per_row)), tile)
