@@ -6,18 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 
-from app.auxiliary.compare import (
-    COLLECTION,
-    FILES,
-    OWN,
-    RENDERED,
-    SOURCES,
-    Compare,
-    Look,
-    own_image,
-    pair_of,
-    run,
-)
+from app.auxiliary.compare import COLLECTION, FILES, OWN, RENDERED, SOURCES, Compare, Look, own_image, pair_of, run
 from app.auxiliary.generator import LEARNED, Parts, flat_words, take_apart
 from app.auxiliary.panel import checkpoints_of, make_panel
 from app.library import Library

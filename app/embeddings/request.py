@@ -13,15 +13,13 @@ import numpy as np
 from app.library import Library
 from app.library.collection import Collection
 from app.library.ranking import dealt
+from app.shared.asked import OfModel
 from app.shared.plots import COLOURS
 from app.shared.request import (
-    Checkpoint,
     Choice,
     Compared,
-    Data,
     Number,
     RefusalError,
-    Request,
     Switch,
     Text,
     Whole,
@@ -86,7 +84,7 @@ def without_auxiliary(request: Any) -> str:
     return "" if request.auxiliary else "No auxiliary points are shown."
 
 
-class Project(Request):
+class Project(OfModel):
     """Lay visible, infrared and auxiliary features out in the plane, with the numbers behind the picture.
 
     Returns the request with its defaults; points with x, y, modality, pid, camid, image, partner and whether the image
@@ -95,8 +93,6 @@ class Project(Request):
     of distances with their overlap; and the sentence that must stand on a figure.
     """
 
-    checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
-    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     method: Annotated[Text, one_of(METHODS)] = option("tsne", "Method", "tsne, umap or pca.")
     space: Annotated[Text, one_of(spaces)] = option("embedding", "Space", "After the BN neck, or before it.")
     identities: Whole = option(

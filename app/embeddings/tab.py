@@ -13,28 +13,8 @@ import gradio as gr
 import numpy as np
 from gradio.components.plot import PlotData
 
-from app.embeddings.numbers import (
-    ROWS,
-    Neighbor,
-    condition,
-    controls_of,
-    generated,
-    measure,
-    name_in_cache,
-    neighbors,
-    points,
-)
-from app.embeddings.project import (
-    Mark,
-    Point,
-    Result,
-    find,
-    key_of,
-    legend,
-    method_words,
-    numbered,
-    project,
-)
+from app.embeddings import numbers
+from app.embeddings.project import Mark, Point, Result, find, key_of, legend, method_words, numbered, project
 from app.embeddings.projector import Report, shared_projector
 from app.embeddings.request import COLOURED_BY, MARKS, MODALITIES, NOBODY, PALETTES, Project, View, select
 from app.library import Library
@@ -87,7 +67,7 @@ Make = Callable[[Library, Project, Report], object]
 
 def work(library: Library, press: Press, kind: str, make: Make, side: Project, *, fleeting: bool = True) -> Progress:
     """Make something that the cache keeps in the background, one thing of its kind at a time, and say how far it is."""
-    key = name_in_cache(library, kind, side)
+    key = numbers.name_in_cache(library, kind, side)
     done = partial(make, library, side, partial(library.background.report, key))
     job = Job(Progress(words="waiting for its turn"), done, lambda: key in library.cache, kind, fleeting)
     return press.wait_for(library.background, key, job)
@@ -119,7 +99,7 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     request = pointed(request, results, press)
     at, row = min(request.side, len(results) - 1), request.point
     # A click need not wait for the points where a picture was made beforehand.
-    embedded = [work(library, press, "points", points, one, fleeting=False) for one in sides]
+    embedded = [work(library, press, "points", numbers.points, one, fleeting=False) for one in sides]
     known = embedded[at] if row != NOBODY else Progress(ready=True)
     columns, missing, waiting = measured = numbers_of(library, request, results, press)
     point = results[at].points[row] if row != NOBODY else None
@@ -216,7 +196,7 @@ def picture_of(library: Library, results: Sequence[Result]) -> str:
         {
             "result": result,
             "label": library.checkpoints[result.request.checkpoint].label,
-            "controls": [words for words in condition(result.request).split(", ") if words in CONTROLS],
+            "controls": [words for words in numbers.condition(result.request).split(", ") if words in CONTROLS],
             "words": method_words(result.request, result.explained),
             "columns": columns_of(result),
         }
@@ -266,10 +246,13 @@ def chosen_of(library: Library, results: Sequence[Result], side: int, row: int, 
     """Show a point: its image, whom it shows, and its nearest points in the true space; menus choose another."""
     result = results[side]
     point, uris = images_of(library, result, row, CARD_HEIGHT) if row != NOBODY else (None, [])
-    near, made, problem = list[Neighbor](), "", known.problem
+    near, made, problem = list[numbers.Neighbor](), "", known.problem
     if point and known.ready:
         try:
-            near, made = neighbors(library, result.request, row), generated(library, result.request, row)
+            near, made = (
+                numbers.neighbors(library, result.request, row),
+                numbers.generated(library, result.request, row),
+            )
         except ValueError as error:  # the picture was made beforehand, and its points cannot be made now
             problem = str(error)
     collection = library.collections[result.request.data]
@@ -309,11 +292,11 @@ def numbers_of(library: Library, request: View, results: Sequence[Result], press
     columns = [(result.request, result.separation) for result in results]
     if not request.controls:
         return columns, "", False
-    controls, missing = controls_of(library, [result.request for result in results])
-    progress = [work(library, press, "separation", measure, control) for control in controls]
+    controls, missing = numbers.controls_of(library, [result.request for result in results])
+    progress = [work(library, press, "separation", numbers.measure, control) for control in controls]
     missing = next((one.problem for one in progress if one.problem), missing)
     ready = [control for control, one in zip(controls, progress, strict=True) if one.ready]
-    columns += [(control, measure(library, control)) for control in ready]
+    columns += [(control, numbers.measure(library, control)) for control in ready]
     return columns, missing, not all(one.ended for one in progress)
 
 
@@ -322,8 +305,8 @@ def numbers_html(results: Sequence[Result], columns: Columns, missing: str, wait
     return html(
         "embeddings_numbers.html",
         results=results,
-        columns=[(request.checkpoint, condition(request)) for request, _ in columns],
-        rows=[(name, words, [read(measured) for _, measured in columns]) for name, words, read in ROWS],
+        columns=[(request.checkpoint, numbers.condition(request)) for request, _ in columns],
+        rows=[(name, words, [read(measured) for _, measured in columns]) for name, words, read in numbers.ROWS],
         missing=missing,
         waiting=waiting,
         highest=HIGHEST,

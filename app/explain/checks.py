@@ -20,17 +20,8 @@ from app.explain.truth import Share
 from app.library import Library
 from app.library.maps import LayerMap
 from app.shared.plots import Curve, Plot
+from mun.explain import faithfulness
 from mun.explain.cams import activation_maps, upsampled
-from mun.explain.faithfulness import (
-    Curves,
-    cascade,
-    cascade_names,
-    center_prior,
-    curves,
-    randomised,
-    rank_correlation,
-    structural_similarity,
-)
 from mun.models.network import Network
 from mun.structures import Modality
 
@@ -67,7 +58,7 @@ class Checked:
     """
 
     total: int
-    curves: Mapping[str, Curves] = field(default_factory=dict)
+    curves: Mapping[str, faithfulness.Curves] = field(default_factory=dict)
     steps: tuple[CascadeStep, ...] = ()
 
     @property
@@ -96,10 +87,12 @@ def check(library: Library, subject: Subject, one: LayerMap) -> Iterator[Checked
     setting = Setting.of(library, subject.request, sample, references, subject.pair)
     orders: dict[str, Callable[[], Floats]] = {
         "map": lambda: enlarged(one.values, setting),
-        "centre prior": lambda: center_prior(setting.size),
-        "random weights": lambda: enlarged(map_by(randomised(setting.network, seed), setting, one), setting),
+        "centre prior": lambda: faithfulness.center_prior(setting.size),
+        "random weights": lambda: enlarged(
+            map_by(faithfulness.randomised(setting.network, seed), setting, one), setting
+        ),
     }
-    parts = cascade_names(setting.network)
+    parts = faithfulness.cascade_names(setting.network)
     if one.method.slow:
         del orders["random weights"]
         parts = ()
@@ -109,9 +102,9 @@ def check(library: Library, subject: Subject, one: LayerMap) -> Iterator[Checked
     yield checked
     image, score = scored_picture(setting, one)
     for name, order in orders.items():
-        checked = replace(checked, curves={**checked.curves, name: curves(score, image, order())})
+        checked = replace(checked, curves={**checked.curves, name: faithfulness.curves(score, image, order())})
         yield checked
-    for part, network in islice(cascade(setting.network, seed), len(parts)):
+    for part, network in islice(faithfulness.cascade(setting.network, seed), len(parts)):
         step = compare(part, map_by(network, setting, one), one.values, setting)
         checked = replace(checked, steps=(*checked.steps, step))
         yield checked
@@ -131,9 +124,9 @@ def enlarged(values: Floats, setting: Setting) -> Floats:
 
 def compare(part: str, values: Floats, trained: Floats, setting: Setting) -> CascadeStep:
     """Compare the map of a network that is random down to a part with the trained one's."""
-    ranks, structure = rank_correlation(values, trained), None
+    ranks, structure = faithfulness.rank_correlation(values, trained), None
     if values.any() and trained.any():
-        structure = structural_similarity(enlarged(values, setting), enlarged(trained, setting))
+        structure = faithfulness.structural_similarity(enlarged(values, setting), enlarged(trained, setting))
     return CascadeStep(part, None if math.isnan(ranks) else ranks, structure)
 
 

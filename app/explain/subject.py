@@ -11,7 +11,8 @@ from typing import Annotated, Any, Self
 from app.library import Library
 from app.library.collection import Collection, Direction, Terms
 from app.library.ranking import Ranked, opening
-from app.shared.request import Choice, Data, Network, RefusalError, Request, Text, Whole, one_of, option, shown
+from app.shared.asked import OfNetwork
+from app.shared.request import Choice, RefusalError, Text, Whole, one_of, option, shown
 from mun.data.pairing import Pair, pair_samples
 from mun.explain.cams import GENERATOR_LAYERS, STAGES, Method
 from mun.explain.truth import Thing, find_evidence
@@ -50,7 +51,7 @@ def layers_of(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     return labelled(*dict.fromkeys((*GROUPS, *GENERATOR_LAYERS, *STAGES, *(own.stages if own else ()))))
 
 
-class Explain(Request):
+class Explain(OfNetwork):
     """Show where a network finds an image alike to another one, or to the center of an identity.
 
     Returns what was used, the cosine similarities, the maps with their raw values at the layer's resolution, and the
@@ -58,8 +59,6 @@ class Explain(Request):
     those of a centre prior and of random weights.
     """
 
-    checkpoint: Network = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
-    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     image: Text = option("", "Image", "Key of the image to explain, as cam3/0007/0001.jpg; empty to have one chosen.")
     against: Annotated[Text, one_of(AGAINST)] = option(
         "image",

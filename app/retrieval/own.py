@@ -9,25 +9,16 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.library import Library
-from app.library.own_images import (
-    OwnImage,
-    brought,
-    cut,
-    embed_own,
-    oddities,
-    other_modality,
-    own_modality,
-    small,
-    warning,
-)
+from app.library import Library, own_images
+from app.library.own_images import OwnImage
 from app.library.ranking import ImageFacts
 from app.library.thumbnails import CARD_HEIGHT, encoded
 from app.retrieval.browse import Browse
 from app.retrieval.rank import protocols
+from app.shared.asked import OfNetwork
 from app.shared.export import checkpoint_words, describe_data, described_csv
 from app.shared.html import html
-from app.shared.request import Data, File, Network, Request, Text, Whole, one_of, option
+from app.shared.request import File, Text, Whole, one_of, option
 from app.shared.tab import Answer, Piece, Press
 from mun.evaluation.metrics import cosine_distances, ranking
 from mun.structures import Modality, Sample
@@ -39,15 +30,13 @@ __all__ = ["Result", "RetrieveImage", "answer", "chooser", "news", "of_page", "o
 Card = tuple[int, str, str, float, str, int | None]
 
 
-class RetrieveImage(Request):
+class RetrieveImage(OfNetwork):
     """Rank the images of the other modality for an image of your own; nothing of it is kept.
 
     Returns the names used, the ranked images with their cosine distance 1 - cos, the gallery's size, what the gallery
     is, and a warning about what such a ranking is worth. A visible image is ranked against all infrared ones.
     """
 
-    checkpoint: Network = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
-    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     image: File = option("", "Image", "The image file in base64, or as a data URI, at most 16 MB.")
     modality: Text = option("", "Modality", "What the image was made of, infrared or visible.")
     top_k: Whole = option(10, "Top k", "How many ranked images to return.", ge=1, le=100)
@@ -63,7 +52,7 @@ class RetrieveImage(Request):
         Raises:
             ValueError: It is neither `visible` nor `infrared`.
         """
-        return own_modality("modality", self.modality)
+        return own_images.own_modality("modality", self.modality)
 
 
 def of_page(library: Library, request: Browse, checkpoint: str) -> RetrieveImage:
@@ -75,7 +64,7 @@ def of_page(library: Library, request: Browse, checkpoint: str) -> RetrieveImage
 def answer(library: Library, request: RetrieveImage) -> dict[str, Any]:
     """Answer `/retrieve_image`."""
     request.made_of  # noqa: B018 — refused before the image is decoded
-    return asdict(rank(library, request, brought(library, "image", request.image)))
+    return asdict(rank(library, request, own_images.brought(library, "image", request.image)))
 
 
 @dataclass(frozen=True)
@@ -124,20 +113,20 @@ def rank(library: Library, request: RetrieveImage, image: OwnImage) -> Result:
     collection, modality = library.collections[request.data], request.made_of
     gallery, note = gallery_for(library, request)
     rows = library.embeddings(request.checkpoint, request.data)[[collection.rows[sample.key] for sample in gallery]]
-    query = embed_own(library, request.checkpoint, [image], modality)
+    query = own_images.embed_own(library, request.checkpoint, [image], modality)
     published = modality is Modality.INFRARED
     ranked = [(gallery[index], place, distance) for place, index, distance in closest(query, rows, request.top_k)]
     return Result(
         request.checkpoint,
         request.data,
         str(modality),
-        str(other_modality(modality)),
+        str(own_images.other_modality(modality)),
         request.protocol if published else None,
         request.trial if published else None,
         tuple(RankedImage(one.key, one.pid, one.camid, place, distance) for one, place, distance in ranked),
         len(gallery),
         note,
-        warning(library, request.checkpoint),
+        own_images.warning(library, request.checkpoint),
     )
 
 
@@ -188,13 +177,13 @@ def own_answer(library: Library, request: Browse, names: Sequence[str], press: P
         ValueError: An image or a gallery cannot be read.
     """
     sheet, image, notice = press.detail.get("gallery"), None, ""
-    gallery = cut(library, sheet) if isinstance(sheet, str) and sheet else []
+    gallery = own_images.cut(library, sheet) if isinstance(sheet, str) and sheet else []
     if request.own_image:
         try:
-            image = brought(library, "own_image", request.own_image, "your image")
+            image = own_images.brought(library, "own_image", request.own_image, "your image")
         except ValueError as error:
             notice = f"{str(error).rstrip('.')}."
-        request = request.model_copy(update={"own_image": small(image) if image else ""})
+        request = request.model_copy(update={"own_image": own_images.small(image) if image else ""})
     if image and not request.own_modality:
         notice = "Say first whether your image is infrared or visible."
     elif not (image or gallery or notice):
@@ -212,7 +201,9 @@ def own_answer(library: Library, request: Browse, names: Sequence[str], press: P
 def news(library: Library, file: object) -> str:
     """Look at one image of a gallery that is being brought, and give its small copy back, or the reason why not."""
     try:
-        return html("own_news.html", error="", uri=small(brought(library, "the file", file, "the file")))
+        return html(
+            "own_news.html", error="", uri=own_images.small(own_images.brought(library, "the file", file, "the file"))
+        )
     except ValueError as error:
         return html("own_news.html", error=str(error), uri="")
 
@@ -239,14 +230,20 @@ def draw(
             ]
         else:
             row = collection.rows[request.query]
-            asked = embed_own(library, name, [image], modality) if image else library.rows(name, request.data, [row])
-            files = closest(asked, embed_own(library, name, gallery, other_modality(modality)), request.top_k)
+            asked = (
+                own_images.embed_own(library, name, [image], modality)
+                if image
+                else library.rows(name, request.data, [row])
+            )
+            files = closest(
+                asked, own_images.embed_own(library, name, gallery, own_images.other_modality(modality)), request.top_k
+            )
             notes = ["Your gallery is ranked by cosine distance alone."]
             cards = [(place, f"file {at + 1}", "", distance, card(gallery[at]), at) for place, at, distance in files]
         rows.append((library.checkpoints[name].label, name, cards))
     if image:
         config = library.network(request.checkpoint).config
-        notes += oddities("image", image, (config.height, config.image_width))
+        notes += own_images.oddities("image", image, (config.height, config.image_width))
         query = card(image), f"your {modality} image"
     else:
         sample = collection.samples[collection.rows[request.query]]
@@ -256,7 +253,7 @@ def draw(
         rows=rows,
         total=total,
         notes=notes,
-        warning=warning(library, request.checkpoint),
+        warning=own_images.warning(library, request.checkpoint),
         modality=modality.value,
         query=query,
     )

@@ -11,19 +11,8 @@ import numpy as np
 from app.library import Library
 from app.library.collection import CORRUPTION_NAMES, SEVERITY, Direction, Queries, Terms
 from app.library.ranking import ImageFacts, Ranked, Table
-from app.shared.request import (
-    Checkpoint,
-    Choice,
-    Data,
-    RefusalError,
-    Request,
-    Switch,
-    Text,
-    Whole,
-    one_of,
-    option,
-    shown,
-)
+from app.shared.asked import OfModel
+from app.shared.request import Choice, RefusalError, Switch, Text, Whole, one_of, option, shown
 from mun.evaluation.corrupted import MIXED, Corruption
 
 __all__ = ["LeftOut", "Move", "Result", "Retrieve", "Side", "answer", "compare", "retrieve"]
@@ -67,7 +56,7 @@ def severity_idle(request: Any) -> str:
     return "Mixed draws a severity for each image." if request.corruption == MIXED else ""
 
 
-class Retrieve(Request):
+class Retrieve(OfModel):
     """Rank the gallery for one query: visible images for an infrared one, or the other way round.
 
     Returns the names used, the query, the ranked images with their cosine distance 1 - cos (or the re-ranked one), the
@@ -75,8 +64,6 @@ class Retrieve(Request):
     gallery's size.
     """
 
-    checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
-    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     query: Text = option("", "Query", "Key of a query image, as cam3/0007/0001.jpg; empty for the first.")
     top_k: Whole = option(10, "Top k", "How many ranked images to show.", ge=1, le=100, control="range")
     protocol: Annotated[Text, one_of(protocols)] = option("", "Protocol", "One of the data set's; empty for the first.")
