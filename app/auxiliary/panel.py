@@ -24,6 +24,7 @@ __all__ = ["ORDER", "TITLES", "Draft", "Missing", "Panel", "Picture", "checkpoin
 
 MAX_HEIGHT = 384  # pixels of an image that goes out over HTTP
 NOT_KNOWN = (None, None)
+SIDES = ("visible", "infrared")
 WORDS_OF_MUN = "Patterns of each image (IML) and what both share at coarse scale (CML), fused."
 CHANNELS = ("red", "green", "blue")
 # What people call the images that stand beside MUN's, in their order.
@@ -111,23 +112,15 @@ class Picture(Draft):
 
     def to_json(self) -> dict[str, Any]:
         """Describe it in numbers and as a PNG, as `/auxiliary` answers."""
-        relative = self.place.relative or (None, None)
-        found = [None if one is None else asdict(one) for one in self.found]
+        relative = self.place.relative or NOT_KNOWN
+        found = [one and asdict(one) for one in self.found]
         return {
-            "name": self.name,
-            "title": self.title,
-            "checkpoint": self.checkpoint,
-            "words": self.words,
-            "distance_to_visible": self.place.to_visible,
-            "distance_to_infrared": self.place.to_infrared,
-            "distance_between": self.place.between,
-            "relative_to_visible": relative[0],
-            "relative_to_infrared": relative[1],
-            "visible_gallery": found[0],
-            "infrared_gallery": found[1],
+            **{name: getattr(self, name) for name in ("name", "title", "checkpoint", "words", "clipped")},
+            **{f"distance_{name}": value for name, value in asdict(self.place).items()},
+            **{f"relative_to_{side}": value for side, value in zip(SIDES, relative, strict=True)},
+            **{f"{side}_gallery": value for side, value in zip(SIDES, found, strict=True)},
             "visible_dependence": self.dependence,
             "display": [self.display.low, self.display.high],
-            "clipped": self.clipped,
             "image": png_uri(fitted(self.pixels, MAX_HEIGHT)),
         }
 
@@ -240,7 +233,7 @@ def ranks(encoder: PairEncoder, pid: int, points: NDArray[np.float64]) -> Iterab
 
 def ends(encoder: PairEncoder) -> list[Draft]:
     """Draft the two images of the pair."""
-    sides = zip(("visible", "infrared"), (encoder.pair.visible, encoder.pair.infrared), encoder.inputs, strict=True)
+    sides = zip(SIDES, (encoder.pair.visible, encoder.pair.infrared), encoder.inputs, strict=True)
     return [Draft(name, name.capitalize(), side.name, name, image) for name, side, image in sides]
 
 

@@ -30,7 +30,6 @@ from mun.structures import Modality
 __all__ = ["answer", "build", "hovered", "write"]
 
 POLL = 500  # milliseconds
-CONTROLS = ("mismatched pairs", "untrained generator")
 MAX_SHOWN = 60  # selected images that are drawn; the table has them all
 HIGHEST = 0.14  # fraction of pairs at the upper edge of a histogram; more is cut
 COLUMNS = {"x": "<f4", "y": "<f4", "pid": "<u4", "camid": "<u2"}  # of the points, as the page unpacks them
@@ -192,17 +191,15 @@ def tools_of(request: View, results: Sequence[Result]) -> str:
 
 def picture_of(library: Library, results: Sequence[Result]) -> str:
     """Draw the frames of the pictures with all that the page's script draws in them."""
-    pictures = [
-        {
-            "result": result,
-            "label": library.checkpoints[result.request.checkpoint].label,
-            "controls": [words for words in numbers.condition(result.request).split(", ") if words in CONTROLS],
-            "words": method_words(result.request, result.explained),
-            "columns": columns_of(result),
-        }
-        for result in results
-    ]
-    return html("embeddings_picture.html", pictures=pictures, palettes=PALETTES)
+    return html(
+        "embeddings_picture.html",
+        results=results,
+        entries=library.checkpoints,
+        condition=numbers.condition,
+        method_words=method_words,
+        columns_of=columns_of,
+        palettes=PALETTES,
+    )
 
 
 def columns_of(result: Result) -> dict[str, Any]:
