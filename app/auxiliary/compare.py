@@ -237,15 +237,10 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Return the object that `/auxiliary` answers: images as PNG data URIs, at most 384 pixels tall."""
         pair = self.panel.pair
+        names = {"visible": pair.visible.name, "infrared": pair.infrared.name}
         return {
             **self.request.model_dump(exclude=set(FILES)),
-            "pair": {
-                "visible": pair.visible.name,
-                "infrared": pair.infrared.name,
-                "person": pair.pid,
-                "words": pair.words,
-                "notes": list(pair.notes),
-            },
+            "pair": {**names, "person": pair.pid, "words": pair.words, "notes": list(pair.notes)},
             "modalities": [picture.to_json() for picture in self.panel.pictures],
             "missing": [asdict(missing) for missing in self.panel.missing],
             "mun": self.parts.to_json(),

@@ -121,19 +121,12 @@ def draw_legend(
 def draw_points(axes: Axes, result: Result, view: View) -> None:
     """Draw the points, then centers and prototypes over them, small enough to be told apart where there are many."""
     size = next((size for most, size in SIZES if len(result.points) <= most), SIZES[-1][1])
-    colours = shades(result.points, view.colour)
+    places, colours = np.array([(one.x, one.y) for one in result.points]), np.array(shades(result.points, view.colour))
+    look: Any = {"s": size, "edgecolors": "white", "linewidths": min(0.25, size / 40), "rasterized": len(places) > MANY}
     for name, symbol in SYMBOLS.items():
         rows = [row for row, point in enumerate(result.points) if point.modality == name]
-        axes.scatter(
-            [result.points[row].x for row in rows],
-            [result.points[row].y for row in rows],
-            s=size,
-            c=[colours[row] for row in rows],
-            marker=symbol,
-            edgecolors="white",
-            linewidths=min(0.25, size / 40),
-            rasterized=len(result.points) > MANY,
-        )
+        x, y = places[rows].T
+        axes.scatter(x, y, c=colours[rows], marker=symbol, **look)
     lines = result.lines if view.lines else []
     open_size = 4.0 if len(lines) <= 20 else 2.8 if len(lines) <= 50 else 2.0
     for line in lines:

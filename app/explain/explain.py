@@ -111,10 +111,7 @@ class Result:
 def map_json(one: LayerMap) -> dict[str, Any]:
     """Describe one map with its values, rounded to five digits."""
     return {
-        "layer": one.layer,
-        "source": one.source,
-        "over": one.over,
-        "method": one.method.value,
+        **{name: getattr(one, name) for name in ("layer", "source", "over", "method")},
         "shape": list(one.values.shape),
         "values": [[float(f"{value:.{DIGITS}g}") for value in row] for row in one.values.tolist()],
     }

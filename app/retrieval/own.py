@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -229,15 +230,9 @@ def draw(
                 for one, uri in zip(result.results, uris, strict=True)
             ]
         else:
-            row = collection.rows[request.query]
-            asked = (
-                own_images.embed_own(library, name, [image], modality)
-                if image
-                else library.rows(name, request.data, [row])
-            )
-            files = closest(
-                asked, own_images.embed_own(library, name, gallery, own_images.other_modality(modality)), request.top_k
-            )
+            embed, row = partial(own_images.embed_own, library, name), collection.rows[request.query]
+            asked = embed([image], modality) if image else library.rows(name, request.data, [row])
+            files = closest(asked, embed(gallery, own_images.other_modality(modality)), request.top_k)
             notes = ["Your gallery is ranked by cosine distance alone."]
             cards = [(place, f"file {at + 1}", "", distance, card(gallery[at]), at) for place, at, distance in files]
         rows.append((library.checkpoints[name].label, name, cards))

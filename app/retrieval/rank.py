@@ -97,11 +97,8 @@ class Retrieve(OfModel):
             changes["query"] = self.first_query(library)
         elif self.query not in asked.rows:
             article = "an infrared" if terms.direction.published else "a visible"
-            raise RefusalError(
-                "query",
-                f"expected query to be the key of {article} image of {library.collections[self.data].title},"
-                f" as {asked.samples[0].key!r}; got {shown(self.query)}",
-            )
+            known = f"{article} image of {library.collections[self.data].title}, as {asked.samples[0].key!r}"
+            raise RefusalError("query", f"expected query to be the key of {known}; got {shown(self.query)}")
         return self.model_copy(update=changes)
 
     def first_query(self, library: Library) -> str:
