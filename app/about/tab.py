@@ -118,9 +118,8 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
     shown = ("about-sheet", "about-knob", "about-change") if section == "data" else ("about-body",)
     empty = {name: Piece("", str) for name in PIECES if name not in shown}
     said = f"{dict(SECTIONS)[section]}."
-    return Answer(
-        request, {**empty, "about-nav": Piece(section, lambda: nav), **pieces}, say=said, again=SOON if more else 0
-    )
+    drawn = {**empty, "about-nav": Piece(section, lambda: nav), **pieces}
+    return Answer(request, drawn, say=said, again=SOON if more else 0)
 
 
 def draw_findings(library: Library, request: Look, later: bool) -> Drawn:

@@ -63,19 +63,21 @@ def answer(library: Library, request: View, press: Press) -> Answer:
         ValueError: A model is gone, or has embedded other images.
     """
     settings = Piece(request.model_dump(), partial(form, "analysis", request, library, SETTINGS))
+
+    def late(progress: Progress, words: str) -> Answer:
+        waited: dict[str, str | Piece] = {"progress": words, "settings": settings}
+        return Answer(request, waited, again=0 if progress.ended else POLL, waiting=True)
+
     for name in request.names(library):
         progress = library.prepare(name, request.data, retry=press.do == "start")
         if press.do == "stop" and not progress.ready:
             library.stop(name, request.data)
         if not progress.ready:
-            again = 0 if progress.problem or progress.stopped else POLL
-            waited: dict[str, str | Piece] = {"progress": prepared(progress, name), "settings": settings}
-            return Answer(request, waited, again=again, waiting=True)
+            return late(progress, prepared(progress, name))
     work = task(library, request)
     progress = work.begin(press.do, press.visitor, fleeting=False)
     if not progress.ready:
-        waited = {"progress": message(progress, "Every query is being asked"), "settings": settings}
-        return Answer(request, waited, again=0 if progress.ended else POLL, waiting=True)
+        return late(progress, message(progress, "Every query is being asked"))
     made = analysis(library, request)
     body, waiting = body_of(library, request, made, press)
     pieces: dict[str, str | Piece] = {

@@ -137,9 +137,8 @@ class Compare(Request):
         encoder = self.encoder(library)
         if encoder and self.step != FINAL and self.step not in (steps := kept_steps(library, encoder)[0]):
             listed = ", ".join(map(str, steps[:8])) or "none"
-            raise RefusalError(
-                "step", f"expected step to be one that {encoder} keeps ({listed}) or -1, got {self.step}"
-            )
+            words = f"expected step to be one that {encoder} keeps ({listed}) or -1, got {self.step}"
+            raise RefusalError("step", words)
         own = bool(self.visible_image or self.infrared_image)
         return self.model_copy(update={"source": OWN}) if own else self
 

@@ -24,6 +24,7 @@ __all__ = ["ORDER", "TITLES", "Draft", "Missing", "Panel", "Picture", "checkpoin
 
 MAX_HEIGHT = 384  # pixels of an image that goes out over HTTP
 NOT_KNOWN = (None, None)
+BothFound = tuple[Found | None, Found | None]  # in the visible and in the infrared gallery
 SIDES = ("visible", "infrared")
 WORDS_OF_MUN = "Patterns of each image (IML) and what both share at coarse scale (CML), fused."
 CHANNELS = ("red", "green", "blue")
@@ -103,7 +104,7 @@ class Picture(Draft):
 
     checkpoint: str
     place: Place
-    found: tuple[Found | None, Found | None]
+    found: BothFound
 
     @property
     def detour(self) -> float | None:
@@ -204,17 +205,16 @@ def pictures(encoder: PairEncoder, drafts: Sequence[Draft], *, wait: bool) -> li
     sides: dict[Hashable, NDArray[np.float64]] = {"visible": encoder.sides[:1], "infrared": encoder.sides[1:]}
     made = encoder.points({draft.what: draft.image for draft in drafts if draft.what not in sides})
     points = [{**made, **sides}[draft.what] for draft in drafts]
-    ready = encoder.pair.pid is not None and (wait or encoder.library.ready(encoder.checkpoint, encoder.data))
-    found = ranks(encoder, encoder.pair.pid or 0, np.concatenate(points)) if ready else [NOT_KNOWN] * len(points)
+    found: Iterable[BothFound] = [NOT_KNOWN] * len(points)
+    if encoder.pair.pid is not None and (wait or encoder.library.ready(encoder.checkpoint, encoder.data)):
+        found = ranks(encoder, encoder.pair.pid, np.concatenate(points))
     return [
-        Picture(
-            **vars(draft), checkpoint=encoder.checkpoint, place=place(point[0], *encoder.sides), found=(first, second)
-        )
-        for draft, point, (first, second) in zip(drafts, points, found, strict=True)
+        Picture(**vars(draft), checkpoint=encoder.checkpoint, place=place(point[0], *encoder.sides), found=ranked)
+        for draft, point, ranked in zip(drafts, points, found, strict=True)
     ]
 
 
-def ranks(encoder: PairEncoder, pid: int, points: NDArray[np.float64]) -> Iterable[Sequence[Found | None]]:
+def ranks(encoder: PairEncoder, pid: int, points: NDArray[np.float64]) -> Iterable[BothFound]:
     """Look for the person in the visible and in the infrared gallery by some points, `(A, D)`.
 
     Raises:
@@ -223,12 +223,13 @@ def ranks(encoder: PairEncoder, pid: int, points: NDArray[np.float64]) -> Iterab
     collection = encoder.library.collections[encoder.data]
     rows = np.asarray(encoder.library.embeddings(encoder.checkpoint, encoder.data), dtype=np.float64)
     rule = collection.search(collection.protocols[0])
-    columns = []
-    for modality in (Modality.VISIBLE, Modality.INFRARED):
+
+    def among(modality: Modality) -> list[Found]:
         gallery = [sample for sample in collection.samples if sample.modality is modality]
         theirs = rows[[collection.rows[sample.key] for sample in gallery]]
-        columns.append(find(points, pid, encoder.pair.sources, gallery, theirs, rule))
-    return zip(*columns, strict=True)
+        return find(points, pid, encoder.pair.sources, gallery, theirs, rule)
+
+    return zip(among(Modality.VISIBLE), among(Modality.INFRARED), strict=True)
 
 
 def ends(encoder: PairEncoder) -> list[Draft]:

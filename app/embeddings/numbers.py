@@ -24,10 +24,8 @@ from mun.evaluation.separation import Separation, separation
 from mun.models.network import Network
 from mun.structures import Modality, Sample
 
-__all__ = [
-    "ROWS", "PointSet", "condition", "controls_of", "generated", "measure", "name_in_cache", "neighbors",
-    "points", "with_untrained_generator",
-]  # fmt: skip
+__all__ = ["ROWS", "PointSet", "condition", "controls_of", "generated", "measure", "name_in_cache", "neighbors"]
+__all__ += ["points", "with_untrained_generator"]
 
 T = TypeVar("T")
 WAIT_SECONDS = 0.1

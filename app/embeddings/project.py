@@ -28,10 +28,8 @@ from mun.files import read_json, write_text
 from mun.projection import unit_length
 from mun.structures import Modality
 
-__all__ = [
-    "FOLDER", "Mark", "Point", "Result", "answer", "call", "find", "key_of", "legend", "method_words", "name_of",
-    "numbered", "project", "save", "shades",
-]  # fmt: skip
+__all__ = ["FOLDER", "Mark", "Point", "Result", "answer", "call", "find", "key_of", "legend", "method_words", "name_of"]
+__all__ += ["numbered", "project", "save", "shades"]
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "projections"
 FORMAT = 2

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -32,10 +33,8 @@ from mun.data.pairing import Pairing
 from mun.projection import Method, Metric, Settings, check_count
 from mun.structures import Modality, Sample
 
-__all__ = [
-    "COLOURED_BY", "MARKS", "METHODS", "MODALITIES", "NEUTRAL", "NOBODY", "PALETTES", "SPACES", "Project",
-    "View", "auxiliary_count", "select",
-]  # fmt: skip
+__all__ = ["COLOURED_BY", "MARKS", "METHODS", "MODALITIES", "NEUTRAL", "NOBODY", "PALETTES", "SPACES", "Project"]
+__all__ += ["View", "auxiliary_count", "select"]
 
 MAX_POINTS = 20_000  # images and auxiliary points
 MAX_IMAGES = 50  # per person and modality
@@ -132,10 +131,8 @@ class Project(OfModel):
             per_pair = 0
             settled = settled.model_copy(update={"auxiliary": False, "pairing": "matched", "untrained": False})
         if settled.untrained and not list(library.network(self.checkpoint).auxiliary.parameters()):
-            words = (
-                "expected a checkpoint with a learned generator for the untrained control; the auxiliary modality of"
-            )
-            raise RefusalError("untrained", f"{words} {self.checkpoint} learns nothing")
+            words = "expected a checkpoint with a learned generator for the untrained control"
+            raise RefusalError("untrained", f"{words}; the auxiliary modality of {self.checkpoint} learns nothing")
         samples = select(collection, settled)
         total = len(samples) + per_pair * sum(sample.modality is Modality.VISIBLE for sample in samples)
         if total > MAX_POINTS:
@@ -291,9 +288,5 @@ def select(collection: Collection, request: Project) -> tuple[Sample, ...]:
     images: dict[tuple[int, Modality], list[Sample]] = {}
     for sample in collection.samples:
         images.setdefault((sample.pid, sample.modality), []).append(sample)
-    return tuple(
-        sample
-        for pid in chosen
-        for modality in (Modality.VISIBLE, Modality.INFRARED)
-        for sample in dealt(images[pid, modality], request.images)
-    )
+    groups = product(chosen, (Modality.VISIBLE, Modality.INFRARED))
+    return tuple(sample for group in groups for sample in dealt(images[group], request.images))

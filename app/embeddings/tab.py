@@ -31,7 +31,6 @@ __all__ = ["answer", "build", "hovered", "write"]
 
 POLL = 500  # milliseconds
 MAX_SHOWN = 60  # selected images that are drawn; the table has them all
-HIGHEST = 0.14  # fraction of pairs at the upper edge of a histogram; more is cut
 COLUMNS = {"x": "<f4", "y": "<f4", "pid": "<u4", "camid": "<u2"}  # of the points, as the page unpacks them
 NAMES = ("progress", "tools", "picture", "chosen", "selected", "numbers")
 SETTINGS = {
@@ -246,10 +245,8 @@ def chosen_of(library: Library, results: Sequence[Result], side: int, row: int, 
     near, made, problem = list[numbers.Neighbor](), "", known.problem
     if point and known.ready:
         try:
-            near, made = (
-                numbers.neighbors(library, result.request, row),
-                numbers.generated(library, result.request, row),
-            )
+            near = numbers.neighbors(library, result.request, row)
+            made = numbers.generated(library, result.request, row)
         except ValueError as error:  # the picture was made beforehand, and its points cannot be made now
             problem = str(error)
     collection = library.collections[result.request.data]
@@ -298,7 +295,7 @@ def numbers_of(library: Library, request: View, results: Sequence[Result], press
 
 
 def numbers_html(results: Sequence[Result], columns: Columns, missing: str, waiting: bool) -> str:
-    """Draw the table of numbers and the histograms of distances."""
+    """Draw the table of numbers and the histograms of distances, whose bins are cut at 14 % of the pairs."""
     return html(
         "embeddings_numbers.html",
         results=results,
@@ -306,7 +303,6 @@ def numbers_html(results: Sequence[Result], columns: Columns, missing: str, wait
         rows=[(name, words, [read(measured) for _, measured in columns]) for name, words, read in numbers.ROWS],
         missing=missing,
         waiting=waiting,
-        highest=HIGHEST,
         bandwidth=BANDWIDTH,
         step=MAX_DISTANCE / BINS,
         people=len({point.pid for point in results[0].points}),

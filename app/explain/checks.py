@@ -81,10 +81,10 @@ def check(library: Library, subject: Subject, one: LayerMap) -> Iterator[Checked
     Raises:
         ValueError: An image is broken or gone.
     """
-    sample, references, seed = subject.sample, subject.references, subject.request.seed
     if one.source == "target":
-        sample, references, one = references[0], (sample,), replace(one, source="image")
-    setting = Setting.of(library, subject.request, sample, references, subject.pair)
+        subject = replace(subject, sample=subject.references[0], references=(subject.sample,))
+        one = replace(one, source="image")
+    setting, seed = Setting.of(library, subject), subject.request.seed
     orders: dict[str, Callable[[], Floats]] = {
         "map": lambda: enlarged(one.values, setting),
         "centre prior": lambda: faithfulness.center_prior(setting.size),
@@ -92,12 +92,10 @@ def check(library: Library, subject: Subject, one: LayerMap) -> Iterator[Checked
             map_by(faithfulness.randomised(setting.network, seed), setting, one), setting
         ),
     }
-    parts = faithfulness.cascade_names(setting.network)
+    names, unmade = faithfulness.cascade_names(setting.network), "auxiliary" if one.source == "image" else ""
+    parts = [] if one.method.slow else [part for part in names if part != unmade]
     if one.method.slow:
         del orders["random weights"]
-        parts = ()
-    if one.source == "image":  # which the generator does not make
-        parts = tuple(part for part in parts if part != "auxiliary")
     checked = Checked(len(orders) + len(parts))
     yield checked
     image, score = scored_picture(setting, one)

@@ -202,7 +202,7 @@ def explain(library: Library, subject: Subject, report: Report | None = None) ->
     """
     request = subject.request
     last_stage(library, request.checkpoint)  # a model without layers is told so
-    setting = Setting.of(library, request, subject.sample, subject.references, subject.pair)
+    setting = Setting.of(library, subject)
     views = setting.views
     maps = all_maps(setting, request, report=part(report, 0, MAPS_SHARE))
     if not maps:

@@ -202,9 +202,8 @@ def own_answer(library: Library, request: Browse, names: Sequence[str], press: P
 def news(library: Library, file: object) -> str:
     """Look at one image of a gallery that is being brought, and give its small copy back, or the reason why not."""
     try:
-        return html(
-            "own_news.html", error="", uri=own_images.small(own_images.brought(library, "the file", file, "the file"))
-        )
+        image = own_images.brought(library, "the file", file, "the file")
+        return html("own_news.html", error="", uri=own_images.small(image))
     except ValueError as error:
         return html("own_news.html", error=str(error), uri="")
 

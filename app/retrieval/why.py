@@ -52,13 +52,11 @@ def why(library: Library, request: Browse, names: Sequence[str], detail: Mapping
     maps = maps_of(library, request, checkpoint, pair)
     scale, colours = fit_scale("relative", maps, FITTED), palette()
     sizes = [library.view(request.data).image(view.samples[view.rows[key]]).shape for key in pair]
-    query, card = (
-        heat_uri(scale.heat(made, (size[0], size[1])), colours) for made, size in zip(maps, sizes, strict=True)
-    )
+    heats = [heat_uri(scale.heat(made, (size[0], size[1])), colours) for made, size in zip(maps, sizes, strict=True)]
     said = {"tab": "explain", "image": request.query, "target": image, "checkpoint": checkpoint, "data": request.data}
     words = f"{maps[0].method.label}, {stage_words(maps[0].layer)}"
     if maps[0].layer != (last := last_stage(library, checkpoint)):
         words += f"; a map of {stage_words(last)} is empty"
     empty = " and ".join(name for name, made in zip(("query", "card"), maps, strict=True) if not made.values.any())
-    shown = {"checkpoint": checkpoint, "image": image, "heats": (query, card), "link": "?" + urlencode(said, safe="/")}
+    shown = {"checkpoint": checkpoint, "image": image, "heats": heats, "link": "?" + urlencode(said, safe="/")}
     return {**shown, "method": words, "empty": empty}
