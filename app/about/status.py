@@ -50,9 +50,7 @@ def answer(library: Library, request: Nothing) -> dict[str, Any]:  # noqa: ARG00
         "data": [
             {
                 "name": name,
-                "title": collection.title,
-                "synthetic": collection.synthetic,
-                "protocols": list(collection.protocols),
+                **{one: getattr(collection, one) for one in ("title", "synthetic", "protocols")},
                 "identities": collection.num_identities,
                 "images": len(collection.samples),
                 "queries": len(collection.queries),

@@ -97,14 +97,11 @@ class Result:
         return {
             **self.request.model_dump(),
             "image": asdict(self.image),
-            "modality": self.modality.value,
             "target": {"words": self.target_words, "image": None if self.target is None else asdict(self.target)},
-            "similarity": self.similarity,
-            "auxiliary_similarities": list(self.auxiliary_similarities),
+            **{name: getattr(self, name) for name in ("modality", "similarity", "auxiliary_similarities", "notes")},
             "pair": None if self.pair is None else dict(zip(("visible", "infrared"), self.pair, strict=True)),
             "maps": [map_json(one) for one in self.maps],
             "truth": None if self.truth is None else self.truth.to_json(),
-            "notes": list(self.notes),
         }
 
 

@@ -76,9 +76,7 @@ class Truth:
             "changed_share": self.evidence.share,
             "similarity_before": self.before,
             "similarity_after": self.after,
-            "delta": self.delta,
-            "auxiliary_before": self.auxiliary_before,
-            "auxiliary_after": self.auxiliary_after,
+            **{name: getattr(self, name) for name in ("delta", "auxiliary_before", "auxiliary_after")},
             "shares": [
                 {"map": one.name, "trained": one.trained, "center_prior": one.prior, "random_weights": one.random}
                 for one in self.shares
