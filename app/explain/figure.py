@@ -84,8 +84,7 @@ def maps_npz(result: Result, facts: dict[str, str], call: str) -> bytes:
     """
     arrays: dict[str, Any] = {}
     for one in result.maps:
-        arrays[one.name] = one.values
-        arrays[f"{one.name}@image"] = upsampled(one.values[None], result.size)[0]
+        arrays |= {one.name: one.values, f"{one.name}@image": upsampled(one.values[None], result.size)[0]}
     about = {
         "checkpoint": facts["checkpoint"],
         "data": facts["data"],
