@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 from app.library import Library
 from app.library.checkpoints import CheckpointEntry
 from mun.checkpoint import WEIGHTS, Card
+from mun.config import leaves
 from mun.training.card import flag_text
 
 __all__ = ["COLUMNS", "ModelCard", "Score", "Setting", "model_card"]
@@ -81,7 +81,10 @@ def model_card(library: Library, checkpoint: str) -> ModelCard:
     summary = f"A {model.backbone.replace('resnet', 'ResNet-')} of width {model.width:g}, {trained} {third}."
     scores = [score for record in card.scores for score in scores_of(record)]
     commands = dict.fromkeys([*card.command, *(command for score in scores for command in score.commands)])
-    settings = list(settings_of(card.config))
+    settings = [
+        Setting(one.name, flag_text(value), flag_text(one.default), one.metadata["text"])
+        for one, value in leaves(card.config)
+    ]
     return ModelCard(entry.name, summary, facts_of(entry, card), limits_of(card), list(commands), scores, settings)
 
 
@@ -206,13 +209,3 @@ def line_of(record: Mapping[str, Any], note: str) -> Score:
 def percent(mean: float, sd: float | None) -> str:
     """Write a score and its spread."""
     return f"{100 * mean:.1f}" + ("" if sd is None else f" ± {100 * sd:.1f}")
-
-
-def settings_of(group: Any) -> Iterator[Setting]:
-    """List the choices of a config, group by group, in their order."""
-    for item in dataclasses.fields(group):
-        value = getattr(group, item.name)
-        if dataclasses.is_dataclass(value):
-            yield from settings_of(value)
-        else:
-            yield Setting(item.name, flag_text(value), flag_text(item.default), item.metadata["text"])

@@ -72,9 +72,9 @@ def plots_of(tables: Sequence[Table]) -> list[Plot]:
     for knob in knobs:
         others = [name for name in knobs if name != knob]
         along = [one for one in tables if all(one.about["knobs"][name] == usual[name] for name in others)]
+        along.sort(key=lambda one: one.about["knobs"][knob])
         fixed = ", ".join(f"{name.split('_')[-1]} {usual[name]:g}" for name in others)
-        values = sorted({one.about["knobs"][knob] for one in along})
-        places = [(value, f"{value:g}", one) for value in values for one in along if one.about["knobs"][knob] == value]
+        places = [(one.about["knobs"][knob], f"{one.about['knobs'][knob]:g}", one) for one in along]
         ways.append((f"at {fixed}" if fixed else "", knob, places))
     if not knobs:
         ways = [("", "setting", [(float(place), one.setting, one) for place, one in enumerate(tables)])]

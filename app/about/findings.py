@@ -17,10 +17,8 @@ from mun.experiments.validations import COLUMNS as VALIDATED
 from mun.files import read_json
 from mun.synvi.levels import Knobs
 
-__all__ = [
-    "COLUMNS", "FOLDER", "OURS", "Claim", "Line", "Row", "Table", "families", "forest", "grid", "main_of", "points",
-    "read_tables",
-]  # fmt: skip
+__all__ = ["COLUMNS", "FOLDER", "OURS", "Claim", "Line", "Row", "Table", "families", "forest", "grid", "main_of"]
+__all__ += ["points", "read_tables"]
 
 FOLDER = Path(__file__).parents[2] / "assets" / "results"
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"

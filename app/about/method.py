@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
 from app.library import Library
 from app.library.pair_encoder import PairEncoder, generator_names
 from app.library.pairs import collection_pair, opening_pair
 from app.library.thumbnails import encoded
-from mun.config import Config
+from mun.config import Config, leaves
 from mun.training.card import flag_text
 
 __all__ = ["STEPS", "choices", "open_options", "pictures"]
@@ -47,18 +45,15 @@ def choices(config: Config) -> list[tuple[str, str, str]]:
     return [*told, *left]
 
 
-def open_options(group: Any) -> Iterator[tuple[str, str, str]]:
+def open_options(config: Config) -> Iterator[tuple[str, str, str]]:
     """List the options of a config whose own text says that our sources do not state them.
 
     Returns:
         What each is, what is chosen here and why, the option that changes it.
     """
-    for item in dataclasses.fields(group):
-        value, text = getattr(group, item.name), str(item.metadata.get("text", ""))
-        if dataclasses.is_dataclass(value):
-            yield from open_options(value)
-        elif OPEN in text:
-            what, _, why = text.partition(OPEN)
+    for item, value in leaves(config):
+        what, _, why = item.metadata["text"].partition(OPEN)
+        if why:
             yield what, why if why.startswith(flag_text(value)) else f"{flag_text(value)}: {why}", item.name
 
 

@@ -16,6 +16,7 @@ from app.library import Library
 from app.library.checkpoints import CheckpointEntry
 from app.shared.request import Request
 from mun import __version__
+from mun.training.card import device_name
 
 __all__ = ["BIBTEX", "LIBRARIES", "Nothing", "answer", "libraries_in_use", "licence_text", "running_on"]
 
@@ -44,14 +45,12 @@ def answer(library: Library, request: Nothing) -> dict[str, Any]:  # noqa: ARG00
     """Answer `/status`."""
     return {
         "version": __version__,
-        "device": device_of(library),
+        "device": "cpu" if library.device.type == "cpu" else device_name(library.device),
         "checkpoints": [describe(entry) for entry in library.checkpoints.values()],
         "data": [
             {
                 "name": name,
-                "title": collection.title,
-                "synthetic": collection.synthetic,
-                "protocols": list(collection.protocols),
+                **{one: getattr(collection, one) for one in ("title", "synthetic", "protocols")},
                 "identities": collection.num_identities,
                 "images": len(collection.samples),
                 "queries": len(collection.queries),
@@ -77,18 +76,12 @@ def describe(entry: CheckpointEntry) -> dict[str, Any]:
     }
 
 
-def device_of(library: Library) -> str:
-    """Name the GPU that networks run on, or `cpu`."""
-    return torch.cuda.get_device_name(library.device) if library.device.type == "cuda" else library.device.type
-
-
 def running_on(library: Library) -> list[tuple[str, str]]:
     """List what answers here, as label and words."""
-    device = device_of(library)
     return [
         ("This project", __version__),
         ("Python", platform.python_version()),
-        ("Networks run on", "CPU" if device == "cpu" else device),
+        ("Networks run on", device_name(library.device)),
         ("Threads", str(torch.get_num_threads())),
     ]
 

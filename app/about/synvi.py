@@ -81,8 +81,8 @@ def sheet(library: Library, level: str, camera: str, seed: int) -> tuple[SheetRo
     def render() -> tuple[SheetRow, ...]:
         count = PEOPLE if camera == ALL else MORE_PEOPLE
         rows = zip(cameras, people_by_camera(LEVELS[level], count, cameras, seed, SIZE), strict=True)
-        known = ((number, CAMERAS[number], tuple(map(encoded, images))) for number, images in rows)
-        return tuple(SheetRow(number, one.modality, one.site, uris) for number, one, uris in known)
+        known = ((CAMERAS[camid], tuple(map(encoded, images))) for camid, images in rows)
+        return tuple(SheetRow(one.camid, one.modality, one.site, uris) for one, uris in known)
 
     return kept(library, ("sheet", level, camera, seed), render)
 

@@ -15,9 +15,10 @@ from app.about.cards import model_card
 from app.about.findings import COLUMNS, FOLDER, OURS, Table, families, forest, grid, main_of, points, read_tables
 from app.library import Library
 from app.library.checkpoints import by_budget
+from app.shared.asked import OfModel
 from app.shared.export import Options, csv_text, latex_table, safe_stem
 from app.shared.html import form, html
-from app.shared.request import Checkpoint, Choice, Data, Request, Text, Whole, one_of, option
+from app.shared.request import Choice, Text, Whole, one_of, option
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 from mun.config import Config
@@ -66,11 +67,9 @@ def table_names(library: Library, values: Mapping[str, Any]) -> list[str]:  # no
         return [""]
 
 
-class Look(Request):
+class Look(OfModel):
     """What the About tab shows."""
 
-    checkpoint: Checkpoint = option("", "Checkpoint")
-    data: Data = option("", "Data")
     section: Annotated[Text, one_of(SECTIONS)] = option("findings", "Section")
     table: Annotated[Text, one_of(table_names)] = option("", "Table")
     step: Whole = option(1, "Step", ge=1, le=method.STEPS)
@@ -119,9 +118,8 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
     shown = ("about-sheet", "about-knob", "about-change") if section == "data" else ("about-body",)
     empty = {name: Piece("", str) for name in PIECES if name not in shown}
     said = f"{dict(SECTIONS)[section]}."
-    return Answer(
-        request, {**empty, "about-nav": Piece(section, lambda: nav), **pieces}, say=said, again=SOON if more else 0
-    )
+    drawn = {**empty, "about-nav": Piece(section, lambda: nav), **pieces}
+    return Answer(request, drawn, say=said, again=SOON if more else 0)
 
 
 def draw_findings(library: Library, request: Look, later: bool) -> Drawn:
@@ -210,8 +208,10 @@ def draw_method(library: Library, request: Look) -> str:
         made = method.pictures(library, data)
     except ValueError as error:
         problem = f"{error}"
-    said = {"pictures": made, "problem": problem, "step": request.step, "steps": method.STEPS}
-    return html("about_method.html", choices=method.choices(Config()), **said)
+    chosen = method.choices(Config())
+    return html(
+        "about_method.html", choices=chosen, pictures=made, problem=problem, step=request.step, steps=method.STEPS
+    )
 
 
 def draw_models(library: Library, request: Look) -> str:

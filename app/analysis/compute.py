@@ -13,19 +13,8 @@ import numpy as np
 from app.library import Library
 from app.library.background import Job, Progress
 from app.library.collection import Direction, Terms
-from app.shared.request import (
-    Checkpoint,
-    Choice,
-    Compared,
-    Data,
-    RefusalError,
-    Request,
-    Text,
-    Whole,
-    compared,
-    one_of,
-    option,
-)
+from app.shared.asked import OfModel
+from app.shared.request import Choice, Compared, RefusalError, Text, Whole, compared, one_of, option
 from mun.analysis.curves import KNOBS, Curve, knob_curves
 from mun.analysis.facts import Facts, column_facts, synvi_facts
 from mun.analysis.probes import Probe, pixel_rows, probes
@@ -57,7 +46,7 @@ def protocols(library: Library, values: Mapping[str, Any]) -> tuple[str, ...]:
     return library.collections[values["data"]].protocols
 
 
-class Analyse(Request):
+class Analyse(OfModel):
     """Say where one model fails, or two: of every query, in slices, by distances.
 
     Returns what `python -m mun analyse` writes to analysis.json, without probes and curves: scores of every query over
@@ -66,8 +55,6 @@ class Analyse(Request):
     open set. Fractions; null where a query has no match or a slice too few people.
     """
 
-    checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
-    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     protocol: Annotated[Text, one_of(protocols)] = option("", "Protocol", "One of the data set's; empty for the first.")
     compare: Compared = option(
         "", "Compare with", "A second checkpoint, partner or none; empty for the fair partner where there is one."

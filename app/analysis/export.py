@@ -106,12 +106,11 @@ def drawn(
 
     words = " ".join([SAYS[what], *(f"{name.capitalize()}: {text}." for name, text in facts)])
     wide = WIDTHS[width]
-    draw: Any = {"queries": figures.queries_figure, "slices": figures.slices_figure,
-                 "distances": figures.distances_figure, "probes": figures.probes_figure}  # fmt: skip
+    draw: Any = getattr(figures, f"{what}_figure", figures.curves_figure)
     with styled():
         text = text_below(words, [], wide)
         shown = values[0] if what == "probes" else values or made
-        figure = draw.get(what, figures.curves_figure)(shown, wide, text.height)
+        figure = draw(shown, wide, text.height)
         if what == "probes":
             figure.axes[0].set_title(made.names[0], loc="right")
         text.draw(figure)

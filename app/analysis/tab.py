@@ -63,19 +63,21 @@ def answer(library: Library, request: View, press: Press) -> Answer:
         ValueError: A model is gone, or has embedded other images.
     """
     settings = Piece(request.model_dump(), partial(form, "analysis", request, library, SETTINGS))
+
+    def late(progress: Progress, words: str) -> Answer:
+        waited: dict[str, str | Piece] = {"progress": words, "settings": settings}
+        return Answer(request, waited, again=0 if progress.ended else POLL, waiting=True)
+
     for name in request.names(library):
         progress = library.prepare(name, request.data, retry=press.do == "start")
         if press.do == "stop" and not progress.ready:
             library.stop(name, request.data)
         if not progress.ready:
-            again = 0 if progress.problem or progress.stopped else POLL
-            waited: dict[str, str | Piece] = {"progress": prepared(progress, name), "settings": settings}
-            return Answer(request, waited, again=again, waiting=True)
+            return late(progress, prepared(progress, name))
     work = task(library, request)
     progress = work.begin(press.do, press.visitor, fleeting=False)
     if not progress.ready:
-        waited = {"progress": message(progress, "Every query is being asked"), "settings": settings}
-        return Answer(request, waited, again=0 if progress.ended else POLL, waiting=True)
+        return late(progress, message(progress, "Every query is being asked"))
     made = analysis(library, request)
     body, waiting = body_of(library, request, made, press)
     pieces: dict[str, str | Piece] = {
@@ -159,22 +161,21 @@ def hovered(library: Library, request: View, press: Press) -> str:
 
 def summary_of(library: Library, made: Analysis) -> str:
     """Draw what stands beside the picture: scores of the directions, what stands out."""
-    outstanding = [
-        (gap, number, one) for one in made.slices for number, gap in enumerate(one.stands_out) if gap is not None
-    ]
-    outstanding = sorted(outstanding, key=lambda each: each[0])[:MOST_CARDS]
+    gaps = ((gap, number, one) for one in made.slices for number, gap in enumerate(one.stands_out) if gap is not None)
+    outstanding = sorted(gaps, key=lambda each: each[0])[:MOST_CARDS]
     return html("analysis_summary.html", made=made, labels=labels_of(library, made), outstanding=outstanding)
 
 
 def body_of(library: Library, request: View, made: Analysis, press: Press) -> tuple[Piece, bool]:
     """Return the part that is open, and whether the page has to ask again."""
     labels, part = labels_of(library, made), request.part
-    if part == "slices":
-        return Piece("", lambda: slices_of(made, labels)), False
-    if part == "people":
-        return Piece("", lambda: people_of(library, request, made)), False
-    if part == "distances":
-        return Piece(request.pair, lambda: distances_of(request, made, labels)), False
+    known = {
+        "slices": Piece("", lambda: slices_of(made, labels)),
+        "people": Piece("", lambda: people_of(library, request, made)),
+        "distances": Piece(request.pair, lambda: distances_of(request, made, labels)),
+    }
+    if part in known:
+        return known[part], False
     if part != "probes" and any(library.checkpoints[name].vectors for name in made.names):
         return Piece("", lambda: html("message.html", **FEATURES)), False
     name, values = CURVES.get(part, ("", []))

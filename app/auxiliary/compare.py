@@ -10,18 +10,10 @@ from pydantic import BeforeValidator
 
 from app.auxiliary.generator import LEARNED, Parts, take_apart
 from app.auxiliary.panel import TITLES, Panel, make_panel
-from app.library import Library
+from app.library import Library, pairs
 from app.library.own_images import OwnImage, brought
 from app.library.pair_encoder import FINAL, PairEncoder, generator_names, kept_steps
-from app.library.pairs import (
-    OTHER_PEOPLE,
-    ImagePair,
-    chosen_samples,
-    collection_pair,
-    opening_pair,
-    own_pair,
-    rendered_pair,
-)
+from app.library.pairs import ImagePair
 from app.shared.request import (
     Choice,
     File,
@@ -124,9 +116,7 @@ class Compare(Request):
         0, "Seed", "Of the rectangle of CutMix and the channel of channel exchange, 0 to 9999.", ge=0, le=MAX_SEED
     )
     share: Annotated[float, BeforeValidator(a_share)] = option(
-        LEARNED,
-        "IML share",
-        "Share of the intra-modality learners in MUN's layer scale, 0 to 1; -1 as learned.",
+        LEARNED, "IML share", "Share of the intra-modality learners in MUN's layer scale, 0 to 1; -1 as learned."
     )
     step: Whole = option(
         FINAL, "Step", "A step whose generator the checkpoint keeps; -1 for the last.", ge=FINAL, le=MAX_NUMBER
@@ -147,9 +137,8 @@ class Compare(Request):
         encoder = self.encoder(library)
         if encoder and self.step != FINAL and self.step not in (steps := kept_steps(library, encoder)[0]):
             listed = ", ".join(map(str, steps[:8])) or "none"
-            raise RefusalError(
-                "step", f"expected step to be one that {encoder} keeps ({listed}) or -1, got {self.step}"
-            )
+            words = f"expected step to be one that {encoder} keeps ({listed}) or -1, got {self.step}"
+            raise RefusalError("step", words)
         own = bool(self.visible_image or self.infrared_image)
         return self.model_copy(update={"source": OWN}) if own else self
 
@@ -162,7 +151,7 @@ class Compare(Request):
 def people(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List who can be looked at, and nobody for a first choice."""
     if values["source"] == RENDERED:
-        pids = (library.collections[values["data"]].plan or OTHER_PEOPLE).pids()[Split.TEST]
+        pids = (library.collections[values["data"]].plan or pairs.OTHER_PEOPLE).pids()[Split.TEST]
     else:
         pids = library.collections[values["data"]].in_both
     return [Choice(ANYBODY, "a first choice"), *(Choice(pid, str(pid)) for pid in pids)]
@@ -187,7 +176,7 @@ class Look(Compare):
         if self.source != COLLECTION:
             return self
         try:
-            visible, infrared = chosen_samples(library, self.data, self.visible, self.infrared, self.person)
+            visible, infrared = pairs.chosen_samples(library, self.data, self.visible, self.infrared, self.person)
         except ValueError as error:
             said = [name for name in ("infrared", "visible", "person") if getattr(self, name)]
             if not said:  # nobody can be shown: the answer says so
@@ -228,12 +217,12 @@ def pair_of(library: Library, request: Compare) -> ImagePair:
             image of the visitor's own is missing or broken.
     """
     if request.source == OWN:
-        return own_pair(*(own_image(library, request, name) for name in FILES))
+        return pairs.own_pair(*(own_image(library, request, name) for name in FILES))
     if request.source == RENDERED:
-        pid = request.person or opening_pair(library, request.data)[0].pid
-        return rendered_pair(library, request.data, pid, request.misalignment)
-    chosen = chosen_samples(library, request.data, request.visible, request.infrared, request.person)
-    return collection_pair(library, request.data, *chosen)
+        pid = request.person or pairs.opening_pair(library, request.data)[0].pid
+        return pairs.rendered_pair(library, request.data, pid, request.misalignment)
+    chosen = pairs.chosen_samples(library, request.data, request.visible, request.infrared, request.person)
+    return pairs.collection_pair(library, request.data, *chosen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,15 +236,10 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Return the object that `/auxiliary` answers: images as PNG data URIs, at most 384 pixels tall."""
         pair = self.panel.pair
+        names = {"visible": pair.visible.name, "infrared": pair.infrared.name}
         return {
             **self.request.model_dump(exclude=set(FILES)),
-            "pair": {
-                "visible": pair.visible.name,
-                "infrared": pair.infrared.name,
-                "person": pair.pid,
-                "words": pair.words,
-                "notes": list(pair.notes),
-            },
+            "pair": {**names, "person": pair.pid, "words": pair.words, "notes": list(pair.notes)},
             "modalities": [picture.to_json() for picture in self.panel.pictures],
             "missing": [asdict(missing) for missing in self.panel.missing],
             "mun": self.parts.to_json(),

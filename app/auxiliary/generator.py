@@ -51,13 +51,10 @@ class Parts:
     def to_json(self) -> dict[str, Any]:
         """Describe it as `/auxiliary` answers."""
         return {
+            **{name: getattr(self, name) for name in ("share", "step", "steps", "words")},
             "learned_share": self.learned,
-            "share": self.share,
             "visible_dependence": self.dependence,
-            "step": self.step,
-            "steps": list(self.steps),
             "images": [picture.to_json() for picture in self.pictures],
-            "words": self.words,
         }
 
 

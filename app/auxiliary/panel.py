@@ -24,6 +24,8 @@ __all__ = ["ORDER", "TITLES", "Draft", "Missing", "Panel", "Picture", "checkpoin
 
 MAX_HEIGHT = 384  # pixels of an image that goes out over HTTP
 NOT_KNOWN = (None, None)
+BothFound = tuple[Found | None, Found | None]  # in the visible and in the infrared gallery
+SIDES = ("visible", "infrared")
 WORDS_OF_MUN = "Patterns of each image (IML) and what both share at coarse scale (CML), fused."
 CHANNELS = ("red", "green", "blue")
 # What people call the images that stand beside MUN's, in their order.
@@ -102,7 +104,7 @@ class Picture(Draft):
 
     checkpoint: str
     place: Place
-    found: tuple[Found | None, Found | None]
+    found: BothFound
 
     @property
     def detour(self) -> float | None:
@@ -111,23 +113,15 @@ class Picture(Draft):
 
     def to_json(self) -> dict[str, Any]:
         """Describe it in numbers and as a PNG, as `/auxiliary` answers."""
-        relative = self.place.relative or (None, None)
-        found = [None if one is None else asdict(one) for one in self.found]
+        relative = self.place.relative or NOT_KNOWN
+        found = [one and asdict(one) for one in self.found]
         return {
-            "name": self.name,
-            "title": self.title,
-            "checkpoint": self.checkpoint,
-            "words": self.words,
-            "distance_to_visible": self.place.to_visible,
-            "distance_to_infrared": self.place.to_infrared,
-            "distance_between": self.place.between,
-            "relative_to_visible": relative[0],
-            "relative_to_infrared": relative[1],
-            "visible_gallery": found[0],
-            "infrared_gallery": found[1],
+            **{name: getattr(self, name) for name in ("name", "title", "checkpoint", "words", "clipped")},
+            **{f"distance_{name}": value for name, value in asdict(self.place).items()},
+            **{f"relative_to_{side}": value for side, value in zip(SIDES, relative, strict=True)},
+            **{f"{side}_gallery": value for side, value in zip(SIDES, found, strict=True)},
             "visible_dependence": self.dependence,
             "display": [self.display.low, self.display.high],
-            "clipped": self.clipped,
             "image": png_uri(fitted(self.pixels, MAX_HEIGHT)),
         }
 
@@ -211,17 +205,16 @@ def pictures(encoder: PairEncoder, drafts: Sequence[Draft], *, wait: bool) -> li
     sides: dict[Hashable, NDArray[np.float64]] = {"visible": encoder.sides[:1], "infrared": encoder.sides[1:]}
     made = encoder.points({draft.what: draft.image for draft in drafts if draft.what not in sides})
     points = [{**made, **sides}[draft.what] for draft in drafts]
-    ready = encoder.pair.pid is not None and (wait or encoder.library.ready(encoder.checkpoint, encoder.data))
-    found = ranks(encoder, encoder.pair.pid or 0, np.concatenate(points)) if ready else [NOT_KNOWN] * len(points)
+    found: Iterable[BothFound] = [NOT_KNOWN] * len(points)
+    if encoder.pair.pid is not None and (wait or encoder.library.ready(encoder.checkpoint, encoder.data)):
+        found = ranks(encoder, encoder.pair.pid, np.concatenate(points))
     return [
-        Picture(
-            **vars(draft), checkpoint=encoder.checkpoint, place=place(point[0], *encoder.sides), found=(first, second)
-        )
-        for draft, point, (first, second) in zip(drafts, points, found, strict=True)
+        Picture(**vars(draft), checkpoint=encoder.checkpoint, place=place(point[0], *encoder.sides), found=ranked)
+        for draft, point, ranked in zip(drafts, points, found, strict=True)
     ]
 
 
-def ranks(encoder: PairEncoder, pid: int, points: NDArray[np.float64]) -> Iterable[Sequence[Found | None]]:
+def ranks(encoder: PairEncoder, pid: int, points: NDArray[np.float64]) -> Iterable[BothFound]:
     """Look for the person in the visible and in the infrared gallery by some points, `(A, D)`.
 
     Raises:
@@ -230,17 +223,18 @@ def ranks(encoder: PairEncoder, pid: int, points: NDArray[np.float64]) -> Iterab
     collection = encoder.library.collections[encoder.data]
     rows = np.asarray(encoder.library.embeddings(encoder.checkpoint, encoder.data), dtype=np.float64)
     rule = collection.search(collection.protocols[0])
-    columns = []
-    for modality in (Modality.VISIBLE, Modality.INFRARED):
+
+    def among(modality: Modality) -> list[Found]:
         gallery = [sample for sample in collection.samples if sample.modality is modality]
         theirs = rows[[collection.rows[sample.key] for sample in gallery]]
-        columns.append(find(points, pid, encoder.pair.sources, gallery, theirs, rule))
-    return zip(*columns, strict=True)
+        return find(points, pid, encoder.pair.sources, gallery, theirs, rule)
+
+    return zip(among(Modality.VISIBLE), among(Modality.INFRARED), strict=True)
 
 
 def ends(encoder: PairEncoder) -> list[Draft]:
     """Draft the two images of the pair."""
-    sides = zip(("visible", "infrared"), (encoder.pair.visible, encoder.pair.infrared), encoder.inputs, strict=True)
+    sides = zip(SIDES, (encoder.pair.visible, encoder.pair.infrared), encoder.inputs, strict=True)
     return [Draft(name, name.capitalize(), side.name, name, image) for name, side, image in sides]
 
 

@@ -6,18 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 
-from app.auxiliary.compare import (
-    COLLECTION,
-    FILES,
-    OWN,
-    RENDERED,
-    SOURCES,
-    Compare,
-    Look,
-    own_image,
-    pair_of,
-    run,
-)
+from app.auxiliary.compare import COLLECTION, FILES, OWN, RENDERED, SOURCES, Compare, Look, own_image, pair_of, run
 from app.auxiliary.generator import LEARNED, Parts, flat_words, take_apart
 from app.auxiliary.panel import checkpoints_of, make_panel
 from app.library import Library
@@ -64,14 +53,12 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
     notices += words
     if request.source == OWN and len(own) < len(FILES):
         waits = html("auxiliary_own.html", request=request, own=own, sources=SOURCES)
-        return Answer(
-            request, {STAGE: waits, STRIP: "", FILM: "", PEOPLE: "", "settings": settings}, notice=" ".join(notices)
-        )
+        pieces: dict[str, str | Piece] = {STAGE: waits, STRIP: "", FILM: "", PEOPLE: "", "settings": settings}
+        return Answer(request, pieces, notice=" ".join(notices))
     asked = request.asked(library)
     if asked.checkpoint != request.checkpoint:
-        notices.append(
-            f"{library.checkpoints[request.checkpoint].label} has no such generator; {asked.checkpoint} is shown."
-        )
+        label = library.checkpoints[request.checkpoint].label
+        notices.append(f"{label} has no such generator; {asked.checkpoint} is shown.")
     encoder = PairEncoder(library, asked.checkpoint, asked.data, pair_of(library, asked))
     known, waiting, polling = readiness(library, encoder)
     with LOOKING:
@@ -118,18 +105,15 @@ def turned(library: Library, request: Look, press: Press) -> tuple[Look, list[st
     """Look at whom a press asks for: somebody else, a person of the list, or the image that another tab looks at."""
     changes: dict[str, object] = {}
     collection, nobody = library.collections[request.data], {"visible": "", "infrared": ""}
+    opened = press.chosen if press.do == "open" and press.chosen in collection.rows else ""
     if press.do == "random":
         others = [pid for pid in collection.in_both if pid != request.person]
         source = RENDERED if request.source == RENDERED else COLLECTION
         changes = {**nobody, "source": source, "person": random.SystemRandom().choice(others or [request.person])}
     elif "person" in press.changed and not {"visible", "infrared"} & set(press.changed):
         changes = {**nobody, "person": press.values.get("person")}
-    elif (
-        press.do == "open"
-        and press.chosen in collection.rows
-        and press.chosen not in (request.visible, request.infrared)
-    ):
-        sample = collection.samples[collection.rows[press.chosen]]
+    elif opened and opened not in (request.visible, request.infrared):
+        sample = collection.samples[collection.rows[opened]]
         changes = {**nobody, "source": COLLECTION, "person": 0, str(sample.modality): sample.key}
     if not changes:
         return request, []
@@ -232,13 +216,12 @@ def people(library: Library, request: Look) -> str:
     if request.source != COLLECTION:
         return ""
     images, chosen = partners(library.collections[request.data], request.person), (request.visible, request.infrared)
-    strips = {
-        name: [
-            (one, library.thumbnail(request.data, one.key, STRIP_HEIGHT), one.key == key)
-            for one in dealt(own, OFFERED, key)
+    strips = {}
+    for name, own, key in zip(("visible", "infrared"), images, chosen, strict=True):
+        offered = dealt(own, OFFERED, key)
+        strips[name] = [
+            (one, library.thumbnail(request.data, one.key, STRIP_HEIGHT), one.key == key) for one in offered
         ]
-        for name, own, key in zip(("visible", "infrared"), images, chosen, strict=True)
-    }
     return html("auxiliary_people.html", request=request, strips=strips)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,9 @@ __all__ = ["draw", "numbers_table", "points_csv", "stem_of", "write_figure"]
 
 MARGIN, GUTTER, TITLE, HISTOGRAM, AXIS, LEGEND = 0.05, 0.22, 0.14, 0.85, 0.42, 0.17  # inches
 INSET, ENTRY = 0.3, 0.85  # inches that the numbers at an axis take, and an entry of the legend
-LEGEND_SIZE, LABEL_SIZE, TITLE_SIZE = 6.2, 6.0, 7.5  # points
+LABEL_SIZE, TITLE_SIZE = 6.0, 7.5  # points
+LEGEND_STYLE: Any = {"loc": "upper left", "fontsize": 6.2, "handletextpad": 0.1, "columnspacing": 0.9}
+LEGEND_STYLE |= {"borderaxespad": 0.2, "borderpad": 0.1}
 SYMBOLS = dict(zip((modality.value for modality in MODALITIES), "o^s", strict=True))
 SIZES = ((600, 14.0), (2500, 7.0), (6000, 3.5), (20_000, 1.8))  # square points of a marker, up to how many points
 MANY = 4000  # points that are drawn as pixels in a file of lines
@@ -45,9 +48,8 @@ def write_figure(library: Library, view: View, results: Sequence[Result], kind: 
         width: `two-column` (6.875 inches) or `one-column` (3.25 inches).
         url: Address of the app in the call that makes the picture again.
     """
-    return figure_bytes(
-        draw(results, view, caption(library, results), call(library, results[0].request, url), width), kind
-    )
+    remake = call(library, results[0].request, url)
+    return figure_bytes(draw(results, view, caption(library, results), remake, width), kind)
 
 
 def draw(results: Sequence[Result], view: View, caption: str, remake: str, width: str = "two-column") -> Figure:
@@ -108,37 +110,23 @@ def draw_legend(
         for (name, symbol), shade in zip(SYMBOLS.items(), PALETTES["modality"], strict=True)
         if name in there
     ]
-    style = {
-        "fontsize": LEGEND_SIZE,
-        "handletextpad": 0.1,
-        "columnspacing": 0.9,
-        "borderaxespad": 0.2,
-        "borderpad": 0.1,
-    }
-    first = figure.legend(handles=shapes, loc="upper left", bbox_to_anchor=(0, 1), ncols=len(shapes), **style)
+    first = figure.legend(handles=shapes, bbox_to_anchor=(0, 1), ncols=len(shapes), **LEGEND_STYLE)
     if entries:
         figure.add_artist(first)
         handles = [marker("o", shade, words) for shade, words in entries]
         anchor = (0, 1 - LEGEND / figure.get_figheight())
-        figure.legend(handles=handles, loc="upper left", bbox_to_anchor=anchor, ncols=columns, **style)
+        figure.legend(handles=handles, bbox_to_anchor=anchor, ncols=columns, **LEGEND_STYLE)
 
 
 def draw_points(axes: Axes, result: Result, view: View) -> None:
     """Draw the points, then centers and prototypes over them, small enough to be told apart where there are many."""
     size = next((size for most, size in SIZES if len(result.points) <= most), SIZES[-1][1])
-    colours = shades(result.points, view.colour)
+    places, colours = np.array([(one.x, one.y) for one in result.points]), np.array(shades(result.points, view.colour))
+    look: Any = {"s": size, "edgecolors": "white", "linewidths": min(0.25, size / 40), "rasterized": len(places) > MANY}
     for name, symbol in SYMBOLS.items():
         rows = [row for row, point in enumerate(result.points) if point.modality == name]
-        axes.scatter(
-            [result.points[row].x for row in rows],
-            [result.points[row].y for row in rows],
-            s=size,
-            c=[colours[row] for row in rows],
-            marker=symbol,
-            edgecolors="white",
-            linewidths=min(0.25, size / 40),
-            rasterized=len(result.points) > MANY,
-        )
+        x, y = places[rows].T
+        axes.scatter(x, y, c=colours[rows], marker=symbol, **look)
     lines = result.lines if view.lines else []
     open_size = 4.0 if len(lines) <= 20 else 2.8 if len(lines) <= 50 else 2.0
     for line in lines:
@@ -148,10 +136,8 @@ def draw_points(axes: Axes, result: Result, view: View) -> None:
             axes.plot(mark.x, mark.y, symbol, ms=open_size, mfc="white", mew=open_size / 6, color=INK, zorder=4)
     for mark in result.prototypes if view.prototypes else ():
         shade = PALETTES["modality"][list(SYMBOLS).index(mark.modality)]
-        axes.plot(
-            mark.x, mark.y, marker=SYMBOLS[mark.modality], markersize=9, color=shade, mec="white", mew=2.2, zorder=5
-        )
-        axes.plot(mark.x, mark.y, marker=SYMBOLS[mark.modality], markersize=8, color=shade, mec=INK, mew=1.1, zorder=6)
+        for size, edge, width in ((9, "white", 2.2), (8, INK, 1.1)):
+            axes.plot(mark.x, mark.y, SYMBOLS[mark.modality], ms=size, color=shade, mec=edge, mew=width, zorder=6)
         ground = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.8}
         words, place = f"{mark.modality} prototype", (mark.x, mark.y)
         axes.annotate(
@@ -172,9 +158,7 @@ def settle_words(axes: Axes) -> None:
         for across, up in PLACES:
             words.set(position=(across, up), ha="left" if across > 0 else "right")
             box = words.get_window_extent()
-            inside = (
-                axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 and axes.bbox.y0 <= box.y0 and box.y1 <= axes.bbox.y1
-            )
+            inside = axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max)
             if inside and not any(box.overlaps(other) for other in taken):
                 break
         taken.append(words.get_window_extent())
@@ -233,16 +217,12 @@ def points_csv(library: Library, results: Sequence[Result], rows: Sequence[int] 
         rows: Only these points; `None` for all.
         url: Address of the app in the call that makes them again.
     """
-    kept = None if rows is None else set(rows)
-    lines = [
-        (
-            result.request.checkpoint, row, point.x, point.y, point.modality, point.pid, point.camid, point.image,
-            point.partner, None if point.correct is None else int(point.correct),
-        )
-        for result in results
-        for row, point in enumerate(result.points)
-        if kept is None or row in kept
-    ]  # fmt: skip
+    lines, kept = [], set(rows or ())
+    for result in results:
+        for row, one in enumerate(result.points):
+            if rows is None or row in kept:
+                *point, correct = astuple(one)
+                lines.append((result.request.checkpoint, row, *point, None if correct is None else int(correct)))
     return described_csv(facts_of(library, results, url), COLUMNS, lines)
 
 

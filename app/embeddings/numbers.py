@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from app.embeddings.projector import Report, unwatched
 from app.embeddings.request import Project, auxiliary_count, select
@@ -21,13 +22,10 @@ from mun.data.pairing import Pair, Pairing, pair_samples
 from mun.embedding import Space, auxiliary_images, embed_pairs, embed_samples
 from mun.evaluation.separation import Separation, separation
 from mun.models.network import Network
-from mun.projection import Metric, unit_length
 from mun.structures import Modality, Sample
 
-__all__ = [
-    "ROWS", "PointSet", "condition", "controls_of", "generated", "measure", "name_in_cache", "neighbors",
-    "points", "with_untrained_generator",
-]  # fmt: skip
+__all__ = ["ROWS", "PointSet", "condition", "controls_of", "generated", "measure", "name_in_cache", "neighbors"]
+__all__ += ["points", "with_untrained_generator"]
 
 T = TypeVar("T")
 WAIT_SECONDS = 0.1
@@ -178,11 +176,9 @@ def measure(library: Library, request: Project, report: Report = unwatched) -> S
     def separate() -> Separation:
         made = points(library, request, report)
         report(words="measuring distances")
-        rows = {modality: made.rows(modality) for modality in Modality}
-        return separation(
-            {modality: made.values[index] for modality, index in rows.items() if len(index)},
-            {modality: made.pids[index] for modality, index in rows.items() if len(index)},
-        )
+        rows = {modality: index for modality in Modality if len(index := made.rows(modality))}
+        pids = {modality: made.pids[index] for modality, index in rows.items()}
+        return separation({modality: made.values[index] for modality, index in rows.items()}, pids)
 
     return library.cache.get(name_in_cache(library, "separation", request), separate, lambda _: 4000)
 
@@ -221,11 +217,7 @@ def neighbors(library: Library, request: Project, row: int, count: int = 8) -> l
     values = points(library, request).values.astype(np.float64)
     if not 0 <= row < len(values):
         raise ValueError(f"expected a point from 0 to {len(values) - 1}, got {row}")
-    if request.metric == Metric.COSINE:
-        values = unit_length(values)
-        distances = 1 - values @ values[row]
-    else:
-        distances = np.linalg.norm(values - values[row], axis=1)
+    distances = cdist(values, values[[row]], request.metric)[:, 0]
     order = [index for index in np.argsort(distances, kind="stable") if index != row][:count]
     return [Neighbor(int(index), float(distances[index])) for index in order]
 

@@ -28,10 +28,8 @@ from mun.files import read_json, write_text
 from mun.projection import unit_length
 from mun.structures import Modality
 
-__all__ = [
-    "FOLDER", "Mark", "Point", "Result", "answer", "call", "find", "key_of", "legend", "method_words", "name_of",
-    "numbered", "project", "save", "shades",
-]  # fmt: skip
+__all__ = ["FOLDER", "Mark", "Point", "Result", "answer", "call", "find", "key_of", "legend", "method_words", "name_of"]
+__all__ += ["numbered", "project", "save", "shades"]
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "projections"
 FORMAT = 2
@@ -119,22 +117,12 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `/project` answers."""
-        measured = asdict(self.separation)
-        histograms = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in measured.pop("histograms").items()
-        }
-        return {
-            **self.request.model_dump(),
-            "points": [asdict(point) for point in self.points],
-            "centers": [asdict(mark) for mark in self.centers],
-            "prototypes": [asdict(mark) for mark in self.prototypes],
-            "numbers": {**measured, "bandwidth": BANDWIDTH, "neighbors_kept": self.kept},
-            "histograms": {"bins": BINS, "to": MAX_DISTANCE, **histograms},
-            "explained": None if self.explained is None else list(self.explained),
-            "uses_labels": self.request.auxiliary,
-            "sentence": self.sentence,
-        }
+        values = asdict(self)
+        measured, kept, _ = values.pop("separation"), values.pop("kept"), values.pop("request")
+        histograms = {"bins": BINS, "to": MAX_DISTANCE, **measured.pop("histograms")}
+        numbers = {**measured, "bandwidth": BANDWIDTH, "neighbors_kept": kept}
+        more = {"numbers": numbers, "histograms": histograms, "uses_labels": self.request.auxiliary}
+        return {**self.request.model_dump(), **values, **more}
 
 
 RESULT = TypeAdapter(Result)
@@ -227,12 +215,11 @@ def correct_at_rank_1(library: Library, request: Project) -> dict[str, bool]:
 
 def described(made: PointSet, row: int, place: Sequence[float], right: Mapping[str, bool]) -> Point:
     """Describe one point."""
+    pair = made.pair_of(row)
+    image, partner = (pair.visible, pair.infrared.key) if pair else (made.samples[row], "")
+    correct = None if pair else right.get(image.key)
     x, y = place
-    if (pair := made.pair_of(row)) is not None:
-        visible = pair.visible
-        return Point(x, y, Modality.AUXILIARY.value, visible.pid, visible.camid, visible.key, pair.infrared.key)
-    sample = made.samples[row]
-    return Point(x, y, sample.modality.value, sample.pid, sample.camid, sample.key, correct=right.get(sample.key))
+    return Point(x, y, made.modalities[row].value, image.pid, image.camid, image.key, partner, correct)
 
 
 def sentence(

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -13,15 +14,13 @@ import numpy as np
 from app.library import Library
 from app.library.collection import Collection
 from app.library.ranking import dealt
+from app.shared.asked import OfModel
 from app.shared.plots import COLOURS
 from app.shared.request import (
-    Checkpoint,
     Choice,
     Compared,
-    Data,
     Number,
     RefusalError,
-    Request,
     Switch,
     Text,
     Whole,
@@ -34,10 +33,8 @@ from mun.data.pairing import Pairing
 from mun.projection import Method, Metric, Settings, check_count
 from mun.structures import Modality, Sample
 
-__all__ = [
-    "COLOURED_BY", "MARKS", "METHODS", "MODALITIES", "NEUTRAL", "NOBODY", "PALETTES", "SPACES", "Project",
-    "View", "auxiliary_count", "select",
-]  # fmt: skip
+__all__ = ["COLOURED_BY", "MARKS", "METHODS", "MODALITIES", "NEUTRAL", "NOBODY", "PALETTES", "SPACES", "Project"]
+__all__ += ["View", "auxiliary_count", "select"]
 
 MAX_POINTS = 20_000  # images and auxiliary points
 MAX_IMAGES = 50  # per person and modality
@@ -86,7 +83,7 @@ def without_auxiliary(request: Any) -> str:
     return "" if request.auxiliary else "No auxiliary points are shown."
 
 
-class Project(Request):
+class Project(OfModel):
     """Lay visible, infrared and auxiliary features out in the plane, with the numbers behind the picture.
 
     Returns the request with its defaults; points with x, y, modality, pid, camid, image, partner and whether the image
@@ -95,8 +92,6 @@ class Project(Request):
     of distances with their overlap; and the sentence that must stand on a figure.
     """
 
-    checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
-    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     method: Annotated[Text, one_of(METHODS)] = option("tsne", "Method", "tsne, umap or pca.")
     space: Annotated[Text, one_of(spaces)] = option("embedding", "Space", "After the BN neck, or before it.")
     identities: Whole = option(
@@ -136,11 +131,8 @@ class Project(Request):
             per_pair = 0
             settled = settled.model_copy(update={"auxiliary": False, "pairing": "matched", "untrained": False})
         if settled.untrained and not list(library.network(self.checkpoint).auxiliary.parameters()):
-            raise RefusalError(
-                "untrained",
-                "expected a checkpoint with a learned generator for the untrained control; the auxiliary modality of "
-                f"{self.checkpoint} learns nothing",
-            )
+            words = "expected a checkpoint with a learned generator for the untrained control"
+            raise RefusalError("untrained", f"{words}; the auxiliary modality of {self.checkpoint} learns nothing")
         samples = select(collection, settled)
         total = len(samples) + per_pair * sum(sample.modality is Modality.VISIBLE for sample in samples)
         if total > MAX_POINTS:
@@ -291,16 +283,10 @@ def select(collection: Collection, request: Project) -> tuple[Sample, ...]:
         words = f"expected people seen in both modalities, as {min(both, default='none is')}; got {missing[0]}"
         raise RefusalError("people", words)
     if not request.people and len(both) < request.identities:
-        raise RefusalError(
-            "identities",
-            f"expected at most {len(both)} people, as many as {collection.title} has; got {request.identities}",
-        )
+        words = f"expected at most {len(both)} people, as many as {collection.title} has; got {request.identities}"
+        raise RefusalError("identities", words)
     images: dict[tuple[int, Modality], list[Sample]] = {}
     for sample in collection.samples:
         images.setdefault((sample.pid, sample.modality), []).append(sample)
-    return tuple(
-        sample
-        for pid in chosen
-        for modality in (Modality.VISIBLE, Modality.INFRARED)
-        for sample in dealt(images[pid, modality], request.images)
-    )
+    groups = product(chosen, (Modality.VISIBLE, Modality.INFRARED))
+    return tuple(sample for group in groups for sample in dealt(images[group], request.images))

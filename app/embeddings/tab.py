@@ -13,28 +13,8 @@ import gradio as gr
 import numpy as np
 from gradio.components.plot import PlotData
 
-from app.embeddings.numbers import (
-    ROWS,
-    Neighbor,
-    condition,
-    controls_of,
-    generated,
-    measure,
-    name_in_cache,
-    neighbors,
-    points,
-)
-from app.embeddings.project import (
-    Mark,
-    Point,
-    Result,
-    find,
-    key_of,
-    legend,
-    method_words,
-    numbered,
-    project,
-)
+from app.embeddings import numbers
+from app.embeddings.project import Mark, Point, Result, find, key_of, legend, method_words, numbered, project
 from app.embeddings.projector import Report, shared_projector
 from app.embeddings.request import COLOURED_BY, MARKS, MODALITIES, NOBODY, PALETTES, Project, View, select
 from app.library import Library
@@ -50,9 +30,8 @@ from mun.structures import Modality
 __all__ = ["answer", "build", "hovered", "write"]
 
 POLL = 500  # milliseconds
-CONTROLS = ("mismatched pairs", "untrained generator")
 MAX_SHOWN = 60  # selected images that are drawn; the table has them all
-HIGHEST = 0.14  # fraction of pairs at the upper edge of a histogram; more is cut
+COLUMNS = {"x": "<f4", "y": "<f4", "pid": "<u4", "camid": "<u2"}  # of the points, as the page unpacks them
 NAMES = ("progress", "tools", "picture", "chosen", "selected", "numbers")
 SETTINGS = {
     "Picture": ("method", "compare", "space"),
@@ -86,7 +65,7 @@ Make = Callable[[Library, Project, Report], object]
 
 def work(library: Library, press: Press, kind: str, make: Make, side: Project, *, fleeting: bool = True) -> Progress:
     """Make something that the cache keeps in the background, one thing of its kind at a time, and say how far it is."""
-    key = name_in_cache(library, kind, side)
+    key = numbers.name_in_cache(library, kind, side)
     done = partial(make, library, side, partial(library.background.report, key))
     job = Job(Progress(words="waiting for its turn"), done, lambda: key in library.cache, kind, fleeting)
     return press.wait_for(library.background, key, job)
@@ -118,7 +97,7 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     request = pointed(request, results, press)
     at, row = min(request.side, len(results) - 1), request.point
     # A click need not wait for the points where a picture was made beforehand.
-    embedded = [work(library, press, "points", points, one, fleeting=False) for one in sides]
+    embedded = [work(library, press, "points", numbers.points, one, fleeting=False) for one in sides]
     known = embedded[at] if row != NOBODY else Progress(ready=True)
     columns, missing, waiting = measured = numbers_of(library, request, results, press)
     point = results[at].points[row] if row != NOBODY else None
@@ -211,17 +190,15 @@ def tools_of(request: View, results: Sequence[Result]) -> str:
 
 def picture_of(library: Library, results: Sequence[Result]) -> str:
     """Draw the frames of the pictures with all that the page's script draws in them."""
-    pictures = [
-        {
-            "result": result,
-            "label": library.checkpoints[result.request.checkpoint].label,
-            "controls": [words for words in condition(result.request).split(", ") if words in CONTROLS],
-            "words": method_words(result.request, result.explained),
-            "columns": columns_of(result),
-        }
-        for result in results
-    ]
-    return html("embeddings_picture.html", pictures=pictures, palettes=PALETTES)
+    return html(
+        "embeddings_picture.html",
+        results=results,
+        entries=library.checkpoints,
+        condition=numbers.condition,
+        method_words=method_words,
+        columns_of=columns_of,
+        palettes=PALETTES,
+    )
 
 
 def columns_of(result: Result) -> dict[str, Any]:
@@ -234,12 +211,8 @@ def columns_of(result: Result) -> dict[str, Any]:
         return mark.x, mark.y, MODALITIES.index(Modality(mark.modality))
 
     return {
-        "x": packed([point.x for point in result.points], "<f4"),
-        "y": packed([point.y for point in result.points], "<f4"),
-        "pid": packed([point.pid for point in result.points], "<u4"),
-        "camid": packed([point.camid for point in result.points], "<u2"),
-        "modality": packed(numbered(result.points, "modality"), "u1"),
-        "correct": packed(numbered(result.points, "correct"), "u1"),
+        **{name: packed([getattr(point, name) for point in result.points], kind) for name, kind in COLUMNS.items()},
+        **{name: packed(numbered(result.points, name), "u1") for name in ("modality", "correct")},
         "centers": [[place(mark) for mark in line] for line in result.lines],
         "prototypes": [place(mark) for mark in result.prototypes],
         "axes": result.axes,
@@ -269,10 +242,11 @@ def chosen_of(library: Library, results: Sequence[Result], side: int, row: int, 
     """Show a point: its image, whom it shows, and its nearest points in the true space; menus choose another."""
     result = results[side]
     point, uris = images_of(library, result, row, CARD_HEIGHT) if row != NOBODY else (None, [])
-    near, made, problem = list[Neighbor](), "", known.problem
+    near, made, problem = list[numbers.Neighbor](), "", known.problem
     if point and known.ready:
         try:
-            near, made = neighbors(library, result.request, row), generated(library, result.request, row)
+            near = numbers.neighbors(library, result.request, row)
+            made = numbers.generated(library, result.request, row)
         except ValueError as error:  # the picture was made beforehand, and its points cannot be made now
             problem = str(error)
     collection = library.collections[result.request.data]
@@ -312,24 +286,23 @@ def numbers_of(library: Library, request: View, results: Sequence[Result], press
     columns = [(result.request, result.separation) for result in results]
     if not request.controls:
         return columns, "", False
-    controls, missing = controls_of(library, [result.request for result in results])
-    progress = [work(library, press, "separation", measure, control) for control in controls]
+    controls, missing = numbers.controls_of(library, [result.request for result in results])
+    progress = [work(library, press, "separation", numbers.measure, control) for control in controls]
     missing = next((one.problem for one in progress if one.problem), missing)
     ready = [control for control, one in zip(controls, progress, strict=True) if one.ready]
-    columns += [(control, measure(library, control)) for control in ready]
+    columns += [(control, numbers.measure(library, control)) for control in ready]
     return columns, missing, not all(one.ended for one in progress)
 
 
 def numbers_html(results: Sequence[Result], columns: Columns, missing: str, waiting: bool) -> str:
-    """Draw the table of numbers and the histograms of distances."""
+    """Draw the table of numbers and the histograms of distances, whose bins are cut at 14 % of the pairs."""
     return html(
         "embeddings_numbers.html",
         results=results,
-        columns=[(request.checkpoint, condition(request)) for request, _ in columns],
-        rows=[(name, words, [read(measured) for _, measured in columns]) for name, words, read in ROWS],
+        columns=[(request.checkpoint, numbers.condition(request)) for request, _ in columns],
+        rows=[(name, words, [read(measured) for _, measured in columns]) for name, words, read in numbers.ROWS],
         missing=missing,
         waiting=waiting,
-        highest=HIGHEST,
         bandwidth=BANDWIDTH,
         step=MAX_DISTANCE / BINS,
         people=len({point.pid for point in results[0].points}),

@@ -20,17 +20,8 @@ from app.explain.truth import Share
 from app.library import Library
 from app.library.maps import LayerMap
 from app.shared.plots import Curve, Plot
+from mun.explain import faithfulness
 from mun.explain.cams import activation_maps, upsampled
-from mun.explain.faithfulness import (
-    Curves,
-    cascade,
-    cascade_names,
-    center_prior,
-    curves,
-    randomised,
-    rank_correlation,
-    structural_similarity,
-)
 from mun.models.network import Network
 from mun.structures import Modality
 
@@ -38,6 +29,7 @@ __all__ = ["CURVES", "Bars", "CascadeStep", "Checked", "bars", "check", "plots",
 
 CURVES = ("map", "centre prior", "random weights")
 Floats = NDArray[np.float32]
+Lines = Mapping[str, list[float | None]]  # by name
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,7 @@ class Checked:
     """
 
     total: int
-    curves: Mapping[str, Curves] = field(default_factory=dict)
+    curves: Mapping[str, faithfulness.Curves] = field(default_factory=dict)
     steps: tuple[CascadeStep, ...] = ()
 
     @property
@@ -89,28 +81,28 @@ def check(library: Library, subject: Subject, one: LayerMap) -> Iterator[Checked
     Raises:
         ValueError: An image is broken or gone.
     """
-    sample, references, seed = subject.sample, subject.references, subject.request.seed
     if one.source == "target":
-        sample, references, one = references[0], (sample,), replace(one, source="image")
-    setting = Setting.of(library, subject.request, sample, references, subject.pair)
+        subject = replace(subject, sample=subject.references[0], references=(subject.sample,))
+        one = replace(one, source="image")
+    setting, seed = Setting.of(library, subject), subject.request.seed
     orders: dict[str, Callable[[], Floats]] = {
         "map": lambda: enlarged(one.values, setting),
-        "centre prior": lambda: center_prior(setting.size),
-        "random weights": lambda: enlarged(map_by(randomised(setting.network, seed), setting, one), setting),
+        "centre prior": lambda: faithfulness.center_prior(setting.size),
+        "random weights": lambda: enlarged(
+            map_by(faithfulness.randomised(setting.network, seed), setting, one), setting
+        ),
     }
-    parts = cascade_names(setting.network)
+    names, unmade = faithfulness.cascade_names(setting.network), "auxiliary" if one.source == "image" else ""
+    parts = [] if one.method.slow else [part for part in names if part != unmade]
     if one.method.slow:
         del orders["random weights"]
-        parts = ()
-    if one.source == "image":  # which the generator does not make
-        parts = tuple(part for part in parts if part != "auxiliary")
     checked = Checked(len(orders) + len(parts))
     yield checked
     image, score = scored_picture(setting, one)
     for name, order in orders.items():
-        checked = replace(checked, curves={**checked.curves, name: curves(score, image, order())})
+        checked = replace(checked, curves={**checked.curves, name: faithfulness.curves(score, image, order())})
         yield checked
-    for part, network in islice(cascade(setting.network, seed), len(parts)):
+    for part, network in islice(faithfulness.cascade(setting.network, seed), len(parts)):
         step = compare(part, map_by(network, setting, one), one.values, setting)
         checked = replace(checked, steps=(*checked.steps, step))
         yield checked
@@ -120,46 +112,41 @@ def map_by(network: Network, setting: Setting, one: LayerMap) -> Floats:
     """Compute the same map by a network with random layers, `(h, w)`."""
     other, wanted = setting.by(network), (one.layer, one.method)
     look = other.views.single if one.source == "image" else other.views.pairs[one.number]
-    values: Floats = activation_maps(network, look, [other.target], [wanted])[wanted][0]
-    return values
+    return activation_maps(network, look, [other.target], [wanted])[wanted].squeeze(0)
 
 
 def enlarged(values: Floats, setting: Setting) -> Floats:
     """Bring a map to the size of the images."""
-    larger: Floats = upsampled(values[None], setting.size)[0]
-    return larger
+    return upsampled(values[None], setting.size).squeeze(0)
 
 
 def compare(part: str, values: Floats, trained: Floats, setting: Setting) -> CascadeStep:
     """Compare the map of a network that is random down to a part with the trained one's."""
-    ranks, structure = rank_correlation(values, trained), None
+    ranks, structure = faithfulness.rank_correlation(values, trained), None
     if values.any() and trained.any():
-        structure = structural_similarity(enlarged(values, setting), enlarged(trained, setting))
+        structure = faithfulness.structural_similarity(enlarged(values, setting), enlarged(trained, setting))
     return CascadeStep(part, None if math.isnan(ranks) else ranks, structure)
 
 
 def scored_picture(setting: Setting, one: LayerMap) -> tuple[Floats, Callable[[Floats], Floats]]:
     """Return the picture under a map, `(3, H, W)`, and what scores changed versions of it: the cosine to the target."""
-    network, views = setting.network, setting.views
+    network, views, part, modality = setting.network, setting.views, slice(0), Modality.AUXILIARY
     if one.source == "image":
-        picture = views.single.images[0]
+        picture, modality = views.single.images[0], views.modality
     elif one.over.startswith("auxiliary"):
         picture = views.auxiliary[one.number]
-    else:
-        picture = views.pairs[0].images[0][:3] if one.over == "visible" else views.pairs[0].images[0][3:]
-
-    def embed(batch: torch.Tensor) -> torch.Tensor:
-        if one.source == "image":
-            return network.embed(batch, views.modality)
-        if one.over.startswith("auxiliary"):
-            return network.embed(batch, Modality.AUXILIARY)
-        both = views.pairs[0].images.expand(len(batch), -1, -1, -1)
-        parts = (batch, both[:, 3:]) if one.over == "visible" else (both[:, :3], batch)
-        return network.embed(network.generate(*parts)[one.number], Modality.AUXILIARY)
+    else:  # a part of the pair, of which the auxiliary image is made anew
+        part = slice(3) if one.over == "visible" else slice(3, 6)
+        picture = views.pairs[0].images[0][part]
 
     def score(batch: Floats) -> Floats:
         with torch.inference_mode():
-            rows = embed(torch.from_numpy(batch).to(network.mean.device))
+            images = torch.from_numpy(batch).to(network.mean.device)
+            if part.stop:
+                both = views.pairs[0].images.repeat(len(batch), 1, 1, 1)
+                both[:, part] = images
+                images = network.generate(both[:, :3], both[:, 3:])[one.number]
+            rows = network.embed(images, modality)
             reference = torch.nn.functional.normalize(setting.target.reference.to(rows), dim=0)
             similar: Floats = (rows @ reference).cpu().numpy()
             return similar
@@ -175,9 +162,8 @@ class Bars:
         title: What is measured.
         hint: Which way is better.
         values: Of the map and of each control, by `CURVES`; `None` for an empty map.
-        even: What an even map would have; `None` where that means nothing.
+        even: What an even map would have; `None` where that means nothing, because the values are no shares.
         top: Value of the longest bar.
-        percent: Whether the values are shares.
     """
 
     title: str
@@ -185,7 +171,6 @@ class Bars:
     values: Mapping[str, float | None]
     even: float | None
     top: float
-    percent: bool
 
 
 def bars(share: Share | None, even: float, checked: Checked | None) -> list[Bars]:
@@ -194,12 +179,12 @@ def bars(share: Share | None, even: float, checked: Checked | None) -> list[Bars
     if share is not None:
         inside = dict(zip(CURVES, (share.trained, share.prior, share.random), strict=True))
         top = max([even, *(value for value in inside.values() if value is not None)])
-        groups.append(Bars("Energy in the changed region", "more is better", inside, even, top, True))
+        groups.append(Bars("Energy in the changed region", "more is better", inside, even, top))
     if checked and checked.curves:
         titles = (("Cosine while its pixels are blurred", "less"), ("Cosine while its pixels come back", "more"))
         for place, (title, which) in enumerate(titles):
             areas = {name: one.areas[place] for name, one in checked.curves.items()}
-            groups.append(Bars(title, f"{which} is better", areas, None, max(*areas.values(), 1e-9), False))
+            groups.append(Bars(title, f"{which} is better", areas, None, max(*areas.values(), 1e-9)))
     return groups
 
 
@@ -239,13 +224,7 @@ def plots(checked: Checked) -> list[Plot]:
     return made
 
 
-def plot(
-    title: str,
-    lines: Mapping[str, list[float | None]],
-    bounds: tuple[float, float],
-    ends: tuple[str, str],
-    last: int = 0,
-) -> Plot:
+def plot(title: str, lines: Lines, bounds: tuple[float, float], ends: tuple[str, str], last: int = 0) -> Plot:
     """Plot values at 0, 1, …, up to `last`; what is not known is left out, and both ends have a name."""
     curves = tuple(
         Curve(name, tuple((place, value) for place, value in enumerate(line) if value is not None))

@@ -97,24 +97,19 @@ class Result:
         return {
             **self.request.model_dump(),
             "image": asdict(self.image),
-            "modality": self.modality.value,
             "target": {"words": self.target_words, "image": None if self.target is None else asdict(self.target)},
-            "similarity": self.similarity,
-            "auxiliary_similarities": list(self.auxiliary_similarities),
+            **{name: getattr(self, name) for name in ("modality", "similarity")},
+            **{name: list(getattr(self, name)) for name in ("auxiliary_similarities", "notes")},
             "pair": None if self.pair is None else dict(zip(("visible", "infrared"), self.pair, strict=True)),
             "maps": [map_json(one) for one in self.maps],
             "truth": None if self.truth is None else self.truth.to_json(),
-            "notes": list(self.notes),
         }
 
 
 def map_json(one: LayerMap) -> dict[str, Any]:
     """Describe one map with its values, rounded to five digits."""
     return {
-        "layer": one.layer,
-        "source": one.source,
-        "over": one.over,
-        "method": one.method.value,
+        **{name: getattr(one, name) for name in ("layer", "source", "over", "method")},
         "shape": list(one.values.shape),
         "values": [[float(f"{value:.{DIGITS}g}") for value in row] for row in one.values.tolist()],
     }
@@ -205,7 +200,7 @@ def explain(library: Library, subject: Subject, report: Report | None = None) ->
     """
     request = subject.request
     last_stage(library, request.checkpoint)  # a model without layers is told so
-    setting = Setting.of(library, request, subject.sample, subject.references, subject.pair)
+    setting = Setting.of(library, subject)
     views = setting.views
     maps = all_maps(setting, request, report=part(report, 0, MAPS_SHARE))
     if not maps:

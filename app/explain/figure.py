@@ -84,8 +84,7 @@ def maps_npz(result: Result, facts: dict[str, str], call: str) -> bytes:
     """
     arrays: dict[str, Any] = {}
     for one in result.maps:
-        arrays[one.name] = one.values
-        arrays[f"{one.name}@image"] = upsampled(one.values[None], result.size)[0]
+        arrays |= {one.name: one.values, f"{one.name}@image": upsampled(one.values[None], result.size)[0]}
     about = {
         "checkpoint": facts["checkpoint"],
         "data": facts["data"],
@@ -133,10 +132,8 @@ def draw_maps(
     tiles += [map_tile(one, result.pictures[one.over], fitted, result.size) for one in maps]
     with styled():
         grid = Grid(WIDTHS[width], per_row, FOOT, height / wide)
-        below, bottom = (
-            text_below(caption(facts, result, fitted), [call], grid.width),
-            grid.bottom(-(-len(tiles) // per_row)),
-        )
+        below = text_below(caption(facts, result, fitted), [call], grid.width)
+        bottom = grid.bottom(-(-len(tiles) // per_row))
         figure, axes = canvas(grid.width, bottom + BAR_ROOM + below.height)
         for place, tile in enumerate(tiles):
             draw_tile(axes, grid.box(*divmod(place, per_row)), tile)

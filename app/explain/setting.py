@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.explain.subject import Explain
+from app.explain.subject import Subject
 from app.library import Library
 from app.library.maps import Views, reference_of, views_of
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
-from mun.data.pairing import Pair
 from mun.embedding import embed_pixels
 from mun.explain.targets import Similarity, center
 from mun.models.network import Network
@@ -42,18 +40,17 @@ class Setting:
     references: tuple[Sample, ...]
 
     @classmethod
-    def of(
-        cls, library: Library, request: Explain, sample: Sample, references: Sequence[Sample], pair: Pair | None
-    ) -> Setting:
-        """Read the images, by the network and the embeddings of a request.
+    def of(cls, library: Library, subject: Subject) -> Setting:
+        """Read the images, by the network and the embeddings that a subject's request names.
 
         Raises:
             ValueError: The data set cannot be embedded, or an image is broken or gone.
         """
-        network = library.network(request.checkpoint)
-        views = views_of(network, library.collections[request.data], sample, pair)
-        target = reference_of(library, request.checkpoint, request.data, [one.key for one in references])
-        return cls(network, views, target, tuple(references))
+        names = (subject.request.checkpoint, subject.request.data)
+        network = library.network(names[0])
+        views = views_of(network, library.collections[names[1]], subject.sample, subject.pair)
+        target = reference_of(library, *names, [one.key for one in subject.references])
+        return cls(network, views, target, subject.references)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Self
 from app.library import Library
 from app.library.collection import Collection, Direction, Terms
 from app.library.ranking import Ranked, opening
-from app.shared.request import Choice, Data, Network, RefusalError, Request, Text, Whole, one_of, option, shown
+from app.shared.asked import OfNetwork
+from app.shared.request import Choice, RefusalError, Text, Whole, one_of, option, shown
 from mun.data.pairing import Pair, pair_samples
 from mun.explain.cams import GENERATOR_LAYERS, STAGES, Method
 from mun.explain.truth import Thing, find_evidence
@@ -21,6 +22,7 @@ __all__ = ["BY_LAYER", "GROUPS", "LABELS", "NOTHING", "Explain", "Subject", "fir
 __all__ += ["references_of", "subject_of"]
 
 BY_LAYER, AUTOMATIC, NOTHING = "by layer", "automatic", "nothing"
+AGAINST = (Choice("image", "another image"), Choice("center", "a person's center"))
 GROUPS = ("everything", "image", "auxiliary")  # of layers
 LABELS = {
     "everything": "everything",
@@ -49,7 +51,7 @@ def layers_of(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     return labelled(*dict.fromkeys((*GROUPS, *GENERATOR_LAYERS, *STAGES, *(own.stages if own else ()))))
 
 
-class Explain(Request):
+class Explain(OfNetwork):
     """Show where a network finds an image alike to another one, or to the center of an identity.
 
     Returns what was used, the cosine similarities, the maps with their raw values at the layer's resolution, and the
@@ -57,16 +59,12 @@ class Explain(Request):
     those of a centre prior and of random weights.
     """
 
-    checkpoint: Network = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
-    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     image: Text = option("", "Image", "Key of the image to explain, as cam3/0007/0001.jpg; empty to have one chosen.")
-    against: Annotated[Text, one_of([Choice("image", "another image"), Choice("center", "a person's center")])] = (
-        option(
-            "image",
-            "Compare with",
-            "image: another image; center: the mean embedding of a person's images of the other modality.",
-            control="radio",
-        )
+    against: Annotated[Text, one_of(AGAINST)] = option(
+        "image",
+        "Compare with",
+        "image: another image; center: the mean embedding of a person's images of the other modality.",
+        control="radio",
     )
     target: Text = option(
         "",
@@ -106,10 +104,8 @@ class Explain(Request):
         elif self.target and not any(self.target == str(sample.pid) for sample in collection.samples):
             raise RefusalError("target", f"expected target to be the number of a person, got {shown(self.target)}")
         if self.slow and self.layers in GROUPS:
-            raise RefusalError(
-                "method",
-                f"expected one layer for {self.method}, which runs the network once per channel; got {self.layers}",
-            )
+            words = f"expected one layer for {self.method}, which runs the network once per channel; got {self.layers}"
+            raise RefusalError("method", words)
         return self
 
     @property
@@ -130,11 +126,8 @@ def image_of(collection: Collection, name: str, key: str) -> Sample:
         RefusalError: There is no such image.
     """
     if key not in collection.rows:
-        example = collection.samples[0].key
-        raise RefusalError(
-            name,
-            f"expected {name} to be the key of an image of {collection.title}, as {example!r}; got {shown(key)}",
-        )
+        known = f"an image of {collection.title}, as {collection.samples[0].key!r}"
+        raise RefusalError(name, f"expected {name} to be the key of {known}; got {shown(key)}")
     return collection.samples[collection.rows[key]]
 
 

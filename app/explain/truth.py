@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from app.explain.setting import Setting
 from app.explain.subject import AUTOMATIC, NOTHING, Subject
@@ -79,9 +76,7 @@ class Truth:
             "changed_share": self.evidence.share,
             "similarity_before": self.before,
             "similarity_after": self.after,
-            "delta": self.delta,
-            "auxiliary_before": self.auxiliary_before,
-            "auxiliary_after": self.auxiliary_after,
+            **{name: getattr(self, name) for name in ("delta", "auxiliary_before", "auxiliary_after")},
             "shares": [
                 {"map": one.name, "trained": one.trained, "center_prior": one.prior, "random_weights": one.random}
                 for one in self.shares
@@ -119,23 +114,16 @@ def find_truth(
     if evidence is None:
         what = "none of bag, patterns and hat" if len(things) > 1 else f"no {things[0].value} that could be changed"
         return None, f"This image shows {what}: there is nothing to check the maps against."
+    random = {one.name: one for one in make(setting.by(randomised(setting.network, request.seed)))}
+    prior = energy_share(center_prior(setting.size), evidence.mask)
+
+    def share(one: LayerMap) -> float | None:
+        inside = energy_share(upsampled(one.values[None], setting.size)[0], evidence.mask)
+        return None if math.isnan(inside) else inside
+
     over = [one for one in maps if one.over == setting.views.modality]
-    random = make(setting.by(randomised(setting.network, request.seed)))
-    shares = measure_shares(over, {one.name: one for one in random}, evidence.mask, setting.size)
+    shares = tuple(Share(one.name, one.layer, share(one), prior, share(random[one.name])) for one in over)
     count = min(1, len(setting.views.pairs))
     found = [setting.changed(pixels).similarities(count) for pixels in (evidence.before, evidence.after)]
     auxiliary = [next(iter(cosines[1:]), None) for cosines in found]
     return Truth(evidence, found[0][0], found[1][0], auxiliary[0], auxiliary[1], shares), ""
-
-
-def measure_shares(
-    maps: Sequence[LayerMap], random: Mapping[str, LayerMap], mask: NDArray[np.bool_], size: tuple[int, int]
-) -> tuple[Share, ...]:
-    """Compare maps with their two controls, a centre prior and the same map by random weights, by its name."""
-
-    def share(one: LayerMap) -> float | None:
-        found = energy_share(upsampled(one.values[None], size)[0], mask)
-        return None if math.isnan(found) else found
-
-    prior = energy_share(center_prior(size), mask)
-    return tuple(Share(one.name, one.layer, share(one), prior, share(random[one.name])) for one in maps)

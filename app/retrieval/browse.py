@@ -11,9 +11,11 @@ import numpy as np
 from app.library import Library
 from app.library.ranking import Item, Order, opening, ordered
 from app.retrieval.rank import Retrieve, asked_of
+from app.shared.export import Options as FigureOptions
 from app.shared.request import Choice, File, Offer, Switch, Text, Whole, one_of, option, some_of
+from mun.structures import Sample
 
-__all__ = ["ANY", "PARTNER", "Browse", "disagreement", "listed", "pick"]
+__all__ = ["ANY", "ORDERS", "PARTNER", "Browse", "Options", "disagreement", "listed", "pick"]
 
 PARTNER, ANY = "partner", 0
 MAX_OTHERS = 3
@@ -30,10 +32,8 @@ def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     mine, entries = values["checkpoint"], library.checkpoints
     kind = "the next features" if entries[mine].vectors else "fair partner"
     fair = Choice(PARTNER, f"{kind}: {entries.partners[mine] or 'there is none'}")
-    return [
-        fair,
-        *(Choice(name, name + words) for name, words in entries.rivals[mine] if library.fits(name, values["data"])),
-    ]
+    others = (Choice(name, name + words) for name, words in entries.rivals[mine] if library.fits(name, values["data"]))
+    return [fair, *others]
 
 
 def any_of(what: str) -> Offer:
@@ -65,9 +65,13 @@ class Browse(Retrieve):
         """Fill in a query that the filters let through."""
         settled, asked = super().settle(library), asked_of(library, dict(self))
         found = asked.samples[asked.rows[settled.query]]
-        if (self.pid in (ANY, found.pid) and self.camid in (ANY, found.camid)) or not (items := listed(library, self)):
+        if self.lets_through(found) or not (items := listed(library, self)):
             return settled
         return settled.model_copy(update={"query": items[0].sample.key})
+
+    def lets_through(self, sample: Sample) -> bool:
+        """Say whether the filters let a query through."""
+        return self.pid in (ANY, sample.pid) and self.camid in (ANY, sample.camid)
 
     def first_query(self, library: Library) -> str:
         """Choose a query of middling difficulty among those that the filters let through."""
@@ -79,20 +83,19 @@ class Browse(Retrieve):
         names = (partner if name == PARTNER else name for name in self.compare)
         return tuple(dict.fromkeys(name for name in names if name and name != self.checkpoint))
 
-    def retrieve_call(self, library: Library, url: str) -> str:
-        """Write the line of Python that asks a running app for the same ranking; what decides it is always named."""
-        asked = Retrieve.read(self.model_dump(include=set(Retrieve.model_fields)), library)
-        return asked.call(library, "retrieve", url, ("checkpoint", "data", "query", "protocol", "top_k"))
+
+class Options(FigureOptions):
+    """How a figure of this tab looks."""
+
+    ranks: Whole = option(0, "Ranks in the figure (0: as many as on the page)", ge=0, le=100)
+    distances: Switch = option(True, "Distances")
+    queries: Whole = option(6, "Queries of the sheet", "From this one on, in the order of the list.", ge=1, le=24)
 
 
 def listed(library: Library, request: Browse) -> Sequence[Item]:
     """List the queries that the filters let through, in their order."""
     items = library.queries(request.checkpoint, request.data, request.terms, Order(request.order))
-    if request.pid == ANY and request.camid == ANY:
-        return items
-    return [
-        item for item in items if request.pid in (ANY, item.sample.pid) and request.camid in (ANY, item.sample.camid)
-    ]
+    return [item for item in items if request.lets_through(item.sample)]
 
 
 def pick(library: Library, request: Browse, how: str) -> str:
@@ -128,8 +131,7 @@ def disagreement(library: Library, request: Browse) -> dict[str, float]:
     if not library.countable(request.data, request.terms):
         return {}
     samples = asked_of(library, dict(request)).samples
-    first, second = (
-        library.metrics(name, request.data, request.terms).average_precision for name in (request.checkpoint, names[0])
-    )
+    both = (library.metrics(name, request.data, request.terms) for name in (request.checkpoint, names[0]))
+    first, second = (one.average_precision for one in both)
     gaps = np.nan_to_num(np.abs(first - second))
     return {sample.key: float(gap) for sample, gap in zip(samples, gaps, strict=True)}

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.library import Library
-from app.library.own_images import (
-    OwnImage,
-    brought,
-    cut,
-    embed_own,
-    oddities,
-    other_modality,
-    own_modality,
-    small,
-    warning,
-)
+from app.library import Library, own_images
+from app.library.own_images import OwnImage
+from app.library.ranking import ImageFacts
 from app.library.thumbnails import CARD_HEIGHT, encoded
 from app.retrieval.browse import Browse
 from app.retrieval.rank import protocols
+from app.shared.asked import OfNetwork
 from app.shared.export import checkpoint_words, describe_data, described_csv
 from app.shared.html import html
-from app.shared.request import Data, File, Network, Request, Text, Whole, one_of, option
+from app.shared.request import File, Text, Whole, one_of, option
 from app.shared.tab import Answer, Piece, Press
 from mun.evaluation.metrics import cosine_distances, ranking
 from mun.structures import Modality, Sample
@@ -34,15 +27,17 @@ from mun.structures import Modality, Sample
 __all__ = ["Result", "RetrieveImage", "answer", "chooser", "news", "of_page", "own_answer", "rank", "ranked_csv"]
 
 
-class RetrieveImage(Request):
+# A ranked image on the page: rank, name, more words, distance, picture, and its place in the visitor's gallery, if any.
+Card = tuple[int, str, str, float, str, int | None]
+
+
+class RetrieveImage(OfNetwork):
     """Rank the images of the other modality for an image of your own; nothing of it is kept.
 
     Returns the names used, the ranked images with their cosine distance 1 - cos, the gallery's size, what the gallery
     is, and a warning about what such a ranking is worth. A visible image is ranked against all infrared ones.
     """
 
-    checkpoint: Network = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
-    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     image: File = option("", "Image", "The image file in base64, or as a data URI, at most 16 MB.")
     modality: Text = option("", "Modality", "What the image was made of, infrared or visible.")
     top_k: Whole = option(10, "Top k", "How many ranked images to return.", ge=1, le=100)
@@ -58,7 +53,7 @@ class RetrieveImage(Request):
         Raises:
             ValueError: It is neither `visible` nor `infrared`.
         """
-        return own_modality("modality", self.modality)
+        return own_images.own_modality("modality", self.modality)
 
 
 def of_page(library: Library, request: Browse, checkpoint: str) -> RetrieveImage:
@@ -70,17 +65,14 @@ def of_page(library: Library, request: Browse, checkpoint: str) -> RetrieveImage
 def answer(library: Library, request: RetrieveImage) -> dict[str, Any]:
     """Answer `/retrieve_image`."""
     request.made_of  # noqa: B018 — refused before the image is decoded
-    return asdict(rank(library, request, brought(library, "image", request.image)))
+    return asdict(rank(library, request, own_images.brought(library, "image", request.image)))
 
 
 @dataclass(frozen=True)
-class RankedImage:
+class RankedImage(ImageFacts):
     """A gallery image at its rank, from 1; `distance` is the cosine distance 1 − cos, in [0, 2]."""
 
     rank: int
-    image: str
-    pid: int
-    camid: int
     distance: float
 
 
@@ -122,22 +114,20 @@ def rank(library: Library, request: RetrieveImage, image: OwnImage) -> Result:
     collection, modality = library.collections[request.data], request.made_of
     gallery, note = gallery_for(library, request)
     rows = library.embeddings(request.checkpoint, request.data)[[collection.rows[sample.key] for sample in gallery]]
-    query = embed_own(library, request.checkpoint, [image], modality)
+    query = own_images.embed_own(library, request.checkpoint, [image], modality)
     published = modality is Modality.INFRARED
+    ranked = [(gallery[index], place, distance) for place, index, distance in closest(query, rows, request.top_k)]
     return Result(
         request.checkpoint,
         request.data,
         str(modality),
-        str(other_modality(modality)),
+        str(own_images.other_modality(modality)),
         request.protocol if published else None,
         request.trial if published else None,
-        tuple(
-            RankedImage(place, gallery[index].key, gallery[index].pid, gallery[index].camid, distance)
-            for place, index, distance in closest(query, rows, request.top_k)
-        ),
+        tuple(RankedImage(one.key, one.pid, one.camid, place, distance) for one, place, distance in ranked),
         len(gallery),
         note,
-        warning(library, request.checkpoint),
+        own_images.warning(library, request.checkpoint),
     )
 
 
@@ -188,13 +178,13 @@ def own_answer(library: Library, request: Browse, names: Sequence[str], press: P
         ValueError: An image or a gallery cannot be read.
     """
     sheet, image, notice = press.detail.get("gallery"), None, ""
-    gallery = cut(library, sheet) if isinstance(sheet, str) and sheet else []
+    gallery = own_images.cut(library, sheet) if isinstance(sheet, str) and sheet else []
     if request.own_image:
         try:
-            image = brought(library, "own_image", request.own_image, "your image")
+            image = own_images.brought(library, "own_image", request.own_image, "your image")
         except ValueError as error:
             notice = f"{str(error).rstrip('.')}."
-        request = request.model_copy(update={"own_image": small(image) if image else ""})
+        request = request.model_copy(update={"own_image": own_images.small(image) if image else ""})
     if image and not request.own_modality:
         notice = "Say first whether your image is infrared or visible."
     elif not (image or gallery or notice):
@@ -212,7 +202,8 @@ def own_answer(library: Library, request: Browse, names: Sequence[str], press: P
 def news(library: Library, file: object) -> str:
     """Look at one image of a gallery that is being brought, and give its small copy back, or the reason why not."""
     try:
-        return html("own_news.html", error="", uri=small(brought(library, "the file", file, "the file")))
+        image = own_images.brought(library, "the file", file, "the file")
+        return html("own_news.html", error="", uri=own_images.small(image))
     except ValueError as error:
         return html("own_news.html", error=str(error), uri="")
 
@@ -222,42 +213,32 @@ def chooser(request: Browse) -> str:
     return html("own_choose.html", request=request)
 
 
-@dataclass(frozen=True)
-class Card:
-    """A ranked image on the page; `index` is its place in the visitor's gallery, from 0, or `None`."""
-
-    rank: int
-    name: str
-    more: str
-    distance: float
-    uri: str
-    index: int | None = None
-
-
 def draw(
     library: Library, request: Browse, names: Sequence[str], image: OwnImage | None, gallery: Sequence[OwnImage]
 ) -> str:
     """Draw the ranking: the data set's or the visitor's gallery, for the data set's or the visitor's query."""
     modality = Modality(request.own_modality) if image else request.terms.direction.query_modality
-    rows, collection = [], library.collections[request.data]
-    total, notes = len(gallery), ["Your gallery is ranked by cosine distance alone."]
+    collection, rows, total, notes = library.collections[request.data], [], len(gallery), list[str]()
     for name in names:
-        if gallery:
-            cards = cards_of_files(library, request, name, image, gallery, modality)
-        else:
-            assert image is not None  # there is one or the other
+        if image and not gallery:
             result = rank(library, of_page(library, request, name), image)
             total, notes = result.gallery_size, [result.note]
-            cards = [
-                Card(one.rank, f"Person {one.pid}", f"cam {one.camid}", one.distance, uri)
-                for one in result.results
-                for uri in (library.thumbnail(request.data, one.image, CARD_HEIGHT),)
+            uris = [library.thumbnail(request.data, one.image, CARD_HEIGHT) for one in result.results]
+            cards: list[Card] = [
+                (one.rank, f"Person {one.pid}", f"cam {one.camid}", one.distance, uri, None)
+                for one, uri in zip(result.results, uris, strict=True)
             ]
+        else:
+            embed, row = partial(own_images.embed_own, library, name), collection.rows[request.query]
+            asked = embed([image], modality) if image else library.rows(name, request.data, [row])
+            files = closest(asked, embed(gallery, own_images.other_modality(modality)), request.top_k)
+            notes = ["Your gallery is ranked by cosine distance alone."]
+            cards = [(place, f"file {at + 1}", "", distance, card(gallery[at]), at) for place, at, distance in files]
         rows.append((library.checkpoints[name].label, name, cards))
     if image:
         config = library.network(request.checkpoint).config
-        notes += oddities("image", image, (config.height, config.image_width))
-        query = encoded(image.pixels[max(image.pixels)]), f"your {modality} image"
+        notes += own_images.oddities("image", image, (config.height, config.image_width))
+        query = card(image), f"your {modality} image"
     else:
         sample = collection.samples[collection.rows[request.query]]
         query = library.thumbnail(request.data, sample.key, CARD_HEIGHT), f"person {sample.pid}"
@@ -266,22 +247,12 @@ def draw(
         rows=rows,
         total=total,
         notes=notes,
-        warning=warning(library, request.checkpoint),
+        warning=own_images.warning(library, request.checkpoint),
         modality=modality.value,
         query=query,
     )
 
 
-def cards_of_files(
-    library: Library, request: Browse, name: str, image: OwnImage | None, gallery: Sequence[OwnImage], of: Modality
-) -> list[Card]:
-    """Rank the visitor's gallery by one checkpoint, for the visitor's image or else the data set's query."""
-    if image:
-        query: NDArray[Any] = embed_own(library, name, [image], of)
-    else:
-        query = library.rows(name, request.data, [library.collections[request.data].rows[request.query]])
-    size, rows = max(gallery[0].pixels), embed_own(library, name, gallery, other_modality(of))
-    return [
-        Card(place, f"file {index + 1}", "", distance, encoded(gallery[index].pixels[size]), index)
-        for place, index, distance in closest(query, rows, request.top_k)
-    ]
+def card(image: OwnImage) -> str:
+    """Show an image of the visitor's own at the largest size that was kept."""
+    return encoded(image.pixels[max(image.pixels)])

@@ -11,19 +11,8 @@ import numpy as np
 from app.library import Library
 from app.library.collection import CORRUPTION_NAMES, SEVERITY, Direction, Queries, Terms
 from app.library.ranking import ImageFacts, Ranked, Table
-from app.shared.request import (
-    Checkpoint,
-    Choice,
-    Data,
-    RefusalError,
-    Request,
-    Switch,
-    Text,
-    Whole,
-    one_of,
-    option,
-    shown,
-)
+from app.shared.asked import OfModel
+from app.shared.request import Choice, RefusalError, Switch, Text, Whole, one_of, option, shown
 from mun.evaluation.corrupted import MIXED, Corruption
 
 __all__ = ["LeftOut", "Move", "Result", "Retrieve", "Side", "answer", "compare", "retrieve"]
@@ -49,6 +38,17 @@ def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     return [Choice(name, PROTOCOLS.get(name.rpartition("-")[2], name)) for name in names]
 
 
+def shots_of(library: Library, values: Mapping[str, Any]) -> list[Choice]:
+    """List how many gallery images per identity and camera the data allow."""
+    counts = asked_of(library, values).shots
+    return [Choice(count, f"{count} ({'single' if count == 1 else 'multi'}-shot)") for count in counts]
+
+
+def as_allowed(library: Library, values: Mapping[str, Any]) -> str:
+    """Say who bounds them."""
+    return f", as many as {library.collections[values['data']].title} allows"
+
+
 def severity_idle(request: Any) -> str:
     """Say why the severity has no effect; nothing where it has."""
     if not request.corruption:
@@ -56,7 +56,7 @@ def severity_idle(request: Any) -> str:
     return "Mixed draws a severity for each image." if request.corruption == MIXED else ""
 
 
-class Retrieve(Request):
+class Retrieve(OfModel):
     """Rank the gallery for one query: visible images for an infrared one, or the other way round.
 
     Returns the names used, the query, the ranked images with their cosine distance 1 - cos (or the re-ranked one), the
@@ -64,8 +64,6 @@ class Retrieve(Request):
     gallery's size.
     """
 
-    checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
-    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     query: Text = option("", "Query", "Key of a query image, as cam3/0007/0001.jpg; empty for the first.")
     top_k: Whole = option(10, "Top k", "How many ranked images to show.", ge=1, le=100, control="range")
     protocol: Annotated[Text, one_of(protocols)] = option("", "Protocol", "One of the data set's; empty for the first.")
@@ -74,16 +72,9 @@ class Retrieve(Request):
         Text,
         one_of(lambda library, values: [Choice(way.value, asked_of(library, values, way).way) for way in Direction]),
     ] = option("i2v", "Direction", "Who asks whom; visible to infrared is no published protocol.")
-    shots: Annotated[
-        Whole,
-        one_of(
-            lambda library, values: [
-                Choice(count, f"{count} ({'single' if count == 1 else 'multi'}-shot)")
-                for count in asked_of(library, values).shots
-            ],
-            lambda library, values: f", as many as {library.collections[values['data']].title} allows",
-        ),
-    ] = option(1, "Gallery images per person and camera", "As many as the data allow.", ge=1, le=100)
+    shots: Annotated[Whole, one_of(shots_of, as_allowed)] = option(
+        1, "Gallery images per person and camera", "As many as the data allow.", ge=1, le=100
+    )
     rerank: Switch = option(
         False, "Re-rank by k-reciprocal neighbours", "Mix the distance with that of neighbourhoods."
     )
@@ -106,11 +97,8 @@ class Retrieve(Request):
             changes["query"] = self.first_query(library)
         elif self.query not in asked.rows:
             article = "an infrared" if terms.direction.published else "a visible"
-            raise RefusalError(
-                "query",
-                f"expected query to be the key of {article} image of {library.collections[self.data].title},"
-                f" as {asked.samples[0].key!r}; got {shown(self.query)}",
-            )
+            known = f"{article} image of {library.collections[self.data].title}, as {asked.samples[0].key!r}"
+            raise RefusalError("query", f"expected query to be the key of {known}; got {shown(self.query)}")
         return self.model_copy(update=changes)
 
     def first_query(self, library: Library) -> str:
@@ -123,6 +111,11 @@ class Retrieve(Request):
         severity = None if self.corruption == MIXED else self.severity  # which that one draws itself
         corruption = Corruption(self.corruption, severity) if self.corruption else None
         return Terms(self.protocol, self.trial, Direction(self.direction), self.shots, self.rerank, corruption)
+
+    def retrieve_call(self, library: Library, url: str) -> str:
+        """Write the line of Python that asks a running app for the same ranking; what decides it is always named."""
+        asked = Retrieve.read(self.model_dump(include=set(Retrieve.model_fields)), library)
+        return asked.call(library, "retrieve", url, ("checkpoint", "data", "query", "protocol", "top_k"))
 
 
 @dataclass(frozen=True)
@@ -208,19 +201,13 @@ def left_out_images(table: Table, row: int, count: int) -> tuple[LeftOut, ...]:
     """List the images left out that are no further than the last one shown, the closest first."""
     distances, order, pid = table.distances[row], table.orders[row], table.queries[row].pid
     kept, indices = distances[order[:count]], np.setdiff1d(np.arange(len(distances)), order)
-    return tuple(
-        LeftOut(
-            table.keys[index],
-            image.pid,
-            image.camid,
-            int((kept <= distances[index]).sum()),
-            float(distances[index]),
-            image.pid == pid,
-        )
-        for index in indices[np.argsort(distances[indices], kind="stable")]
-        for image in (table.gallery[index],)
-        if not len(kept) or distances[index] <= kept[-1]
-    )
+    left_out = []
+    for index in indices[np.argsort(distances[indices], kind="stable")]:
+        image, distance = table.gallery[index], float(distances[index])
+        if not len(kept) or distance <= kept[-1]:
+            after = int((kept <= distance).sum())
+            left_out.append(LeftOut(image.key, image.pid, image.camid, after, distance, image.pid == pid))
+    return tuple(left_out)
 
 
 @dataclass(frozen=True)

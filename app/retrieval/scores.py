@@ -11,22 +11,21 @@ import numpy as np
 from app.library import Library
 from app.library.collection import Direction, Terms
 from app.retrieval.rank import protocols
+from app.shared.asked import OfModel
 from app.shared.html import html
-from app.shared.request import Checkpoint, Data, Request, Text, one_of, option
+from app.shared.request import Text, one_of, option
 from mun.evaluation.benchmark import BenchmarkResult
 
 __all__ = ["Evaluate", "Scores", "answer", "draw", "score"]
 
 
-class Evaluate(Request):
+class Evaluate(OfModel):
     """Score a checkpoint over ten galleries with one image per identity and camera.
 
     Returns the checkpoint's name, what `python -m mun evaluate` writes (fractions), the number of queries, and the size
     of the first gallery.
     """
 
-    checkpoint: Checkpoint = option("", "Checkpoint", "Name of a usable checkpoint of /status; empty for the first.")
-    data: Data = option("", "Data", "Name of a data set of /status; empty for the first.")
     protocol: Annotated[Text, one_of(protocols)] = option("", "Protocol", "One of the data set's; empty for the first.")
 
 

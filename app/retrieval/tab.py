@@ -10,16 +10,15 @@ from app.library import Library
 from app.library.collection import Direction
 from app.library.ranking import BY_SCORE, Ranked
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
-from app.retrieval.browse import Browse, listed, pick
-from app.retrieval.export import MENUS, Options, write
+from app.retrieval.browse import Browse, Options, listed, pick
 from app.retrieval.own import chooser, news, own_answer
 from app.retrieval.rank import LeftOut, Result, asked_of, compare, retrieve
 from app.retrieval.scores import draw
 from app.retrieval.why import why
 from app.shared.html import form, html, prepared
-from app.shared.tab import Answer, Export, Page, Piece, Press
+from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 
-__all__ = ["answer", "build"]
+__all__ = ["MENUS", "answer", "build", "write"]
 
 PAGE_SIZE = 48  # thumbnails at once; SYSU-MM01 has 3,803 queries
 POLL, SOON = 500, 30  # milliseconds
@@ -29,6 +28,11 @@ SETTINGS = {
     "Corruption": ("corruption", "severity"),
     "Gallery": ("shots", "trial", "rerank", "left_out"),
 }
+MENUS = (
+    Menu("Ranked list", "list", ("png", "pdf", "svg", "csv", "latex")),
+    Menu("Contact sheet", "sheet", ("pdf",)),
+    Menu("CMC curves", "cmc", ("png", "pdf", "svg", "csv", "latex")),
+)
 CHIPS = tuple(name for names in SETTINGS.values() for name in names)
 TURNED = "You search with a visible image now, and infrared images are ranked: no published protocol."
 GONE = "The card whose maps were asked for is not in this ranking: press “Why?” on one that is."
@@ -135,7 +139,7 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
             "query-browser": Piece((asked, shown), lambda: queries(library, request, shown)),
             "settings": settings_of(library, request),
         },
-        say=f"Maps are laid over the query and {reason.image}." if reason else summary(result),
+        say=f"Maps are laid over the query and {reason['image']}." if reason else summary(result),
         chosen=request.query,
         notice=" ".join(notices),
         again=0 if scored or not countable else SOON,
@@ -202,3 +206,14 @@ def summary(result: Result) -> str:
         f"{note}Ranked for person {result.query.pid}: first match at rank {result.first_hit},"
         f" average precision {100 * result.average_precision:.1f} percent."
     )
+
+
+def write(library: Library, request: Browse, options: Options, what: str, kind: str, press: Press) -> File:
+    """Write a file of the export menu.
+
+    Raises:
+        ValueError: As `app.retrieval.export.write`.
+    """
+    from app.retrieval import export  # here: Matplotlib takes a second to load
+
+    return export.write(library, request, options, what, kind, press)

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 from app.library import Library
 from app.library.maps import LayerMap, alike, fit_scale, heat_uri, last_stage, palette, stage_words
 from app.retrieval.browse import Browse
 
-__all__ = ["Why", "why"]
+__all__ = ["why"]
 
 FITTED = (128, 64)  # pixels of a map that the scale is fitted to
-
-
-@dataclass(frozen=True)
-class Why:
-    """The maps of one query and one ranked image.
-
-    Attributes:
-        checkpoint: By whose ranking.
-        image: Key of the ranked image.
-        method: How the maps are made, and of which layer, in words.
-        empty: Which of the two images has a map without any value, in words.
-        heats: The maps as data URIs, each in its image's proportions: of the query, of the ranked image.
-        link: Address of the Explain tab with the same pair.
-    """
-
-    checkpoint: str
-    image: str
-    method: str
-    empty: str
-    heats: tuple[str, str]
-    link: str
 
 
 def maps_of(library: Library, request: Browse, checkpoint: str, pair: tuple[str, str]) -> list[LayerMap]:
@@ -48,7 +27,7 @@ def maps_of(library: Library, request: Browse, checkpoint: str, pair: tuple[str,
     return found[0]
 
 
-def why(library: Library, request: Browse, names: Sequence[str], detail: Mapping[str, object]) -> Why | None:
+def why(library: Library, request: Browse, names: Sequence[str], detail: Mapping[str, object]) -> dict[str, Any] | None:
     """Compute the maps of the card that a press names; nothing where it names none of a ranking that is shown.
 
     Args:
@@ -56,6 +35,11 @@ def why(library: Library, request: Browse, names: Sequence[str], detail: Mapping
         request: What is ranked.
         names: The checkpoints whose rankings are shown.
         detail: What the press says: `image` and `checkpoint`.
+
+    Returns:
+        What the page shows: by whose ranking (`checkpoint`) which ranked `image`; `heats`, the maps of the query and of
+        the ranked image as data URIs, each in its image's proportions; `method`, how and of which layer they are made;
+        `empty`, which of the two has a map without any value; `link`, the Explain tab with the same pair.
 
     Raises:
         ValueError: An image is broken or gone.
@@ -68,12 +52,11 @@ def why(library: Library, request: Browse, names: Sequence[str], detail: Mapping
     maps = maps_of(library, request, checkpoint, pair)
     scale, colours = fit_scale("relative", maps, FITTED), palette()
     sizes = [library.view(request.data).image(view.samples[view.rows[key]]).shape for key in pair]
-    query, card = (
-        heat_uri(scale.heat(made, (size[0], size[1])), colours) for made, size in zip(maps, sizes, strict=True)
-    )
+    heats = [heat_uri(scale.heat(made, (size[0], size[1])), colours) for made, size in zip(maps, sizes, strict=True)]
     said = {"tab": "explain", "image": request.query, "target": image, "checkpoint": checkpoint, "data": request.data}
     words = f"{maps[0].method.label}, {stage_words(maps[0].layer)}"
     if maps[0].layer != (last := last_stage(library, checkpoint)):
         words += f"; a map of {stage_words(last)} is empty"
     empty = " and ".join(name for name, made in zip(("query", "card"), maps, strict=True) if not made.values.any())
-    return Why(checkpoint, image, words, empty, (query, card), "?" + urlencode(said, safe="/"))
+    shown = {"checkpoint": checkpoint, "image": image, "heats": heats, "link": "?" + urlencode(said, safe="/")}
+    return {**shown, "method": words, "empty": empty}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from PIL import Image
 
-from app.retrieval.figure import PER_ROW, NamedList, draw_lists, grid_of
+from app.retrieval.export import PER_ROW, NamedList, draw_lists, grid_of
 from app.shared.figure import (
     COLOURS,
     DPI,

@@ -16,8 +16,8 @@ from PIL import Image
 from app.library import Library, own_images
 from app.library.own_images import brought, cut, look_at, small
 from app.retrieval import own
-from app.retrieval.browse import Browse
-from app.retrieval.export import Options, write
+from app.retrieval.browse import Browse, Options
+from app.retrieval.export import write
 from app.retrieval.own import RetrieveImage, rank
 from app.retrieval.rank import Retrieve, retrieve
 from app.retrieval.tab import answer

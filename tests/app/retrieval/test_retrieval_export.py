@@ -15,12 +15,12 @@ from serving import serve
 
 import app.library.collection as collection_module
 from app.library import Library, open_library
-from app.retrieval import figure
-from app.retrieval.browse import Browse
-from app.retrieval.export import MENUS, Options, caption, write
+from app.retrieval import export as figure
+from app.retrieval.browse import Browse, Options
+from app.retrieval.export import caption, draw_lists, write
 from app.retrieval.export import facts_of as facts_about
-from app.retrieval.figure import draw_lists
 from app.retrieval.rank import retrieve
+from app.retrieval.tab import MENUS
 from app.shared.export import LOCAL, pixels_of, safe_stem
 from app.shared.tab import File, Press
 from mun.evaluation.corrupted import Corruption
