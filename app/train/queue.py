@@ -18,7 +18,8 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from app.train.chunk import run_chunk
 from app.train.host import LENT_SECONDS, Limits, lent, on_lent_gpu, read_limits
@@ -27,7 +28,6 @@ from app.train.record import (
     Recipe,
     Record,
     folder_bytes,
-    lock,
     read_record,
     read_records,
     token_hash,
@@ -66,7 +66,7 @@ class Queue:
         self.removed: Callable[[str], None] = lambda _: None
         self._wanted = root
         self._root: Path | None = None  # until it is opened
-        self._lock: IO[str] | None = None
+        self._lock: FileLock | None = None
         self._closing = False
         self._records: dict[str, Record] = {}
         self._starts: list[tuple[str, float]] = []  # who, and when
@@ -267,7 +267,7 @@ class Queue:
         if self._turn.acquire(timeout=CLOSE_SECONDS):  # how the run has ended is noted
             self._turn.release()
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
         atexit.unregister(self.close)
 
     def _now(self) -> float:
@@ -329,12 +329,9 @@ class Queue:
         if self._lent_chunk is not None:
             work(self.root / run, self._lent_chunk, LENT_SECONDS)
             return 0
-        process = spawn(self.root, run, self.limits.num_bytes)
-        with self._change:
-            self._process = process
-        code = wait_for(process, self.root / run)
-        with self._change:
-            self._process = None
+        self._process = spawn(self.root, run, self.limits.num_bytes)
+        code = wait_for(self._process, self.root / run)
+        self._process = None
         return code
 
     def _settle(self, run: str, code: int) -> None:
@@ -413,14 +410,14 @@ def runs_to_remove(records: Sequence[Record], limits: Limits, root: Path, newest
     return leaving
 
 
-def claim(root: Path) -> tuple[Path, IO[str] | None]:
+def claim(root: Path) -> tuple[Path, FileLock]:
     """Make the folder of runs this app's own until it ends; a second app beside it gets `root-2`, and so on.
 
     Args:
         root: The folder wanted; a temporary one where it cannot be written.
 
     Returns:
-        The folder, and the open lock to keep; none where there are no locks.
+        The folder, and its lock, which is held.
 
     Raises:
         OSError: Not even a temporary folder can be written, or all names are taken.
@@ -433,6 +430,8 @@ def claim(root: Path) -> tuple[Path, IO[str] | None]:
     for number in range(1, MOST_APPS):
         folder = root if number == 1 else root.with_name(f"{root.name}-{number}")
         folder.mkdir(exist_ok=True)
-        with contextlib.suppress(BlockingIOError):
-            return folder, lock(folder / "app.lock")
+        lock = FileLock(folder / "app.lock", timeout=0, thread_local=False)
+        with contextlib.suppress(Timeout):
+            lock.acquire()
+            return folder, lock
     raise OSError(f"expected at most {MOST_APPS} apps with one folder of runs")

@@ -9,10 +9,9 @@ import hashlib
 import hmac
 import json
 import shutil
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from mun.config import Config, from_json, to_json
 from mun.data.source import Reading
@@ -22,7 +21,6 @@ from mun.synvi import LEVELS, Plan
 __all__ = ["FORMAT", "FRAMES", "RENDER", "Data", "Frame", "Phase", "Recipe", "Record", "duration"]
 __all__ += [
     "folder_bytes",
-    "lock",
     "read_frames",
     "read_progress",
     "read_record",
@@ -192,26 +190,6 @@ def read_records(root: Path) -> list[Record]:
             except (ValueError, OSError):
                 continue
     return sorted(records, key=lambda record: record.created)
-
-
-def lock(path: Path) -> IO[str] | None:
-    """Hold a lock until the file is closed or the process ends; nothing where there are no locks.
-
-    Raises:
-        BlockingIOError: Another process, or another open file of this one, holds it.
-        OSError: The file cannot be written.
-    """
-    if sys.platform == "win32":
-        return None
-    import fcntl
-
-    file = path.open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise
-    return file
 
 
 def duration(seconds: float) -> str:
