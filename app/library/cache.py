@@ -21,23 +21,20 @@ class Cache:
 
     Args:
         max_bytes: What the kept results may weigh together; a single heavier one is returned without being kept.
+
+    Attributes:
+        num_bytes: What the kept results weigh.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
-        self._running: dict[Hashable, Future[Any]] = {}
-        self._bytes = 0
-
-    @property
-    def num_bytes(self) -> int:
-        """What the kept results weigh."""
-        return self._bytes
+        self._futures: OrderedDict[Hashable, Future[Any]] = OrderedDict()  # those that are computed, too
+        self._weights: dict[Hashable, int] = {}  # of the results that are kept
+        self.num_bytes = 0
 
     def __contains__(self, key: Hashable) -> bool:
-        with self._lock:
-            return key in self._kept
+        return key in self._weights
 
     def get(self, key: Hashable, compute: Callable[[], T], weigh: Callable[[T], int]) -> T:
         """Return the result under a key, computing it if nobody has.
@@ -47,35 +44,32 @@ class Cache:
             compute: Makes the result.
             weigh: Bytes of the result.
         """
+        mine: Future[T] = Future()
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return cast(T, self._kept[key][0])
-            running = self._running.get(key)
-            if running is None:
-                mine: Future[T] = Future()
-                self._running[key] = mine
-        if running is not None:
-            return cast(T, running.result())
-        try:
-            value = compute()
-            weight = weigh(value)
-        except BaseException as error:
-            with self._lock:
-                del self._running[key]
-            mine.set_exception(error)
-            raise
-        with self._lock:
-            del self._running[key]
-            self._keep(key, value, weight)
-        mine.set_result(value)
-        return value
+            future = self._futures.setdefault(key, mine)
+            self._futures.move_to_end(key)
+        if future is mine:
+            try:
+                value = compute()
+                weight = weigh(value)
+            except BaseException as error:
+                with self._lock:
+                    del self._futures[key]
+                mine.set_exception(error)
+            else:
+                with self._lock:
+                    self._keep(key, weight)
+                mine.set_result(value)
+        return cast(T, future.result())
 
-    def _keep(self, key: Hashable, value: object, weight: int) -> None:
+    def _keep(self, key: Hashable, weight: int) -> None:
+        self._weights[key] = weight
+        self.num_bytes += weight
         if weight > self.max_bytes:
-            return
-        self._kept[key] = (value, weight)
-        self._bytes += weight
-        while self._bytes > self.max_bytes:
-            _, (_, dropped) = self._kept.popitem(last=False)
-            self._bytes -= dropped
+            self._drop(key)
+        while self.num_bytes > self.max_bytes:
+            self._drop(next(one for one in self._futures if one in self._weights))
+
+    def _drop(self, key: Hashable) -> None:
+        del self._futures[key]
+        self.num_bytes -= self._weights.pop(key)

@@ -87,11 +87,13 @@ class Queue:
     def open(self) -> None:
         """Claim the folder and take up what lies there: waiting runs wait on, active ones were interrupted.
 
+        Nothing is claimed where training is off.
+
         Raises:
             OSError: No folder can be written.
         """
         with self._change:
-            if self._root is not None:
+            if self._root is not None or self.limits.off:
                 return
             self._root, self._lock = claim(self._wanted or Path(os.environ.get("MUN_RUNS") or cache_folder() / "runs"))
             atexit.register(self.close)
@@ -152,8 +154,6 @@ class Queue:
 
     def records(self) -> list[Record]:
         """List all runs, the oldest first."""
-        if self.limits.off:
-            return []
         self.open()
         with self._change:
             return sorted(map(self._fresh, self._records), key=lambda record: record.created)
@@ -164,8 +164,7 @@ class Queue:
         Raises:
             ValueError: There is no such run.
         """
-        if not self.limits.off:
-            self.open()
+        self.open()
         with self._change:
             if run not in self._records:
                 raise ValueError("expected run to be the name of a run that is kept here; it may have been deleted")
@@ -351,8 +350,7 @@ class Queue:
         with self._change:
             self._active = ""
             self._keep(record)
-            newest = run if record.state == "finished" or record.trained or newest_state(folder) else ""
-            for other in runs_to_remove(self.records(), self.limits, self.root, newest) if newest else ():
+            for other in runs_to_remove(self.records(), self.limits, self.root, run) if worth(record, folder) else ():
                 self._remove(other)
 
 
@@ -392,22 +390,20 @@ def runs_to_remove(records: Sequence[Record], limits: Limits, root: Path, newest
         root: The folder of runs.
         newest: The run that has just ended, which stays.
     """
-    over = [record for record in records if record.over and record.run != newest]
-    started = [one.run for one in over if one.state != "finished" and not one.trained]
-    empty = [run for run in started if newest_state(root / run) is None]
-    trained = [one.run for one in over if one.state != "finished" and one.run not in empty]
-    trained += [one.run for one in over if one.state == "finished"]
-    leaving = empty[: max(0, len(empty) - limits.runs)]  # some stay, so that their visitors read why they failed
-    excess = len(trained) + (newest != "") - limits.runs
-    if excess > 0:
-        leaving = [*empty, *trained[:excess]]
-    total = folder_bytes(root) - sum(folder_bytes(root / run) for run in leaving)
-    for run in [one for one in (*empty, *trained) if one not in leaving]:
-        if total <= limits.num_bytes:
-            break
-        leaving.append(run)
-        total -= folder_bytes(root / run)
-    return leaving
+    worths = {one.run: worth(one, root / one.run) for one in records if one.over and one.run != newest}
+    runs, empty = sorted(worths, key=lambda run: worths[run]), list(worths.values()).count(0)
+    excess = len(runs) - empty + (newest != "") - limits.runs  # of those that have trained
+    # Some that never trained stay, so that their visitors read why they failed.
+    count = empty + excess if excess > 0 else max(0, empty - limits.runs)
+    sizes, total = [folder_bytes(root / run) for run in runs], folder_bytes(root)
+    while count < len(runs) and total - sum(sizes[:count]) > limits.num_bytes:
+        count += 1
+    return runs[:count]
+
+
+def worth(record: Record, folder: Path) -> int:
+    """Say what a run is worth: 0 where it never trained, 1 where it has, 2 where it is finished."""
+    return 2 if record.state == "finished" else int(bool(record.trained or newest_state(folder)))
 
 
 def claim(root: Path) -> tuple[Path, FileLock]:

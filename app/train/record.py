@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -184,11 +185,8 @@ def read_records(root: Path) -> list[Record]:
     for path in root.iterdir():
         if path.name.endswith(".trash"):
             shutil.rmtree(path, ignore_errors=True)
-        elif (path / "job.json").is_file():
-            try:
-                records.append(read_record(path))
-            except (ValueError, OSError):
-                continue
+        with suppress(ValueError, OSError):
+            records.append(read_record(path))
     return sorted(records, key=lambda record: record.created)
 
 
@@ -203,10 +201,8 @@ def folder_bytes(folder: Path) -> int:
     """Add up what lies in a folder; files that vanish meanwhile count nothing."""
     total = 0
     for path in folder.rglob("*"):
-        try:
+        with suppress(OSError):
             total += path.lstat().st_size if path.is_file() else 0
-        except OSError:
-            continue
     return total
 
 

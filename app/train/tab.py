@@ -56,8 +56,7 @@ def offer_models(queue: Queue, library: Library) -> None:
     """Let a library offer the models of a queue: those that are there, and each that is finished from now on."""
     queue.finished = lambda folder: library.add_checkpoint(open_entry(folder))
     queue.removed = library.remove_checkpoint
-    if not queue.limits.off:
-        queue.open()
+    queue.open()
 
 
 def begin(queue: Queue, library: Library, train: Train, who: str) -> dict[str, Any]:

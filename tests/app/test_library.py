@@ -147,7 +147,7 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(slow: t
     library.stop("mun-tiny", "synvi")
     assert library.prepare("mun-tiny", "synvi").stopped
     go.set()
-    until(lambda: not library.background._stopping)
+    until(lambda: not library.background._running)
     stopped = library.prepare("mun-tiny", "synvi")
     assert stopped.stopped
     assert stopped.done < stopped.total
@@ -242,7 +242,7 @@ def test_corrupted_images_can_be_stopped(
     library.prepare("mun-tiny", "synvi", corruption=corruption)
     library.stop("mun-tiny", "synvi", corruption)
     go.set()
-    until(lambda: not library.background._stopping)
+    until(lambda: not library.background._running)
     stopped = library.prepare("mun-tiny", "synvi", corruption=corruption)
     assert stopped.stopped
     assert stopped.done < stopped.total
