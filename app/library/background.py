@@ -15,10 +15,18 @@ from typing import Any
 
 from app.library.turns import VISITOR, BusyError, Ticket, Turns
 
-__all__ = ["AbandonedError", "Background", "Job", "Progress", "StoppedError"]
+__all__ = ["AbandonedError", "Background", "Job", "Progress", "StoppedError", "sentence"]
 
 PATIENCE = 8.0  # seconds; a page asks about every second
 MAX_ENDED = 200  # failures and stops that are remembered
+
+
+def sentence(name: str, error: Exception) -> str:
+    """Say what went wrong to whoever asked; an error that is no `ValueError` is logged, for nobody thought of it."""
+    if isinstance(error, ValueError):
+        return str(error)
+    logging.getLogger(__name__).error("%s failed", name, exc_info=error)
+    return f"an unexpected error ({type(error).__name__}); the log of the app says more"
 
 
 class StoppedError(ValueError):
@@ -196,11 +204,8 @@ class Background:
                             raise
         except StoppedError:
             pass
-        except ValueError as error:
-            problem = str(error)
         except Exception as error:
-            logging.getLogger(__name__).exception("%s failed", job.begun.words or job.kind)
-            problem = f"an unexpected error ({type(error).__name__}); the log of the app says more"
+            problem = sentence(job.begun.words or job.kind, error)
         with self._lock:
             if self._running.get(key) is not work:  # it was started again while it came to its end
                 return

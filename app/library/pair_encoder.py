@@ -89,15 +89,8 @@ class PairEncoder:
     @cached_property
     def sides(self) -> NDArray[np.float64]:
         """Unit-length embeddings of the visible and the infrared image, `(2, D)`."""
-        return self.kept(
-            "sides",
-            lambda: np.concatenate(
-                [
-                    self.embed(image, modality)
-                    for image, modality in zip(self.inputs, (Modality.VISIBLE, Modality.INFRARED), strict=True)
-                ]
-            ),
-        )
+        modalities = (Modality.VISIBLE, Modality.INFRARED)
+        return self.kept("sides", lambda: np.concatenate(list(map(self.embed, self.inputs, modalities))))
 
     def embed(self, images: Tensor, modality: Modality = Modality.AUXILIARY) -> NDArray[np.float64]:
         """Embed `(N, 3, H, W)` in [0, 1], `(N, D)`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,26 +103,15 @@ def choose_opening(collection: Collection) -> tuple[Sample, Sample]:
         raise ValueError(f"expected somebody with images of both modalities in {collection.title}, found nobody")
     ranked = []
     for pid in collection.in_both[:LOOKED_AT]:
-        recipes = recipes_of(collection.plan, pid) if collection.plan else {}
-        visible, infrared = partners(collection, pid)
-        ranked += [
-            (unlike(recipes[one.key], recipes[other.key]), one.key, other.key, one, other)
-            for one in visible
-            for other in infrared
-            if one.key in recipes and other.key in recipes  # others were put there after the rendering
-        ]
+        both = partners(collection, pid)
+        # Images without a recipe were put there after the rendering.
+        known = [[(recipe, one) for one in side if (recipe := collection.recipe(one.key))] for side in both]
+        ranked += [(unlike(a, b), one.key, other.key, one, other) for (a, one), (b, other) in product(*known)]
     if ranked:
         *_, first, second = min(ranked)
         return first, second
     visible, infrared = partners(collection, collection.in_both[0])
     return visible[0], infrared[0]
-
-
-def recipes_of(plan: Plan, pid: int) -> dict[str, Recipe]:
-    """Return what all images of a person are made from, by key."""
-    numbers = range(1, plan.images_of(Split.TEST) + 1)
-    keys = [f"cam{camid}/{pid:04d}/{number:04d}.jpg" for camid in plan.cameras for number in numbers]
-    return dict(zip(keys, plan.recipes(Split.TEST, plan.pids()[Split.TEST].index(pid)), strict=True))
 
 
 def unlike(visible: Recipe, infrared: Recipe) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -18,11 +17,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.library import Library
+from app.library.background import sentence
 from app.library.own_images import short_name
 from app.library.turns import VISITOR, Turns
 from app.shared.request import Request, is_file
 
-__all__ = ["HEAVY", "LIGHT", "expose", "features_route", "sentence", "takes_images", "visitor"]
+__all__ = ["HEAVY", "LIGHT", "expose", "features_route", "takes_images", "visitor"]
 
 HEAVY, LIGHT = 2, 8  # calls that one visitor may have, running or waiting
 WAITING = 8
@@ -92,14 +92,6 @@ def expose(
         if isinstance(component, Api):
             component.label = field.title or parameter
             component._api_info = {**component._api_info, "description": field.description or ""}
-
-
-def sentence(name: str, error: Exception) -> str:
-    """Say what went wrong to whoever asked; an error that is no `ValueError` is logged, for nobody thought of it."""
-    if isinstance(error, ValueError):
-        return str(error)
-    logging.getLogger(__name__).error("%s failed", name, exc_info=error)
-    return f"an unexpected error ({type(error).__name__}); the log of the app says more"
 
 
 def visitor() -> str:

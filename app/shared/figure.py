@@ -274,8 +274,7 @@ def draw_plot(axes: Axes, plot: Plot, names: Sequence[str]) -> None:
 def draw_curve(axes: Axes, one: Curve, look: int, shift: float) -> None:
     """Draw one curve, with intervals where it has them."""
     x, y, *ends = (list(column) for column in zip(*one.points, strict=True))
-    spans = [[value - low for value, low in zip(y, ends[0], strict=True)],
-             [high - value for value, high in zip(y, ends[1], strict=True)]] if ends else None  # fmt: skip
+    spans = np.abs(np.subtract(ends, y)) if ends else None
     axes.errorbar(
         [value + shift for value in x] if ends else x, y, yerr=spans, label=one.name,
         color=COLOURS[look] if one.name else INK, linestyle=LINES[look], linewidth=1.0, elinewidth=0.6,

@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     Strict,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -356,12 +357,9 @@ def expected(field: FieldInfo) -> str:
 
 def spelled(field: FieldInfo, word: str) -> object:
     """Read a word of an address as the field's type; what cannot be read is returned for `repair` to refuse."""
-    if field.annotation is bool:
-        return {"1": True, "0": False, "true": True, "false": False}.get(word.lower(), word)
-    if field.annotation in (int, float):
+    if field.annotation in (bool, int, float):
         try:
-            most = 18 if field.annotation is int else 24  # characters of the longest float that Python writes
-            return field.annotation(word) if word.isascii() and "_" not in word and len(word) <= most else word
-        except ValueError:
+            return TypeAdapter(field.annotation).validate_strings(word)
+        except ValidationError:
             return word
     return word if field.annotation is str else tuple(part for part in word.split(",") if part)

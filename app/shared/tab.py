@@ -12,7 +12,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, TypeVar
 
 import gradio as gr
@@ -21,11 +21,11 @@ from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from app.library import Library
-from app.library.background import Background, Job, Progress
+from app.library.background import Background, Job, Progress, sentence
 from app.library.guests import Guests
 from app.library.thumbnails import STRIP_HEIGHT
 from app.library.turns import VISITOR
-from app.shared.api import sentence, takes_images
+from app.shared.api import takes_images
 from app.shared.export import LOCAL, MIMES
 from app.shared.html import chips, controls, html
 from app.shared.request import Request, is_file
@@ -93,8 +93,7 @@ class Press:
         try:
             return read(value)
         except ValidationError:
-            usual = cls.__dataclass_fields__[str(info.field_name)]
-            return usual.default if usual.default_factory is MISSING else usual.default_factory()
+            return getattr(cls(), str(info.field_name))  # as by default
 
     def wait_for(self, background: Background, key: Hashable, job: Job) -> Progress:
         """Begin a job for the visitor, stop it, or start it again, as the press says, and say how far it is."""
