@@ -187,9 +187,7 @@ class Library:
             return rank_one_by_one(collection, vectors, terms)
 
         return self.cache.get(
-            self._key("table", checkpoint, data, terms.corruption, terms),
-            made,
-            lambda table: table.num_bytes,
+            self._key("table", checkpoint, data, terms.corruption, terms), made, lambda table: table.num_bytes
         )
 
     def countable(self, data: str, terms: Terms) -> bool:

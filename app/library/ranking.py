@@ -232,8 +232,7 @@ def ordered(items: Iterable[Item], order: Order) -> list[Item]:
     if order in BY_SCORE:
         sign = 1 if order is Order.HARDEST else -1
         return sorted(
-            by_person,
-            key=lambda item: math.inf if item.average_precision is None else sign * item.average_precision,
+            by_person, key=lambda item: math.inf if item.average_precision is None else sign * item.average_precision
         )
     return by_person
 

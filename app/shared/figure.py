@@ -14,9 +14,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
-from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
@@ -49,6 +47,13 @@ STYLE: Any = {
     "image.composite_image": False,  # each image stays one of its own in a PDF
     "pdf.fonttype": 42,  # TrueType, which publishers ask for
     "pdf.compression": 9,
+    "svg.hashsalt": "mun",
+    "svg.fonttype": "none",  # words as words
+}
+METADATA: dict[str, dict[str, Any]] = {  # without time or version
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": dict.fromkeys(("Creator", "Producer", "CreationDate")),
 }
 LOCK = threading.RLock()  # Matplotlib's settings are global: one figure at a time
 
@@ -72,25 +77,20 @@ def figure_bytes(figure: Figure | Sequence[Figure], kind: str) -> bytes:
     Raises:
         ValueError: Another kind.
     """
-    if kind not in ("png", "pdf", "svg"):
+    if kind not in METADATA:
         raise ValueError(f"expected the kind of file to be png, pdf or svg, got {kind!r}")
     pages, file = [figure] if isinstance(figure, Figure) else list(figure), io.BytesIO()
     with styled():
         for image in (image for page in pages for axes in page.axes for image in axes.images):
             # A PDF holds an image's own pixels, which the reader's program makes smooth.
             image.set_interpolation("none" if kind == "pdf" else "auto")
-        if kind == "png":
-            FigureCanvasAgg(pages[0])
-            pages[0].savefig(file, format="png", dpi=DPI, metadata={"Software": None})
-        elif kind == "svg":
-            mpl.rcParams.update({"svg.hashsalt": "mun", "svg.fonttype": "none"})
-            FigureCanvasSVG(pages[0])
-            pages[0].savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-        else:
-            with PdfPages(file, metadata=dict.fromkeys(("Creator", "Producer", "CreationDate"))) as pdf:
+        if kind == "pdf":
+            with PdfPages(file, metadata=METADATA[kind]) as pdf:
                 for page in pages:
-                    FigureCanvasPdf(page)
                     pdf.savefig(page, dpi=DPI)
+        else:
+            dots = DPI if kind == "png" else "figure"
+            pages[0].savefig(file, format=kind, dpi=dots, metadata=METADATA[kind])
     return file.getvalue()
 
 

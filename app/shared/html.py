@@ -65,15 +65,11 @@ def controls(request: Request, library: Library, names: Sequence[str]) -> list[d
         usual = "checkbox" if field.annotation is bool else "number" if field.annotation in (int, float) else "text"
         kind = str(extra.get("control") or ("select" if choices else usual))
         idle = extra["idle"](request) if callable(extra.get("idle")) else ""
-        words = {
-            "name": name,
-            "kind": kind,
-            "title": field.title or name,
-            "text": field.description or "",
-            "idle": idle,
-        }
-        numbers = dict(zip(("low", "high"), bounds(field), strict=True), numeric=field.annotation in (int, float))
-        made.append({**words, **numbers, "value": values[name], "choices": choices})
+        low, high = bounds(field)
+        one = {"name": name, "kind": kind, "value": values[name], "choices": choices, "idle": idle}
+        one |= {"title": field.title or name, "text": field.description or ""}
+        one |= {"low": low, "high": high, "numeric": field.annotation in (int, float)}
+        made.append(one)
     return made
 
 

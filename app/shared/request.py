@@ -144,29 +144,26 @@ class RefusalError(ValueError):
         self.name = name
 
 
-Checkpoint = Annotated[
-    Text,
-    one_of(lambda library, _: [Choice(name, library.checkpoints[name].title) for name in library.checkpoints.models]),
-]
-Network = Annotated[  # looks at images
-    Text,
-    one_of(lambda library, _: [Choice(name, library.checkpoints[name].title) for name in library.checkpoints.usable]),
-]
-Data = Annotated[
-    Text,
-    one_of(
-        lambda library, values: [
-            Choice(name, one.title)
-            for name, one in library.collections.items()
-            if not values.get("checkpoint") or library.fits(values["checkpoint"], name)
-        ]
-    ),
-]
+def titled(known: Mapping[str, Any], names: Iterable[str]) -> list[Choice]:
+    """Offer some of the checkpoints or data sets by their titles."""
+    return [Choice(name, known[name].title) for name in names]
 
-Pictures = Annotated[  # data whose images are at hand
-    Text,
-    one_of(lambda library, _: [Choice(name, one.title) for name, one in library.collections.items() if one.pictured]),
-]
+
+def fitting_data(library: Library, values: Mapping[str, Any]) -> list[Choice]:
+    """Offer the data sets that the model, where one was declared before, can be used on."""
+    known, model = library.collections, values.get("checkpoint")
+    return titled(known, (name for name in known if not model or library.fits(model, name)))
+
+
+def pictured_data(library: Library, _: Mapping[str, Any]) -> list[Choice]:
+    """Offer the data sets whose images are at hand."""
+    return titled(library.collections, (name for name, one in library.collections.items() if one.pictured))
+
+
+Checkpoint = Annotated[Text, one_of(lambda library, _: titled(library.checkpoints, library.checkpoints.models))]
+Network = Annotated[Text, one_of(lambda library, _: titled(library.checkpoints, library.checkpoints.usable))]
+Data = Annotated[Text, one_of(fitting_data)]
+Pictures = Annotated[Text, one_of(pictured_data)]
 
 
 def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:

@@ -25,7 +25,6 @@ from app.library.background import Background, Job, Progress, sentence
 from app.library.guests import Guests
 from app.library.thumbnails import STRIP_HEIGHT
 from app.library.turns import VISITOR
-from app.shared.api import takes_images
 from app.shared.export import LOCAL, MIMES
 from app.shared.html import chips, controls, html
 from app.shared.request import Request, is_file
@@ -258,11 +257,9 @@ class Tab:
             more_images: Images that a press may bring besides those in fields of the request.
         """
         page, library = self.page, self.page.library
-        images = takes_images(sum(map(is_file, kind.model_fields.values())) + more_images)
-
+        images = sum(map(is_file, kind.model_fields.values())) + more_images  # that a call may hold; the guard looks
         menu = Markup(html("menu.html", **menu_of(export, library)) if export else "")
 
-        @images
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
             address = getattr(client.client, "host", "")
             press = Press.of(event, library.guests, f"{address} {client.session_hash}")
@@ -284,19 +281,9 @@ class Tab:
             notice = answered.notice if answered.lacking else " ".join([*notices, answered.notice]).strip()
             shown = answered.request
             old = [name for name in kept if name not in answered.pieces] if answered.waiting else []
-            view = {
-                "values": shown.model_dump(),
-                "link": shown.link(library, self.name),
-                "say": answered.say,
-                "chosen": answered.chosen,
-                "again": answered.again,
-                "tokens": answered.tokens,
-                "drawn": keys,
-                "turn": press.turn,
-                "lacking": answered.lacking,
-                "undone": answered.undone,
-                "old": [pieces[name].elem_id for name in old],
-            }
+            view = {name: getattr(answered, name) for name in ("say", "chosen", "again", "tokens", "lacking", "undone")}
+            view |= {"values": shown.model_dump(), "link": shown.link(library, self.name), "turn": press.turn}
+            view |= {"drawn": keys, "old": [pieces[name].elem_id for name in old]}
             changed, there = chips(shown, library, settings), "" if answered.waiting else menu
             head = html(
                 "head.html", view=view, notice=notice, chips=changed, menu=there, export=export, settings=bool(settings)
@@ -305,6 +292,7 @@ class Tab:
 
         kept = [name for name in pieces if name != "settings"]  # settings can be changed while an answer is not there
         places = {"header": page.header, "strip": page.strip, **pieces}
+        pressed.takes_images = images  # type: ignore[attr-defined]
         pressed.asks = (self.name, kind, answer, tuple(pieces))  # type: ignore[attr-defined]
         self.head.select(
             pressed, None, [self.head, *places.values()], trigger_mode="always_last", show_progress_on=[], **EVENT
@@ -312,7 +300,6 @@ class Tab:
         if export is None:
             return
 
-        @images
         def exported(event: gr.EventData) -> str:
             press = Press.of(event, library.guests)
             try:
@@ -330,6 +317,7 @@ class Tab:
             address = replace(file, data=file.data[start:end]).address
             return html("file.html", error="", file=file, address=address, part=part, more=end < len(file.data))
 
+        exported.takes_images = images  # type: ignore[attr-defined]
         self.head.submit(exported, None, [page.file], trigger_mode="always_last", show_progress_on=[], **EVENT)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import hmac
 import io
 import logging
 import math
@@ -11,7 +12,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import tempfile
 import threading
 import time
 import zipfile
@@ -23,19 +23,11 @@ from filelock import FileLock, Timeout
 
 from app.train.chunk import run_chunk
 from app.train.host import LENT_SECONDS, Limits, lent, on_lent_gpu, read_limits
-from app.train.record import (
-    FORMAT,
-    Recipe,
-    Record,
-    folder_bytes,
-    read_record,
-    read_records,
-    token_hash,
-    write_record,
-)
+from app.train.record import FORMAT, Recipe, Record, folder_bytes, read_record, read_records, token_hash, write_record
 from app.train.worker import DISK_FULL, end_group, last_words, spawn, wait_for, work
 from mun.checkpoint import CARD, SNAPSHOTS, WEIGHTS
 from mun.data.cache import cache_folder
+from mun.files import writable_folder
 from mun.hub import README
 from mun.training.run import newest_state
 
@@ -187,7 +179,7 @@ class Queue:
             ValueError: There is no such run, or the token is not its owner's.
         """
         record = self.get(run)
-        if not record.owned_by(token):
+        if not hmac.compare_digest(record.owner, token_hash(token)):  # takes a time that tells nothing of it
             raise ValueError("expected the token of whoever started this run, got another one")
         return record
 
@@ -418,11 +410,7 @@ def claim(root: Path) -> tuple[Path, FileLock]:
     Raises:
         OSError: Not even a temporary folder can be written, or all names are taken.
     """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=root).close()
-    except OSError:
-        root = Path(tempfile.mkdtemp(prefix="mun-runs-"))
+    root = writable_folder(root, "mun-runs-")
     for number in range(1, MOST_APPS):
         folder = root if number == 1 else root.with_name(f"{root.name}-{number}")
         folder.mkdir(exist_ok=True)

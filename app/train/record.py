@@ -6,7 +6,6 @@ The record is `job.json`, written by whoever has the run in hand at the moment.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import shutil
 from contextlib import suppress
@@ -20,16 +19,8 @@ from mun.files import read_json, write_json
 from mun.synvi import LEVELS, Plan
 
 __all__ = ["FORMAT", "FRAMES", "RENDER", "Data", "Frame", "Phase", "Recipe", "Record", "duration"]
-__all__ += [
-    "folder_bytes",
-    "read_frames",
-    "read_progress",
-    "read_record",
-    "read_records",
-    "token_hash",
-    "write_progress",
-    "write_record",
-]
+__all__ += ["folder_bytes", "read_frames", "read_progress", "read_record", "read_records"]
+__all__ += ["token_hash", "write_progress", "write_record"]
 
 FORMAT, NAME, PROGRESS, FRAMES = 1, "job.json", "progress.json", "frames"
 RENDER = "render"  # the data of a run that are rendered for it
@@ -146,10 +137,6 @@ class Record:
     def over(self) -> bool:
         """Whether nothing more happens by itself."""
         return self.state not in (*ACTIVE, "queued")
-
-    def owned_by(self, token: str) -> bool:
-        """Say whether a token is the owner's, in a time that does not tell how much of it is right."""
-        return hmac.compare_digest(self.owner, token_hash(token))
 
 
 def token_hash(token: str) -> str:

@@ -138,9 +138,9 @@ def status(queue: Queue, run: str) -> Status:
     lines = list(MetricsFile.lines(folder / "metrics.jsonl"))
     scores = [line for line in lines if isinstance(line.get("validation"), dict)]
     losses = [line for line in lines if "total" in line]
+    same = {name: getattr(record, name) for name in ("run", "state", "error", "suggestion", "timing")}
     return Status(
-        run=run,
-        state=record.state,
+        **same,
         stopping=queue.stopping(run),
         place=queue.place(run),
         phase=now.phase,
@@ -149,11 +149,8 @@ def status(queue: Queue, run: str) -> Status:
         seconds_left=now.left if record.active and now.left >= 0 else None,
         steps=record.timing.get("steps"),
         epochs=record.timing.get("epochs"),
-        error=record.error,
-        suggestion=record.suggestion,
         resumable=record.over and record.resumable and record.state != "finished",
         settings=settings_of(record.recipe),
-        timing=record.timing,
         metrics=tuple(thinned(losses)),
         validations=tuple({"step": line["step"], **line["validation"]} for line in thinned(scores)),
         command=command_of(record.recipe, folder),

@@ -25,16 +25,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from app.train.chunk import data_folder, run_chunk, stop_requested
-from app.train.record import (
-    RENDER,
-    Phase,
-    Recipe,
-    Record,
-    folder_bytes,
-    read_record,
-    write_progress,
-    write_record,
-)
+from app.train.record import RENDER, Phase, Recipe, Record, folder_bytes, read_record, write_progress, write_record
 from mun.data.cache import cache_folder
 from mun.synvi import write
 from mun.training.run import remove_unfinished
