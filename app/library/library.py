@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -267,10 +268,7 @@ class Library:
         sample = collection.samples[collection.rows[key]]
         corruption = corruption if sample.modality is Modality.VISIBLE else None
         name = ("thumbnail", collection.content, corruption, key, height)
-
-        def read() -> NDArray[np.uint8]:
-            return self.view(data, corruption).image(sample)
-
+        read = partial(self.view(data, corruption).image, sample)
         return self.cache.get(name, lambda: data_uri(read, height), lambda uri: len(uri) + 200)
 
     def ready(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> bool:

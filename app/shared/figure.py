@@ -120,22 +120,12 @@ def wrap_pieces(pieces: Iterable[str], width: float, font: FontProperties) -> li
         font: Family and size.
     """
     lines, line = [], ""
-    for piece in (part for whole in pieces for part in cut(whole, width, font)):
+    for piece in (part for whole in pieces for part in (whole if width_of(whole.rstrip(), font) > width else (whole,))):
         if line and width_of((line + piece).rstrip(), font) > width:
             lines.append(line.rstrip())
             line = ""
         line += piece
     return [*lines, line.rstrip()] if line.strip() else lines
-
-
-def cut(piece: str, width: float, font: FontProperties) -> Sequence[str]:
-    """Cut a piece that no line can hold."""
-    parts = []
-    while width_of(piece.rstrip(), font) > width and len(piece) > 1:
-        size = next(size for size in range(len(piece) - 1, 0, -1) if size == 1 or width_of(piece[:size], font) <= width)
-        parts.append(piece[:size])
-        piece = piece[size:]
-    return [*parts, piece]
 
 
 @dataclass(frozen=True)
@@ -225,13 +215,14 @@ def draw_plots(
             font = FontProperties(size=LEGEND_SIZE)
             legends = max(1, int((wide - LEFT) / (HANDLE + max((width_of(name, font) for name in names), default=0.0))))
         foot = 0.18 + LEGEND * -(-len(names) // legends) if one_legend else 0.0
-        height = -(-len(plots) // columns) * (PLOT_HEIGHT + BOTTOM + TOP) + foot + text.height
+        rows, base = -(-len(plots) // columns), foot + text.height
+        height = rows * (PLOT_HEIGHT + BOTTOM + TOP) + base
         figure = Figure(figsize=(wide, height))
-        each = (wide - LEFT - RIGHT - (columns - 1) * GAP) / columns
-        for number, plot in enumerate(plots):
-            row, column = divmod(number, columns)
-            left, base = LEFT + column * (each + GAP), height - (row + 1) * (PLOT_HEIGHT + TOP) - row * BOTTOM
-            axes = figure.add_axes((left / wide, base / height, each / wide, PLOT_HEIGHT / height))
+        figure.subplots_adjust(LEFT / wide, (base + BOTTOM) / height, 1 - RIGHT / wide, 1 - TOP / height)
+        gap = GAP * columns / (wide - LEFT - RIGHT - (columns - 1) * GAP)
+        figure.subplots_adjust(wspace=gap, hspace=(BOTTOM + TOP) / PLOT_HEIGHT)
+        for number, plot in enumerate(plots, start=1):
+            axes = figure.add_subplot(rows, columns, number)
             draw_plot(axes, plot, names)
             if not one_legend:
                 axes.legend(fontsize=5.6, handlelength=2.4, labelspacing=0.2, borderaxespad=0.2)

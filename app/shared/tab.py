@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import mimetypes
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from app.library.background import Background, Job, Progress, sentence
 from app.library.guests import Guests
 from app.library.thumbnails import STRIP_HEIGHT
 from app.library.turns import VISITOR
-from app.shared.export import LOCAL, MIMES
+from app.shared.export import LOCAL
 from app.shared.html import chips, controls, html
 from app.shared.request import Request, is_file
 
@@ -152,13 +153,17 @@ class File:
     """A file for the visitor."""
 
     name: str
-    mime: str
     data: bytes
 
     @classmethod
     def of(cls, stem: str, kind: str, data: bytes) -> File:
         """Name a file by its format."""
-        return cls(f"{stem}.{'tex' if kind == 'latex' else kind}", MIMES[kind], data)
+        return cls(f"{stem}.{'tex' if kind == 'latex' else kind}", data)
+
+    @property
+    def mime(self) -> str:
+        """What it is, by its name."""
+        return mimetypes.guess_type(self.name)[0] or "application/octet-stream"
 
     @property
     def address(self) -> str:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,20 @@ from mun.images import read_image
 from mun.training.card import train_command
 from mun.training.run import MetricsFile, read_settings
 
-__all__ = ["HEADINGS", "Film", "Status", "best_of", "film_of", "film_of_default", "overview", "score_words", "status"]
+__all__ = [
+    "HEADINGS",
+    "Film",
+    "Status",
+    "best_of",
+    "evenly",
+    "film_of",
+    "film_of_default",
+    "overview",
+    "score_words",
+    "status",
+]
 
+T = TypeVar("T")
 MAX_LINES = 400  # of metrics that a status carries
 TALL = 512  # pixels of an image in the film, at most
 HEADINGS = {
@@ -166,12 +178,17 @@ def progress_of(record: Record, folder: Path) -> Phase:
 
 
 def thinned(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out lines evenly where there are more than a page needs; the last stays. NaN, which JSON lacks, goes."""
-    every = max(1, -(-len(lines) // MAX_LINES))
+    """Leave out lines where there are more than a page needs, and values that JSON lacks, as NaN."""
     return [
         {name: value for name, value in line.items() if isinstance(value, dict) or math.isfinite(value)}
-        for line in lines[(len(lines) - 1) % every :: every]
+        for line in evenly(lines, MAX_LINES)
     ]
+
+
+def evenly(values: Sequence[T], most: int) -> Sequence[T]:
+    """Leave out values evenly where there are more than so many; the last stays."""
+    every = max(1, -(-len(values) // most))
+    return values[(len(values) - 1) % every :: every]
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
