@@ -66,14 +66,8 @@ def open_features(
         features = np.asarray(unit_rows("features", features), np.float32)
     elif not isinstance(features, np.memmap):
         features = np.asarray(features, np.float32)
-    entry = CheckpointEntry(
-        name,
-        NOWHERE,
-        content=digest.hexdigest()[:24],
-        file=file,
-        vectors=Vectors(features, order),
-        embedded=collection.content,
-    )
+    content, vectors = digest.hexdigest()[:24], Vectors(features, order)
+    entry = CheckpointEntry(name, NOWHERE, content, file=file, vectors=vectors, embedded=collection.content)
     return entry, collection
 
 

@@ -233,23 +233,19 @@ class Library:
         collection = self.collections[data]
         if not self.countable(data, terms):
             raise ValueError(TOO_LARGE)
+        protocol = collection.search(terms.protocol, terms.direction)
         if terms.rerank:
-            protocol, once = collection.search(terms.protocol, terms.direction), self.metrics(checkpoint, data, terms)
+            once = self.metrics(checkpoint, data, terms)
             return BenchmarkResult(
                 collection.name, protocol.name, "seeded", terms.shots, False, (once,), rerank=True, distance="re-ranked"
             )
-        return self.cache.get(
-            self._key("scores", checkpoint, data, terms.corruption, replace(terms, trial=0)),
-            lambda: benchmark(
-                collection.search(terms.protocol, terms.direction),
-                collection.samples,
-                self.embeddings(checkpoint, data, terms.corruption),
-                data=collection.name,
-                shots=terms.shots,
-                trials=TRIALS,
-            ),
-            lambda result: sum(24 * len(metrics.first_hit) for metrics in result.per_trial),
-        )
+
+        def made() -> BenchmarkResult:
+            rows = self.embeddings(checkpoint, data, terms.corruption)
+            return benchmark(protocol, collection.samples, rows, data=collection.name, shots=terms.shots, trials=TRIALS)
+
+        key = self._key("scores", checkpoint, data, terms.corruption, replace(terms, trial=0))
+        return self.cache.get(key, made, lambda result: sum(24 * len(one.first_hit) for one in result.per_trial))
 
     def scored(self, checkpoint: str, data: str, terms: Terms) -> bool:
         """Say whether scores can be had at once."""
@@ -306,8 +302,7 @@ class Library:
             self.table(checkpoint, data, terms)
             self.scores(checkpoint, data, terms)
 
-        kind, fleeting = "corrupted" if corruption else "", corruption is not None
-        job = Job(begun, work, lambda: key in self.cache, kind, fleeting)
+        job = Job(begun, work, lambda: key in self.cache, "corrupted" if corruption else "", corruption is not None)
         return self.background.ask(key, job, retry=retry)
 
     def stop(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> None:

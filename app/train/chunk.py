@@ -6,10 +6,10 @@ import math
 import shutil
 import statistics
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from timeit import timeit
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from PIL import Image
 
 from app.train.record import (
     FRAMES,
-    RENDER,
     Phase,
     Recipe,
     Record,
@@ -55,7 +54,7 @@ def stop_requested(run: Path) -> bool:
 
 def data_folder(run: Path, recipe: Recipe) -> Path:
     """Name the folder of a run's data; rendered ones are shared by all runs of one plan."""
-    if recipe.data.name != RENDER:
+    if not recipe.data.rendered:
         return Path(recipe.data.root)
     model, data = recipe.config.model, recipe.data
     counts = f"{data.train_ids}-{data.val_ids}-{data.images}-{data.seed}"
@@ -145,18 +144,11 @@ def time_steps(run: Path, recipe: Recipe, device: Any) -> Timing | None:
                 if stop_requested(run):
                     return None
                 write_progress(run, Phase("timing", step, WARM_STEPS + TIMED_STEPS))
-                taken.append(measure(trainer.train_step))
-            validation = measure(trainer.validate)
+                taken.append(timeit(trainer.train_step, number=1))
+            validation = timeit(trainer.validate, number=1)
         return Timing(statistics.fmean(taken[WARM_STEPS:]), validation, TIMED_STEPS, trainer.steps_per_epoch)
     finally:
         shutil.rmtree(trial, ignore_errors=True)
-
-
-def measure(work: Callable[[], object]) -> float:
-    """Return the seconds that a call takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def settle(run: Path, record: Record, timing: Timing) -> None:
@@ -200,7 +192,7 @@ def epochs_within(timing: Timing, budget: float) -> int:
 def settings_of(run: Path, recipe: Recipe, config: Config) -> RunSettings:
     """Write down a run as the trainer reads it."""
     data = recipe.data
-    dataset = "synvi" if data.name == RENDER else data.layout or data.name
+    dataset = "synvi" if data.rendered else data.layout or data.name
     return RunSettings(FORMAT, config, dataset, str(data_folder(run, recipe)), recipe.seed, reading=data.reading)
 
 

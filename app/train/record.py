@@ -55,9 +55,14 @@ class Data:
     reading: Reading = field(default=Reading(), metadata={"later": True})
 
     @property
+    def rendered(self) -> bool:
+        """Whether they are rendered for the run."""
+        return self.name == RENDER
+
+    @property
     def count(self) -> int:
         """Images to render."""
-        return 6 * self.images * (self.train_ids + self.val_ids) if self.name == RENDER else 0
+        return 6 * self.images * (self.train_ids + self.val_ids) if self.rendered else 0
 
     def plan(self, height: int, width: int) -> Plan:
         """Say what is rendered.

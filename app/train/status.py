@@ -18,24 +18,14 @@ from app.library.pair_encoder import FINAL, PairEncoder, film
 from app.library.pairs import collection_pair, opening_pair
 from app.library.thumbnails import data_uri, encoded
 from app.train.queue import Queue
-from app.train.record import FRAMES, RENDER, Phase, Recipe, Record, duration, read_frames, read_progress
+from app.train.record import FRAMES, Phase, Recipe, Record, duration, read_frames, read_progress
 from app.train.request import RENDERED, Train
 from mun.images import read_image
 from mun.training.card import train_command
 from mun.training.run import MetricsFile, read_settings
 
-__all__ = [
-    "HEADINGS",
-    "Film",
-    "Status",
-    "best_of",
-    "evenly",
-    "film_of",
-    "film_of_default",
-    "overview",
-    "score_words",
-    "status",
-]
+__all__ = ["HEADINGS", "Film", "Status", "best_of", "evenly", "film_of", "film_of_default", "overview"]
+__all__ += ["score_words", "status"]
 
 T = TypeVar("T")
 MAX_LINES = 400  # of metrics that a status carries
@@ -197,7 +187,7 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
     parts = (recipe, recipe.data, config.model, config.loss, config.train)
     values = {name: getattr(part, name) for part in parts for name in type(part).__dataclass_fields__}
     values |= {"data": recipe.data.name, "epochs": 0 if recipe.minutes else config.train.epochs}
-    if recipe.data.name != RENDER:
+    if not recipe.data.rendered:
         values = {name: value for name, value in values.items() if name not in RENDERED}
     return {name: values[name] for name in Train.model_fields if name in values}
 
@@ -209,7 +199,7 @@ def command_of(recipe: Recipe, folder: Path) -> tuple[str, ...]:
     except (ValueError, OSError):
         return ()
     made = (recipe.data.plan(settings.config.model.height, settings.config.model.image_width).command,)
-    return (*(made if recipe.data.name == RENDER else ()), train_command(settings))
+    return (*(made if recipe.data.rendered else ()), train_command(settings))
 
 
 def overview(queue: Queue) -> dict[str, Any]:

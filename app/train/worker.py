@@ -25,7 +25,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from app.train.chunk import data_folder, run_chunk, stop_requested
-from app.train.record import RENDER, Phase, Recipe, Record, folder_bytes, read_record, write_progress, write_record
+from app.train.record import Phase, Recipe, Record, folder_bytes, read_record, write_progress, write_record
 from mun.data.cache import cache_folder
 from mun.synvi import write
 from mun.training.run import remove_unfinished
@@ -93,7 +93,7 @@ def prepare_data(run: Path, recipe: Recipe) -> bool:
         OSError: The disk is full.
         ValueError: The plan is out of bounds.
     """
-    if recipe.data.name != RENDER:
+    if not recipe.data.rendered:
         return True
     folder = data_folder(run, recipe)
     if (folder / "manifest.json").is_file():
