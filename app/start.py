@@ -31,12 +31,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SYNVI = ROOT / "assets" / "synvi"
 
 
-class AppParser(OneLineParser):
-    """An argument parser whose complaints are one line: `app: error: …`."""
-
-    speaker = "app"
-
-
 def prepare_environment() -> None:
     """Say before any library is imported where caches go, and that nobody is told about a visit.
 
@@ -73,9 +67,10 @@ def give_back(trim: Callable[[int], object]) -> None:
         trim(0)
 
 
-def parser() -> AppParser:
+def parser() -> OneLineParser:
     """Declare the flags."""
-    parser = AppParser(prog="python app.py", description="Open the MUN demo in a browser.")
+    parser = OneLineParser(prog="python app.py", description="Open the MUN demo in a browser.")
+    parser.speaker = "app"
     parser.add_argument(
         "--data",
         type=named_folder,

@@ -55,12 +55,9 @@ def open_features(
     digest = hashlib.sha256(repr((found.features.dtype, found.features.shape)).encode())
     for start in range(0, len(found.features), 10_000):
         digest.update(found.features[start : start + 10_000].tobytes())
-    collection = next((one for one in collections.values() if one.rows.keys() == set(found.keys)), None)
-    order = None
-    if collection is None:
-        collection = collection_of(name, file, found, images)
-    else:
-        order = order_of(file, found, collection)
+    known = next((one for one in collections.values() if one.rows.keys() == set(found.keys)), None)
+    collection = known or collection_of(name, file, found, images)
+    order = order_of(file, found, known) if known else None
     features = found.features
     if features.nbytes <= EXACT_BYTES:
         features = np.asarray(unit_rows("features", features), np.float32)

@@ -224,15 +224,14 @@ def own_pair(visible: OwnImage | None, infrared: OwnImage | None) -> ImagePair:
     Raises:
         ValueError: One is missing or tiny, or no size is common to both.
     """
+    if visible is None or infrared is None:
+        name = "a visible" if visible is None else "an infrared"
+        raise ValueError(f"expected two images of one person, {name} one is missing; drop it in")
     for name, image in (("a visible", visible), ("an infrared", infrared)):
-        if image is None:
-            raise ValueError(f"expected two images of one person, {name} one is missing; drop it in")
         if min(image.height, image.width) < SMALLEST:
             raise ValueError(
                 f"expected {name} image of at least {SMALLEST} pixels each way, got {image.width} x {image.height}"
             )
-    assert visible is not None  # the loop has seen to that
-    assert infrared is not None
     sizes = [size for size in visible.pixels if size in infrared.pixels]  # a checkpoint may have come in between
     if not sizes:
         raise ValueError("expected two images that were brought for the same checkpoints; bring both again")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from app.library.background import Progress
 from app.library.thumbnails import encoded
 from app.shared.request import Request, bounds
 
-__all__ = ["Chip", "as_sentence", "chips", "controls", "form", "how_far", "html", "prepared"]
+__all__ = ["as_sentence", "chips", "controls", "form", "how_far", "html", "prepared"]
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -86,17 +85,12 @@ def form(tab: str, request: Request, library: Library, groups: Mapping[str, Sequ
     return html("form.html", tab=tab, groups=drawn)
 
 
-@dataclass(frozen=True)
-class Chip:
-    """A setting that is not as it is by default, and the value that puts it back."""
+def chips(request: Request, library: Library, names: Sequence[str]) -> list[dict[str, Any]]:
+    """List the settings among some fields that are not as they are by default.
 
-    name: str
-    words: str
-    default: Any
-
-
-def chips(request: Request, library: Library, names: Sequence[str]) -> list[Chip]:
-    """List the settings among some fields that are not as they are by default."""
+    Returns:
+        For each its `name`, `words`, and the value that puts it back (`default`).
+    """
     said, usual = request.said(library), request.usual(library)
     changed = [name for name in names if name in said]
     made = []
@@ -108,7 +102,7 @@ def chips(request: Request, library: Library, names: Sequence[str]) -> list[Chip
             words += f": {', '.join(labels.get(one, str(one)) for one in value) or 'none'}"
         else:
             words += f": {labels.get(value, f'{value:g}' if isinstance(value, float) else value)}"
-        made.append(Chip(control["name"], words, usual[control["name"]]))
+        made.append({"name": control["name"], "words": words, "default": usual[control["name"]]})
     return made
 
 

@@ -202,13 +202,12 @@ class Request(BaseModel):
     @classmethod
     def agreed(cls, values: dict[str, Any], info: ValidationInfo[Library]) -> dict[str, Any]:
         """Where data are named and no model is, take the first model that can be used on them."""
-        if values.get("checkpoint") or not values.get("data") or not {"checkpoint", "data"} <= cls.model_fields.keys():
+        data, library = str(values.get("data", "")), info.context
+        both = {"checkpoint", "data"} <= cls.model_fields.keys()
+        if values.get("checkpoint") or not both or data not in library.collections:
             return values
-        data = str(values["data"])
-        if data not in info.context.collections:
-            return values
-        offered = (one.value for one in cls.offers["checkpoint"].choices(info.context, {}))
-        first = next((name for name in offered if info.context.fits(name, data)), "")
+        offered = (one.value for one in cls.offers["checkpoint"].choices(library, {}))
+        first = next((name for name in offered if library.fits(name, data)), "")
         return {**values, "checkpoint": first}
 
     @classmethod

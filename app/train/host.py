@@ -107,10 +107,9 @@ def _number(values: Mapping[str, str], name: str, default: float) -> float:
     """Read a positive number; whole ones are at least 1."""
     word, least = values.get(name, "").strip(), Ge(1) if isinstance(default, int) else Gt(0)
     try:
-        number: float = TypeAdapter(Annotated[float, least, AllowInfNan(False)]).validate_python(word or default)
+        return float(TypeAdapter(Annotated[float, least, AllowInfNan(False)]).validate_python(word or default))
     except ValidationError:
         raise ValueError(f"expected {name} to be a positive number, got {word[:40]!r}") from None
-    return number
 
 
 def lent() -> bool:

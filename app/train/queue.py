@@ -168,10 +168,6 @@ class Queue:
             waiting = [record.run for record in self._waiting()]
         return waiting.index(run) + 1 if run in waiting else 0
 
-    def stopping(self, run: str) -> bool:
-        """Say whether a run has been asked to stop and has not done so yet."""
-        return self.get(run).active and (self.root / run / "stop").exists()
-
     def owned(self, run: str, token: str) -> Record:
         """Return a run to its owner.
 

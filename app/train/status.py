@@ -17,6 +17,7 @@ from app.library import Library
 from app.library.pair_encoder import FINAL, PairEncoder, film
 from app.library.pairs import collection_pair, opening_pair
 from app.library.thumbnails import data_uri, encoded
+from app.train.chunk import stop_requested
 from app.train.queue import Queue
 from app.train.record import FRAMES, Phase, Recipe, Record, duration, read_frames, read_progress
 from app.train.request import RENDERED, Train
@@ -143,7 +144,7 @@ def status(queue: Queue, run: str) -> Status:
     same = {name: getattr(record, name) for name in ("run", "state", "error", "suggestion", "timing")}
     return Status(
         **same,
-        stopping=queue.stopping(run),
+        stopping=record.active and stop_requested(folder),
         place=queue.place(run),
         phase=now.phase,
         done=now.done,
