@@ -29,12 +29,11 @@ class Cache:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._futures: OrderedDict[Hashable, Future[Any]] = OrderedDict()  # those that are computed, too
-        self._weights: dict[Hashable, int] = {}  # of the results that are kept
+        self._kept: OrderedDict[Hashable, tuple[Future[Any], int]] = OrderedDict()  # and bytes; -1 while it is computed
         self.num_bytes = 0
 
     def __contains__(self, key: Hashable) -> bool:
-        return key in self._weights
+        return self._kept.get(key, (None, -1))[1] >= 0
 
     def get(self, key: Hashable, compute: Callable[[], T], weigh: Callable[[T], int]) -> T:
         """Return the result under a key, computing it if nobody has.
@@ -46,30 +45,29 @@ class Cache:
         """
         mine: Future[T] = Future()
         with self._lock:
-            future = self._futures.setdefault(key, mine)
-            self._futures.move_to_end(key)
+            future, _ = self._kept.setdefault(key, (mine, -1))
+            self._kept.move_to_end(key)
         if future is mine:
             try:
                 value = compute()
                 weight = weigh(value)
             except BaseException as error:
                 with self._lock:
-                    del self._futures[key]
+                    del self._kept[key]
                 mine.set_exception(error)
             else:
                 with self._lock:
-                    self._keep(key, weight)
+                    self._keep(key, mine, weight)
                 mine.set_result(value)
         return cast(T, future.result())
 
-    def _keep(self, key: Hashable, weight: int) -> None:
-        self._weights[key] = weight
-        self.num_bytes += weight
+    def _keep(self, key: Hashable, future: Future[Any], weight: int) -> None:
+        """Keep a result, and let the oldest go for it; the lock is held."""
+        del self._kept[key]
         if weight > self.max_bytes:
-            self._drop(key)
+            return
+        self._kept[key] = (future, weight)
+        self.num_bytes += weight
         while self.num_bytes > self.max_bytes:
-            self._drop(next(one for one in self._futures if one in self._weights))
-
-    def _drop(self, key: Hashable) -> None:
-        del self._futures[key]
-        self.num_bytes -= self._weights.pop(key)
+            oldest = next(one for one, (_, its) in self._kept.items() if its >= 0)
+            self.num_bytes -= self._kept.pop(oldest)[1]

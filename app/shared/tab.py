@@ -35,6 +35,7 @@ __all__ = ["Answer", "Export", "File", "Menu", "Page", "Piece", "Press", "Tab"]
 PART_BYTES = 8_000_000  # of a file in one answer; the page asks for the next part
 SHARED = ("checkpoint", "data")  # values that tabs share by default
 EVENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+EVENT |= {"show_progress_on": [], "trigger_mode": "always_last"}
 EXPORTS_AT_ONCE = 2
 
 
@@ -240,7 +241,7 @@ class Tab:
                 return ""
 
         piece = self.piece(f"{self.name}-tip", script=f"mun.tip({self.name!r}, element, trigger, watch);")
-        piece.select(asked, None, [piece], trigger_mode="always_last", show_progress_on=[], **EVENT)
+        piece.select(asked, None, [piece], **EVENT)
 
     def wire(
         self,
@@ -299,9 +300,7 @@ class Tab:
         places = {"header": page.header, "strip": page.strip, **pieces}
         pressed.takes_images = images  # type: ignore[attr-defined]
         pressed.asks = (self.name, kind, answer, tuple(pieces))  # type: ignore[attr-defined]
-        self.head.select(
-            pressed, None, [self.head, *places.values()], trigger_mode="always_last", show_progress_on=[], **EVENT
-        )
+        self.head.select(pressed, None, [self.head, *places.values()], **EVENT)
         if export is None:
             return
 
@@ -323,7 +322,7 @@ class Tab:
             return html("file.html", error="", file=file, address=address, part=part, more=end < len(file.data))
 
         exported.takes_images = images  # type: ignore[attr-defined]
-        self.head.submit(exported, None, [page.file], trigger_mode="always_last", show_progress_on=[], **EVENT)
+        self.head.submit(exported, None, [page.file], **EVENT)
 
 
 def changes(pieces: Mapping[str, Any], drawn: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
