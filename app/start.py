@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
 import threading
 import time
 from argparse import ArgumentTypeError
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mun.data.sources import add_data_flags, named_folder, reading_of, say_passed
+from mun.files import writable_folder
 from mun.parser import OneLineParser
 
 if TYPE_CHECKING:
@@ -31,12 +31,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SYNVI = ROOT / "assets" / "synvi"
 
 
-class AppParser(OneLineParser):
-    """An argument parser whose complaints are one line: `app: error: …`."""
-
-    speaker = "app"
-
-
 def prepare_environment() -> None:
     """Say before any library is imported where caches go, and that nobody is told about a visit.
 
@@ -45,12 +39,7 @@ def prepare_environment() -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")  # MKL would keep its buffers for each of the app's threads
-    folder = Path(os.environ.get("MUN_CACHE") or Path.home() / ".cache" / "mun")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        folder = Path(tempfile.mkdtemp(prefix="mun-"))
+    folder = writable_folder(Path(os.environ.get("MUN_CACHE") or Path.home() / ".cache" / "mun"), "mun-")
     if os.environ.get("SPACE_ID"):  # whose proxies tell which visitor asks
         os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1,10.0.0.0/8")
     for name, part in {
@@ -78,9 +67,10 @@ def give_back(trim: Callable[[int], object]) -> None:
         trim(0)
 
 
-def parser() -> AppParser:
+def parser() -> OneLineParser:
     """Declare the flags."""
-    parser = AppParser(prog="python app.py", description="Open the MUN demo in a browser.")
+    parser = OneLineParser(prog="python app.py", description="Open the MUN demo in a browser.")
+    parser.speaker = "app"
     parser.add_argument(
         "--data",
         type=named_folder,

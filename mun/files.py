@@ -7,12 +7,14 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["is_running", "read_json", "remove", "sync", "whole_file", "whole_folder", "write_json", "write_text"]
+__all__ = ["is_running", "read_json", "remove", "sync", "whole_file", "whole_folder", "writable_folder"]
+__all__ += ["write_json", "write_text"]
 
 MAX_JSON_BYTES = 16_000_000  # a card with a thousand scores has less than one
 
@@ -60,6 +62,21 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def writable_folder(path: Path, prefix: str) -> Path:
+    """Make a folder where there is none; where it cannot be written, return a new temporary one instead.
+
+    Args:
+        path: The folder wanted.
+        prefix: What the name of a temporary one begins with.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix=prefix))
+    return path
 
 
 @contextmanager

@@ -25,7 +25,7 @@ LONGEST = 90  # characters of a licence's name; some packages put the whole text
 # What requirements.txt names.
 LIBRARIES = (
     *("torch", "torchvision", "gradio", "pydantic", "numpy", "scipy", "pillow", "safetensors", "tqdm", "jinja2"),
-    *("matplotlib", "scikit-learn", "umap-learn", "grad-cam", "plotly", "psutil"),
+    *("matplotlib", "scikit-learn", "umap-learn", "grad-cam", "plotly", "filelock", "psutil"),
 )
 BIBTEX = """@inproceedings{yu2023modality,
   title         = {Modality Unifying Network for Visible-Infrared Person Re-Identification},

@@ -192,7 +192,7 @@ def checkpoints_of(library: Library, checkpoint: str) -> list[str]:
 
 
 def pictures(encoder: PairEncoder, drafts: Sequence[Draft], *, wait: bool) -> list[Picture]:
-    """Embed drafts, all new ones at once, and measure where each lies.
+    """Embed drafts, and measure where each lies.
 
     Args:
         encoder: Whose network embeds them.

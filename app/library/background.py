@@ -15,11 +15,19 @@ from typing import Any
 
 from app.library.turns import VISITOR, BusyError, Ticket, Turns
 
-__all__ = ["AbandonedError", "Background", "Job", "Progress", "StoppedError"]
+__all__ = ["AbandonedError", "Background", "Job", "Progress", "StoppedError", "sentence"]
 
 PATIENCE = 8.0  # seconds; a page asks about every second
 MAX_ENDED = 200  # failures and stops that are remembered
 CLOSE_SECONDS = 5.0
+
+
+def sentence(name: str, error: Exception) -> str:
+    """Say what went wrong to whoever asked; an error that is no `ValueError` is logged, for nobody thought of it."""
+    if isinstance(error, ValueError):
+        return str(error)
+    logging.getLogger(__name__).error("%s failed", name, exc_info=error)
+    return f"an unexpected error ({type(error).__name__}); the log of the app says more"
 
 
 class StoppedError(ValueError):
@@ -77,16 +85,24 @@ class Job:
     fleeting: bool = False
 
 
+@dataclass(eq=False)
+class Work:
+    """A job that waits for its turn or is being done, and when each visitor asked last for one that is fleeting."""
+
+    job: Job
+    progress: Progress
+    asked: dict[str, float]
+    stopping: bool = False
+
+
 class Background:
     """The jobs under way by a key, and those that have failed or were stopped; safe to use from many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._turns: defaultdict[str, Turns] = defaultdict(Turns)
-        self._running: dict[Hashable, Job] = {}  # those that wait for their turn, too
-        self._progress: dict[Hashable, Progress] = {}
-        self._stopping: set[Hashable] = set()
-        self._asked: dict[Hashable, dict[str, float]] = {}  # when each visitor asked last; of fleeting jobs alone
+        self._running: dict[Hashable, Work] = {}
+        self._ended: dict[Hashable, Progress] = {}  # of those that have failed or were stopped
         self._wanted: Counter[Hashable] = Counter()
 
     def ask(self, key: Hashable, job: Job, *, who: str = "", retry: bool = False) -> Progress:
@@ -103,28 +119,27 @@ class Background:
         if job.ready():
             return replace(job.begun, done=job.begun.total, ready=True)
         who = who or VISITOR.get()
+        asked = {who: time.monotonic()} if job.fleeting else {}
         with self._lock:
-            reported = self._progress.get(key)
-            ended = reported is not None and reported.ended
-            if job.fleeting and not (ended and not retry):
-                self._asked.setdefault(key, {})[who] = time.monotonic()
-            if reported is not None and not (retry and ended):
+            if (running := self._running.get(key)) is not None:
+                running.asked |= asked
+            reported = running.progress if running else self._ended.get(key)
+            if reported is not None and not (retry and reported.ended):
                 return reported
             try:
                 ticket = self._turns[job.kind].take(who) if job.kind else None
             except BusyError as error:
-                self._asked.pop(key, None)
                 return replace(job.begun, words="waiting for its turn", problem="" if error.own else str(error))
-            self._progress[key], self._running[key] = job.begun, job
-            self._stopping.discard(key)
-        work = partial(copy_context().run, self._run, key, job, ticket)  # it sees the visitor's own features too
-        threading.Thread(target=work, name="background", daemon=True).start()
+            work = self._running[key] = Work(job, job.begun, asked)
+            self._ended.pop(key, None)
+        run = partial(copy_context().run, self._run, key, work, ticket)  # it sees the visitor's own features too
+        threading.Thread(target=run, name="background", daemon=True).start()
         return job.begun
 
     def knows(self, key: Hashable) -> bool:
         """Say whether a job is under way, or has failed or was stopped."""
         with self._lock:
-            return key in self._progress
+            return key in self._running or key in self._ended
 
     def stop(self, key: Hashable, who: str = "") -> None:
         """Stop a job after the step in hand; do nothing where there is none.
@@ -134,14 +149,11 @@ class Background:
             who: Only for this visitor: the job goes on where others wait for it. Empty for everybody.
         """
         with self._lock:
-            reported = self._progress.get(key)
-            if reported is None or reported.ended:
+            if (work := self._running.get(key)) is None:
                 return
-            asked = self._asked.get(key, {})
-            asked.pop(who, None)
-            if not who or self._abandoned(key):
-                self._stopping.add(key)
-                self._progress[key] = replace(reported, stopped=True)
+            work.asked.pop(who, None)
+            if not who or self._abandoned(key, work):
+                work.stopping, work.progress = True, replace(work.progress, stopped=True)
 
     def close(self) -> None:
         """Stop all jobs and wait a while for the steps in hand: Python aborts where it ends while torch computes."""
@@ -160,15 +172,15 @@ class Background:
             StoppedError: Somebody has stopped it, or nobody waits for it any more.
         """
         with self._lock:
-            if key in self._stopping:
-                raise StoppedError("this was stopped; start it again on the page")
-            if (reported := self._progress.get(key)) is None:
+            if (work := self._running.get(key)) is None:
                 return
-            if key in self._asked and self._abandoned(key):
+            if work.stopping:
+                raise StoppedError("this was stopped; start it again on the page")
+            if work.job.fleeting and self._abandoned(key, work):
                 raise AbandonedError("nobody waited for this any more; start it again")
             changes = {"total": total, "words": words, "made": made}
             said = {name: value for name, value in changes.items() if value is not None}
-            self._progress[key] = replace(reported, done=done, **said)
+            work.progress = replace(work.progress, done=done, **said)
 
     @contextmanager
     def wanted(self, key: Hashable) -> Iterator[None]:
@@ -179,54 +191,35 @@ class Background:
             yield
         finally:
             with self._lock:
-                self._wanted[key] -= 1
-                if not self._wanted[key]:
-                    del self._wanted[key]
+                self._wanted -= Counter([key])
 
-    def _abandoned(self, key: Hashable) -> bool:
+    def _abandoned(self, key: Hashable, work: Work) -> bool:
         """Say whether no visitor has asked lately and nobody waits; the lock is held."""
         now = time.monotonic()
-        asked = self._asked.get(key, {}).values()
-        return not self._wanted[key] and all(now - moment > PATIENCE for moment in asked)
+        return not self._wanted[key] and all(now - moment > PATIENCE for moment in work.asked.values())
 
-    def _work(self, key: Hashable, job: Job) -> None:
-        """Do a job, again where it shares work with one that was stopped."""
-        while True:
-            try:
-                job.work()
-                return
-            except AbandonedError:
-                raise
-            except StoppedError:
-                with self._lock:
-                    if key in self._stopping or self._running.get(key) is not job:
-                        raise
-
-    def _run(self, key: Hashable, job: Job, ticket: Ticket | None) -> None:
+    def _run(self, key: Hashable, work: Work, ticket: Ticket | None) -> None:
         """Do a job in its turn; a failure is kept for the page and never ends the app."""
-        problem, stopped = "", False
+        job, problem = work.job, ""
         try:
             with self._turns[job.kind].turn(ticket, lambda: self.report(key)) if ticket else nullcontext():
                 self.report(key)  # nothing is begun that was given up or stopped while it waited
-                self._work(key, job)
-        except AbandonedError:
-            pass
+                while True:
+                    try:
+                        job.work()
+                        break
+                    except StoppedError as error:  # again where it shares work with one that was stopped
+                        if work.stopping or isinstance(error, AbandonedError):
+                            raise
         except StoppedError:
-            with self._lock:
-                stopped = key in self._stopping
-        except ValueError as error:
-            problem = str(error)
+            pass
         except Exception as error:
-            logging.getLogger(__name__).exception("%s failed", job.begun.words or job.kind)
-            problem = f"an unexpected error ({type(error).__name__}); the log of the app says more"
+            problem = sentence(job.begun.words or job.kind, error)
         with self._lock:
-            if self._running.get(key) is not job:  # it was started again while it came to its end
+            if self._running.get(key) is not work:  # it was started again while it came to its end
                 return
             del self._running[key]
-            reported = self._progress.pop(key)
-            self._stopping.discard(key)
-            self._asked.pop(key, None)
-            if (problem or stopped) and not job.ready():
-                self._progress[key] = replace(reported, problem=problem, stopped=stopped)
-                for one in [one for one in self._progress if one not in self._running][:-MAX_ENDED]:
-                    del self._progress[one]
+            if (problem or work.stopping) and not job.ready():
+                self._ended[key] = replace(work.progress, problem=problem)
+                if len(self._ended) > MAX_ENDED:
+                    del self._ended[next(iter(self._ended))]

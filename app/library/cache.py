@@ -21,23 +21,19 @@ class Cache:
 
     Args:
         max_bytes: What the kept results may weigh together; a single heavier one is returned without being kept.
+
+    Attributes:
+        num_bytes: What the kept results weigh.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
-        self._running: dict[Hashable, Future[Any]] = {}
-        self._bytes = 0
-
-    @property
-    def num_bytes(self) -> int:
-        """What the kept results weigh."""
-        return self._bytes
+        self._kept: OrderedDict[Hashable, tuple[Future[Any], int]] = OrderedDict()  # and bytes; -1 while it is computed
+        self.num_bytes = 0
 
     def __contains__(self, key: Hashable) -> bool:
-        with self._lock:
-            return key in self._kept
+        return self._kept.get(key, (None, -1))[1] >= 0
 
     def get(self, key: Hashable, compute: Callable[[], T], weigh: Callable[[T], int]) -> T:
         """Return the result under a key, computing it if nobody has.
@@ -47,35 +43,31 @@ class Cache:
             compute: Makes the result.
             weigh: Bytes of the result.
         """
+        mine: Future[T] = Future()
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return cast(T, self._kept[key][0])
-            running = self._running.get(key)
-            if running is None:
-                mine: Future[T] = Future()
-                self._running[key] = mine
-        if running is not None:
-            return cast(T, running.result())
-        try:
-            value = compute()
-            weight = weigh(value)
-        except BaseException as error:
-            with self._lock:
-                del self._running[key]
-            mine.set_exception(error)
-            raise
-        with self._lock:
-            del self._running[key]
-            self._keep(key, value, weight)
-        mine.set_result(value)
-        return value
+            future, _ = self._kept.setdefault(key, (mine, -1))
+            self._kept.move_to_end(key)
+        if future is mine:
+            try:
+                value = compute()
+                weight = weigh(value)
+            except BaseException as error:
+                with self._lock:
+                    del self._kept[key]
+                mine.set_exception(error)
+            else:
+                with self._lock:
+                    self._keep(key, mine, weight)
+                mine.set_result(value)
+        return cast(T, future.result())
 
-    def _keep(self, key: Hashable, value: object, weight: int) -> None:
+    def _keep(self, key: Hashable, future: Future[Any], weight: int) -> None:
+        """Keep a result, and let the oldest go for it; the lock is held."""
+        del self._kept[key]
         if weight > self.max_bytes:
             return
-        self._kept[key] = (value, weight)
-        self._bytes += weight
-        while self._bytes > self.max_bytes:
-            _, (_, dropped) = self._kept.popitem(last=False)
-            self._bytes -= dropped
+        self._kept[key] = (future, weight)
+        self.num_bytes += weight
+        while self.num_bytes > self.max_bytes:
+            oldest = next(one for one, (_, its) in self._kept.items() if its >= 0)
+            self.num_bytes -= self._kept.pop(oldest)[1]

@@ -231,9 +231,5 @@ def list_checkpoints(root: Path) -> list[CheckpointEntry]:
         raise FileNotFoundError(f"expected a folder of checkpoints at {root}, found none")
     if (root / CARD).is_file():
         return [open_entry(root.resolve())]
-    folders = [
-        folder
-        for folder in sorted(root.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".") and not folder.name.endswith(".tmp")
-    ]
-    return [open_entry(folder) for folder in folders]
+    folders = sorted(filter(Path.is_dir, root.iterdir()))
+    return [open_entry(one) for one in folders if not (one.name.startswith(".") or one.name.endswith(".tmp"))]

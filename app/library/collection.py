@@ -223,11 +223,6 @@ class Collection:
         pids = sorted({pid for pid, _ in seen})
         return [pid for pid in pids if {(pid, Modality.VISIBLE), (pid, Modality.INFRARED)} <= seen]
 
-    @property
-    def columns(self) -> Mapping[str, Mapping[str, str]]:
-        """What a CSV says of each image beyond what every data set does, by its key."""
-        return self.source.columns if self.source else {}
-
     @cached_property
     def findings(self) -> list[Finding]:
         """What was looked for in the data set and what was found; nothing of images that a features file names."""

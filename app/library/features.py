@@ -55,25 +55,16 @@ def open_features(
     digest = hashlib.sha256(repr((found.features.dtype, found.features.shape)).encode())
     for start in range(0, len(found.features), 10_000):
         digest.update(found.features[start : start + 10_000].tobytes())
-    collection = next((one for one in collections.values() if one.rows.keys() == set(found.keys)), None)
-    order = None
-    if collection is None:
-        collection = collection_of(name, file, found, images)
-    else:
-        order = order_of(file, found, collection)
+    known = next((one for one in collections.values() if one.rows.keys() == set(found.keys)), None)
+    collection = known or collection_of(name, file, found, images)
+    order = order_of(file, found, known) if known else None
     features = found.features
     if features.nbytes <= EXACT_BYTES:
         features = np.asarray(unit_rows("features", features), np.float32)
     elif not isinstance(features, np.memmap):
         features = np.asarray(features, np.float32)
-    entry = CheckpointEntry(
-        name,
-        NOWHERE,
-        content=digest.hexdigest()[:24],
-        file=file,
-        vectors=Vectors(features, order),
-        embedded=collection.content,
-    )
+    content, vectors = digest.hexdigest()[:24], Vectors(features, order)
+    entry = CheckpointEntry(name, NOWHERE, content, file=file, vectors=vectors, embedded=collection.content)
     return entry, collection
 
 

@@ -192,9 +192,7 @@ class Library:
             return rank_one_by_one(collection, vectors, terms)
 
         return self.cache.get(
-            self._key("table", checkpoint, data, terms.corruption, terms),
-            made,
-            lambda table: table.num_bytes,
+            self._key("table", checkpoint, data, terms.corruption, terms), made, lambda table: table.num_bytes
         )
 
     def countable(self, data: str, terms: Terms) -> bool:
@@ -239,23 +237,19 @@ class Library:
         collection = self.collections[data]
         if not self.countable(data, terms):
             raise ValueError(TOO_LARGE)
+        protocol = collection.search(terms.protocol, terms.direction)
         if terms.rerank:
-            protocol, once = collection.search(terms.protocol, terms.direction), self.metrics(checkpoint, data, terms)
+            once = self.metrics(checkpoint, data, terms)
             return BenchmarkResult(
                 collection.name, protocol.name, "seeded", terms.shots, False, (once,), rerank=True, distance="re-ranked"
             )
-        return self.cache.get(
-            self._key("scores", checkpoint, data, terms.corruption, replace(terms, trial=0)),
-            lambda: benchmark(
-                collection.search(terms.protocol, terms.direction),
-                collection.samples,
-                self.embeddings(checkpoint, data, terms.corruption),
-                data=collection.name,
-                shots=terms.shots,
-                trials=TRIALS,
-            ),
-            lambda result: sum(24 * len(metrics.first_hit) for metrics in result.per_trial),
-        )
+
+        def made() -> BenchmarkResult:
+            rows = self.embeddings(checkpoint, data, terms.corruption)
+            return benchmark(protocol, collection.samples, rows, data=collection.name, shots=terms.shots, trials=TRIALS)
+
+        key = self._key("scores", checkpoint, data, terms.corruption, replace(terms, trial=0))
+        return self.cache.get(key, made, lambda result: sum(24 * len(one.first_hit) for one in result.per_trial))
 
     def scored(self, checkpoint: str, data: str, terms: Terms) -> bool:
         """Say whether scores can be had at once."""
@@ -274,10 +268,7 @@ class Library:
         sample = collection.samples[collection.rows[key]]
         corruption = corruption if sample.modality is Modality.VISIBLE else None
         name = ("thumbnail", collection.content, corruption, key, height)
-
-        def read() -> NDArray[np.uint8]:
-            return self.view(data, corruption).image(sample)
-
+        read = partial(self.view(data, corruption).image, sample)
         return self.cache.get(name, lambda: data_uri(read, height), lambda uri: len(uri) + 200)
 
     def ready(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> bool:
@@ -315,8 +306,7 @@ class Library:
             self.table(checkpoint, data, terms)
             self.scores(checkpoint, data, terms)
 
-        kind, fleeting = "corrupted" if corruption else "", corruption is not None
-        job = Job(begun, work, lambda: key in self.cache, kind, fleeting)
+        job = Job(begun, work, lambda: key in self.cache, "corrupted" if corruption else "", corruption is not None)
         return self.background.ask(key, job, retry=retry)
 
     def stop(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> None:

@@ -233,22 +233,19 @@ class Scale:
 
         A fine layer's peaks are high and narrow; on a straight scale everything else beside them would be black.
         """
-        shown: Floats = np.sqrt(np.clip(weighed(one, self.kind, size) / self.top, 0, 1))
-        return shown
+        return np.asarray(np.sqrt(np.clip(weighed(one, self.kind, size) / self.top, 0, 1)), np.float32)
 
 
 def weighed(one: LayerMap, kind: str, size: tuple[int, int]) -> Floats:
     """Enlarge a map, and divide it by its mean where that is asked for."""
     values = upsampled(one.values[None], size)[0]
     mean = float(values.mean())
-    shown: Floats = values / mean if kind == "relative" and mean > 0 else values
-    return shown
+    return np.asarray(values / mean if kind == "relative" and mean > 0 else values, np.float32)
 
 
 def veil(heat: Floats) -> Floats:
     """Say how much of the picture below a map of values in [0, 1] covers, [0, 1]: small values little."""
-    cover: Floats = FAINTEST + (1 - FAINTEST) * heat
-    return cover
+    return np.asarray(FAINTEST + (1 - FAINTEST) * heat, np.float32)
 
 
 def fit_scale(kind: str, maps: Sequence[LayerMap], size: tuple[int, int]) -> Scale:
@@ -268,8 +265,7 @@ def palette() -> Pixels:
     """Return the 256 colours of the scale, RGB, uint8, `(256, 3)`."""
     from matplotlib import colormaps  # here: Matplotlib takes a second to load
 
-    colours: Pixels = np.rint(colormaps[PALETTE](np.linspace(0, 1, 256))[:, :3] * 255).astype(np.uint8)
-    return colours
+    return np.asarray(np.rint(colormaps[PALETTE](np.linspace(0, 1, 256))[:, :3] * 255), np.uint8)
 
 
 def heat_uri(heat: Floats, colours: Pixels) -> str:

@@ -21,13 +21,12 @@ from app.library.library import Library
 from app.library.thumbnails import png_uri
 from mun.data.source import TITLES
 from mun.embedding import embed_pixels
-from mun.images import FORMATS, resize
+from mun.images import FORMATS, MAX_BYTES, resize
 from mun.structures import Modality
 
 __all__ = ["OwnImage", "brought", "cut", "embed_own", "from_base64", "look_at", "oddities", "other_modality"]
 __all__ += ["own_modality", "short_name", "small", "too_new", "warning"]
 
-MAX_BYTES = 16_000_000  # of one file, as in `mun.images`
 MAX_GALLERY = 200  # images
 MAX_NAME = 48  # characters of a file name that are repeated
 RATIO = 1.5  # an image that is stretched by more than this is said to be

@@ -89,15 +89,8 @@ class PairEncoder:
     @cached_property
     def sides(self) -> NDArray[np.float64]:
         """Unit-length embeddings of the visible and the infrared image, `(2, D)`."""
-        return self.kept(
-            "sides",
-            lambda: np.concatenate(
-                [
-                    self.embed(image, modality)
-                    for image, modality in zip(self.inputs, (Modality.VISIBLE, Modality.INFRARED), strict=True)
-                ]
-            ),
-        )
+        modalities = (Modality.VISIBLE, Modality.INFRARED)
+        return self.kept("sides", lambda: np.concatenate(list(map(self.embed, self.inputs, modalities))))
 
     def embed(self, images: Tensor, modality: Modality = Modality.AUXILIARY) -> NDArray[np.float64]:
         """Embed `(N, 3, H, W)` in [0, 1], `(N, D)`.
@@ -109,10 +102,10 @@ class PairEncoder:
 
     def kept(self, what: Hashable, compute: Callable[[], T]) -> T:
         """Compute something about this checkpoint and this pair, once where the pair may be kept."""
-        return compute() if self.pair.content is None else self.library.cache.get(self._key(what), compute, weigh)
-
-    def _key(self, what: Hashable) -> Hashable:
-        return ("auxiliary", self.library.checkpoints[self.checkpoint].content, self.pair.content, what)
+        if self.pair.content is None:
+            return compute()
+        key = ("auxiliary", self.library.checkpoints[self.checkpoint].content, self.pair.content, what)
+        return self.library.cache.get(key, compute, weigh)
 
     def generated(self) -> tuple[Tensor, ...]:
         """Make the checkpoint's own auxiliary images, `(1, 3, H, W)` each; without draws, so always the same ones."""
@@ -124,19 +117,12 @@ class PairEncoder:
         return self.kept("generated", compute)
 
     def points(self, images: Mapping[Hashable, Tensor]) -> dict[Hashable, NDArray[np.float64]]:
-        """Embed auxiliary images, `(1, 3, H, W)`, each by a name that says which it is; all new ones at once.
+        """Embed auxiliary images, `(1, 3, H, W)`, each by a name that says which it is.
 
         Returns:
             The point of each, `(1, D)`, by the same names.
         """
-        known, kept = self.library.cache, self.pair.content is not None
-        new = [what for what in images if not (kept and self._key(("point", what)) in known)]
-        rows = dict(zip(new, self.embed(torch.cat([images[what] for what in new])), strict=True)) if new else {}
-
-        def point(what: Hashable) -> NDArray[np.float64]:  # one that the cache has dropped meanwhile is embedded again
-            return rows[what][None].copy() if what in rows else self.embed(images[what])
-
-        return {what: self.kept(("point", what), partial(point, what)) for what in images}
+        return {what: self.kept(("point", what), partial(self.embed, image)) for what, image in images.items()}
 
     def dependence(self) -> float | None:
         """Tell how much the checkpoint's auxiliary images depend on the visible input, in [0, 1]."""

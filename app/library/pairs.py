@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,21 +44,21 @@ class ImagePair:
     Attributes:
         visible: What the first image is.
         infrared: What the second image is.
+        pixels: RGB, uint8, `(2, H, W, 3)` for each size (H, W) of the networks.
+        words: What the pair is, in a sentence.
         pid: Who is in both, a person of the data set; `None` where nobody there is.
         sources: The images of the data set whose sites do not count when somebody is looked for.
         content: Names the pixels, for the cache; `None` for a visitor's own, which are not kept.
-        pixels: RGB, uint8, `(2, H, W, 3)` for each size (H, W) of the networks.
-        words: What the pair is, in a sentence.
         notes: What else the visitor should know of it, each a sentence.
     """
 
     visible: Side
     infrared: Side
-    pid: int | None
-    sources: tuple[Sample, ...]
-    content: Hashable | None
     pixels: Sized
     words: str
+    pid: int | None = None
+    sources: tuple[Sample, ...] = ()
+    content: Hashable | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -102,26 +103,15 @@ def choose_opening(collection: Collection) -> tuple[Sample, Sample]:
         raise ValueError(f"expected somebody with images of both modalities in {collection.title}, found nobody")
     ranked = []
     for pid in collection.in_both[:LOOKED_AT]:
-        recipes = recipes_of(collection.plan, pid) if collection.plan else {}
-        visible, infrared = partners(collection, pid)
-        ranked += [
-            (unlike(recipes[one.key], recipes[other.key]), one.key, other.key, one, other)
-            for one in visible
-            for other in infrared
-            if one.key in recipes and other.key in recipes  # others were put there after the rendering
-        ]
+        both = partners(collection, pid)
+        # Images without a recipe were put there after the rendering.
+        known = [[(recipe, one) for one in side if (recipe := collection.recipe(one.key))] for side in both]
+        ranked += [(unlike(a, b), one.key, other.key, one, other) for (a, one), (b, other) in product(*known)]
     if ranked:
         *_, first, second = min(ranked)
         return first, second
     visible, infrared = partners(collection, collection.in_both[0])
     return visible[0], infrared[0]
-
-
-def recipes_of(plan: Plan, pid: int) -> dict[str, Recipe]:
-    """Return what all images of a person are made from, by key."""
-    numbers = range(1, plan.images_of(Split.TEST) + 1)
-    keys = [f"cam{camid}/{pid:04d}/{number:04d}.jpg" for camid in plan.cameras for number in numbers]
-    return dict(zip(keys, plan.recipes(Split.TEST, plan.pids()[Split.TEST].index(pid)), strict=True))
 
 
 def unlike(visible: Recipe, infrared: Recipe) -> float:
@@ -179,16 +169,13 @@ def collection_pair(library: Library, data: str, visible: Sample, infrared: Samp
     """
     collection = library.collections[data]
     content, both = (collection.content, visible.key, infrared.key), (visible, infrared)
-    return ImagePair(
-        Side(visible.key, visible.camid),
-        Side(infrared.key, infrared.camid),
-        visible.pid,
-        both,
-        content,
-        kept_pixels(library, content, lambda sizes: {size: collection.pixels(both, *size) for size in sizes}),
+    pixels = kept_pixels(library, content, lambda sizes: {size: collection.pixels(both, *size) for size in sizes})
+    words = (
         f"Person {visible.pid} of {collection.title}, seen by camera {visible.camid} in visible light and by camera"
-        f" {infrared.camid} in infrared, at two moments.",
+        f" {infrared.camid} in infrared, at two moments."
     )
+    one, other = (Side(sample.key, sample.camid) for sample in both)
+    return ImagePair(one, other, pixels, words, visible.pid, both, content)
 
 
 def kept_pixels(library: Library, content: Hashable, make: Callable[[set[tuple[int, int]]], Sized]) -> Sized:
@@ -208,27 +195,21 @@ def rendered_pair(library: Library, data: str, pid: int, misalignment: float) ->
         ValueError: There is no such person.
     """
     collection = library.collections[data]
-    known = collection.plan
-    plan = known or OTHER_PEOPLE
+    own, plan = collection.plan is not None, collection.plan or OTHER_PEOPLE
     people = plan.pids()[Split.TEST]
     if pid not in people:
         raise ValueError(f"expected person from {people[0]} to {people[-1]}, got {pid}")
     knobs = replace(plan.level.knobs, misalignment=misalignment, occlusion=0.0)
     plan = replace(plan, level=Level(CUSTOM, 0, knobs))
-    number, own = people.index(pid), known is not None
+    number = people.index(pid)
     content = ("rendered", plan.seed, knobs, plan.size, number)
     visible, infrared = (Side(f"camera {camid}, rendered", camid) for camid in RENDERED_CAMERAS)
     whose = "of these data" if own else "of SynVI (nobody in the data loaded here)"
     alike = "one instant, pixel by pixel" if misalignment == 0 else f"misalignment {misalignment:.2f} of 1"
-    return ImagePair(
-        visible,
-        infrared,
-        pid if own else None,
-        tuple(one for one in collection.samples if own and one.pid == pid and one.camid in RENDERED_CAMERAS),
-        content,
-        kept_pixels(library, content, lambda sizes: render_pixels(plan, number, sizes)),
-        f"Person {pid} {whose}, rendered from cameras 2 and 3, which share a site: {alike}.",
-    )
+    pixels = kept_pixels(library, content, lambda sizes: render_pixels(plan, number, sizes))
+    words = f"Person {pid} {whose}, rendered from cameras 2 and 3, which share a site: {alike}."
+    sources = tuple(one for one in collection.samples if own and one.pid == pid and one.camid in RENDERED_CAMERAS)
+    return ImagePair(visible, infrared, pixels, words, pid if own else None, sources, content)
 
 
 def render_pixels(plan: Plan, number: int, sizes: set[tuple[int, int]]) -> Sized:
@@ -243,29 +224,20 @@ def own_pair(visible: OwnImage | None, infrared: OwnImage | None) -> ImagePair:
     Raises:
         ValueError: One is missing or tiny, or no size is common to both.
     """
+    if visible is None or infrared is None:
+        name = "a visible" if visible is None else "an infrared"
+        raise ValueError(f"expected two images of one person, {name} one is missing; drop it in")
     for name, image in (("a visible", visible), ("an infrared", infrared)):
-        if image is None:
-            raise ValueError(f"expected two images of one person, {name} one is missing; drop it in")
         if min(image.height, image.width) < SMALLEST:
             raise ValueError(
                 f"expected {name} image of at least {SMALLEST} pixels each way, got {image.width} x {image.height}"
             )
-    assert visible is not None  # the loop has seen to that
-    assert infrared is not None
     sizes = [size for size in visible.pixels if size in infrared.pixels]  # a checkpoint may have come in between
     if not sizes:
         raise ValueError("expected two images that were brought for the same checkpoints; bring both again")
     pixels = {size: np.stack([visible.pixels[size], infrared.pixels[size]]) for size in sizes}
-    return ImagePair(
-        Side(visible.name),
-        Side(infrared.name),
-        None,
-        (),
-        None,
-        pixels,
-        "Your own two images; nothing of them is kept.",
-        own_notes(visible, infrared, next(iter(pixels))),
-    )
+    words, notes = "Your own two images; nothing of them is kept.", own_notes(visible, infrared, sizes[0])
+    return ImagePair(Side(visible.name), Side(infrared.name), pixels, words, notes=notes)
 
 
 def own_notes(visible: OwnImage, infrared: OwnImage, size: tuple[int, int]) -> tuple[str, ...]:

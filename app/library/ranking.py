@@ -168,8 +168,7 @@ def rank_one_by_one(collection: Collection, vectors: Vectors, terms: Terms) -> T
 
     def distances(row: int) -> NDArray[np.float64]:
         asked = vectors.rows([collection.rows[queries[row].key]])[0]
-        made: NDArray[np.float64] = 1 - vectors.similarities(asked)[rows].astype(np.float64)
-        return made
+        return np.asarray(1 - vectors.similarities(asked)[rows].astype(np.float64), np.float64)
 
     def order(row: int) -> NDArray[np.int32]:
         one = queries[row]
@@ -232,8 +231,7 @@ def ordered(items: Iterable[Item], order: Order) -> list[Item]:
     if order in BY_SCORE:
         sign = 1 if order is Order.HARDEST else -1
         return sorted(
-            by_person,
-            key=lambda item: math.inf if item.average_precision is None else sign * item.average_precision,
+            by_person, key=lambda item: math.inf if item.average_precision is None else sign * item.average_precision
         )
     return by_person
 

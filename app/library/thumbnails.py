@@ -41,14 +41,15 @@ def named(key: str, height: int) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(f"{svg}{lines}</g></svg>".encode()).decode()
 
 
-def fitted(image: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
+def fitted(image: NDArray[np.uint8], height: int, width: int = MAX_WIDTH) -> NDArray[np.uint8]:
     """Shrink an image in its own proportions; a smaller one stays as it is.
 
     Args:
         image: RGB, uint8, `(H, W, 3)`.
-        height: Pixels at most; the width is at most 256.
+        height: Pixels at most.
+        width: Likewise.
     """
-    factor = min(1.0, height / image.shape[0], MAX_WIDTH / image.shape[1])
+    factor = min(1.0, height / image.shape[0], width / image.shape[1])
     if factor >= 1.0:
         return image
     return resize(image, max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor)))

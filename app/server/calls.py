@@ -67,7 +67,7 @@ def checked(body: bytes, route: re.Match[str], functions: Mapping[int, Any]) -> 
         function = called(functions, name, call.get("fn_index") if not by_keyword else None)
         if function is None or (path.startswith("run/") and function.queue):
             raise Refusal(404, NOTHING)
-    if images > getattr(getattr(function, "fn", None), "takes_images", 0):  # as `app.shared.api` says
+    if images > getattr(getattr(function, "fn", None), "takes_images", 0):  # as `app.shared` says
         raise Refusal(413, TOO_LARGE)
     if function is None:
         return body

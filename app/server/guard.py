@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 
@@ -186,22 +187,16 @@ def replayed(body: bytes, receive: Receive) -> Receive:
     return receive_next
 
 
-def header(scope: Scope, name: bytes) -> str:
-    """Read a header; empty where there is none."""
-    value: bytes = dict(scope["headers"]).get(name, b"")
-    return value.decode("ascii", "replace")
-
-
 def check_heads(scope: Scope) -> None:
     """Check the headers that decide what a request is.
 
     Raises:
         Refusal: One is there twice, or the host is no name.
     """
-    names = [name for name, _ in scope["headers"]]
-    if any(names.count(name) > 1 for name in (b"host", b"origin", b"content-type", b"content-length")):
+    heads = Headers(scope=scope)
+    if any(len(heads.getlist(name)) > 1 for name in ("host", "origin", "content-type", "content-length")):
         raise Refusal(400, "expected host, origin, type and length of a request once, got one of them twice")
-    if b"host" in names and not HOST.fullmatch(header(scope, b"host")):
+    if "host" in heads and not HOST.fullmatch(heads["host"]):
         raise Refusal(400, "expected the name of a host, got something else")
 
 
@@ -211,13 +206,14 @@ def check_call(scope: Scope, kind: str = "application/json", most: int = MAX_CAL
     Raises:
         Refusal: It is another site's, of another kind, or too large.
     """
-    origin = header(scope, b"origin").lower()
-    hosts = {header(scope, name).partition(",")[0].strip().lower() for name in (b"host", b"x-forwarded-host")}
+    heads = Headers(scope=scope)
+    origin = heads.get("origin", "").lower()
+    hosts = {heads.get(name, "").partition(",")[0].strip().lower() for name in ("host", "x-forwarded-host")}
     if origin and origin.partition("://")[2] not in hosts - {""}:  # what is no browser names no origin
         raise Refusal(403, FOREIGN)
-    if not header(scope, b"content-type").lower().startswith(kind):
+    if not heads.get("content-type", "").lower().startswith(kind):
         raise Refusal(415, f"expected a call of the type {kind}, got another")
-    if int(header(scope, b"content-length") or 0) > most:
+    if int(heads.get("content-length", 0)) > most:
         raise Refusal(413, f"expected at most {most // 1_000_000} MB, got more")
 
 

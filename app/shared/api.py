@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -18,29 +17,16 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.library import Library
+from app.library.background import sentence
 from app.library.own_images import short_name
 from app.library.turns import VISITOR, Turns
 from app.shared.request import Request, is_file
 
-__all__ = ["HEAVY", "LIGHT", "expose", "features_route", "sentence", "takes_images", "visitor"]
+__all__ = ["HEAVY", "LIGHT", "expose", "features_route", "visitor"]
 
 HEAVY, LIGHT = 2, 8  # calls that one visitor may have, running or waiting
 WAITING = 8
 Asked = TypeVar("Asked", bound=Request)
-Handler = TypeVar("Handler", bound=Callable[..., Any])
-
-
-def takes_images(count: int) -> Callable[[Handler], Handler]:
-    """Say of a handler of the page or an HTTP function that a call to it may hold so many images as text in base64.
-
-    The guard lets no long text through to any other.
-    """
-
-    def mark(handler: Handler) -> Handler:
-        handler.takes_images = count  # type: ignore[attr-defined]
-        return handler
-
-    return mark
 
 
 def expose(
@@ -65,7 +51,6 @@ def expose(
     """
     turns = Turns(concurrency_limit, each, 2 * each + WAITING)
 
-    @takes_images(sum(map(is_file, kind.model_fields.values())))
     def function(*values: Any) -> Any:
         try:
             request = kind.read(dict(zip(kind.model_fields, values, strict=True)), library)
@@ -81,6 +66,7 @@ def expose(
         for name, one in fields.items()
     ]
     function.asks = (kind, run)  # type: ignore[attr-defined]
+    function.takes_images = sum(map(is_file, fields.values()))  # type: ignore[attr-defined]
     function.__name__ = name
     function.__signature__ = inspect.Signature(parameters, return_annotation=dict[str, Any])  # type: ignore[attr-defined]
     function.__annotations__ = {**{name: one.annotation for name, one in fields.items()}, "return": dict[str, Any]}
@@ -92,14 +78,6 @@ def expose(
         if isinstance(component, Api):
             component.label = field.title or parameter
             component._api_info = {**component._api_info, "description": field.description or ""}
-
-
-def sentence(name: str, error: Exception) -> str:
-    """Say what went wrong to whoever asked; an error that is no `ValueError` is logged, for nobody thought of it."""
-    if isinstance(error, ValueError):
-        return str(error)
-    logging.getLogger(__name__).error("%s failed", name, exc_info=error)
-    return f"an unexpected error ({type(error).__name__}); the log of the app says more"
 
 
 def visitor() -> str:

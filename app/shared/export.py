@@ -12,26 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.library import Library
+from app.library.thumbnails import fitted
 from app.shared.request import Request, Text, one_of, option
 from mun.evaluation.corrupted import Corruption
 from mun.files import read_json
-from mun.images import resize
 
-__all__ = ["LOCAL", "MIMES", "WIDTH_NAMES", "Options", "checkpoint_words", "csv_text", "describe_data"]
+__all__ = ["LOCAL", "WIDTH_NAMES", "Options", "checkpoint_words", "csv_text", "describe_data"]
 __all__ += ["described_csv", "latex_table", "pixels_of", "safe_stem", "shots_words", "table"]
 
 WIDTH_NAMES = ("two-column", "one-column")  # as in `app.shared.figure`, which would load Matplotlib at start-up
-MIMES = {
-    "png": "image/png",
-    "pdf": "application/pdf",
-    "svg": "image/svg+xml",
-    "csv": "text/csv",
-    "latex": "text/x-tex",
-    "json": "application/json",
-    "txt": "text/plain",
-    "zip": "application/zip",
-    "npz": "application/zip",
-}
 LOCAL = "http://127.0.0.1:7860"  # where `python app.py` answers unless it is told otherwise
 SHOWN_HASH = 12  # hexadecimal digits
 MAX_HEIGHT = 700  # pixels; 600 dots per inch where a figure is widest
@@ -123,10 +112,7 @@ def pixels_of(library: Library, data: str, key: str, corruption: Corruption | No
         image = library.view(data, corruption).image(collection.samples[collection.rows[key]])
     except (ValueError, OSError):
         return None
-    factor = MAX_HEIGHT / image.shape[0]
-    if factor >= 1:
-        return image
-    return resize(image, MAX_HEIGHT, max(1, round(factor * image.shape[1])))
+    return fitted(image, MAX_HEIGHT, image.shape[1])
 
 
 LATEX = str.maketrans(

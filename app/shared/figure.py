@@ -14,9 +14,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
-from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
@@ -49,6 +47,13 @@ STYLE: Any = {
     "image.composite_image": False,  # each image stays one of its own in a PDF
     "pdf.fonttype": 42,  # TrueType, which publishers ask for
     "pdf.compression": 9,
+    "svg.hashsalt": "mun",
+    "svg.fonttype": "none",  # words as words
+}
+METADATA: dict[str, dict[str, Any]] = {  # without time or version
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": dict.fromkeys(("Creator", "Producer", "CreationDate")),
 }
 LOCK = threading.RLock()  # Matplotlib's settings are global: one figure at a time
 
@@ -72,25 +77,20 @@ def figure_bytes(figure: Figure | Sequence[Figure], kind: str) -> bytes:
     Raises:
         ValueError: Another kind.
     """
-    if kind not in ("png", "pdf", "svg"):
+    if kind not in METADATA:
         raise ValueError(f"expected the kind of file to be png, pdf or svg, got {kind!r}")
     pages, file = [figure] if isinstance(figure, Figure) else list(figure), io.BytesIO()
     with styled():
         for image in (image for page in pages for axes in page.axes for image in axes.images):
             # A PDF holds an image's own pixels, which the reader's program makes smooth.
             image.set_interpolation("none" if kind == "pdf" else "auto")
-        if kind == "png":
-            FigureCanvasAgg(pages[0])
-            pages[0].savefig(file, format="png", dpi=DPI, metadata={"Software": None})
-        elif kind == "svg":
-            mpl.rcParams.update({"svg.hashsalt": "mun", "svg.fonttype": "none"})
-            FigureCanvasSVG(pages[0])
-            pages[0].savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-        else:
-            with PdfPages(file, metadata=dict.fromkeys(("Creator", "Producer", "CreationDate"))) as pdf:
+        if kind == "pdf":
+            with PdfPages(file, metadata=METADATA[kind]) as pdf:
                 for page in pages:
-                    FigureCanvasPdf(page)
                     pdf.savefig(page, dpi=DPI)
+        else:
+            dots = DPI if kind == "png" else "figure"
+            pages[0].savefig(file, format=kind, dpi=dots, metadata=METADATA[kind])
     return file.getvalue()
 
 
@@ -120,22 +120,12 @@ def wrap_pieces(pieces: Iterable[str], width: float, font: FontProperties) -> li
         font: Family and size.
     """
     lines, line = [], ""
-    for piece in (part for whole in pieces for part in cut(whole, width, font)):
+    for piece in (part for whole in pieces for part in (whole if width_of(whole.rstrip(), font) > width else (whole,))):
         if line and width_of((line + piece).rstrip(), font) > width:
             lines.append(line.rstrip())
             line = ""
         line += piece
     return [*lines, line.rstrip()] if line.strip() else lines
-
-
-def cut(piece: str, width: float, font: FontProperties) -> Sequence[str]:
-    """Cut a piece that no line can hold."""
-    parts = []
-    while width_of(piece.rstrip(), font) > width and len(piece) > 1:
-        size = next(size for size in range(len(piece) - 1, 0, -1) if size == 1 or width_of(piece[:size], font) <= width)
-        parts.append(piece[:size])
-        piece = piece[size:]
-    return [*parts, piece]
 
 
 @dataclass(frozen=True)
@@ -225,13 +215,14 @@ def draw_plots(
             font = FontProperties(size=LEGEND_SIZE)
             legends = max(1, int((wide - LEFT) / (HANDLE + max((width_of(name, font) for name in names), default=0.0))))
         foot = 0.18 + LEGEND * -(-len(names) // legends) if one_legend else 0.0
-        height = -(-len(plots) // columns) * (PLOT_HEIGHT + BOTTOM + TOP) + foot + text.height
+        rows, base = -(-len(plots) // columns), foot + text.height
+        height = rows * (PLOT_HEIGHT + BOTTOM + TOP) + base
         figure = Figure(figsize=(wide, height))
-        each = (wide - LEFT - RIGHT - (columns - 1) * GAP) / columns
-        for number, plot in enumerate(plots):
-            row, column = divmod(number, columns)
-            left, base = LEFT + column * (each + GAP), height - (row + 1) * (PLOT_HEIGHT + TOP) - row * BOTTOM
-            axes = figure.add_axes((left / wide, base / height, each / wide, PLOT_HEIGHT / height))
+        figure.subplots_adjust(LEFT / wide, (base + BOTTOM) / height, 1 - RIGHT / wide, 1 - TOP / height)
+        gap = GAP * columns / (wide - LEFT - RIGHT - (columns - 1) * GAP)
+        figure.subplots_adjust(wspace=gap, hspace=(BOTTOM + TOP) / PLOT_HEIGHT)
+        for number, plot in enumerate(plots, start=1):
+            axes = figure.add_subplot(rows, columns, number)
             draw_plot(axes, plot, names)
             if not one_legend:
                 axes.legend(fontsize=5.6, handlelength=2.4, labelspacing=0.2, borderaxespad=0.2)
@@ -274,8 +265,7 @@ def draw_plot(axes: Axes, plot: Plot, names: Sequence[str]) -> None:
 def draw_curve(axes: Axes, one: Curve, look: int, shift: float) -> None:
     """Draw one curve, with intervals where it has them."""
     x, y, *ends = (list(column) for column in zip(*one.points, strict=True))
-    spans = [[value - low for value, low in zip(y, ends[0], strict=True)],
-             [high - value for value, high in zip(y, ends[1], strict=True)]] if ends else None  # fmt: skip
+    spans = np.abs(np.subtract(ends, y)) if ends else None
     axes.errorbar(
         [value + shift for value in x] if ends else x, y, yerr=spans, label=one.name,
         color=COLOURS[look] if one.name else INK, linestyle=LINES[look], linewidth=1.0, elinewidth=0.6,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from app.library import Library
 from app.library.background import Progress
 from app.library.thumbnails import encoded
-from app.shared.request import Choice, Request, bounds
+from app.shared.request import Request, bounds
 
-__all__ = ["Chip", "as_sentence", "chips", "controls", "form", "how_far", "html", "prepared"]
+__all__ = ["as_sentence", "chips", "controls", "form", "how_far", "html", "prepared"]
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -49,39 +48,15 @@ def html(template: str, /, **values: Any) -> str:
     return templates().get_template(template).render(**values)
 
 
-@dataclass(frozen=True)
-class Control:
-    """One control of a form, as its template draws it.
+def controls(request: Request, library: Library, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Describe the controls of some fields, as the template of a form draws them.
 
-    Attributes:
-        name: Of the field.
-        kind: `select`, `radio`, `many`, `checkbox`, `range`, `number` or `text`.
-        title: Its label.
-        text: What it means.
-        value: What it shows.
-        choices: Where it has choices.
-        low: Least value of a number.
-        high: Largest value of a number.
-        idle: Why it has no effect now; empty where it has.
-        numeric: Whether its value is a number.
+    Returns:
+        For each field its `name`, `kind` (`select`, `radio`, `many`, `checkbox`, `range`, `number` or `text`), `title`,
+        `text` (what it means), `value`, `choices`, bounds of a number (`low`, `high`), `idle` (why it has no effect
+        now; empty where it has), and whether it is `numeric`.
     """
-
-    name: str
-    kind: str
-    title: str
-    text: str
-    value: Any
-    choices: Sequence[Choice]
-    low: float | None
-    high: float | None
-    idle: str
-    numeric: bool
-
-
-def controls(request: Request, library: Library, names: Sequence[str]) -> list[Control]:
-    """Describe the controls of some fields."""
-    values = request.model_dump()
-    made = []
+    values, made = request.model_dump(), []
     for name in names:
         field, offer = type(request).model_fields[name], request.offers.get(name)
         choices = offer.choices(library, values) if offer else []
@@ -89,8 +64,11 @@ def controls(request: Request, library: Library, names: Sequence[str]) -> list[C
         usual = "checkbox" if field.annotation is bool else "number" if field.annotation in (int, float) else "text"
         kind = str(extra.get("control") or ("select" if choices else usual))
         idle = extra["idle"](request) if callable(extra.get("idle")) else ""
-        title, text, numeric = field.title or name, field.description or "", field.annotation in (int, float)
-        made.append(Control(name, kind, title, text, values[name], choices, *bounds(field), idle, numeric))
+        low, high = bounds(field)
+        one = {"name": name, "kind": kind, "value": values[name], "choices": choices, "idle": idle}
+        one |= {"title": field.title or name, "text": field.description or ""}
+        one |= {"low": low, "high": high, "numeric": field.annotation in (int, float)}
+        made.append(one)
     return made
 
 
@@ -107,30 +85,24 @@ def form(tab: str, request: Request, library: Library, groups: Mapping[str, Sequ
     return html("form.html", tab=tab, groups=drawn)
 
 
-@dataclass(frozen=True)
-class Chip:
-    """A setting that is not as it is by default, and the value that puts it back."""
+def chips(request: Request, library: Library, names: Sequence[str]) -> list[dict[str, Any]]:
+    """List the settings among some fields that are not as they are by default.
 
-    name: str
-    words: str
-    default: Any
-
-
-def chips(request: Request, library: Library, names: Sequence[str]) -> list[Chip]:
-    """List the settings among some fields that are not as they are by default."""
+    Returns:
+        For each its `name`, `words`, and the value that puts it back (`default`).
+    """
     said, usual = request.said(library), request.usual(library)
     changed = [name for name in names if name in said]
     made = []
     for control in controls(request, library, changed) if changed else ():
-        labels = {choice.value: choice.label for choice in control.choices}
-        if isinstance(control.value, bool):
-            words = control.title if control.value else f"{control.title}: off"
-        elif isinstance(control.value, tuple):
-            words = f"{control.title}: {', '.join(labels.get(one, str(one)) for one in control.value) or 'none'}"
+        value, words, labels = control["value"], control["title"], dict[Any, str](control["choices"])
+        if isinstance(value, bool):
+            words += "" if value else ": off"
+        elif isinstance(value, tuple):
+            words += f": {', '.join(labels.get(one, str(one)) for one in value) or 'none'}"
         else:
-            plain = f"{control.value:g}" if isinstance(control.value, float) else control.value
-            words = f"{control.title}: {labels.get(control.value, plain)}"
-        made.append(Chip(control.name, words, usual[control.name]))
+            words += f": {labels.get(value, f'{value:g}' if isinstance(value, float) else value)}"
+        made.append({"name": control["name"], "words": words, "default": usual[control["name"]]})
     return made
 
 

@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     Strict,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -143,29 +144,26 @@ class RefusalError(ValueError):
         self.name = name
 
 
-Checkpoint = Annotated[
-    Text,
-    one_of(lambda library, _: [Choice(name, library.checkpoints[name].title) for name in library.checkpoints.models]),
-]
-Network = Annotated[  # looks at images
-    Text,
-    one_of(lambda library, _: [Choice(name, library.checkpoints[name].title) for name in library.checkpoints.usable]),
-]
-Data = Annotated[
-    Text,
-    one_of(
-        lambda library, values: [
-            Choice(name, one.title)
-            for name, one in library.collections.items()
-            if not values.get("checkpoint") or library.fits(values["checkpoint"], name)
-        ]
-    ),
-]
+def titled(known: Mapping[str, Any], names: Iterable[str]) -> list[Choice]:
+    """Offer some of the checkpoints or data sets by their titles."""
+    return [Choice(name, known[name].title) for name in names]
 
-Pictures = Annotated[  # data whose images are at hand
-    Text,
-    one_of(lambda library, _: [Choice(name, one.title) for name, one in library.collections.items() if one.pictured]),
-]
+
+def fitting_data(library: Library, values: Mapping[str, Any]) -> list[Choice]:
+    """Offer the data sets that the model, where one was declared before, can be used on."""
+    known, model = library.collections, values.get("checkpoint")
+    return titled(known, (name for name in known if not model or library.fits(model, name)))
+
+
+def pictured_data(library: Library, _: Mapping[str, Any]) -> list[Choice]:
+    """Offer the data sets whose images are at hand."""
+    return titled(library.collections, (name for name, one in library.collections.items() if one.pictured))
+
+
+Checkpoint = Annotated[Text, one_of(lambda library, _: titled(library.checkpoints, library.checkpoints.models))]
+Network = Annotated[Text, one_of(lambda library, _: titled(library.checkpoints, library.checkpoints.usable))]
+Data = Annotated[Text, one_of(fitting_data)]
+Pictures = Annotated[Text, one_of(pictured_data)]
 
 
 def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
@@ -204,13 +202,12 @@ class Request(BaseModel):
     @classmethod
     def agreed(cls, values: dict[str, Any], info: ValidationInfo[Library]) -> dict[str, Any]:
         """Where data are named and no model is, take the first model that can be used on them."""
-        if values.get("checkpoint") or not values.get("data") or not {"checkpoint", "data"} <= cls.model_fields.keys():
+        data, library = str(values.get("data", "")), info.context
+        both = {"checkpoint", "data"} <= cls.model_fields.keys()
+        if values.get("checkpoint") or not both or data not in library.collections:
             return values
-        data = str(values["data"])
-        if data not in info.context.collections:
-            return values
-        offered = (one.value for one in cls.offers["checkpoint"].choices(info.context, {}))
-        first = next((name for name in offered if info.context.fits(name, data)), "")
+        offered = (one.value for one in cls.offers["checkpoint"].choices(library, {}))
+        first = next((name for name in offered if library.fits(name, data)), "")
         return {**values, "checkpoint": first}
 
     @classmethod
@@ -356,12 +353,9 @@ def expected(field: FieldInfo) -> str:
 
 def spelled(field: FieldInfo, word: str) -> object:
     """Read a word of an address as the field's type; what cannot be read is returned for `repair` to refuse."""
-    if field.annotation is bool:
-        return {"1": True, "0": False, "true": True, "false": False}.get(word.lower(), word)
-    if field.annotation in (int, float):
+    if field.annotation in (bool, int, float):
         try:
-            most = 18 if field.annotation is int else 24  # characters of the longest float that Python writes
-            return field.annotation(word) if word.isascii() and "_" not in word and len(word) <= most else word
-        except ValueError:
+            return TypeAdapter(field.annotation).validate_strings(word)
+        except ValidationError:
             return word
     return word if field.annotation is str else tuple(part for part in word.split(",") if part)

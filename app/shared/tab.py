@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import mimetypes
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, TypeVar
 
 import gradio as gr
@@ -21,12 +22,11 @@ from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from app.library import Library
-from app.library.background import Background, Job, Progress
+from app.library.background import Background, Job, Progress, sentence
 from app.library.guests import Guests
 from app.library.thumbnails import STRIP_HEIGHT
 from app.library.turns import VISITOR
-from app.shared.api import sentence, takes_images
-from app.shared.export import LOCAL, MIMES
+from app.shared.export import LOCAL
 from app.shared.html import chips, controls, html
 from app.shared.request import Request, is_file
 
@@ -35,6 +35,7 @@ __all__ = ["Answer", "Export", "File", "Menu", "Page", "Piece", "Press", "Tab"]
 PART_BYTES = 8_000_000  # of a file in one answer; the page asks for the next part
 SHARED = ("checkpoint", "data")  # values that tabs share by default
 EVENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+EVENT |= {"show_progress_on": [], "trigger_mode": "always_last"}
 EXPORTS_AT_ONCE = 2
 
 
@@ -93,8 +94,7 @@ class Press:
         try:
             return read(value)
         except ValidationError:
-            usual = cls.__dataclass_fields__[str(info.field_name)]
-            return usual.default if usual.default_factory is MISSING else usual.default_factory()
+            return getattr(cls(), str(info.field_name))  # as by default
 
     def wait_for(self, background: Background, key: Hashable, job: Job) -> Progress:
         """Begin a job for the visitor, stop it, or start it again, as the press says, and say how far it is."""
@@ -154,13 +154,17 @@ class File:
     """A file for the visitor."""
 
     name: str
-    mime: str
     data: bytes
 
     @classmethod
     def of(cls, stem: str, kind: str, data: bytes) -> File:
         """Name a file by its format."""
-        return cls(f"{stem}.{'tex' if kind == 'latex' else kind}", MIMES[kind], data)
+        return cls(f"{stem}.{'tex' if kind == 'latex' else kind}", data)
+
+    @property
+    def mime(self) -> str:
+        """What it is, by its name."""
+        return mimetypes.guess_type(self.name)[0] or "application/octet-stream"
 
     @property
     def address(self) -> str:
@@ -237,7 +241,7 @@ class Tab:
                 return ""
 
         piece = self.piece(f"{self.name}-tip", script=f"mun.tip({self.name!r}, element, trigger, watch);")
-        piece.select(asked, None, [piece], trigger_mode="always_last", show_progress_on=[], **EVENT)
+        piece.select(asked, None, [piece], **EVENT)
 
     def wire(
         self,
@@ -259,11 +263,9 @@ class Tab:
             more_images: Images that a press may bring besides those in fields of the request.
         """
         page, library = self.page, self.page.library
-        images = takes_images(sum(map(is_file, kind.model_fields.values())) + more_images)
-
+        images = sum(map(is_file, kind.model_fields.values())) + more_images  # that a call may hold; the guard looks
         menu = Markup(html("menu.html", **menu_of(export, library)) if export else "")
 
-        @images
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
             address = getattr(client.client, "host", "")
             press = Press.of(event, library.guests, f"{address} {client.session_hash}")
@@ -285,19 +287,9 @@ class Tab:
             notice = answered.notice if answered.lacking else " ".join([*notices, answered.notice]).strip()
             shown = answered.request
             old = [name for name in kept if name not in answered.pieces] if answered.waiting else []
-            view = {
-                "values": shown.model_dump(),
-                "link": shown.link(library, self.name),
-                "say": answered.say,
-                "chosen": answered.chosen,
-                "again": answered.again,
-                "tokens": answered.tokens,
-                "drawn": keys,
-                "turn": press.turn,
-                "lacking": answered.lacking,
-                "undone": answered.undone,
-                "old": [pieces[name].elem_id for name in old],
-            }
+            view = {name: getattr(answered, name) for name in ("say", "chosen", "again", "tokens", "lacking", "undone")}
+            view |= {"values": shown.model_dump(), "link": shown.link(library, self.name), "turn": press.turn}
+            view |= {"drawn": keys, "old": [pieces[name].elem_id for name in old]}
             changed, there = chips(shown, library, settings), "" if answered.waiting else menu
             head = html(
                 "head.html", view=view, notice=notice, chips=changed, menu=there, export=export, settings=bool(settings)
@@ -306,14 +298,12 @@ class Tab:
 
         kept = [name for name in pieces if name != "settings"]  # settings can be changed while an answer is not there
         places = {"header": page.header, "strip": page.strip, **pieces}
+        pressed.takes_images = images  # type: ignore[attr-defined]
         pressed.asks = (self.name, kind, answer, tuple(pieces))  # type: ignore[attr-defined]
-        self.head.select(
-            pressed, None, [self.head, *places.values()], trigger_mode="always_last", show_progress_on=[], **EVENT
-        )
+        self.head.select(pressed, None, [self.head, *places.values()], **EVENT)
         if export is None:
             return
 
-        @images
         def exported(event: gr.EventData) -> str:
             press = Press.of(event, library.guests)
             try:
@@ -331,7 +321,8 @@ class Tab:
             address = replace(file, data=file.data[start:end]).address
             return html("file.html", error="", file=file, address=address, part=part, more=end < len(file.data))
 
-        self.head.submit(exported, None, [page.file], trigger_mode="always_last", show_progress_on=[], **EVENT)
+        exported.takes_images = images  # type: ignore[attr-defined]
+        self.head.submit(exported, None, [page.file], **EVENT)
 
 
 def changes(pieces: Mapping[str, Any], drawn: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:

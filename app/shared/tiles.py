@@ -98,9 +98,7 @@ def draw_tile(axes: Axes, box: tuple[float, float, float, float], tile: Tile) ->
     if tile.cover is not None:
         axes.imshow(tile.cover, extent=(left, left + width, top + height, top), aspect="auto", interpolation="auto")
     colour, line, thick = FRAMES[tile.match]
-    frame = Rectangle((left, top), width, height, fill=False, edgecolor=colour, linewidth=thick)
-    frame.set_linestyle(line)
-    axes.add_patch(frame)
+    axes.add_patch(Rectangle((left, top), width, height, fill=False, ec=colour, linewidth=thick, linestyle=line))
     if tile.match is not None:
         mark = "✓" if tile.match else "✗"
         axes.text(left + width, top - 0.03, mark, size=8, weight="bold", color=colour, va="bottom", ha="right")

@@ -6,9 +6,10 @@ import math
 import shutil
 import statistics
 import time
-from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from timeit import timeit
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from PIL import Image
 
 from app.train.record import (
     FRAMES,
-    RENDER,
     Phase,
     Recipe,
     Record,
@@ -54,7 +54,7 @@ def stop_requested(run: Path) -> bool:
 
 def data_folder(run: Path, recipe: Recipe) -> Path:
     """Name the folder of a run's data; rendered ones are shared by all runs of one plan."""
-    if recipe.data.name != RENDER:
+    if not recipe.data.rendered:
         return Path(recipe.data.root)
     model, data = recipe.config.model, recipe.data
     counts = f"{data.train_ids}-{data.val_ids}-{data.images}-{data.seed}"
@@ -138,27 +138,17 @@ def time_steps(run: Path, recipe: Recipe, device: Any) -> Timing | None:
     config = replace(recipe.config, train=replace(recipe.config.train, epochs=MOST_EPOCHS, log_every=10_000_000))
     try:
         start_run(trial, settings_of(run, recipe, config))
-        trainer = Trainer(trial, device, progress=False)
-        try:
-            taken = []
+        trainer, taken = Trainer(trial, device, progress=False), []
+        with closing(trainer.batches):
             for step in range(WARM_STEPS + TIMED_STEPS):
                 if stop_requested(run):
                     return None
                 write_progress(run, Phase("timing", step, WARM_STEPS + TIMED_STEPS))
-                taken.append(measure(trainer.train_step))
-            validation = measure(trainer.validate)
-        finally:
-            trainer.batches.close()
+                taken.append(timeit(trainer.train_step, number=1))
+            validation = timeit(trainer.validate, number=1)
         return Timing(statistics.fmean(taken[WARM_STEPS:]), validation, TIMED_STEPS, trainer.steps_per_epoch)
     finally:
         shutil.rmtree(trial, ignore_errors=True)
-
-
-def measure(work: Callable[[], object]) -> float:
-    """Return the seconds that a call takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def settle(run: Path, record: Record, timing: Timing) -> None:
@@ -196,40 +186,27 @@ def settle(run: Path, record: Record, timing: Timing) -> None:
 
 def epochs_within(timing: Timing, budget: float) -> int:
     """Find the most epochs that fit into a number of seconds; at least one."""
-    epochs = 1
-    while epochs < MOST_EPOCHS and timing.seconds(epochs + 1) <= budget:
-        epochs += 1
-    return epochs
+    return max((epochs for epochs in range(1, MOST_EPOCHS + 1) if timing.seconds(epochs) <= budget), default=1)
 
 
 def settings_of(run: Path, recipe: Recipe, config: Config) -> RunSettings:
     """Write down a run as the trainer reads it."""
     data = recipe.data
-    dataset = "synvi" if data.name == RENDER else data.layout or data.name
+    dataset = "synvi" if data.rendered else data.layout or data.name
     return RunSettings(FORMAT, config, dataset, str(data_folder(run, recipe)), recipe.seed, reading=data.reading)
 
 
-def frame_steps(steps: int, most: int = MOST_FRAMES) -> tuple[int, ...]:
-    """Choose the steps to show: the first and the last, closer to one another at the start, where most happens.
-
-    Args:
-        steps: Of the whole run.
-        most: How many at most.
-    """
-    places = np.linspace(0.0, 1.0, most) ** 1.5
+def frame_steps(steps: int) -> tuple[int, ...]:
+    """Choose the steps of a run to show: the first and last, closer to one another at the start, where most happens."""
+    places = np.linspace(0.0, 1.0, MOST_FRAMES) ** 1.5
     return tuple(sorted({round(float(place) * steps) for place in places}))
 
 
 class Watcher:
-    """Follow a trainer from step to step without touching it; see `train(watch=…)`.
+    """Follow the trainer of a run's folder from step to step without touching it; see `train(watch=…)`."""
 
-    Args:
-        run: The run's folder.
-        clock: Seconds from any moment on.
-    """
-
-    def __init__(self, run: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self.run, self.clock = run, clock
+    def __init__(self, run: Path) -> None:
+        self.run = run
         self._pair: NDArray[np.uint8] | None = None
         self._due: frozenset[int] = frozenset()
         self._began = self._told = 0.0
@@ -237,7 +214,7 @@ class Watcher:
 
     def __call__(self, trainer: Trainer) -> None:
         """Look at the trainer as it is now."""
-        step, now = trainer.state.step, self.clock()
+        step, now = trainer.state.step, time.monotonic()
         if self._first < 0:
             self._open(trainer, step, now)
         if step in self._due:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from app.shared.export import described_csv
 from app.shared.plots import Curve, Plot
-from app.train.status import Status
+from app.train.status import Status, evenly
 
 __all__ = ["overlay_plots", "run_plots", "write_curves"]
 
@@ -22,8 +22,7 @@ def curves_of(lines: Lines, names: Mapping[str, str], factor: float = 1.0) -> tu
     made = []
     for key, name in names.items():
         points = [(line["step"], factor * line[key]) for line in lines if math.isfinite(line.get(key, math.nan))]
-        every = max(1, -(-len(points) // MOST_POINTS))
-        made.append(Curve(name, tuple(points[(len(points) - 1) % every :: every] if points else ())))
+        made.append(Curve(name, tuple(evenly(points, MOST_POINTS))))
     return tuple(made)
 
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import importlib
 import logging
-import math
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt
+from pydantic import AllowInfNan, TypeAdapter, ValidationError
 
 __all__ = ["DUPLICATE", "LENT_SECONDS", "Limits", "lent", "on_lent_gpu", "read_limits"]
 
@@ -103,16 +105,11 @@ def read_limits(environment: Mapping[str, str] | None = None) -> Limits:
 
 def _number(values: Mapping[str, str], name: str, default: float) -> float:
     """Read a positive number; whole ones are at least 1."""
-    word = values.get(name, "").strip()
-    if not word:
-        return default
+    word, least = values.get(name, "").strip(), Ge(1) if isinstance(default, int) else Gt(0)
     try:
-        number = float(word)
-    except ValueError:
-        number = math.nan
-    if not (math.isfinite(number) and (number >= 1 if isinstance(default, int) else number > 0)):
-        raise ValueError(f"expected {name} to be a positive number, got {word[:40]!r}")
-    return number
+        return float(TypeAdapter(Annotated[float, least, AllowInfNan(False)]).validate_python(word or default))
+    except ValidationError:
+        raise ValueError(f"expected {name} to be a positive number, got {word[:40]!r}") from None
 
 
 def lent() -> bool:

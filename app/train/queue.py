@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import hmac
 import io
 import logging
 import math
@@ -11,31 +12,22 @@ import os
 import secrets
 import shutil
 import subprocess
-import tempfile
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from app.train.chunk import run_chunk
 from app.train.host import LENT_SECONDS, Limits, lent, on_lent_gpu, read_limits
-from app.train.record import (
-    FORMAT,
-    Recipe,
-    Record,
-    folder_bytes,
-    lock,
-    read_record,
-    read_records,
-    token_hash,
-    write_record,
-)
+from app.train.record import FORMAT, Recipe, Record, folder_bytes, read_record, read_records, token_hash, write_record
 from app.train.worker import DISK_FULL, end_group, last_words, spawn, wait_for, work
 from mun.checkpoint import CARD, SNAPSHOTS, WEIGHTS
 from mun.data.cache import cache_folder
+from mun.files import writable_folder
 from mun.hub import README
 from mun.training.run import newest_state
 
@@ -66,7 +58,7 @@ class Queue:
         self.removed: Callable[[str], None] = lambda _: None
         self._wanted = root
         self._root: Path | None = None  # until it is opened
-        self._lock: IO[str] | None = None
+        self._lock: FileLock | None = None
         self._closing = False
         self._records: dict[str, Record] = {}
         self._starts: list[tuple[str, float]] = []  # who, and when
@@ -87,11 +79,13 @@ class Queue:
     def open(self) -> None:
         """Claim the folder and take up what lies there: waiting runs wait on, active ones were interrupted.
 
+        Nothing is claimed where training is off.
+
         Raises:
             OSError: No folder can be written.
         """
         with self._change:
-            if self._root is not None:
+            if self._root is not None or self.limits.off:
                 return
             self._root, self._lock = claim(self._wanted or Path(os.environ.get("MUN_RUNS") or cache_folder() / "runs"))
             atexit.register(self.close)
@@ -152,8 +146,6 @@ class Queue:
 
     def records(self) -> list[Record]:
         """List all runs, the oldest first."""
-        if self.limits.off:
-            return []
         self.open()
         with self._change:
             return sorted(map(self._fresh, self._records), key=lambda record: record.created)
@@ -164,8 +156,7 @@ class Queue:
         Raises:
             ValueError: There is no such run.
         """
-        if not self.limits.off:
-            self.open()
+        self.open()
         with self._change:
             if run not in self._records:
                 raise ValueError("expected run to be the name of a run that is kept here; it may have been deleted")
@@ -177,10 +168,6 @@ class Queue:
             waiting = [record.run for record in self._waiting()]
         return waiting.index(run) + 1 if run in waiting else 0
 
-    def stopping(self, run: str) -> bool:
-        """Say whether a run has been asked to stop and has not done so yet."""
-        return self.get(run).active and (self.root / run / "stop").exists()
-
     def owned(self, run: str, token: str) -> Record:
         """Return a run to its owner.
 
@@ -188,7 +175,7 @@ class Queue:
             ValueError: There is no such run, or the token is not its owner's.
         """
         record = self.get(run)
-        if not record.owned_by(token):
+        if not hmac.compare_digest(record.owner, token_hash(token)):  # takes a time that tells nothing of it
             raise ValueError("expected the token of whoever started this run, got another one")
         return record
 
@@ -267,7 +254,7 @@ class Queue:
         if self._turn.acquire(timeout=CLOSE_SECONDS):  # how the run has ended is noted
             self._turn.release()
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
         atexit.unregister(self.close)
 
     def _now(self) -> float:
@@ -329,12 +316,9 @@ class Queue:
         if self._lent_chunk is not None:
             work(self.root / run, self._lent_chunk, LENT_SECONDS)
             return 0
-        process = spawn(self.root, run, self.limits.num_bytes)
-        with self._change:
-            self._process = process
-        code = wait_for(process, self.root / run)
-        with self._change:
-            self._process = None
+        self._process = spawn(self.root, run, self.limits.num_bytes)
+        code = wait_for(self._process, self.root / run)
+        self._process = None
         return code
 
     def _settle(self, run: str, code: int) -> None:
@@ -354,8 +338,7 @@ class Queue:
         with self._change:
             self._active = ""
             self._keep(record)
-            newest = run if record.state == "finished" or record.trained or newest_state(folder) else ""
-            for other in runs_to_remove(self.records(), self.limits, self.root, newest) if newest else ():
+            for other in runs_to_remove(self.records(), self.limits, self.root, run) if worth(record, folder) else ():
                 self._remove(other)
 
 
@@ -395,44 +378,40 @@ def runs_to_remove(records: Sequence[Record], limits: Limits, root: Path, newest
         root: The folder of runs.
         newest: The run that has just ended, which stays.
     """
-    over = [record for record in records if record.over and record.run != newest]
-    started = [one.run for one in over if one.state != "finished" and not one.trained]
-    empty = [run for run in started if newest_state(root / run) is None]
-    trained = [one.run for one in over if one.state != "finished" and one.run not in empty]
-    trained += [one.run for one in over if one.state == "finished"]
-    leaving = empty[: max(0, len(empty) - limits.runs)]  # some stay, so that their visitors read why they failed
-    excess = len(trained) + (newest != "") - limits.runs
-    if excess > 0:
-        leaving = [*empty, *trained[:excess]]
-    total = folder_bytes(root) - sum(folder_bytes(root / run) for run in leaving)
-    for run in [one for one in (*empty, *trained) if one not in leaving]:
-        if total <= limits.num_bytes:
-            break
-        leaving.append(run)
-        total -= folder_bytes(root / run)
-    return leaving
+    worths = {one.run: worth(one, root / one.run) for one in records if one.over and one.run != newest}
+    runs, empty = sorted(worths, key=lambda run: worths[run]), list(worths.values()).count(0)
+    excess = len(runs) - empty + (newest != "") - limits.runs  # of those that have trained
+    # Some that never trained stay, so that their visitors read why they failed.
+    count = empty + excess if excess > 0 else max(0, empty - limits.runs)
+    sizes, total = [folder_bytes(root / run) for run in runs], folder_bytes(root)
+    while count < len(runs) and total - sum(sizes[:count]) > limits.num_bytes:
+        count += 1
+    return runs[:count]
 
 
-def claim(root: Path) -> tuple[Path, IO[str] | None]:
+def worth(record: Record, folder: Path) -> int:
+    """Say what a run is worth: 0 where it never trained, 1 where it has, 2 where it is finished."""
+    return 2 if record.state == "finished" else int(bool(record.trained or newest_state(folder)))
+
+
+def claim(root: Path) -> tuple[Path, FileLock]:
     """Make the folder of runs this app's own until it ends; a second app beside it gets `root-2`, and so on.
 
     Args:
         root: The folder wanted; a temporary one where it cannot be written.
 
     Returns:
-        The folder, and the open lock to keep; none where there are no locks.
+        The folder, and its lock, which is held.
 
     Raises:
         OSError: Not even a temporary folder can be written, or all names are taken.
     """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=root).close()
-    except OSError:
-        root = Path(tempfile.mkdtemp(prefix="mun-runs-"))
+    root = writable_folder(root, "mun-runs-")
     for number in range(1, MOST_APPS):
         folder = root if number == 1 else root.with_name(f"{root.name}-{number}")
         folder.mkdir(exist_ok=True)
-        with contextlib.suppress(BlockingIOError):
-            return folder, lock(folder / "app.lock")
+        lock = FileLock(folder / "app.lock", timeout=0, thread_local=False)
+        with contextlib.suppress(Timeout):
+            lock.acquire()
+            return folder, lock
     raise OSError(f"expected at most {MOST_APPS} apps with one folder of runs")

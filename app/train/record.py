@@ -6,13 +6,12 @@ The record is `job.json`, written by whoever has the run in hand at the moment.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import shutil
-import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from mun.config import Config, from_json, to_json
 from mun.data.source import Reading
@@ -20,17 +19,8 @@ from mun.files import read_json, write_json
 from mun.synvi import LEVELS, Plan
 
 __all__ = ["FORMAT", "FRAMES", "RENDER", "Data", "Frame", "Phase", "Recipe", "Record", "duration"]
-__all__ += [
-    "folder_bytes",
-    "lock",
-    "read_frames",
-    "read_progress",
-    "read_record",
-    "read_records",
-    "token_hash",
-    "write_progress",
-    "write_record",
-]
+__all__ += ["folder_bytes", "read_frames", "read_progress", "read_record", "read_records"]
+__all__ += ["token_hash", "write_progress", "write_record"]
 
 FORMAT, NAME, PROGRESS, FRAMES = 1, "job.json", "progress.json", "frames"
 RENDER = "render"  # the data of a run that are rendered for it
@@ -65,9 +55,14 @@ class Data:
     reading: Reading = field(default=Reading(), metadata={"later": True})
 
     @property
+    def rendered(self) -> bool:
+        """Whether they are rendered for the run."""
+        return self.name == RENDER
+
+    @property
     def count(self) -> int:
         """Images to render."""
-        return 6 * self.images * (self.train_ids + self.val_ids) if self.name == RENDER else 0
+        return 6 * self.images * (self.train_ids + self.val_ids) if self.rendered else 0
 
     def plan(self, height: int, width: int) -> Plan:
         """Say what is rendered.
@@ -148,10 +143,6 @@ class Record:
         """Whether nothing more happens by itself."""
         return self.state not in (*ACTIVE, "queued")
 
-    def owned_by(self, token: str) -> bool:
-        """Say whether a token is the owner's, in a time that does not tell how much of it is right."""
-        return hmac.compare_digest(self.owner, token_hash(token))
-
 
 def token_hash(token: str) -> str:
     """Hash a token; the token itself is kept by its owner alone."""
@@ -186,32 +177,9 @@ def read_records(root: Path) -> list[Record]:
     for path in root.iterdir():
         if path.name.endswith(".trash"):
             shutil.rmtree(path, ignore_errors=True)
-        elif (path / "job.json").is_file():
-            try:
-                records.append(read_record(path))
-            except (ValueError, OSError):
-                continue
+        with suppress(ValueError, OSError):
+            records.append(read_record(path))
     return sorted(records, key=lambda record: record.created)
-
-
-def lock(path: Path) -> IO[str] | None:
-    """Hold a lock until the file is closed or the process ends; nothing where there are no locks.
-
-    Raises:
-        BlockingIOError: Another process, or another open file of this one, holds it.
-        OSError: The file cannot be written.
-    """
-    if sys.platform == "win32":
-        return None
-    import fcntl
-
-    file = path.open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise
-    return file
 
 
 def duration(seconds: float) -> str:
@@ -225,10 +193,8 @@ def folder_bytes(folder: Path) -> int:
     """Add up what lies in a folder; files that vanish meanwhile count nothing."""
     total = 0
     for path in folder.rglob("*"):
-        try:
+        with suppress(OSError):
             total += path.lstat().st_size if path.is_file() else 0
-        except OSError:
-            continue
     return total
 
 

@@ -215,13 +215,13 @@ class Stop(Request):
 
 def presets(library: Library, limits: Limits) -> list[dict[str, Any]]:
     """List name, title and values of each preset, and why it cannot be had here, empty where it can."""
-    usual = {field: one.default for field, one in Train.model_fields.items()}
     made = []
-    for name, values in PRESETS.items():
-        why = NO_GPU if values.get("device") == "cuda" and not has_gpu() else ""
+    for name, title in TITLES.items():
+        train = Train.read({"preset": name}, library)
+        why = NO_GPU if train.device == "cuda" and not has_gpu() else ""
         try:
-            Train.read({"preset": name}, library).check(limits)
+            train.check(limits)
         except ValueError:
             why = why or limits.refusal(f"more than the {limits.minutes:g} minutes that are allowed here")
-        made.append({"name": name, "title": TITLES[name], "values": {**usual, **values, "preset": name}, "why": why})
+        made.append({"name": name, "title": title, "values": train.model_dump(), "why": why})
     return made

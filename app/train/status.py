@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +17,18 @@ from app.library import Library
 from app.library.pair_encoder import FINAL, PairEncoder, film
 from app.library.pairs import collection_pair, opening_pair
 from app.library.thumbnails import data_uri, encoded
+from app.train.chunk import stop_requested
 from app.train.queue import Queue
-from app.train.record import FRAMES, RENDER, Phase, Recipe, Record, duration, read_frames, read_progress
+from app.train.record import FRAMES, Phase, Recipe, Record, duration, read_frames, read_progress
 from app.train.request import RENDERED, Train
 from mun.images import read_image
 from mun.training.card import train_command
 from mun.training.run import MetricsFile, read_settings
 
-__all__ = ["HEADINGS", "Film", "Status", "best_of", "film_of", "film_of_default", "overview", "score_words", "status"]
+__all__ = ["HEADINGS", "Film", "Status", "best_of", "evenly", "film_of", "film_of_default", "overview"]
+__all__ += ["score_words", "status"]
 
+T = TypeVar("T")
 MAX_LINES = 400  # of metrics that a status carries
 TALL = 512  # pixels of an image in the film, at most
 HEADINGS = {
@@ -138,10 +141,10 @@ def status(queue: Queue, run: str) -> Status:
     lines = list(MetricsFile.lines(folder / "metrics.jsonl"))
     scores = [line for line in lines if isinstance(line.get("validation"), dict)]
     losses = [line for line in lines if "total" in line]
+    same = {name: getattr(record, name) for name in ("run", "state", "error", "suggestion", "timing")}
     return Status(
-        run=run,
-        state=record.state,
-        stopping=queue.stopping(run),
+        **same,
+        stopping=record.active and stop_requested(folder),
         place=queue.place(run),
         phase=now.phase,
         done=now.done,
@@ -149,11 +152,8 @@ def status(queue: Queue, run: str) -> Status:
         seconds_left=now.left if record.active and now.left >= 0 else None,
         steps=record.timing.get("steps"),
         epochs=record.timing.get("epochs"),
-        error=record.error,
-        suggestion=record.suggestion,
         resumable=record.over and record.resumable and record.state != "finished",
         settings=settings_of(record.recipe),
-        timing=record.timing,
         metrics=tuple(thinned(losses)),
         validations=tuple({"step": line["step"], **line["validation"]} for line in thinned(scores)),
         command=command_of(record.recipe, folder),
@@ -169,12 +169,17 @@ def progress_of(record: Record, folder: Path) -> Phase:
 
 
 def thinned(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out lines evenly where there are more than a page needs; the last stays. NaN, which JSON lacks, goes."""
-    every = max(1, -(-len(lines) // MAX_LINES))
+    """Leave out lines where there are more than a page needs, and values that JSON lacks, as NaN."""
     return [
         {name: value for name, value in line.items() if isinstance(value, dict) or math.isfinite(value)}
-        for line in lines[(len(lines) - 1) % every :: every]
+        for line in evenly(lines, MAX_LINES)
     ]
+
+
+def evenly(values: Sequence[T], most: int) -> Sequence[T]:
+    """Leave out values evenly where there are more than so many; the last stays."""
+    every = max(1, -(-len(values) // most))
+    return values[(len(values) - 1) % every :: every]
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
@@ -183,7 +188,7 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
     parts = (recipe, recipe.data, config.model, config.loss, config.train)
     values = {name: getattr(part, name) for part in parts for name in type(part).__dataclass_fields__}
     values |= {"data": recipe.data.name, "epochs": 0 if recipe.minutes else config.train.epochs}
-    if recipe.data.name != RENDER:
+    if not recipe.data.rendered:
         values = {name: value for name, value in values.items() if name not in RENDERED}
     return {name: values[name] for name in Train.model_fields if name in values}
 
@@ -195,7 +200,7 @@ def command_of(recipe: Recipe, folder: Path) -> tuple[str, ...]:
     except (ValueError, OSError):
         return ()
     made = (recipe.data.plan(settings.config.model.height, settings.config.model.image_width).command,)
-    return (*(made if recipe.data.name == RENDER else ()), train_command(settings))
+    return (*(made if recipe.data.rendered else ()), train_command(settings))
 
 
 def overview(queue: Queue) -> dict[str, Any]:

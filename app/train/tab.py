@@ -56,8 +56,7 @@ def offer_models(queue: Queue, library: Library) -> None:
     """Let a library offer the models of a queue: those that are there, and each that is finished from now on."""
     queue.finished = lambda folder: library.add_checkpoint(open_entry(folder))
     queue.removed = library.remove_checkpoint
-    if not queue.limits.off:
-        queue.open()
+    queue.open()
 
 
 def begin(queue: Queue, library: Library, train: Train, who: str) -> dict[str, Any]:
@@ -131,7 +130,9 @@ def answer(queue: Queue, library: Library, request: Watch, press: Press) -> Answ
             "train-start": drawn(draw_start(library, queue, request)),
             **draw_pictures(library, queue, request, now, names),
             "train-runs": drawn(draw_runs(queue, request, mine)),
-            "settings": Piece(request.model_dump(exclude={"run", "beside"}), partial(draw_form, library, request)),
+            "settings": Piece(
+                request.model_dump(exclude={"run", "beside"}), partial(form, "train", request, library, SETTINGS)
+            ),
         },
         say=now.heading if now else "",
         notice=" ".join(notices),
@@ -196,11 +197,6 @@ def draw_start(library: Library, queue: Queue, request: Watch) -> str:
     return html(
         "train_start.html", limits=queue.limits, presets=offered, request=request, method=method, problem=problem
     )
-
-
-def draw_form(library: Library, request: Watch) -> str:
-    """Draw the settings of the next run."""
-    return form("train", request, library, SETTINGS)
 
 
 def draw_pictures(

@@ -22,18 +22,10 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from filelock import FileLock
+
 from app.train.chunk import data_folder, run_chunk, stop_requested
-from app.train.record import (
-    RENDER,
-    Phase,
-    Recipe,
-    Record,
-    folder_bytes,
-    lock,
-    read_record,
-    write_progress,
-    write_record,
-)
+from app.train.record import Phase, Recipe, Record, folder_bytes, read_record, write_progress, write_record
 from mun.data.cache import cache_folder
 from mun.synvi import write
 from mun.training.run import remove_unfinished
@@ -70,7 +62,8 @@ def work(run: Path, chunk: Chunk = run_chunk, seconds: float = CHUNK_SECONDS) ->
         finished = prepare_data(run, started.recipe)
         while finished and not stop_requested(run):
             if chunk(str(run), seconds):
-                clean(run)
+                for path in (*run.glob("step-*"), *run.glob("best-*")):  # only a run that goes on needs them
+                    shutil.rmtree(path, ignore_errors=True)
                 end(run, "finished", resumable=False)
                 return
         words = (run / "stop").read_text(encoding="utf-8")
@@ -93,12 +86,6 @@ def end(run: Path, state: str, *, error: str = "", suggestion: str = "", resumab
     write_record(run, replace(record, error=error, suggestion=suggestion, resumable=resumable))
 
 
-def clean(run: Path) -> None:
-    """Remove what only a run that goes on needs."""
-    for path in (*run.glob("step-*"), *run.glob("best-*")):
-        shutil.rmtree(path, ignore_errors=True)
-
-
 def prepare_data(run: Path, recipe: Recipe) -> bool:
     """Render the data of a run unless they are there; False where somebody has asked to stop.
 
@@ -106,7 +93,7 @@ def prepare_data(run: Path, recipe: Recipe) -> bool:
         OSError: The disk is full.
         ValueError: The plan is out of bounds.
     """
-    if recipe.data.name != RENDER:
+    if not recipe.data.rendered:
         return True
     folder = data_folder(run, recipe)
     if (folder / "manifest.json").is_file():
@@ -130,11 +117,9 @@ def make_room(folder: Path) -> None:
     """Remove the data that were used longest ago; they can be rendered again, to the byte."""
     for path in folder.glob("*.tmp"):
         shutil.rmtree(path, ignore_errors=True)
-    kept = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
-    sizes = [folder_bytes(path) for path in kept]
-    while kept and sum(sizes) > DATA_BYTES:
-        shutil.rmtree(kept.pop(0), ignore_errors=True)
-        sizes.pop(0)
+    for path in sorted(filter(Path.is_dir, folder.iterdir()), key=lambda path: path.stat().st_mtime):
+        if folder_bytes(folder) > DATA_BYTES:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def explain(error: Exception, record: Record) -> tuple[str, str, bool]:
@@ -173,20 +158,6 @@ def follow_parent(run: Path) -> None:
     os._exit(1)
 
 
-def hold(run: Path) -> object:
-    """Hold the run's lock until this process ends, so that no second one ever writes beside it.
-
-    Raises:
-        OSError: Another process holds it and does not end.
-    """
-    deadline = time.monotonic() + 2 * ORPHAN_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(BlockingIOError):
-            return lock(run / "lock")
-        time.sleep(0.2)
-    return lock(run / "lock")
-
-
 def step_back() -> None:
     """Let everything else on this machine go first, and be the first to be ended where memory is short."""
     if hasattr(os, "nice"):
@@ -204,10 +175,9 @@ def main() -> int:
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))  # the other half answers the page
     try:
-        held = hold(run)
-        threading.Thread(target=follow_parent, args=(run,), daemon=True).start()
-        work(run)
-        del held
+        with FileLock(run / "lock", 2 * ORPHAN_SECONDS):  # no second process ever writes beside this one
+            threading.Thread(target=follow_parent, args=(run,), daemon=True).start()
+            work(run)
     except OSError:
         log_error()
         os._exit(DISK_FULL)  # at once: a log that cannot be written would change the code of an orderly end

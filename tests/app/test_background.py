@@ -58,7 +58,7 @@ def test_jobs_of_one_kind_are_done_one_at_a_time_and_others_beside_them(jobs: Ba
     assert not second.begun.wait(0.2)
     for work in (first, second, lasting):
         work.go.set()
-    until(lambda: second.result and lasting.result and not jobs._progress)
+    until(lambda: second.result and lasting.result and not jobs._running)
 
 
 def test_a_job_that_waits_for_its_turn_can_be_stopped_and_started_again(jobs: Background) -> None:
@@ -67,7 +67,7 @@ def test_a_job_that_waits_for_its_turn_can_be_stopped_and_started_again(jobs: Ba
     assert first.begun.wait(20)
     jobs.ask("b", second.job())
     jobs.stop("b")
-    until(lambda: not jobs._stopping)
+    until(lambda: "b" not in jobs._running)
     assert jobs.ask("b", second.job()).stopped
     assert second.times == 0
     assert not jobs.ask("b", second.job(), retry=True).stopped
@@ -107,7 +107,7 @@ def test_a_job_that_nobody_asks_for_is_given_up_without_a_word(
     time.sleep(0.1)
     for work in (forgotten, waiting, lasting):
         work.go.set()
-    until(lambda: not jobs._progress)
+    until(lambda: not jobs._running)
     assert forgotten.error == AbandonedError.__name__
     assert waiting.times == 0
     assert lasting.result
@@ -158,7 +158,7 @@ def test_one_visitor_stops_a_job_for_himself_and_the_last_one_for_all(jobs: Back
     until(lambda: not jobs._running)
     assert work.error == StoppedError.__name__
     assert jobs.ask("a", work.job(), who="third").stopped
-    assert not jobs._asked
+    assert not jobs._running
 
 
 def test_a_job_is_begun_once_tells_what_it_reports_and_is_forgotten_when_it_is_done(jobs: Background) -> None:
@@ -227,7 +227,7 @@ def test_only_so_many_failures_are_remembered(jobs: Background, monkeypatch: pyt
     for key in range(4):
         jobs.ask(key, Job(Progress(), fail, lambda: False))
         until(lambda: not jobs._running)
-    assert len(jobs._progress) == 2
+    assert len(jobs._ended) == 2
 
 
 def test_work_goes_round_by_visitor_and_by_address() -> None:

@@ -181,8 +181,8 @@ def test_little_data_start_the_app_and_each_function_answers_or_says_why(people,
 
 def test_a_csv_of_one_file_keeps_its_columns_in_the_app(tiny_checkpoint, tmp_path) -> None:
     collection = open_library(own_csv(tmp_path / "hall") / "images.csv", tiny_checkpoint).collections["images"]
-    assert {said["weather"] for said in collection.columns.values()} == {"rain", "sun"}
-    assert {sample.key for sample in collection.samples} <= collection.columns.keys()
+    assert {said["weather"] for said in collection.source.columns.values()} == {"rain", "sun"}
+    assert {sample.key for sample in collection.samples} <= collection.source.columns.keys()
 
 
 def test_a_range_is_that_of_every_picture(tiny_checkpoint, tmp_path) -> None:

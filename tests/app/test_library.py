@@ -138,7 +138,7 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(
     go.set()
     with pytest.raises(StoppedError, match="was stopped; start it again"):
         library.embeddings("mun-tiny", "synvi", corruption)  # the wait of others ends, too
-    until(lambda: not library.background._stopping)
+    until(lambda: not library.background._running)
     stopped = library.prepare("mun-tiny", "synvi", corruption=corruption)
     assert stopped.stopped
     assert stopped.done < stopped.total

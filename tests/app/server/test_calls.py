@@ -11,7 +11,6 @@ import pytest
 
 from app.server import calls
 from app.server.calls import CALL, PLAIN_BYTES, Refusal, checked
-from app.shared.api import takes_images
 
 JOIN, CALLED = "/gradio_api/queue/join", "/gradio_api/call/f"
 IMAGE = base64.b64encode(bytes(3_000_000)).decode()
@@ -21,7 +20,11 @@ def function(visibility: str = "private", *, queue: bool = True, images: int = 0
     """The part of a function that is looked at; it takes a state and two values, the first with a default of 7."""
     value = SimpleNamespace(skip_api=False, value=7)
     state = SimpleNamespace(skip_api=True, value=None)
-    handler = takes_images(images)(lambda a, b: None)
+
+    def handler(a: Any, b: Any) -> None:
+        pass
+
+    handler.takes_images = images  # type: ignore[attr-defined]
     return SimpleNamespace(
         inputs=[state, value, value], api_name="f", api_visibility=visibility, queue=queue, fn=handler
     )

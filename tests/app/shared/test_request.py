@@ -49,7 +49,7 @@ def test_a_new_option_appears_everywhere(library: Library, monkeypatch: pytest.M
     request = After.read({"shade": "dark"}, library)
     assert 'value="dark" selected>deep</option>' in form("tab", request, library, {"": ("shade",)})
     assert 'name="shade"' not in form("tab", request, library, {"": ("count",)})
-    assert [chip.words for chip in chips(request, library, ("count", "shade"))] == ["Shade: deep"]
+    assert [chip["words"] for chip in chips(request, library, ("count", "shade"))] == ["Shade: deep"]
     assert request.link(library, "tab") == "?tab=tab&shade=dark"
     assert After.repair(After.of_address("?tab=tab&shade=dark&count=4"), library)[0] == After.read(
         {"shade": "dark", "count": 4}, library

@@ -220,7 +220,7 @@ def test_epochs_and_a_time_budget_take_turns(training: Training) -> None:
     ],
 )
 def test_settings_without_effect_are_off_and_methods_have_names(library: Library, values, idle) -> None:
-    drawn = tab.draw_form(library, Watch.read(values, library))
+    drawn = tab.form("train", Watch.read(values, library), library, tab.SETTINGS)
     off = re.findall(r'<(?:select|input)(?=[^>]* disabled)[^>]* name="(\w+)"', drawn)
     assert list(dict.fromkeys(off)) == idle
     assert "two modalities (baseline)</option>" in drawn
