@@ -170,7 +170,7 @@ def test_a_job_is_begun_once_tells_what_it_reports_and_is_forgotten_when_it_is_d
     assert jobs.ask("a", work.job()) == Progress(2, 4, words="laying out", made="half")  # what is not named stays
     jobs.report("b", 1)  # nobody's job: passed over
     work.go.set()
-    until(lambda: work.result and not jobs._progress)
+    until(lambda: work.result and not jobs._running)
     assert jobs.ask("a", work.job()) == Progress(2, 2, ready=True)
     assert work.times == 1
 
