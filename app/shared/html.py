@@ -35,6 +35,8 @@ def templates() -> Environment:
     environment.filters["uri"] = encoded
     environment.filters["sentence"] = as_sentence
     environment.filters["percent"] = lambda value, digits=1: f"{100 * value:.{digits}f} %"
+    environment.filters["fixed"] = lambda value, digits=3: f"{value:.{digits}f}"
+    environment.filters["grouped"] = lambda value: f"{value:,}"
     return environment
 
 

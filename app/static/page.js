@@ -26,21 +26,15 @@ window.mun = (() => {
   const tabOf = (name) => (tabs[name] ??= { values: {}, later: {}, drawn: {}, link: "", turn: 0, chosen: "", said: {}, shares: [] });
 
   // --- words: a live region and a short message -----------------------------------------------------------------------
-  const region = (id, role) => {
-    const found = document.getElementById(id);
-    if (found) return found;
-    const made = make("div", { id });
-    made.setAttribute("role", role);
-    (document.querySelector("main") ?? document.body).append(made);
-    return made;
-  };
-  const announce = (words) => {
-    const live = region("mun-live", "status");
-    if (live.textContent !== words) live.textContent = words;
+  const say = (id, words) => {
+    const region = document.getElementById(id) ?? make("div", { id });
+    region.setAttribute("role", "status");
+    if (!region.isConnected) document.querySelector("main").append(region);
+    if (region.textContent !== words) region.textContent = words;
+    return region;
   };
   const toast = (words) => {
-    const shown = region("mun-toast", "status");
-    shown.textContent = words;
+    const shown = say("mun-toast", words);
     shown.hidden = false;
     clearTimeout(shown.timer);
     shown.timer = setTimeout(() => (shown.hidden = true), 6000);
@@ -157,7 +151,7 @@ window.mun = (() => {
     tab.common = JSON.stringify([shared.checkpoint, shared.data]);
     remember(view.link, tab.push);
     tab.push = false;
-    if (view.say) announce(view.say);
+    if (view.say) say("mun-live", view.say);
   };
 
   // Buttons that stand for a choice show which one is made; the chosen one is scrolled into its list's view.
@@ -247,19 +241,14 @@ window.mun = (() => {
     dialog.showModal();
   };
   let opener = null; // what opened the drawer: it has the focus again later
-  const focusOnceSeen = (element) => {
-    element.focus();
-    if (document.activeElement === opener && !element.closest("[inert]")) requestAnimationFrame(() => focusOnceSeen(element));
-  };
   const drawer = (open, field) => {
     const side = document.getElementById("drawer");
     document.body.classList.toggle("mun-drawer-open", open);
     side.inert = !open;
     for (const one of document.querySelectorAll("[data-drawer]")) one.setAttribute("aria-expanded", String(open));
-    const first = side.querySelector(`[data-settings]:not([hidden]) [name="${field}"]`) ?? side.querySelector("button");
-    opener = open ? document.activeElement : opener;
-    if (open) focusOnceSeen(first);
-    else opener?.focus();
+    if (!open) return opener?.focus();
+    opener = document.activeElement;
+    (side.querySelector(`[data-settings]:not([hidden]) [name="${field}"]`) ?? side.querySelector("button")).focus();
   };
 
   // --- a tip: what the mouse rests on is asked for beside the presses, and shown once it is there ----------------------
@@ -312,13 +301,6 @@ window.mun = (() => {
       press(tabOf(current).shares.includes("checkpoint") ? current : "retrieval", { set: { checkpoint, data } });
     },
   };
-  for (const kind of ["dragover", "drop"]) {
-    addEventListener(kind, (event) => {
-      if (!event.target.closest?.("#header")) return;
-      event.preventDefault();
-      if (kind === "drop") features.bring(event.dataTransfer.files[0]);
-    });
-  }
 
   // --- what is clicked, chosen, typed ---------------------------------------------------------------------------------
   const value = (input) => {
@@ -331,7 +313,7 @@ window.mun = (() => {
   const refocus = (element, name) => {
     if (focus?.piece !== name || ![document.body, null].includes(document.activeElement)) return;
     const same = [...element.querySelectorAll("button, input, select, summary, a")].filter((one) => !one.disabled);
-    const found = same.find((one) => identity(one) === focus.identity) ?? element.querySelector("[data-focus]");
+    const found = same.find((one) => identity(one) === focus.identity) ?? element.querySelector('[data-focus], [aria-pressed="true"]');
     found?.focus({ preventScroll: true });
   };
   const clicked = (tab, event) => {
