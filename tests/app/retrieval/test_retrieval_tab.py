@@ -50,10 +50,10 @@ def test_scores_follow_and_name_set_and_spread(ready: Library) -> None:
     terms = replace(Browse.read(values, ready).terms, trial=0)
     ready.cache._kept.pop(ready._key("scores", "mun-tiny", "synvi", None, terms), None)
     first = press(ready, values)
-    assert 'class="mun-scores" data-state="waiting"' in piece(first, "retrieval-scores")
+    assert 'class="mun-panel mun-scores" data-state="waiting"' in piece(first, "retrieval-scores")
     assert first.again > 0
     html = piece(press(ready, values, do="again"), "retrieval-scores")
-    assert 'class="mun-scores" data-state="ready"' in html
+    assert 'class="mun-panel mun-scores" data-state="ready"' in html
     assert "24 queries against 12 gallery images" in html
     assert "synthetic" in html
     assert "±" in html
