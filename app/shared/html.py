@@ -31,9 +31,9 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
-    environment.filters["uri"] = encoded
-    environment.filters["sentence"] = as_sentence
+    environment.filters |= {"uri": encoded, "sentence": as_sentence, "grouped": "{:,}".format}
     environment.filters["percent"] = lambda value, digits=1: f"{100 * value:.{digits}f} %"
+    environment.filters["fixed"] = lambda value, digits=3: f"{value:.{digits}f}"
     return environment
 
 

@@ -1,14 +1,9 @@
 // Images that a visitor brings stay in the browser: a press sends the file as a data URI in a field of the request, and
-// the answer puts a small lossless copy there, which later presses send instead (`app/library/own_images.py`: `brought`,
-// `small`). So the server keeps nothing, and a field that is emptied is forgotten.
-//
-// Use: `{{ own_image("visible_image", "Your visible image", request.visible_image) }}` of `macros.html`, with the name of
-// a `File` field of the tab's request. It makes a drop zone with a file input, so keyboard and screen reader can use it.
-// In the tab's answer: read the field by `brought`, set it to `small(image)`, or to "" where that raises.
+// the answer puts a small lossless copy there, which later presses send instead (`app/library/own_images.py`). So the
+// server keeps nothing, and a field that is emptied is forgotten. A zone for a file is `own_image` of `macros.html`.
 window.mun.own = (() => {
   const MOST = 16e6; // bytes of a file, as the server says
-  const waiting = []; // [tab, field, file], sent one after another, because a call has a bound
-  let sending = false;
+  const MANY = 200; // images of a gallery
 
   const read = (file) =>
     new Promise((done, failed) => {
@@ -20,27 +15,21 @@ window.mun.own = (() => {
   const idle = async (tab) => {
     while (mun.tabs[tab]?.busy) await new Promise((later) => setTimeout(later, 40));
   };
-  const send = async () => {
-    if (sending) return;
-    sending = true;
-    for (let next = waiting.shift(); next; next = waiting.shift()) {
-      const [tab, field, file] = next;
-      try {
-        if (file.size > MOST) throw new Error(`expected ${file.name} to have at most 16 MB, got ${(file.size / 1e6).toFixed(1)} MB`);
-        const body = (await read(file)).split(",")[1] ?? "";
-        const kind = /^[\w.+-]+\/[\w.+-]+$/.test(file.type) ? file.type : "application/octet-stream";
-        await idle(tab);
-        mun.press(tab, { set: { [field]: `data:${kind};name=${encodeURIComponent(file.name.slice(-48))};base64,${body}` } });
-        await idle(tab);
-      } catch (error) {
-        mun.toast(`${error.message[0].toUpperCase()}${error.message.slice(1)}.`);
-      }
+  const send = async ({ tab, own }, file) => {
+    if (file.size > MOST) return mun.toast(`Expected ${file.name} to have at most 16 MB, got ${(file.size / 1e6).toFixed(1)} MB.`);
+    try {
+      const uri = (await read(file)).replace(";base64", `;name=${encodeURIComponent(file.name.slice(-48))};base64`);
+      await idle(tab);
+      mun.press(tab, { set: { [own]: uri } });
+      await idle(tab);
+    } catch (error) {
+      mun.toast(`${error.message}.`);
     }
-    sending = false;
   };
+  let sent = Promise.resolve(); // one file after another, because a call has a bound
+
   // A gallery: every file is sent once, one a call; its small copy comes back and is kept here. The copies travel below one
   // another in one picture with each press, and the server tells their places in it.
-  const MANY = 200;
   const gallery = { names: [], copies: [], broken: [], sheet: "" };
   let heard = null; // called with the small copy of the file that is on its way, or with the reason why there is none
   const tell = () => {
@@ -50,18 +39,14 @@ window.mun.own = (() => {
     }
   };
   const lay = async () => {
-    const pictures = await Promise.all(gallery.copies.map((uri) => new Promise((done) => {
-      const picture = new Image();
-      picture.onload = () => done(picture);
-      picture.src = uri;
-    })));
+    const pictures = gallery.copies.map((src) => Object.assign(new Image(), { src }));
+    await Promise.all(pictures.map((one) => one.decode()));
     const canvas = document.createElement("canvas");
     canvas.width = pictures[0].naturalWidth;
     canvas.height = pictures.reduce((sum, one) => sum + one.naturalHeight, 0);
-    const pen = canvas.getContext("2d");
     let top = 0;
     for (const one of pictures) {
-      pen.drawImage(one, 0, top);
+      canvas.getContext("2d").drawImage(one, 0, top);
       top += one.naturalHeight;
     }
     return canvas.toDataURL("image/png");
@@ -69,8 +54,9 @@ window.mun.own = (() => {
   const gather = async (files) => {
     gallery.sheet = "";
     for (const file of files) {
+      const name = file.name.slice(-48);
       if (gallery.names.length >= MANY) {
-        gallery.broken.push(`${file.name}: a gallery has at most ${MANY} images`);
+        gallery.broken.push(`${name}: a gallery has at most ${MANY} images`);
         break;
       }
       await idle("retrieval");
@@ -79,20 +65,15 @@ window.mun.own = (() => {
       if (body) mun.press("retrieval", { act: "own-add", detail: { file: body }, quiet: true });
       const [copy, why] = body ? await answer : ["", "expected at most 16 MB"];
       if (copy) {
-        gallery.names.push(file.name.slice(-48));
+        gallery.names.push(name);
         gallery.copies.push(copy);
-      } else gallery.broken.push(`${file.name.slice(-48)}: ${why}`);
+      } else gallery.broken.push(`${name}: ${why}`);
       tell();
     }
     await idle("retrieval");
     if (!gallery.copies.length) return mun.toast("None of these files is an image that can be read.");
     gallery.sheet = await lay();
     mun.press("retrieval", { act: "own" });
-  };
-  const forget = () => {
-    Object.assign(gallery, { names: [], copies: [], broken: [], sheet: "" });
-    tell();
-    mun.press("retrieval", { set: { own_image: "", own_modality: "" } });
   };
   const drawn = (element) => {
     const news = element.querySelector("[data-own-small], [data-own-error]");
@@ -101,28 +82,33 @@ window.mun.own = (() => {
       heard = null;
       news.remove();
     }
-    for (const card of element.querySelectorAll("[data-own-index] .mun-person")) card.textContent = gallery.names[card.closest("[data-own-index]").dataset.ownIndex];
+    for (const card of element.querySelectorAll("[data-own-index]")) card.querySelector(".mun-person").textContent = gallery.names[card.dataset.ownIndex];
     tell();
   };
-  document.addEventListener("click", (event) => event.target.closest?.("[data-own-forget]") && forget());
-
   const take = (zone, files) => {
-    if ("ownGallery" in zone.dataset) return files.length && gather(files);
-    const input = zone.querySelector("input[type=file]");
+    if (!files.length) return;
+    if (zone.id === "header") return mun.features.bring(files[0]);
+    if ("ownGallery" in zone.dataset) return gather(files);
+    const { dataset } = zone.querySelector("input");
     if (files.length > 1) mun.toast(`One image goes here: ${files[0].name} is taken.`);
-    if (files.length) waiting.push([input.dataset.tab, input.dataset.own, files[0]]);
-    send();
+    sent = sent.then(() => send(dataset, files[0]));
   };
 
-  document.addEventListener("change", (event) => {
-    const input = event.target;
-    if (!input.matches?.("[data-own-zone] input[type=file]")) return;
-    take(input.closest("[data-own-zone]"), [...input.files]);
-    input.value = ""; // so that the same file can be chosen again
+  document.addEventListener("click", ({ target }) => {
+    if (!target.closest("[data-own-forget]")) return;
+    Object.assign(gallery, { names: [], copies: [], broken: [], sheet: "" });
+    tell();
+    mun.press("retrieval", { set: { own_image: "", own_modality: "" } });
+  });
+  document.addEventListener("change", ({ target }) => {
+    const zone = target.closest("[data-own-zone]");
+    if (!zone) return;
+    take(zone, [...target.files]);
+    target.value = ""; // so that the same file can be chosen again
   });
   for (const kind of ["dragover", "dragleave", "drop"]) {
     document.addEventListener(kind, (event) => {
-      const zone = event.target.closest?.("[data-own-zone]");
+      const zone = event.target.closest?.("[data-own-zone], #header");
       if (!zone) return;
       event.preventDefault(); // else the browser would open the file
       zone.classList.toggle("is-over", kind === "dragover");
@@ -130,5 +116,5 @@ window.mun.own = (() => {
     });
   }
   const extra = (tab) => (tab === "retrieval" && gallery.sheet ? { gallery: gallery.sheet } : {});
-  return { drawn, extra, take };
+  return { drawn, extra };
 })();

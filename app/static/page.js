@@ -22,25 +22,20 @@ window.mun = (() => {
   let clock = 0;
 
   const page = () => location.origin + location.pathname;
+  const each = (selector, root = document) => [...root.querySelectorAll(selector)];
   const make = (name, properties) => Object.assign(document.createElement(name), properties);
   const tabOf = (name) => (tabs[name] ??= { values: {}, later: {}, drawn: {}, link: "", turn: 0, chosen: "", said: {}, shares: [] });
 
   // --- words: a live region and a short message -----------------------------------------------------------------------
-  const region = (id, role) => {
-    const found = document.getElementById(id);
-    if (found) return found;
-    const made = make("div", { id });
-    made.setAttribute("role", role);
-    (document.querySelector("main") ?? document.body).append(made);
-    return made;
-  };
-  const announce = (words) => {
-    const live = region("mun-live", "status");
-    if (live.textContent !== words) live.textContent = words;
+  const say = (id, words) => {
+    const region = document.getElementById(id) ?? make("div", { id });
+    region.setAttribute("role", "status");
+    if (!region.isConnected) document.querySelector("main").append(region);
+    if (region.textContent !== words) region.textContent = words;
+    return region;
   };
   const toast = (words) => {
-    const shown = region("mun-toast", "status");
-    shown.textContent = words;
+    const shown = say("mun-toast", words);
     shown.hidden = false;
     clearTimeout(shown.timer);
     shown.timer = setTimeout(() => (shown.hidden = true), 6000);
@@ -110,7 +105,7 @@ window.mun = (() => {
   };
 
   const switchers = () => {
-    for (const menu of document.querySelectorAll("#header select")) if (shared[menu.name]) menu.value = shared[menu.name];
+    for (const menu of each("#header select")) if (shared[menu.name]) menu.value = shared[menu.name];
     const mark = document.querySelector("#header [data-synthetic]");
     if (mark) mark.hidden = Boolean(shared.data) && !JSON.parse(mark.dataset.synthetic).includes(shared.data);
   };
@@ -123,7 +118,7 @@ window.mun = (() => {
     if (!notice && tab.said.do === "again" && tab.notice) head.prepend(tab.notice);
     else tab.notice = notice;
     document.getElementById(`tab-${name}`)?.toggleAttribute("data-lacking", view.lacking);
-    for (const one of document.querySelectorAll(`[data-piece][data-of="${name}"]`)) one.inert = view.old.includes(one.dataset.piece);
+    for (const one of each(`[data-piece][data-of="${name}"]`)) one.inert = view.old.includes(one.dataset.piece);
     const menu = head.querySelector("details"); // a menu that is open stays open when its tab's head is drawn anew
     if (menu) {
       menu.open = Boolean(tab.menu);
@@ -132,7 +127,7 @@ window.mun = (() => {
     for (const [field, one] of Object.entries(tab.later)) if (one.turn <= view.turn) delete tab.later[field];
     for (const field of tab.said.changed ?? []) { // what was refused goes back to what counts
       if (field in tab.later || tab.said.values[field] === view.values[field]) continue;
-      for (const one of document.querySelectorAll(`[data-of="${name}"] :is(select, [type=number], [type=range], [type=text])[name="${field}"]`)) one.value = view.values[field];
+      for (const one of each(`[data-of="${name}"] :is(select, [type=number], [type=range], [type=text])[name="${field}"]`)) one.value = view.values[field];
     }
     tab.queued = false;
     tab.busy = view.turn < tab.said.turn; // then the press that was kept is sent now
@@ -157,12 +152,12 @@ window.mun = (() => {
     tab.common = JSON.stringify([shared.checkpoint, shared.data]);
     remember(view.link, tab.push);
     tab.push = false;
-    if (view.say) announce(view.say);
+    if (view.say) say("mun-live", view.say);
   };
 
   // Buttons that stand for a choice show which one is made; the chosen one is scrolled into its list's view.
   const choose = (name, values) => {
-    for (const one of document.querySelectorAll(`[data-of="${name}"] [aria-pressed][data-set]`)) {
+    for (const one of each(`[data-of="${name}"] [aria-pressed][data-set]`)) {
       const made = Object.entries(JSON.parse(one.dataset.set)).every(([field, value]) => values[field] === value);
       one.setAttribute("aria-pressed", String(made));
       const list = one.closest("[data-walk]");
@@ -177,11 +172,11 @@ window.mun = (() => {
   const show = (name) => {
     current = name;
     document.body.dataset.tab = name;
-    for (const one of document.querySelectorAll("#drawer [data-settings]")) one.hidden = one.dataset.settings !== name;
+    for (const one of each("#drawer [data-settings]")) one.hidden = one.dataset.settings !== name;
   };
   const buttonOf = (name) => // on a narrow page Gradio puts some into a menu, where they have their title alone
     document.querySelector(`#tabs [role=tab][data-tab-id="${CSS.escape(name)}"]`) ??
-    [...document.querySelectorAll("#tabs .overflow-dropdown button")].find((one) => one.textContent.trim().toLowerCase() === name);
+    each("#tabs .overflow-dropdown button").find((one) => one.textContent.trim().toLowerCase() === name);
   const open = (name) => {
     const wanted = landing;
     landing = "";
@@ -233,7 +228,7 @@ window.mun = (() => {
     file.remove();
   };
   const enlarge = (button) => {
-    const pictures = button.matches("img") ? [button] : [...button.querySelectorAll("img:not([data-beside])")]; // a map lies over its image
+    const pictures = each("img:not([data-beside])", button); // a map lies over its image
     const dialog = make("dialog", { className: "mun-large" });
     const layers = make("div", { className: "mun-layers" });
     for (const { dataset, src, alt, className } of pictures) layers.append(make("img", { src: dataset.full ?? src, alt, className }));
@@ -255,11 +250,10 @@ window.mun = (() => {
     const side = document.getElementById("drawer");
     document.body.classList.toggle("mun-drawer-open", open);
     side.inert = !open;
-    for (const one of document.querySelectorAll("[data-drawer]")) one.setAttribute("aria-expanded", String(open));
-    const first = side.querySelector(`[data-settings]:not([hidden]) [name="${field}"]`) ?? side.querySelector("button");
-    opener = open ? document.activeElement : opener;
-    if (open) focusOnceSeen(first);
-    else opener?.focus();
+    for (const one of each("[data-drawer]")) one.setAttribute("aria-expanded", String(open));
+    if (!open) return opener?.focus();
+    opener = document.activeElement;
+    focusOnceSeen(side.querySelector(`[data-settings]:not([hidden]) [name="${field}"]`) ?? side.querySelector("button"));
   };
 
   // --- a tip: what the mouse rests on is asked for beside the presses, and shown once it is there ----------------------
@@ -312,30 +306,23 @@ window.mun = (() => {
       press(tabOf(current).shares.includes("checkpoint") ? current : "retrieval", { set: { checkpoint, data } });
     },
   };
-  for (const kind of ["dragover", "drop"]) {
-    addEventListener(kind, (event) => {
-      if (!event.target.closest?.("#header")) return;
-      event.preventDefault();
-      if (kind === "drop") features.bring(event.dataTransfer.files[0]);
-    });
-  }
 
   // --- what is clicked, chosen, typed ---------------------------------------------------------------------------------
   const value = (input) => {
     if (input.type === "checkbox" && !("many" in input.dataset)) return input.checked;
-    if ("many" in input.dataset) return [...input.form.querySelectorAll(`[name="${input.name}"]:checked`)].map((one) => one.value);
+    if ("many" in input.dataset) return each(`[name="${input.name}"]:checked`, input.form).map((one) => one.value);
     return "number" in input.dataset && input.value.trim() !== "" ? Number(input.value) : input.value;
   };
   const identity = ({ dataset, name }) => dataset.key ?? (name || (dataset.do ?? dataset.set));
   const mark = (element) => (focus = { piece: element.closest("[data-piece]")?.dataset.piece, identity: identity(element) });
   const refocus = (element, name) => {
     if (focus?.piece !== name || ![document.body, null].includes(document.activeElement)) return;
-    const same = [...element.querySelectorAll("button, input, select, summary, a")].filter((one) => !one.disabled);
-    const found = same.find((one) => identity(one) === focus.identity) ?? element.querySelector("[data-focus]");
+    const same = each("button, input, select, summary, a", element).filter((one) => !one.disabled);
+    const found = same.find((one) => identity(one) === focus.identity) ?? element.querySelector('[data-focus], [aria-pressed="true"]');
     found?.focus({ preventScroll: true });
   };
   const clicked = (tab, event) => {
-    const target = event.target.closest("button, a[href], [data-large]");
+    const target = event.target.closest("button, a[href]");
     if (!target || target.disabled) return;
     const data = target.dataset;
     const name = tab || current;
@@ -379,7 +366,7 @@ window.mun = (() => {
   const walked = (event) => {
     const list = event.target.closest("[data-walk]");
     if (!list || !event.target.matches(list.dataset.walk)) return;
-    const buttons = [...list.querySelectorAll(list.dataset.walk)];
+    const buttons = each(list.dataset.walk, list);
     const top = (button) => button.getBoundingClientRect().top;
     const here = buttons.indexOf(event.target);
     const row = buttons.filter((button) => top(button) === top(buttons[0])).length;
@@ -408,7 +395,7 @@ window.mun = (() => {
     if (name === "drawer-head") drawer(false);
     watch("value", () => {
       element.inert = false; // what is drawn is what was asked
-      for (const one of element.querySelectorAll("[data-style]")) one.value = 100 * document.body.style.getPropertyValue(one.dataset.style) || one.value;
+      for (const one of each("[data-style]", element)) one.value = 100 * document.body.style.getPropertyValue(one.dataset.style) || one.value;
       if (name === "file") save(element);
       else if (name === "header") switchers();
       else if (name === `${tab}-head`) adopt(tab, element);
@@ -435,7 +422,7 @@ window.mun = (() => {
     if (event.key === "Escape" && document.body.classList.contains("mun-drawer-open")) drawer(false);
     const steps = { ArrowRight: 1, ArrowLeft: -1 };
     if (!event.target.matches?.("#tabs [role=tab]") || !steps[event.key]) return;
-    const all = [...event.target.parentElement.querySelectorAll("[role=tab]")];
+    const all = each("[role=tab]", event.target.parentElement);
     const next = all[(all.indexOf(event.target) + steps[event.key] + all.length) % all.length];
     next.click();
     next.focus();

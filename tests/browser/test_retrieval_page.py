@@ -104,7 +104,7 @@ def test_the_list_is_ordered_and_filtered(visit: Visit) -> None:
         "[...document.querySelectorAll('button[data-query]')].every(one => one.dataset.query.startsWith('cam6/'))"
     )
     assert query_keys(page)
-    page.locator("#random-query").click()
+    page.locator(".mun-picks [data-do=random]").click()
     page.wait_for_selector('button[aria-pressed="true"][data-query^="cam6/"]')
 
 
