@@ -225,8 +225,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path | None)
             offset = _content_of(path, member) + start
             if offset + size > path.stat().st_size:
                 raise ValueError("a file that ends too early")
-            mapped: NDArray[Any] = np.memmap(path, dtype, "r", offset, shape, order)
-            return mapped
+            return np.memmap(path, dtype, "r", offset, shape, order)
         content = np.empty(size, np.uint8)  # aligned, unlike what stands in the file
         done = 0
         while done < size and (part := stream.read(min(size - done, 2**22))):

@@ -107,8 +107,7 @@ def cosine_distances(query: ArrayLike, gallery: ArrayLike) -> Floats:
     if query_rows.ndim != 2 or gallery_rows.ndim != 2 or query_rows.shape[1] != gallery_rows.shape[1]:
         shapes = f"{query_rows.shape} and {gallery_rows.shape}"
         raise ValueError(f"expected `query` of shape (Q, D) and `gallery` of shape (G, D), got {shapes}")
-    distances: Floats = -(query_rows @ gallery_rows.T)
-    return distances
+    return -(query_rows @ gallery_rows.T)
 
 
 def ranking(distances: ArrayLike, dropped: ArrayLike | None = None) -> NDArray[np.int64]:
@@ -334,8 +333,7 @@ def _best_of_identities(values: Floats, gallery_pids: Integers) -> Floats:
     by_pid = np.argsort(gallery_pids, kind="stable")
     _, starts, counts = np.unique(gallery_pids[by_pid], return_index=True, return_counts=True)
     if counts.max() > FEW:
-        best: Floats = np.minimum.reduceat(np.take(values, by_pid, axis=1), starts, axis=1)
-        return best
+        return np.minimum.reduceat(np.take(values, by_pid, axis=1), starts, axis=1)
     best = np.take(values, by_pid[starts], axis=1)
     for nth in range(1, counts.max()):
         more = np.flatnonzero(counts > nth)

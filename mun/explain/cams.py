@@ -233,8 +233,7 @@ def one_map(
             cam(input_tensor=images, targets=list(targets))
         finally:
             cam.activations_and_grads.release()
-    values: Floats = np.asarray(kept[0], dtype=np.float32)
-    return values
+    return np.asarray(kept[0], dtype=np.float32)
 
 
 def check_spatial(name: str, activations: NDArray[np.float32] | None) -> None:
@@ -282,5 +281,4 @@ def thin_projection(*args: Any) -> Floats:
 def upsampled(maps: Floats, size: tuple[int, int]) -> Floats:
     """Enlarge maps, `(N, h, w)`, to the image's (height, width), bilinear."""
     larger = torch.nn.functional.interpolate(torch.from_numpy(maps)[:, None], size=size, mode="bilinear")
-    values: Floats = larger[:, 0].numpy()
-    return values
+    return larger[:, 0].numpy()

@@ -21,8 +21,7 @@ def _hash(x: Floats, y: Floats, salt: int) -> Floats:
     mixed = a ^ b ^ np.uint32((salt * 0x27D4EB2F) & 0xFFFFFFFF)
     mixed = (mixed ^ (mixed >> np.uint32(15))) * np.uint32(0x2C1B3C6D)
     mixed = (mixed ^ (mixed >> np.uint32(12))) * np.uint32(0x297A2D39)
-    unit: Floats = ((mixed ^ (mixed >> np.uint32(15))) >> np.uint32(8)).astype(np.float32) / np.float32(2**24)
-    return unit
+    return ((mixed ^ (mixed >> np.uint32(15))) >> np.uint32(8)).astype(np.float32) / np.float32(2**24)
 
 
 def _noise(x: Floats, y: Floats, salt: int) -> Floats:
@@ -32,8 +31,7 @@ def _noise(x: Floats, y: Floats, salt: int) -> Floats:
     u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
     top = _hash(x0, y0, salt) * (1 - u) + _hash(x0 + 1, y0, salt) * u
     low = _hash(x0, y0 + 1, salt) * (1 - u) + _hash(x0 + 1, y0 + 1, salt) * u
-    smooth: Floats = top * (1 - v) + low * v
-    return smooth
+    return top * (1 - v) + low * v
 
 
 def _tone(tone: Tone, modality: Modality) -> Floats:
