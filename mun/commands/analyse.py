@@ -86,17 +86,8 @@ def run(options: argparse.Namespace) -> None:
     draw_trials(protocol, samples, options.shots, options.trials)  # before the work
     models, networks = read_models(options, source, samples)
     facts = facts_of(source, samples)
-    made = analyse(
-        protocol,
-        samples,
-        facts,
-        models,
-        data=source.name,
-        shots=options.shots,
-        trials=options.trials,
-        seed=options.seed,
-    )
     how = {"data": source.name, "shots": options.shots, "trials": options.trials}
+    made = analyse(protocol, samples, facts, models, **how, seed=options.seed)
 
     def score(rows: Embeddings) -> BenchmarkResult:
         return benchmark(protocol, samples, rows, **how)

@@ -105,25 +105,15 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
     check_trial(card.data, source)
     samples = source.require(split)
     permutations = read_permutations(source.root) if options.gallery == "official" else None
-    asked, galleries = draw_trials(  # before the work
-        protocol, samples, options.shots, options.trials, options.gallery, permutations
-    )
+    drawn: dict[str, Any] = {"shots": options.shots, "trials": options.trials, "sampler": options.gallery}
+    drawn["permutations"] = permutations
+    asked, galleries = draw_trials(protocol, samples, **drawn)  # before the work
     network = network.to(device)
     how = {"flip": options.flip, "progress": not options.quiet and is_first()}
     embeddings = embed_samples(network, samples, **how)
 
     def score(rows: NDArray[np.float32]) -> BenchmarkResult:
-        return benchmark(
-            protocol,
-            samples,
-            rows,
-            data=source.name,
-            shots=options.shots,
-            trials=options.trials,
-            sampler=options.gallery,
-            flip=options.flip,
-            permutations=permutations,
-        )
+        return benchmark(protocol, samples, rows, data=source.name, flip=options.flip, **drawn)
 
     def score_corrupted(corruption: Corruption) -> BenchmarkResult:
         return score(embed_corrupted(network, samples, embeddings, corruption, Order(options.corrupt), **how))

@@ -7,9 +7,8 @@ import resource
 import statistics
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -43,10 +42,6 @@ class Cost:
     peak_bytes: int
     images: int
     device: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields by name."""
-        return asdict(self)
 
 
 def measure(configs: Mapping[str, Config], num_classes: int, device: str, threads: int) -> Iterator[tuple[str, Cost]]:

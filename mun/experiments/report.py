@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from mun.experiments.cost import Cost
@@ -13,7 +14,7 @@ from mun.experiments.results import RowResult
 from mun.experiments.statistics import METRICS, Paired, Summary
 from mun.experiments.tables import Experiment, Row
 
-__all__ = ["sentences", "to_csv", "to_latex", "to_markdown"]
+__all__ = ["markdown_table", "sentences", "to_csv", "to_latex", "to_markdown"]
 
 HEADER = (
     "auxiliary modality",
@@ -71,8 +72,12 @@ def table(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str,
 
 def to_markdown(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str, Cost]) -> str:
     """Write a Markdown table; scores in percent, mean ± standard deviation over seeds."""
-    lines = [HEADER, ["---"] * len(HEADER), *table(rows, results, costs)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table(HEADER, table(rows, results, costs))
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write cells as a Markdown table."""
+    return "".join(f"| {' | '.join(line)} |\n" for line in (header, ["---"] * len(header), *rows))
 
 
 def to_latex(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str, Cost]) -> str:
@@ -116,22 +121,16 @@ def to_csv(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str
             line |= {"validation_trials": result.trials, "validation_mean_ap": result.validation}
             for metric in METRICS:
                 summary, paired = result.scores[metric], result.against.get(metric)
-                line |= {metric: summary.mean, f"{metric}_seed_sd": plain(summary.seed_sd)}
-                line[f"{metric}_gallery_sd"] = plain(summary.gallery_sd)
+                line |= {metric: summary.mean, f"{metric}_seed_sd": summary.seed_sd}
+                line[f"{metric}_gallery_sd"] = summary.gallery_sd
                 if paired is not None:
                     line |= {f"{metric}_difference": paired.mean, f"{metric}_low": paired.low}
-                    line |= {f"{metric}_high": paired.high, f"{metric}_difference_seed_sd": plain(paired.seed_sd)}
+                    line |= {f"{metric}_high": paired.high, f"{metric}_difference_seed_sd": paired.seed_sd}
         if (cost := costs.get(row.name)) is not None:
-            price = cost.to_json()
-            line["images_per_step"] = price.pop("images")
-            line |= price
-        writer.writerow(line)
+            price = asdict(cost)
+            line |= {"images_per_step": price.pop("images"), **price}
+        writer.writerow({name: value for name, value in line.items() if value == value})  # without NaN
     return out.getvalue()
-
-
-def plain(value: float) -> float | str:
-    """Write NaN as nothing."""
-    return "" if math.isnan(value) else value
 
 
 def sentences(experiment: Experiment, asked: Sequence[Mapping[str, Any]]) -> Iterator[str]:
