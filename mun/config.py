@@ -90,6 +90,11 @@ class ModelConfig:
     gem_power: float = option(3.0, "power of the generalised-mean pooling; 3 is the field's habit", (1, 100))
     generator: GeneratorConfig = GeneratorConfig()
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, pixels."""
+        return self.height, self.image_width
+
 
 @dataclass(frozen=True)
 class LossConfig:
@@ -289,11 +294,10 @@ def from_json(kind: type[T], value: Any, where: str = "config") -> T:
     if not isinstance(value, dict):
         raise ValueError(f"expected {where} to be an object, got {type(value).__name__}")
     hints = get_type_hints(kind)
-    names = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    later = {item.name for item in dataclasses.fields(kind) if item.metadata.get("later")}  # type: ignore[arg-type]
-    if unknown := sorted(set(value) - names):
+    later = {item.name: item.metadata.get("later") for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(value) - later.keys()):
         raise ValueError(f"expected {where} of this version, got the unknown field {unknown[0]!r}")
-    if missing := sorted(names - later - set(value)):
+    if missing := sorted(name for name in later if name not in value and not later[name]):
         raise ValueError(f"expected {where} of this version, the field {missing[0]!r} is missing")
     return kind(**{name: convert(hints[name], part, f"{where}.{name}") for name, part in value.items()})
 

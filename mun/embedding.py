@@ -58,7 +58,7 @@ def embed_pixels(
     Raises:
         ValueError: Another shape or type, or the network gives values that are not finite.
     """
-    size = (network.config.height, network.config.image_width)
+    size = network.config.size
     if pixels.ndim != 4 or pixels.shape[1:] != (*size, 3) or pixels.dtype != np.uint8:
         raise ValueError(f"expected uint8 pixels of shape (N, {size[0]}, {size[1]}, 3), got {pixels.shape}")
     embeddings = np.zeros((len(pixels), network.num_features), dtype=np.float32)
@@ -128,14 +128,13 @@ def embed_samples(
         ValueError: An image is broken, or as `embed_pixels`.
     """
     embeddings = np.zeros((len(samples), network.num_features), dtype=np.float32)
-    size = (network.config.height, network.config.image_width)
     parts: list[tuple[Modality, Sequence[int]]] = []
     for modality in (Modality.VISIBLE, Modality.INFRARED):
         rows = share([row for row, sample in enumerate(samples) if sample.modality is modality])
         parts += [(modality, rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
 
     def read(part: int) -> NDArray[np.uint8]:
-        return decode_samples([samples[row] for row in parts[part][1]], *size)
+        return decode_samples([samples[row] for row in parts[part][1]], *network.config.size)
 
     with (
         Progress(sum(len(rows) for _, rows in parts), "embedding", "image", progress) as done,
@@ -164,7 +163,7 @@ def auxiliary_images(network: Network, pairs: Sequence[Pair]) -> Floats:
     Raises:
         ValueError: An image is broken.
     """
-    size = (network.config.height, network.config.image_width)
+    size = network.config.size
     if not pairs or not network.auxiliary.num_images:
         return np.zeros((len(pairs), network.auxiliary.num_images, 3, *size), dtype=np.float32)
     device = network.mean.device

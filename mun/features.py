@@ -21,7 +21,7 @@ from mun.structures import Modality
 __all__ = ["ARRAYS", "UNREADABLE", "FeatureSet", "integers", "read_arrays", "read_features", "unit_rows"]
 
 ARRAYS = ("features", "pids", "camids", "modalities", "keys")
-USUAL_CAMERAS = {Modality.VISIBLE: 1, Modality.INFRARED: 2}  # where a data set has none, as repositories do with RegDB
+USUAL_CAMERAS = (2, 1)  # infrared, visible, where a data set has none, as repositories do with RegDB
 MAPPED_BYTES = 2**28  # an array that is larger and not packed is mapped from its file instead of read
 MAX_MEMBERS = 64
 MAX_NUMBER = 2**31 - 1  # of a person or a camera
@@ -76,8 +76,7 @@ def read_features(source: Path | IO[bytes], most: int | None = None, name: str =
     if odd.size:
         raise ValueError(f"expected `modalities` of visible and infrared, got {str(words[odd[0]])!r:.60}")
     infrared = words == Modality.INFRARED
-    cameras = [USUAL_CAMERAS[modality] for modality in (Modality.VISIBLE, Modality.INFRARED)]
-    camids = np.where(infrared, cameras[1], cameras[0]) if "camids" not in arrays else arrays["camids"]
+    camids = arrays["camids"] if "camids" in arrays else np.where(infrared, *USUAL_CAMERAS)
     return FeatureSet(
         features,
         integers("pids", arrays["pids"], count),

@@ -46,14 +46,10 @@ def readme_of(card: Card) -> str:
         lines += [f"| protocol | {' | '.join(METRICS.values())} |", "|---|" + "---|" * len(METRICS)]
         lines += [f"| {protocol_words(score)} | {' | '.join(cells(score))} |" for score in card.scores]
         lines += [""]
-    lines += ["```", *dict.fromkeys([*card.command, *made_by(card)]), "```", ""]
+    scoring = [str(command) for score in card.scores for command in score.get("commands", [])]
+    lines += ["```", *dict.fromkeys([*card.command, *scoring]), "```", ""]
     lines += ["Everything else stands in `card.json`. `python app.py --checkpoints hf://USER/REPO` shows it.", ""]
     return "\n".join(lines)
-
-
-def made_by(card: Card) -> list[str]:
-    """List the commands that made the scores."""
-    return [str(command) for score in card.scores for command in score.get("commands", [])]
 
 
 def protocol_words(score: Mapping[str, Any]) -> str:

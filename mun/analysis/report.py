@@ -117,13 +117,11 @@ class Analysis:
 
     def _query(self, number: int) -> dict[str, Any]:
         """Return a query and its scores by each model; `None` without a match."""
-        sample = self.models[0].samples[self.models[0].queries[number]]
-        scores = [
-            {"AP": one.average_precision[number], "rank1": one.rank1[number], "rank": one.first_hit[number]}
-            for one in self.models
-        ]
-        known = self.models[0].valid[number]
-        named = [{name: float(value) if known else None for name, value in each.items()} for each in scores]
+        first, named = self.models[0], []
+        sample, known = first.samples[first.queries[number]], first.valid[number]
+        for one in self.models:
+            scores = {"AP": one.average_precision, "rank1": one.rank1, "rank": one.first_hit}
+            named.append({name: float(values[number]) if known else None for name, values in scores.items()})
         return {"image": sample.key, "pid": sample.pid, "camid": sample.camid, **self._named(named)}
 
 

@@ -206,11 +206,10 @@ def _scored(
 
 def _embed_backgrounds(network: Network, evidence: Evidence) -> NDArray[np.float32]:
     """Embed the images without their people, `(N, D)`."""
-    size = (network.config.height, network.config.image_width)
     embeddings = np.zeros((len(evidence.samples), network.num_features), np.float32)
     for modality in (Modality.VISIBLE, Modality.INFRARED):
         rows = [row for row, sample in enumerate(evidence.samples) if sample.modality is modality]
-        pixels = np.stack([resize(evidence.backgrounds[row], *size) for row in rows])
+        pixels = np.stack([resize(evidence.backgrounds[row], *network.config.size) for row in rows])
         embeddings[rows] = embed_pixels(network, pixels, modality)
     return embeddings
 

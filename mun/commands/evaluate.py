@@ -120,8 +120,7 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
 
     result = score(embeddings).to_json() | ({"trial": source.trial} if source.trial else {})
     if test is not None:
-        size = [network.config.height, network.config.image_width]
-        result["corrupted"] = {"size": size, **test.run(score_corrupted)}
+        result["corrupted"] = {"size": list(network.config.size), **test.run(score_corrupted)}
     if not is_first():
         return
     if options.json is not None:

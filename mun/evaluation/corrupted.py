@@ -143,14 +143,13 @@ def embed_corrupted(
     """
     if len(clean) != len(samples):
         raise ValueError(f"expected `clean` of shape ({len(samples)}, D), got {clean.shape}")
-    height, width = network.config.height, network.config.image_width
     embeddings, made = np.array(clean), np.zeros_like(clean)
     visible = [row for row, sample in enumerate(samples) if sample.modality is Modality.VISIBLE]
     rows = share(visible)
     with Progress(len(rows), corruption.name, "image", progress) as done, ThreadPoolExecutor() as threads:
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
-            pixels = threads.map(lambda row: corruption.pixels(samples[row], height, width, order), part)
+            pixels = threads.map(lambda row: corruption.pixels(samples[row], *network.config.size, order), part)
             made[part] = embed_pixels(network, np.stack(list(pixels)), Modality.VISIBLE, flip=flip)
             done.update(len(part))
     embeddings[visible] = summed(made, network.mean.device)[visible]

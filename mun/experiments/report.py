@@ -14,7 +14,7 @@ from mun.experiments.results import RowResult
 from mun.experiments.statistics import METRICS, Paired, Summary
 from mun.experiments.tables import Experiment, Row
 
-__all__ = ["markdown_table", "sentences", "to_csv", "to_latex", "to_markdown"]
+__all__ = ["csv_table", "markdown_table", "sentences", "to_csv", "to_latex", "to_markdown"]
 
 HEADER = (
     "auxiliary modality",
@@ -111,9 +111,7 @@ def to_csv(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str
         names += [f"{metric}_difference", f"{metric}_low", f"{metric}_high", f"{metric}_difference_seed_sd"]
     names += ["parameters", "generator_parameters", "step_seconds", "peak_bytes", "images_per_step", "device"]
     by_name = {result.row.name: result for result in results}
-    out = io.StringIO()
-    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
-    writer.writeheader()
+    lines = []
     for row in rows:
         line: dict[str, object] = {"row": row.name}
         if (result := by_name.get(row.name)) is not None:
@@ -129,7 +127,16 @@ def to_csv(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str
         if (cost := costs.get(row.name)) is not None:
             price = asdict(cost)
             line |= {"images_per_step": price.pop("images"), **price}
-        writer.writerow({name: value for name, value in line.items() if value == value})  # without NaN
+        lines.append({name: value for name, value in line.items() if value == value})  # without NaN
+    return csv_table(names, lines)
+
+
+def csv_table(names: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Write rows by the names of the columns as CSV; empty where a row lacks one."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return out.getvalue()
 
 

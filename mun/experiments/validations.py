@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mun.experiments.report import DASH, NOT_RUN, markdown_table, percent, with_spread
+from mun.experiments.report import DASH, NOT_RUN, csv_table, markdown_table, percent, with_spread
 from mun.experiments.results import contrast, read_tests
 from mun.experiments.runs import PlannedRun
 from mun.experiments.statistics import Paired, Summary, summarise
@@ -65,11 +63,8 @@ def numbers(runs: Sequence[PlannedRun], files: Files, reference: str) -> dict[st
 
 def validations_to_csv(rows: Sequence[Row], runs: Sequence[PlannedRun], files: Files, reference: str) -> str:
     """Write plain numbers, fractions and nats, one line per row; empty where nothing was run or is not known."""
-    out, made = io.StringIO(), numbers(runs, files, reference)
-    writer = csv.DictWriter(out, ["row", *SCORES, *COLUMNS], restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({"row": row.name, **made.get(row.name, {})} for row in rows)
-    return out.getvalue()
+    made = numbers(runs, files, reference)
+    return csv_table(["row", *SCORES, *COLUMNS], ({"row": row.name, **made.get(row.name, {})} for row in rows))
 
 
 def validations_to_markdown(rows: Sequence[Row], runs: Sequence[PlannedRun], files: Files, reference: str) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mun.images import resize
-from mun.synvi.counterfactual import Change, Counterfactual, counterfactual
+from mun.synvi.counterfactual import Change, counterfactual
 from mun.synvi.plan import Recipe
 from mun.synvi.wardrobe import Pattern
 
@@ -87,11 +87,6 @@ def find_evidence(
     for thing in things:
         change = change_of(recipe, thing)
         if change is not None and (made := counterfactual(recipe, change)).mask.mean() >= least:
-            return sized(thing, made, size)
+            mask = Image.fromarray(made.mask.astype(np.uint8)).resize(size[::-1], Image.Resampling.NEAREST)
+            return Evidence(thing, resize(made.before, *size), resize(made.after, *size), np.asarray(mask, dtype=bool))
     return None
-
-
-def sized(thing: Thing, made: Counterfactual, size: tuple[int, int]) -> Evidence:
-    """Bring a counterfactual to the network's size, the mask by the nearest pixel."""
-    mask = Image.fromarray(made.mask.astype(np.uint8)).resize(size[::-1], Image.Resampling.NEAREST)
-    return Evidence(thing, resize(made.before, *size), resize(made.after, *size), np.asarray(mask, dtype=bool))

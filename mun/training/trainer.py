@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,18 +121,11 @@ class Trainer:
         began = time.perf_counter()
         rate = learning_rate(step, self.steps, self.config.train)
         set_learning_rate(self.state.optimizer, rate)
-        images, pair_labels = self.batches.at(step)
+        images, labels = self.batches.at(step)
         self.network.train()
         self.criterion.train()
-        done = forward(
-            self.passes,
-            self.criterion,
-            self.config.train,
-            images,
-            pair_labels,
-            lambda: self.generate(images, step),
-            step / self.steps,
-        )
+        make, share = partial(self.generate, images, step), step / self.steps
+        done = forward(self.passes, self.criterion, self.config.train, images, labels, make, share)
         loss = float(done.total.detach())
         if not math.isfinite(loss):
             raise ValueError(f"expected a finite loss, got {loss} at step {step}; a lower --lr may help")
