@@ -12,7 +12,7 @@ from typing import Any
 from mun.checkpoint import CARD, SNAPSHOTS, WEIGHTS, Card, read_card
 from mun.files import write_text
 
-__all__ = ["HUB", "README", "fetch", "readme_of", "write_readme"]
+__all__ = ["HUB", "METRICS", "README", "fetch", "readme_of", "write_readme"]
 
 HUB, README = "hf://", "README.md"
 PLACE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")

@@ -23,7 +23,7 @@ from mun.evaluation.corrupted import CorruptedTest, Corruption, Order, embed_cor
 from mun.evaluation.galleries import GallerySampler, draw_trials, read_permutations
 from mun.evaluation.protocols import PROTOCOLS, protocol_of
 from mun.files import write_json
-from mun.hub import write_readme
+from mun.hub import METRICS, write_readme
 from mun.own import add_model, chosen_network
 from mun.structures import Split
 
@@ -198,8 +198,5 @@ def corrupted_summary(corrupted: dict[str, Any]) -> list[str]:
 def percentages(spread: dict[str, Any]) -> str:
     """Format scores in percent, mean ± sd."""
     mean, sd = spread["mean"], spread["sd"]
-    parts = [
-        f"{label} {100 * mean[key]:.1f} ± {100 * sd[key]:.1f}"
-        for label, key in (("rank-1", "rank1"), ("rank-10", "rank10"), ("mAP", "mean_ap"), ("mINP", "mean_inp"))
-    ]
+    parts = [f"{label} {100 * mean[key]:.1f} ± {100 * sd[key]:.1f}" for key, label in METRICS.items()]
     return f"{', '.join(parts)} %"
