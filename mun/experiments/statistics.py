@@ -133,20 +133,17 @@ def paired_difference(first: ArrayLike, second: ArrayLike, pids: ArrayLike, seed
     return bootstrapped(differences, seed_differences(first, second, pids), seed)
 
 
-def paired_change(
-    after: tuple[ArrayLike, ArrayLike], before: tuple[ArrayLike, ArrayLike], pids: ArrayLike, seed: int = 0
-) -> Paired:
+def paired_change(after: tuple[ArrayLike, ArrayLike], before: tuple[ArrayLike, ArrayLike], pids: ArrayLike) -> Paired:
     """Compare the differences of two rows in two settings on the same queries: that of `after` minus that of `before`.
 
     Args:
         after: Both rows in one setting, as in `paired_difference`.
         before: Both rows in the other.
         pids: Identity of each query, `(Q,)`.
-        seed: Decides the draws.
     """
     own, other = (identity_means(first, pids) - identity_means(second, pids) for first, second in (after, before))
     seeds, others = (seed_differences(first, second, pids) for first, second in (after, before))
-    return bootstrapped(own - other, seeds - others if len(seeds) == len(others) else np.zeros(0), seed)
+    return bootstrapped(own - other, seeds - others if len(seeds) == len(others) else np.zeros(0), 0)
 
 
 def bootstrapped(of_people: Floats, of_seeds: Floats, seed: int) -> Paired:
