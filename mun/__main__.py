@@ -56,10 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         return report_error(error, str(error))
     except RuntimeError as error:
-        if (type(error).__module__, type(error).__name__) != (
-            "torch",
-            "OutOfMemoryError",
-        ):  # torch is not imported here
+        kind = type(error)  # by its name, as torch is not imported here
+        if f"{kind.__module__}.{kind.__name__}" != "torch.OutOfMemoryError":
             raise
         return report_error(error, "the GPU's memory is full; a smaller batch may help, as with --ids-per-batch 4")
     except KeyboardInterrupt:

@@ -105,15 +105,9 @@ def fetch(place: str, folder: Path) -> Path:
 
     repo, revision = named["repo"], named["revision"] or "main"
     target = folder / "hub" / revision.replace("/", "-") / repo.replace("/", "--")
-    patterns = [f"{parent}{name}" for parent in ("", "*/") for name in FILES]
+    patterns, endpoint = [f"{parent}{name}" for parent in ("", "*/") for name in FILES], os.environ.get("HF_ENDPOINT")
     try:
-        hub.snapshot_download(
-            repo,
-            revision=revision,
-            local_dir=target,
-            allow_patterns=patterns,
-            endpoint=os.environ.get("HF_ENDPOINT"),
-        )
+        hub.snapshot_download(repo, revision=revision, local_dir=target, allow_patterns=patterns, endpoint=endpoint)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
         raise ValueError(f"expected a model repository {repo} with the revision {revision}, found none") from None
     except Exception as error:  # of whichever client it uses; all mean that the Hub did not answer

@@ -66,15 +66,8 @@ class Evidence:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m mun bounds`."""
     parser.add_argument("data", metavar="DATA", type=Path, help="folder of a SynVI data set with test identities")
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="DIR",
-        help="checkpoints to score with the bounds: across modalities, within them, and on backgrounds alone",
-    )
+    text = "checkpoints to score with the bounds: across modalities, within them, and on backgrounds alone"
+    parser.add_argument("--checkpoint", type=Path, nargs="+", action="extend", default=[], metavar="DIR", help=text)
     parser.add_argument("--trials", type=int, default=10, metavar="N", help="galleries drawn (default: 10)")
     parser.add_argument("--device", default="auto", help="for the checkpoints: cpu, cuda or auto (default: auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all scores there")

@@ -39,12 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="", help=f"{', '.join(PROTOCOLS)} (default: the usual one of the data)")
     parser.add_argument("--trials", type=int, default=10, help="galleries drawn (default: 10)")
     parser.add_argument("--shots", type=int, default=1, help="gallery images per identity and camera (default: 1)")
-    parser.add_argument(
-        "--gallery",
-        choices=[sampler.value for sampler in GallerySampler],
-        default=GallerySampler.SEEDED.value,
-        help="official: exp/rand_perm_cam.mat of SYSU-MM01; seeded: drawn with the trial's number (default)",
-    )
+    text = "official: exp/rand_perm_cam.mat of SYSU-MM01; seeded: drawn with the trial's number (default)"
+    samplers = [sampler.value for sampler in GallerySampler]
+    parser.add_argument("--gallery", choices=samplers, default=GallerySampler.SEEDED.value, help=text)
     parser.add_argument("--flip", action="store_true", help="average the embeddings of image and mirror")
     parser.add_argument(
         "--corrupt",
@@ -62,13 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=[split.value for split in Split], default="test", help="default: test")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there")
-    parser.add_argument(
-        "--ranked",
-        type=Path,
-        metavar="FILE",
-        help=f"write the first {RANKED} images of every query in the first gallery there, with their paths, as .csv or"
-        " .json",
-    )
+    text = f"write the first {RANKED} images of every query in the first gallery there, with their paths, as .csv or"
+    parser.add_argument("--ranked", type=Path, metavar="FILE", help=f"{text} .json")
     parser.add_argument(
         "--card",
         action="store_true",

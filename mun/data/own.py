@@ -137,9 +137,8 @@ def read_csv(folder: Folder) -> Source:
     rows = []
     for line in table:
         try:
-            rows.append(
-                row_of(path.parent, {name: (value or "").strip() for name, value in line.items() if name}, names)
-            )
+            said = {name: (value or "").strip() for name, value in line.items() if name}
+            rows.append(row_of(path.parent, said, names))
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"{path.name}, line {table.line_num}: {error}") from None
     check_once([row[0] for row in rows], "image", path)

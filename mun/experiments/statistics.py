@@ -81,11 +81,8 @@ def summarise(per_query: ArrayLike) -> Summary:
     if values.ndim != 3:
         raise ValueError(f"expected scores of shape (seeds, galleries, queries), got {values.shape}")
     per_gallery = np.nanmean(values, axis=2)
-    return Summary(
-        float(per_gallery.mean()),
-        sample_sd(per_gallery.mean(axis=1)),
-        float(np.mean([sample_sd(galleries) for galleries in per_gallery])),
-    )
+    gallery_sd = float(np.mean([sample_sd(galleries) for galleries in per_gallery]))
+    return Summary(float(per_gallery.mean()), sample_sd(per_gallery.mean(axis=1)), gallery_sd)
 
 
 def identity_means(per_query: ArrayLike, pids: ArrayLike) -> Floats:
