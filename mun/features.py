@@ -77,13 +77,8 @@ def read_features(source: Path | IO[bytes], most: int | None = None, name: str =
         raise ValueError(f"expected `modalities` of visible and infrared, got {str(words[odd[0]])!r:.60}")
     infrared = words == Modality.INFRARED
     camids = arrays["camids"] if "camids" in arrays else np.where(infrared, *USUAL_CAMERAS)
-    return FeatureSet(
-        features,
-        integers("pids", arrays["pids"], count),
-        integers("camids", camids, count),
-        infrared,
-        checked_keys(texts("keys", arrays["keys"], count)),
-    )
+    pids, camids = integers("pids", arrays["pids"], count), integers("camids", camids, count)
+    return FeatureSet(features, pids, camids, infrared, checked_keys(texts("keys", arrays["keys"], count)))
 
 
 def integers(name: str, values: NDArray[Any], length: int | None = None) -> NDArray[np.int64]:

@@ -191,20 +191,12 @@ def analyse(
         _way(name, partial(asked, way) if way is not protocol else lambda: made, seed)
         for name, way in directions(protocol).items()
     ]
-    drawn = len(made[0].closest)
-    return Analysis(
-        data,
-        tuple(models),
-        shots,
-        drawn,
-        made,
-        tuple(ways),
-        tuple(slices(made, axes(made[0], facts), seed)),
-        tuple(tuple(people(one)) for one in made),
-        tuple(tuple(confused_pairs(one)) for one in made),
-        tuple(map(tuple, disagreements(*made))) if len(made) > 1 else (),
-        tuple(distances(protocol, samples, rows, shots=shots) for rows in models.values()),
-    )
+    drawn, sliced = len(made[0].closest), tuple(slices(made, axes(made[0], facts), seed))
+    persons, confused = tuple(tuple(people(one)) for one in made), tuple(tuple(confused_pairs(one)) for one in made)
+    only = tuple(map(tuple, disagreements(*made))) if len(made) > 1 else ()
+    apart = tuple(distances(protocol, samples, rows, shots=shots) for rows in models.values())
+    about = (data, tuple(models), shots, drawn)
+    return Analysis(*about, made, tuple(ways), sliced, persons, confused, only, apart)
 
 
 def _way(name: str, ask: Callable[[], Sequence[Outcomes]], seed: int) -> Way:

@@ -164,13 +164,9 @@ def untrained_rows(evidence: Evidence, trials: int = 10) -> list[Row]:
     for protocol in SEARCHES:
         exact = {"protocol": protocol.name, "mean": bounds.chance(protocol, samples)}
         rows += [Row("chance, exact", "nothing", exact), *_scored(protocol, samples, features, trials)]
+    named: dict[str, Any] = {"data": "synvi", "name": "attribute disagreement", "trials": trials}
     oracle = bounds.benchmark_distances(
-        ACROSS,
-        samples,
-        lambda asked, shown: bounds.disagreement(codes[asked], codes[shown]),
-        data="synvi",
-        name="attribute disagreement",
-        trials=trials,
+        ACROSS, samples, lambda asked, shown: bounds.disagreement(codes[asked], codes[shown]), **named
     )
     knows = "true names of what each image shows, no colour"
     return [*rows, Row("attribute oracle", knows, _record(oracle, ACROSS, samples))]

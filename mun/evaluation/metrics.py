@@ -196,15 +196,8 @@ def rank_blocks(
             f"expected a match in the kept gallery of at least one query, got none for {len(valid)} queries"
         )
     found = np.bincount(np.minimum(place[valid], max_rank + 1), minlength=max_rank + 2)[1:-1]
-    return RankingMetrics(
-        cmc=np.cumsum(found) / num_valid,
-        mean_ap=float(precision[valid].mean()),
-        mean_inp=float(penalty[valid].mean()),
-        num_valid=num_valid,
-        average_precision=precision,
-        inverse_negative_penalty=penalty,
-        first_hit=first_hit,
-    )
+    means = float(precision[valid].mean()), float(penalty[valid].mean())
+    return RankingMetrics(np.cumsum(found) / num_valid, *means, num_valid, precision, penalty, first_hit)
 
 
 @dataclass(frozen=True, eq=False)

@@ -236,15 +236,7 @@ def row_results(
         against = contrast(tests[row.name], tests[reference]) if compared else {}
         variant = chosen[row.name]["variant"]
         tried = [run for run in search if run.row == row]
-        results.append(
-            RowResult(
-                row,
-                variant,
-                max(best_score(run) for run in tried if run.variant.name == variant),
-                len(list(ledger(tried))),
-                len(tests[row.name]),
-                {metric: summarise(scores[metric]) for metric in METRICS},
-                against,
-            )
-        )
+        best = max(best_score(run) for run in tried if run.variant.name == variant)
+        summaries, trials = {metric: summarise(scores[metric]) for metric in METRICS}, len(list(ledger(tried)))
+        results.append(RowResult(row, variant, best, trials, len(tests[row.name]), summaries, against))
     return results

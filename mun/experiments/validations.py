@@ -71,9 +71,8 @@ def validations_to_markdown(rows: Sequence[Row], runs: Sequence[PlannedRun], fil
     """Write a Markdown table: scores and shares in percent, losses in nats; mean ± standard deviation over seeds."""
     made, not_run = numbers(runs, files, reference), [NOT_RUN, *[""] * (2 + len(COLUMNS))]
     header = ("third modality", "seeds", "mAP", f"against {reference}", *COLUMNS.values())
-    return markdown_table(
-        header, ([row.label, *(cells(made[row.name]) if row.name in made else not_run)] for row in rows)
-    )
+    lines = [[row.label, *(cells(made[row.name]) if row.name in made else not_run)] for row in rows]
+    return markdown_table(header, lines)
 
 
 def cells(found: Mapping[str, float]) -> list[str]:

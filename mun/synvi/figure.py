@@ -85,11 +85,9 @@ def _collar(upper: Garment, bones: Skeleton, tall: float, chart: Chart) -> list[
         solids.append(cone(Part.UPPER, around, (0.046 * tall, 0.036 * tall), chart, 1.0, capped=False))
     if upper.hood:
         for side in (-1.0, 1.0):
-            ends = (
-                bones.on_trunk(0.0, 0.262 * tall, -0.055 * tall),
-                bones.on_trunk(side * 0.045 * tall, 0.3 * tall, -0.012 * tall),
-            )
-            solids.append(cone(Part.UPPER, ends, (0.036 * tall, 0.022 * tall), chart))
+            behind = bones.on_trunk(0.0, 0.262 * tall, -0.055 * tall)
+            above = bones.on_trunk(side * 0.045 * tall, 0.3 * tall, -0.012 * tall)
+            solids.append(cone(Part.UPPER, (behind, above), (0.036 * tall, 0.022 * tall), chart))
     return solids
 
 
@@ -216,10 +214,8 @@ def _bag(identity: Identity, bones: Skeleton) -> list[Solid]:
     index = 1 if side > 0 else 0
     if bag.kind == "backpack":
         depth = 0.68 * chest + thick
-        ends = (
-            bones.on_trunk(0.0, 0.105 * tall, -depth - 0.045 * size),
-            bones.on_trunk(0.0, 0.105 * tall + 0.22 * size, -depth - 0.02 * size),
-        )
+        low = bones.on_trunk(0.0, 0.105 * tall, -depth - 0.045 * size)
+        ends = (low, bones.on_trunk(0.0, 0.105 * tall + 0.22 * size, -depth - 0.02 * size))
         pocket = bones.on_trunk(0.0, 0.115 * tall, -depth - 0.11 * size)
         pouch = (0.115 * size, 0.10 * size, 0.055 * size)
         return [cone(Part.BAG, ends, (0.15 * size, 0.125 * size), squash=0.62), ball(Part.BAG, pocket, pouch, frame)]
