@@ -140,10 +140,7 @@ def embed_samples(
     def decoded(part: int) -> NDArray[np.uint8]:
         return decode_samples([samples[row] for row in parts[part][1]], *network.config.size, read)
 
-    with (
-        Progress(sum(len(rows) for _, rows in parts), name, "image", progress) as done,
-        ThreadPoolExecutor(1) as ahead,
-    ):
+    with Progress(sum(len(rows) for _, rows in parts), name, "image", progress) as done, ThreadPoolExecutor(1) as ahead:
         coming = ahead.submit(decoded, 0) if parts else None
         for number, (modality, rows) in enumerate(parts):
             pixels = coming.result() if coming else decoded(number)

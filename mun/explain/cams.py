@@ -154,11 +154,10 @@ def activation_maps(
     with torch.inference_mode(False), torch.enable_grad():
         own = copy.deepcopy(network).eval().requires_grad_(False)
         model = LookingNetwork(own, look, logits=logits)
-        layers = own.explainable_layers()
         for number, (name, method) in enumerate(listed):
-            check_layer(name, list(layers), look)
+            check_layer(name, list(own.explainable_layers()), look)
             within = part(report, number / len(listed), (number + 1) / len(listed))
-            values = one_map(model, layers[name], name, look.images, targets, method, within)
+            values = one_map(model, name, look.images, targets, method, within)
             if not np.isfinite(values).all():
                 raise ValueError(f"expected finite values at {name}, got NaN or infinity; the weights are damaged")
             maps[name, method] = np.maximum(values, 0)
@@ -205,16 +204,10 @@ def check_layer(name: str, names: Sequence[str], look: Look) -> None:
 
 
 def one_map(
-    model: LookingNetwork,
-    layer: nn.Module,
-    name: str,
-    images: Tensor,
-    targets: Sequence[Target],
-    method: Method,
-    report: Report,
+    model: LookingNetwork, name: str, images: Tensor, targets: Sequence[Target], method: Method, report: Report
 ) -> Floats:
     """Compute the map of one layer, signed, `(N, h, w)`."""
-    package = import_grad_cam()
+    package, layer = import_grad_cam(), model.network.explainable_layers()[name]
     images = images.detach().clone().to(model.network.mean.device).requires_grad_()
     kept: list[Any] = []
     with LOCK:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mun.synvi.body import Pose, Skeleton, pose_body
 from mun.synvi.head import head_of
-from mun.synvi.solids import Chart, Floats, Part, Solid, ball, box, cone
+from mun.synvi.solids import Chart, Floats, Part, Solid, Triple, ball, box, cone
 from mun.synvi.wardrobe import Garment, Identity
 
 __all__ = ["figure_of"]
@@ -125,9 +125,7 @@ def _drape(part: Part, bones: Skeleton, chart: Chart, fall: tuple[Floats, float]
     return cone(part, (fall[0], end), (radius, width), chart, squash, capped=False)
 
 
-def _limb(
-    part: Part, joints: Floats, profile: tuple[tuple[float, float], ...], sizes: tuple[float, float, float]
-) -> list[Solid]:
+def _limb(part: Part, joints: Floats, profile: tuple[tuple[float, float], ...], sizes: Triple) -> list[Solid]:
     """Cover a limb of two cones from its top to `sizes[0]` of its length.
 
     Args:

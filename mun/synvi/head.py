@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from mun.synvi.body import Skeleton
-from mun.synvi.solids import Chart, Floats, Part, Solid, ball, cone
+from mun.synvi.solids import Chart, Floats, Part, Plane, Solid, Triple, ball, cone
 from mun.synvi.wardrobe import Identity
 
 __all__ = ["head_of"]
@@ -40,25 +40,19 @@ def _face(identity: Identity, bones: Skeleton) -> list[Solid]:
     return [replace(part, chart=chart) for part in [*parts, cone(Part.FACE, ends, (width, width * 0.93))]]
 
 
-def _spot(bones: Skeleton, place: tuple[float, float, float]) -> Floats:
+def _spot(bones: Skeleton, place: Triple) -> Floats:
     """Place a point in the head's frame, in units of a normal body height, `(3,)`."""
     size = 0.5 * bones.height + 0.86
     return np.asarray(bones.skull + size * (np.array(place)[:, None] * bones.head).sum(0))
 
 
-def _cap(part: Part, bones: Skeleton, grow: float, cut: tuple[float, float, float, float]) -> Solid:
+def _cap(part: Part, bones: Skeleton, grow: float, cut: Plane) -> Solid:
     """A shell around the cranium, larger by `grow`, without what is beyond the plane `cut`."""
     size = (0.5 * bones.height + 0.86) * grow
     return ball(part, _spot(bones, (0.0, 0.014, -0.003)), (0.0435 * size, 0.054 * size, 0.0545 * size), bones.head, cut)
 
 
-def _tress(
-    bones: Skeleton,
-    start: tuple[float, float, float],
-    end: tuple[float, float, float],
-    radii: tuple[float, float],
-    squash: float = 1.0,
-) -> Solid:
+def _tress(bones: Skeleton, start: Triple, end: Triple, radii: tuple[float, float], squash: float = 1.0) -> Solid:
     size = 0.5 * bones.height + 0.86
     ends = (_spot(bones, start), _spot(bones, end))
     return cone(Part.HAIR, ends, (radii[0] * size, radii[1] * size), squash=squash)

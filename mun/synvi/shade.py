@@ -16,6 +16,8 @@ from mun.synvi.wardrobe import Identity
 
 __all__ = ["light_of_person"]
 
+Where = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows and columns of N rays
+
 
 def light_of_person(identity: Identity, camera: Camera, scene: Scene, traced: Trace) -> tuple[Floats, Floats]:
     """Light the person.
@@ -56,13 +58,7 @@ def light_of_person(identity: Identity, camera: Camera, scene: Scene, traced: Tr
     return small[:-1], small[-1]
 
 
-def _smooth(
-    normal: Floats,
-    parts: NDArray[np.int16],
-    far: Floats,
-    where: tuple[NDArray[np.intp], NDArray[np.intp]],
-    shape: tuple[int, ...],
-) -> Floats:
+def _smooth(normal: Floats, parts: NDArray[np.int16], far: Floats, where: Where, shape: tuple[int, ...]) -> Floats:
     """Round the creases between solids of one part: average the normals of near neighbours, `(3, N)`."""
     planes = np.zeros((3, *shape), np.float32)
     planes[:, where[0], where[1]] = normal
