@@ -61,12 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there")
     text = f"write the first {RANKED} images of every query in the first gallery there, with their paths, as .csv or"
     parser.add_argument("--ranked", type=Path, metavar="FILE", help=f"{text} .json")
-    parser.add_argument(
-        "--card",
-        action="store_true",
-        help="add the scores to the checkpoint's card; corrupted ones stand inside the record of the clean command, "
-        "which is replaced as a whole",
-    )
+    text = "add the scores to the checkpoint's card; corrupted ones stand inside the record of the clean command,"
+    parser.add_argument("--card", action="store_true", help=f"{text} which is replaced as a whole")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 

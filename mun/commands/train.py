@@ -34,12 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, as it was started")
     add_data(parser, training=True)
     parser.add_argument("--seed", type=int, help="decides every draw (default: 0)")
-    parser.add_argument(
-        "--preset",
-        choices=tuple(PRESETS),
-        help="the field's recipe for a data set: ResNet-50, 288x144, 8 people with 4 + 4 images, two phases, warm-up;"
-        " flags that are given win; best with --pretrained",
-    )
+    text = "the field's recipe for a data set: ResNet-50, 288x144, 8 people with 4 + 4 images, two phases, warm-up;"
+    text += " flags that are given win; best with --pretrained"
+    parser.add_argument("--preset", choices=tuple(PRESETS), help=text)
     text = "begin with the weights of torchvision's ResNet-18, -34 or -50, as .safetensors, or with a checkpoint's"
     text += " model.safetensors, of the same --backbone and --width"
     parser.add_argument("--pretrained", type=Path, metavar="FILE", help=text)

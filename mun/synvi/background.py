@@ -67,9 +67,8 @@ def _wall(site: Site, x: Floats, y: Floats, modality: Modality) -> Floats:
     inside = between((place - np.floor(place)) * opening.every, 0.3, 0.3 + opening.width)
     glow = 0.6 + 0.8 * _hash(np.floor(place), np.zeros_like(place), 11)
     colour = paint(colour, opening.tone, inside * between(y, *site.opening_span)) * (1 + 0.6 * (glow - 1) * inside)
-    colour = paint(
-        colour, site.dado, np.clip((site.dado_height - y) * 25, 0, 1) * (1 - inside * (site.opening_span[0] < 0.3))
-    )
+    low = np.clip((site.dado_height - y) * 25, 0, 1) * (1 - inside * (site.opening_span[0] < 0.3))
+    colour = paint(colour, site.dado, low)
     place = x / pillar.every
     colour = paint(colour, pillar.tone, between((place - np.floor(place)) * pillar.every, 0.0, pillar.width))
     return colour * (0.85 + 0.3 * _noise(x * 1.1, y * 1.1, 9))

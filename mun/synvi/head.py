@@ -65,13 +65,11 @@ def _hair(identity: Identity, bones: Skeleton) -> list[Solid]:
     grow = {"short": 1.06, "full": 1.17, "afro": 1.5}.get(style, 1.11)
     solids = [_cap(Part.HAIR, bones, grow, (0.0, -0.757, 0.653, 0.16 if style != "afro" else 0.42))]
     if style in {"bob", "long"}:
-        drop = -0.06 if style == "bob" else -0.115
+        bob, back = ((0.0, -0.05, -0.032), (0.05, 0.044)), ((0.0, -0.165, -0.058), (0.048, 0.044))
+        (end, sizes), drop = (bob, -0.06) if style == "bob" else (back, -0.115)
         solids += [
             _tress(bones, (s * 0.037, 0.005, -0.012), (s * 0.042, drop, -0.006), (0.017, 0.015)) for s in (-1, 1)
         ]
-        end, sizes = (
-            ((0.0, -0.05, -0.032), (0.05, 0.044)) if style == "bob" else ((0.0, -0.165, -0.058), (0.048, 0.044))
-        )
         solids.append(_tress(bones, (0.0, 0.01, -0.018), end, sizes, 0.66))
     elif style == "ponytail":
         solids.append(_tress(bones, (0.0, 0.028, -0.062), (0.0, -0.125, -0.085), (0.015, 0.019)))

@@ -42,19 +42,15 @@ def light_of_person(identity: Identity, camera: Camera, scene: Scene, traced: Tr
     spots = spots_on(solids, solid, points)
     normal, relief = fold(spots, normal, scene.folds, identity)
     near = _corners(depth, which >= 0)[rows, columns]
-    lit = (
-        _infrared(camera, normal, rays, far)
-        if camera.modality is Modality.INFRARED
-        else _daylight(camera, scene, normal)
-    )
+    infrared = camera.modality is Modality.INFRARED
+    lit = _infrared(camera, normal, rays, far) if infrared else _daylight(camera, scene, normal)
     lit = lit * relief * near * (0.80 + 0.20 * np.clip(points[1] / 0.5, 0, 1))
     light = albedo(identity, spots, camera.modality) * lit
     planes = np.zeros((len(light) + 1, *which.shape), np.float32)
     planes[:-1, rows, columns] = light
     planes[-1, rows, columns] = 1
-    small = planes.reshape(len(planes), which.shape[0] // FINER, FINER, which.shape[1] // FINER, FINER).mean(
-        (2, 4), dtype=np.float32
-    )
+    pixels = planes.reshape(len(planes), which.shape[0] // FINER, FINER, which.shape[1] // FINER, FINER)
+    small = pixels.mean((2, 4), dtype=np.float32)
     return small[:-1], small[-1]
 
 

@@ -273,26 +273,18 @@ def train(
     if (folder / WEIGHTS).is_file() and (folder / CARD).is_file():
         return True
     trainer = Trainer(folder, device or torch.device("cpu"), progress, note)
+    last = trainer.steps if until is None else min(until, trainer.steps)
     try:
-        return _advance_to(trainer, until, progress, stop, watch)
+        watch(trainer)
+        with Progress(trainer.steps, folder.name, "step", progress, trainer.state.step) as done:
+            while trainer.state.step < last and not stop():
+                line = trainer.advance()
+                done.update(1, **({"loss": f"{line['total']:.3f}", "lr": f"{line['lr']:.1e}"} if line else {}))
+                watch(trainer)
+        trainer.state.save(folder)
+        if trainer.state.step < trainer.steps:
+            return False
+        trainer.finish()
+        return True
     finally:
         trainer.batches.close()
-
-
-def _advance_to(
-    trainer: Trainer, until: int | None, progress: bool, stop: Callable[[], bool], watch: Callable[[Trainer], None]
-) -> bool:
-    """Train up to a step, save, and finish where that is the end."""
-    watch(trainer)
-    folder = trainer.folder
-    last = trainer.steps if until is None else min(until, trainer.steps)
-    with Progress(trainer.steps, folder.name, "step", progress, trainer.state.step) as done:
-        while trainer.state.step < last and not stop():
-            line = trainer.advance()
-            done.update(1, **({"loss": f"{line['total']:.3f}", "lr": f"{line['lr']:.1e}"} if line else {}))
-            watch(trainer)
-    trainer.state.save(folder)
-    if trainer.state.step < trainer.steps:
-        return False
-    trainer.finish()
-    return True
