@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mun.explain.targets import Logit, Target
-from mun.models.network import STAGES, Network
+from mun.models.network import GENERATOR_LAYERS, STAGES, Network
 from mun.structures import Modality
 from mun.torchvision_compat import import_grad_cam
 
 __all__ = ["GENERATOR_LAYERS", "STAGES", "Look", "LookingNetwork", "Method", "Report", "activation_maps"]
 __all__ += ["default_method", "part", "upsampled"]
 
-GENERATOR_LAYERS = ("iml_visible", "iml_infrared", "cml", "fused")
 MAX_SCORED = 2**23  # channels × pixels of an image that Score-CAM may put through the network
 LOCK = threading.Lock()
 

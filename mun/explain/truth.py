@@ -61,10 +61,9 @@ def change_of(recipe: Recipe, thing: Thing) -> Change | None:
     A patterned garment becomes plain, a plain one gets stripes.
     """
     identity = recipe.identity
-    if thing is Thing.BAG:
-        return Change(without=("bag",)) if identity.bag.kind != "none" else None
-    if thing is Thing.HAT:
-        return Change(without=("hat",)) if identity.hair.hat != "none" else None
+    worn = {Thing.BAG: identity.bag.kind, Thing.HAT: identity.hair.hat}
+    if thing in worn:
+        return Change(without=(thing.value,)) if worn[thing] != "none" else None
     garment = identity.upper if thing is Thing.UPPER_PATTERN else identity.lower
     pattern = Pattern.STRIPES if garment.pattern is Pattern.PLAIN else Pattern.PLAIN
     return Change(upper_pattern=pattern) if thing is Thing.UPPER_PATTERN else Change(lower_pattern=pattern)
