@@ -16,7 +16,7 @@ from mun.data.sampler import training_labels
 from mun.data.sources import read_source
 from mun.experiments.cost import Cost, measure
 from mun.experiments.provenance import claim_folder, commit_of_code, describe_table, versions_of
-from mun.experiments.report import markdown_table, sentences, to_csv, to_latex, to_markdown
+from mun.experiments.report import sentences, to_csv, to_latex, to_markdown
 from mun.experiments.results import choose_variants, differences, ledger, read_tests, row_results, test_runs
 from mun.experiments.runs import PlannedRun, config_of, make_runs
 from mun.experiments.statistics import Paired, holm, paired_change, paired_difference
@@ -204,11 +204,11 @@ def answer(claim: Claim, tests: Tests) -> Paired | None:
 
 def claims_to_markdown(answers: Sequence[Mapping[str, Any]]) -> str:
     """Write the answers as a Markdown table; points of mAP."""
-    lines = []
+    lines = ["| role | difference | where | mAP | p over seeds | corrected |", "|---|---|---|---|---|---|"]
     for made in answers:
         place = f"{made['setting']} minus {made['minus']}" if made["minus"] else made["setting"]
         known = {name: made[name] for name in ("mean", "low", "high", "seed_sd") if name in made}
         words = [str(Paired(**known)) if made["ran"] else "not run"]
         words += [f"{made[name]:.3f}" if name in made else "" for name in ("p_value", "corrected")]
-        lines.append([made["role"], f"{made['first']} minus {made['second']}", place, *words])
-    return markdown_table(("role", "difference", "where", "mAP", "p over seeds", "corrected"), lines)
+        lines.append(f"| {made['role']} | {made['first']} minus {made['second']} | {place} | {' | '.join(words)} |")
+    return "\n".join(lines) + "\n"
