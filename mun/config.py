@@ -344,8 +344,7 @@ FIELD = Config(
     ),
 )
 PRESETS = {
-    "sysu": dataclasses.replace(FIELD, train=dataclasses.replace(FIELD.train, epochs=100)),
-    # RegDB has no validation identities.
-    "regdb": dataclasses.replace(FIELD, train=dataclasses.replace(FIELD.train, select="last")),
+    "sysu": with_values(FIELD, {"epochs": 100}),
+    "regdb": with_values(FIELD, {"select": "last"}),  # which has no validation identities
     "llcm": FIELD,
 }

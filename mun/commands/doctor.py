@@ -16,9 +16,8 @@ __all__ = ["add_arguments", "report", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
-    parser.add_argument(
-        "data", type=named_folder, metavar="[NAME=]DATA", help="folder of the data set, or a CSV, and what to call it"
-    )
+    text = "folder of the data set, or a CSV, and what to call it"
+    parser.add_argument("data", type=named_folder, metavar="[NAME=]DATA", help=text)
     add_data_flags(parser)
     parser.add_argument("--decode", action="store_true", help="also decode every image; minutes for SYSU-MM01")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")

@@ -36,9 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " features, pids, camids, modalities, keys and the last three: what `score` and `app.py --features` read"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help=text)
-    parser.add_argument(
-        "--split", choices=[split.value for split in Split], default="test", help="of a data set (default: test)"
-    )
+    splits = [split.value for split in Split]
+    parser.add_argument("--split", choices=splits, default="test", help="of a data set (default: test)")
     add_data_flags(parser)
     parser.add_argument("--flip", action="store_true", help="average the embeddings of image and mirror")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")

@@ -53,9 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--passes", type=int, default=5, help="corrupted galleries averaged over (default: 5)")
     parser.add_argument("--severity", type=int, help="of every corrupted image, 1 to 5 (default: drawn for each)")
     parser.add_argument("--corrupt-seed", type=int, default=0, help="of the corruptions, from 0 (default: 0)")
-    parser.add_argument(
-        "--per-corruption", action="store_true", help="also score each corruption alone, in as many passes"
-    )
+    text = "also score each corruption alone, in as many passes"
+    parser.add_argument("--per-corruption", action="store_true", help=text)
     parser.add_argument("--split", choices=[split.value for split in Split], default="test", help="default: test")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there")

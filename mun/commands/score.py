@@ -30,9 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = f"an .npz file with {', '.join(ARRAYS)}; or one of `embed` of a data set"
     parser.add_argument("features", type=Path, metavar="FEATURES.npz", help=what)
     parser.add_argument("--protocol", required=True, help=", ".join(PROTOCOLS))
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="where to write the scores; without it they are only printed"
-    )
+    what = "where to write the scores; without it they are only printed"
+    parser.add_argument("--json", type=Path, metavar="FILE", help=what)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -126,7 +125,5 @@ def warn_of_cameras(protocol: Protocol, arrays: dict[str, NDArray[Any]]) -> None
     for side, cameras in (("query", protocol.query_cameras), ("gallery", protocol.gallery_cameras)):
         others = sorted(set(np.ravel(arrays[f"{side}_camids"]).tolist()) - set(cameras))
         if cameras and others:
-            text = (
-                f"{protocol.name} has {side} cameras {list(cameras)}; the arrays also hold {others}, which are counted"
-            )
-            print(f"mun: note: {text}", file=sys.stderr)
+            text = f"{protocol.name} has {side} cameras {list(cameras)}; the arrays also hold {others}"
+            print(f"mun: note: {text}, which are counted", file=sys.stderr)

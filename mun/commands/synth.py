@@ -40,9 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, (default, text) in COUNTS.items():
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=int, metavar="N", help=f"{text} (default: {default})")
-    parser.add_argument(
-        "--cameras", type=_cameras, metavar="A,B", help="cameras that take pictures (default: 1,2,3,4,5,6)"
-    )
+    text = "cameras that take pictures (default: 1,2,3,4,5,6)"
+    parser.add_argument("--cameras", type=_cameras, metavar="A,B", help=text)
     parser.add_argument("--size", default="128x64", metavar="HxW", help="pixels, 32 to 512 each (default: 128x64)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed makes other people (default: 0)")
     text = "write the truth too: parts, depth, place on the body, attributes"

@@ -46,7 +46,7 @@ from mun.training.validation import recalibrated, validate, validation_protocol
 
 __all__ = ["Trainer", "start_run", "train"]
 
-Line = Mapping[str, Any]  # of metrics
+Note = Callable[[Mapping[str, Any]], None]  # takes a line of metrics
 
 
 class Trainer:
@@ -59,9 +59,7 @@ class Trainer:
         note: Shown every line of metrics too.
     """
 
-    def __init__(
-        self, folder: Path, device: torch.device, progress: bool = True, note: Callable[[Line], None] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, device: torch.device, progress: bool = True, note: Note | None = None) -> None:
         self.folder, self.device, self.progress = folder, device, progress
         self.settings: RunSettings = read_settings(folder)
         remove_unfinished(folder)
@@ -246,7 +244,7 @@ def train(
     progress: bool = True,
     stop: Callable[[], bool] = lambda: False,
     watch: Callable[[Trainer], None] = lambda _: None,
-    note: Callable[[Line], None] | None = None,
+    note: Note | None = None,
 ) -> bool:
     """Train a run up to a step, or to its end; however it is cut into calls, the end is the same to the bit on a CPU.
 
