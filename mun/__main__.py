@@ -22,11 +22,6 @@ def overview() -> str:
     return "\n".join([*lines, "", "python -m mun <command> --help explains one of them."])
 
 
-def is_full_gpu(error: RuntimeError) -> bool:
-    """Return whether an error means that the GPU's memory is full; torch, which raises it, is not imported here."""
-    return type(error).__module__ == "torch" and type(error).__name__ == "OutOfMemoryError"
-
-
 def report_error(error: Exception, words: str) -> int:
     """Print in one line why a command failed, and return its exit code; under `MUN_DEBUG=1` raise the error again."""
     if os.environ.get("MUN_DEBUG") == "1":
@@ -61,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         return report_error(error, str(error))
     except RuntimeError as error:
-        if not is_full_gpu(error):
+        kind = type(error)  # by its name, as torch is not imported here
+        if f"{kind.__module__}.{kind.__name__}" != "torch.OutOfMemoryError":
             raise
         return report_error(error, "the GPU's memory is full; a smaller batch may help, as with --ids-per-batch 4")
     except KeyboardInterrupt:

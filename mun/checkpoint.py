@@ -282,10 +282,8 @@ def write_snapshots(folder: Path, states: Mapping[int, Mapping[str, Tensor]]) ->
     """
     if not any(states.values()) or min(states) < 0:
         raise ValueError(f"expected states by steps from 0, got the steps {sorted(states)[:8]}")
-    save_tensors(
-        folder / SNAPSHOTS,
-        {f"{step}/{name}": tensor.clone() for step, state in states.items() for name, tensor in state.items()},
-    )
+    named = {f"{step}/{name}": tensor.clone() for step, state in states.items() for name, tensor in state.items()}
+    save_tensors(folder / SNAPSHOTS, named)
 
 
 def read_snapshots(folder: Path) -> dict[int, dict[str, Tensor]]:

@@ -11,6 +11,7 @@ import json
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 __all__ = ["PRESETS", "Config", "GeneratorConfig", "LossConfig", "ModelConfig", "TrainConfig", "from_json", "to_json"]
@@ -32,6 +33,9 @@ def option(default: Any, text: str, allowed: tuple[Any, ...] = (), later: bool =
     return field(default=default, metadata={"text": text, "choices": choices, "bounds": bounds, "later": later})
 
 
+added = partial(option, later=True)  # of a field that came later
+
+
 @dataclass(frozen=True)
 class GeneratorConfig:
     """The auxiliary generator of MUN."""
@@ -47,34 +51,25 @@ class GeneratorConfig:
     )
     iml: bool = option(True, "use the intra-modality learners")
     cml: bool = option(True, "use the cross-modality learner")
-    form: str = option(
+    form: str = added(
         "sum",
         "sum of both branches; residual: they are added to the pixel mean; gate: the pyramid gives a coarse map w, and"
         " w·visible + (1 - w)·infrared is what the intra-modality learners are added to; not stated: the sum",
         ("sum", "residual", "gate"),
-        later=True,
     )
     scale_init: float = option(
         0.5,
         "layer scale at the start; not stated: both branches begin alike; 0.01 suits residual and gate",
         (-100, 100),
     )
-    scale_learned: bool = option(True, "learn the layer scale; off keeps it as it starts, for the ablation", later=True)
-    branch_dropout: float = option(
-        0.0,
-        "probability, in training, that one branch of an image is left out; against images of one kind",
-        (0, 1),
-        later=True,
+    scale_learned: bool = added(True, "learn the layer scale; off keeps it as it starts, for the ablation")
+    branch_dropout: float = added(
+        0.0, "probability, in training, that one branch of an image is left out; against images of one kind", (0, 1)
     )
-    scale_jitter: float = option(
-        0.0,
-        "largest relative change, in training, of an image's ratio of the branches; as random as Mixup",
-        (0, 1),
-        later=True,
+    scale_jitter: float = added(
+        0.0, "largest relative change, in training, of an image's ratio of the branches; as random as Mixup", (0, 1)
     )
-    auxiliary_images: int = option(
-        1, "auxiliary images of a pair: 1, or 2, of which one leans to each modality", (1, 2), later=True
-    )
+    auxiliary_images: int = added(1, "auxiliary images of a pair: 1, or 2, of which one leans to each modality", (1, 2))
 
 
 @dataclass(frozen=True)
@@ -89,6 +84,11 @@ class ModelConfig:
     auxiliary_stem: str = option("own", "stem of the auxiliary image; not stated: its own", ("own", "visible"))
     gem_power: float = option(3.0, "power of the generalised-mean pooling; 3 is the field's habit", (1, 100))
     generator: GeneratorConfig = GeneratorConfig()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, pixels."""
+        return self.height, self.image_width
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,11 @@ class LossConfig:
         "where L_ia, L_ma and the triplet measure; not stated: unit length bounds the distances",
         ("features", "unit_features", "embedding"),
     )
-    generator_identity: float = option(
+    generator_identity: float = added(
         1.0,
         "share of the identity loss's gradient that reaches the generator: 1 all, 0 none, so that alignment alone pays"
         " it, below 0 reversed; paid for easy images it makes easy ones",
         (-1, 1),
-        later=True,
     )
     label_smoothing: float = option(
         0.1, "label smoothing of the identity loss; not stated: 0.1, as in strong baselines", (0, 0.9)
@@ -142,14 +141,11 @@ class TrainConfig:
     instances_per_id: int = option(4, "K: images per identity and modality", (1, 1024))
     optimizer: str = option("adamw", "adamw for small nets from scratch, sgd for pretrained", ("adamw", "sgd"))
     lr: float = option(1e-3, "highest learning rate; about 0.1 for sgd", (1e-8, 10))
-    pretrained_rate: float = option(
-        0.1, "factor on the learning rate of what --pretrained has filled; without it unused", (0, 1), later=True
+    pretrained_rate: float = added(
+        0.1, "factor on the learning rate of what --pretrained has filled; without it unused", (0, 1)
     )
-    generator_rate: float = option(
-        1.0,
-        "factor on the learning rate of the auxiliary generator; its few numbers may want another pace",
-        (0, 100),
-        later=True,
+    generator_rate: float = added(
+        1.0, "factor on the learning rate of the auxiliary generator; its few numbers may want another pace", (0, 100)
     )
     weight_decay: float = option(5e-4, "weight decay; none on biases, normalisation and the layer scale", (0, 1))
     warmup: float = option(0.05, "fraction of the run with rising learning rate, before the cosine", (0, 1))
@@ -158,22 +154,19 @@ class TrainConfig:
     erase: float = option(0.5, "probability of erasing a rectangle", (0, 1))
     erase_area: float = option(0.25, "largest erased share of the image", (0.02, 0.9))
     jitter: float = option(0.2, "largest relative change of brightness and contrast, per image", (0, 0.9))
-    shared_geometry: bool = option(
-        False, "mirror and shift both images of a pair alike, so that aligned pairs stay so", later=True
+    shared_geometry: bool = added(False, "mirror and shift both images of a pair alike, so that aligned pairs stay so")
+    same_instant: bool = added(
+        False, "pair images of one file name: on SynVI those of one instant, aligned at misalignment 0"
     )
-    same_instant: bool = option(
-        False, "pair images of one file name: on SynVI those of one instant, aligned at misalignment 0", later=True
-    )
-    modalities: str = option(
+    modalities: str = added(
         "both",
         "train on both, or on visible images alone: a backbone for --pretrained, as ImageNet gives one; not validated",
         ("both", "visible"),
-        later=True,
     )
-    score_training: bool = option(
-        False, "score training people too at each validation: the gap is what was learnt by heart", later=True
+    score_training: bool = added(
+        False, "score training people too at each validation: the gap is what was learnt by heart"
     )
-    snapshots: int = option(0, "states of the generator to keep, from the first step to the last", (0, 100), later=True)
+    snapshots: int = added(0, "states of the generator to keep, from the first step to the last", (0, 100))
     precision: str = option(
         "auto",
         "auto: bfloat16 on a GPU, float32 on a CPU; metric losses always in float32",
@@ -289,11 +282,10 @@ def from_json(kind: type[T], value: Any, where: str = "config") -> T:
     if not isinstance(value, dict):
         raise ValueError(f"expected {where} to be an object, got {type(value).__name__}")
     hints = get_type_hints(kind)
-    names = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    later = {item.name for item in dataclasses.fields(kind) if item.metadata.get("later")}  # type: ignore[arg-type]
-    if unknown := sorted(set(value) - names):
+    later = {item.name: item.metadata.get("later") for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(value) - later.keys()):
         raise ValueError(f"expected {where} of this version, got the unknown field {unknown[0]!r}")
-    if missing := sorted(names - later - set(value)):
+    if missing := sorted(name for name in later if name not in value and not later[name]):
         raise ValueError(f"expected {where} of this version, the field {missing[0]!r} is missing")
     return kind(**{name: convert(hints[name], part, f"{where}.{name}") for name, part in value.items()})
 
@@ -352,8 +344,7 @@ FIELD = Config(
     ),
 )
 PRESETS = {
-    "sysu": dataclasses.replace(FIELD, train=dataclasses.replace(FIELD.train, epochs=100)),
-    # RegDB has no validation identities.
-    "regdb": dataclasses.replace(FIELD, train=dataclasses.replace(FIELD.train, select="last")),
+    "sysu": with_values(FIELD, {"epochs": 100}),
+    "regdb": with_values(FIELD, {"select": "last"}),  # which has no validation identities
     "llcm": FIELD,
 }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mun.data.augment import to_images
-from mun.data.cache import decode_samples
+from mun.data.cache import Read, decode_samples, read_resized
 from mun.data.pairing import Pair
 from mun.distributed import share, summed
 from mun.features import unit_rows
@@ -58,7 +58,7 @@ def embed_pixels(
     Raises:
         ValueError: Another shape or type, or the network gives values that are not finite.
     """
-    size = (network.config.height, network.config.image_width)
+    size = network.config.size
     if pixels.ndim != 4 or pixels.shape[1:] != (*size, 3) or pixels.dtype != np.uint8:
         raise ValueError(f"expected uint8 pixels of shape (N, {size[0]}, {size[1]}, 3), got {pixels.shape}")
     embeddings = np.zeros((len(pixels), network.num_features), dtype=np.float32)
@@ -108,6 +108,8 @@ def embed_samples(
     progress: bool = False,
     chunk: int = 256,
     space: Space = Space.EMBEDDING,
+    name: str = "embedding",
+    read: Read = read_resized,
 ) -> Floats:
     """Read and embed samples of both modalities, in their order; while a chunk is embedded, the next one is read.
 
@@ -120,6 +122,8 @@ def embed_samples(
         progress: Show a progress bar on stderr.
         chunk: Images decoded at once; memory holds two chunks.
         space: As `embed_pixels`.
+        name: What the progress bar calls it.
+        read: Reads a sample at a height and a width.
 
     Returns:
         Float32, `(N, D)`.
@@ -128,23 +132,19 @@ def embed_samples(
         ValueError: An image is broken, or as `embed_pixels`.
     """
     embeddings = np.zeros((len(samples), network.num_features), dtype=np.float32)
-    size = (network.config.height, network.config.image_width)
     parts: list[tuple[Modality, Sequence[int]]] = []
     for modality in (Modality.VISIBLE, Modality.INFRARED):
         rows = share([row for row, sample in enumerate(samples) if sample.modality is modality])
         parts += [(modality, rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
 
-    def read(part: int) -> NDArray[np.uint8]:
-        return decode_samples([samples[row] for row in parts[part][1]], *size)
+    def decoded(part: int) -> NDArray[np.uint8]:
+        return decode_samples([samples[row] for row in parts[part][1]], *network.config.size, read)
 
-    with (
-        Progress(sum(len(rows) for _, rows in parts), "embedding", "image", progress) as done,
-        ThreadPoolExecutor(1) as ahead,
-    ):
-        coming = ahead.submit(read, 0) if parts else None
+    with Progress(sum(len(rows) for _, rows in parts), name, "image", progress) as done, ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(decoded, 0) if parts else None
         for number, (modality, rows) in enumerate(parts):
-            pixels = coming.result() if coming else read(number)
-            coming = ahead.submit(read, number + 1) if number + 1 < len(parts) else None
+            pixels = coming.result() if coming else decoded(number)
+            coming = ahead.submit(decoded, number + 1) if number + 1 < len(parts) else None
             embeddings[rows] = embed_pixels(network, pixels, modality, flip=flip, space=space)
             done.update(len(rows))
     return summed(embeddings, network.mean.device)
@@ -164,7 +164,7 @@ def auxiliary_images(network: Network, pairs: Sequence[Pair]) -> Floats:
     Raises:
         ValueError: An image is broken.
     """
-    size = (network.config.height, network.config.image_width)
+    size = network.config.size
     if not pairs or not network.auxiliary.num_images:
         return np.zeros((len(pairs), network.auxiliary.num_images, 3, *size), dtype=np.float32)
     device = network.mean.device

@@ -21,7 +21,7 @@ from mun.structures import Modality
 __all__ = ["ARRAYS", "UNREADABLE", "FeatureSet", "integers", "read_arrays", "read_features", "unit_rows"]
 
 ARRAYS = ("features", "pids", "camids", "modalities", "keys")
-USUAL_CAMERAS = {Modality.VISIBLE: 1, Modality.INFRARED: 2}  # where a data set has none, as repositories do with RegDB
+USUAL_CAMERAS = (2, 1)  # infrared, visible, where a data set has none, as repositories do with RegDB
 MAPPED_BYTES = 2**28  # an array that is larger and not packed is mapped from its file instead of read
 MAX_MEMBERS = 64
 MAX_NUMBER = 2**31 - 1  # of a person or a camera
@@ -76,15 +76,9 @@ def read_features(source: Path | IO[bytes], most: int | None = None, name: str =
     if odd.size:
         raise ValueError(f"expected `modalities` of visible and infrared, got {str(words[odd[0]])!r:.60}")
     infrared = words == Modality.INFRARED
-    cameras = [USUAL_CAMERAS[modality] for modality in (Modality.VISIBLE, Modality.INFRARED)]
-    camids = np.where(infrared, cameras[1], cameras[0]) if "camids" not in arrays else arrays["camids"]
-    return FeatureSet(
-        features,
-        integers("pids", arrays["pids"], count),
-        integers("camids", camids, count),
-        infrared,
-        checked_keys(texts("keys", arrays["keys"], count)),
-    )
+    camids = arrays["camids"] if "camids" in arrays else np.where(infrared, *USUAL_CAMERAS)
+    pids, camids = integers("pids", arrays["pids"], count), integers("camids", camids, count)
+    return FeatureSet(features, pids, camids, infrared, checked_keys(texts("keys", arrays["keys"], count)))
 
 
 def integers(name: str, values: NDArray[Any], length: int | None = None) -> NDArray[np.int64]:
@@ -225,8 +219,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path | None)
             offset = _content_of(path, member) + start
             if offset + size > path.stat().st_size:
                 raise ValueError("a file that ends too early")
-            mapped: NDArray[Any] = np.memmap(path, dtype, "r", offset, shape, order)
-            return mapped
+            return np.memmap(path, dtype, "r", offset, shape, order)
         content = np.empty(size, np.uint8)  # aligned, unlike what stands in the file
         done = 0
         while done < size and (part := stream.read(min(size - done, 2**22))):

@@ -12,7 +12,7 @@ from typing import Any
 from mun.checkpoint import CARD, SNAPSHOTS, WEIGHTS, Card, read_card
 from mun.files import write_text
 
-__all__ = ["HUB", "README", "fetch", "readme_of", "write_readme"]
+__all__ = ["HUB", "METRICS", "README", "fetch", "readme_of", "write_readme"]
 
 HUB, README = "hf://", "README.md"
 PLACE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
@@ -46,14 +46,10 @@ def readme_of(card: Card) -> str:
         lines += [f"| protocol | {' | '.join(METRICS.values())} |", "|---|" + "---|" * len(METRICS)]
         lines += [f"| {protocol_words(score)} | {' | '.join(cells(score))} |" for score in card.scores]
         lines += [""]
-    lines += ["```", *dict.fromkeys([*card.command, *made_by(card)]), "```", ""]
+    scoring = [str(command) for score in card.scores for command in score.get("commands", [])]
+    lines += ["```", *dict.fromkeys([*card.command, *scoring]), "```", ""]
     lines += ["Everything else stands in `card.json`. `python app.py --checkpoints hf://USER/REPO` shows it.", ""]
     return "\n".join(lines)
-
-
-def made_by(card: Card) -> list[str]:
-    """List the commands that made the scores."""
-    return [str(command) for score in card.scores for command in score.get("commands", [])]
 
 
 def protocol_words(score: Mapping[str, Any]) -> str:
@@ -109,15 +105,9 @@ def fetch(place: str, folder: Path) -> Path:
 
     repo, revision = named["repo"], named["revision"] or "main"
     target = folder / "hub" / revision.replace("/", "-") / repo.replace("/", "--")
-    patterns = [f"{parent}{name}" for parent in ("", "*/") for name in FILES]
+    patterns, endpoint = [f"{parent}{name}" for parent in ("", "*/") for name in FILES], os.environ.get("HF_ENDPOINT")
     try:
-        hub.snapshot_download(
-            repo,
-            revision=revision,
-            local_dir=target,
-            allow_patterns=patterns,
-            endpoint=os.environ.get("HF_ENDPOINT"),
-        )
+        hub.snapshot_download(repo, revision=revision, local_dir=target, allow_patterns=patterns, endpoint=endpoint)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
         raise ValueError(f"expected a model repository {repo} with the revision {revision}, found none") from None
     except Exception as error:  # of whichever client it uses; all mean that the Hub did not answer

@@ -88,7 +88,7 @@ class OwnModel(Network):
         shapes = []
         for modality in SIDES:
             with torch.inference_mode():
-                made = self.module(torch.zeros(2, 3, self.config.height, self.config.image_width), modality)
+                made = self.module(torch.zeros(2, 3, *self.config.size), modality)
             if not isinstance(made, Tensor) or made.ndim != 2 or len(made) != 2:
                 came = f"shape {tuple(made.shape)}" if isinstance(made, Tensor) else f"a {type(made).__name__}"
                 raise ValueError(f"expected embeddings of shape (2, D) of two {modality} images, got {came}")

@@ -28,13 +28,9 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
     """Add one flag for every field of the config."""
     for item, _ in leaves(Config()):
         text = f"{item.metadata['text']} (default: {item.default})".replace("%", "%%")
-        parser.add_argument(
-            f"--{item.name.replace('_', '-')}",
-            type=PARSERS[str(item.type)],
-            choices=item.metadata["choices"] or None,
-            metavar=item.name.upper() if not item.metadata["choices"] else None,
-            help=text,
-        )
+        flag, kind, choices = f"--{item.name.replace('_', '-')}", PARSERS[str(item.type)], item.metadata["choices"]
+        metavar = None if choices else item.name.upper()
+        parser.add_argument(flag, type=kind, choices=choices or None, metavar=metavar, help=text)
 
 
 def switch(text: str) -> bool:

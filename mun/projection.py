@@ -204,12 +204,8 @@ def t_sne(points: Floats, settings: Settings, say: Say | None = None) -> Floats:
 
     start, _ = principal_components(points)
     start *= 1e-4 / start[:, 0].std()
-    made = TSNE(
-        perplexity=settings.perplexity,
-        init=start.astype(np.float32),
-        random_state=settings.seed,
-        verbose=2 if say else 0,
-    )
+    init, verbose = start.astype(np.float32), 2 if say else 0
+    made = TSNE(perplexity=settings.perplexity, init=init, random_state=settings.seed, verbose=verbose)
     with redirect_stdout(Steps(say, r"Iteration (\d+)", T_SNE_STEPS)) if say else nullcontext():
         return np.asarray(made.fit_transform(points.astype(np.float32)), dtype=np.float64)
 
@@ -224,15 +220,15 @@ def u_map(points: Floats, settings: Settings, say: Say | None = None) -> Floats:
         from umap import UMAP  # here: it takes ten seconds and more to load
 
         start, _ = principal_components(points)
+        written = {"disable": False, "bar_format": "{n}/{total}"}
+        bar = {**written, "file": Steps(say, r"(\d+)/(\d+)")} if say else None
         made = UMAP(
             n_neighbors=settings.neighbors,
             min_dist=settings.min_dist,
             init=(10 * start / np.abs(start).max()).astype(np.float32),
             random_state=settings.seed,
             n_jobs=1,
-            tqdm_kwds={"disable": False, "bar_format": "{n}/{total}", "file": Steps(say, r"(\d+)/(\d+)")}
-            if say
-            else None,
+            tqdm_kwds=bar,
         )
         return np.asarray(made.fit_transform(points.astype(np.float32)), dtype=np.float64)
 

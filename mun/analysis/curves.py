@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,7 @@ from mun.evaluation.corrupted import Corruption, Order, embed_corrupted
 from mun.evaluation.protocols import OTHER_INSTANTS, PROTOCOLS
 from mun.models.network import Network
 from mun.structures import Sample, Split
-from mun.synvi import LEVELS, Level, Plan, write
-from mun.synvi.levels import CUSTOM
+from mun.synvi import Plan, level_of, write
 
 __all__ = ["KNOBS", "Curve", "corruption_curve", "knob_curves", "knob_plan"]
 
@@ -99,7 +98,7 @@ def knob_plan(name: str, value: float, size: tuple[int, int], people: int = PEOP
     """
     if name not in KNOBS:
         raise ValueError(f"expected one of the knobs {', '.join(KNOBS)}; got {name!r}")
-    level = Level(CUSTOM, 0, replace(LEVELS["standard"].knobs, **{name: value}))
+    level = level_of("standard", {name: value})
     return Plan(level, train_ids=0, val_ids=0, test_ids=people, images=IMAGES, size=size, seed=SEED)
 
 
@@ -121,7 +120,7 @@ def knob_curves(
     Raises:
         ValueError: There is no such knob, or the networks look at images of different sizes.
     """
-    sizes = {(network.config.height, network.config.image_width) for network in networks.values()}
+    sizes = {network.config.size for network in networks.values()}
     if len(sizes) != 1:
         raise ValueError(f"expected networks for one size of images, got {len(sizes)} sizes")
     plans = {value: knob_plan(name, value, next(iter(sizes)), people) for value in KNOBS.get(name, (0.0,))}

@@ -72,10 +72,8 @@ class Distances:
     open_set: tuple[Operating, ...]
 
 
-def distances(
-    protocol: Protocol, samples: Sequence[Sample], embeddings: ArrayLike, *, shots: int = 1, trial: int = 0
-) -> Distances:
-    """Measure the distances between the queries and the kept images of one gallery.
+def distances(protocol: Protocol, samples: Sequence[Sample], embeddings: ArrayLike, *, shots: int = 1) -> Distances:
+    """Measure the distances between the queries and the kept images of the first gallery.
 
     The open set: each query asks twice, a gallery without its person, where every alarm is false, and the whole one.
 
@@ -84,7 +82,6 @@ def distances(
         samples: All samples of the split, N of them.
         embeddings: Of those samples, in their order, real, `(N, D)`; normalised unless of unit length.
         shots: Gallery images per identity and camera.
-        trial: Number of the gallery.
 
     Raises:
         ValueError: `embeddings` does not fit, there is no query with a match, or fewer than two people.
@@ -93,8 +90,8 @@ def distances(
     in: every query takes part as one whose person is absent, instead of queries of other people.
     """
     rows = np.asarray(unit_rows("embeddings", embeddings), dtype=np.float64)
-    asked, galleries = draw_trials(protocol, samples, shots, trial + 1)
-    gallery, row_of = galleries[trial], {sample: row for row, sample in enumerate(samples)}
+    asked, (gallery,) = draw_trials(protocol, samples, shots, 1)
+    row_of = {sample: row for row, sample in enumerate(samples)}
     shown = rows[[row_of[one] for one in gallery]]
     table = np.asarray(1 + cosine_distances(rows[[row_of[one] for one in asked]], shown), dtype=np.float64)
     kept = ~uncounted(protocol, asked, gallery)

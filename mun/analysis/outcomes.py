@@ -68,10 +68,7 @@ class Outcomes:
 
 def direction(protocol: Protocol, query: Modality, gallery: Modality) -> Protocol:
     """Turn a protocol: each side gets the cameras that the protocol has for its modality; no image searches itself."""
-    cameras = {
-        protocol.query_modality: protocol.query_cameras,
-        protocol.gallery_modality: protocol.gallery_cameras,
-    }
+    cameras = {protocol.query_modality: protocol.query_cameras, protocol.gallery_modality: protocol.gallery_cameras}
     return replace(
         protocol,
         name=f"{protocol.name} {query}-{gallery}",

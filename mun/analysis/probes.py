@@ -13,7 +13,7 @@ from mun.data.source import read_sample
 from mun.images import resize
 from mun.structures import Modality, Sample
 
-__all__ = ["FOLDS", "INPUTS", "Probe", "pixel_rows", "probe", "probes", "unwatched"]
+__all__ = ["FOLDS", "INPUTS", "Probe", "pixel_rows", "probe", "probes"]
 
 FOLDS = 5
 PENALTY = 10.0  # of the ridge; inputs are standardised and divided by √D, so that it means the same for every D
@@ -46,10 +46,6 @@ class Probe:
     mean: float
     sd: float
     nothing: float
-
-
-def unwatched(done: int, total: int) -> None:
-    """Report to nobody."""
 
 
 def probe(fact: str, source: str, rows: ArrayLike, values: ArrayLike, people: ArrayLike) -> Probe | None:
@@ -98,7 +94,7 @@ def probes(
     embeddings: NDArray[np.floating],
     pixels: NDArray[np.floating] | None = None,
     auxiliary: tuple[Sequence[Sample], NDArray[np.floating]] | None = None,
-    report: Report = unwatched,
+    report: Report = lambda _done, _of: None,
 ) -> list[Probe]:
     """Probe for modality, camera and every known fact, in each kind of input.
 

@@ -117,13 +117,11 @@ class Analysis:
 
     def _query(self, number: int) -> dict[str, Any]:
         """Return a query and its scores by each model; `None` without a match."""
-        sample = self.models[0].samples[self.models[0].queries[number]]
-        scores = [
-            {"AP": one.average_precision[number], "rank1": one.rank1[number], "rank": one.first_hit[number]}
-            for one in self.models
-        ]
-        known = self.models[0].valid[number]
-        named = [{name: float(value) if known else None for name, value in each.items()} for each in scores]
+        first, named = self.models[0], []
+        sample, known = first.samples[first.queries[number]], first.valid[number]
+        for one in self.models:
+            scores = {"AP": one.average_precision, "rank1": one.rank1, "rank": one.first_hit}
+            named.append({name: float(values[number]) if known else None for name, values in scores.items()})
         return {"image": sample.key, "pid": sample.pid, "camid": sample.camid, **self._named(named)}
 
 
@@ -193,20 +191,12 @@ def analyse(
         _way(name, partial(asked, way) if way is not protocol else lambda: made, seed)
         for name, way in directions(protocol).items()
     ]
-    drawn = len(made[0].closest)
-    return Analysis(
-        data,
-        tuple(models),
-        shots,
-        drawn,
-        made,
-        tuple(ways),
-        tuple(slices(made, axes(made[0], facts), seed)),
-        tuple(tuple(people(one)) for one in made),
-        tuple(tuple(confused_pairs(one)) for one in made),
-        tuple(map(tuple, disagreements(*made))) if len(made) > 1 else (),
-        tuple(distances(protocol, samples, rows, shots=shots) for rows in models.values()),
-    )
+    drawn, sliced = len(made[0].closest), tuple(slices(made, axes(made[0], facts), seed))
+    persons, confused = tuple(tuple(people(one)) for one in made), tuple(tuple(confused_pairs(one)) for one in made)
+    only = tuple(map(tuple, disagreements(*made))) if len(made) > 1 else ()
+    apart = tuple(distances(protocol, samples, rows, shots=shots) for rows in models.values())
+    about = (data, tuple(models), shots, drawn)
+    return Analysis(*about, made, tuple(ways), sliced, persons, confused, only, apart)
 
 
 def _way(name: str, ask: Callable[[], Sequence[Outcomes]], seed: int) -> Way:

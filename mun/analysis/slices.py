@@ -128,26 +128,17 @@ def slices(models: Sequence[Outcomes], ways: Sequence[Axis], seed: int = 0) -> l
         usable = np.ones(len(who), dtype=bool) if axis.matches else first.valid
         known, inside = usable & (axis.labels != UNKNOWN), usable & (axis.labels == name)
         values = [_values(one, axis.matches) for one in models]
-        precision = [one[0] for one in values]
-        num_people = len(np.unique(who[inside]))
+        count, num_people = int(inside.sum()), len(np.unique(who[inside]))
         if not num_people:
             continue
-        means = [_Means.of(one, who, inside, weights) for one in precision]
-        rest = [_Means.of(one, who, known & ~inside, weights) for one in precision]
+        means = [_Means.of(one[0], who, inside, weights) for one in values]
+        rest = [_Means.of(one[0], who, known & ~inside, weights) for one in values]
         enough = num_people >= FEWEST_PEOPLE
-        made.append(
-            Slice(
-                axis.name,
-                name,
-                axis.matches,
-                int(inside.sum()),
-                num_people,
-                tuple(one.estimate(enough) for one in means),
-                tuple(_Means.of(one[1], who, inside, weights).estimate(enough) for one in values),
-                means[1].minus(means[0]).estimate(enough) if len(means) > 1 else None,
-                tuple(one.minus(other).beyond(bound, enough) for one, other in zip(means, rest, strict=True)),
-            )
-        )
+        precision = tuple(one.estimate(enough) for one in means)
+        rank1 = tuple(_Means.of(one[1], who, inside, weights).estimate(enough) for one in values)
+        change = means[1].minus(means[0]).estimate(enough) if len(means) > 1 else None
+        beyond = tuple(one.minus(other).beyond(bound, enough) for one, other in zip(means, rest, strict=True))
+        made.append(Slice(axis.name, name, axis.matches, count, num_people, precision, rank1, change, beyond))
     return made
 
 

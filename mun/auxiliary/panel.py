@@ -33,8 +33,7 @@ class Display:
     def pixels(self, image: Tensor) -> NDArray[np.uint8]:
         """Turn `(3, H, W)` into RGB, uint8, `(H, W, 3)`; what lies beyond either end is clipped."""
         scaled = (image.detach().float().cpu() - self.low) / (self.high - self.low)
-        shown: NDArray[np.uint8] = scaled.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).contiguous().numpy()
-        return shown
+        return scaled.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).contiguous().numpy()
 
     def clipped(self, image: Tensor) -> float:
         """Return the share of an image's values outside [low, high], in [0, 1]."""

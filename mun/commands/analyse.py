@@ -58,16 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shots", type=int, default=1, help="gallery images per identity and camera (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="of the intervals and of auxiliary pairs (default: 0)")
     parser.add_argument("--probes", action="store_true", help="also probe what the embeddings know")
-    parser.add_argument(
-        "--corruptions", nargs="+", default=[], metavar="NAME", help="also curves over severity; all for all 20"
-    )
-    parser.add_argument(
-        "--knobs",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help=f"also curves over a knob of SynVI: {', '.join(KNOBS)}, all",
-    )
+    over = {
+        "corruptions": "also curves over severity; all for all 20",
+        "knobs": f"also curves over a knob of SynVI: {', '.join(KNOBS)}, all",
+    }
+    for name, text in over.items():
+        parser.add_argument(f"--{name}", nargs="+", default=[], metavar="NAME", help=text)
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
@@ -86,17 +82,8 @@ def run(options: argparse.Namespace) -> None:
     draw_trials(protocol, samples, options.shots, options.trials)  # before the work
     models, networks = read_models(options, source, samples)
     facts = facts_of(source, samples)
-    made = analyse(
-        protocol,
-        samples,
-        facts,
-        models,
-        data=source.name,
-        shots=options.shots,
-        trials=options.trials,
-        seed=options.seed,
-    )
     how = {"data": source.name, "shots": options.shots, "trials": options.trials}
+    made = analyse(protocol, samples, facts, models, **how, seed=options.seed)
 
     def score(rows: Embeddings) -> BenchmarkResult:
         return benchmark(protocol, samples, rows, **how)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from mun.evaluation import bounds
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.galleries import queries
 from mun.evaluation.protocols import PROTOCOLS, SAME_MODALITY, Protocol
+from mun.experiments.report import markdown_table
 from mun.files import write_json
 from mun.images import resize
 from mun.models.network import Network
@@ -65,15 +66,8 @@ class Evidence:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m mun bounds`."""
     parser.add_argument("data", metavar="DATA", type=Path, help="folder of a SynVI data set with test identities")
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="DIR",
-        help="checkpoints to score with the bounds: across modalities, within them, and on backgrounds alone",
-    )
+    text = "checkpoints to score with the bounds: across modalities, within them, and on backgrounds alone"
+    parser.add_argument("--checkpoint", type=Path, nargs="+", action="extend", default=[], metavar="DIR", help=text)
     parser.add_argument("--trials", type=int, default=10, metavar="N", help="galleries drawn (default: 10)")
     parser.add_argument("--device", default="auto", help="for the checkpoints: cpu, cuda or auto (default: auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all scores there")
@@ -106,7 +100,8 @@ def run(options: argparse.Namespace) -> None:
     if options.json is not None:
         write_json(options.json, _report(plan, rows, options))
     print(_caption(plan, options.trials))
-    print((_markdown if options.markdown else _text)([HEAD, *map(_cells, rows)]))
+    table = [_cells(row) for row in rows]
+    print(f"\n{markdown_table(HEAD, table)}" if options.markdown else _text([HEAD, *table]))
     chances = {row.record["protocol"]: row.record["mean"] for row in rows if "sd" not in row.record}
     for row in rows:
         if row.bound.startswith(BACKGROUND):
@@ -158,7 +153,7 @@ def untrained_rows(evidence: Evidence, trials: int = 10) -> list[Row]:
     """
     samples, codes = evidence.samples, evidence.attributes
     empty = np.stack([bounds.grey_feature(resize(image, *SIZE)) for image in evidence.backgrounds])
-    features: tuple[tuple[str, str, ArrayLike], ...] = (
+    features = (
         ("chance, random features", "nothing", bounds.random_features(len(samples))),
         (BACKGROUND, "grey pixels of the image without its person", empty),
         ("grey pixels", "every pixel, less the mean", evidence.grey),
@@ -168,17 +163,10 @@ def untrained_rows(evidence: Evidence, trials: int = 10) -> list[Row]:
     rows = []
     for protocol in SEARCHES:
         exact = {"protocol": protocol.name, "mean": bounds.chance(protocol, samples)}
-        rows.append(Row("chance, exact", "nothing", exact))
-        for name, knows, values in features:
-            result = benchmark(protocol, samples, values, data="synvi", trials=trials)
-            rows.append(Row(name, knows, _record(result, protocol, samples)))
+        rows += [Row("chance, exact", "nothing", exact), *_scored(protocol, samples, features, trials)]
+    named: dict[str, Any] = {"data": "synvi", "name": "attribute disagreement", "trials": trials}
     oracle = bounds.benchmark_distances(
-        ACROSS,
-        samples,
-        lambda asked, shown: bounds.disagreement(codes[asked], codes[shown]),
-        data="synvi",
-        name="attribute disagreement",
-        trials=trials,
+        ACROSS, samples, lambda asked, shown: bounds.disagreement(codes[asked], codes[shown]), **named
     )
     knows = "true names of what each image shows, no colour"
     return [*rows, Row("attribute oracle", knows, _record(oracle, ACROSS, samples))]
@@ -188,26 +176,29 @@ def _trained_rows(
     name: str, network: Network, embeddings: NDArray[np.float32], evidence: Evidence, trials: int
 ) -> list[Row]:
     """Score a checkpoint across modalities, within them, and on the backgrounds alone."""
-    knows, rows = "what it learnt", []
-    empty = (
-        f"{BACKGROUND}, {name}",
-        f"{knows}, of the image without its person",
-        _embed_backgrounds(network, evidence),
+    knows, empty = "what it learnt", _embed_backgrounds(network, evidence)
+    features = (
+        (name, knows, embeddings),
+        (f"{BACKGROUND}, {name}", f"{knows}, of the image without its person", empty),
     )
-    for protocol in SEARCHES:
-        for bound, known, values in ((name, knows, embeddings), empty):
-            result = benchmark(protocol, evidence.samples, values, data="synvi", trials=trials)
-            rows.append(Row(bound, known, _record(result, protocol, evidence.samples)))
-    return rows
+    return [row for protocol in SEARCHES for row in _scored(protocol, evidence.samples, features, trials)]
+
+
+def _scored(
+    protocol: Protocol, samples: Sequence[Sample], features: Sequence[tuple[str, str, ArrayLike]], trials: int
+) -> Iterator[Row]:
+    """Score features, each with its name and what it may know, by one protocol."""
+    for name, knows, values in features:
+        result = benchmark(protocol, samples, values, data="synvi", trials=trials)
+        yield Row(name, knows, _record(result, protocol, samples))
 
 
 def _embed_backgrounds(network: Network, evidence: Evidence) -> NDArray[np.float32]:
     """Embed the images without their people, `(N, D)`."""
-    size = (network.config.height, network.config.image_width)
     embeddings = np.zeros((len(evidence.samples), network.num_features), np.float32)
     for modality in (Modality.VISIBLE, Modality.INFRARED):
         rows = [row for row, sample in enumerate(evidence.samples) if sample.modality is modality]
-        pixels = np.stack([resize(evidence.backgrounds[row], *size) for row in rows])
+        pixels = np.stack([resize(evidence.backgrounds[row], *network.config.size) for row in rows])
         embeddings[rows] = embed_pixels(network, pixels, modality)
     return embeddings
 
@@ -228,11 +219,6 @@ def _cells(row: Row) -> tuple[str, ...]:
     mean, sd = row.record["mean"], row.record.get("sd")
     scores = (f"{100 * mean[key]:.1f}" + (f" ± {100 * sd[key]:.1f}" if sd else "") for key in ("rank1", "mean_ap"))
     return (row.record["protocol"], row.bound, row.knows, *scores)
-
-
-def _markdown(table: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(cells)} |" for cells in (table[0], ["---"] * len(HEAD), *table[1:])]
-    return "\n".join(["", *lines, ""])
 
 
 def _text(table: Sequence[Sequence[str]]) -> str:

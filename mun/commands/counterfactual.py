@@ -27,9 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", type=Path, help="folder of a SynVI data set; its manifest is read")
     parser.add_argument("image", metavar="IMAGE", help="which image, as cam3/0007/0001.jpg")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; new or empty")
-    parser.add_argument(
-        "--without", action="append", default=[], metavar="THING", help=f"take away: {', '.join(REMOVABLE)}"
-    )
+    text = f"take away: {', '.join(REMOVABLE)}"
+    parser.add_argument("--without", action="append", default=[], metavar="THING", help=text)
     for name in ("upper", "lower"):
         parser.add_argument(f"--{name}-pattern", metavar="NAME", help=f"one of {PATTERNS}")
     for name in ("upper", "lower", "bag"):

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Sequence
 
 from mun.data.inventory import Finding, inventory
-from mun.data.listing import Passed
 from mun.data.source import Source, is_whole
 from mun.data.sources import add_data_flags, named_folder, read_source, reading_of
 from mun.evaluation.protocols import protocols_of
@@ -17,9 +16,8 @@ __all__ = ["add_arguments", "report", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
-    parser.add_argument(
-        "data", type=named_folder, metavar="[NAME=]DATA", help="folder of the data set, or a CSV, and what to call it"
-    )
+    text = "folder of the data set, or a CSV, and what to call it"
+    parser.add_argument("data", type=named_folder, metavar="[NAME=]DATA", help=text)
     add_data_flags(parser)
     parser.add_argument("--decode", action="store_true", help="also decode every image; minutes for SYSU-MM01")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -55,7 +53,9 @@ def report(source: Source, findings: Sequence[Finding]) -> str:
         words = [] if finding.fine else ["DIFFERS"]
         words += [finding.note] if finding.note else []
         lines.append(f"{finding.what:<{width}}  {expected:>8}  {finding.found:>8,}  {'; '.join(words)}".rstrip())
-    lines += [f"{what:<{width}}  {'':>8}  {one.count:>8,}  {first_of(one)}" for what, one in passed]
+    for what, one in passed:
+        first = f"the first is {one.first}" if one.count > 1 else one.first
+        lines.append(f"{what:<{width}}  {'':>8}  {one.count:>8,}  {first}")
     protocols = protocols_of(source)
     usual = [protocol for protocol in protocols if protocol.published] or protocols
     lines += [f"{protocol.name}: {protocol.rule}" for protocol in usual]
@@ -64,8 +64,3 @@ def report(source: Source, findings: Sequence[Finding]) -> str:
     wrong = [finding.what for finding in findings if not finding.fine]
     lines.append(f"not as expected: {', '.join(wrong)}" if wrong else "fine: everything expected is there")
     return "\n".join(lines)
-
-
-def first_of(one: Passed) -> str:
-    """Name the first thing of a kind."""
-    return f"the first is {one.first}" if one.count > 1 else one.first

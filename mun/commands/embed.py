@@ -27,29 +27,17 @@ __all__ = ["add_arguments", "find_images", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     add_model(parser)
-    parser.add_argument(
-        "images",
-        type=Path,
-        nargs="+",
-        metavar="IMAGES",
-        help="a folder, searched with all folders in it, or files; without --modality one data set",
+    text = "a folder, searched with all folders in it, or files; without --modality one data set"
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGES", help=text)
+    text, sides = "modality of all these images; a data set knows it of each", (Modality.VISIBLE, Modality.INFRARED)
+    parser.add_argument("--modality", choices=[side.value for side in sides], help=text)
+    text = (
+        "where to write the arrays embeddings, names, modality, checkpoint, weights_sha256 and flip; of a data set"
+        " features, pids, camids, modalities, keys and the last three: what `score` and `app.py --features` read"
     )
-    parser.add_argument(
-        "--modality",
-        choices=(Modality.VISIBLE.value, Modality.INFRARED.value),
-        help="modality of all these images; a data set knows it of each",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="FILE.npz",
-        help="where to write the arrays embeddings, names, modality, checkpoint, weights_sha256 and flip; of a data set"
-        " features, pids, camids, modalities, keys and the last three: what `score` and `app.py --features` read",
-    )
-    parser.add_argument(
-        "--split", choices=[split.value for split in Split], default="test", help="of a data set (default: test)"
-    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help=text)
+    splits = [split.value for split in Split]
+    parser.add_argument("--split", choices=splits, default="test", help="of a data set (default: test)")
     add_data_flags(parser)
     parser.add_argument("--flip", action="store_true", help="average the embeddings of image and mirror")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")

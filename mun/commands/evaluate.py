@@ -23,7 +23,7 @@ from mun.evaluation.corrupted import CorruptedTest, Corruption, Order, embed_cor
 from mun.evaluation.galleries import GallerySampler, draw_trials, read_permutations
 from mun.evaluation.protocols import PROTOCOLS, protocol_of
 from mun.files import write_json
-from mun.hub import write_readme
+from mun.hub import METRICS, write_readme
 from mun.own import add_model, chosen_network
 from mun.structures import Split
 
@@ -39,12 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="", help=f"{', '.join(PROTOCOLS)} (default: the usual one of the data)")
     parser.add_argument("--trials", type=int, default=10, help="galleries drawn (default: 10)")
     parser.add_argument("--shots", type=int, default=1, help="gallery images per identity and camera (default: 1)")
-    parser.add_argument(
-        "--gallery",
-        choices=[sampler.value for sampler in GallerySampler],
-        default=GallerySampler.SEEDED.value,
-        help="official: exp/rand_perm_cam.mat of SYSU-MM01; seeded: drawn with the trial's number (default)",
-    )
+    text = "official: exp/rand_perm_cam.mat of SYSU-MM01; seeded: drawn with the trial's number (default)"
+    samplers = [sampler.value for sampler in GallerySampler]
+    parser.add_argument("--gallery", choices=samplers, default=GallerySampler.SEEDED.value, help=text)
     parser.add_argument("--flip", action="store_true", help="average the embeddings of image and mirror")
     parser.add_argument(
         "--corrupt",
@@ -56,25 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--passes", type=int, default=5, help="corrupted galleries averaged over (default: 5)")
     parser.add_argument("--severity", type=int, help="of every corrupted image, 1 to 5 (default: drawn for each)")
     parser.add_argument("--corrupt-seed", type=int, default=0, help="of the corruptions, from 0 (default: 0)")
-    parser.add_argument(
-        "--per-corruption", action="store_true", help="also score each corruption alone, in as many passes"
-    )
+    text = "also score each corruption alone, in as many passes"
+    parser.add_argument("--per-corruption", action="store_true", help=text)
     parser.add_argument("--split", choices=[split.value for split in Split], default="test", help="default: test")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there")
-    parser.add_argument(
-        "--ranked",
-        type=Path,
-        metavar="FILE",
-        help=f"write the first {RANKED} images of every query in the first gallery there, with their paths, as .csv or"
-        " .json",
-    )
-    parser.add_argument(
-        "--card",
-        action="store_true",
-        help="add the scores to the checkpoint's card; corrupted ones stand inside the record of the clean command, "
-        "which is replaced as a whole",
-    )
+    text = f"write the first {RANKED} images of every query in the first gallery there, with their paths, as .csv or"
+    parser.add_argument("--ranked", type=Path, metavar="FILE", help=f"{text} .json")
+    text = "add the scores to the checkpoint's card; corrupted ones stand inside the record of the clean command,"
+    parser.add_argument("--card", action="store_true", help=f"{text} which is replaced as a whole")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
@@ -105,33 +92,22 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
     check_trial(card.data, source)
     samples = source.require(split)
     permutations = read_permutations(source.root) if options.gallery == "official" else None
-    asked, galleries = draw_trials(  # before the work
-        protocol, samples, options.shots, options.trials, options.gallery, permutations
-    )
+    drawn: dict[str, Any] = {"shots": options.shots, "trials": options.trials, "sampler": options.gallery}
+    drawn["permutations"] = permutations
+    asked, galleries = draw_trials(protocol, samples, **drawn)  # before the work
     network = network.to(device)
     how = {"flip": options.flip, "progress": not options.quiet and is_first()}
     embeddings = embed_samples(network, samples, **how)
 
     def score(rows: NDArray[np.float32]) -> BenchmarkResult:
-        return benchmark(
-            protocol,
-            samples,
-            rows,
-            data=source.name,
-            shots=options.shots,
-            trials=options.trials,
-            sampler=options.gallery,
-            flip=options.flip,
-            permutations=permutations,
-        )
+        return benchmark(protocol, samples, rows, data=source.name, flip=options.flip, **drawn)
 
     def score_corrupted(corruption: Corruption) -> BenchmarkResult:
         return score(embed_corrupted(network, samples, embeddings, corruption, Order(options.corrupt), **how))
 
     result = score(embeddings).to_json() | ({"trial": source.trial} if source.trial else {})
     if test is not None:
-        size = [network.config.height, network.config.image_width]
-        result["corrupted"] = {"size": size, **test.run(score_corrupted)}
+        result["corrupted"] = {"size": list(network.config.size), **test.run(score_corrupted)}
     if not is_first():
         return
     if options.json is not None:
@@ -209,8 +185,5 @@ def corrupted_summary(corrupted: dict[str, Any]) -> list[str]:
 def percentages(spread: dict[str, Any]) -> str:
     """Format scores in percent, mean ± sd."""
     mean, sd = spread["mean"], spread["sd"]
-    parts = [
-        f"{label} {100 * mean[key]:.1f} ± {100 * sd[key]:.1f}"
-        for label, key in (("rank-1", "rank1"), ("rank-10", "rank10"), ("mAP", "mean_ap"), ("mINP", "mean_inp"))
-    ]
+    parts = [f"{label} {100 * mean[key]:.1f} ± {100 * sd[key]:.1f}" for key, label in METRICS.items()]
     return f"{', '.join(parts)} %"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics
+from mun.evaluation.metrics import cosine_distances, rank_blocks
 from mun.evaluation.protocols import PROTOCOLS, DropRule, Protocol, dropped, get_protocol
 from mun.features import ARRAYS as FILE_ARRAYS
 from mun.features import FeatureSet, integers, read_arrays, read_features, unit_rows
@@ -29,9 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = f"an .npz file with {', '.join(ARRAYS)}; or one of `embed` of a data set"
     parser.add_argument("features", type=Path, metavar="FEATURES.npz", help=what)
     parser.add_argument("--protocol", required=True, help=", ".join(PROTOCOLS))
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="where to write the scores; without it they are only printed"
-    )
+    what = "where to write the scores; without it they are only printed"
+    parser.add_argument("--json", type=Path, metavar="FILE", help=what)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -63,7 +63,8 @@ def run(options: argparse.Namespace) -> None:
         for side, rows in (("query", query), ("gallery", gallery))
         for kind in ("pids", "camids")
     }
-    metrics = rank_in_blocks(protocol, query, gallery, numbers)
+    blocks = in_blocks(protocol, query, gallery, numbers)
+    metrics = rank_blocks(blocks, numbers["gallery_pids"], protocol.distinct_identities)
     warn_of_cameras(protocol, numbers)
     scores = metrics.scores()
     if options.json is not None:
@@ -107,37 +108,16 @@ def sides(protocol: Protocol, found: FeatureSet) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def rank_in_blocks(
+def in_blocks(
     protocol: Protocol, query: Floats, gallery: Floats, numbers: dict[str, NDArray[np.int64]]
-) -> RankingMetrics:
-    """Score all queries, some at a time, so that no more than a block of distances is held.
-
-    Raises:
-        ValueError: As `rank_metrics`.
-    """
+) -> Iterator[tuple[Floats, NDArray[np.int64], NDArray[np.bool_] | None]]:
+    """Yield the distances of some queries at a time, their identities and what is dropped, for `rank_blocks`."""
     size = max(1, BLOCK // len(gallery))
-    parts, missed = [], None
     for start in range(0, len(query), size):
         part = slice(start, start + size)
         asked = numbers["query_pids"][part], numbers["query_camids"][part]
         mask = dropped(protocol, *asked, numbers["gallery_pids"], numbers["gallery_camids"])
-        distances, out = cosine_distances(query[part], gallery), mask if mask.any() else None
-        try:
-            parts.append(rank_metrics(distances, asked[0], numbers["gallery_pids"], out, protocol.distinct_identities))
-        except ValueError as error:  # none of these queries has a match
-            missed = error
-    if not parts:
-        raise missed or ValueError("expected queries, got none")
-    if len(parts) == 1 and missed is None:
-        return parts[0]
-    valid = np.array([part.num_valid for part in parts])
-    precision, penalty, first_hit = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("average_precision", "inverse_negative_penalty", "first_hit")
-    )
-    cmc = valid @ np.stack([part.cmc for part in parts]) / valid.sum()
-    means = float(np.nanmean(precision)), float(np.nanmean(penalty))
-    return RankingMetrics(cmc, *means, int(valid.sum()), precision, penalty, first_hit)
+        yield cosine_distances(query[part], gallery), asked[0], mask if mask.any() else None
 
 
 def warn_of_cameras(protocol: Protocol, arrays: dict[str, NDArray[Any]]) -> None:
@@ -145,7 +125,5 @@ def warn_of_cameras(protocol: Protocol, arrays: dict[str, NDArray[Any]]) -> None
     for side, cameras in (("query", protocol.query_cameras), ("gallery", protocol.gallery_cameras)):
         others = sorted(set(np.ravel(arrays[f"{side}_camids"]).tolist()) - set(cameras))
         if cameras and others:
-            text = (
-                f"{protocol.name} has {side} cameras {list(cameras)}; the arrays also hold {others}, which are counted"
-            )
-            print(f"mun: note: {text}", file=sys.stderr)
+            text = f"{protocol.name} has {side} cameras {list(cameras)}; the arrays also hold {others}"
+            print(f"mun: note: {text}, which are counted", file=sys.stderr)

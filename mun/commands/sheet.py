@@ -21,9 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--people", type=int, default=8, metavar="N", help="columns, 1 to 24 (default: 8)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed makes other people (default: 0)")
     parser.add_argument("--knobs", action="store_true", help="one person under each knob instead of people by cameras")
-    parser.add_argument(
-        "--person", type=int, default=0, metavar="N", help="number of the person under the knobs (default: 0)"
-    )
+    text = "number of the person under the knobs (default: 0)"
+    parser.add_argument("--person", type=int, default=0, metavar="N", help=text)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from mun.progress import run_through
@@ -33,33 +32,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m mun synth`."""
     parser.add_argument("out", metavar="OUT", type=Path, help="folder to write; it must not exist, or be empty")
     parser.add_argument("--level", default="standard", help=f"how hard: {', '.join(LEVELS)} (default: standard)")
-    parser.add_argument(
-        "--knob",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help=f"turn one knob of the level, may be repeated: {', '.join(field.name for field in fields(Knobs))}",
-    )
+    text = f"turn one knob of the level, may be repeated: {', '.join(field.name for field in fields(Knobs))}"
+    parser.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help=text)
     shapes = "; ".join(f"{shape.name}: {shape.text}" for shape in SHAPES.values())
-    parser.add_argument(
-        "--shape",
-        choices=list(SHAPES),
-        help=f"counts of people, images and cameras, where no flag says another; {shapes}",
-    )
+    text = f"counts of people, images and cameras, where no flag says another; {shapes}"
+    parser.add_argument("--shape", choices=list(SHAPES), help=text)
     for name, (default, text) in COUNTS.items():
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=int, metavar="N", help=f"{text} (default: {default})")
-    parser.add_argument(
-        "--cameras", type=_cameras, metavar="A,B", help="cameras that take pictures (default: 1,2,3,4,5,6)"
-    )
+    text = "cameras that take pictures (default: 1,2,3,4,5,6)"
+    parser.add_argument("--cameras", type=_cameras, metavar="A,B", help=text)
     parser.add_argument("--size", default="128x64", metavar="HxW", help="pixels, 32 to 512 each (default: 128x64)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed makes other people (default: 0)")
-    parser.add_argument(
-        "--truth", action="store_true", help="write the truth too: parts, depth, place on the body, attributes"
-    )
-    parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes; no byte depends on them (default: all cores)"
-    )
+    text = "write the truth too: parts, depth, place on the body, attributes"
+    parser.add_argument("--truth", action="store_true", help=text)
+    text = "processes; no byte depends on them (default: all cores)"
+    parser.add_argument("--workers", type=int, metavar="N", help=text)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -74,13 +62,8 @@ def run(options: argparse.Namespace) -> None:
     counts: dict[str, Any] = {name: default for name, (default, _) in COUNTS.items()}
     counts |= {} if shape is None else shape.counts
     counts |= {name: value for name, value in given.items() if value is not None}
-    plan = Plan(
-        level=level_of(options.level, {**(shape.knobs if shape else {}), **dict(map(_knob, options.knob))}),
-        size=_size(options.size),
-        seed=options.seed,
-        truth=options.truth,
-        **counts,
-    )
+    level = level_of(options.level, {**(shape.knobs if shape else {}), **dict(map(_knob, options.knob))})
+    plan = Plan(level, size=_size(options.size), seed=options.seed, truth=options.truth, **counts)
     workers = (os.cpu_count() or 1) if options.workers is None else options.workers
     with _terminate_as_interrupt():
         run_through(write(plan, options.out, workers), plan.total, "synvi", "image")
@@ -126,10 +109,7 @@ def _terminate_as_interrupt() -> Iterator[None]:
         yield
         return
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

@@ -34,24 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, as it was started")
     add_data(parser, training=True)
     parser.add_argument("--seed", type=int, help="decides every draw (default: 0)")
-    parser.add_argument(
-        "--preset",
-        choices=tuple(PRESETS),
-        help="the field's recipe for a data set: ResNet-50, 288x144, 8 people with 4 + 4 images, two phases, warm-up;"
-        " flags that are given win; best with --pretrained",
-    )
-    parser.add_argument(
-        "--pretrained",
-        type=Path,
-        metavar="FILE",
-        help="begin with the weights of torchvision's ResNet-18, -34 or -50, as .safetensors, or with a checkpoint's"
-        " model.safetensors, of the same --backbone and --width",
-    )
-    parser.add_argument(
-        "--tensorboard",
-        action="store_true",
-        help="also write the metrics to tensorboard/ in --out; needs TensorBoard",
-    )
+    text = "the field's recipe for a data set: ResNet-50, 288x144, 8 people with 4 + 4 images, two phases, warm-up;"
+    text += " flags that are given win; best with --pretrained"
+    parser.add_argument("--preset", choices=tuple(PRESETS), help=text)
+    text = "begin with the weights of torchvision's ResNet-18, -34 or -50, as .safetensors, or with a checkpoint's"
+    text += " model.safetensors, of the same --backbone and --width"
+    parser.add_argument("--pretrained", type=Path, metavar="FILE", help=text)
+    text = "also write the metrics to tensorboard/ in --out; needs TensorBoard"
+    parser.add_argument("--tensorboard", action="store_true", help=text)
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--until", type=int, metavar="STEP", help="stop after this step; --resume goes on")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")

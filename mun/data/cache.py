@@ -20,7 +20,9 @@ from mun.images import resize
 from mun.progress import Progress
 from mun.structures import Sample
 
-__all__ = ["cache_folder", "cached_images", "decode_samples", "make_room", "open_cache"]
+__all__ = ["Read", "cache_folder", "cached_images", "decode_samples", "make_room", "open_cache", "read_resized"]
+
+Read = Callable[[Sample, int, int], NDArray[np.uint8]]  # a sample at a height and a width
 
 MOST_GB = 20.0  # of all caches together, unless $MUN_CACHE_GB says otherwise
 MOST_SECONDS = 24 * 60 * 60  # that a file may stay half-written
@@ -102,14 +104,19 @@ def fingerprint(samples: Sequence[Sample], height: int, width: int) -> str:
     return digest.hexdigest()[:24]
 
 
+def read_resized(sample: Sample, height: int, width: int) -> NDArray[np.uint8]:
+    """Read the image of a sample, RGB, uint8, `(height, width, 3)`."""
+    return resize(read_sample(sample), height, width)
+
+
 def fill(
-    images: NDArray[np.uint8], samples: Sequence[Sample], step: Callable[[], object] = lambda: None
+    images: NDArray[np.uint8], samples: Sequence[Sample], step: Callable[[], object], read: Read = read_resized
 ) -> NDArray[np.uint8]:
     """Decode samples into a prepared `(N, H, W, 3)` array with as many threads as there are cores."""
     height, width = images.shape[1:3]
 
     def place(index: int) -> None:
-        images[index] = resize(read_sample(samples[index]), height, width)
+        images[index] = read(samples[index], height, width)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for _ in pool.map(place, range(len(samples))):
@@ -117,9 +124,9 @@ def fill(
     return images
 
 
-def decode_samples(samples: Sequence[Sample], height: int, width: int) -> NDArray[np.uint8]:
+def decode_samples(samples: Sequence[Sample], height: int, width: int, read: Read = read_resized) -> NDArray[np.uint8]:
     """Decode samples into memory: RGB, uint8, [0, 255], `(N, height, width, 3)`."""
-    return fill(np.empty((len(samples), height, width, 3), dtype=np.uint8), samples)
+    return fill(np.empty((len(samples), height, width, 3), dtype=np.uint8), samples, lambda: None, read)
 
 
 def cached_images(

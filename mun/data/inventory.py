@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +109,8 @@ def stored(source: Source) -> list[Finding]:
             found.append(Finding(PERMUTATION_FILE, int((root / PERMUTATION_FILE).is_file()), None, words))
         return found
     if source.layout == "regdb":
-        files = [
-            regdb.list_file(root, split, modality, trial)
-            for split in regdb.SPLITS
-            for modality in PAIR
-            for trial in range(1, regdb.TRIALS + 1)
-        ]
-        lists = sum(path.is_file() for path in files)
+        files = list(product(regdb.SPLITS, PAIR, range(1, regdb.TRIALS + 1)))
+        lists = sum(regdb.list_file(root, *one).is_file() for one in files)
         expected = len(files) if source.name == "regdb" else None
         return [Finding("image lists in idx", lists, expected), Finding("trial", source.trial)]
     if source.layout == "llcm":

@@ -9,10 +9,11 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mun.structures import Sample, Split
 
-__all__ = ["SUFFIXES", "Listing", "Passed", "by_identity", "check_disjoint", "check_seen", "is_hidden", "is_image"]
+__all__ = ["SUFFIXES", "Listing", "Passed", "by_identity", "check_disjoint", "check_once", "check_seen", "is_image"]
 __all__ += ["passed_words", "read_ids", "read_image_list"]
 
 # Of what the decoder reads: JPEG, PNG, BMP, WebP, TIFF, in any spelling.
@@ -174,10 +175,14 @@ def read_ids(path: Path) -> list[int]:
                 f"expected positive integers with commas or line breaks between them in {path}, got {word[:40]!r}"
             )
     pids = [int(word) for word in words]
-    if len(set(pids)) < len(pids):
-        twice = min(pid for pid, count in Counter(pids).items() if count > 1)
-        raise ValueError(f"expected every identity once in {path}, got {twice} more than once")
+    check_once(pids, "identity", path)
     return pids
+
+
+def check_once(found: Iterable[Any], what: str, path: Path) -> None:
+    """Refuse what comes more than once in a file."""
+    if twice := [one for one, count in Counter(found).items() if count > 1]:
+        raise ValueError(f"expected every {what} once in {path}, got {twice[0]!r:.60} more than once")
 
 
 def read_image_list(path: Path, there: Container[str], *, needed: bool) -> list[str]:
@@ -202,9 +207,7 @@ def read_image_list(path: Path, there: Container[str], *, needed: bool) -> list[
         if not name or not label.isdecimal():
             raise ValueError(f"expected a path and a label in line {number} of {path}, got {line.strip()[:60]!r}")
         names.append(name.strip().replace("\\", "/").removeprefix("./"))
-    if len(set(names)) < len(names):
-        twice = next(name for name, count in Counter(names).items() if count > 1)
-        raise ValueError(f"expected every image once in {path}, got {twice[:60]!r} more than once")
+    check_once(names, "image", path)
     missing = [name for name in names if name not in there]
     if missing and needed:
         raise FileNotFoundError(

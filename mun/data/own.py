@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mun.data.listing import SUFFIXES, Listing, is_image
+from mun.data.listing import SUFFIXES, Listing, check_once, is_image
 from mun.data.source import Folder, Source
 from mun.structures import Modality, Sample, Split
 
@@ -137,17 +137,14 @@ def read_csv(folder: Folder) -> Source:
     rows = []
     for line in table:
         try:
-            rows.append(
-                row_of(path.parent, {name: (value or "").strip() for name, value in line.items() if name}, names)
-            )
+            said = {name: (value or "").strip() for name, value in line.items() if name}
+            rows.append(row_of(path.parent, said, names))
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"{path.name}, line {table.line_num}: {error}") from None
-    keys = Counter(row[0] for row in rows)
-    if len(keys) < len(rows):
-        twice = next(key for key, count in keys.items() if count > 1)
-        raise ValueError(f"expected every image once in {path}, got {twice!r} more than once")
+    check_once([row[0] for row in rows], "image", path)
+    known = {row[0] for row in rows}
     for image in folder.listing.walk(path.parent):
-        if image.relative_to(path.parent).as_posix() not in keys:
+        if image.relative_to(path.parent).as_posix() not in known:
             folder.listing.pass_over("images in no line of the CSV", image)
     return source_of(folder, rows, "csv")
 

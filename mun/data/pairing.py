@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import cycle
 
 import numpy as np
 
@@ -62,13 +63,8 @@ def pair_samples(samples: Sequence[Sample], pairing: Pairing | str = Pairing.MAT
     if pairing is Pairing.MISMATCHED:
         ring = draws.permutation(np.asarray(pids)).tolist()
         partner = dict(zip(ring, ring[1:] + ring[:1], strict=True))
-    hands = {
-        pid: [infrared[partner[pid]][row] for row in draws.permutation(len(infrared[partner[pid]]))] for pid in pids
-    }
-    dealt = dict.fromkeys(pids, 0)
-    pairs = []
-    for sample in visible:
-        hand = hands[sample.pid]
-        pairs.append(Pair(sample, hand[dealt[sample.pid] % len(hand)]))
-        dealt[sample.pid] += 1
-    return pairs
+    hands = {}
+    for pid in pids:
+        own = infrared[partner[pid]]
+        hands[pid] = cycle([own[row] for row in draws.permutation(len(own))])
+    return [Pair(sample, next(hands[sample.pid])) for sample in visible]

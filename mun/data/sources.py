@@ -182,12 +182,8 @@ def add_data(parser: argparse.ArgumentParser, *, training: bool = False) -> None
 
 def add_data_flags(parser: argparse.ArgumentParser, *, training: bool = False) -> None:
     """Declare how data are read; the same for all commands and the app."""
-    parser.add_argument(
-        *("--layout", "--dataset"),
-        dest="layout",
-        choices=LAYOUTS,
-        help="how the data are stored (default: found out from the folder); synvi insists on SynVI's manifest",
-    )
+    text = "how the data are stored (default: found out from the folder); synvi insists on SynVI's manifest"
+    parser.add_argument("--layout", "--dataset", dest="layout", choices=LAYOUTS, help=text)
     for item in fields(Reading):
         if item.metadata and (training or item.name != "train_on"):
             parser.add_argument(f"--{item.name.replace('_', '-')}", **item.metadata)

@@ -105,5 +105,4 @@ def left_out(sources: Sequence[Sample], gallery: Sequence[Sample], rule: Protoco
     same = np.array([sample.key in keys for sample in gallery], dtype=np.bool_)
     if not len(sources) or not len(gallery):
         return same
-    marked: NDArray[np.bool_] = same | uncounted(rule, sources, gallery).any(axis=0)
-    return marked
+    return same | uncounted(rule, sources, gallery).any(axis=0)

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,18 +22,15 @@ from numpy.typing import NDArray
 
 from mun.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from mun.data.source import read_sample
-from mun.distributed import share, summed
-from mun.embedding import embed_pixels
+from mun.embedding import embed_samples
 from mun.evaluation.benchmark import BenchmarkResult
 from mun.images import resize
 from mun.models.network import Network
-from mun.progress import Progress
 from mun.structures import Modality, Sample
 
 __all__ = ["MIXED", "CorruptedTest", "Corruption", "Draw", "Order", "embed_corrupted"]
 
 MIXED = "mixed"
-CHUNK = 256  # images in memory at once
 
 
 class Order(StrEnum):
@@ -143,17 +140,10 @@ def embed_corrupted(
     """
     if len(clean) != len(samples):
         raise ValueError(f"expected `clean` of shape ({len(samples)}, D), got {clean.shape}")
-    height, width = network.config.height, network.config.image_width
-    embeddings, made = np.array(clean), np.zeros_like(clean)
-    visible = [row for row, sample in enumerate(samples) if sample.modality is Modality.VISIBLE]
-    rows = share(visible)
-    with Progress(len(rows), corruption.name, "image", progress) as done, ThreadPoolExecutor() as threads:
-        for start in range(0, len(rows), CHUNK):
-            part = rows[start : start + CHUNK]
-            pixels = threads.map(lambda row: corruption.pixels(samples[row], height, width, order), part)
-            made[part] = embed_pixels(network, np.stack(list(pixels)), Modality.VISIBLE, flip=flip)
-            done.update(len(part))
-    embeddings[visible] = summed(made, network.mean.device)[visible]
+    rows = [row for row, sample in enumerate(samples) if sample.modality is Modality.VISIBLE]
+    visible, read = [samples[row] for row in rows], partial(corruption.pixels, order=order)
+    embeddings = np.array(clean)
+    embeddings[rows] = embed_samples(network, visible, flip=flip, progress=progress, name=corruption.name, read=read)
     return embeddings
 
 

@@ -176,7 +176,7 @@ def _official(files: Sequence[Sample], shots: int, trial: int, permutations: Per
             f" found {rows.shape[0]} trials of {rows.shape[1]} images"
         )
     by_number = {int(file.path.stem): file for file in files if file.path.stem.isdecimal()}
-    numbers = [int(number) for number in rows[trial, :shots]]
+    numbers = rows[trial, :shots].tolist()
     for number in numbers:
         if number not in by_number:
             raise ValueError(f"expected image {number:04d} in {files[0].path.parent}, named by {PERMUTATION_FILE}")

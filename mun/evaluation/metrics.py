@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["RANKS", "Places", "RankingMetrics", "cosine_distances", "integer_vector", "match_places", "rank_metrics"]
-__all__ += ["ranking"]
+__all__ = ["RANKS", "Places", "RankingMetrics", "cosine_distances", "integer_vector", "match_places", "rank_blocks"]
+__all__ += ["rank_metrics", "ranking"]
 
 RANKS = (1, 5, 10, 20)  # the ranks that the field's tables report
 CHUNK_ELEMENTS = 2**18  # distances ranked at once; about 50 bytes of working memory each
@@ -107,8 +107,7 @@ def cosine_distances(query: ArrayLike, gallery: ArrayLike) -> Floats:
     if query_rows.ndim != 2 or gallery_rows.ndim != 2 or query_rows.shape[1] != gallery_rows.shape[1]:
         shapes = f"{query_rows.shape} and {gallery_rows.shape}"
         raise ValueError(f"expected `query` of shape (Q, D) and `gallery` of shape (G, D), got {shapes}")
-    distances: Floats = -(query_rows @ gallery_rows.T)
-    return distances
+    return -(query_rows @ gallery_rows.T)
 
 
 def ranking(distances: ArrayLike, dropped: ArrayLike | None = None) -> NDArray[np.int64]:
@@ -129,8 +128,9 @@ def ranking(distances: ArrayLike, dropped: ArrayLike | None = None) -> NDArray[n
         raise ValueError(f"expected `distances` of shape (G,), not empty, got {row.shape}")
     _check_finite(row)
     mask = _mask(dropped, row.shape)
-    order: NDArray[np.int64] = _order(row[None], None if mask is None else mask[None])[0]
-    return order if mask is None else order[: int((~mask).sum())]
+    if mask is None:
+        return np.argsort(row, kind="stable")
+    return np.argsort(np.where(mask, np.inf, row), kind="stable")[: int((~mask).sum())]
 
 
 def rank_metrics(
@@ -160,30 +160,44 @@ def rank_metrics(
     Source: mAP after Zheng et al., ICCV 2015; mINP after Ye et al., TPAMI 2022, arXiv:2001.04193; identity-CMC after Wu
     et al., ICCV 2017. Departs from their code in: ties go by gallery index, so that constant features score chance.
     """
-    table, queries, gallery, mask = _checked(distances, query_pids, gallery_pids, dropped)
+    return rank_blocks([(distances, query_pids, dropped)], gallery_pids, distinct_identities, max_rank)
+
+
+def rank_blocks(
+    blocks: Iterable[tuple[ArrayLike, ArrayLike, ArrayLike | None]],
+    gallery_pids: ArrayLike,
+    distinct_identities: bool,
+    max_rank: int = 20,
+) -> RankingMetrics:
+    """Score rankings of some queries after those of others, so that not all distances have to be held at once.
+
+    Args:
+        blocks: Of some queries each time their distances to the gallery, their identities, and the mask of what is
+            dropped, as `rank_metrics` takes them.
+        gallery_pids: As there, like the others.
+        distinct_identities: As there.
+        max_rank: As there.
+
+    Raises:
+        ValueError: As `rank_metrics`.
+    """
     if max_rank < 1:
         raise ValueError(f"expected `max_rank` of at least 1, got {max_rank}")
     parts = [
-        _score_rows(table[part], queries[part], gallery, None if mask is None else mask[part], distinct_identities)
-        for part in _parts(table)
+        _score_rows(values, found, np.asarray(gallery_pids), distinct_identities)
+        for distances, query_pids, dropped in blocks
+        for _, values, found in _ranked(distances, query_pids, gallery_pids, dropped)
     ]
     precision, penalty, first_hit, place = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     valid = first_hit > 0
     num_valid = int(valid.sum())
     if not num_valid:
         raise ValueError(
-            f"expected a match in the kept gallery of at least one query, got none for {len(table)} queries"
+            f"expected a match in the kept gallery of at least one query, got none for {len(valid)} queries"
         )
     found = np.bincount(np.minimum(place[valid], max_rank + 1), minlength=max_rank + 2)[1:-1]
-    return RankingMetrics(
-        cmc=np.cumsum(found) / num_valid,
-        mean_ap=float(precision[valid].mean()),
-        mean_inp=float(penalty[valid].mean()),
-        num_valid=num_valid,
-        average_precision=precision,
-        inverse_negative_penalty=penalty,
-        first_hit=first_hit,
-    )
+    means = float(precision[valid].mean()), float(penalty[valid].mean())
+    return RankingMetrics(np.cumsum(found) / num_valid, *means, num_valid, precision, penalty, first_hit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,37 +231,35 @@ def match_places(
     Raises:
         ValueError: Not of these shapes or types, empty, or not finite.
     """
-    table, queries, gallery, mask = _checked(distances, query_pids, gallery_pids, dropped)
-    found = []
-    for part in _parts(table):
-        order = _order(table[part], None if mask is None else mask[part])
-        matches = gallery[order] == queries[part, None]
-        if mask is not None:
-            matches &= ~np.take_along_axis(mask[part], order, axis=1)
-        rows, columns = np.nonzero(matches)
-        counts = np.bincount(rows, minlength=len(order))
-        nth = np.arange(1, len(rows) + 1) - (np.cumsum(counts) - counts)[rows]
-        found.append((rows + part.start, order[rows, columns], columns + 1, nth))
+    found = [
+        (places.query + start, places.gallery, places.place, places.nth)
+        for start, _, places in _ranked(distances, query_pids, gallery_pids, dropped)
+    ]
     return Places(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
 
 
-def _checked(
+def _ranked(
     distances: ArrayLike, query_pids: ArrayLike, gallery_pids: ArrayLike, dropped: ArrayLike | None
-) -> tuple[Floats, Integers, Integers, Booleans | None]:
-    """Return distances, identities and mask as arrays that fit one another."""
+) -> Iterator[tuple[int, Floats, Places]]:
+    """Check everything, then rank some queries at a time.
+
+    Yields:
+        The row of the first of these queries; their distances, where those of dropped images are infinite, and a query
+        with a tied match has ranks by (distance, index) in their place; and their matches, this first query being 0.
+    """
     table = _floats("distances", distances)
     if table.ndim != 2 or 0 in table.shape:
         raise ValueError(f"expected `distances` of shape (Q, G), neither of them 0, got {table.shape}")
     _check_finite(table)
     queries = integer_vector("query_pids", query_pids, table.shape[0])
     gallery = integer_vector("gallery_pids", gallery_pids, table.shape[1])
-    return table, queries, gallery, _mask(dropped, table.shape)
-
-
-def _parts(table: Floats) -> Iterator[slice]:
-    """Cut the rows of a table into parts that are ranked at once."""
-    rows = max(1, CHUNK_ELEMENTS // table.shape[1])
-    return (slice(start, start + rows) for start in range(0, len(table), rows))
+    mask, step = _mask(dropped, table.shape), max(1, CHUNK_ELEMENTS // table.shape[1])
+    for start in range(0, len(table), step):
+        part = slice(start, start + step)
+        values, matches = table[part], gallery == queries[part, None]
+        if mask is not None:
+            values, matches = np.where(mask[part], np.inf, values), matches & ~mask[part]
+        yield start, *_match_rows(values, matches)
 
 
 def _mask(dropped: ArrayLike | None, shape: tuple[int, ...]) -> Booleans | None:
@@ -265,58 +277,48 @@ def _check_finite(distances: Floats) -> None:
         raise ValueError("expected finite `distances`, got NaN or infinity")
 
 
-def _masked(distances: Floats, dropped: Booleans | None) -> Floats:
-    """Put the dropped at infinity, behind every kept image."""
-    return distances if dropped is None else np.where(dropped, np.inf, distances)
-
-
-def _order(distances: Floats, dropped: Booleans | None) -> NDArray[np.int64]:
-    """Sort each row by (dropped, distance, index), `(Q, G)`; the order among the dropped is of no meaning."""
-    return np.argsort(_masked(distances, dropped), axis=1, kind="stable").astype(np.int64, copy=False)
-
-
-def _score_rows(
-    distances: Floats, query_pids: Integers, gallery_pids: Integers, dropped: Booleans | None, distinct_identities: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return AP, INP, first hit and the place that CMC counts, each `(Q,)`.
+def _match_rows(values: Floats, matches: Booleans) -> tuple[Floats, Places]:
+    """Find the place of every match, and put ranks in the place of distances where a match is tied with something.
 
     Only the places of the matches count: they are looked up among sorted distances, which is several times as fast as
-    sorting the indices. Rows whose matches are tied with something are scored again by their ranks, which are not.
+    sorting the indices.
     """
-    size = distances.shape[1]
-    values = _masked(distances, dropped)
-    ordered = np.sort(values, axis=1)
-    matches = gallery_pids == query_pids[:, None]
-    if dropped is not None:
-        matches &= ~dropped
+    size = values.shape[1]
     rows, columns = np.divmod(np.flatnonzero(matches), size)
+    ordered = np.sort(values, axis=1)
     places = _places(ordered, rows, values[rows, columns])
     after = np.minimum(places + 1, size - 1)
     tied = np.unique(rows[(ordered[rows, after] == ordered[rows, places]) & (after > places)])
-    counts = np.bincount(rows, minlength=len(values))  # m of each query
-    ends = np.cumsum(counts)
-    starts = ends - counts
-    valid = counts > 0
-    ranks = np.sort(rows * size + places) - rows * size + 1  # of each query, the closest match first
-    nth = np.arange(1, len(rows) + 1) - starts[rows]  # k, of each match
-    sums = np.bincount(rows, weights=nth / ranks, minlength=len(values))
+    if len(tied):
+        ranks = np.argsort(np.argsort(values[tied], axis=1, kind="stable"), axis=1)
+        values = values.astype(np.float64)
+        values[tied] = ranks
+        again = np.isin(rows, tied)
+        places[again] = values[rows[again], columns[again]]
+    order = np.argsort(rows * size + places)  # of each query, the closest match first
+    counts = np.bincount(rows, minlength=len(values))
+    nth = np.arange(1, len(rows) + 1) - (np.cumsum(counts) - counts)[rows]
+    return values, Places(rows, columns[order], places[order] + 1, nth)
+
+
+def _score_rows(
+    values: Floats, found: Places, gallery_pids: Integers, distinct_identities: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return AP, INP, first hit and the place that CMC counts, each `(Q,)`, from distances and matches."""
+    counts = np.bincount(found.query, minlength=len(values))  # m of each query
+    valid, ends = counts > 0, np.cumsum(counts)
+    first, last = (ends - counts)[valid], ends[valid] - 1
+    sums = np.bincount(found.query, weights=found.nth / found.place, minlength=len(values))
     precision, penalty = np.full(len(values), np.nan), np.full(len(values), np.nan)
     precision[valid] = sums[valid] / counts[valid]
-    penalty[valid] = counts[valid] / ranks[ends[valid] - 1]
+    penalty[valid] = counts[valid] / found.place[last]
     first_hit = np.zeros(len(values), np.int64)
-    first_hit[valid] = ranks[starts[valid]]
-    place = first_hit
+    first_hit[valid] = found.place[first]
+    place = first_hit.copy()
     if distinct_identities:
-        first = ordered[np.arange(len(values)), np.maximum(first_hit, 1) - 1]
-        place = np.where(valid, 1 + (_best_of_identities(values, gallery_pids) < first[:, None]).sum(axis=1), 0)
-    scores = (precision, penalty, first_hit, place)
-    if len(tied):
-        mask = None if dropped is None else dropped[tied]
-        untied = np.argsort(_order(distances[tied], mask), axis=1).astype(np.float64)
-        again = _score_rows(untied, query_pids[tied], gallery_pids, mask, distinct_identities)
-        for column, new in zip(scores, again, strict=True):
-            column[tied] = new
-    return scores
+        closest = values[valid, found.gallery[first]]
+        place[valid] = 1 + (_best_of_identities(values[valid], gallery_pids) < closest[:, None]).sum(axis=1)
+    return precision, penalty, first_hit, place
 
 
 def _places(ordered: Floats, rows: NDArray[np.intp], values: Floats) -> NDArray[np.intp]:
@@ -334,8 +336,7 @@ def _best_of_identities(values: Floats, gallery_pids: Integers) -> Floats:
     by_pid = np.argsort(gallery_pids, kind="stable")
     _, starts, counts = np.unique(gallery_pids[by_pid], return_index=True, return_counts=True)
     if counts.max() > FEW:
-        best: Floats = np.minimum.reduceat(np.take(values, by_pid, axis=1), starts, axis=1)
-        return best
+        return np.minimum.reduceat(np.take(values, by_pid, axis=1), starts, axis=1)
     best = np.take(values, by_pid[starts], axis=1)
     for nth in range(1, counts.max()):
         more = np.flatnonzero(counts > nth)

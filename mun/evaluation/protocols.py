@@ -12,14 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from mun.data import llcm
 from mun.data.source import TITLES, Source
-from mun.data.sysu import SITES
+from mun.data.sysu import CAMERAS, SITES
 from mun.evaluation.metrics import integer_vector
 from mun.structures import Modality
 
 __all__ = ["OTHER_INSTANTS", "PROTOCOLS", "SAME_MODALITY", "DropRule", "Protocol", "dropped", "get_protocol"]
 __all__ += ["protocol_of", "protocols_of"]
-
-SYSU_SITES = (1, 2, 2, 4, 5, 6)  # of cameras 1 … 6, as in the official evaluation code of SYSU-MM01
 
 
 class DropRule(StrEnum):
@@ -42,11 +40,10 @@ class Protocol:
         gallery_cameras: Cameras of the gallery, in the order of its images; empty likewise.
         drop_rule: Which gallery images do not count for a query.
         distinct_identities: Whether CMC counts distinct identities instead of images.
-        sites: Site of camera 1, 2, …; empty unless `drop_rule` is `SITE`.
+        sites: Groups of cameras that watch one site, for the rules `SITE` and `CAMERA`.
         data: Name of the published data whose protocol it is; empty for one that any data can have.
         whole: Whether the gallery is every image, in one trial, instead of drawn ones.
         mixed: Whether the gallery has images of both modalities, without the query itself.
-        groups: Cameras that watch one site, for the rule `CAMERA`.
         same_modality: Whether the gallery has the queries' modality, which no published protocol of the field does.
         other_instants: Whether images of the query's identity under the query's file name do not count either: on SynVI
             those of its own instant, which show the same pose where misalignment is 0.
@@ -58,11 +55,10 @@ class Protocol:
     gallery_cameras: tuple[int, ...]
     drop_rule: DropRule
     distinct_identities: bool
-    sites: tuple[int, ...] = ()
+    sites: tuple[tuple[int, ...], ...] = ()
     data: str = ""
     whole: bool = False
     mixed: bool = False
-    groups: tuple[tuple[int, ...], ...] = ()
     same_modality: bool = False
     other_instants: bool = False
 
@@ -90,8 +86,7 @@ class Protocol:
         what = "images of both modalities" if self.mixed else f"{self.gallery_modality} images"
         drawn = f"{what} drawn for each person and camera{_by(self.gallery_cameras)}"
         answers = f"all {what}{_by(self.gallery_cameras)} answer" if self.whole else f"{drawn} answer"
-        groups = {DropRule.SITE: SITES, DropRule.CAMERA: self.groups}.get(self.drop_rule, ())
-        words = ", ".join(f"cameras {_listed(group)} watch one site" for group in groups if len(group) > 1)
+        words = ", ".join(f"cameras {_listed(group)} watch one site" for group in self.sites if len(group) > 1)
         sites = f" ({words})" if words else ""
         left_out = {
             DropRule.SITE: f"images from the site of the query's camera do not count{sites}",
@@ -119,7 +114,7 @@ def _by(cameras: tuple[int, ...]) -> str:
 def _sysu(data: str, search: str, gallery_cameras: tuple[int, ...]) -> Protocol:
     """Describe a search in the layout of SYSU-MM01: infrared queries, visible gallery."""
     rule, name = DropRule.SITE, f"{data}-{search}"
-    return Protocol(name, Modality.INFRARED, (3, 6), gallery_cameras, rule, True, SYSU_SITES, data=data)
+    return Protocol(name, Modality.INFRARED, (3, 6), gallery_cameras, rule, True, SITES, data=data)
 
 
 _VISIBLE, _INFRARED = Modality.VISIBLE, Modality.INFRARED
@@ -153,7 +148,7 @@ PROTOCOLS: dict[str, Protocol] = {
 # each, 3 the images of 6, and 6 those of 3. `get_protocol` does not know them, so that nothing offers them as the
 # field's.
 SAME_MODALITY: dict[str, Protocol] = {
-    name: Protocol(name, modality, cameras, cameras, DropRule.SITE, True, SYSU_SITES, same_modality=True)
+    name: Protocol(name, modality, cameras, cameras, DropRule.SITE, True, SITES, same_modality=True)
     for name, modality, cameras in (("synvi-v2v", _VISIBLE, (1, 2, 4, 5)), ("synvi-i2i", _INFRARED, (3, 6)))
 }
 
@@ -180,7 +175,7 @@ def protocols_of(source: Source) -> tuple[Protocol, ...]:
     data = "synvi" if source.name == "synvi" else source.layout
     published = [protocol for protocol in PROTOCOLS.values() if protocol.data == data]
     rule = DropRule.NOTHING if data == "regdb" else DropRule.CAMERA  # whose cameras stand side by side
-    free = [replace(one, drop_rule=rule, groups=source.sites) for one in PROTOCOLS.values() if not one.data]
+    free = [replace(one, drop_rule=rule, sites=source.sites) for one in PROTOCOLS.values() if not one.data]
     return (*published, *free)
 
 
@@ -231,13 +226,9 @@ def dropped(
     gallery_cameras = integer_vector("gallery_camids", gallery_camids, len(gallery_ids))
     if protocol.drop_rule is DropRule.NOTHING:
         return np.zeros((len(query_ids), len(gallery_ids)), np.bool_)
-    if protocol.drop_rule is DropRule.SITE:
-        return _same(
-            _sites(protocol, "query_camids", query_cameras), _sites(protocol, "gallery_camids", gallery_cameras)
-        )
-    if protocol.drop_rule is DropRule.CAMERA:
-        query_sites, gallery_sites = (_grouped(protocol, cameras) for cameras in (query_cameras, gallery_cameras))
-        return _same(query_sites, gallery_sites) & (query_sites > 0)[:, None]
+    if protocol.drop_rule in (DropRule.SITE, DropRule.CAMERA):
+        query_sites = _sites(protocol, "query_camids", query_cameras)
+        return _same(query_sites, _sites(protocol, "gallery_camids", gallery_cameras)) & (query_sites > 0)[:, None]
     return _same(query_ids, gallery_ids) & _same(query_cameras, gallery_cameras)
 
 
@@ -246,17 +237,12 @@ def _same(query: NDArray[np.integer[Any]], gallery: NDArray[np.integer[Any]]) ->
     return equal
 
 
-def _grouped(protocol: Protocol, cameras: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
-    """Return the first camera of each camera's group."""
-    grouped = np.array(cameras)
-    for group in protocol.groups:
-        grouped[np.isin(cameras, group)] = min(group)
-    return grouped
-
-
 def _sites(protocol: Protocol, name: str, cameras: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
-    unknown = cameras[(cameras < 1) | (cameras > len(protocol.sites))]
-    if unknown.size:
-        raise ValueError(f"expected `{name}` in [1, {len(protocol.sites)}] for {protocol.name}, got {unknown[0]}")
-    sites: NDArray[np.integer[Any]] = np.array(protocol.sites)[cameras - 1]
+    """Return the first camera at the site of each camera; the rule `SITE` knows those of SYSU-MM01 alone."""
+    unknown = cameras[(cameras < 1) | (cameras > len(CAMERAS))]
+    if protocol.drop_rule is DropRule.SITE and unknown.size:
+        raise ValueError(f"expected `{name}` in [1, {len(CAMERAS)}] for {protocol.name}, got {unknown[0]}")
+    sites = np.array(cameras)
+    for group in protocol.sites:
+        sites[np.isin(cameras, group)] = min(group)
     return sites

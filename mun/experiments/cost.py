@@ -7,9 +7,9 @@ import resource
 import statistics
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -44,10 +44,6 @@ class Cost:
     images: int
     device: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields by name."""
-        return asdict(self)
-
 
 def measure(configs: Mapping[str, Config], num_classes: int, device: str, threads: int) -> Iterator[tuple[str, Cost]]:
     """Measure one row after the other, each in a process of its own, so that no other's memory counts.
@@ -80,25 +76,16 @@ def _measure(config: Config, num_classes: int, device: str, threads: int) -> Cos
     network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     criterion = Criterion(config.loss, network.num_features).to(place)
     size = config.train.ids_per_batch * config.train.instances_per_id
-    visible, infrared = torch.rand(2, size, 3, config.model.height, config.model.image_width, device=place)
+    visible, infrared = torch.rand(2, size, 3, *config.model.size, device=place)
     pids = torch.arange(config.train.ids_per_batch, device=place).repeat_interleave(config.train.instances_per_id)
     batch = {Modality.VISIBLE: visible, Modality.INFRARED: infrared}
     passes = training_passes(network, criterion)
     images = 2 * size + size * network.auxiliary.num_images
 
     def step(number: int) -> float:
-        draws = torch.Generator().manual_seed(number)
+        make = partial(passes.generate, visible, infrared, torch.Generator().manual_seed(number))
         began = time.perf_counter()
-        done = forward(
-            passes,
-            criterion,
-            config.train,
-            batch,
-            pids,
-            lambda: passes.generate(visible, infrared, draws),
-            progress=1.0,
-        )
-        backward(done, criterion)
+        backward(forward(passes, criterion, config.train, batch, pids, make, progress=1.0), criterion)
         if device == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter() - began

@@ -127,7 +127,7 @@ def measure_costs(study: Study, choice: Choice, device: str, report: Callable[[s
             missing[row.name] = config_of(study.experiment, row, variant, study.base, study.settings[0])
     for name, cost in measure(missing, len(training_labels(samples)), device, os.cpu_count() or 1):
         report(f"cost: {name}")
-        kept[name] = cost.to_json()
+        kept[name] = asdict(cost)
         write_json(path, kept)
     return {row.name: Cost(**kept[row.name]) for row in study.rows}
 

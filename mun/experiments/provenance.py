@@ -76,13 +76,14 @@ def untitled(data: Mapping[str, Any]) -> dict[str, Any]:
 def describe_table(study: Study, setting: Setting, choice: Mapping[str, Any]) -> dict[str, Any]:
     """Describe a table and the commands that make it again, without folders of this machine."""
     experiment = study.experiment
-    train = describe_data(read_source("synvi", study.train_folder(setting)))
-    test = describe_data(read_source("synvi", study.test_folder(setting)))
+    folders = (study.train_folder(setting), study.test_folder(setting))
+    train, test = (describe_data(read_source("synvi", folder)) for folder in folders)
     rows = [] if study.chosen_rows is None else [f"--rows {','.join(study.chosen_rows)}"]
     rows += [] if study.chosen_settings is None else [f"--settings {','.join(study.chosen_settings)}"]
     flags = [f"--{flag} {value}" for flag, value in changed_values(study.base)]
     given = study.sources[: 1 if study.test is None else 2]
     synth = [describe_data(source).get("command", "") for source in given]
+    made = [line.replace("OUT", name) for line, name in zip(synth, ("DATA", "TEST"), strict=False) if line]
     test_flag = "--test TEST " if experiment.reads_test else ""
     command = f"python -m mun experiment {study.name} --data DATA {test_flag}--out OUT --seeds {study.seeds}"
     return {
@@ -96,8 +97,5 @@ def describe_table(study: Study, setting: Setting, choice: Mapping[str, Any]) ->
         "config": to_json(study.base),
         "rows": {row.name: row.label for row in experiment.rows},
         "choice": {row.name: choice[row.name] for row in study.rows if row.name in choice},
-        "commands": [
-            *(line.replace("OUT", name) for line, name in zip(synth, ("DATA", "TEST"), strict=False) if line),
-            " ".join([command, *rows, *flags]),
-        ],
+        "commands": [*made, " ".join([command, *rows, *flags])],
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from mun.experiments.cost import Cost
@@ -13,22 +14,10 @@ from mun.experiments.results import RowResult
 from mun.experiments.statistics import METRICS, Paired, Summary
 from mun.experiments.tables import Experiment, Row
 
-__all__ = ["sentences", "to_csv", "to_latex", "to_markdown"]
+__all__ = ["csv_table", "markdown_table", "sentences", "to_csv", "to_latex", "to_markdown"]
 
-HEADER = (
-    "auxiliary modality",
-    "variant",
-    "seeds",
-    "validation",
-    "rank-1",
-    "mAP",
-    "mINP",
-    "mAP against reference",
-    "gallery spread of mAP",
-    "learned",
-    "ms/step",
-    "memory",
-)
+HEADER: tuple[str, ...] = ("auxiliary modality", "variant", "seeds", "validation", "rank-1", "mAP", "mINP")
+HEADER += ("mAP against reference", "gallery spread of mAP", "learned", "ms/step", "memory")
 NOT_RUN, DASH = "not run", "\N{EN DASH}"
 
 
@@ -51,16 +40,9 @@ def cells(row: Row, result: RowResult | None, cost: Cost | None) -> list[str]:
     price = ["", "", ""]
     if cost is not None:
         price = [f"{cost.parameters:,}", f"{1000 * cost.step_seconds:.0f}", f"{cost.peak_bytes / 1e6:.0f} MB"]
-    return [
-        row.label,
-        result.variant,
-        str(result.seeds),
-        percent(result.validation),
-        *scores,
-        str(result.against.get("mean_ap", DASH)),
-        percent(result.scores["mean_ap"].gallery_sd),
-        *price,
-    ]
+    made = [row.label, result.variant, str(result.seeds), percent(result.validation)]
+    compared = [str(result.against.get("mean_ap", DASH)), percent(result.scores["mean_ap"].gallery_sd)]
+    return [*made, *scores, *compared, *price]
 
 
 def table(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str, Cost]) -> list[list[str]]:
@@ -71,8 +53,12 @@ def table(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str,
 
 def to_markdown(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str, Cost]) -> str:
     """Write a Markdown table; scores in percent, mean ± standard deviation over seeds."""
-    lines = [HEADER, ["---"] * len(HEADER), *table(rows, results, costs)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table(HEADER, table(rows, results, costs))
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write cells as a Markdown table."""
+    return "".join(f"| {' | '.join(line)} |\n" for line in (header, ["---"] * len(header), *rows))
 
 
 def to_latex(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str, Cost]) -> str:
@@ -84,18 +70,9 @@ def to_latex(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[s
         return text
 
     body = [" & ".join(escape(cell) for cell in line) + r" \\" for line in table(rows, results, costs)]
-    head = " & ".join(HEADER) + r" \\"
     columns = "ll" + "r" * (len(HEADER) - 2)
-    lines = [
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        head,
-        r"\midrule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
+    head = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(HEADER) + r" \\", r"\midrule"]
+    return "\n".join([*head, *body, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
 def to_csv(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str, Cost]) -> str:
@@ -106,9 +83,7 @@ def to_csv(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str
         names += [f"{metric}_difference", f"{metric}_low", f"{metric}_high", f"{metric}_difference_seed_sd"]
     names += ["parameters", "generator_parameters", "step_seconds", "peak_bytes", "images_per_step", "device"]
     by_name = {result.row.name: result for result in results}
-    out = io.StringIO()
-    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
-    writer.writeheader()
+    lines = []
     for row in rows:
         line: dict[str, object] = {"row": row.name}
         if (result := by_name.get(row.name)) is not None:
@@ -116,22 +91,25 @@ def to_csv(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str
             line |= {"validation_trials": result.trials, "validation_mean_ap": result.validation}
             for metric in METRICS:
                 summary, paired = result.scores[metric], result.against.get(metric)
-                line |= {metric: summary.mean, f"{metric}_seed_sd": plain(summary.seed_sd)}
-                line[f"{metric}_gallery_sd"] = plain(summary.gallery_sd)
+                line |= {metric: summary.mean, f"{metric}_seed_sd": summary.seed_sd}
+                line[f"{metric}_gallery_sd"] = summary.gallery_sd
                 if paired is not None:
                     line |= {f"{metric}_difference": paired.mean, f"{metric}_low": paired.low}
-                    line |= {f"{metric}_high": paired.high, f"{metric}_difference_seed_sd": plain(paired.seed_sd)}
+                    line |= {f"{metric}_high": paired.high, f"{metric}_difference_seed_sd": paired.seed_sd}
         if (cost := costs.get(row.name)) is not None:
-            price = cost.to_json()
-            line["images_per_step"] = price.pop("images")
-            line |= price
-        writer.writerow(line)
+            price = asdict(cost)
+            line |= {"images_per_step": price.pop("images"), **price}
+        lines.append({name: value for name, value in line.items() if value == value})  # without NaN
+    return csv_table(names, lines)
+
+
+def csv_table(names: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Write rows by the names of the columns as CSV; empty where a row lacks one."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return out.getvalue()
-
-
-def plain(value: float) -> float | str:
-    """Write NaN as nothing."""
-    return "" if math.isnan(value) else value
 
 
 def sentences(experiment: Experiment, asked: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -80,27 +80,19 @@ def choose_variants(runs: Sequence[PlannedRun]) -> dict[str, dict[str, Any]]:
     scores: dict[str, dict[str, list[float]]] = {}
     for run in runs:
         scores.setdefault(run.row.name, {}).setdefault(run.variant.name, []).append(best_score(run))
-    means = {
-        row: {name: sum(values) / len(values) for name, values in variants.items()} for row, variants in scores.items()
-    }
-    return {
-        row: {"variant": max(variants, key=lambda name: variants[name]), "mean_ap": variants}
-        for row, variants in means.items()
-    }
+    chosen: dict[str, dict[str, Any]] = {}
+    for row, variants in scores.items():
+        means = {name: sum(values) / len(values) for name, values in variants.items()}
+        chosen[row] = {"variant": max(means, key=means.__getitem__), "mean_ap": means}
+    return chosen
 
 
 def ledger(runs: Sequence[PlannedRun]) -> Iterator[dict[str, Any]]:
     """List every validation trial of some runs."""
     for run in runs:
-        for number, trial in enumerate(validation_trials(run)):
-            yield {
-                "row": run.row.name,
-                "variant": run.variant.name,
-                "setting": run.setting.name,
-                "seed": run.seed,
-                "validation": number + 1,
-                **trial,
-            }
+        known = {"row": run.row.name, "variant": run.variant.name, "setting": run.setting.name, "seed": run.seed}
+        for number, trial in enumerate(validation_trials(run), start=1):
+            yield {**known, "validation": number, **trial}
 
 
 def test_run(run: PlannedRun, protocol: Protocol, data: Path, path: Path, device: torch.device, split: Split) -> None:
@@ -235,25 +227,16 @@ def row_results(
         tests: The files of `test_run` by the row's name, one per seed.
         search: The runs of the search on the table's data, every variant of every row at the first seed.
     """
-    read = {row.name: read_tests(tests[row.name]) for row in rows if tests.get(row.name)}
     results = []
     for row in rows:
-        if row.name not in read:
+        if not tests.get(row.name):
             continue
-        scores, _ = read[row.name]
-        compared = row.name != reference and reference in read
+        scores, _ = read_tests(tests[row.name])
+        compared = row.name != reference and tests.get(reference)
         against = contrast(tests[row.name], tests[reference]) if compared else {}
         variant = chosen[row.name]["variant"]
         tried = [run for run in search if run.row == row]
-        results.append(
-            RowResult(
-                row,
-                variant,
-                max(best_score(run) for run in tried if run.variant.name == variant),
-                len(list(ledger(tried))),
-                len(tests[row.name]),
-                {metric: summarise(scores[metric]) for metric in METRICS},
-                against,
-            )
-        )
+        best = max(best_score(run) for run in tried if run.variant.name == variant)
+        summaries, trials = {metric: summarise(scores[metric]) for metric in METRICS}, len(list(ledger(tried)))
+        results.append(RowResult(row, variant, best, trials, len(tests[row.name]), summaries, against))
     return results

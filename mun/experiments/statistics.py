@@ -81,11 +81,8 @@ def summarise(per_query: ArrayLike) -> Summary:
     if values.ndim != 3:
         raise ValueError(f"expected scores of shape (seeds, galleries, queries), got {values.shape}")
     per_gallery = np.nanmean(values, axis=2)
-    return Summary(
-        float(per_gallery.mean()),
-        sample_sd(per_gallery.mean(axis=1)),
-        float(np.mean([sample_sd(galleries) for galleries in per_gallery])),
-    )
+    gallery_sd = float(np.mean([sample_sd(galleries) for galleries in per_gallery]))
+    return Summary(float(per_gallery.mean()), sample_sd(per_gallery.mean(axis=1)), gallery_sd)
 
 
 def identity_means(per_query: ArrayLike, pids: ArrayLike) -> Floats:
@@ -133,20 +130,17 @@ def paired_difference(first: ArrayLike, second: ArrayLike, pids: ArrayLike, seed
     return bootstrapped(differences, seed_differences(first, second, pids), seed)
 
 
-def paired_change(
-    after: tuple[ArrayLike, ArrayLike], before: tuple[ArrayLike, ArrayLike], pids: ArrayLike, seed: int = 0
-) -> Paired:
+def paired_change(after: tuple[ArrayLike, ArrayLike], before: tuple[ArrayLike, ArrayLike], pids: ArrayLike) -> Paired:
     """Compare the differences of two rows in two settings on the same queries: that of `after` minus that of `before`.
 
     Args:
         after: Both rows in one setting, as in `paired_difference`.
         before: Both rows in the other.
         pids: Identity of each query, `(Q,)`.
-        seed: Decides the draws.
     """
     own, other = (identity_means(first, pids) - identity_means(second, pids) for first, second in (after, before))
     seeds, others = (seed_differences(first, second, pids) for first, second in (after, before))
-    return bootstrapped(own - other, seeds - others if len(seeds) == len(others) else np.zeros(0), seed)
+    return bootstrapped(own - other, seeds - others if len(seeds) == len(others) else np.zeros(0), 0)
 
 
 def bootstrapped(of_people: Floats, of_seeds: Floats, seed: int) -> Paired:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mun.experiments.report import DASH, NOT_RUN, percent, with_spread
+from mun.experiments.report import DASH, NOT_RUN, csv_table, markdown_table, percent, with_spread
 from mun.experiments.results import contrast, read_tests
 from mun.experiments.runs import PlannedRun
 from mun.experiments.statistics import Paired, Summary, summarise
@@ -65,22 +63,16 @@ def numbers(runs: Sequence[PlannedRun], files: Files, reference: str) -> dict[st
 
 def validations_to_csv(rows: Sequence[Row], runs: Sequence[PlannedRun], files: Files, reference: str) -> str:
     """Write plain numbers, fractions and nats, one line per row; empty where nothing was run or is not known."""
-    out, made = io.StringIO(), numbers(runs, files, reference)
-    writer = csv.DictWriter(out, ["row", *SCORES, *COLUMNS], restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({"row": row.name, **made.get(row.name, {})} for row in rows)
-    return out.getvalue()
+    made = numbers(runs, files, reference)
+    return csv_table(["row", *SCORES, *COLUMNS], ({"row": row.name, **made.get(row.name, {})} for row in rows))
 
 
 def validations_to_markdown(rows: Sequence[Row], runs: Sequence[PlannedRun], files: Files, reference: str) -> str:
     """Write a Markdown table: scores and shares in percent, losses in nats; mean ± standard deviation over seeds."""
-    made = numbers(runs, files, reference)
-    lines = [["third modality", "seeds", "mAP", f"against {reference}", *COLUMNS.values()]]
-    lines.append(["---"] * len(lines[0]))
-    for row in rows:
-        found = made.get(row.name)
-        lines.append([row.label, *([NOT_RUN] + [""] * (2 + len(COLUMNS)) if found is None else cells(found))])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    made, not_run = numbers(runs, files, reference), [NOT_RUN, *[""] * (2 + len(COLUMNS))]
+    header = ("third modality", "seeds", "mAP", f"against {reference}", *COLUMNS.values())
+    lines = [[row.label, *(cells(made[row.name]) if row.name in made else not_run)] for row in rows]
+    return markdown_table(header, lines)
 
 
 def cells(found: Mapping[str, float]) -> list[str]:

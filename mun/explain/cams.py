@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mun.explain.targets import Logit, Target
-from mun.models.network import STAGES, Network
+from mun.models.network import GENERATOR_LAYERS, STAGES, Network
 from mun.structures import Modality
 from mun.torchvision_compat import import_grad_cam
 
 __all__ = ["GENERATOR_LAYERS", "STAGES", "Look", "LookingNetwork", "Method", "Report", "activation_maps"]
 __all__ += ["default_method", "part", "upsampled"]
 
-GENERATOR_LAYERS = ("iml_visible", "iml_infrared", "cml", "fused")
 MAX_SCORED = 2**23  # channels × pixels of an image that Score-CAM may put through the network
 LOCK = threading.Lock()
 
@@ -154,11 +153,10 @@ def activation_maps(
     with torch.inference_mode(False), torch.enable_grad():
         own = copy.deepcopy(network).eval().requires_grad_(False)
         model = LookingNetwork(own, look, logits=logits)
-        layers = own.explainable_layers()
         for number, (name, method) in enumerate(listed):
-            check_layer(name, list(layers), look)
+            check_layer(name, list(own.explainable_layers()), look)
             within = part(report, number / len(listed), (number + 1) / len(listed))
-            values = one_map(model, layers[name], name, look.images, targets, method, within)
+            values = one_map(model, name, look.images, targets, method, within)
             if not np.isfinite(values).all():
                 raise ValueError(f"expected finite values at {name}, got NaN or infinity; the weights are damaged")
             maps[name, method] = np.maximum(values, 0)
@@ -205,16 +203,10 @@ def check_layer(name: str, names: Sequence[str], look: Look) -> None:
 
 
 def one_map(
-    model: LookingNetwork,
-    layer: nn.Module,
-    name: str,
-    images: Tensor,
-    targets: Sequence[Target],
-    method: Method,
-    report: Report,
+    model: LookingNetwork, name: str, images: Tensor, targets: Sequence[Target], method: Method, report: Report
 ) -> Floats:
     """Compute the map of one layer, signed, `(N, h, w)`."""
-    package = import_grad_cam()
+    package, layer = import_grad_cam(), model.network.explainable_layers()[name]
     images = images.detach().clone().to(model.network.mean.device).requires_grad_()
     kept: list[Any] = []
     with LOCK:
@@ -233,8 +225,7 @@ def one_map(
             cam(input_tensor=images, targets=list(targets))
         finally:
             cam.activations_and_grads.release()
-    values: Floats = np.asarray(kept[0], dtype=np.float32)
-    return values
+    return np.asarray(kept[0], dtype=np.float32)
 
 
 def check_spatial(name: str, activations: NDArray[np.float32] | None) -> None:
@@ -282,5 +273,4 @@ def thin_projection(*args: Any) -> Floats:
 def upsampled(maps: Floats, size: tuple[int, int]) -> Floats:
     """Enlarge maps, `(N, h, w)`, to the image's (height, width), bilinear."""
     larger = torch.nn.functional.interpolate(torch.from_numpy(maps)[:, None], size=size, mode="bilinear")
-    values: Floats = larger[:, 0].numpy()
-    return values
+    return larger[:, 0].numpy()

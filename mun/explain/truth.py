@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mun.images import resize
-from mun.synvi.counterfactual import Change, Counterfactual, counterfactual
+from mun.synvi.counterfactual import Change, counterfactual
 from mun.synvi.plan import Recipe
 from mun.synvi.wardrobe import Pattern
 
@@ -61,10 +61,9 @@ def change_of(recipe: Recipe, thing: Thing) -> Change | None:
     A patterned garment becomes plain, a plain one gets stripes.
     """
     identity = recipe.identity
-    if thing is Thing.BAG:
-        return Change(without=("bag",)) if identity.bag.kind != "none" else None
-    if thing is Thing.HAT:
-        return Change(without=("hat",)) if identity.hair.hat != "none" else None
+    worn = {Thing.BAG: identity.bag.kind, Thing.HAT: identity.hair.hat}
+    if thing in worn:
+        return Change(without=(thing.value,)) if worn[thing] != "none" else None
     garment = identity.upper if thing is Thing.UPPER_PATTERN else identity.lower
     pattern = Pattern.STRIPES if garment.pattern is Pattern.PLAIN else Pattern.PLAIN
     return Change(upper_pattern=pattern) if thing is Thing.UPPER_PATTERN else Change(lower_pattern=pattern)
@@ -87,11 +86,6 @@ def find_evidence(
     for thing in things:
         change = change_of(recipe, thing)
         if change is not None and (made := counterfactual(recipe, change)).mask.mean() >= least:
-            return sized(thing, made, size)
+            mask = Image.fromarray(made.mask.astype(np.uint8)).resize(size[::-1], Image.Resampling.NEAREST)
+            return Evidence(thing, resize(made.before, *size), resize(made.after, *size), np.asarray(mask, dtype=bool))
     return None
-
-
-def sized(thing: Thing, made: Counterfactual, size: tuple[int, int]) -> Evidence:
-    """Bring a counterfactual to the network's size, the mask by the nearest pixel."""
-    mask = Image.fromarray(made.mask.astype(np.uint8)).resize(size[::-1], Image.Resampling.NEAREST)
-    return Evidence(thing, resize(made.before, *size), resize(made.after, *size), np.asarray(mask, dtype=bool))

@@ -66,12 +66,10 @@ class Criterion(nn.Module):
         all_labels = torch.cat([labels[modality] for modality in features])
         points = self.metric_space(features, embeddings)
         weight = ramp(progress, config.ramp_start, config.ramp_end)
+        aligned = identity_alignment(points, labels, config.margin)
         weighted = {
             "identity": (1.0, self.identity(logits, labels)),
-            "identity_alignment": (
-                weight * config.identity_alignment,
-                identity_alignment(points, labels, config.margin),
-            ),
+            "identity_alignment": (weight * config.identity_alignment, aligned),
             "modality_alignment": (weight * config.modality_alignment, self.modality_alignment(points, labels)),
         }
         if config.triplet:

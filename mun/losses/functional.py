@@ -67,9 +67,8 @@ def alignment_triplets(features: Mapping[Modality, Tensor], labels: Mapping[Moda
     same = identities[:, None] == identities[None, :]
     positive = same & (source[:, None] != source[None, :])
     usable = positive.any(dim=1) & (~same).any(dim=1)
-    hardest_positive = distances.masked_fill(~positive, -torch.inf).amax(dim=1)
-    hardest_negative = distances.masked_fill(same, torch.inf).amin(dim=1)
-    return margin + hardest_positive[usable] - hardest_negative[usable]
+    farthest, closest = hardest(distances, positive, ~same)
+    return margin + farthest[usable] - closest[usable]
 
 
 def identity_alignment(features: Mapping[Modality, Tensor], labels: Mapping[Modality, Tensor], margin: float) -> Tensor:
@@ -122,9 +121,10 @@ def kernel_discrepancy(first: Tensor, second: Tensor, bandwidth: float = 1.0) ->
     return kernel(first, first) + kernel(second, second) - 2 * kernel(first, second)
 
 
-def hardest(distances: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
-    """Find each row's farthest positive and closest negative."""
-    return (distances.masked_fill(~same, -torch.inf).amax(dim=1), distances.masked_fill(same, torch.inf).amin(dim=1))
+def hardest(distances: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the distances of each row's farthest positive and closest negative, which two masks mark."""
+    farthest = distances.masked_fill(~positive, -torch.inf).amax(dim=1)
+    return farthest, distances.masked_fill(~negative, torch.inf).amin(dim=1)
 
 
 def batch_hard_triplet(features: Tensor, labels: Tensor, margin: float) -> Tensor:
@@ -144,5 +144,5 @@ def batch_hard_triplet(features: Tensor, labels: Tensor, margin: float) -> Tenso
     same = labels[:, None] == labels[None, :]
     if bool(same.all()):
         raise ValueError("expected at least two identities in a batch, got one")
-    positive, negative = hardest(euclidean_distances(features, features), same)
-    return (margin + positive - negative).relu().mean()
+    farthest, closest = hardest(euclidean_distances(features, features), same, ~same)
+    return (margin + farthest - closest).relu().mean()

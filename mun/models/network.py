@@ -15,9 +15,11 @@ from mun.config import ModelConfig
 from mun.models.backbone import Stem, Trunk, initialise
 from mun.structures import Modality
 
-__all__ = ["CLASSIFIER_STD", "MEAN", "STAGES", "STD", "BnNeck", "Network", "Outputs", "generalised_mean"]
+__all__ = ["CLASSIFIER_STD", "GENERATOR_LAYERS", "MEAN", "STAGES", "STD", "BnNeck", "Network", "Outputs"]
+__all__ += ["generalised_mean"]
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")  # of the trunk
+GENERATOR_LAYERS = ("iml_visible", "iml_infrared", "cml", "fused")
 
 # Mean and standard deviation of ImageNet's RGB images in [0, 1], which pretrained weights expect.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -129,10 +131,9 @@ class Network(nn.Module):
         A part that is switched off, and the whole generator of another auxiliary modality, are left out.
         """
         layers: dict[str, nn.Module] = {}
-        for part in self.auxiliary.modules():
-            if isinstance(part, AuxiliaryGenerator):
-                named = {name: getattr(part, name) for name in ("iml_visible", "iml_infrared", "cml", "fused")}
-                layers |= {name: module for name, module in named.items() if module is not None}
+        if isinstance(self.auxiliary, AuxiliaryGenerator):
+            named = {name: getattr(self.auxiliary, name) for name in GENERATOR_LAYERS}
+            layers = {name: module for name, module in named.items() if module is not None}
         return layers | {name: getattr(self.trunk, name) for name in STAGES}
 
     def generate(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:

@@ -1,18 +1,16 @@
 """SynVI: procedural pedestrians, ray-cast in visible and in near-infrared light, with knobs and the truth attached."""
 
-from mun.synvi.camera import CAMERAS, Camera
+from mun.synvi.camera import CAMERAS
 from mun.synvi.counterfactual import REMOVABLE, Change, Counterfactual, counterfactual
-from mun.synvi.levels import LEVELS, SHAPES, Knobs, Level, Shape, level_of
+from mun.synvi.levels import LEVELS, SHAPES, Knobs, Level, level_of
 from mun.synvi.people import draw_identity
 from mun.synvi.plan import Plan, Recipe
-from mun.synvi.render import render_image
 from mun.synvi.scene import Key, Scene, draw_scene
 from mun.synvi.solids import Part
 from mun.synvi.truth import Truth, corresponding, read_truth, truth_of
 from mun.synvi.wardrobe import Identity, Pattern
 from mun.synvi.writer import write
 
-__all__ = ["CAMERAS", "LEVELS", "REMOVABLE", "SHAPES", "Camera", "Change", "Counterfactual", "Identity", "Key"]
-__all__ += ["Knobs", "Level", "Part", "Pattern", "Plan", "Recipe", "Scene", "Shape", "Truth"]
-__all__ += ["corresponding", "counterfactual", "draw_identity", "draw_scene", "level_of", "read_truth"]
-__all__ += ["render_image", "truth_of", "write"]
+__all__ = ["CAMERAS", "LEVELS", "REMOVABLE", "SHAPES", "Change", "Counterfactual", "Identity", "Key", "Knobs", "Level"]
+__all__ += ["Part", "Pattern", "Plan", "Recipe", "Scene", "Truth", "corresponding", "counterfactual", "draw_identity"]
+__all__ += ["draw_scene", "level_of", "read_truth", "truth_of", "write"]

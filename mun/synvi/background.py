@@ -21,8 +21,7 @@ def _hash(x: Floats, y: Floats, salt: int) -> Floats:
     mixed = a ^ b ^ np.uint32((salt * 0x27D4EB2F) & 0xFFFFFFFF)
     mixed = (mixed ^ (mixed >> np.uint32(15))) * np.uint32(0x2C1B3C6D)
     mixed = (mixed ^ (mixed >> np.uint32(12))) * np.uint32(0x297A2D39)
-    unit: Floats = ((mixed ^ (mixed >> np.uint32(15))) >> np.uint32(8)).astype(np.float32) / np.float32(2**24)
-    return unit
+    return ((mixed ^ (mixed >> np.uint32(15))) >> np.uint32(8)).astype(np.float32) / np.float32(2**24)
 
 
 def _noise(x: Floats, y: Floats, salt: int) -> Floats:
@@ -32,8 +31,7 @@ def _noise(x: Floats, y: Floats, salt: int) -> Floats:
     u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
     top = _hash(x0, y0, salt) * (1 - u) + _hash(x0 + 1, y0, salt) * u
     low = _hash(x0, y0 + 1, salt) * (1 - u) + _hash(x0 + 1, y0 + 1, salt) * u
-    smooth: Floats = top * (1 - v) + low * v
-    return smooth
+    return top * (1 - v) + low * v
 
 
 def _tone(tone: Tone, modality: Modality) -> Floats:
@@ -69,9 +67,8 @@ def _wall(site: Site, x: Floats, y: Floats, modality: Modality) -> Floats:
     inside = between((place - np.floor(place)) * opening.every, 0.3, 0.3 + opening.width)
     glow = 0.6 + 0.8 * _hash(np.floor(place), np.zeros_like(place), 11)
     colour = paint(colour, opening.tone, inside * between(y, *site.opening_span)) * (1 + 0.6 * (glow - 1) * inside)
-    colour = paint(
-        colour, site.dado, np.clip((site.dado_height - y) * 25, 0, 1) * (1 - inside * (site.opening_span[0] < 0.3))
-    )
+    low = np.clip((site.dado_height - y) * 25, 0, 1) * (1 - inside * (site.opening_span[0] < 0.3))
+    colour = paint(colour, site.dado, low)
     place = x / pillar.every
     colour = paint(colour, pillar.tone, between((place - np.floor(place)) * pillar.every, 0.0, pillar.width))
     return colour * (0.85 + 0.3 * _noise(x * 1.1, y * 1.1, 9))

@@ -66,8 +66,7 @@ class Skeleton:
 def _swing(length: float, angle: float, spread: float = 0.0) -> Floats:
     """Hang a limb of `length` at `angle` forward of the vertical and `spread` to the left."""
     down = np.cos(angle) * np.cos(spread)
-    limb: Floats = length * np.array([np.sin(spread), -down, np.sin(angle) * np.cos(spread)])
-    return limb
+    return length * np.array([np.sin(spread), -down, np.sin(angle) * np.cos(spread)])
 
 
 def _leg(height: float, scale: float, phase: float, stride: float, hip: Floats, outward: float) -> list[Floats]:

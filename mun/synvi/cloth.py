@@ -155,8 +155,7 @@ def _dress(garment: Garment, spots: Spots, modality: Modality) -> Floats:
     first, second = _light(garment.fabric, modality), _light(garment.second, modality)
     if garment.pattern is Pattern.PLAIN or (modality is Modality.INFRARED and not garment.survives):
         return np.repeat(first, len(spots.along), axis=1)
-    mixed: Floats = first + (second - first) * PATTERNS[garment.pattern](spots, garment.scale)
-    return mixed
+    return first + (second - first) * PATTERNS[garment.pattern](spots, garment.scale)
 
 
 def _upper(identity: Identity, spots: Spots, modality: Modality) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mun.synvi.body import Pose, Skeleton, pose_body
 from mun.synvi.head import head_of
-from mun.synvi.solids import Chart, Floats, Part, Solid, ball, box, cone
+from mun.synvi.solids import Chart, Floats, Part, Solid, Triple, ball, box, cone
 from mun.synvi.wardrobe import Garment, Identity
 
 __all__ = ["figure_of"]
@@ -85,11 +85,9 @@ def _collar(upper: Garment, bones: Skeleton, tall: float, chart: Chart) -> list[
         solids.append(cone(Part.UPPER, around, (0.046 * tall, 0.036 * tall), chart, 1.0, capped=False))
     if upper.hood:
         for side in (-1.0, 1.0):
-            ends = (
-                bones.on_trunk(0.0, 0.262 * tall, -0.055 * tall),
-                bones.on_trunk(side * 0.045 * tall, 0.3 * tall, -0.012 * tall),
-            )
-            solids.append(cone(Part.UPPER, ends, (0.036 * tall, 0.022 * tall), chart))
+            behind = bones.on_trunk(0.0, 0.262 * tall, -0.055 * tall)
+            above = bones.on_trunk(side * 0.045 * tall, 0.3 * tall, -0.012 * tall)
+            solids.append(cone(Part.UPPER, (behind, above), (0.036 * tall, 0.022 * tall), chart))
     return solids
 
 
@@ -127,9 +125,7 @@ def _drape(part: Part, bones: Skeleton, chart: Chart, fall: tuple[Floats, float]
     return cone(part, (fall[0], end), (radius, width), chart, squash, capped=False)
 
 
-def _limb(
-    part: Part, joints: Floats, profile: tuple[tuple[float, float], ...], sizes: tuple[float, float, float]
-) -> list[Solid]:
+def _limb(part: Part, joints: Floats, profile: tuple[tuple[float, float], ...], sizes: Triple) -> list[Solid]:
     """Cover a limb of two cones from its top to `sizes[0]` of its length.
 
     Args:
@@ -216,10 +212,8 @@ def _bag(identity: Identity, bones: Skeleton) -> list[Solid]:
     index = 1 if side > 0 else 0
     if bag.kind == "backpack":
         depth = 0.68 * chest + thick
-        ends = (
-            bones.on_trunk(0.0, 0.105 * tall, -depth - 0.045 * size),
-            bones.on_trunk(0.0, 0.105 * tall + 0.22 * size, -depth - 0.02 * size),
-        )
+        low = bones.on_trunk(0.0, 0.105 * tall, -depth - 0.045 * size)
+        ends = (low, bones.on_trunk(0.0, 0.105 * tall + 0.22 * size, -depth - 0.02 * size))
         pocket = bones.on_trunk(0.0, 0.115 * tall, -depth - 0.11 * size)
         pouch = (0.115 * size, 0.10 * size, 0.055 * size)
         return [cone(Part.BAG, ends, (0.15 * size, 0.125 * size), squash=0.62), ball(Part.BAG, pocket, pouch, frame)]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from mun.synvi.body import Skeleton
-from mun.synvi.solids import Chart, Floats, Part, Solid, ball, cone
+from mun.synvi.solids import Chart, Floats, Part, Plane, Solid, Triple, ball, cone
 from mun.synvi.wardrobe import Identity
 
 __all__ = ["head_of"]
@@ -40,25 +40,19 @@ def _face(identity: Identity, bones: Skeleton) -> list[Solid]:
     return [replace(part, chart=chart) for part in [*parts, cone(Part.FACE, ends, (width, width * 0.93))]]
 
 
-def _spot(bones: Skeleton, place: tuple[float, float, float]) -> Floats:
+def _spot(bones: Skeleton, place: Triple) -> Floats:
     """Place a point in the head's frame, in units of a normal body height, `(3,)`."""
     size = 0.5 * bones.height + 0.86
     return np.asarray(bones.skull + size * (np.array(place)[:, None] * bones.head).sum(0))
 
 
-def _cap(part: Part, bones: Skeleton, grow: float, cut: tuple[float, float, float, float]) -> Solid:
+def _cap(part: Part, bones: Skeleton, grow: float, cut: Plane) -> Solid:
     """A shell around the cranium, larger by `grow`, without what is beyond the plane `cut`."""
     size = (0.5 * bones.height + 0.86) * grow
     return ball(part, _spot(bones, (0.0, 0.014, -0.003)), (0.0435 * size, 0.054 * size, 0.0545 * size), bones.head, cut)
 
 
-def _tress(
-    bones: Skeleton,
-    start: tuple[float, float, float],
-    end: tuple[float, float, float],
-    radii: tuple[float, float],
-    squash: float = 1.0,
-) -> Solid:
+def _tress(bones: Skeleton, start: Triple, end: Triple, radii: tuple[float, float], squash: float = 1.0) -> Solid:
     size = 0.5 * bones.height + 0.86
     ends = (_spot(bones, start), _spot(bones, end))
     return cone(Part.HAIR, ends, (radii[0] * size, radii[1] * size), squash=squash)
@@ -71,13 +65,11 @@ def _hair(identity: Identity, bones: Skeleton) -> list[Solid]:
     grow = {"short": 1.06, "full": 1.17, "afro": 1.5}.get(style, 1.11)
     solids = [_cap(Part.HAIR, bones, grow, (0.0, -0.757, 0.653, 0.16 if style != "afro" else 0.42))]
     if style in {"bob", "long"}:
-        drop = -0.06 if style == "bob" else -0.115
+        bob, back = ((0.0, -0.05, -0.032), (0.05, 0.044)), ((0.0, -0.165, -0.058), (0.048, 0.044))
+        (end, sizes), drop = (bob, -0.06) if style == "bob" else (back, -0.115)
         solids += [
             _tress(bones, (s * 0.037, 0.005, -0.012), (s * 0.042, drop, -0.006), (0.017, 0.015)) for s in (-1, 1)
         ]
-        end, sizes = (
-            ((0.0, -0.05, -0.032), (0.05, 0.044)) if style == "bob" else ((0.0, -0.165, -0.058), (0.048, 0.044))
-        )
         solids.append(_tress(bones, (0.0, 0.01, -0.018), end, sizes, 0.66))
     elif style == "ponytail":
         solids.append(_tress(bones, (0.0, 0.028, -0.062), (0.0, -0.125, -0.085), (0.015, 0.019)))

@@ -59,8 +59,7 @@ def first_hits(solids: list[Solid], view: View) -> tuple[Floats, NDArray[np.int1
 def _dot(a: Floats, b: Floats) -> Floats:
     """Products of vectors, `(..., 3)`, summed in this order, which decides the last bit."""
     products = a * b
-    total: Floats = products[..., 0] + products[..., 1] + products[..., 2]
-    return total
+    return products[..., 0] + products[..., 1] + products[..., 2]
 
 
 def _windows(solids: list[Solid], view: View) -> tuple[Integers, Integers, Integers, Integers]:

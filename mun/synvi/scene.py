@@ -75,18 +75,13 @@ def _draw(rng: np.random.Generator, heading: float, knobs: Knobs, key: Key) -> S
         float(0.35 * np.clip(rng.standard_normal(), -2, 2)),
         (float(bends[0]), float(bends[1])),
     )
-    scale, shift = (
-        float(np.exp(0.05 * np.clip(rng.standard_normal(), -2.2, 2.2))),
-        0.022 * np.clip(rng.standard_normal(2), -2.5, 2.5),
-    )
+    scale = float(np.exp(0.05 * np.clip(rng.standard_normal(), -2.2, 2.2)))
+    shift = 0.022 * np.clip(rng.standard_normal(2), -2.5, 2.5)
     pitch, position = 0.03 * float(rng.standard_normal()), rng.uniform(-6, 6, 2)
     passes, passer = rng.random() < 0.2, rng.random(3)
     occluded, what = rng.random() < knobs.occlusion, rng.random(4)
-    exposure, light_turn, tint = (
-        float(np.exp(0.10 * rng.standard_normal())),
-        float(rng.uniform(-0.5, 0.5)),
-        1 + 0.025 * rng.standard_normal(2),
-    )
+    exposure, light_turn = float(np.exp(0.10 * rng.standard_normal())), float(rng.uniform(-0.5, 0.5))
+    tint = 1 + 0.025 * rng.standard_normal(2)
     occluder = Occluder(
         ("pole", "rail", "corner")[int(3 * what[0])], float(what[1]), float(what[2]), 0.1 + 0.5 * float(what[3])
     )

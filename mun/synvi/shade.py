@@ -16,6 +16,8 @@ from mun.synvi.wardrobe import Identity
 
 __all__ = ["light_of_person"]
 
+Where = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows and columns of N rays
+
 
 def light_of_person(identity: Identity, camera: Camera, scene: Scene, traced: Trace) -> tuple[Floats, Floats]:
     """Light the person.
@@ -40,29 +42,19 @@ def light_of_person(identity: Identity, camera: Camera, scene: Scene, traced: Tr
     spots = spots_on(solids, solid, points)
     normal, relief = fold(spots, normal, scene.folds, identity)
     near = _corners(depth, which >= 0)[rows, columns]
-    lit = (
-        _infrared(camera, normal, rays, far)
-        if camera.modality is Modality.INFRARED
-        else _daylight(camera, scene, normal)
-    )
+    infrared = camera.modality is Modality.INFRARED
+    lit = _infrared(camera, normal, rays, far) if infrared else _daylight(camera, scene, normal)
     lit = lit * relief * near * (0.80 + 0.20 * np.clip(points[1] / 0.5, 0, 1))
     light = albedo(identity, spots, camera.modality) * lit
     planes = np.zeros((len(light) + 1, *which.shape), np.float32)
     planes[:-1, rows, columns] = light
     planes[-1, rows, columns] = 1
-    small = planes.reshape(len(planes), which.shape[0] // FINER, FINER, which.shape[1] // FINER, FINER).mean(
-        (2, 4), dtype=np.float32
-    )
+    pixels = planes.reshape(len(planes), which.shape[0] // FINER, FINER, which.shape[1] // FINER, FINER)
+    small = pixels.mean((2, 4), dtype=np.float32)
     return small[:-1], small[-1]
 
 
-def _smooth(
-    normal: Floats,
-    parts: NDArray[np.int16],
-    far: Floats,
-    where: tuple[NDArray[np.intp], NDArray[np.intp]],
-    shape: tuple[int, ...],
-) -> Floats:
+def _smooth(normal: Floats, parts: NDArray[np.int16], far: Floats, where: Where, shape: tuple[int, ...]) -> Floats:
     """Round the creases between solids of one part: average the normals of near neighbours, `(3, N)`."""
     planes = np.zeros((3, *shape), np.float32)
     planes[:, where[0], where[1]] = normal

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mun.structures import Split
 from mun.synvi.camera import CAMERAS
-from mun.synvi.levels import Knobs, Level
+from mun.synvi.levels import Level, level_of
 from mun.synvi.plan import Plan
 
 __all__ = ["CAMERA_ORDER", "KNOB_VALUES", "contact_sheet", "knob_pictures", "knob_sheet", "people_by_camera"]
@@ -70,8 +69,7 @@ def knob_pictures(
         raise ValueError(f"expected one of the knobs {', '.join(KNOB_VALUES)}; got {name!r}")
     pictures = []
     for value in KNOB_VALUES[name]:
-        calm = Knobs(occlusion=0.0, misalignment=0.0)
-        level = Level("custom", 0, replace(calm, **{name: value}))
+        level = level_of("standard", {"occlusion": 0.0, "misalignment": 0.0, name: value})
         plan = Plan(level=level, train_ids=0, val_ids=0, test_ids=number + 1, images=1, size=size, seed=seed)
         who = [(number - 1, 2), (number, 2)] if name == "lookalikes" else [(number, 2), (number, 3)]
         one, other = (plan.recipe(Split.TEST, max(person, 0), camid, 0).image() for person, camid in who)

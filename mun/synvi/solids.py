@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Chart", "Floats", "Part", "Solid", "ball", "box", "cone", "exact", "frame_of"]
+__all__ = ["Chart", "Floats", "Part", "Plane", "Solid", "Triple", "ball", "box", "cone", "exact", "frame_of"]
 
 Floats = NDArray[np.floating]
+Triple = tuple[float, float, float]
+Plane = tuple[float, float, float, float]  # a normal and an offset
 
 
 class Part(IntEnum):
@@ -75,8 +77,8 @@ class Solid:
     chart: Chart
     squash: float = 1.0
     capped: bool = True
-    cut: tuple[float, float, float, float] | None = None
-    half: tuple[float, float, float] | None = None
+    cut: Plane | None = None
+    half: Triple | None = None
 
     @property
     def matrix(self) -> Floats:
@@ -128,19 +130,13 @@ def cone(
     return Solid(part, frame, ends[0], length, radii, chart or Chart(frame, ends[0]), squash, capped)
 
 
-def ball(
-    part: Part,
-    centre: Floats,
-    radii: tuple[float, float, float],
-    frame: Floats,
-    cut: tuple[float, float, float, float] | None = None,
-) -> Solid:
+def ball(part: Part, centre: Floats, radii: Triple, frame: Floats, cut: Plane | None = None) -> Solid:
     """Make an ellipsoid with `radii` along the rows of `frame`, as a round ball in a stretched frame."""
     stretch = np.array([[1.0], [radii[0] / radii[1]], [1.0]])
     chart = Chart(frame, centre)
     return Solid(part, frame * stretch, centre, 0.0, (radii[0], radii[0]), chart, radii[2] / radii[0], True, cut)
 
 
-def box(part: Part, centre: Floats, half: tuple[float, float, float], frame: Floats) -> Solid:
+def box(part: Part, centre: Floats, half: Triple, frame: Floats) -> Solid:
     """Make a box with `half` sizes along the rows of `frame`; its normals are those of a rounded one."""
     return Solid(part, frame, centre, 0.0, (max(half), max(half)), Chart(frame, centre), half=half)

@@ -83,10 +83,5 @@ def body_points(traced: Trace, yaw: float) -> Floats:
 
 def from_body(view: View, yaw: float) -> View:
     """Express a view in the frame of a body turned by `yaw`."""
-    return replace(
-        view,
-        origin=turned(view.origin, -yaw),
-        right=turned(view.right, -yaw),
-        up=turned(view.up, -yaw),
-        forward=turned(view.forward, -yaw),
-    )
+    names = ("origin", "right", "up", "forward")
+    return replace(view, **{name: turned(getattr(view, name), -yaw) for name in names})

@@ -79,14 +79,8 @@ def truth_of(recipe: Recipe) -> Truth:
     rest = _at_rest(traced.solids, figure_of(identity, REST)[1], solid, points)
     place[seen] = np.clip(np.rint(100 * rest.T) + PLACE_ZERO, 0, 255)
     spots = spots_on(traced.solids, solid, points.astype(np.float32))
-    return Truth(
-        parts,
-        depth,
-        place,
-        float((scene.yaw + np.pi) % (2 * np.pi) - np.pi),
-        float(occluded.sum() / max(person.sum(), 1)),
-        _attributes(identity, camera.modality, parts, spots),
-    )
+    yaw, share = float((scene.yaw + np.pi) % (2 * np.pi) - np.pi), float(occluded.sum() / max(person.sum(), 1))
+    return Truth(parts, depth, place, yaw, share, _attributes(identity, camera.modality, parts, spots))
 
 
 def _at_rest(posed: list[Solid], rest: list[Solid], which: NDArray[np.int16], points: Floats) -> Floats:

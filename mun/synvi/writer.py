@@ -64,7 +64,8 @@ def write(plan: Plan, out: Path, workers: int) -> Generator[int, None, None]:
         pids = plan.pids()
         tasks = [Task(plan, root, split, number, pid) for split in pids for number, pid in enumerate(pids[split])]
         _write_lists(plan, root)
-        with closing(_in_turn(tasks) if workers == 1 else _at_once(tasks, min(workers, len(tasks)))) as done:
+        in_turn = (_write_person(task) for task in tasks)
+        with closing(in_turn if workers == 1 else _at_once(tasks, min(workers, len(tasks)))) as done:
             for split, group in groupby(zip(tasks, done, strict=True), key=lambda pair: pair[0].split):
                 with TruthFile(root / "truth" / f"{split}.zip") if plan.truth else nullcontext() as truth:
                     for task, count in group:
@@ -104,15 +105,11 @@ def _line(pids: list[int]) -> str:
     return ",".join(str(pid) for pid in pids) + "\n" if pids else ""
 
 
-def _in_turn(tasks: list[Task]) -> Generator[int, None, None]:
-    for task in tasks:
-        yield _write_person(task)
-
-
 def _at_once(tasks: list[Task], workers: int) -> Generator[int, None, None]:
     """Spread tasks over processes, two waiting for each, so that an interruption has little to wait for."""
     waiting = iter(tasks)
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interrupts_to_parent)
+    ignored = (signal.SIGINT, signal.SIG_IGN)  # interrupts are left to the parent
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), signal.signal, ignored)
     try:
         running = deque(pool.submit(_write_person, task) for task in islice(waiting, 3 * workers))
         while running:
@@ -122,10 +119,6 @@ def _at_once(tasks: list[Task], workers: int) -> Generator[int, None, None]:
         raise OSError("a worker process died; is there enough memory? try fewer with --workers") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _write_person(task: Task) -> int:

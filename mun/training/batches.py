@@ -64,10 +64,9 @@ class Batches:
         samples, train = source.require(Split.TRAIN), config.train
         self.sampler = build_sampler(samples, config, seed)
         self.steps_per_epoch = self.sampler.steps_per_epoch
-        size = (config.model.height, config.model.image_width)
         self.part = own_part(train.ids_per_batch * train.instances_per_id)
         with local_first():
-            self.pixels: NDArray[np.uint8] = cached_images(samples, *size, progress=progress)
+            self.pixels: NDArray[np.uint8] = cached_images(samples, *config.model.size, progress=progress)
         self.fresh = FreshPeople(source, self.pixels, train.fresh) if train.fresh else None
         self.thread = ThreadPoolExecutor(1)
         self.next: tuple[int, Future[Pixels] | None] = (-1, None)

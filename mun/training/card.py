@@ -76,12 +76,8 @@ def describe_data(source: Source) -> dict[str, Any]:
     facts = {key: source.manifest[key] for key in known if key in source.manifest}
     facts |= {"trial": source.trial} if source.trial else {}
     facts |= {"train_on": source.train_on} if source.train_on != "train" else {}
-    return {
-        "name": source.name,
-        **({"title": source.title} if source.title != source.name else {}),
-        **facts,
-        "splits": counts,
-    }
+    named = {"name": source.name, **({"title": source.title} if source.title != source.name else {})}
+    return {**named, **facts, "splits": counts}
 
 
 def train_command(settings: RunSettings) -> str:

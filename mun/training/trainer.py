@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ from mun.training.validation import recalibrated, validate, validation_protocol
 
 __all__ = ["Trainer", "start_run", "train"]
 
-Line = Mapping[str, Any]  # of metrics
+Note = Callable[[Mapping[str, Any]], None]  # takes a line of metrics
 
 
 class Trainer:
@@ -58,9 +59,7 @@ class Trainer:
         note: Shown every line of metrics too.
     """
 
-    def __init__(
-        self, folder: Path, device: torch.device, progress: bool = True, note: Callable[[Line], None] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, device: torch.device, progress: bool = True, note: Note | None = None) -> None:
         self.folder, self.device, self.progress = folder, device, progress
         self.settings: RunSettings = read_settings(folder)
         remove_unfinished(folder)
@@ -120,18 +119,11 @@ class Trainer:
         began = time.perf_counter()
         rate = learning_rate(step, self.steps, self.config.train)
         set_learning_rate(self.state.optimizer, rate)
-        images, pair_labels = self.batches.at(step)
+        images, labels = self.batches.at(step)
         self.network.train()
         self.criterion.train()
-        done = forward(
-            self.passes,
-            self.criterion,
-            self.config.train,
-            images,
-            pair_labels,
-            lambda: self.generate(images, step),
-            step / self.steps,
-        )
+        make, share = partial(self.generate, images, step), step / self.steps
+        done = forward(self.passes, self.criterion, self.config.train, images, labels, make, share)
         loss = float(done.total.detach())
         if not math.isfinite(loss):
             raise ValueError(f"expected a finite loss, got {loss} at step {step}; a lower --lr may help")
@@ -252,7 +244,7 @@ def train(
     progress: bool = True,
     stop: Callable[[], bool] = lambda: False,
     watch: Callable[[Trainer], None] = lambda _: None,
-    note: Callable[[Line], None] | None = None,
+    note: Note | None = None,
 ) -> bool:
     """Train a run up to a step, or to its end; however it is cut into calls, the end is the same to the bit on a CPU.
 
@@ -279,26 +271,18 @@ def train(
     if (folder / WEIGHTS).is_file() and (folder / CARD).is_file():
         return True
     trainer = Trainer(folder, device or torch.device("cpu"), progress, note)
+    last = trainer.steps if until is None else min(until, trainer.steps)
     try:
-        return _advance_to(trainer, until, progress, stop, watch)
+        watch(trainer)
+        with Progress(trainer.steps, folder.name, "step", progress, trainer.state.step) as done:
+            while trainer.state.step < last and not stop():
+                line = trainer.advance()
+                done.update(1, **({"loss": f"{line['total']:.3f}", "lr": f"{line['lr']:.1e}"} if line else {}))
+                watch(trainer)
+        trainer.state.save(folder)
+        if trainer.state.step < trainer.steps:
+            return False
+        trainer.finish()
+        return True
     finally:
         trainer.batches.close()
-
-
-def _advance_to(
-    trainer: Trainer, until: int | None, progress: bool, stop: Callable[[], bool], watch: Callable[[Trainer], None]
-) -> bool:
-    """Train up to a step, save, and finish where that is the end."""
-    watch(trainer)
-    folder = trainer.folder
-    last = trainer.steps if until is None else min(until, trainer.steps)
-    with Progress(trainer.steps, folder.name, "step", progress, trainer.state.step) as done:
-        while trainer.state.step < last and not stop():
-            line = trainer.advance()
-            done.update(1, **({"loss": f"{line['total']:.3f}", "lr": f"{line['lr']:.1e}"} if line else {}))
-            watch(trainer)
-    trainer.state.save(folder)
-    if trainer.state.step < trainer.steps:
-        return False
-    trainer.finish()
-    return True

@@ -44,15 +44,12 @@ def recalibrated(network: Network, batches: Iterable[Mapping[Modality, Tensor]])
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d) and id(part) not in frozen
     ]
     network.eval()
-    first = True
     with torch.no_grad():
-        for batch in batches:
-            for norm in norms:
-                if first:
-                    norm.reset_running_stats()
+        for number, batch in enumerate(batches):
+            for norm in norms if not number else ():
+                norm.reset_running_stats()
                 norm.momentum = None  # a cumulative mean instead of a moving one
                 norm.train()
-            first = False
             network(batch)
     for norm in norms:
         norm.momentum = 0.1

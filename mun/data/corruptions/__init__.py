@@ -30,26 +30,14 @@ SEVERITIES = (1, 2, 3, 4, 5)
 # Each takes an image, float32, [0, 1], (H, W, 3), the severity less one, and its only source of randomness; what it
 # returns may leave [0, 1].
 CORRUPTIONS: dict[str, Callable[[Floats, int, np.random.Generator], Floats]] = {
-    "gaussian_noise": noise.gaussian_noise,
-    "shot_noise": noise.shot_noise,
-    "impulse_noise": noise.impulse_noise,
-    "speckle_noise": noise.speckle_noise,
-    "defocus_blur": blur.defocus_blur,
-    "glass_blur": blur.glass_blur,
-    "motion_blur": blur.motion_blur,
-    "zoom_blur": blur.zoom_blur,
-    "gaussian_blur": blur.gaussian_blur,
-    "snow": weather.snow,
-    "frost": weather.frost,
-    "fog": weather.fog,
-    "rain": weather.rain,
-    "brightness": digital.brightness,
-    "contrast": digital.contrast,
-    "saturate": digital.saturate,
-    "elastic_transform": digital.elastic_transform,
-    "pixelate": digital.pixelate,
-    "jpeg_compression": digital.jpeg_compression,
-    "spatter": digital.spatter,
+    one.__name__: one
+    for one in (
+        *(noise.gaussian_noise, noise.shot_noise, noise.impulse_noise, noise.speckle_noise),
+        *(blur.defocus_blur, blur.glass_blur, blur.motion_blur, blur.zoom_blur, blur.gaussian_blur),
+        *(weather.snow, weather.frost, weather.fog, weather.rain),
+        *(digital.brightness, digital.contrast, digital.saturate, digital.elastic_transform, digital.pixelate),
+        *(digital.jpeg_compression, digital.spatter),
+    )
 }
 
 

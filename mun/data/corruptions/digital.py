@@ -100,5 +100,4 @@ def spatter(image: Floats, level: int, draws: np.random.Generator) -> Floats:
         glint = np.clip(0.5 + 0.16 * height * (down + right), 0, 1)[..., None]  # a drop is bright where it ends
         colour = np.array(WATER, np.float32) * (0.45 + 0.6 * glint)
     veil = np.float32(opacity) * mask[..., None].astype(np.float32)
-    result: Floats = image * (1 - veil) + veil * colour
-    return result
+    return image * (1 - veil) + veil * colour

@@ -40,8 +40,7 @@ def convolve(image: Floats, kernel: Floats) -> Floats:
     spectrum = fft.rfft2(padded, shape, axes=(0, 1)) * fft.rfft2(kernel, shape)[..., None]
     whole = fft.irfft2(spectrum, shape, axes=(0, 1))
     inner: Floats = whole[2 * rows : 2 * rows + height, 2 * columns : 2 * columns + width].astype(np.float32)
-    result: Floats = inner[..., 0] if image.ndim == 2 else inner
-    return result
+    return inner[..., 0] if image.ndim == 2 else inner
 
 
 def disk(radius: float) -> Floats:

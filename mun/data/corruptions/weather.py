@@ -37,8 +37,7 @@ def fog(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     thickness, fall = FOG[level]
     haze = 0.5 + 0.5 * fractal(image.shape, draws, 1 + np.log2(fall))
     bright = np.float32(thickness * max(0.6, float(image.max())))
-    result: Floats = (image + bright * haze[..., None]) / np.float32(1 + thickness)
-    return result
+    return (image + bright * haze[..., None]) / np.float32(1 + thickness)
 
 
 def frost(image: Floats, level: int, draws: np.random.Generator) -> Floats:
