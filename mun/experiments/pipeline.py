@@ -18,7 +18,7 @@ from mun.experiments.cost import Cost, measure
 from mun.experiments.provenance import claim_folder, commit_of_code, describe_table, versions_of
 from mun.experiments.report import sentences, to_csv, to_latex, to_markdown
 from mun.experiments.results import choose_variants, differences, ledger, read_tests, row_results, test_runs
-from mun.experiments.runs import PlannedRun, config_of, make_runs
+from mun.experiments.runs import PlannedRun, config_of, finished, make_runs
 from mun.experiments.statistics import Paired, holm, paired_change, paired_difference
 from mun.experiments.study import Study
 from mun.experiments.tables import Claim, Experiment, Setting
@@ -29,6 +29,7 @@ from mun.structures import Split
 __all__ = ["answer_claims", "claims_to_markdown", "conduct", "every_test"]
 
 Choice = dict[str, dict[str, Any]]
+CHOICE = "choice.json"
 Tests = Mapping[str, Mapping[str, Sequence[Path]]]
 
 
@@ -57,13 +58,14 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
     if not study.experiment.reads_test:
         yield from look_at_validation(study, device, jobs, report)
         return
-    search = study.runs()
+    search = study.runs(variants_of(kept_choice(study)), 1)
     make_runs(search, device.type, jobs, report)
     choice = freeze_choice(study, search)
-    table = study.runs({row.name: choice[row.name]["variant"] for row in study.rows})
+    table = study.runs(variants_of(choice), study.seeds)
     make_runs(table, device.type, jobs, report)
-    every = {run.folder: run for run in [*search, *table]}.values()
-    write_text(study.out / "ledger.jsonl", "".join(json.dumps(line) + "\n" for line in ledger(list(every))))
+    every = [run for run in study.runs({}, study.seeds) if finished(run)]  # the trials of rows chosen before, too
+    write_text(study.out / "ledger.jsonl", "".join(json.dumps(line) + "\n" for line in ledger(every)))
+    search = [run for run in every if run.seed == 0]
     read_once(study, table, device, jobs, report)
     costs = measure_costs(study, choice, device.type, report)
     for setting in study.settings:
@@ -76,7 +78,8 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
 
 def look_at_validation(study: Study, device: torch.device, jobs: int, report: Callable[[str], None]) -> Iterator[str]:
     """Make every seed of every row, and write the ledger and the table of what validation people say of them."""
-    runs, experiment = study.runs({row.name: row.variants[0].name for row in study.rows}), study.experiment
+    firsts = {row.name: row.variants[0].name for row in study.rows}
+    runs, experiment = study.runs(firsts, study.seeds), study.experiment
     make_runs(runs, device.type, jobs, report)
     read_once(study, runs, device, jobs, report)
     files = study.tests(runs, study.settings[0])
@@ -101,17 +104,28 @@ def read_once(
     test_runs(unread, study.experiment.protocol, places, device, jobs, report, split)
 
 
+def kept_choice(study: Study) -> Choice:
+    """Read what was chosen before; nothing where nothing was."""
+    path = study.out / CHOICE
+    kept: Choice = read_json(path) if path.is_file() else {}
+    return kept
+
+
+def variants_of(choice: Choice) -> dict[str, str]:
+    """Name the chosen variant of each row."""
+    return {name: made["variant"] for name, made in choice.items()}
+
+
 def freeze_choice(study: Study, search: Sequence[PlannedRun]) -> Choice:
     """Choose each row's variant once, before its test is read, and note the commit of the code.
 
     A row that was chosen before keeps its choice, so that test cannot lead back to the search.
     """
-    path = study.out / "choice.json"
-    kept: Choice = read_json(path) if path.is_file() else {}
+    kept = kept_choice(study)
     now = {"commit": commit_of_code(), "time": datetime.now(UTC).isoformat(timespec="seconds")}
     for name, made in choose_variants(search).items():
         kept.setdefault(name, {**made, **now})
-    write_json(path, kept)
+    write_json(study.out / CHOICE, kept)
     return kept
 
 

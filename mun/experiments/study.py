@@ -144,19 +144,20 @@ class Study:
             if setting.knobs and self.test is not None:
                 render_setting(replace(setting, counts={}), self.test, self.test_folder(setting))
 
-    def runs(self, chosen: Mapping[str, str] | None = None) -> list[PlannedRun]:
-        """List the runs: of the search, every variant at the first seed; of the table, one variant at every seed.
+    def runs(self, chosen: Mapping[str, str], seeds: int) -> list[PlannedRun]:
+        """List the runs, setting by setting and seed by seed.
 
         Args:
-            chosen: Name of the variant of each row, for the table; the search without it.
+            chosen: Name of the variant by row; of a row that is not named, every variant.
+            seeds: From 0.
         """
         runs = []
         for setting in self.settings:
             data = str(self.train_folder(setting).resolve())
-            for seed in range(1 if chosen is None else self.seeds):
+            for seed in range(seeds):
                 for row in self.rows:
                     for variant in row.variants:
-                        if chosen is not None and variant.name != chosen[row.name]:
+                        if variant.name != chosen.get(row.name, variant.name):
                             continue
                         config = config_of(self.experiment, row, variant, self.base, setting)
                         words = [row.name, variant.name, f"s{seed}"]

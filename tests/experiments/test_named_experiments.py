@@ -47,9 +47,13 @@ def test_misalignment_keeps_pairs_aligned() -> None:
 
 def test_plan_searches_at_the_first_seed_and_reports_the_choice_at_all(tmp_path) -> None:
     study = Study("rivals", ("none", "mun"), None, BASE, 3, tmp_path, None, tmp_path / "out")
-    search = study.runs()
+    search = study.runs({}, 1)
     assert [run.folder.name for run in search] == ["none-own-s0", "none-more-s0", "mun-own-s0", "mun-visible-s0"]
-    table = study.runs({"none": "more", "mun": "visible"})
+    part = study.runs({"none": "more"}, 1)
+    assert [run.folder.name for run in part] == ["none-more-s0", "mun-own-s0", "mun-visible-s0"], (
+        "none was chosen before"
+    )
+    table = study.runs({"none": "more", "mun": "visible"}, study.seeds)
     assert [run.folder.name for run in table] == [
         f"{row}-s{s}" for s in range(3) for row in ("none-more", "mun-visible")
     ]
