@@ -160,9 +160,9 @@ window.mun = (() => {
     for (const one of each(`[data-of="${name}"] [aria-pressed][data-set]`)) {
       const made = Object.entries(JSON.parse(one.dataset.set)).every(([field, value]) => values[field] === value);
       one.setAttribute("aria-pressed", String(made));
-      const list = one.closest("[data-walk]");
+      const list = one.closest("[data-walk], .mun-choices");
       if (!list) continue;
-      one.tabIndex = made || (one.tabIndex === 0 && !list.querySelector('[aria-pressed="true"]')) ? 0 : -1;
+      if (list.dataset.walk) one.tabIndex = made || (one.tabIndex === 0 && !list.querySelector('[aria-pressed="true"]')) ? 0 : -1;
       const [inner, outer] = [one.getBoundingClientRect(), list.getBoundingClientRect()];
       if (made) list.scrollLeft += Math.min(0, inner.left - outer.left - 4) + Math.max(0, inner.right - outer.right + 4);
     }
