@@ -21,6 +21,8 @@ __all__ = ["COLUMNS", "FOLDER", "OURS", "Claim", "Line", "Row", "Table", "famili
 __all__ += ["points", "read_tables"]
 
 FOLDER = Path(__file__).parents[2] / "assets" / "results"
+LEVEL = 0.05  # of p, below which a claim holds
+PAIRED = tuple(Paired.__dataclass_fields__)
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 LABELS = {"none (two modalities)": "two modalities (baseline)"}  # as the page says it
 OURS = ("mun", "all", "chosen")  # rows that are MUN itself
@@ -352,17 +354,33 @@ def read_row(labels: Mapping[str, str], line: Mapping[str, str]) -> Row:
 
 
 def read_claims(about: Mapping[str, Any], path: Path) -> list[Claim]:
-    """Read what an experiment asks for: the differences of two rows in a table, and the claims over all its tables."""
+    """Read what an experiment asks for: the differences of two rows in a table, and the claims over all its tables.
+
+    Of claims that were asked again of a second set of test people, the answer there follows; primary and secondary are
+    confirmed where it has the same sign and a p over seeds below 0.05.
+    """
     rows = {name: quoted(LABELS.get(label, label)) for name, label in about["rows"].items()}
-    names = Paired.__dataclass_fields__
     claims = [
         Claim(f"{rows[made['row']]} {MINUS} {rows[made['against']]}", Paired(**made["mean_ap"]))
         for made in about.get("contrasts", ())
     ]
-    for made in read_json(path)["claims"] if path.is_file() else ():
+    second = path.with_name(path.name.replace("-claims", "-second-claims"))
+    asked, again = (read_json(one)["claims"] if one.is_file() else [] for one in (path, second))
+    for number, made in enumerate(asked):
         where = made["setting"] + (f" {MINUS} {made['minus']}" if made["minus"] else "")
-        paired = Paired(**{name: made[name] for name in names if name in made}) if made["ran"] else None
-        chance = made.get("corrected", made.get("p_value"))
-        words = made["role"] if chance is None else f"{made['role']}, p {chance:.3f}"
+        paired, words = answered(made)
+        if number < len(again) and paired and again[number]["ran"]:
+            other, chance = answered(again[number])
+            words += f"; on other people {points(other)}{chance.removeprefix(made['role'])}"
+            if made["role"] != "other":
+                same = paired.mean * other.mean > 0 and other.p_value < LEVEL
+                words += ": confirmed" if same else ": not confirmed"
         claims.append(Claim(f"{rows[made['first']]} {MINUS} {rows[made['second']]}, {where}", paired, words))
     return claims
+
+
+def answered(made: Mapping[str, Any]) -> tuple[Any, str]:
+    """Read the answer to a claim, `None` where it was not run, and its role with its p-value."""
+    paired = Paired(**{name: made[name] for name in PAIRED if name in made}) if made["ran"] else None
+    chance = made.get("corrected", made.get("p_value"))
+    return paired, made["role"] if chance is None else f"{made['role']}, p {chance:.3f}"

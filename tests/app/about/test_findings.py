@@ -124,8 +124,12 @@ def test_validation_tables_and_claims_are_shown_where_they_are(tmp_path, at) -> 
     assert "scored on 100 others" in table.sentences()[2]
     drawn = at(tmp_path)
     difference = f"{MINUS}10.0 ± 1.0 [{MINUS}20.0, {MINUS}5.0]"
-    for words in (difference, "lead of training people", "primary, p 0.040", "not run"):
+    for words in (difference, "lead of training people", "primary, p 0.040)", "not run"):
         assert words in drawn, words
+    for again, words in (({"mean": 0.02}, "p 0.040: confirmed"), ({"p_value": 0.06}, "p 0.060: not confirmed")):
+        second = json.dumps({"claims": [claims[0] | again, claims[1]]})
+        (tmp_path / "rivals-second-claims.json").write_text(second, encoding="utf-8")
+        assert read_tables(tmp_path)[0].claims[0].words.endswith(words)
 
 
 def over_knobs(folder: Path) -> Path:
