@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -13,7 +13,7 @@ import numpy as np
 from app.library import Library
 from app.library.background import Job, Progress
 from app.library.collection import Direction, Terms
-from app.shared.asked import OfModel
+from app.shared.asked import PROTOCOL, OfModel, Protocol
 from app.shared.request import Choice, Compared, RefusalError, Text, Whole, compared, one_of, option
 from mun.analysis.curves import KNOBS, Curve, knob_curves
 from mun.analysis.facts import Facts, column_facts, synvi_facts
@@ -41,11 +41,6 @@ PARTS = (
 )
 
 
-def protocols(library: Library, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """List the protocols that the data allow."""
-    return library.collections[values["data"]].protocols
-
-
 class Analyse(OfModel):
     """Say where one model fails, or two: of every query, in slices, by distances.
 
@@ -55,7 +50,7 @@ class Analyse(OfModel):
     open set. Fractions; null where a query has no match or a slice too few people.
     """
 
-    protocol: Annotated[Text, one_of(protocols)] = option("", "Protocol", "One of the data set's; empty for the first.")
+    protocol: Protocol = option("", "Protocol", PROTOCOL)
     compare: Compared = option(
         "", "Compare with", "A second checkpoint, partner or none; empty for the fair partner where there is one."
     )

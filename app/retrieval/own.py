@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,10 @@ from app.library.own_images import OwnImage
 from app.library.ranking import ImageFacts
 from app.library.thumbnails import CARD_HEIGHT, encoded
 from app.retrieval.browse import Browse
-from app.retrieval.rank import protocols
-from app.shared.asked import OfNetwork
+from app.shared.asked import OfNetwork, Protocol
 from app.shared.export import checkpoint_words, describe_data, described_csv
 from app.shared.html import html
-from app.shared.request import File, Text, Whole, one_of, option
+from app.shared.request import File, Text, Whole, option
 from app.shared.tab import Answer, Piece, Press
 from mun.evaluation.metrics import cosine_distances, ranking
 from mun.structures import Modality, Sample
@@ -41,7 +40,7 @@ class RetrieveImage(OfNetwork):
     image: File = option("", "Image", "The image file in base64, or as a data URI, at most 16 MB.")
     modality: Text = option("", "Modality", "What the image was made of, infrared or visible.")
     top_k: Whole = option(10, "Top k", "How many ranked images to return.", ge=1, le=100)
-    protocol: Annotated[Text, one_of(protocols)] = option(
+    protocol: Protocol = option(
         "", "Protocol", "For an infrared image, whose visible gallery is ranked; empty for the first."
     )
     trial: Whole = option(0, "Gallery", "Number of that gallery.", ge=0, le=9)

@@ -11,14 +11,12 @@ import numpy as np
 from app.library import Library
 from app.library.collection import CORRUPTION_NAMES, SEVERITY, Direction, Queries, Terms
 from app.library.ranking import ImageFacts, Ranked, Table
-from app.shared.asked import OfModel
+from app.shared.asked import PROTOCOL, OfModel, Protocol
 from app.shared.request import Choice, RefusalError, Switch, Text, Whole, one_of, option, shown
 from mun.evaluation.corrupted import MIXED, Corruption
 
 __all__ = ["LeftOut", "Move", "Result", "Retrieve", "Side", "answer", "compare", "retrieve"]
 
-PROTOCOLS = {"all": "all-search", "indoor": "indoor-search", "whole": "every image of the other modality"}
-PROTOCOLS |= {"cross": "every image of the other modality", "regdb": "RegDB", "llcm": "LLCM"}
 CORRUPTION_TITLES = {
     "": "none",
     MIXED: f"mixed: any of the {len(CORRUPTION_NAMES) - 1} (the field's protocol)",
@@ -30,12 +28,6 @@ CORRUPTIONS = [Choice(name, CORRUPTION_TITLES.get(name, name.replace("_", " ")))
 def asked_of(library: Library, values: Mapping[str, Any], way: Direction | None = None) -> Queries:
     """Find the queries that the fields before name, or those that ask in a direction."""
     return library.collections[values["data"]].asked[values["protocol"], way or values["direction"]]
-
-
-def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
-    """List the protocols that the data allow."""
-    names = library.collections[values["data"]].protocols
-    return [Choice(name, PROTOCOLS.get(name.rpartition("-")[2], name)) for name in names]
 
 
 def shots_of(library: Library, values: Mapping[str, Any]) -> list[Choice]:
@@ -66,7 +58,7 @@ class Retrieve(OfModel):
 
     query: Text = option("", "Query", "Key of a query image, as cam3/0007/0001.jpg; empty for the first.")
     top_k: Whole = option(10, "Top k", "How many ranked images to show.", ge=1, le=100, control="range")
-    protocol: Annotated[Text, one_of(protocols)] = option("", "Protocol", "One of the data set's; empty for the first.")
+    protocol: Protocol = option("", "Protocol", PROTOCOL)
     trial: Whole = option(0, "Gallery", "Number of the random gallery (trial).", ge=0, le=9)
     direction: Annotated[
         Text,

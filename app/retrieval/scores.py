@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 
 from app.library import Library
 from app.library.collection import Direction, Terms
-from app.retrieval.rank import protocols
-from app.shared.asked import OfModel
+from app.shared.asked import PROTOCOL, OfModel, Protocol
 from app.shared.html import html
-from app.shared.request import Text, one_of, option
+from app.shared.request import option
 from mun.evaluation.benchmark import BenchmarkResult
 
 __all__ = ["Evaluate", "Scores", "answer", "draw", "score"]
@@ -26,7 +25,7 @@ class Evaluate(OfModel):
     of the first gallery.
     """
 
-    protocol: Annotated[Text, one_of(protocols)] = option("", "Protocol", "One of the data set's; empty for the first.")
+    protocol: Protocol = option("", "Protocol", PROTOCOL)
 
 
 @dataclass(frozen=True)
