@@ -25,6 +25,7 @@ from mun.experiments.tables import Claim, Experiment, Setting
 from mun.experiments.validations import validations_to_csv, validations_to_markdown
 from mun.files import read_json, write_json, write_text
 from mun.structures import Split
+from mun.training.run import MetricsFile
 
 __all__ = ["answer_claims", "claims_to_markdown", "conduct", "every_test"]
 
@@ -64,7 +65,7 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
     table = study.runs(variants_of(choice), study.seeds)
     make_runs(table, device.type, jobs, report)
     every = [run for run in study.runs({}, study.seeds) if finished(run)]  # the trials of rows chosen before, too
-    write_text(study.out / "ledger.jsonl", "".join(json.dumps(line) + "\n" for line in ledger(every)))
+    keep_ledger(study.out / "ledger.jsonl", every)
     search = [run for run in every if run.seed == 0]
     read_once(study, table, device, jobs, report)
     costs = measure_costs(study, choice, device.type, report)
@@ -102,6 +103,13 @@ def read_once(
     folder, split = (study.test_folder, Split.TEST) if study.experiment.reads_test else (study.train_folder, Split.VAL)
     places = [(folder(run.setting), study.test_file(run)) for run in unread]
     test_runs(unread, study.experiment.protocol, places, device, jobs, report, split)
+
+
+def keep_ledger(path: Path, runs: Sequence[PlannedRun]) -> None:
+    """Write every validation trial of some runs into the ledger, beside those of other rows, settings and seeds."""
+    names = ("row", "variant", "setting", "seed", "validation")
+    known = {tuple(line[name] for name in names): line for line in [*MetricsFile.lines(path), *ledger(runs)]}
+    write_text(path, "".join(json.dumps(line) + "\n" for line in known.values()))
 
 
 def kept_choice(study: Study) -> Choice:

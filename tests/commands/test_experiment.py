@@ -215,5 +215,10 @@ def test_people_against_images_on_a_small_size(tiny_synvi, tmp_path, monkeypatch
     assert primary["low"] <= primary["mean"] <= primary["high"]
     assert secondary["ran"] is False
     assert "| primary | chosen minus none | 1200x12 minus 100x144 | " in capsys.readouterr().out
+    assert main(["experiment", "people", *flags, *SHORT, "--rows", "none", "--settings", "100x144"]) == 0
+    trials = [json.loads(line) for line in (out / "ledger.jsonl").read_text().splitlines()]
+    assert {(one["row"], one["setting"]) for one in trials} == {
+        (row, point.name) for row in ("none", "chosen") for point in points
+    }, "the ledger keeps what other rows and settings have tried"
     assert main(["experiment", "people", *flags, *SHORT, "--settings", "no"]) == 2
     assert "expected settings among 100x144, 1200x12; got 'no'" in capsys.readouterr().err
