@@ -50,7 +50,7 @@ def test_gallery_is_synthetic_and_light() -> None:
     assert source.train == source.val == ()
     assert len({sample.pid for sample in source.test}) == 100
     assert {sample.modality for sample in source.test} == {Modality.VISIBLE, Modality.INFRARED}
-    assert sum(path.stat().st_size for path in (ROOT / "assets").rglob("*") if path.is_file()) < 15_000_000
+    assert sum(path.stat().st_size for path in (ROOT / "assets").rglob("*") if path.is_file()) < 20_000_000
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from benchmarks.documents import commands_page, http_page
 from mun.config import Config, from_json
 from mun.experiments.pipeline import answer_claims, claims_to_markdown, every_test
 from mun.experiments.runs import PlannedRun, config_of
-from mun.experiments.tables import EXPERIMENTS
+from mun.experiments.tables import EXPERIMENTS, Claim
 from mun.experiments.validations import validations_to_csv, validations_to_markdown
 from mun.training.run import MetricsFile, read_settings
 
@@ -191,13 +191,24 @@ def test_the_tables_of_forms_are_those_of_the_kept_runs(tables: Path, seeds: int
     assert set(json.loads((tables / "forms.json").read_text(encoding="utf-8"))["commands"]) <= set(PAGE)
 
 
-def test_what_was_asked_of_people_against_images_is_answered_by_the_kept_tests() -> None:
+@pytest.mark.parametrize(("folder", "name", "ran"), [(PEOPLE, "people", 13), (PEOPLE / "second", "people-second", 4)])
+def test_what_was_asked_of_people_against_images_is_answered_by_the_kept_tests(
+    folder: Path, name: str, ran: int
+) -> None:
     experiment, choice = EXPERIMENTS["people"], json.loads((PEOPLE / "choice.json").read_text(encoding="utf-8"))
-    answers = answer_claims(experiment.claims, every_test(PEOPLE, experiment, choice))
-    assert answers == json.loads((PEOPLE.parent / "people-claims.json").read_text(encoding="utf-8"))["claims"]
-    shown = claims_to_markdown([one for one in answers if one["ran"]]).splitlines()
-    assert len(shown) == 10
-    assert set(shown) <= set(PAGE)
+    answers = answer_claims(experiment.claims, every_test(folder, experiment, choice))
+    assert answers == json.loads((RESULTS / f"{name}-claims.json").read_text(encoding="utf-8"))["claims"]
+    shown = [one for one in answers if one["ran"]]
+    assert len(shown) == ran
+    assert set(claims_to_markdown(shown).splitlines()) <= set(PAGE)
+
+
+def test_what_was_looked_at_besides_is_answered_by_the_kept_tests() -> None:
+    experiment, choice = EXPERIMENTS["people"], json.loads((PEOPLE / "choice.json").read_text(encoding="utf-8"))
+    pairs = [("none-more", "300x48"), ("none-more", "1200x12"), ("copy", "300x48"), ("copy", "1200x12")]
+    looked = [Claim("exploratory", "chosen", other, setting) for other, setting in [*pairs, ("pixel-mean", "1200x12")]]
+    answers = answer_claims(looked, every_test(PEOPLE, experiment, choice))
+    assert set(claims_to_markdown(answers).splitlines()) <= set(PAGE)
 
 
 def evenness(lines: list[dict[str, float]]) -> str:
