@@ -234,8 +234,11 @@ def draw_pictures(
 
 
 def pictured(queue: Queue, run: str, names: Sequence[str]) -> str:
-    """Name the run whose pictures are shown: the watched one, or the first of some names that has any; may be empty."""
-    for name in filter(None, (run, *names)):
+    """Name the run whose pictures are shown: the first of some names that has any, the watched one first; else empty.
+
+    What is no such name is passed over: it may be a visitor's.
+    """
+    for name in sorted(names, key=lambda one: one != run):
         folder = queue.root / name
         metrics = folder / "metrics.jsonl"
         if (metrics.is_file() and metrics.stat().st_size) or read_frames(folder):

@@ -303,6 +303,9 @@ def test_training_that_is_off_is_refused(library: Library, tmp_path: Path) -> No
     shown = tab.answer(queue, library, Watch.read({}, library), Press(do="start"))
     assert "switched off" in html(shown, "train-run")
     assert shown.notice.startswith("Training is switched off here")
+    elsewhere, options = Watch.read({"run": "../another"}, library), tab.Options.read({}, library)
+    with pytest.raises(ValueError, match="expected a run whose curves to export, there is none yet"):
+        tab.write(queue, library, elsewhere, options, "curves", "csv", Press())
     assert not (tmp_path / "off").exists()
 
 
