@@ -35,7 +35,7 @@ def test_lines_are_counted_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "lines", "files"), [("app", 9_960, 86), ("mun", 11_500, 131), ("tests", 16_820, 126)]
+    ("folder", "lines", "files"), [("app", 9_965, 86), ("mun", 11_500, 131), ("tests", 16_820, 126)]
 )
 def test_code_stays_within_its_bounds(folder: str, lines: int, files: int) -> None:
     """What is above is taken out again, or the bound is raised by whoever adds a feature, in the same commit."""
@@ -45,7 +45,7 @@ def test_code_stays_within_its_bounds(folder: str, lines: int, files: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("pattern", "most"), [("static/*.css", 48_600), ("static/*.js", 43_750), ("templates/*", 120_200)]
+    ("pattern", "most"), [("static/*.css", 48_600), ("static/*.js", 43_750), ("templates/*", 120_500)]
 )
 def test_what_the_page_loads_stays_within_its_bounds(pattern: str, most: int) -> None:
     assert sum(path.stat().st_size for path in (ROOT / "app").glob(pattern)) <= most

@@ -122,6 +122,11 @@ class Claim(NamedTuple):
     paired: Paired | None
     words: str = ""
 
+    @property
+    def other(self) -> bool:
+        """Whether it is one of many that are corrected for their number."""
+        return self.words.startswith("other")
+
 
 @dataclass(frozen=True)
 class Table:
