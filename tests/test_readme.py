@@ -211,6 +211,22 @@ def test_what_was_looked_at_besides_is_answered_by_the_kept_tests() -> None:
     assert set(claims_to_markdown(answers).splitlines()) <= set(PAGE)
 
 
+def test_how_networks_of_another_processor_score_is_in_the_ledgers() -> None:
+    names = ("row", "variant", "setting", "seed")
+    first, again = (
+        {tuple(line[name] for name in names): line["mean_ap"] for line in MetricsFile.lines(folder / "ledger.jsonl")}
+        for folder in (PEOPLE, PEOPLE / "second")
+    )
+    apart = [100 * (first[run] - score) for run, score in again.items()]
+    less = f"{np.mean(apart):.1f} points less in the mean ({sum(one > 0 for one in apart)} of them less)"
+    assert f"these {len(apart)} score {less}" in " ".join(PAGE)
+    scores = [
+        100 * np.mean([score for run, score in again.items() if run[0] == row and run[2] == "300x48"])
+        for row in ("chosen", "pixel-mean")
+    ]
+    assert "48, {:.1f} against {:.1f}".format(*scores) in " ".join(PAGE)
+
+
 def evenness(lines: list[dict[str, float]]) -> str:
     return f"{100 * np.mean([1 - (line['cml_pattern'] / line['cml_energy']) ** 2 for line in lines]):.0f}"
 
