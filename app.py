@@ -3,8 +3,6 @@
 Everything is in the package `app`; this file only starts it, under the name that Hugging Face Spaces looks for.
 """
 
-from __future__ import annotations
-
 import sys
 
 from app.start import main

@@ -4,8 +4,6 @@ Each row is a ratio to a reference of the same run, or to a limit; values are me
 The short form takes small inputs: it says that everything runs and that results equal their references, not how fast.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -4,8 +4,6 @@ Two models with features from a formula and facts drawn at random; beside it a p
 models scored by the protocol. Times are those of the processor, medians.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

@@ -4,8 +4,6 @@ The app runs in a process of its own on the bundled data and checkpoints; answer
 ones. The page is timed in Chromium where there is one (`$MUN_CHROMIUM`, or `chromium` on the path).
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shutil

@@ -4,8 +4,6 @@ Files and distinct functions of ours, from the event's handler to the answer, wi
 bundled data and checkpoints, with the images embedded and the page drawn once before.
 """
 
-from __future__ import annotations
-
 import argparse
 import html
 import json

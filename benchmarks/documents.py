@@ -3,8 +3,6 @@
 python -m benchmarks.documents
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import json

@@ -4,8 +4,6 @@ The files are JPEGs of 288×144, made of the bundled gallery. *Warm* files lie i
 forget *cold* ones, where it can be asked.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ The inputs come from a formula, not from images, so that anybody can rebuild the
 noise. The references are the plain loop over queries, and one `argsort` of the whole matrix.
 """
 
-from __future__ import annotations
-
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass, replace

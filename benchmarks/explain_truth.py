@@ -5,8 +5,6 @@ and rendered again. The share of a map's energy inside the changed region stands
 the same map from random weights. Prints a Markdown table; intervals are 95 % by bootstrap over identities.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterator, Sequence

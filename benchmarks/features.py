@@ -1,7 +1,5 @@
 """How long a press of Retrieval takes on a features file, beside the exact search alone: 10⁵ images."""
 
-from __future__ import annotations
-
 import tempfile
 from functools import partial
 from pathlib import Path

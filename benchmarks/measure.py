@@ -1,7 +1,5 @@
 """Rows of the table of speed: what was measured, beside what, and whether the goal is met."""
 
-from __future__ import annotations
-
 import os
 import platform
 import statistics

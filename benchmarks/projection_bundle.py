@@ -4,8 +4,6 @@ They are found by the content of checkpoint and images, so they must be made aga
 a test says so. What is there of before is deleted.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from app.embeddings.project import FOLDER, project, save

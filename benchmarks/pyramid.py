@@ -7,8 +7,6 @@ both stems, for what the pyramid gives, and for the branch in the picture, whose
     python -m benchmarks.pyramid [CHECKPOINT ...]
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

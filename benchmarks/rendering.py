@@ -1,7 +1,5 @@
 """Processor time of a SynVI image and of its corruptions, on one core."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections.abc import Callable

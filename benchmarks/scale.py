@@ -1,7 +1,5 @@
 """How seconds grow: with the rows of a gallery, the identities of training, points in a plane, visitors at once."""
 
-from __future__ import annotations
-
 import asyncio
 import resource
 import tempfile

@@ -4,8 +4,6 @@ The generator's cost is the share that it adds to forward and backward over visi
 which are once generated and once given. With a GPU it is measured there too, beside ResNet-50 on 288×144.
 """
 
-from __future__ import annotations
-
 import tempfile
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Run one command: `python -m mun <command>`; every command is a module of `mun.commands`."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys

@@ -6,8 +6,6 @@ its card (names, shapes, types, sizes) before memory is given to it; nothing pic
 generator during training may stand beside it.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import threading

@@ -4,8 +4,6 @@ The paper leaves many details open. Where our sources do not state a value, the 
 "not stated" and why we chose it; every such value can be changed from the command line.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import typing

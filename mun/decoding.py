@@ -7,8 +7,6 @@ A question is the lengths of name and file, then both; an answer is height, widt
 the pixels, or where height and width are 0 the sentence that says what is wrong.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

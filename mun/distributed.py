@@ -4,8 +4,6 @@ Alone, without torchrun, every function leaves things as they are. The folder of
 all machines see; the first process alone writes.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """From images to embeddings: one network, batches of bounded size."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Features: of any method in an .npz file, measured before it is inflated; as rows of unit length. NumPy alone."""
 
-from __future__ import annotations
-
 import math
 import struct
 import tokenize

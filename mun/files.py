@@ -1,7 +1,5 @@
 """Write files and folders whole or not at all."""
 
-from __future__ import annotations
-
 import glob
 import json
 import os

@@ -1,7 +1,5 @@
 """A checkpoint folder as a model repository of Hugging Face: its README.md, and fetching one when asked."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -4,8 +4,6 @@ The header is read first; a file is decoded only if its format is on the allow-l
 That does not bound the decoder's work: what strangers bring goes through `mun.decoding`.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import struct

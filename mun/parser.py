@@ -1,7 +1,5 @@
 """Command lines: errors of one line, and one flag for every field of the config."""
 
-from __future__ import annotations
-
 import argparse
 from typing import Any, NoReturn
 

@@ -1,7 +1,5 @@
 """From points of many dimensions to a picture of two: PCA, t-SNE, UMAP, and how far the picture can be trusted."""
 
-from __future__ import annotations
-
 import io
 import re
 import warnings

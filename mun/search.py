@@ -1,7 +1,5 @@
 """Exact search in large galleries: block by block, from memory or from a file that is mapped."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The values every other module speaks in: modality, split, sample."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Fixtures that many tests share: a small SynVI on disk, a small checkpoint, and caches that leave no trace."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Faults of a machine: a process that is killed at a chosen moment, a disk with no room."""
 
-from __future__ import annotations
-
 import json
 import random
 import subprocess

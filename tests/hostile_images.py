@@ -1,7 +1,5 @@
 """Files that are no whole, bearable image, each for another reason; small ones that ask for gigabytes or minutes."""
 
-from __future__ import annotations
-
 import io
 import pickle
 import struct

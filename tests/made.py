@@ -1,7 +1,5 @@
 """What tests are made of: samples, features files, data sets of every layout, words of a command line."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

@@ -1,7 +1,5 @@
 """Slow, obvious versions, written from the definitions alone: metrics, protocols, re-ranking, losses, augmentation."""
 
-from __future__ import annotations
-
 import math
 import random
 

@@ -1,7 +1,5 @@
 """The app on a free port of this machine, and calls to it as its documentation says."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Who may import whom: imports point down, the app is a thin shell, start-up stays light."""
 
-from __future__ import annotations
-
 import ast
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """The command of all figures of speed: its table, and the short form, which compares results and asserts no time."""
 
-from __future__ import annotations
-
 import json
 import math
 import sys

@@ -1,7 +1,5 @@
 """What the repository ships: the gallery, the checkpoint, and that its card is true."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checkpoints and snapshots: what is kept, and one sentence for every broken one."""
 
-from __future__ import annotations
-
 import json
 import pickle
 import shutil

@@ -1,7 +1,5 @@
 """Configs: JSON both ways, ranges, and configs of another version."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 

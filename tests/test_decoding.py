@@ -1,7 +1,5 @@
 """Images are decoded in processes that are bounded in memory and time, and end with the program at the latest."""
 
-from __future__ import annotations
-
 import io
 import os
 import signal

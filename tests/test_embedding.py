@@ -1,7 +1,5 @@
 """Embedding: order, unit length, flip, batches, errors."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A kill at any moment, or a full disk, leaves nothing half-written; what is asked again ends as ever."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import shutil

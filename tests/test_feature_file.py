@@ -1,7 +1,5 @@
 """Features and their files: what is read; a hostile file is refused before anything of it is inflated."""
 
-from __future__ import annotations
-
 import io
 import struct
 import tracemalloc

@@ -1,7 +1,5 @@
 """Whole or not at all: files and folders."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

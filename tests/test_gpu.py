@@ -1,7 +1,5 @@
 """On a GPU everything trains, and comes to the numbers of a CPU; run with `pytest -m gpu tests/test_gpu.py`."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """That labels reach nothing they should not, and that an auxiliary image carries both of its inputs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A checkpoint folder is a model repository: its README is read by the Hub's own reader, and it is fetched from one."""
 
-from __future__ import annotations
-
 import http.server
 import json
 import shutil

@@ -1,7 +1,5 @@
 """The guarded decoder: what it accepts, frames as thermal cameras have them, one sentence for everything else."""
 
-from __future__ import annotations
-
 import fcntl
 import io
 import os

@@ -1,7 +1,5 @@
 """Models of your own: embedded, scored, shown in every tab with their maps; what is wrong with one is a sentence."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import subprocess

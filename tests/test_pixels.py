@@ -1,7 +1,5 @@
 """Pixel formulas against loops over pixels, and their errors."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Progress: a bar on a terminal, lines elsewhere, nothing when it is not shown."""
 
-from __future__ import annotations
-
 import io
 
 import pytest

@@ -1,7 +1,5 @@
 """Projection: against NumPy, by seed, and every refusal."""
 
-from __future__ import annotations
-
 import tracemalloc
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """README and docs say what the shipped files and the declarations say: no number in them was typed."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -1,7 +1,5 @@
 """The house does not grow unseen: lines that hold code, files, and bytes of styles, templates and scripts."""
 
-from __future__ import annotations
-
 import ast
 import io
 import tokenize

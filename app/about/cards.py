@@ -1,7 +1,5 @@
 """What a checkpoint is: its model card, read from the card that lies beside its weights."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple

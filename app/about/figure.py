@@ -1,7 +1,5 @@
 """The figures of the findings for a paper: a forest plot, and mAP against the settings of the data."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial

@@ -1,7 +1,5 @@
 """What was found: the tables that the project ships, what they say in sentences, and how they are drawn."""
 
-from __future__ import annotations
-
 import csv
 import math
 from collections.abc import Mapping, Sequence

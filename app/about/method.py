@@ -1,7 +1,5 @@
 """The method in what the page tells of it: a pair as pictures, and what our sources leave open."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from app.library import Library

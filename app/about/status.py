@@ -1,7 +1,5 @@
 """What answers here: what is loaded, on what it runs, the libraries and their licences."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Mapping
 from contextlib import suppress

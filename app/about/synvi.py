@@ -1,7 +1,5 @@
 """SynVI as an instrument: people by cameras, what each knob does, one thing changed, what the data give away."""
 
-from __future__ import annotations
-
 import csv
 import threading
 from collections.abc import Callable

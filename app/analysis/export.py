@@ -1,7 +1,5 @@
 """What leaves the Analysis tab: figures, tables, and everything as JSON."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict

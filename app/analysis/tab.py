@@ -1,7 +1,5 @@
 """The Analysis tab: queries in the plane, what stands beside them, and the parts below."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from itertools import groupby

@@ -1,7 +1,5 @@
 """Compare auxiliary modalities on one pair: what is asked, which two images it means, and the answer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Self

@@ -1,7 +1,5 @@
 """What leaves the Auxiliary tab: the pair with its auxiliary images as a figure, their numbers as tables."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

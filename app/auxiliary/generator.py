@@ -1,7 +1,5 @@
 """MUN's generator taken apart on one pair: its branches alone, their ratio turned by hand."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

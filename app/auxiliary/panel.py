@@ -1,7 +1,5 @@
 """The images of the panel: the pair itself, MUN's, the formulas', the learned rivals', and where each lies."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The Auxiliary tab: what a press draws, and the pieces it is drawn in."""
 
-from __future__ import annotations
-
 import random
 import threading
 from collections.abc import Callable, Mapping

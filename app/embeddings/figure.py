@@ -1,7 +1,5 @@
 """What leaves the Embeddings tab: pictures with their histograms, points and numbers as tables. Loads Matplotlib."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any

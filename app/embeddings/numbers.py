@@ -1,7 +1,5 @@
 """The points of a projection in their true space: who lies near whom, and the numbers that a picture only suggests."""
 
-from __future__ import annotations
-
 import copy
 import time
 from collections.abc import Callable, Sequence

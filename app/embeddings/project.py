@@ -1,7 +1,5 @@
 """Lay the features of a checkpoint out in the plane, with what must stand on the picture; some are made beforehand."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import Counter

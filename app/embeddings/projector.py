@@ -3,8 +3,6 @@
 It imports this module, so nothing here needs torch, which is half of what such a process would hold.
 """
 
-from __future__ import annotations
-
 import contextlib
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """The Embeddings tab: what a press draws, and the pieces it is drawn in."""
 
-from __future__ import annotations
-
 import base64
 import random
 from collections.abc import Callable, Sequence

@@ -3,8 +3,6 @@
 And what they come to, with the truth: a sentence, the groups of a bar chart, curves.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace

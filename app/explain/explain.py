@@ -1,7 +1,5 @@
 """Where a network looks: maps of an image, of the pair that makes its auxiliary image, and the truth beside them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What leaves the Explain tab: the maps as a figure, as raw values and as a table."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Sequence

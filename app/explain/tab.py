@@ -1,7 +1,5 @@
 """The Explain tab: what a press draws, and the pieces it is drawn in."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Hashable, Mapping
 from typing import Annotated, Any, ClassVar, Self

@@ -1,7 +1,5 @@
 """The truth beside a map: what the similarity becomes when one thing is changed, and how much of the map is there."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What all visitors share: checkpoints, data sets, heavy results, and what several tabs compute of them."""
 
-from __future__ import annotations
-
 from app.library.library import Library, open_library
 
 __all__ = ["Library", "open_library"]

@@ -1,7 +1,5 @@
 """Long work in the background that pages wait for: begun once for everybody, with progress, and it can be stopped."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """One cache for heavy results: bounded in bytes, each result computed once however many ask."""
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable

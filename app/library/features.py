@@ -1,7 +1,5 @@
 """Features files of any method: each a model that has embedded one data set already, and no other."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path

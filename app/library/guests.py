@@ -1,7 +1,5 @@
 """Features files that visitors bring: each model and its data are there for who holds its token, for a while."""
 
-from __future__ import annotations
-
 import io
 import re
 import secrets

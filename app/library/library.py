@@ -1,7 +1,5 @@
 """What all visitors share: checkpoints, data sets, and the heavy results about them."""
 
-from __future__ import annotations
-
 import re
 import threading
 from collections import Counter

@@ -4,8 +4,6 @@ A page's field of the type `File` holds the chosen file as a data URI (`static/o
 makes the lossless copy that the answer puts into the field instead, so that later presses send some kilobytes.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -1,7 +1,5 @@
 """How one checkpoint encodes a pair: its auxiliary images, their embeddings, and how its generator's image formed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property, partial
 from typing import TypeVar

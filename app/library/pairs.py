@@ -1,7 +1,5 @@
 """A visible and an infrared image to compare auxiliary modalities on: of the data, rendered, or the visitor's own."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace

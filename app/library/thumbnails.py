@@ -1,7 +1,5 @@
 """Small images as text, so that no file of the machine is ever served."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Callable

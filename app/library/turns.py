@@ -1,7 +1,5 @@
 """Who may do heavy work next: a few pieces at a time, round by visitor, and no visitor may fill the queue."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time

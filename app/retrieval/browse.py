@@ -1,7 +1,5 @@
 """What the Retrieval tab shows: a query, whom it is ranked by, and the queries around it."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self

@@ -1,7 +1,5 @@
 """The Retrieval tab: what a press draws, and the pieces it is drawn in."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import gradio as gr

@@ -1,7 +1,5 @@
 """Why a card is ranked where it is: maps of the query and the card, each towards the other, laid over both in place."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any

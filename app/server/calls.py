@@ -1,7 +1,5 @@
 """A call before Gradio sees it: how large it is, whose, whether its arguments are whole, and that it names no file."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import re

@@ -1,7 +1,5 @@
 """How long a connection may keep this machine waiting, and how many there may be."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What Gradio keeps of each visit: the values of its states, no copy of the page, and answers until they are read."""
 
-from __future__ import annotations
-
 from asyncio import Queue as AsyncQueue
 from collections import OrderedDict
 from contextvars import ContextVar

@@ -1,7 +1,5 @@
 """One bounded call of training: from what is on disk to what is on disk, on any device, in any process."""
 
-from __future__ import annotations
-
 import math
 import shutil
 import statistics

@@ -1,7 +1,5 @@
 """Curves of training runs: which are shown, and how they leave the page."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

@@ -9,8 +9,6 @@ A host that lends its GPU per call (`spaces`) runs what is called there in a for
 function that asks for its GPU, and gives the app up where none does; it must be asked before CUDA is used.
 """
 
-from __future__ import annotations
-
 import importlib
 import logging
 import os

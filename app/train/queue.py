@@ -1,7 +1,5 @@
 """All runs of an app: one trains at a time, the others wait in their order; safe to use from many threads."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import hmac

@@ -3,8 +3,6 @@
 The record is `job.json`, written by whoever has the run in hand at the moment.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

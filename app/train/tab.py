@@ -1,7 +1,5 @@
 """The Train tab: start a run, watch the auxiliary image form, use its model; what a press draws."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial

@@ -4,8 +4,6 @@ It ends with whoever started it, its state saved. A disk that is full ends a run
 can be logged any more.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

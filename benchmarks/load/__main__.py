@@ -5,8 +5,6 @@ right answers are computed in this process first; then visitors use all tabs and
 between an answer and the next thing each does. Prints counts and seconds per kind of answer, and what the app holds.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import sys

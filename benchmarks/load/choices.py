@@ -1,7 +1,5 @@
 """What visitors ask, and the right answers to it, computed in this process by the app's own functions."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -1,7 +1,5 @@
 """A crowd of visitors at one app for some time, with a training run beside them where that is wanted."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

@@ -4,8 +4,6 @@ What a browser does is done: it loads the page and its files, sends all that a t
 the answer says, and asks again where the answer wants it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import html
 import json

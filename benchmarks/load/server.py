@@ -1,7 +1,5 @@
 """The app in a process of its own, and what it holds of memory and temporary files."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

@@ -1,7 +1,5 @@
 """How long answers took, and which were wrong: counted by name, printed as a table."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What one visitor does on the page and over HTTP; every answer must be the one to what this visitor has asked."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """Distances between queries and gallery: how same and other people overlap, and what a fixed threshold would do."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

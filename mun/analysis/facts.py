@@ -1,7 +1,5 @@
 """What is known of every image besides its pixels: on SynVI the truth of its scene and of the person."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Figures of an analysis: queries, slices, distances, probes, curves. Loads Matplotlib; the look is the caller's."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import groupby
 

@@ -1,7 +1,5 @@
 """What becomes of every query of a protocol: its scores, the places of its matches, and whom it is confused with."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

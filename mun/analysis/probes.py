@@ -1,7 +1,5 @@
 """What an embedding knows: linear probes on people they have not seen, against knowing nothing and against pixels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

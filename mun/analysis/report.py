@@ -1,7 +1,5 @@
 """Everything that embeddings alone decide, of one model or two, and how it is written down."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial

@@ -6,8 +6,6 @@ a spatial pyramid for what both share, and a learned layer scale between the two
 where it happens.
 """
 
-from __future__ import annotations
-
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The interface of auxiliary modalities: a module from pairs of images to images."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

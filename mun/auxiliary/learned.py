@@ -1,7 +1,5 @@
 """Learned rivals of MUN's generator, each a few 1×1 convolutions, and two controls of MUN itself."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Panels of auxiliary images: the branches of MUN, a chosen ratio of them, one mapping from values to pixels."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass

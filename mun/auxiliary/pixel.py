@@ -3,8 +3,6 @@
 The formulas act on RGB, float, [0, 1], before any normalisation, `(N, 3, H, W)`, and return new tensors of that shape.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -3,8 +3,6 @@
 To add one, write a class that follows `Auxiliary`, and name it in `AUXILIARIES`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from mun.auxiliary.generator import AuxiliaryGenerator

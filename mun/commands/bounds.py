@@ -1,7 +1,5 @@
 """Measure the bounds of a SynVI data set: what its test images give away without learning, and what checkpoints add."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Render an image of a SynVI data set again, with one thing changed."""
 
-from __future__ import annotations
-
 import argparse
 import math
 import re

@@ -1,7 +1,5 @@
 """Check what a data set has on disk against the published counts or its own manifest."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 

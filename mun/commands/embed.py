@@ -1,7 +1,5 @@
 """Embed images by a checkpoint and write the embeddings to an .npz file."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Score a checkpoint by a published protocol."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import shlex

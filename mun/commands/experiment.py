@@ -1,7 +1,5 @@
 """Make every run of a named table, choose on validation, read test once, and write the table."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Score features from an .npz file by a published protocol; needs neither images nor a network."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterator

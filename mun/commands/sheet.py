@@ -1,7 +1,5 @@
 """Draw a contact sheet of SynVI: people by cameras at one level, or one person under each knob."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

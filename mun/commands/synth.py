@@ -1,7 +1,5 @@
 """Write SynVI, the synthetic visible-infrared person data set, in the layout of SYSU-MM01."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

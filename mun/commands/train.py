@@ -1,7 +1,5 @@
 """Train a network on a data set, or resume a run."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import importlib

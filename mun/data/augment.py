@@ -1,7 +1,5 @@
 """Augmentations of a batch, on images in [0, 1], before the model normalises them."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

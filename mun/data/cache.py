@@ -1,7 +1,5 @@
 """Decoded images in one memory-mapped file, so that a data set need not fit into memory."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -1,7 +1,5 @@
 """Fresh people: after each epoch some training identities of SynVI make room for new ones, rendered meanwhile."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import multiprocessing

@@ -1,7 +1,5 @@
 """Count what a data set has on disk, and compare it with the published counts or its own manifest."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What counts as an image in a folder, the record of all that does not, and the lists that data sets bring."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections import Counter

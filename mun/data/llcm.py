@@ -1,7 +1,5 @@
 """The layout of LLCM: nine cameras, all but the third with an infrared twin."""
 
-from __future__ import annotations
-
 import re
 
 from mun.data.listing import check_seen, read_ids, read_image_list

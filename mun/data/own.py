@@ -1,7 +1,5 @@
 """One's own data: a folder for each of any two modalities, or a CSV."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections import Counter

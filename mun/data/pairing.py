@@ -1,7 +1,5 @@
 """Pairs of visible and infrared images for a generator, outside training."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """The layout of RegDB: ten splits of 412 people, seen by one visible and one thermal camera."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A data set that was read: its samples, its name, and what was passed over; and how it was asked to be read."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path

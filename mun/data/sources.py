@@ -1,7 +1,5 @@
 """Open a data set of any layout: which one it is, what it is called, what was passed over."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

@@ -1,7 +1,5 @@
 """The layout of SYSU-MM01."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from mun.data.listing import check_seen, read_ids

@@ -1,7 +1,5 @@
 """Run a protocol over its trials: mean and spread of the metrics, and the ranked lists as rows of a file."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Callable, Iterator, Sequence

@@ -4,8 +4,6 @@ A bound says how much of a score is in the data already. Nothing here renders or
 and attributes come in, features or distances go out. All features are compared by the cosine distance.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The position of an auxiliary image between its two sources, and the rank of the person it retrieves."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

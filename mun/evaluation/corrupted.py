@@ -8,8 +8,6 @@ cross-modal data in: every draw is seeded and the scores are means over several 
 the order `peer` resizes to the network's own size, where it is always 288x144; the order `native` is an addition.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

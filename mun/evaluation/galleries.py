@@ -1,7 +1,5 @@
 """The images of a protocol: its queries, and the gallery of each trial."""
 
-from __future__ import annotations
-
 import random
 import zlib
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """Rank a gallery for every query and say how good the ranking is: CMC, mAP, mINP. NumPy alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The protocols, published and for own data: who asks, who answers, and the images that do not count."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Re-rank a gallery by k-reciprocal neighbours: images that choose one another are closer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

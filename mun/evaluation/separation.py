@@ -1,7 +1,5 @@
 """Distances between modalities and between people: the numbers behind a picture of embeddings."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

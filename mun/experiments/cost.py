@@ -1,7 +1,5 @@
 """The cost of a method: parameters, time and memory of a training step, measured on random images."""
 
-from __future__ import annotations
-
 import multiprocessing
 import resource
 import statistics

@@ -1,7 +1,5 @@
 """From an experiment to its tables: search, choice, runs, one reading of test, claims, costs, files."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence

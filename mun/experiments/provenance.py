@@ -1,7 +1,5 @@
 """Provenance of a table: code, data, flags, versions of libraries."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess

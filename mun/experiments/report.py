@@ -1,7 +1,5 @@
 """A table as Markdown, CSV and LaTeX (booktabs), from the same numbers."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

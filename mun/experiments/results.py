@@ -1,7 +1,5 @@
 """From finished runs to a table: the choice on validation identities, one reading of test, the numbers of each row."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence

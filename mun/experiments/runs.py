@@ -1,7 +1,5 @@
 """The runs of an experiment: their configs, their folders, and how they are made side by side."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import os

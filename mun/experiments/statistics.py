@@ -1,7 +1,5 @@
 """Statistics of scores over few seeds, galleries and people: pure functions on arrays."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

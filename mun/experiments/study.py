@@ -1,7 +1,5 @@
 """One experiment on one machine: its data, its runs, and where each result is kept."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping

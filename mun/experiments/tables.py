@@ -1,7 +1,5 @@
 """The named experiments: rows, the variants tried for each, and the data they are trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

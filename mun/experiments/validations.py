@@ -1,7 +1,5 @@
 """A table of validation identities alone: what a search over forms has seen, before any test is read."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path

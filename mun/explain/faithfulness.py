@@ -1,7 +1,5 @@
 """Faithfulness of maps: controls, cascading randomisation, deletion and insertion."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Targets of a map: an output of the network for an image, to be differentiated."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

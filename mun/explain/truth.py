@@ -1,7 +1,5 @@
 """The truth about a similarity on SynVI: what it becomes when one thing about the person is changed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

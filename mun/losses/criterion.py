@@ -1,7 +1,5 @@
 """The total loss of a batch, and what to watch about it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

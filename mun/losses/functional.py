@@ -4,8 +4,6 @@
 in the batch: K may differ between identities, and a modality may be absent.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

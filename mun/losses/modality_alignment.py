@@ -1,7 +1,5 @@
 """The modality alignment loss: accumulated prototypes, bridged by the auxiliary modality."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

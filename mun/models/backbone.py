@@ -6,8 +6,6 @@ Source: He et al., CVPR 2016, arXiv:1512.03385. Departs from it in: stride 1 in 
 does, for a finer feature map.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

@@ -1,7 +1,5 @@
 """The Modality Unifying Network: auxiliary modality, stems, shared trunk, generalised-mean pooling, BN neck."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The background around the person, and occluders before the person."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from mun.structures import Modality

@@ -1,7 +1,5 @@
 """A body: its build, its pose in the gait cycle, and the skeleton both give."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

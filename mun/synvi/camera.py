@@ -1,7 +1,5 @@
 """The six cameras: where they hang, what light they see by, and what their sensors do to an image."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

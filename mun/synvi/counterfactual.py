@@ -1,7 +1,5 @@
 """Counterfactuals: the same scene with one thing changed, and the pixels that this changed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any

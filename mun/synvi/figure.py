@@ -1,7 +1,5 @@
 """A figure: the solids of a dressed person in a pose."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A head: face, hair and hat as solids."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

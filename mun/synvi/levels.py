@@ -1,7 +1,5 @@
 """The levels of SynVI, named, versioned settings of its knobs; and its shapes: how many people, images and cameras."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

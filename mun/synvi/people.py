@@ -1,7 +1,5 @@
 """People: how identities are drawn from a seed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from math import erf, sqrt

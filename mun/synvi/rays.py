@@ -1,7 +1,5 @@
 """Rays: where they meet solids, in closed form, and the normals there."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

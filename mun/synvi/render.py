@@ -1,7 +1,5 @@
 """Render a person: pure functions from an identity, a camera and a scene to an image."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """A scene: everything about one image that is not the person and not the camera, drawn from its key."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

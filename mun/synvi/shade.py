@@ -1,7 +1,5 @@
 """The light on a person: daylight or infrared, folds, corners, and the colours under it."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Contact sheets: people by cameras at one level, and one person under each knob."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The sites: five places that tell nothing about who walks there."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 __all__ = ["SITES", "Along", "Floor", "Site", "Tone"]

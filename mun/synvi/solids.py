@@ -1,7 +1,5 @@
 """Solids: the round cones, open cones, ellipsoids and boxes that figures are made of."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum

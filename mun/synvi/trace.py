@@ -1,7 +1,5 @@
 """The surfaces that an image's rays hit, before shading."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

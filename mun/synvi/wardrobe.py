@@ -1,7 +1,5 @@
 """The wardrobe: what a person wears, has on the head and carries."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import StrEnum
 

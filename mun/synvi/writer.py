@@ -1,7 +1,5 @@
 """Write SynVI to disk in the layout of SYSU-MM01, the same bytes whatever the number of workers."""
 
-from __future__ import annotations
-
 import io
 import signal
 from collections import deque

@@ -1,7 +1,5 @@
 """The batches of a run: images, augmentation and labels of each step."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """The card of a finished run: what it was trained on, how it was chosen, and the commands that make it again."""
 
-from __future__ import annotations
-
 import dataclasses
 import platform
 import shlex

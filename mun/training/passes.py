@@ -4,8 +4,6 @@ By several processes, gradients averaged and batch statistics those of all their
 CUDA graphs: a small network has its GPU wait for a thousand launches per step.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """Weights that a run begins with: a ResNet with torchvision's names, or a checkpoint of ours, as safetensors."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 from collections.abc import Mapping

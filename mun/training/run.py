@@ -7,8 +7,6 @@ RUN/best-000300/                the weights that were best on validation identit
 RUN/model.safetensors card.json the finished checkpoint
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The learning rate of a step, the optimiser it drives, and identities that make room for others in it."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One training step's passes and losses: what the trainer minimises, and what a method's cost is measured on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Train a run up to a step; a run may be cut into any number of calls."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Mapping

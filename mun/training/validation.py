@@ -4,8 +4,6 @@ First batch statistics are reset to those of visible and infrared images alone. 
 modalities, at test two; recalibrating treats every auxiliary modality alike, the two-stream baseline included.
 """
 
-from __future__ import annotations
-
 import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Where a model fails: every number against a slow, obvious version, a planted weakness, and every refusal."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from pathlib import Path

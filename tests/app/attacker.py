@@ -1,7 +1,5 @@
 """A hostile visitor: does at one address, again and again, all that has ever taken the page from others."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

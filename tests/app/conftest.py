@@ -1,7 +1,5 @@
 """Fixtures of the app's tests: a library over the tiny data set and the tiny checkpoint."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path

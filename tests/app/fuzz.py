@@ -1,7 +1,5 @@
 """Seeded malformed calls over HTTP: what they are made of, and what counts as a clean answer."""
 
-from __future__ import annotations
-
 import base64
 import json
 import random

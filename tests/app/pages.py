@@ -1,7 +1,5 @@
 """What tests of a tab do: press, wait as the page does, look at a piece."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Work in the background, whose turn it is, what is kept: begun once, reported, stopped, bounded by visitor."""
 
-from __future__ import annotations
-
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor

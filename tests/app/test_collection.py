@@ -1,7 +1,5 @@
 """Data sets in the app: several, failing, odd and little ones; what each is made from, and what the page says."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Explanations: maps equal the library's, truth is what rendering gives, bad input gets a sentence."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Callable

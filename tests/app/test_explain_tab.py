@@ -1,7 +1,5 @@
 """The Explain tab: a press is answered by pieces; long work goes on in the background and can be stopped."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from typing import Any

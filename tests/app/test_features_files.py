@@ -1,7 +1,5 @@
 """Features of other methods in the app: opened, compared side by side, large ones, and those that a visitor brings."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

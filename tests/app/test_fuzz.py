@@ -1,7 +1,5 @@
 """Malformed calls to every public function and every event of the page get clean errors, and the app stays right."""
 
-from __future__ import annotations
-
 import base64
 import random
 

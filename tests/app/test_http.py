@@ -1,7 +1,5 @@
 """What the HTTP functions answer: the layout of JSON, what the commands write, one sentence for what is refused."""
 
-from __future__ import annotations
-
 import json
 import random
 from pathlib import Path

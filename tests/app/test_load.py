@@ -1,7 +1,5 @@
 """Many visitors at once, in all tabs: no error, everybody's own answers, promised times, no more memory than before."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

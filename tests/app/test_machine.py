@@ -1,7 +1,5 @@
 """The machine fails under a running app: a checkout that nobody may write to, no room for runs, caches, files."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The app starts, answers where a Space would run it, and ends: one line for bad input, nothing half-written."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The folder as it would be uploaded to a Space: complete and light; it starts quickly and stays as it is."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The auxiliary generator: formula, layer scale, pyramid, dependence, gradients."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Every name of the registry: shapes, determinism, gradients, what it depends on, and its formula."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """What browser tests of several tabs do with a page: read its link, open its drawer, take a file, measure it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit

@@ -3,8 +3,6 @@
 Without a Chromium the tests skip and say why; under MUN_REQUIRE_BROWSER=1 they fail instead.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable, Iterator

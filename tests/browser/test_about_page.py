@@ -1,7 +1,5 @@
 """The About tab in a real browser: findings, SynVI, the tour, model cards, old addresses, phone, both themes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The Analysis tab in a browser: from the scatter plot to a query, the parts, a file; features that visitors bring."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The Embeddings tab in a browser: hover, click, lasso, two checkpoints, what is sent and drawn, exports, links."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Every tab on a wide screen and on a phone: nothing scrolls sideways, and axe finds no serious violation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The Explain tab in a real browser: maps, opacity, a pair by clicks, the check, exports, links, a phone."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """The page as a whole: with the network cut, and with hostile names."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The Retrieval tab in a browser: queries, settings, two checkpoints, corruptions, images of one's own, files, keys."""
 
-from __future__ import annotations
-
 import csv
 import shutil
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The Train tab in a real browser: start, watch, reload, stop, resume, finish, and retrieve with the new model."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """`python -m mun analyse`: what it writes, by checkpoints and by features, and every refusal."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

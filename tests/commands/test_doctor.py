@@ -1,7 +1,5 @@
 """`doctor` says what a data set has and lacks; `bounds` tables every bound with what it may know, or says why not."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys

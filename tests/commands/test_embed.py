@@ -1,7 +1,5 @@
 """Embeddings in a file: as the network gives them, named without folders of the machine, whole or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

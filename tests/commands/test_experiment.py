@@ -1,7 +1,5 @@
 """`python -m mun experiment`: from search to table on a tiny set, going on after a kill, and its refusals."""
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import json

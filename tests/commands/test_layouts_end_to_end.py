@@ -1,7 +1,5 @@
 """Data of every layout through doctor, embed, evaluate, train and the app; at true scale under `-m soak`."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

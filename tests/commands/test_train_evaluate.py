@@ -1,7 +1,5 @@
 """The commands that train and evaluate, end to end, and their one-line errors; clean and corrupted side by side."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

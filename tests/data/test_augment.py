@@ -1,7 +1,5 @@
 """Augmentations: equal to the slow reference, which draws and settings alone decide, and shared between images."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """The memory-mapped cache: right pixels, built once, rebuilt when a file changes, never half-written."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

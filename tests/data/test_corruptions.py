@@ -1,7 +1,5 @@
 """The 20 corruptions: deterministic, of the right kind, stronger with every severity, and what their names say."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray

@@ -1,7 +1,5 @@
 """Data of every layout: found out from the folder, read, counted, named, and what is passed over said."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Batches of P×K and pairs for a generator: what is in them, that seed and step alone decide, and the refusals."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The bounds: each knows what it says and no more, chance is exact, and SynVI gives little away."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

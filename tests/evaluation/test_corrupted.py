@@ -1,7 +1,5 @@
 """The field's test of robustness: draws that no order changes, infrared images untouched, passes pooled."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

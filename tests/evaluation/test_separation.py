@@ -1,7 +1,5 @@
 """Separation and the bridge: every number against a slow, obvious version, and every refusal."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

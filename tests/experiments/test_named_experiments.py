@@ -1,7 +1,5 @@
 """The named experiments: rows, valid configs and equal trials; their tables in three formats; what a row costs."""
 
-from __future__ import annotations
-
 import csv
 import io
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Summaries, paired intervals, claims and contrasts against loops and known cases."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

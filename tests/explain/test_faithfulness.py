@@ -1,7 +1,5 @@
 """Controls and checks of maps against independent computations; evidence changes nothing outside its mask."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

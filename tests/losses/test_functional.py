@@ -1,7 +1,5 @@
 """Losses and their sum against the public code's numbers, hand-written references and numerical gradients."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

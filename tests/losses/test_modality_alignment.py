@@ -1,7 +1,5 @@
 """Prototypes: their accumulation, their gradient, and what they do when a modality is absent."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import reference

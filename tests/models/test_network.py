@@ -1,7 +1,5 @@
 """Backbone, pooling, neck, and the network they make."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Two processes of torchrun train, are killed, resume, embed and evaluate like one."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """Runs that begin with pretrained weights: filled once, named in the card, refused where they do not fit."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """One step of training: its batches, rates and groups, who pays the generator, recalibration, and people renewed."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 from typing import Any

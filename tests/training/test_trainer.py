@@ -1,7 +1,5 @@
 """Training: exact resume after SIGKILL, learning, selection on validation, metrics, errors."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

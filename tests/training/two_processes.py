@@ -4,8 +4,6 @@ torchrun … two_processes.py OUT RUN [RUN …]; in a run called `frozen`, batch
 else one.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -12,8 +12,6 @@ Sources: Hendrycks and Dietterich, ICLR 2019, arXiv:1903.12261 (the corruptions 
 NeurIPS Datasets and Benchmarks 2021, arXiv:2111.00880 (these 20, rain among them, for person re-identification).
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable
 

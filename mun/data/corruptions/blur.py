@@ -1,7 +1,5 @@
 """Blur: lengths are published for 224 pixels of height and scale with the image's."""
 
-from __future__ import annotations
-
 import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter

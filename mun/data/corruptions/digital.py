@@ -5,8 +5,6 @@ without an affine part; grey stays grey where saturation is added, instead of tu
 three are chosen anew, the others are as published.
 """
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the corruptions are made of: lengths relative to the image's height, convolution, random fields, drops."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

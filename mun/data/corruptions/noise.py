@@ -1,7 +1,5 @@
 """Noise: every pixel is changed on its own, so that strengths do not depend on the size of the image."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from mun.data.corruptions.fields import Floats

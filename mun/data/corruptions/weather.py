@@ -3,8 +3,6 @@
 The published code blends photographs of frost; here the crystals are drawn. Lengths scale with the image's height.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from mun.data.corruptions.fields import Floats, convolve, disk, fractal, line, relative, scattered, stretched

@@ -1,7 +1,5 @@
 """Model cards tell what stands in the file; nothing of a card is markup; versions and citation are true."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """SynVI's pictures are its own, the tour is whole, values are checked, links lead back, retired ones too."""
 
-from __future__ import annotations
-
 import base64
 import csv
 import io

@@ -1,7 +1,5 @@
 """The shipped tables: read as `experiment` writes them, said in sentences, drawn and exported; broken files refused."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The Analysis tab and `/analyse`: what a press draws, work in the background, files, refusals."""
 
-from __future__ import annotations
-
 import json
 import re
 import threading

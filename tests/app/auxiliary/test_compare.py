@@ -1,7 +1,5 @@
 """One pair and its auxiliary images: numbers by NumPy, formulas, the generator taken apart, figures, refusals."""
 
-from __future__ import annotations
-
 import base64
 import io
 import itertools

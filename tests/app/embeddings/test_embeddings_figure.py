@@ -1,7 +1,5 @@
 """What is exported from the Embeddings tab: every file is opened and says where it comes from; words can be read."""
 
-from __future__ import annotations
-
 import csv
 from dataclasses import replace
 from itertools import combinations

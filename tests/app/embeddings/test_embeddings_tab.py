@@ -1,7 +1,5 @@
 """What a press in the Embeddings tab draws: views and links, points and selections, work that is waited for, files."""
 
-from __future__ import annotations
-
 import base64
 import csv
 import html

@@ -1,7 +1,5 @@
 """Features in the plane: points and numbers against NumPy, controls, refusals; pictures that are made beforehand."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The projector: the same pictures as the function, in another process that can be stopped."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading

@@ -1,7 +1,5 @@
 """Images of one's own: read, ranked, on the page and over HTTP; the browser keeps them, the app nothing."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re

@@ -1,7 +1,5 @@
 """What of a call is refused before Gradio sees it, and before anything of it is decoded where it is too large."""
 
-from __future__ import annotations
-
 import base64
 import json
 from types import SimpleNamespace

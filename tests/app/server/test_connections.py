@@ -1,7 +1,5 @@
 """Connections that ask nothing, send too slowly, or do not read: they are closed, and nobody else waits for them."""
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Iterator

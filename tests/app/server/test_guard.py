@@ -1,7 +1,5 @@
 """What stands before Gradio's routes, over HTTP: no file leaves, nothing is fetched, sizes are bounded."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One address takes the places of no other; bytes count as they come, for as long as they are held."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """What is kept of a visit: nothing of the page, however many sessions come."""
 
-from __future__ import annotations
-
 import contextvars
 import gc
 import os

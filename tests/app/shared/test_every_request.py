@@ -1,7 +1,5 @@
 """Every field of every request refuses what is not of its type, bounds and offers; every address leads back."""
 
-from __future__ import annotations
-
 import math
 import random
 from typing import Any

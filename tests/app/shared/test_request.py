@@ -1,7 +1,5 @@
 """One declaration makes control, link, HTTP parameter and refusal; what a press says; CSV text that is no formula."""
 
-from __future__ import annotations
-
 import csv
 import io
 from types import SimpleNamespace

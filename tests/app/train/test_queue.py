@@ -1,7 +1,5 @@
 """Training runs: a kill, a restart and a stop end in the same weights; faults are said; the queue and its tokens."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os

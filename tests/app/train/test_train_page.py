@@ -1,7 +1,5 @@
 """The pieces of the Train tab as HTML: what a run says in each state, its charts, its film, and what is escaped."""
 
-from __future__ import annotations
-
 import math
 import re
 import shutil

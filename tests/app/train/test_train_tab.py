@@ -1,7 +1,5 @@
 """Start, watch, stop, resume, delete and download runs, on the page and over HTTP; the model joins the checkpoints."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """Small training runs for the tests: a queue over an empty folder, recipes of a second or two, and waiting for them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path
