@@ -1,7 +1,5 @@
 """The About tab: findings, data, method, model cards, use; one section is drawn at a time."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from io import BytesIO
@@ -15,10 +13,9 @@ from app.about.cards import model_card
 from app.about.findings import COLUMNS, FOLDER, OURS, Table, families, forest, grid, main_of, points, read_tables
 from app.library import Library
 from app.library.checkpoints import by_budget
-from app.shared.asked import OfModel
 from app.shared.export import Options, csv_text, latex_table, safe_stem
 from app.shared.html import form, html
-from app.shared.request import Choice, Text, Whole, one_of, option
+from app.shared.request import Choice, OfModel, Text, Whole, one_of, option
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 from mun.config import Config

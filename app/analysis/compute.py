@@ -1,7 +1,5 @@
 """What an analysis is asked for and what it needs beyond the mathematics: cached results, work in the background."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +11,19 @@ import numpy as np
 from app.library import Library
 from app.library.background import Job, Progress
 from app.library.collection import Direction, Terms
-from app.shared.asked import PROTOCOL, OfModel, Protocol
-from app.shared.request import Choice, Compared, RefusalError, Text, Whole, compared, one_of, option
+from app.shared.request import (
+    PROTOCOL,
+    Choice,
+    Compared,
+    OfModel,
+    Protocol,
+    RefusalError,
+    Text,
+    Whole,
+    compared,
+    one_of,
+    option,
+)
 from mun.analysis.curves import KNOBS, Curve, knob_curves
 from mun.analysis.facts import Facts, column_facts, synvi_facts
 from mun.analysis.probes import Probe, pixel_rows, probes

@@ -1,7 +1,5 @@
 """What a projection is asked for, which images, of which checkpoint, in which space, laid out how; what is shown."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Collection as Names
@@ -14,12 +12,12 @@ import numpy as np
 from app.library import Library
 from app.library.collection import Collection
 from app.library.ranking import dealt
-from app.shared.asked import OfModel
 from app.shared.plots import COLOURS
 from app.shared.request import (
     Choice,
     Compared,
     Number,
+    OfModel,
     RefusalError,
     Switch,
     Text,

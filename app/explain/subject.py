@@ -1,7 +1,5 @@
 """What is to be explained: a request, and what it means: the image, its target, its partner."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,8 +9,7 @@ from typing import Annotated, Any, Self
 from app.library import Library
 from app.library.collection import Collection, Direction, Terms
 from app.library.ranking import Ranked, opening
-from app.shared.asked import OfNetwork
-from app.shared.request import Choice, RefusalError, Text, Whole, one_of, option, shown
+from app.shared.request import Choice, OfNetwork, RefusalError, Text, Whole, one_of, option, shown
 from mun.data.pairing import Pair, pair_samples
 from mun.explain.cams import GENERATOR_LAYERS, STAGES, Method
 from mun.explain.truth import Thing, find_evidence

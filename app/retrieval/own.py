@@ -1,7 +1,5 @@
 """Rank for an image that the visitor brings, or in a gallery of the visitor's own. Nothing of the images is kept."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,10 +13,9 @@ from app.library.own_images import OwnImage
 from app.library.ranking import ImageFacts
 from app.library.thumbnails import CARD_HEIGHT, encoded
 from app.retrieval.browse import Browse
-from app.shared.asked import OfNetwork, Protocol
 from app.shared.export import checkpoint_words, describe_data, described_csv
 from app.shared.html import html
-from app.shared.request import File, Text, Whole, option
+from app.shared.request import File, OfNetwork, Protocol, Text, Whole, option
 from app.shared.tab import Answer, Piece, Press
 from mun.evaluation.metrics import cosine_distances, ranking
 from mun.structures import Modality, Sample

@@ -1,7 +1,5 @@
 """Rank the gallery for one query: visible images for an infrared one, or the other way round."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Self
@@ -11,8 +9,19 @@ import numpy as np
 from app.library import Library
 from app.library.collection import CORRUPTION_NAMES, SEVERITY, Direction, Queries, Terms
 from app.library.ranking import ImageFacts, Ranked, Table
-from app.shared.asked import PROTOCOL, OfModel, Protocol
-from app.shared.request import Choice, RefusalError, Switch, Text, Whole, one_of, option, shown
+from app.shared.request import (
+    PROTOCOL,
+    Choice,
+    OfModel,
+    Protocol,
+    RefusalError,
+    Switch,
+    Text,
+    Whole,
+    one_of,
+    option,
+    shown,
+)
 from mun.evaluation.corrupted import MIXED, Corruption
 
 __all__ = ["LeftOut", "Move", "Result", "Retrieve", "Side", "answer", "compare", "retrieve"]

@@ -1,7 +1,5 @@
 """Score a checkpoint on a whole data set."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,9 +8,8 @@ import numpy as np
 
 from app.library import Library
 from app.library.collection import Direction, Terms
-from app.shared.asked import PROTOCOL, OfModel, Protocol
 from app.shared.html import html
-from app.shared.request import option
+from app.shared.request import PROTOCOL, OfModel, Protocol, option
 from mun.evaluation.benchmark import BenchmarkResult
 
 __all__ = ["Evaluate", "Scores", "answer", "draw", "score"]

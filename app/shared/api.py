@@ -1,7 +1,5 @@
 """Make the HTTP names of requests: parameters, types, defaults and texts come from the fields."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """What every export has in common: where it comes from, names of files, CSV that a spreadsheet opens as data."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

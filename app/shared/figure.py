@@ -1,7 +1,5 @@
 """One look for all figures: style, words that are broken into lines by the width of the font, bytes."""
 
-from __future__ import annotations
-
 import io
 import re
 import threading

@@ -1,7 +1,5 @@
 """Pieces of the page as HTML; every value is escaped by the templates' autoescaping."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache

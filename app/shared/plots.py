@@ -1,7 +1,5 @@
 """Plots of curves: what is drawn, for figures, and where it stands in a chart of the page."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The one place that checks what comes from outside. A field is an `option`; its t
 `Switch`, or one of these with `one_of`, which asks the library for what can be chosen.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
@@ -29,14 +27,31 @@ from pydantic_core import CoreSchema, core_schema
 
 from app.library import Library
 
-__all__ = ["Checkpoint", "Choice", "Compared", "Data", "File", "Network", "Number", "Offer", "Pictures", "RefusalError"]
-__all__ += ["Request", "Switch", "Text", "Whole", "compared", "is_file", "one_of", "option", "shown", "some_of"]
+__all__ = ["PROTOCOL", "Checkpoint", "Choice", "Compared", "Data", "File", "Network", "Number", "OfModel", "OfNetwork"]
+__all__ += [
+    "Offer",
+    "Pictures",
+    "Protocol",
+    "RefusalError",
+    "Request",
+    "Switch",
+    "Text",
+    "Whole",
+    "compared",
+    "is_file",
+]
+__all__ += ["one_of", "option", "shown", "some_of"]
 
 MAX_TEXT = 200  # characters of a text
 MAX_ADDRESS = 4000  # characters of an address
 FILE = "holds a file"  # marks the type of such a field
 NONE, PARTNER = "none", "partner"  # what a checkpoint may stand beside, besides another one's name
 SHOWN = 60  # characters of a bad value that a message repeats
+MODEL = "Name of a usable checkpoint of /status; empty for the first."
+DATA = "Name of a data set of /status; empty for the first."
+PROTOCOL = "One of the data set's; empty for the first."
+PROTOCOLS = {"all": "all-search", "indoor": "indoor-search", "whole": "every image of the other modality"}
+PROTOCOLS |= {"cross": "every image of the other modality", "regdb": "RegDB", "llcm": "LLCM"}
 
 
 class Choice(NamedTuple):
@@ -164,6 +179,15 @@ Checkpoint = Annotated[Text, one_of(lambda library, _: titled(library.checkpoint
 Network = Annotated[Text, one_of(lambda library, _: titled(library.checkpoints, library.checkpoints.usable))]
 Data = Annotated[Text, one_of(fitting_data)]
 Pictures = Annotated[Text, one_of(pictured_data)]
+
+
+def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
+    """List the protocols that the data allow."""
+    names = library.collections[values["data"]].protocols
+    return [Choice(name, PROTOCOLS.get(name.rpartition("-")[2], name)) for name in names]
+
+
+Protocol = Annotated[Text, one_of(protocols)]
 
 
 def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
@@ -324,6 +348,20 @@ class Request(BaseModel):
         values |= dict.fromkeys(self.files({one: value for one, value in self if value}), "<base64>")
         words = "".join(f"{field}={value!r}, " for field, value in values.items())
         return f"from gradio_client import Client; print(Client({url!r}).predict({words}api_name='/{name}'))"
+
+
+class OfModel(Request):
+    """Something about a model, a network or features of another method, and data."""
+
+    checkpoint: Checkpoint = option("", "Checkpoint", MODEL)
+    data: Data = option("", "Data", DATA)
+
+
+class OfNetwork(Request):
+    """Something about a network, which looks at images, and data."""
+
+    checkpoint: Network = option("", "Checkpoint", MODEL)
+    data: Data = option("", "Data", DATA)
 
 
 def is_file(field: FieldInfo) -> bool:

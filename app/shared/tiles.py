@@ -1,7 +1,5 @@
 """Images with words in a grid, for the figures of several tabs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
