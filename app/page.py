@@ -1,7 +1,5 @@
 """The page: header, settings drawer, tabs, HTTP functions."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import gradio as gr
@@ -57,7 +55,7 @@ def build(library: Library, queue: Queue) -> gr.Blocks:
         expose("train_start", Start, partial(train.start, queue), library, concurrency_limit=1)
         expose("train_status", Look, partial(train.look, queue), library, concurrency_limit=4, each=LIGHT)
         expose("train_stop", Stop, partial(train.stop, queue), library, concurrency_limit=4, each=LIGHT)
-        expose("explain", Explain, explain.answer, library, concurrency_limit=2)
+        expose("explain", Explain, explain.answer, library, concurrency_limit=1)
         expose("analyse", analysis.Analyse, analysis.answer, library, concurrency_limit=1)
     demo.queue(max_size=MAX_CALLS)
     keep_answers_bounded(demo._queue)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mun.own import OwnModel, load_weights
 from mun.structures import Modality
-from mun.torchvision_compat import import_torchvision
+from mun.torchvision_compat import import_parts
 
 __all__ = ["Agw", "model"]
 
@@ -22,7 +22,7 @@ class Agw(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        resnet50 = import_torchvision().models.resnet50
+        resnet50 = import_parts("torchvision.models.resnet")[0].resnet50
         self.base = resnet50()
         self.base.layer4[0].conv2.stride = self.base.layer4[0].downsample[0].stride = (1, 1)
         parts = ("conv1", "bn1", "relu", "maxpool")

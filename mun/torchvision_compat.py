@@ -1,61 +1,56 @@
-"""The one door to torchvision and to pytorch_grad_cam, which needs it.
+"""The one door to torchvision and to pytorch_grad_cam, which needs it: single modules without their packages.
 
-Beside a CPU-only torch the torchvision of the Python index does not import: its compiled part wants CUDA libraries, so
-the operators `nms` and `qnms` are missing and its registrations fail with a RuntimeError. Their schemas are all that
-they need; the operators themselves then raise when they are called, which nothing here does.
+A package's own `__init__` imports all that it has: torch's compiler, 74 MB more than Grad-CAM takes, and, beside a
+CPU-only torch, operators that the torchvision of the Python index lacks, so that `import torchvision` fails there.
 """
 
-from __future__ import annotations
-
 import importlib
+import importlib.util
 import sys
 import threading
 from functools import lru_cache
 from types import ModuleType
 
-import torch
+__all__ = ["import_parts"]
 
-__all__ = ["import_grad_cam", "import_torchvision"]
-
-SCHEMAS = tuple(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor" for name in ("nms", "qnms"))
-LOCK = threading.Lock()  # two threads that repair one half-imported package would undo one another's work
+PACKAGES = ("torchvision", "pytorch_grad_cam")
+LOCK = threading.Lock()  # what is imported in between sees packages without content
 
 
-def import_torchvision() -> ModuleType:
-    """Import torchvision; where only its operators' schemas are missing, define them and import it again.
+def import_parts(*names: str) -> tuple[ModuleType, ...]:
+    """Import modules, as `torchvision.models.resnet`, and what these need; a package that is imported already is used.
+
+    Nothing of it stays in `sys.modules`: whoever imports such a package later gets all of it.
+
+    Raises:
+        ImportError: It is not installed, or has no such module.
+    """
+    with LOCK:
+        return imported(names)
+
+
+@lru_cache(maxsize=8)
+def imported(names: tuple[str, ...]) -> tuple[ModuleType, ...]:
+    """Import modules once."""
+    before = set(sys.modules)
+    parents = {name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)}
+    try:
+        for parent in sorted({*PACKAGES, *parents} - before):  # outer packages first
+            sys.modules[parent] = hollow(parent)
+        return tuple(importlib.import_module(name) for name in names)
+    finally:
+        for name in sys.modules.keys() - before:
+            if name.partition(".")[0] in PACKAGES:
+                del sys.modules[name]
+
+
+def hollow(name: str) -> ModuleType:
+    """Make a package that knows where its modules are, and has run nothing.
 
     Raises:
         ImportError: It is not installed.
-        RuntimeError: It fails for another reason.
     """
-    with LOCK:
-        try:
-            return importlib.import_module("torchvision")
-        except RuntimeError as error:
-            if "torchvision::nms does not exist" not in str(error):
-                raise
-        for name in [name for name in list(sys.modules) if name.partition(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        define_operators()
-        return importlib.import_module("torchvision")
-
-
-@lru_cache(maxsize=1)
-def define_operators() -> torch.library.Library:
-    """Define the missing schemas; they last as long as the value, which the cache keeps."""
-    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-    for schema in SCHEMAS:
-        library.define(schema)  # type: ignore[no-untyped-call]
-    return library
-
-
-def import_grad_cam() -> ModuleType:
-    """Import pytorch_grad_cam, torchvision first.
-
-    Raises:
-        ImportError: One of them is not installed.
-        RuntimeError: torchvision fails for a reason that is not repaired here.
-    """
-    import_torchvision()
-    with LOCK:
-        return importlib.import_module("pytorch_grad_cam")
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.submodule_search_locations is None:
+        raise ImportError(f"expected the package {name}, which is not installed", name=name)
+    return importlib.util.module_from_spec(spec)  # its path is set, its code is not run

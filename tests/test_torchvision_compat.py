@@ -1,6 +1,4 @@
-"""The door to torchvision: a healthy one is left alone, a half-working one is repaired, other failures come through."""
-
-from __future__ import annotations
+"""The door to torchvision and grad-cam: single modules come through, the packages around them are not run."""
 
 import subprocess
 import sys
@@ -8,64 +6,61 @@ from pathlib import Path
 
 import pytest
 
-from mun.torchvision_compat import import_grad_cam, import_torchvision
+from mun.torchvision_compat import import_parts
 
 ROOT = Path(__file__).parents[1]
-HEALTHY = "version = 'healthy'\n"
-# Fails as torchvision does while its operators have no schema: after a submodule has been imported.
-BROKEN = """
-import torch
-from . import part
-torch.library.register_fake("torchvision::nms")(lambda dets, scores, iou_threshold: None)
-torch.library.register_fake("torchvision::qnms")(lambda dets, scores, iou_threshold: None)
-version = 'repaired'
-"""
 SCRIPT = """
-import sys, torch
+import sys
 sys.path.insert(0, {folder!r})
-from mun import torchvision_compat as compat
-print(compat.import_torchvision().version, compat.import_torchvision() is compat.import_torchvision())
-print(compat.define_operators.cache_info().currsize, hasattr(torch.ops.torchvision, 'nms'))
+from mun.torchvision_compat import import_parts
+part, = import_parts("torchvision.models.part")
+print(part.answer, import_parts("torchvision.models.part")[0] is part, "torchvision" in sys.modules)
+try:
+    import torchvision
+except RuntimeError as error:
+    print(error)
 """
 
 
-def run(tmp_path: Path, source: str, *, part: str = "") -> subprocess.CompletedProcess[str]:
-    """Import a torchvision of our own in a fresh process."""
+@pytest.mark.parametrize("healthy", [True, False])
+def test_a_module_comes_without_its_packages(healthy: bool, tmp_path: Path) -> None:
+    """In a fresh process, with a torchvision of our own; what comes later gets the package itself, and its faults."""
+    (tmp_path / "torchvision" / "models").mkdir(parents=True)
     package = tmp_path / "torchvision"
-    package.mkdir()
-    (package / "__init__.py").write_text(source)
-    (package / "part.py").write_text(part)
+    (package / "__init__.py").write_text("" if healthy else "raise RuntimeError('operator nms does not exist')")
+    (package / "models" / "__init__.py").write_text("raise RuntimeError('all models')")
+    (package / "models" / "part.py").write_text("from ..other import answer")
+    (package / "other.py").write_text("answer = 42")
     command = [sys.executable, "-c", SCRIPT.format(folder=str(tmp_path))]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    expected = ["42 True False"] + ["operator nms does not exist"] * (not healthy)
+    assert done.stdout.splitlines() == expected, done.stderr
 
 
-def test_a_healthy_torchvision_is_left_alone(tmp_path: Path) -> None:
-    done = run(tmp_path, HEALTHY)
-    assert done.stdout.splitlines() == ["healthy True", "0 False"], done.stderr
+def test_what_is_imported_already_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = type(sys)("torchvision")
+    package.__path__ = []
+    monkeypatch.setitem(sys.modules, "torchvision", package)
+    monkeypatch.setitem(sys.modules, "torchvision.of_my_own", package)
+    assert import_parts("torchvision.of_my_own") == (package,)
+    assert sys.modules["torchvision"] is package
 
 
-def test_missing_operators_are_defined(tmp_path: Path) -> None:
-    done = run(tmp_path, BROKEN)
-    assert done.stdout.splitlines() == ["repaired True", "1 True"], done.stderr
-
-
-def test_another_failure_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(name: str) -> None:
-        raise RuntimeError("something else")
-
-    monkeypatch.setattr("mun.torchvision_compat.importlib.import_module", fail)
-    with pytest.raises(RuntimeError, match="something else"):
-        import_torchvision()
-
-
-def test_a_missing_torchvision_is_an_import_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "torchvision", None)
+@pytest.mark.parametrize("name", ["torchvision.no_such_module", "torchvision.nothing.below"])
+def test_a_missing_module_is_an_import_error(name: str) -> None:
     with pytest.raises(ImportError):
-        import_torchvision()
+        import_parts(name)
+    assert name not in sys.modules
+
+
+def test_a_missing_package_is_an_import_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mun.torchvision_compat.importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ImportError, match="expected the package"):
+        import_parts("torchvision.of_nobody")
 
 
 def test_the_installed_packages_come_through_the_door() -> None:
-    assert import_torchvision().models.resnet18 is not None
-    assert import_grad_cam().LayerCAM is not None
+    resnet, grad_cam = import_parts("torchvision.models.resnet", "pytorch_grad_cam.grad_cam")
+    assert resnet.resnet18 is not None
+    assert grad_cam.GradCAM is not None
+    assert not {"torchvision", "pytorch_grad_cam"} & set(sys.modules)

@@ -4,15 +4,12 @@ The package scales every map to [0, 1] and shares its state between threads. So 
 every call works on its own deep copy of the network, and one lock is around the package.
 """
 
-from __future__ import annotations
-
 import copy
-import importlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +20,7 @@ from torch import Tensor, nn
 from mun.explain.targets import Logit, Target
 from mun.models.network import GENERATOR_LAYERS, STAGES, Network
 from mun.structures import Modality
-from mun.torchvision_compat import import_grad_cam
+from mun.torchvision_compat import import_parts
 
 __all__ = ["GENERATOR_LAYERS", "STAGES", "Look", "LookingNetwork", "Method", "Report", "activation_maps"]
 __all__ += ["default_method", "part", "upsampled"]
@@ -55,12 +52,12 @@ class Method(StrEnum):
         return NAMES[self][0]
 
 
-NAMES = {  # as its authors write it, and the class of the package
-    Method.GRAD_CAM: ("Grad-CAM", "GradCAM"),
-    Method.GRAD_CAM_PLUS_PLUS: ("Grad-CAM++", "GradCAMPlusPlus"),
-    Method.LAYER_CAM: ("LayerCAM", "LayerCAM"),
-    Method.EIGEN_CAM: ("Eigen-CAM", "EigenCAM"),
-    Method.SCORE_CAM: ("Score-CAM", "ScoreCAM"),
+NAMES = {  # as its authors write it, module and class of the package
+    Method.GRAD_CAM: ("Grad-CAM", "grad_cam", "GradCAM"),
+    Method.GRAD_CAM_PLUS_PLUS: ("Grad-CAM++", "grad_cam_plusplus", "GradCAMPlusPlus"),
+    Method.LAYER_CAM: ("LayerCAM", "layer_cam", "LayerCAM"),
+    Method.EIGEN_CAM: ("Eigen-CAM", "eigen_cam", "EigenCAM"),
+    Method.SCORE_CAM: ("Score-CAM", "score_cam", "ScoreCAM"),
 }
 
 
@@ -202,15 +199,22 @@ def check_layer(name: str, names: Sequence[str], look: Look) -> None:
         raise ValueError(f"expected a pair of images for {name}, a layer of the generator; got single images")
 
 
+def class_of(method: Method) -> tuple[Any, ModuleType]:
+    """Find the class of the package that makes such maps, and its module."""
+    modules = import_parts(*(f"pytorch_grad_cam.{module}" for _, module, _ in NAMES.values()))
+    module = modules[list(NAMES).index(method)]
+    return getattr(module, NAMES[method][2]), module
+
+
 def one_map(
     model: LookingNetwork, name: str, images: Tensor, targets: Sequence[Target], method: Method, report: Report
 ) -> Floats:
     """Compute the map of one layer, signed, `(N, h, w)`."""
-    package, layer = import_grad_cam(), model.network.explainable_layers()[name]
+    kind, layer = class_of(method)[0], model.network.explainable_layers()[name]
     images = images.detach().clone().to(model.network.mean.device).requires_grad_()
     kept: list[Any] = []
     with LOCK:
-        cam = getattr(package, NAMES[method][1])(model=model, target_layers=[layer])
+        cam = kind(model=model, target_layers=[layer])
         try:
             make = thin_projection if method is Method.EIGEN_CAM else cam.get_cam_image
 
@@ -250,7 +254,7 @@ def prepare_score_cam(name: str, channels: int, images: Tensor, report: Report) 
             report(number / len(batches))
             yield batch
 
-    importlib.import_module("pytorch_grad_cam.score_cam").tqdm = SimpleNamespace(tqdm=bar)  # type: ignore[attr-defined]
+    class_of(Method.SCORE_CAM)[1].tqdm = SimpleNamespace(tqdm=bar)  # type: ignore[attr-defined]
 
 
 def thin_projection(*args: Any) -> Floats:

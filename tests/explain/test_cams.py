@@ -1,7 +1,5 @@
 """Activation maps: against gradients by hand, on a copy, raw, and refused where they make no sense."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,6 +16,7 @@ from mun.explain.cams import (
     LookingNetwork,
     Method,
     activation_maps,
+    class_of,
     default_method,
     thin_projection,
     upsampled,
@@ -25,7 +24,7 @@ from mun.explain.cams import (
 from mun.explain.targets import Logit, Similarity, center
 from mun.models.network import Network
 from mun.structures import Modality
-from mun.torchvision_compat import import_grad_cam
+from mun.torchvision_compat import import_parts
 
 V, I, A = Modality.VISIBLE, Modality.INFRARED, Modality.AUXILIARY
 SIZE = (64, 32)
@@ -87,9 +86,8 @@ def test_maps_agree_with_a_gradient_by_hand(layer: str, modality: Modality) -> N
 def test_every_method_gives_the_packages_map_before_its_scaling() -> None:
     net, look = network(), Look(images(2), V)
     targets = similarities(net)
-    package = import_grad_cam()
-    classes = {Method.GRAD_CAM_PLUS_PLUS: package.GradCAMPlusPlus, Method.SCORE_CAM: package.ScoreCAM}
-    for method, kind in classes.items():
+    for method in (Method.GRAD_CAM_PLUS_PLUS, Method.SCORE_CAM):
+        kind, _ = class_of(method)
         values = activation_maps(net, look, targets, [("layer2", method)])["layer2", method]
         cam = kind(model=LookingNetwork(net, look), target_layers=[net.trunk.layer2])
         scaled = cam(input_tensor=look.images.clone().requires_grad_(), targets=targets)
@@ -100,10 +98,9 @@ def test_every_method_gives_the_packages_map_before_its_scaling() -> None:
 
 
 def test_eigen_cam_is_the_packages_with_a_definite_sign() -> None:
-    from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection_with_sign_correction
-
+    (package,) = import_parts("pytorch_grad_cam.utils.svd_on_activations")
     activations = np.random.default_rng(0).normal(size=(3, 5, 7, 4)).astype(np.float32)
-    expected = get_2d_projection_with_sign_correction(activations)
+    expected = package.get_2d_projection_with_sign_correction(activations)
     np.testing.assert_allclose(thin_projection(None, None, None, activations), expected, atol=1e-4)
 
 

@@ -1,7 +1,5 @@
 """The field's recipe: presets, torchvision's weights, TensorBoard, ranked lists; on made trees, for a few steps."""
 
-from __future__ import annotations
-
 import csv
 import json
 import sys
@@ -18,7 +16,7 @@ from mun.config import PRESETS
 from mun.data.sources import read_source
 from mun.embedding import embed_samples
 from mun.own import load_own
-from mun.torchvision_compat import import_torchvision
+from mun.torchvision_compat import import_parts
 from mun.training.run import MetricsFile, read_settings
 
 SMALL = [*flags(height=64, image_width=32, ids_per_batch=2, instances_per_id=2), "--quiet"]
@@ -43,7 +41,7 @@ def test_presets_are_the_recipe(name) -> None:
 def test_some_steps_by_a_preset_from_torchvision_weights(name, tiny_synvi, tmp_path, capsys) -> None:
     """A given flag wins over the preset; the command says what was filled and keeps it in the settings."""
     file, run = tmp_path / "resnet50.safetensors", tmp_path / "run"
-    save_file(import_torchvision().models.resnet50().state_dict(), file)
+    save_file(import_parts("torchvision.models.resnet")[0].resnet50().state_dict(), file)
     words = ["train", "--data", str(tiny_synvi), "--preset", name, "--pretrained", str(file), "--out", str(run)]
     assert main([*words, *SMALL, "--until", "2", "--log-every", "1"]) == 0
     shown = capsys.readouterr().err
