@@ -26,7 +26,7 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
     """Add one flag for every field of the config."""
     for item, _ in leaves(Config()):
         text = f"{item.metadata['text']} (default: {item.default})".replace("%", "%%")
-        flag, kind, choices = f"--{item.name.replace('_', '-')}", PARSERS[str(item.type)], item.metadata["choices"]
+        flag, kind, choices = f"--{item.name.replace('_', '-')}", PARSERS[item.type], item.metadata["choices"]
         metavar = None if choices else item.name.upper()
         parser.add_argument(flag, type=kind, choices=choices or None, metavar=metavar, help=text)
 
@@ -55,13 +55,13 @@ def grids(text: str) -> tuple[tuple[int, int], ...]:
         raise argparse.ArgumentTypeError(f"expected grids such as 1x1,2x1, got {text!r}") from None
 
 
-PARSERS: dict[str, Any] = {  # by the type of the field
-    "int": int,
-    "float": float,
-    "str": str,
-    "bool": switch,
-    "tuple[int, ...]": sizes,
-    "tuple[tuple[int, int], ...]": grids,
+PARSERS: dict[Any, Any] = {  # by the type of the field
+    int: int,
+    float: float,
+    str: str,
+    bool: switch,
+    tuple[int, ...]: sizes,
+    tuple[tuple[int, int], ...]: grids,
 }
 
 

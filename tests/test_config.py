@@ -16,7 +16,7 @@ def test_json_round_trip() -> None:
 def test_every_field_says_why() -> None:
     for kind in (GeneratorConfig, ModelConfig, LossConfig, TrainConfig):
         for item in dataclasses.fields(kind):
-            assert item.type == "GeneratorConfig" or len(item.metadata["text"]) > 20
+            assert item.type is GeneratorConfig or len(item.metadata["text"]) > 20
 
 
 def edited(**changes) -> dict:

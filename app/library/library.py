@@ -266,7 +266,10 @@ class Library:
         sample = collection.samples[collection.rows[key]]
         corruption = corruption if sample.modality is Modality.VISIBLE else None
         name = ("thumbnail", collection.content, corruption, key, height)
-        read = partial(self.view(data, corruption).image, sample)
+
+        def read() -> NDArray[np.uint8]:
+            return self.view(data, corruption).image(sample)
+
         return self.cache.get(name, lambda: data_uri(read, height), lambda uri: len(uri) + 200)
 
     def ready(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> bool:

@@ -1,6 +1,7 @@
 """The Retrieval tab: what a press draws, and the pieces it is drawn in."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import gradio as gr
 
@@ -87,11 +88,12 @@ def embedding(library: Library, request: Browse, names: Sequence[str], press: Pr
         return Answer(request, {}, again=SOON)
     if not (press.values.get("query") or "query=" in press.address):  # it is chosen when scores are there
         request = request.model_copy(update={"query": ""})
+    asked = request.model_dump(exclude={"query"})
     again = 0 if progress.problem or progress.stopped else POLL
     pieces: dict[str, str | Piece] = {
         "retrieval-progress": prepared(progress, name),
         "retrieval-own": Piece((request.own_image, request.own_modality), lambda: chooser(request)),
-        "settings": settings_of(library, request),
+        "settings": Piece(asked, partial(form, "retrieval", request, library, SETTINGS)),
     }
     undone = press.do if press.do in (*PICKS, "why") else ""
     return Answer(request, pieces, again=again, waiting=True, undone=undone)
@@ -135,19 +137,13 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
             ),
             "retrieval-own": Piece((request.own_image, request.own_modality), lambda: chooser(request)),
             "query-browser": Piece((asked, shown), lambda: queries(library, request, shown)),
-            "settings": settings_of(library, request),
+            "settings": Piece(asked, partial(form, "retrieval", request, library, SETTINGS)),
         },
         say=f"Maps are laid over the query and {reason['image']}." if reason else summary(result),
         chosen=request.query,
         notice=" ".join(notices),
         again=0 if scored or not countable else SOON,
     )
-
-
-def settings_of(library: Library, request: Browse) -> Piece:
-    """Draw the settings."""
-    asked = request.model_dump(exclude={"query"})
-    return Piece(asked, lambda: form("retrieval", request, library, SETTINGS))
 
 
 def handed(library: Library, request: Browse, key: str) -> Browse:

@@ -27,7 +27,7 @@ from mun.structures import Split
 __all__ = ["TRIALS", "RowResult", "best_score", "choose_variants", "contrast", "differences", "ledger", "read_tests"]
 __all__ += ["row_results", "test_run", "test_runs"]
 
-TRIALS = 10
+TRIALS, PLACES = 10, 20  # galleries; places of a first match that a test tells apart
 Floats = NDArray[np.float64]
 
 
@@ -100,8 +100,8 @@ def test_run(run: PlannedRun, protocol: Protocol, data: Path, path: Path, device
         run: Finished.
         protocol: Of SynVI.
         data: Folder with the test identities.
-        path: Where to write: `average_precision`, `inverse_negative_penalty`, `first_hit`, `(T, Q)`, and `pids`,
-            `(Q,)`.
+        path: Where to write: `average_precision`, `inverse_negative_penalty`, float16, `first_hit`, uint8, 21 for all
+            places after the twentieth, `(T, Q)`, and `pids`, `(Q,)`: half of what whole numbers would take.
         device: Where to compute.
         split: Whose identities are asked for: test, or validation in a search that reads no test.
 
@@ -115,10 +115,10 @@ def test_run(run: PlannedRun, protocol: Protocol, data: Path, path: Path, device
     with whole_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(
             file,
-            average_precision=np.stack([trial.average_precision for trial in trials]).astype(np.float32),
-            inverse_negative_penalty=np.stack([trial.inverse_negative_penalty for trial in trials]).astype(np.float32),
-            first_hit=np.stack([trial.first_hit for trial in trials]),
-            pids=np.array([sample.pid for sample in queries(protocol, samples)]),
+            average_precision=np.stack([trial.average_precision for trial in trials]).astype(np.float16),
+            inverse_negative_penalty=np.stack([trial.inverse_negative_penalty for trial in trials]).astype(np.float16),
+            first_hit=np.stack([np.minimum(trial.first_hit, PLACES + 1) for trial in trials]).astype(np.uint8),
+            pids=np.array([sample.pid for sample in queries(protocol, samples)], np.int32),
         )
 
 
