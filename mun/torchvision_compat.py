@@ -1,7 +1,7 @@
 """The one door to torchvision and to pytorch_grad_cam, which needs it: single modules without their packages.
 
-A package's own `__init__` imports all that it has: torch's compiler, twice the memory that Grad-CAM takes, and, beside a
-CPU-only torch, operators that the torchvision of the Python index lacks, so that `import torchvision` fails there.
+A package's own `__init__` imports all that it has: torch's compiler, twice the memory that Grad-CAM takes, and, beside
+a CPU-only torch, operators that the torchvision of the Python index lacks, so that `import torchvision` fails there.
 """
 
 import importlib
