@@ -28,19 +28,8 @@ from pydantic_core import CoreSchema, core_schema
 from app.library import Library
 
 __all__ = ["PROTOCOL", "Checkpoint", "Choice", "Compared", "Data", "File", "Network", "Number", "OfModel", "OfNetwork"]
-__all__ += [
-    "Offer",
-    "Pictures",
-    "Protocol",
-    "RefusalError",
-    "Request",
-    "Switch",
-    "Text",
-    "Whole",
-    "compared",
-    "is_file",
-]
-__all__ += ["one_of", "option", "shown", "some_of"]
+__all__ += ["Offer", "Pictures", "Protocol", "RefusalError", "Request", "Switch", "Text", "Whole", "compared"]
+__all__ += ["is_file", "one_of", "option", "shown", "some_of"]
 
 MAX_TEXT = 200  # characters of a text
 MAX_ADDRESS = 4000  # characters of an address
