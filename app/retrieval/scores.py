@@ -112,7 +112,7 @@ def verdict(library: Library, scores: Sequence[Scores]) -> str:
         return ""
     first, second = (100 * one.result.mean()["mean_ap"] for one in scores)
     ahead = scores[0] if first >= second else scores[1]
-    return f"{library.checkpoints[ahead.checkpoint].label} is ahead by {abs(first - second):.1f} points of mAP."
+    return f"{library.checkpoints[ahead.checkpoint].label}: {abs(first - second):.1f} points of mAP ahead."
 
 
 CMC_BOX = (40, 12, 372, 168)  # left, top, right, bottom of the curve's field in the drawing
