@@ -60,7 +60,8 @@ def test_a_missing_package_is_an_import_error(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_installed_packages_come_through_the_door() -> None:
+    before = {"torchvision", "pytorch_grad_cam"} & set(sys.modules)
     resnet, grad_cam = import_parts("torchvision.models.resnet", "pytorch_grad_cam.grad_cam")
     assert resnet.resnet18 is not None
     assert grad_cam.GradCAM is not None
-    assert not {"torchvision", "pytorch_grad_cam"} & set(sys.modules)
+    assert {"torchvision", "pytorch_grad_cam"} & set(sys.modules) == before

@@ -11,6 +11,7 @@ from app.library.ranking import Item, Order, opening, ordered
 from app.retrieval.rank import Retrieve, asked_of
 from app.shared.export import Options as FigureOptions
 from app.shared.request import Choice, File, Offer, Switch, Text, Whole, one_of, option, some_of
+from mun.structures import Sample
 
 __all__ = ["ANY", "ORDERS", "PARTNER", "Browse", "Options", "disagreement", "listed", "pick"]
 
@@ -60,10 +61,15 @@ class Browse(Retrieve):
 
     def settle(self, library: Library) -> Self:
         """Fill in a query that the filters let through."""
-        settled, items = super().settle(library), listed(library, self)
-        if not items or any(item.key == settled.query for item in items):
+        settled, asked = super().settle(library), asked_of(library, dict(self))
+        found = asked.samples[asked.rows[settled.query]]
+        if self.lets_through(found) or not (items := listed(library, self)):
             return settled
         return settled.model_copy(update={"query": items[0].key})
+
+    def lets_through(self, sample: Sample) -> bool:
+        """Say whether the filters let a query through."""
+        return self.pid in (ANY, sample.pid) and self.camid in (ANY, sample.camid)
 
     def first_query(self, library: Library) -> str:
         """Choose a query of middling difficulty among those that the filters let through."""
@@ -87,8 +93,7 @@ class Options(FigureOptions):
 def listed(library: Library, request: Browse) -> Sequence[Item]:
     """List the queries that the filters let through, in their order."""
     items = library.queries(request.checkpoint, request.data, request.terms, Order(request.order))
-    pid, camid = request.pid, request.camid
-    return [item for item in items if pid in (ANY, item.sample.pid) and camid in (ANY, item.sample.camid)]
+    return [item for item in items if request.lets_through(item.sample)]
 
 
 def pick(library: Library, request: Browse, how: str) -> str:

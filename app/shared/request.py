@@ -39,8 +39,8 @@ SHOWN = 60  # characters of a bad value that a message repeats
 MODEL = "Name of a usable checkpoint of /status; empty for the first."
 DATA = "Name of a data set of /status; empty for the first."
 PROTOCOL = "One of the data set's; empty for the first."
-PROTOCOLS = {"all": "all-search", "indoor": "indoor-search", "whole": "every image of the other modality"}
-PROTOCOLS |= {"cross": "every image of the other modality", "regdb": "RegDB", "llcm": "LLCM"}
+PROTOCOL_TITLES = {"all": "all-search", "indoor": "indoor-search", "whole": "every image of the other modality"}
+PROTOCOL_TITLES |= {"cross": "every image of the other modality", "regdb": "RegDB", "llcm": "LLCM"}
 
 
 class Choice(NamedTuple):
@@ -173,7 +173,7 @@ Pictures = Annotated[Text, one_of(pictured_data)]
 def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List the protocols that the data allow."""
     names = library.collections[values["data"]].protocols
-    return [Choice(name, PROTOCOLS.get(name.rpartition("-")[2], name)) for name in names]
+    return [Choice(name, PROTOCOL_TITLES.get(name.rpartition("-")[2], name)) for name in names]
 
 
 Protocol = Annotated[Text, one_of(protocols)]

@@ -101,7 +101,7 @@ def test_run(run: PlannedRun, protocol: Protocol, data: Path, path: Path, device
         protocol: Of SynVI.
         data: Folder with the test identities.
         path: Where to write: `average_precision`, `inverse_negative_penalty`, float16, `first_hit`, uint8, 21 for all
-            places after the twentieth, `(T, Q)`, and `pids`, `(Q,)`: half of what whole numbers would take.
+            places after the twentieth, `(T, Q)`, and `pids`, int32, `(Q,)`.
         device: Where to compute.
         split: Whose identities are asked for: test, or validation in a search that reads no test.
 

@@ -201,8 +201,8 @@ def check_layer(name: str, names: Sequence[str], look: Look) -> None:
 
 def class_of(method: Method) -> tuple[Any, ModuleType]:
     """Find the class of the package that makes such maps, and its module."""
-    modules = import_parts(*(f"pytorch_grad_cam.{module}" for _, module, _ in NAMES.values()))
-    module = modules[list(NAMES).index(method)]
+    names = [f"pytorch_grad_cam.{module}" for _, module, _ in NAMES.values()]
+    module = dict(zip(NAMES, import_parts(*names), strict=True))[method]
     return getattr(module, NAMES[method][2]), module
 
 
