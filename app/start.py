@@ -153,7 +153,7 @@ def launch_options(library: Library) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Open the app and return its exit code: 0, or 2 after one line on stderr for bad input.
+    """Open the app; return 2 after one line on stderr for bad input, and end the process with 0 once the app is ended.
 
     With the environment variable `MUN_DEBUG=1` the traceback of such an error is shown too.
     """
@@ -207,7 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     queue.close()
     library.background.close()
     sys.stderr.write("app: ended; a run that was training has saved its state, the others wait on\n")
-    return 0
+    sys.stderr.flush()
+    os._exit(0)  # at once: Python would wait for answers that nobody reads, and refuse them the threads they need
 
 
 def prepare_first_view(library: Library) -> None:
