@@ -109,16 +109,18 @@ def embed_samples(
     name: str = "embedding",
     read: Read = read_resized,
 ) -> Floats:
-    """Read and embed samples of both modalities, in their order; while a chunk is embedded, the next one is read.
+    """Read and embed samples of both modalities, in their order.
 
-    Several processes share the samples, and all of them get all rows.
+    On a GPU the next chunk is read while one is embedded. On a processor they take turns, which is faster: the threads
+    of a forward pass wait for each other, so one that lost its core to a decoder would hold up all. Several processes
+    share the samples, and all of them get all rows.
 
     Args:
         network: In evaluation mode.
         samples: N images on disk.
         flip: As `embed_pixels`.
         progress: Show a progress bar on stderr.
-        chunk: Images decoded at once; memory holds two chunks.
+        chunk: Images decoded at once; memory holds two chunks on a GPU.
         space: As `embed_pixels`.
         name: What the progress bar calls it.
         read: Reads a sample at a height and a width.
@@ -138,11 +140,12 @@ def embed_samples(
     def decoded(part: int) -> NDArray[np.uint8]:
         return decode_samples([samples[row] for row in parts[part][1]], *network.config.size, read)
 
+    on_gpu = network.mean.device.type != "cpu"
     with Progress(sum(len(rows) for _, rows in parts), name, "image", progress) as done, ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(decoded, 0) if parts else None
+        coming = None
         for number, (modality, rows) in enumerate(parts):
             pixels = coming.result() if coming else decoded(number)
-            coming = ahead.submit(decoded, number + 1) if number + 1 < len(parts) else None
+            coming = ahead.submit(decoded, number + 1) if on_gpu and number + 1 < len(parts) else None
             embeddings[rows] = embed_pixels(network, pixels, modality, flip=flip, space=space)
             done.update(len(rows))
     return summed(embeddings, network.mean.device)
