@@ -30,9 +30,10 @@ class CrossModalSampler:
         seed: Together with the step it decides every draw.
         same_instant: Give each visible image an infrared one of the same file name, where the identity has one; on
             SynVI both show one instant.
+        visible_alone: Ask for no infrared images: visible ones are drawn in their place.
 
     Raises:
-        ValueError: Fewer than P identities are seen in both modalities.
+        ValueError: Fewer than P identities are seen in both modalities, or in the visible one where it is alone.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class CrossModalSampler:
         instances_per_id: int,
         seed: int,
         same_instant: bool = False,
+        visible_alone: bool = False,
     ) -> None:
         self.names = [sample.path.name for sample in samples] if same_instant else []
         self.ids_per_batch = ids_per_batch
@@ -52,11 +54,12 @@ class CrossModalSampler:
         rows: dict[Modality, dict[int, list[int]]] = {Modality.VISIBLE: {}, Modality.INFRARED: {}}
         for row, sample in enumerate(samples):
             rows[sample.modality].setdefault(labels[sample.pid], []).append(row)
+        if visible_alone:
+            rows[Modality.INFRARED] = rows[Modality.VISIBLE]
         shared = sorted(set(rows[Modality.VISIBLE]) & set(rows[Modality.INFRARED]))
         if len(shared) < ids_per_batch:
-            raise ValueError(
-                f"expected at least {ids_per_batch} identities with visible and infrared images, got {len(shared)}"
-            )
+            needed = "visible images" if visible_alone else "visible and infrared images"
+            raise ValueError(f"expected at least {ids_per_batch} identities with {needed}, got {len(shared)}")
         self.identities = np.asarray(shared, dtype=np.int64)
         self.rows = {
             modality: {label: np.asarray(values, dtype=np.int64) for label, values in by_label.items()}

@@ -31,7 +31,8 @@ def build_sampler(samples: Sequence[Sample], config: Config, seed: int) -> Cross
         ValueError: The samples do not suffice for one batch.
     """
     train = config.train
-    return CrossModalSampler(samples, train.ids_per_batch, train.instances_per_id, seed, train.same_instant)
+    alone = train.modalities == "visible"
+    return CrossModalSampler(samples, train.ids_per_batch, train.instances_per_id, seed, train.same_instant, alone)
 
 
 class Batches:

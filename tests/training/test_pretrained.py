@@ -13,6 +13,7 @@ from mun.__main__ import main
 from mun.config import Config, ModelConfig, TrainConfig
 from mun.models.backbone import Stem, Trunk
 from mun.models.network import Network
+from mun.synvi import Plan, write
 from mun.training.run import FORMAT, MetricsFile, RunSettings, read_settings
 from mun.training.trainer import Trainer, start_run, train
 
@@ -112,11 +113,12 @@ def test_older_runs_have_none(tiny_synvi, tmp_path) -> None:
 
 
 def test_visible_people_first_then_both(tiny_synvi, tmp_path) -> None:
-    """A narrow backbone that has seen visible images alone begins every stem of another run."""
+    """A narrow backbone that has seen visible images of other people alone begins every stem of another run."""
     first, second = tmp_path / "visible", tmp_path / "both"
+    list(write(Plan(train_ids=8, val_ids=0, test_ids=0, images=2, cameras=(1, 2)), tmp_path / "others", workers=1))
     model = replace(MODEL, width=0.25, auxiliary="none")
     alone = Config(model, train=replace(SHORT, modalities="visible", evaluate_every=1, log_every=1))
-    start_run(first, RunSettings(FORMAT, alone, "synvi", str(tiny_synvi), 5))
+    start_run(first, RunSettings(FORMAT, alone, "synvi", str(tmp_path / "others"), 5))
     assert train(first, progress=False)
     lines = list(MetricsFile.lines(first / "metrics.jsonl"))
     assert all("identity_visible" in line and "identity_infrared" not in line for line in lines)
