@@ -168,6 +168,8 @@ FORMS = EXPERIMENTS["forms"]
 
 PEOPLE = RESULTS / "people"
 
+PRETRAINED = ("none", "pixel-mean", "chosen")
+
 SPANS = ((20, 60), (80, 120), (160, 200), (460, 500), (1160, 1200))
 
 
@@ -223,6 +225,12 @@ def test_how_networks_of_another_processor_score_is_in_the_ledgers() -> None:
         for row in ("chosen", "pixel-mean")
     ]
     assert "48, {:.1f} against {:.1f}".format(*scores) in " ".join(PAGE)
+
+
+def test_what_a_pretrained_start_gives_is_in_the_cards() -> None:
+    cards = [json.loads((FEW / "pretrained" / f"{name}.json").read_text(encoding="utf-8")) for name in PRETRAINED]
+    assert f"| {' | '.join(percent(card['selection']['scores']['mean_ap']) for card in cards)} |" in PAGE
+    assert {command for card in cards for command in card["command"]} <= set(PAGE)
 
 
 def evenness(lines: list[dict[str, float]]) -> str:
