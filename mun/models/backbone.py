@@ -129,13 +129,13 @@ def initialise(module: nn.Module) -> None:
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
 
 
-def load_torchvision(stems: Mapping[str, nn.Module], trunk: Trunk, state: Mapping[str, torch.Tensor]) -> None:
-    """Load ResNet weights of torchvision's names into every stem and the trunk; a classifier `fc` is left out.
+def load_torchvision(stem: nn.Module, trunk: Trunk, state: Mapping[str, torch.Tensor]) -> None:
+    """Load ResNet weights of torchvision's names into a stem and the trunk; a classifier `fc` is left out.
 
     Raises:
         ValueError: A tensor is missing or has another shape, as with another depth or width.
     """
-    parts = [*((stem, ("conv1.", "bn1.")) for stem in stems.values()), (trunk, ("layer",))]
+    parts = ((stem, ("conv1.", "bn1.")), (trunk, ("layer",)))
     for part, prefixes in parts:
         wanted, found = shapes(part.state_dict(), prefixes), shapes(state, prefixes)
         for name in sorted(wanted.keys() | found.keys()):
