@@ -15,11 +15,10 @@ from mun.data.fresh import FreshPeople
 from mun.data.sampler import CrossModalSampler, Indices
 from mun.data.source import Source
 from mun.distributed import local_first, own_part
-from mun.structures import Modality, Sample, Split
+from mun.structures import PAIRED, Modality, Sample, Split
 
-__all__ = ["PAIRED", "Batches", "build_sampler"]
+__all__ = ["Batches", "build_sampler"]
 
-PAIRED = (Modality.VISIBLE, Modality.INFRARED)
 Pixels = dict[Modality, NDArray[np.uint8]]
 PLAIN_STEPS = 2**31  # the steps of plain batches begin here, where no training comes
 
