@@ -43,6 +43,13 @@ def method(strength: float, seed: int = 0, samples: Sequence[Sample] = SHOWN) ->
     return {"features": features, "pids": pids, "camids": camids, "modalities": modalities, "keys": keys}
 
 
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """The bytes of an image's file."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
 def write(path: Path, arrays: dict[str, Any], *, packed: bool = False) -> Path:
     (np.savez_compressed if packed else np.savez)(path, **arrays)
     return path
