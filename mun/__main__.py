@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mun import commands
 from mun.parser import OneLineParser
 
-__all__ = ["main", "script"]
+__all__ = ["main"]
 
 TOGETHER = ("train", "evaluate", "embed")  # what several processes of torchrun can do as one
 
@@ -64,10 +64,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def script() -> None:
-    """Run the command line as the script `mun`, with the exit code of `main`."""
-    sys.exit(main())
-
-
 if __name__ == "__main__":
-    script()
+    sys.exit(main())

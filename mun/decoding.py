@@ -225,11 +225,6 @@ def bound_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def bound_time(seconds: float) -> None:
-    """End this process once it has used so much processor time from now on; 0 for no bound."""
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-
-
 def answer(data: bytes, name: str) -> tuple[bytes, memoryview]:
     """Decode a file and return the head of the answer and what follows."""
     try:
@@ -254,11 +249,11 @@ def main() -> None:
         for_name, for_data = QUESTION.unpack(head)
         name = questions.read(for_name).decode()
         if bounded:
-            bound_time(CPU_SECONDS)
+            signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)  # this process ends once it has used so much
         answers.writelines(answer(questions.read(for_data), name))
         answers.flush()
         if bounded:
-            bound_time(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 if __name__ == "__main__":

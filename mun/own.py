@@ -25,14 +25,13 @@ from mun.auxiliary.registry import build_auxiliary
 from mun.checkpoint import BUILDING, FORMAT, WEIGHTS, Card, load_checkpoint, load_tensors
 from mun.config import Config, GeneratorConfig, ModelConfig, option
 from mun.models.network import MEAN, STD, Network
-from mun.structures import Modality
+from mun.structures import PAIRED, Modality
 
 __all__ = ["OwnConfig", "OwnModel", "add_model", "chosen_network", "load_own", "load_weights", "own_card"]
 __all__ += ["weights_digest"]
 
 NAME = re.compile(r"[\w.-]{1,60}")
 PARALLEL = "module."  # what DataParallel and DistributedDataParallel write before every name
-SIDES = (Modality.VISIBLE, Modality.INFRARED)
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class OwnModel(Network):
     def _probed(self) -> int:
         """Run a grey image of each modality once, and return the size of the embeddings."""
         shapes = []
-        for modality in SIDES:
+        for modality in PAIRED:
             with torch.inference_mode():
                 made = self.module(torch.zeros(2, 3, *self.config.size), modality)
             if not isinstance(made, Tensor) or made.ndim != 2 or len(made) != 2:

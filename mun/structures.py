@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-__all__ = ["Modality", "Sample", "Split"]
+__all__ = ["PAIRED", "Modality", "Sample", "Split"]
 
 
 class Modality(StrEnum):
@@ -13,6 +13,9 @@ class Modality(StrEnum):
     VISIBLE = "visible"
     INFRARED = "infrared"
     AUXILIARY = "auxiliary"
+
+
+PAIRED = (Modality.VISIBLE, Modality.INFRARED)  # what cameras take
 
 
 class Split(StrEnum):

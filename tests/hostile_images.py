@@ -8,6 +8,7 @@ import zlib
 from functools import cache
 
 import numpy as np
+from made import encoded
 from PIL import Image
 
 __all__ = ["broken_images", "image_bomb", "whole_image"]
@@ -16,9 +17,7 @@ __all__ = ["broken_images", "image_bomb", "whole_image"]
 def whole_image(kind: str = "PNG", width: int = 32, height: int = 64) -> bytes:
     """An image of noise that every decoder accepts."""
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, kind)
-    return file.getvalue()
+    return encoded(Image.fromarray(pixels), kind)
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -116,9 +115,7 @@ def tiff_of_one_tile(side: int = 32_768) -> bytes:
 @cache
 def jpeg_of_scans(count: int = 20_000, side: int = 4_900) -> bytes:
     """A progressive JPEG that says one of its scans again and again."""
-    file = io.BytesIO()
-    Image.new("L", (side, side)).save(file, "JPEG", progressive=True, quality=50)
-    data = file.getvalue()
+    data = encoded(Image.new("L", (side, side)), "JPEG", progressive=True, quality=50)
     first = data.index(b"\xff\xda")
     second = data.index(b"\xff\xda", first + 2)
     third = data.index(b"\xff\xda", second + 2)

@@ -30,24 +30,24 @@ def samples(pids: Iterable[int], cameras: Iterable[int] = range(1, 7), count: in
 
 
 PEOPLE, CAMERAS, SIZE = 8, (1, 2, 4, 5, 3, 6), 16
+SHOWN = samples(range(1, PEOPLE + 1), CAMERAS)
 
 
-def method(strength: float, seed: int = 0, samples: Sequence[Sample] | None = None) -> dict[str, Any]:
+def method(strength: float, seed: int = 0, samples: Sequence[Sample] = SHOWN) -> dict[str, Any]:
     """The arrays of a file; by default eight people by the six cameras of SYSU-MM01, two images each."""
-    seen = [(pid, camid, number) for pid in range(1, PEOPLE + 1) for camid in CAMERAS for number in (1, 2)]
-    if samples is None:
-        keys = [f"cam{camid}/{pid:04d}/{number:04d}.jpg" for pid, camid, number in seen]
-        pids, camids = np.array([one[0] for one in seen]), np.array([one[1] for one in seen])
-        infrared = np.isin(camids, (3, 6))
-    else:
-        keys = [sample.key for sample in samples]
-        pids, camids = (np.array([getattr(one, name) for one in samples]) for name in ("pid", "camid"))
-        infrared = np.array([sample.modality is Modality.INFRARED for sample in samples])
+    pids, camids = (np.array([getattr(one, name) for one in samples]) for name in ("pid", "camid"))
     generator = np.random.default_rng(seed)
     directions = generator.standard_normal((pids.max() + 1, SIZE))
     features = strength * directions[pids] + generator.standard_normal((len(pids), SIZE))
-    modalities = np.where(infrared, "infrared", "visible")
-    return {"features": features, "pids": pids, "camids": camids, "modalities": modalities, "keys": np.array(keys)}
+    modalities, keys = (np.array([str(getattr(one, name)) for one in samples]) for name in ("modality", "key"))
+    return {"features": features, "pids": pids, "camids": camids, "modalities": modalities, "keys": keys}
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """The bytes of an image's file."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
 
 
 def write(path: Path, arrays: dict[str, Any], *, packed: bool = False) -> Path:

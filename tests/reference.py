@@ -6,7 +6,8 @@ import random
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.data.augment import FILL, Augmentation
+from mun.config import TrainConfig
+from mun.data.augment import FILL
 
 
 def kept_order(distances, dropped):
@@ -77,7 +78,7 @@ def batch_hard_triplet(features, labels, margin):
     return float(np.mean(losses))
 
 
-def augmented(image: NDArray[np.float32], settings: Augmentation, uniform: list[float]) -> NDArray[np.float64]:
+def augmented(image: NDArray[np.float32], settings: TrainConfig, uniform: list[float]) -> NDArray[np.float64]:
     """Augment one image, `(3, H, W)`, from its nine draws."""
     flip, down, right, bright, contrast, erase, area, ratio, place = uniform
     _, height, width = image.shape

@@ -43,17 +43,16 @@ def test_checkpoint_is_small_and_its_card_complete(folder) -> None:
     assert all(record["split"] == "test" and record["trials"] == 10 for record in card.scores)
 
 
-def test_gallery_is_synthetic_and_light() -> None:
-    source = read_source("synvi", ROOT / "assets" / "synvi")
-    assert source.train == source.val == ()
-    assert len({sample.pid for sample in source.test}) == 100
-    assert {sample.modality for sample in source.test} == {Modality.VISIBLE, Modality.INFRARED}
-    assert sum(path.stat().st_size for path in (ROOT / "assets").rglob("*") if path.is_file()) < 20_000_000
-
-
 @pytest.fixture(scope="module")
 def gallery() -> Source:
     return read_source("synvi", ROOT / "assets" / "synvi")
+
+
+def test_gallery_is_synthetic_and_light(gallery: Source) -> None:
+    assert gallery.train == gallery.val == ()
+    assert len({sample.pid for sample in gallery.test}) == 100
+    assert {sample.modality for sample in gallery.test} == {Modality.VISIBLE, Modality.INFRARED}
+    assert sum(path.stat().st_size for path in (ROOT / "assets").rglob("*") if path.is_file()) < 20_000_000
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Images are decoded in processes that are bounded in memory and time, and end with the program at the latest."""
 
-import io
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 from hostile_images import greedy_images, jpeg_of_scans
-from made import until
+from made import encoded, until
 from PIL import Image
 
 from mun import decoding
@@ -24,12 +23,6 @@ from mun.images import decode
 ROOT = Path(__file__).parents[1]
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 40, 3), dtype=np.uint8)
 NEEDS_MORE = "^expected the file to be an image that can be decoded within 5 s and 400 MB, got one that needs more$"
-
-
-def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind)
-    return file.getvalue()
 
 
 @pytest.fixture(scope="module")

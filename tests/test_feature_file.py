@@ -87,10 +87,10 @@ def test_arrays_that_do_not_fit_get_one_sentence(change: Any, words: str) -> Non
     assert "\n" not in str(refused.value)
 
 
-def archive(features: bytes, *, packed: bool = True, **more: bytes) -> io.BytesIO:
+def archive(features: bytes, **more: bytes) -> io.BytesIO:
     """A file whose features are these bytes, header and all."""
     file = content({name: value for name, value in method(1.0).items() if name != "features"})
-    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as made:
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as made:
         made.writestr("features.npy", features)
         for name, value in more.items():
             made.writestr(f"{name}.npy", value)
@@ -98,9 +98,13 @@ def archive(features: bytes, *, packed: bool = True, **more: bytes) -> io.BytesI
     return file
 
 
+def header_of(text: str, version: bytes = b"\x01\x00") -> bytes:
+    length = struct.pack("<H" if version[0] == 1 else "<I", len(text))
+    return b"\x93NUMPY" + version + length + text.encode("latin1")
+
+
 def header(shape: str, descr: str = "<f4", version: bytes = b"\x01\x00") -> bytes:
-    text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode("latin1")
-    return b"\x93NUMPY" + version + struct.pack("<H" if version[0] == 1 else "<I", len(text)) + text
+    return header_of(f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}", version)
 
 
 def lying(size: int) -> io.BytesIO:
@@ -130,6 +134,9 @@ HOSTILE = {
     "items of no size": lambda: archive(header("(96, 4)", "|V0")),
     "version 3": lambda: archive(header("(96, 4)", version=b"\x03\x00") + bytes(96 * 16)),
     "no header": lambda: archive(b"nothing"),
+    "a header cut in its shape": lambda: archive(header_of("{'descr': '<f8', 'fortran_order': False, 'shape': (6,")),
+    "a header cut in a word": lambda: archive(header_of("{'descr': '<f8',\n  '")),
+    "a header of another form": lambda: archive(header_of("a:\n    b\n  c")),
     "an endless header": lambda: archive(b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + bytes(64)),
     "declared smaller": lambda: lying(200),
     "declared larger": lambda: lying(96 * 16 + 10_000),

@@ -11,7 +11,7 @@ import torch
 from mun.auxiliary.registry import AUXILIARIES
 from mun.checkpoint import load_checkpoint
 from mun.config import Config, LossConfig, ModelConfig, TrainConfig
-from mun.data.augment import Augmentation, augment, draw_uniform
+from mun.data.augment import augment, draw_uniform
 from mun.data.sources import read_source
 from mun.embedding import embed_samples
 from mun.experiments.cost import measure
@@ -112,8 +112,8 @@ def test_a_run_goes_on_where_it_stopped(tiny_synvi: Path, tmp_path: Path, optimi
 def test_augmentation_is_that_of_a_cpu() -> None:
     draws = torch.Generator().manual_seed(0)
     images, uniform = torch.rand(16, 3, 64, 32, generator=draws), draw_uniform(16, draws)
-    expected = augment(images, Augmentation(), uniform)
-    assert torch.allclose(augment(images.to(GPU), Augmentation(), uniform).cpu(), expected, atol=1e-6)
+    expected = augment(images, TrainConfig(), uniform)
+    assert torch.allclose(augment(images.to(GPU), TrainConfig(), uniform).cpu(), expected, atol=1e-6)
 
 
 def test_cost_counts_each_method_s_memory_alone() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 from hostile_images import chunk, png
+from made import encoded
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -22,13 +23,6 @@ from mun.embedding import embed_pixels
 from mun.files import whole_folder, write_json
 from mun.images import decode, read_image, resize
 from mun.structures import Modality
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
 
@@ -156,13 +150,11 @@ FRAME = np.add.outer(np.linspace(0, 1, 64), np.linspace(0, 1, 32) ** 2) / 2  # a
 
 def thermal(values: NDArray[np.float64], kind: str) -> bytes:
     """A frame of values in [0, 1] as a camera stores it: counts of 14 bits, or degrees as floats."""
-    file = io.BytesIO()
     if kind == "png":
-        Image.fromarray((7000 + 900 * values).astype(np.uint16)).save(file, "PNG")
-    else:
-        order, size, packed = kind.split()
-        kelvin = (20 + 15 * values).astype(f"{order}f{size}")
-        tifffile.imwrite(file, kelvin, byteorder=order, compression="zlib" if packed == "packed" else None)
+        return encoded(Image.fromarray((7000 + 900 * values).astype(np.uint16)))
+    order, size, packed = kind.split()
+    kelvin, file = (20 + 15 * values).astype(f"{order}f{size}"), io.BytesIO()
+    tifffile.imwrite(file, kelvin, byteorder=order, compression="zlib" if packed == "packed" else None)
     return file.getvalue()
 
 
@@ -205,9 +197,8 @@ def test_a_stated_range_is_black_to_white_whatever_the_frame_holds() -> None:
     assert shown[-1, -1, 0] == round(255 / 2)
     narrow = decode(thermal(FRAME, "< 4 plain"), levels=(25, 30))
     assert {narrow.min(), narrow.max()} == {0, 255}
-    eight = io.BytesIO()
-    Image.fromarray(np.full((4, 4), 9, np.uint8)).save(eight, "PNG")
-    assert np.all(decode(eight.getvalue(), levels=(0, 18)) == 9), "8 bits are pixels already"
+    eight = encoded(Image.fromarray(np.full((4, 4), 9, np.uint8)))
+    assert np.all(decode(eight, levels=(0, 18)) == 9), "8 bits are pixels already"
 
 
 def test_writing_keeps_the_rules_of_windows(tmp_path, monkeypatch) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from mun.analysis.facts import UNKNOWN, Facts
 from mun.data.source import read_sample
 from mun.images import resize
-from mun.structures import Modality, Sample
+from mun.structures import PAIRED, Sample
 
 __all__ = ["FOLDS", "INPUTS", "Probe", "pixel_rows", "probe", "probes"]
 
@@ -115,7 +115,7 @@ def probes(
         raise ValueError(f"expected at least {FOLDS} people for probes in {FOLDS} folds, got {len(np.unique(people))}")
     row_of = {sample: row for row, sample in enumerate(samples)}
     inputs: dict[str, tuple[NDArray[np.int64], NDArray[np.floating]]] = {}
-    for side in (Modality.VISIBLE, Modality.INFRARED):
+    for side in PAIRED:
         chosen = np.flatnonzero(modality == side)
         inputs[side.value] = (chosen, embeddings[chosen])
         if pixels is not None:

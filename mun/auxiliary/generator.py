@@ -170,11 +170,9 @@ class AuxiliaryGenerator(Auxiliary):
         self.iml_visible = IntraModalityLearner(channels, config.kernels) if config.iml else None
         self.iml_infrared = IntraModalityLearner(channels, config.kernels) if config.iml else None
         self.cml = CrossModalityLearner(channels, config.bins) if config.cml else None
-        self.scale_iml = nn.Parameter(torch.full((channels,), config.scale_init)) if config.iml else None
-        self.scale_cml = nn.Parameter(torch.full((channels,), config.scale_init)) if config.cml else None
-        for scale in (self.scale_iml, self.scale_cml):
-            if scale is not None:
-                scale.requires_grad_(config.scale_learned)
+        scale, learned = torch.full((channels,), config.scale_init), config.scale_learned
+        self.scale_iml = nn.Parameter(scale.clone(), learned) if config.iml else None
+        self.scale_cml = nn.Parameter(scale.clone(), learned) if config.cml else None
         self.fused = nn.Identity()  # both branches added: a place to look at, without weights
         self.output = nn.Conv2d(channels, 3, 1, bias=config.form == "sum")
 

@@ -1,7 +1,5 @@
 """Say where a model fails, and why: per query, in slices, by distances, probes and curves; of one model or two."""
 
-from __future__ import annotations
-
 import argparse
 import csv
 import json
@@ -9,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +33,6 @@ from mun.models.network import Network
 from mun.progress import Progress
 from mun.structures import Sample, Split
 from mun.synvi import Plan
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["add_arguments", "read_features", "run"]
 
@@ -223,7 +218,7 @@ def write(
             writer.writeheader()
             writer.writerows(rows)
     with mpl.rc_context({"font.size": 7.0, "legend.frameon": False, "axes.linewidth": 0.6}):
-        drawn: dict[str, Figure] = {
+        drawn = {
             "queries": figures.queries_figure(made),
             "slices": figures.slices_figure(made),
             "distances": figures.distances_figure(made),

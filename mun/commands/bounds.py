@@ -23,7 +23,7 @@ from mun.files import write_json
 from mun.images import resize
 from mun.models.network import Network
 from mun.progress import tracked
-from mun.structures import Modality, Sample, Split
+from mun.structures import PAIRED, Sample, Split
 from mun.synvi import Plan, truth_of
 from mun.synvi.render import render_background
 
@@ -194,7 +194,7 @@ def _scored(
 def _embed_backgrounds(network: Network, evidence: Evidence) -> NDArray[np.float32]:
     """Embed the images without their people, `(N, D)`."""
     embeddings = np.zeros((len(evidence.samples), network.num_features), np.float32)
-    for modality in (Modality.VISIBLE, Modality.INFRARED):
+    for modality in PAIRED:
         rows = [row for row, sample in enumerate(evidence.samples) if sample.modality is modality]
         pixels = np.stack([resize(evidence.backgrounds[row], *network.config.size) for row in rows])
         embeddings[rows] = embed_pixels(network, pixels, modality)

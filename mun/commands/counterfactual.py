@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from mun.files import read_json, whole_folder, write_json
@@ -50,9 +49,9 @@ def run(options: argparse.Namespace) -> None:
     result = counterfactual(plan.recipe_of(options.image), change)
     different = (result.before != result.after).any(2)
     with whole_folder(options.out) as folder:
-        _save(folder / "before.png", result.before)
-        _save(folder / "after.png", result.after)
-        _save(folder / "mask.png", np.where(result.mask, np.uint8(255), np.uint8(0)))
+        mask = np.where(result.mask, np.uint8(255), np.uint8(0))
+        for name, image in (("before", result.before), ("after", result.after), ("mask", mask)):
+            Image.fromarray(image).save(folder / f"{name}.png")
         facts = {
             "image": options.image,
             "dataset": plan.command,
@@ -79,7 +78,3 @@ def _colour(text: str) -> tuple[float, ...]:
 
 # How a flag becomes a field of `Change`, by the last word of its name; others are numbers.
 READ: dict[str, Callable[[Any], Any]] = {"without": tuple, "pattern": _pattern, "colour": _colour, "yaw": math.radians}
-
-
-def _save(path: Path, image: NDArray[np.uint8]) -> None:
-    Image.fromarray(image).save(path, "PNG")

@@ -17,7 +17,7 @@ from mun.distributed import choose_device, is_first, together
 from mun.embedding import embed_samples
 from mun.files import whole_file
 from mun.own import add_model, chosen_network, weights_digest
-from mun.structures import Modality, Sample, Split
+from mun.structures import PAIRED, Modality, Sample, Split
 
 __all__ = ["add_arguments", "find_images", "run"]
 
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     text = "a folder, searched with all folders in it, or files; without --modality one data set"
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGES", help=text)
-    text, sides = "modality of all these images; a data set knows it of each", (Modality.VISIBLE, Modality.INFRARED)
-    parser.add_argument("--modality", choices=[side.value for side in sides], help=text)
+    text = "modality of all these images; a data set knows it of each"
+    parser.add_argument("--modality", choices=[side.value for side in PAIRED], help=text)
     text = (
         "where to write the arrays embeddings, names, modality, checkpoint, weights_sha256 and flip; of a data set"
         " features, pids, camids, modalities, keys and the last three: what `score` and `app.py --features` read"

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from mun.distributed import choose_device
@@ -39,12 +40,9 @@ def run(options: argparse.Namespace) -> None:
     rows, settings = (None if given is None else tuple(given.split(",")) for given in (options.rows, options.settings))
     base = config_from(options)
     study = Study(options.name, rows, settings, base, options.seeds, options.data, options.test, options.out)
-    for table in conduct(study, choose_device(options.device), options.jobs, _report):
+    report = partial(print, file=sys.stderr, flush=True)
+    for table in conduct(study, choose_device(options.device), options.jobs, report):
         print(table)
     if options.records:
         for folder in sorted((options.out / "runs").iterdir()):
             keep_records(folder)
-
-
-def _report(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

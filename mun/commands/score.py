@@ -14,7 +14,7 @@ from mun.evaluation.protocols import PROTOCOLS, DropRule, Protocol, dropped, get
 from mun.features import ARRAYS as FILE_ARRAYS
 from mun.features import FeatureSet, integers, read_arrays, read_features, unit_rows
 from mun.files import write_json
-from mun.structures import Modality, Sample
+from mun.structures import PAIRED, Modality, Sample
 
 __all__ = ["ARRAYS", "add_arguments", "run"]
 
@@ -80,9 +80,8 @@ def score_galleries(options: argparse.Namespace, protocol: Protocol, found: Feat
     """
     from mun.evaluation.benchmark import benchmark  # here, because most files have query and gallery apart
 
-    kinds = (Modality.VISIBLE, Modality.INFRARED)
     columns = zip(found.keys, found.pids.tolist(), found.camids.tolist(), found.infrared.tolist(), strict=True)
-    samples = [Sample(Path(key), pid, camid, kinds[infrared], key) for key, pid, camid, infrared in columns]
+    samples = [Sample(Path(key), pid, camid, PAIRED[infrared], key) for key, pid, camid, infrared in columns]
     result = benchmark(protocol, samples, found.features, data=options.features.name)
     if options.json is not None:
         write_json(options.json, result.to_json())

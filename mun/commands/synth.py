@@ -17,12 +17,12 @@ from mun.synvi import LEVELS, SHAPES, Knobs, Plan, level_of, write
 __all__ = ["add_arguments", "run"]
 
 
-COUNTS = {  # fields of the plan: default, and what they count
-    "train_ids": (100, "training identities"),
-    "val_ids": (20, "validation identities"),
-    "test_ids": (20, "test identities"),
-    "images": (4, "images per identity and camera"),
-    "held_images": (0, "the same of validation and test identities, 0 for as many"),
+COUNTS = {  # fields of the plan, and what they count
+    "train_ids": "training identities",
+    "val_ids": "validation identities",
+    "test_ids": "test identities",
+    "images": "images per identity and camera",
+    "held_images": "the same of validation and test identities, 0 for as many",
 }
 
 
@@ -35,9 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shapes = "; ".join(f"{shape.name}: {shape.text}" for shape in SHAPES.values())
     text = f"counts of people, images and cameras, where no flag says another; {shapes}"
     parser.add_argument("--shape", choices=list(SHAPES), help=text)
-    for name, (default, text) in COUNTS.items():
+    defaults = {field.name: field.default for field in fields(Plan)}
+    for name, text in COUNTS.items():
         flag = f"--{name.replace('_', '-')}"
-        parser.add_argument(flag, type=int, metavar="N", help=f"{text} (default: {default})")
+        parser.add_argument(flag, type=int, metavar="N", help=f"{text} (default: {defaults[name]})")
     text = "cameras that take pictures (default: 1,2,3,4,5,6)"
     parser.add_argument("--cameras", type=_cameras, metavar="A,B", help=text)
     parser.add_argument("--size", default="128x64", metavar="HxW", help="pixels, 32 to 512 each (default: 128x64)")
@@ -57,8 +58,7 @@ def run(options: argparse.Namespace) -> None:
     """
     shape = SHAPES.get(options.shape)
     given = {name: getattr(options, name) for name in (*COUNTS, "cameras")}
-    counts: dict[str, Any] = {name: default for name, (default, _) in COUNTS.items()}
-    counts |= {} if shape is None else shape.counts
+    counts: dict[str, Any] = {} if shape is None else dict(shape.counts)
     counts |= {name: value for name, value in given.items() if value is not None}
     level = level_of(options.level, {**(shape.knobs if shape else {}), **dict(map(_knob, options.knob))})
     plan = Plan(level, size=_size(options.size), seed=options.seed, truth=options.truth, **counts)

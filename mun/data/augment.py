@@ -1,27 +1,17 @@
 """Augmentations of a batch, on images in [0, 1], before the model normalises them."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["Augmentation", "augment", "draw_uniform", "share_geometry", "to_images"]
+from mun.config import TrainConfig
+
+__all__ = ["augment", "draw_uniform", "share_geometry", "to_images"]
 
 # The erased rectangle takes ImageNet's mean colour, which the model's normalisation maps to 0.
 FILL = (0.485, 0.456, 0.406)
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Strengths of the augmentations; see `TrainConfig` for units and ranges."""
-
-    flip: float = 0.5
-    pad: int = 6
-    erase: float = 0.5
-    erase_area: float = 0.25
-    jitter: float = 0.2
 
 
 def to_images(pixels: Tensor) -> Tensor:
@@ -47,12 +37,12 @@ def share_geometry(source: Tensor, target: Tensor) -> None:
     target[:, :3] = source[:, :3]
 
 
-def augment(images: Tensor, settings: Augmentation, uniform: Tensor) -> Tensor:
+def augment(images: Tensor, settings: TrainConfig, uniform: Tensor) -> Tensor:
     """Mirror, shift, change brightness and contrast, and erase a rectangle, each image on its own.
 
     Args:
         images: RGB, float, [0, 1], `(N, 3, H, W)`.
-        settings: Probabilities and sizes.
+        settings: Probabilities and sizes: `flip`, `pad`, `jitter`, `erase`, `erase_area`.
         uniform: From `draw_uniform`, `(N, 9)`.
 
     Returns:
@@ -80,7 +70,7 @@ def each(values: Tensor, images: Tensor) -> Tensor:
     return values.to(images.device)[:, None, None, None]
 
 
-def rectangles(uniform: Tensor, settings: Augmentation, height: int, width: int) -> Tensor:
+def rectangles(uniform: Tensor, settings: TrainConfig, height: int, width: int) -> Tensor:
     """Choose the rectangle of each image that is hidden: top, bottom, left, right, int64, `(N, 4)`; 0 for none.
 
     Source: Zhong et al., AAAI 2020, arXiv:1708.04896: aspect ratio log-uniform in [0.3, 3.3]. Departs from it in: a

@@ -70,6 +70,7 @@ class FreshPeople:
         if len(pixels) != self.places * self.images_each:
             raise ValueError(f"expected {self.places * self.images_each} training images, got {len(pixels)}")
         self.per_epoch, self.pixels = per_epoch, pixels
+        self.lifetime = -(-self.places // per_epoch)  # epochs until every place has changed
         self.folder = cache_folder() if folder is None else folder
         self.workers = max(1, (os.cpu_count() or 1) - 1) if workers is None else workers
         self._making: dict[int, list[BaseProcess]] = {}
@@ -82,7 +83,7 @@ class FreshPeople:
     def born(self, epoch: int) -> NDArray[np.int64]:
         """Return for each place the epoch in which its present person came, `(C,)`; 0 for the first one."""
         out = np.zeros(self.places, np.int64)
-        for earlier in range(max(1, epoch - self._lifetime() + 1), epoch + 1):
+        for earlier in range(max(1, epoch - self.lifetime + 1), epoch + 1):
             out[self.replaced(earlier)] = earlier
         return out
 
@@ -145,14 +146,10 @@ class FreshPeople:
             if (images := open_cache(self._path(epoch))) is None:  # another job has just removed it
                 continue
             self._open[epoch] = images
-            for gone in [known for known in self._open if 0 < known <= epoch - self._lifetime() - 1]:
+            for gone in [known for known in self._open if 0 < known <= epoch - self.lifetime - 1]:
                 del self._open[gone]
                 self._path(gone).unlink(missing_ok=True)
         return self._open[epoch]
-
-    def _lifetime(self) -> int:
-        """Epochs until every place has changed."""
-        return -(-self.places // self.per_epoch)
 
     def _path(self, epoch: int) -> Path:
         words = json.dumps([self.plan.command, self.plan.level.hash, self.per_epoch, self.pixels.shape[1:]])

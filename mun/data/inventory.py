@@ -10,12 +10,11 @@ from typing import Any
 from mun.data import llcm, regdb, sysu
 from mun.data.source import TITLES, Source
 from mun.data.sysu import CAMERAS
-from mun.structures import Modality, Sample, Split
+from mun.structures import PAIRED, Modality, Sample, Split
 
 __all__ = ["PERMUTATION_FILE", "PUBLISHED", "Finding", "inventory"]
 
 PERMUTATION_FILE = "exp/rand_perm_cam.mat"  # SYSU-MM01's official galleries
-PAIR = (Modality.VISIBLE, Modality.INFRARED)
 
 # SYSU-MM01, Wu et al., ICCV 2017: how many visible images its 96 test identities have is not among the counts. RegDB,
 # Nguyen et al., Sensors 2017, of each of the ten splits. LLCM, Zhang and Wang, CVPR 2023.
@@ -30,7 +29,7 @@ PUBLISHED: dict[str, dict[str, int]] = {
     },
     "regdb": {
         **{f"{split} identities": 206 for split in ("train", "test")},
-        **{f"{split} {modality} images": 2_060 for split in ("train", "test") for modality in PAIR},
+        **{f"{split} {modality} images": 2_060 for split in ("train", "test") for modality in PAIRED},
     },
     "llcm": {
         "train identities": 713,
@@ -107,7 +106,7 @@ def stored(source: Source) -> list[Finding]:
             found.append(Finding(PERMUTATION_FILE, int((root / PERMUTATION_FILE).is_file()), None, words))
         return found
     if source.layout == "regdb":
-        files = list(product(regdb.SPLITS, PAIR, range(1, regdb.TRIALS + 1)))
+        files = list(product(regdb.SPLITS, PAIRED, range(1, regdb.TRIALS + 1)))
         lists = sum(regdb.list_file(root, *one).is_file() for one in files)
         expected = len(files) if source.name == "regdb" else None
         return [Finding("image lists in idx", lists, expected), Finding("trial", source.trial)]
@@ -129,13 +128,13 @@ def counted(source: Source) -> dict[str, int]:
     counts = {f"{split} identities": len(source.listed.get(split, ())) for split in Split}
     by = {split: Counter(sample.modality for sample in source.split(split)) for split in Split}
     if source.layout == "sysu":  # whose publication counts them together
-        for modality in PAIR:
+        for modality in PAIRED:
             counts[f"train and val {modality} images"] = by[Split.TRAIN][modality] + by[Split.VAL][modality]
         parts = [Split.TEST]
     else:
         parts = [split for split in Split if by[split] or source.listed.get(split)]
         counts = {name: number for name, number in counts.items() if name.partition(" ")[0] in parts}
-    return counts | {f"{split} {modality} images": by[split][modality] for split in parts for modality in PAIR}
+    return counts | {f"{split} {modality} images": by[split][modality] for split in parts for modality in PAIRED}
 
 
 def one_sided(samples: Iterable[Sample]) -> list[int]:

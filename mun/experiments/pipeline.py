@@ -57,7 +57,7 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
     if not study.experiment.reads_test:
         yield from look_at_validation(study, device, jobs, report)
         return
-    search = study.runs(variants_of(kept_choice(study)), 1)
+    search = study.runs(variants_of(kept(study.out / CHOICE)), 1)
     make_runs(search, device.type, jobs, report)
     choice = freeze_choice(study, search)
     table = study.runs(variants_of(choice), study.seeds)
@@ -110,11 +110,9 @@ def keep_ledger(path: Path, runs: Sequence[PlannedRun]) -> None:
     write_text(path, "".join(json.dumps(line) + "\n" for line in known.values()))
 
 
-def kept_choice(study: Study) -> Choice:
-    """Read what was chosen before; nothing where nothing was."""
-    path = study.out / CHOICE
-    kept: Choice = read_json(path) if path.is_file() else {}
-    return kept
+def kept(path: Path) -> Choice:
+    """Read what was chosen or measured before, by row; nothing where nothing was."""
+    return read_json(path) if path.is_file() else {}
 
 
 def variants_of(choice: Choice) -> dict[str, str]:
@@ -127,29 +125,29 @@ def freeze_choice(study: Study, search: Sequence[PlannedRun]) -> Choice:
 
     A row that was chosen before keeps its choice, so that test cannot lead back to the search.
     """
-    kept = kept_choice(study)
+    choice = kept(study.out / CHOICE)
     now = {"commit": commit_of_code(), "time": datetime.now(UTC).isoformat(timespec="seconds")}
     for name, made in choose_variants(search).items():
-        kept.setdefault(name, {**made, **now})
-    write_json(study.out / CHOICE, kept)
-    return kept
+        choice.setdefault(name, {**made, **now})
+    write_json(study.out / CHOICE, choice)
+    return choice
 
 
 def measure_costs(study: Study, choice: Choice, device: str, report: Callable[[str], None]) -> dict[str, Cost]:
     """Measure the cost of every row, or read what was measured before."""
     path = study.out / "costs.json"
-    kept: Choice = read_json(path) if path.is_file() else {}
+    costs = kept(path)
     samples = read_source("synvi", study.train_folder(study.settings[0])).require(Split.TRAIN)
     missing = {}
     for row in study.rows:
-        if row.name not in kept:
+        if row.name not in costs:
             variant = next(variant for variant in row.variants if variant.name == choice[row.name]["variant"])
             missing[row.name] = config_of(study.experiment, row, variant, study.base, study.settings[0])
     for name, cost in measure(missing, len(training_labels(samples)), device, os.cpu_count() or 1):
         report(f"cost: {name}")
-        kept[name] = asdict(cost)
-        write_json(path, kept)
-    return {row.name: Cost(**kept[row.name]) for row in study.rows}
+        costs[name] = asdict(cost)
+        write_json(path, costs)
+    return {row.name: Cost(**costs[row.name]) for row in study.rows}
 
 
 def write_table(

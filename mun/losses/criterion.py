@@ -38,12 +38,11 @@ class Criterion(nn.Module):
 
     def metric_space(self, features: Groups, embeddings: Groups) -> dict[Modality, Tensor]:
         """Choose where the metric losses measure, float32."""
-        if self.config.space == "embedding":
-            return {modality: values.float() for modality, values in embeddings.items()}
-        raw = {modality: values.float() for modality, values in features.items()}
-        if self.config.space == "features":
-            return raw
-        return {modality: F.normalize(values, dim=1) for modality, values in raw.items()}
+        groups = embeddings if self.config.space == "embedding" else features
+        points = {modality: values.float() for modality, values in groups.items()}
+        if self.config.space != "unit_features":
+            return points
+        return {modality: F.normalize(values, dim=1) for modality, values in points.items()}
 
     def forward(
         self, features: Groups, embeddings: Groups, logits: Groups, labels: Groups, progress: float
@@ -61,7 +60,6 @@ class Criterion(nn.Module):
             The scalar to minimise, and the parts by name, detached.
         """
         config = self.config
-        all_labels = torch.cat([labels[modality] for modality in features])
         points = self.metric_space(features, embeddings)
         weight = ramp(progress, config.ramp_start, config.ramp_end)
         aligned = identity_alignment(points, labels, config.margin)
@@ -71,8 +69,8 @@ class Criterion(nn.Module):
             "modality_alignment": (weight * config.modality_alignment, self.modality_alignment(points, labels)),
         }
         if config.triplet:
-            loss = batch_hard_triplet(torch.cat(list(points.values())), all_labels, config.margin)
-            weighted["triplet"] = (weight * config.triplet, loss)
+            every, known = (torch.cat([group[modality] for modality in points]) for group in (points, labels))
+            weighted["triplet"] = (weight * config.triplet, batch_hard_triplet(every, known, config.margin))
         # A factor of 0 still lets NaN through, so a term that is off is left out of the sum.
         total = torch.stack([factor * loss for factor, loss in weighted.values() if factor > 0]).sum()
         return total, {name: loss.detach() for name, (_, loss) in weighted.items()}

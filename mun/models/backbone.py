@@ -101,8 +101,6 @@ class Trunk(nn.Module):
 
     def __init__(self, name: str, width: float) -> None:
         super().__init__()
-        if name not in DEPTHS:
-            raise ValueError(f"expected backbone to be one of {', '.join(DEPTHS)}; got {name!r}")
         block, depths = DEPTHS[name]
         inputs = scaled(64, width)
         for stage, (depth, stride) in enumerate(zip(depths, (1, 2, 2, 1), strict=True)):
@@ -131,13 +129,13 @@ def initialise(module: nn.Module) -> None:
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
 
 
-def load_torchvision(stems: Mapping[str, nn.Module], trunk: Trunk, state: Mapping[str, torch.Tensor]) -> None:
-    """Load ResNet weights of torchvision's names into every stem and the trunk; a classifier `fc` is left out.
+def load_torchvision(stem: nn.Module, trunk: Trunk, state: Mapping[str, torch.Tensor]) -> None:
+    """Load ResNet weights of torchvision's names into a stem and the trunk; a classifier `fc` is left out.
 
     Raises:
         ValueError: A tensor is missing or has another shape, as with another depth or width.
     """
-    parts = [*((stem, ("conv1.", "bn1.")) for stem in stems.values()), (trunk, ("layer",))]
+    parts = ((stem, ("conv1.", "bn1.")), (trunk, ("layer",)))
     for part, prefixes in parts:
         wanted, found = shapes(part.state_dict(), prefixes), shapes(state, prefixes)
         for name in sorted(wanted.keys() | found.keys()):

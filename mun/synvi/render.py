@@ -18,7 +18,7 @@ __all__ = ["hidden_by", "illuminate", "render_background", "render_image"]
 
 
 def render_image(
-    identity: Identity, camera: Camera, scene: Scene, size: tuple[int, int] = (128, 64), knobs: Knobs | None = None
+    identity: Identity, camera: Camera, scene: Scene, size: tuple[int, int], knobs: Knobs
 ) -> NDArray[np.uint8]:
     """Render one image, before its JPEG.
 
@@ -30,7 +30,7 @@ def render_image(
         camera: One of `CAMERAS`.
         scene: The circumstances.
         size: Rows and columns, 32 to 512 each.
-        knobs: Noise and resolution count here; the defaults where None.
+        knobs: Noise and resolution count here.
 
     Returns:
         RGB, uint8, `(H, W, 3)`; in infrared three equal channels.
@@ -38,13 +38,12 @@ def render_image(
     Raises:
         ValueError: `size` is out of bounds.
     """
-    knobs = knobs or Knobs()
     light, _ = illuminate(identity, camera, scene, trace(identity, camera, scene, size))
     return expose(camera, scene, light, knobs.noise, knobs.resolution)
 
 
 def render_background(
-    identity: Identity, camera: Camera, scene: Scene, size: tuple[int, int] = (128, 64), knobs: Knobs | None = None
+    identity: Identity, camera: Camera, scene: Scene, size: tuple[int, int], knobs: Knobs
 ) -> NDArray[np.uint8]:
     """Render an image without its person: neither body nor shadow, only the crop is where the person would be.
 
@@ -53,7 +52,7 @@ def render_background(
         camera: One of `CAMERAS`.
         scene: The circumstances.
         size: Rows and columns, 32 to 512 each.
-        knobs: Noise and resolution count here; the defaults where None.
+        knobs: Noise and resolution count here.
 
     Returns:
         RGB, uint8, `(H, W, 3)`; in infrared three equal channels.
@@ -61,7 +60,6 @@ def render_background(
     Raises:
         ValueError: `size` is out of bounds.
     """
-    knobs = knobs or Knobs()
     view = aim(camera, scene, pose_body(identity.build, scene.pose), checked_size(size))
     nowhere = np.full((2, 3), 1e3)
     light, _ = _occluded(background(SITES[camera.site], camera, scene, view, nowhere), scene)

@@ -11,7 +11,6 @@ import json
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -174,7 +173,7 @@ class TruthFile:
     def __enter__(self) -> TruthFile:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.writestr(zipfile.ZipInfo(LINES, DATE), self._lines, zipfile.ZIP_DEFLATED)
         self._file.close()
 

@@ -9,17 +9,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mun.config import Config
-from mun.data.augment import Augmentation, augment, draw_uniform, share_geometry, to_images
+from mun.data.augment import augment, draw_uniform, share_geometry, to_images
 from mun.data.cache import cached_images
 from mun.data.fresh import FreshPeople
 from mun.data.sampler import CrossModalSampler, Indices
 from mun.data.source import Source
 from mun.distributed import local_first, own_part
-from mun.structures import Modality, Sample, Split
+from mun.structures import PAIRED, Modality, Sample, Split
 
-__all__ = ["PAIRED", "Batches", "build_sampler"]
+__all__ = ["Batches", "build_sampler"]
 
-PAIRED = (Modality.VISIBLE, Modality.INFRARED)
 Pixels = dict[Modality, NDArray[np.uint8]]
 PLAIN_STEPS = 2**31  # the steps of plain batches begin here, where no training comes
 
@@ -107,12 +106,11 @@ class Batches:
     def augmented(self, pixels: Pixels, draws: torch.Generator) -> dict[Modality, Tensor]:
         """Augment this process's images of both modalities, each as it would be alone."""
         train = self.config.train
-        settings = Augmentation(train.flip, train.pad, train.erase, train.erase_area, train.jitter)
         uniform = {modality: draw_uniform(train.ids_per_batch * train.instances_per_id, draws) for modality in PAIRED}
         if train.shared_geometry:
             share_geometry(uniform[Modality.VISIBLE], uniform[Modality.INFRARED])
         return {
-            modality: augment(self.images(pixels[modality]), settings, uniform[modality][self.part])
+            modality: augment(self.images(pixels[modality]), train, uniform[modality][self.part])
             for modality in self.modalities
         }
 

@@ -40,7 +40,7 @@ def load_pretrained(network: Network, path: Path, sha256: str = "") -> str:
         if not (real or name.endswith("num_batches_tracked")):
             raise ValueError(f"expected finite real weights in {path}, {name} is not")
     for name, stem in network.stems.items():
-        load_torchvision({name: stem}, network.trunk, torchvision_names(state, name))
+        load_torchvision(stem, network.trunk, torchvision_names(state, name))
     return digest
 
 

@@ -24,8 +24,8 @@ from mun.hub import README, readme_of
 from mun.losses.criterion import Criterion
 from mun.models.network import Network
 from mun.progress import Progress
-from mun.structures import Modality, Split
-from mun.training.batches import PAIRED, Batches, build_sampler
+from mun.structures import PAIRED, Modality, Split
+from mun.training.batches import Batches, build_sampler
 from mun.training.card import make_card
 from mun.training.passes import share_statistics
 from mun.training.pretrained import load_pretrained, with_pretrained

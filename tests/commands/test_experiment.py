@@ -137,7 +137,10 @@ def test_other_data_are_refused(bench, tiny_synvi, tmp_path, capsys) -> None:
     ("more", "message"),
     [
         (["--rows", "none,magic"], "expected rows among none, copy"),
-        (["--evaluate-every", "1"], "expected --evaluate-every to stay a whole number times 1.5"),
+        (
+            ["--evaluate-every", "1"],
+            "--evaluate-every to stay a whole number times 1.5, as a variant or a setting asks",
+        ),
         (["--seeds", "0"], "1 to 100 seeds"),
         (["--jobs", "0"], "1 to 64 jobs"),
     ],

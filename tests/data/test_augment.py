@@ -5,7 +5,8 @@ import pytest
 import torch
 from reference import augmented
 
-from mun.data.augment import Augmentation, augment, draw_uniform, share_geometry, to_images
+from mun.config import TrainConfig
+from mun.data.augment import augment, draw_uniform, share_geometry, to_images
 
 
 def images(count: int = 3) -> torch.Tensor:
@@ -19,20 +20,22 @@ def draws(seed: int = 0, count: int = 3) -> torch.Tensor:
 def test_shared_geometry_keeps_aligned_images_aligned() -> None:
     first, second = draws(1), draws(2)
     share_geometry(first, second)
-    moves = Augmentation(flip=0.5, pad=4, erase=0.0, jitter=0.0)
+    moves = TrainConfig(flip=0.5, pad=4, erase=0.0, jitter=0.0)
     assert torch.equal(augment(images(), moves, first), augment(images(), moves, second))
-    both = Augmentation(flip=0.5, pad=4, erase=1.0, jitter=0.2)
+    both = TrainConfig(flip=0.5, pad=4, erase=1.0, jitter=0.2)
     assert not torch.equal(augment(images(), both, first), augment(images(), both, second)), "the rest is its own"
 
 
 SETTINGS = [
-    *(Augmentation(), Augmentation(1.0, 3, 1.0, 0.9, 0.4), Augmentation(0.5, 0, 1.0, 0.02, 0.0)),
-    Augmentation(0.0, 0, 0.0, 0.2, 0.0),
+    TrainConfig(),
+    TrainConfig(flip=1.0, pad=3, erase=1.0, erase_area=0.9, jitter=0.4),
+    TrainConfig(flip=0.5, pad=0, erase=1.0, erase_area=0.02, jitter=0.0),
+    TrainConfig(flip=0.0, pad=0, erase=0.0, jitter=0.0),
 ]
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_equals_the_augmentation_of_one_image_at_a_time(settings: Augmentation) -> None:
+def test_equals_the_augmentation_of_one_image_at_a_time(settings: TrainConfig) -> None:
     sources, uniform = images(12), draws(3, 12)
     expected = [augmented(image.numpy(), settings, row) for image, row in zip(sources, uniform.tolist(), strict=True)]
     assert np.allclose(augment(sources, settings, uniform).numpy(), np.stack(expected), atol=1e-6)

@@ -115,15 +115,6 @@ def test_passes_are_pooled_and_each_corruption_stands_alone(tiny_network: Networ
     assert (result["order"], result["severity"], result["passes"], result["seed"]) == ("peer", "uniform 1-5", 2, 9)
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: Corruption("hail"), "expected one of the corruptions mixed, gaussian_noise"),
-        (lambda: Corruption("fog", 0), "got 0"),
-        (lambda: Corruption(number=-1), "seed and pass from 0"),
-    ],
-)
-def test_bad_values_are_refused(make, message: str) -> None:
-    with pytest.raises(ValueError, match="expected") as caught:
-        make()
-    assert message in str(caught.value)
+def test_an_unknown_corruption_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected one of the corruptions mixed, gaussian_noise, .*; got 'hail'"):
+        Corruption("hail")

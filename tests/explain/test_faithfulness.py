@@ -21,7 +21,7 @@ from mun.explain.faithfulness import (
     structural_similarity,
 )
 from mun.explain.truth import Thing, change_of, find_evidence
-from mun.structures import Modality, Split
+from mun.structures import Split
 from mun.synvi import Pattern, Plan, Recipe
 
 MODEL = ModelConfig(width=0.125, height=64, image_width=32)
@@ -75,7 +75,7 @@ def test_the_cascade_goes_from_the_top_down_and_leaves_the_network_alone() -> No
             assert same == (part not in done)
     assert done == ["neck", "layer4", "layer3", "layer2", "layer1", "stems", "auxiliary"]
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
-    plain = build_network(Config(model=ModelConfig(auxiliary="none", width=0.125, height=64, image_width=32)), 0)
+    plain = build_network(Config(model=replace(MODEL, auxiliary="none")), 0)
     assert cascade_names(plain)[-1] == "stems"
 
 
@@ -116,12 +116,6 @@ def test_curves_of_a_score_that_is_known() -> None:
     assert right.areas[0] == pytest.approx(16 / 128 / 16)
     with pytest.raises(ValueError, match="expected a map of"):
         curves(score, image, truth[:4])
-
-
-def test_modalities_stay_apart() -> None:
-    """A random copy embeds like any network; its maps are made the same way."""
-    network = randomised(build_network(Config(model=MODEL), 0), 4)
-    assert network.embed(torch.rand(1, 3, 64, 32), Modality.INFRARED).norm() == pytest.approx(1, abs=1e-5)
 
 
 def recipes(count: int = 30) -> list[Recipe]:

@@ -96,14 +96,6 @@ def test_a_backpack_shows_from_behind_and_hardly_from_the_front() -> None:
     assert seen[1] < 0.15 * seen[0]
 
 
-def test_without_misalignment_cameras_two_and_three_see_one_instant() -> None:
-    knobs = Knobs(misalignment=0.0)
-    aligned = [truth(person(), camid, draw_scene(key(camid=camid), knobs)).parts for camid in (2, 3)]
-    usual = [truth(person(), camid, draw_scene(key(camid=camid))).parts for camid in (2, 3)]
-    assert np.array_equal(*aligned)
-    assert not np.array_equal(*usual)
-
-
 @pytest.mark.parametrize(
     ("knobs", "quieter"), [(Knobs(noise=0.0), True), (Knobs(resolution=4.0), True), (Knobs(noise=3.0), False)]
 )

@@ -82,6 +82,7 @@ def test_correspondence_agrees_with_a_projection_when_only_the_camera_moves() ->
     for number in range(5):
         one, other = (truth_of(plan.recipe(Split.TEST, number, camid, 0)) for camid in (2, 3))
         np.testing.assert_array_equal(one.place, other.place)
+        np.testing.assert_array_equal(one.parts, other.parts)
         pairs = corresponding(one, other)
         np.testing.assert_allclose(pairs[:, :2], pairs[:, 2:], atol=2)
 

@@ -15,8 +15,8 @@ from mun.config import Config, GeneratorConfig, LossConfig, ModelConfig, TrainCo
 from mun.data.sources import read_source
 from mun.losses.criterion import Criterion
 from mun.models.network import BnNeck, Network
-from mun.structures import Modality
-from mun.training.batches import PAIRED, Batches
+from mun.structures import PAIRED, Modality
+from mun.training.batches import Batches
 from mun.training.run import FORMAT, RunSettings
 from mun.training.schedule import build_optimizer, forget_labels, learning_rate, set_learning_rate
 from mun.training.step import backward_sharing

@@ -16,11 +16,6 @@ RAIN = ((0.05, 0.4, 40), (0.08, 0.48, 65), (0.11, 0.55, 95), (0.14, 0.62, 130), 
 ICE, STREAK = (0.86, 0.94, 1.0), (0.82, 0.85, 0.9)  # colours
 
 
-def tint(field: Floats, colour: tuple[float, float, float]) -> Floats:
-    """Give a field, `(H, W)`, a colour, `(H, W, 3)`."""
-    return field[..., None] * np.array(colour, np.float32)
-
-
 def area(image: Floats) -> float:
     """Return the image's area in units of half the squared height: 1 for the usual 2:1."""
     return 2 * float(image.shape[1]) / float(image.shape[0])
@@ -57,7 +52,7 @@ def frost(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     cover = np.clip(1.1 * fractal(image.shape, draws, 1.3) + grown - 1.3 * border, 0, 1).astype(np.float32)
     ice = np.clip(cover * (0.4 + 1.6 * crystal), 0, 1)
     veil = np.float32(dense) * np.clip(0.25 * cover + ice, 0, 1)[..., None]
-    result: Floats = image + veil * (tint(0.75 + 0.35 * ice, ICE) - image)
+    result: Floats = image + veil * ((0.75 + 0.35 * ice)[..., None] * np.array(ICE, np.float32) - image)
     return result
 
 

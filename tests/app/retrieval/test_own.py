@@ -1,7 +1,6 @@
 """Images of one's own: read, ranked, on the page and over HTTP; the browser keeps them, the app nothing."""
 
 import base64
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hostile_images import broken_images, whole_image
+from made import encoded
 from PIL import Image
 
 from app.library import Library, own_images
@@ -35,9 +35,7 @@ def files(library: Library, camid: int) -> list[tuple[str, bytes]]:
 
 def picture(height: int, width: int) -> bytes:
     """A black image."""
-    file = io.BytesIO()
-    Image.new("RGB", (width, height)).save(file, "PNG")
-    return file.getvalue()
+    return encoded(Image.new("RGB", (width, height)))
 
 
 def uri(data: bytes, head: str = "image/png") -> str:
@@ -136,9 +134,7 @@ def test_the_warning_names_other_training_data(library: Library, monkeypatch: py
 def sheet(library: Library, images: list[bytes]) -> str:
     """Lay small copies below one another, as the browser does."""
     copies = [look_at(library, data).pixels[max(library.input_sizes)] for data in images]
-    file = io.BytesIO()
-    Image.fromarray(np.concatenate(copies)).save(file, "PNG")
-    return uri(file.getvalue())
+    return uri(encoded(Image.fromarray(np.concatenate(copies))))
 
 
 def press(library: Library, values: dict[str, Any], **said: Any) -> Answer:
