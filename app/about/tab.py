@@ -94,7 +94,7 @@ def build(page: Page) -> None:
     """Build the tab."""
     with page.tab("about", "About") as tab:
         pieces = {name: tab.piece(name, script=script("about.js") if name == "about-body" else "") for name in PIECES}
-        tab.wire(Look, answer, pieces, (), Export(MENUS, Options, write))
+        tab.wire(Look, answer, pieces, Export(MENUS, Options, write), settings={})
 
 
 def answer(library: Library, request: Look, press: Press) -> Answer:

@@ -1,7 +1,6 @@
 """The Analysis tab: queries in the plane, what stands beside them, and the parts below."""
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +14,7 @@ from app.library import Library
 from app.library.background import Progress
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.shared.export import Options
-from app.shared.html import form, how_far, html, prepared
+from app.shared.html import how_far, html, prepared
 from app.shared.tab import Answer, Export, Page, Piece, Press
 from app.theme import script
 from mun.analysis.curves import KNOBS, Curve
@@ -49,9 +48,8 @@ def build(page: Page) -> None:
         with gr.Column(elem_id="analysis"):
             codes = {"picture": script("analysis.js")}
             pieces = {name: tab.piece(f"analysis-{name}", script=codes.get(name, "")) for name in NAMES}
-        pieces["settings"] = tab.settings()
         tab.tip(View, hovered)
-        tab.wire(View, answer, pieces, SETTINGS["Analysis"], Export(MENUS, Options, write))
+        tab.wire(View, answer, pieces, Export(MENUS, Options, write), SETTINGS, SETTINGS["Analysis"])
 
 
 def answer(library: Library, request: View, press: Press) -> Answer:
@@ -60,11 +58,9 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     Raises:
         ValueError: A model is gone, or has embedded other images.
     """
-    settings = Piece(request.model_dump(), partial(form, "analysis", request, library, SETTINGS))
 
     def late(progress: Progress, words: str) -> Answer:
-        waited: dict[str, str | Piece] = {"progress": words, "settings": settings}
-        return Answer(request, waited, again=0 if progress.ended else POLL, waiting=True)
+        return Answer(request, {"progress": words}, again=0 if progress.ended else POLL, waiting=True)
 
     for name in request.names(library):
         progress = library.prepare(name, request.data, retry=press.do == "start")
@@ -80,7 +76,6 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     body, waiting = body_of(library, request, made, press)
     pieces: dict[str, str | Piece] = {
         "progress": Piece("", str),
-        "settings": settings,
         "picture": Piece(work.key, lambda: picture_of(library, request, made)),
         "summary": Piece(work.key, lambda: summary_of(library, made)),
         "parts": Piece(

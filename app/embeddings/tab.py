@@ -19,7 +19,7 @@ from app.library import Library
 from app.library.background import Job, Progress
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.shared.export import Options
-from app.shared.html import form, how_far, html
+from app.shared.html import how_far, html
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, Separation
@@ -53,9 +53,8 @@ def build(page: Page) -> None:
             codes = {"picture": script("embeddings.js")}
             pieces = {name: tab.piece(f"embeddings-{name}", script=codes.get(name, "")) for name in NAMES}
         gr.Plot(PlotData(type="plotly", plot='{"data": [], "layout": {}}'), visible="hidden")  # it brings Plotly along
-        pieces["settings"] = tab.settings()
         tab.tip(View, hovered)
-        tab.wire(View, answer, pieces, CHIPS, Export(MENUS, Options, write))
+        tab.wire(View, answer, pieces, Export(MENUS, Options, write), SETTINGS, CHIPS)
 
 
 Make = Callable[[Library, Project, Report], object]
@@ -82,15 +81,12 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     if press.do == "add":
         request = with_image(library, request, press.chosen)
     sides = request.sides(library)
-    asked = request.model_dump(exclude={"side", "point", "selected"})
-    settings = Piece(asked, partial(form, "embeddings", request, library, SETTINGS))
     for side in sides:
         find(library, side)  # what was made beforehand is in the cache from now on
     progress = [work(library, press, "project", project, side) for side in sides]
     if not all(one.ready for one in progress):
-        waited: dict[str, str | Piece] = {"progress": progress_of(library, sides, progress), "settings": settings}
         again = 0 if any(one.ended and not one.ready for one in progress) else POLL
-        return Answer(request, waited, again=again, waiting=True)
+        return Answer(request, {"progress": progress_of(library, sides, progress)}, again=again, waiting=True)
     results = [project(library, one) for one in sides]
     request = pointed(request, results, press)
     at, row = min(request.side, len(results) - 1), request.point
@@ -106,7 +102,6 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     looks = (content, request.colour, request.lines, request.prototypes, request.seed)
     pieces = {
         "progress": Piece("", str),
-        "settings": settings,
         "tools": Piece(looks, lambda: tools_of(request, results)),
         "picture": Piece(content, lambda: picture_of(library, results)),
         "chosen": Piece((content, chosen), lambda: chosen_of(library, results, *chosen)),

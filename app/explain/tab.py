@@ -16,7 +16,7 @@ from app.library.maps import SCALES, LayerMap, fit_scale, heat_uri, palette
 from app.library.ranking import dealt
 from app.library.thumbnails import STRIP_HEIGHT, png_uri
 from app.shared.export import Options as FigureOptions
-from app.shared.html import form, how_far, html, prepared
+from app.shared.html import how_far, html, prepared
 from app.shared.plots import place_charts
 from app.shared.request import Choice, Switch, Text, Whole, one_of, option
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
@@ -82,8 +82,12 @@ def build(page: Page) -> None:
     """Build the tab."""
     with page.tab("explain", "Explain") as tab:
         pieces = {name: tab.piece(name) for name in PIECES}
-        pieces["settings"] = tab.settings()
-        tab.wire(Shown, answer, pieces, CHIPS, Export(MENUS, Options, export))
+        tab.wire(Shown, answer, pieces, Export(MENUS, Options, export), settings, CHIPS)
+
+
+def settings(library: Library, request: Shown) -> dict[str, tuple[str, ...]]:
+    """Group the settings; only SynVI can be changed."""
+    return SETTINGS if library.collections[request.data].synthetic else {**SETTINGS, "Check": ("check",)}
 
 
 def export(library: Library, request: Shown, options: Options, what: str, kind: str, press: Press) -> File:
@@ -183,8 +187,6 @@ def draw(library: Library, request: Shown, press: Press) -> Answer:
     result = explained(library, subject)
     checking = checked_by(library, request, subject, result, press, kind)
     known = (checking.made.done if checking.made else -1, checking.ended, checking.problem)
-    synthetic = library.collections[request.data].synthetic
-    groups = SETTINGS if synthetic else {**SETTINGS, "Check": ("check",)}  # only SynVI can be changed
     return Answer(
         request,
         {
@@ -192,7 +194,6 @@ def draw(library: Library, request: Shown, press: Press) -> Answer:
             "explain-maps": Piece((key, request.scale, request.focus), lambda: maps_html(request, result)),
             "explain-choice": Piece((key, request.camid), lambda: choice_html(library, request, result)),
             "explain-truth": Piece((key, request.focus, *known), lambda: truth_html(request, result, checking)),
-            "settings": Piece(request, lambda: form("explain", request, library, groups)),
         },
         say=f"Cosine {result.similarity:.3f} to the {result.target_words}; {len(result.maps)} maps.",
         chosen=request.image,

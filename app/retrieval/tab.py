@@ -1,7 +1,6 @@
 """The Retrieval tab: what a press draws, and the pieces it is drawn in."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import gradio as gr
 
@@ -14,7 +13,7 @@ from app.retrieval.own import chooser, news, own_answer
 from app.retrieval.rank import LeftOut, Result, asked_of, compare, retrieve
 from app.retrieval.scores import draw
 from app.retrieval.why import why
-from app.shared.html import form, html, prepared
+from app.shared.html import html, prepared
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 
 __all__ = ["MENUS", "answer", "build", "write"]
@@ -45,8 +44,7 @@ def build(page: Page) -> None:
         with gr.Column(elem_id="retrieval-board"):
             pieces |= {name: tab.piece(name) for name in ("ranking", "retrieval-scores")}
         pieces |= {name: tab.piece(name) for name in ("retrieval-own", "own-news", "query-browser")}
-        pieces["settings"] = tab.settings()
-        tab.wire(Browse, answer, pieces, CHIPS, Export(MENUS, Options, write), more_images=1)  # a gallery
+        tab.wire(Browse, answer, pieces, Export(MENUS, Options, write), SETTINGS, CHIPS, more_images=1)  # a gallery
 
 
 def answer(library: Library, request: Browse, press: Press) -> Answer:
@@ -88,12 +86,10 @@ def embedding(library: Library, request: Browse, names: Sequence[str], press: Pr
         return Answer(request, {}, again=SOON)
     if not (press.values.get("query") or "query=" in press.address):  # it is chosen when scores are there
         request = request.model_copy(update={"query": ""})
-    asked = request.model_dump(exclude={"query"})
     again = 0 if progress.problem or progress.stopped else POLL
     pieces: dict[str, str | Piece] = {
         "retrieval-progress": prepared(progress, name),
         "retrieval-own": Piece((request.own_image, request.own_modality), lambda: chooser(request)),
-        "settings": Piece(asked, partial(form, "retrieval", request, library, SETTINGS)),
     }
     undone = press.do if press.do in (*PICKS, "why") else ""
     return Answer(request, pieces, again=again, waiting=True, undone=undone)
@@ -137,7 +133,6 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
             ),
             "retrieval-own": Piece((request.own_image, request.own_modality), lambda: chooser(request)),
             "query-browser": Piece((asked, shown), lambda: queries(library, request, shown)),
-            "settings": Piece(asked, partial(form, "retrieval", request, library, SETTINGS)),
         },
         say=f"Maps are laid over the query and {reason['image']}." if reason else summary(result),
         chosen=request.query,

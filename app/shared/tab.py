@@ -27,7 +27,7 @@ from app.library.guests import Guests
 from app.library.thumbnails import STRIP_HEIGHT
 from app.library.turns import VISITOR
 from app.shared.export import LOCAL
-from app.shared.html import chips, controls, html
+from app.shared.html import chips, controls, form, html
 from app.shared.request import Request, is_file
 
 __all__ = ["Answer", "Export", "File", "Menu", "Page", "Piece", "Press", "Tab"]
@@ -187,16 +187,17 @@ class Export:
 
     Attributes:
         menus: Its entries.
-        options: A request whose fields are the menu's controls; `None` for none.
+        options: A request whose fields are the menu's controls.
         write: From library, request, options, name of the entry, format, and press to a file; a `ValueError` is shown.
     """
 
     menus: Sequence[Menu]
-    options: type[Request] | None
+    options: type[Request]
     write: Callable[[Library, Any, Any, str, str, Press], File]
 
 
 Asked = TypeVar("Asked", bound=Request)
+Settings = Mapping[str, Sequence[str]]  # names of fields by the heading that they stand under
 
 
 @dataclass(frozen=True)
@@ -218,11 +219,6 @@ class Tab:
     def piece(self, name: str, **options: Any) -> gr.HTML:
         """Make a piece; its id on the page is the name."""
         return self.page.piece(self.name, name, **options)
-
-    def settings(self) -> gr.HTML:
-        """Make the piece of the settings drawer that belongs to this tab."""
-        with self.page.drawer:
-            return self.page.piece(self.name, f"{self.name}-settings")
 
     def tip(self, kind: type[Asked], draw: Callable[[Library, Asked, Press], str]) -> None:
         """Show what the mouse rests on: the tab's script asks for it beside the presses; nothing else changes.
@@ -248,23 +244,27 @@ class Tab:
         kind: type[Asked],
         answer: Callable[[Library, Asked, Press], Answer],
         pieces: Mapping[str, Any],
-        settings: Sequence[str] = (),
-        export: Export | None = None,
+        export: Export,
+        settings: Settings | Callable[[Library, Any], Settings],
+        chipped: Sequence[str] = (),
         more_images: int = 0,
     ) -> None:
         """Connect the pieces: any press in any of them is answered by one event, so that none overtakes another.
 
+        The form of the settings in the drawer is drawn along with them, where what it shows has changed.
+
         Args:
             kind: The request that the tab shows.
             answer: Draws it; a `ValueError` is shown instead of the pieces' news.
-            pieces: Components by name, the head left out: HTML, or whatever an answer gives.
-            settings: Names of the fields that get a chip where they are not as by default.
+            pieces: Components by name, head and settings left out: HTML, or whatever an answer gives.
             export: The export menu.
+            settings: Names of the fields that are set in the drawer, by heading; a function where the data decide.
+            chipped: Names of the fields that get a chip where they are not as by default.
             more_images: Images that a press may bring besides those in fields of the request.
         """
         page, library = self.page, self.page.library
         images = sum(map(is_file, kind.model_fields.values())) + more_images  # that a call may hold; the guard looks
-        menu = Markup(html("menu.html", **menu_of(export, library)) if export else "")
+        menu = Markup(html("menu.html", **menu_of(export, library)))
 
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
             address = getattr(client.client, "host", "")
@@ -280,35 +280,36 @@ class Tab:
                 answered = lacking or answer(library, request, press)
                 chosen = answered.chosen or press.chosen if self.strip else ""
                 common = page.common(chosen, str(getattr(request, "data", "")))
+                if settings and not answered.lacking:
+                    groups = settings(library, answered.request) if callable(settings) else settings
+                    common["settings"] = drawer_form(library, self.name, answered.request, groups)
                 news, keys = changes({**answered.pieces, **common}, press.drawn)
             except Exception as error:
                 answered = Answer(request, {}, notice=sentence(self.name, error))
                 news, keys = changes(page.common(), press.drawn)
             notice = answered.notice if answered.lacking else " ".join([*notices, answered.notice]).strip()
             shown = answered.request
-            old = [name for name in kept if name not in answered.pieces] if answered.waiting else []
+            old = [name for name in pieces if name not in answered.pieces] if answered.waiting else []
             view = {name: getattr(answered, name) for name in ("say", "chosen", "again", "tokens", "lacking", "undone")}
             view |= {"values": shown.model_dump(), "link": shown.link(library, self.name), "turn": press.turn}
             view |= {"drawn": keys, "old": [pieces[name].elem_id for name in old]}
-            changed, there = chips(shown, library, settings), "" if answered.waiting else menu
-            head = html(
-                "head.html", view=view, notice=notice, chips=changed, menu=there, export=export, settings=bool(settings)
-            )
+            changed, there = chips(shown, library, chipped), "" if answered.waiting else menu
+            head = html("head.html", view=view, notice=notice, chips=changed, menu=there, settings=bool(settings))
             return {self.head: head, **{places[name]: one for name, one in news.items()}}
 
-        kept = [name for name in pieces if name != "settings"]  # settings can be changed while an answer is not there
         places = {"header": page.header, "strip": page.strip, **pieces}
+        if settings:
+            with page.drawer:
+                places["settings"] = page.piece(self.name, f"{self.name}-settings")
         pressed.takes_images = images  # type: ignore[attr-defined]
         pressed.asks = (self.name, kind, answer, tuple(pieces))  # type: ignore[attr-defined]
         self.head.select(pressed, None, [self.head, *places.values()], **EVENT)
-        if export is None:
-            return
 
         def exported(event: gr.EventData) -> str:
             press = Press.of(event, library.guests)
             try:
                 request, _ = kind.repair(press.values, library)
-                options = export.options.repair(press.detail, library)[0] if export.options else None
+                options, _ = export.options.repair(press.detail, library)
                 what, form, part = (press.detail.get(name) for name in ("what", "kind", "part"))
                 if not any(what == menu.name and form in menu.kinds for menu in export.menus):
                     raise ValueError("expected a format of the export menu, got another one")
@@ -340,10 +341,15 @@ def changes(pieces: Mapping[str, Any], drawn: Mapping[str, str]) -> tuple[dict[s
     return {name: one.draw() if isinstance(one, Piece) else one for name, one in news.items()}, keys
 
 
+def drawer_form(library: Library, tab: str, request: Request, settings: Settings) -> Piece:
+    """Draw the settings of a tab; what can be chosen depends on them, on model and data."""
+    names = {*SHARED, *(name for group in settings.values() for name in group)}
+    return Piece(request.model_dump(include=names), lambda: form(tab, request, library, settings))
+
+
 def menu_of(export: Export, library: Library) -> dict[str, Any]:
     """List the entries and options of an export menu, for its template."""
-    default = export.options.read({}, library) if export.options else None
-    options = controls(default, library, list(type(default).model_fields)) if default else []
+    options = controls(export.options.read({}, library), library, list(export.options.model_fields))
     return {"menus": [menu for menu in export.menus if menu.title], "options": options}
 
 

@@ -14,7 +14,7 @@ from app.retrieval import tab
 from app.retrieval.browse import Browse
 from app.retrieval.rank import retrieve
 from app.retrieval.tab import answer
-from app.shared.tab import Answer, Piece, Press
+from app.shared.tab import Answer, Piece, Press, drawer_form
 from mun.evaluation.corrupted import Corruption
 
 
@@ -61,8 +61,10 @@ def test_only_what_changes_is_drawn_again(ready: Library) -> None:
     other = next(one.key for one in ready.collections["synvi"].queries if one.key != first.request.query)
     second = press(ready, {**first.request.model_dump(), "query": other})
     assert {name for name, one in second.pieces.items() if isinstance(one, Piece) and one.digest == keys[name]} == {
-        "retrieval-progress", "retrieval-scores", "retrieval-own", "query-browser", "settings"
+        "retrieval-progress", "retrieval-scores", "retrieval-own", "query-browser"
     }  # fmt: skip
+    settings = [drawer_form(ready, "retrieval", one.request, tab.SETTINGS).digest for one in (first, second)]
+    assert settings[0] == settings[1]
     third = press(ready, {**first.request.model_dump(), "order": "hardest"})
     assert third.pieces["query-browser"].digest != keys["query-browser"]
 
@@ -74,7 +76,7 @@ def test_before_the_embeddings_are_there_the_page_shows_progress(
     monkeypatch.setattr(library, "prepare", lambda *_, **__: Progress(3, 12))
     answered = press(library)
     assert (answered.request.query, answered.waiting) == ("", True)
-    assert set(answered.pieces) == {"retrieval-progress", "retrieval-own", "settings"}
+    assert set(answered.pieces) == {"retrieval-progress", "retrieval-own"}
     assert "3 of 12" in piece(answered, "retrieval-progress")
     assert answered.again > 0
     assert press(library, {"query": "cam3/0013/0001.jpg"}).request.query == "cam3/0013/0001.jpg"
