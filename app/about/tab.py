@@ -16,7 +16,7 @@ from app.library.checkpoints import by_budget
 from app.shared.export import Options, csv_text, latex_table, safe_stem
 from app.shared.html import form, html
 from app.shared.request import Choice, OfModel, Text, Whole, one_of, option
-from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
+from app.shared.tab import SOON, Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 from mun.config import Config
 from mun.synvi.levels import LEVELS
@@ -38,7 +38,6 @@ MENUS = (
     Menu("Table", "table", ("csv", "latex")),
     Menu("Contact sheet", "sheet", ("png",)),
 )
-SOON = 30  # milliseconds
 MAX_SEED, MAX_PERSON = 9999, 99
 SHEET_PEOPLE = 8
 NOBODY_REAL = "Synthetic data: no evidence about real streets."

@@ -14,8 +14,8 @@ from app.library import Library
 from app.library.background import Progress
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.shared.export import Options
-from app.shared.html import how_far, html, prepared
-from app.shared.tab import Answer, Export, Page, Piece, Press
+from app.shared.html import how_far, html
+from app.shared.tab import POLL, Answer, Export, Page, Piece, Press
 from app.theme import script
 from mun.analysis.curves import KNOBS, Curve
 from mun.analysis.probes import Probe
@@ -24,7 +24,6 @@ from mun.data.corruptions import CORRUPTIONS, SEVERITIES
 
 __all__ = ["answer", "build", "hovered"]
 
-POLL = 700  # milliseconds
 MOST_POINTS = 5000
 MOST_CARDS = 12
 SETTINGS = {"Analysis": ("compare", "protocol"), "Curves": ("corruption", "knob")}
@@ -58,20 +57,13 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     Raises:
         ValueError: A model is gone, or has embedded other images.
     """
-
-    def late(progress: Progress, words: str) -> Answer:
-        return Answer(request, {"progress": words}, again=0 if progress.ended else POLL, waiting=True)
-
-    for name in request.names(library):
-        progress = library.prepare(name, request.data, retry=press.do == "start")
-        if press.do == "stop" and not progress.ready:
-            library.stop(name, request.data)
-        if not progress.ready:
-            return late(progress, prepared(progress, name))
+    if late := press.wait_for_embeddings(library, request.names(library), request.data):
+        progress, words = late
+        return Answer.late(request, progress, {"progress": words})
     work = task(library, request)
-    progress = work.begin(press.do, press.visitor, fleeting=False)
+    progress = work.begin(press, fleeting=False)
     if not progress.ready:
-        return late(progress, message(progress, "Every query is being asked"))
+        return Answer.late(request, progress, {"progress": message(progress, "Every query is being asked")})
     made = analysis(library, request)
     body, waiting = body_of(library, request, made, press)
     pieces: dict[str, str | Piece] = {
@@ -175,7 +167,7 @@ def body_of(library: Library, request: View, made: Analysis, press: Press) -> tu
     chosen = getattr(request, name) if name else ""
     heading = {"corruptions": "Under", "knobs": "Along"}.get(part, "What the embeddings know")
     heading = f"{heading} {chosen}".replace("_", " ").strip()
-    results, progress = measured(library, request, part, press.do, press.visitor)
+    results, progress = measured(library, request, part, press)
     choices = {"name": name, "choices": [(one, one.replace("_", " ")) for one in values], "chosen": chosen}
     if progress is None:
         offered = {"heading": heading, "words": OFFERS[part], **choices}

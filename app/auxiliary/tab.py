@@ -15,13 +15,13 @@ from app.library.ranking import dealt
 from app.library.thumbnails import STRIP_HEIGHT, encoded
 from app.shared.export import Options
 from app.shared.html import as_sentence, html
-from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
+from app.shared.tab import SOON, Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 
 __all__ = ["Options", "answer", "build", "write"]
 
 OFFERED = 24  # images of one person and modality to choose from
-POLL, SOON = 1000, 30  # milliseconds
+POLL = 1000  # milliseconds
 SNAP = 0.005  # a share this near to the learned one means the learned one
 SETTINGS = {"The pair": ("source", "person", "misalignment"), "Formulas": ("mixup", "seed"), "": ("compare",)}
 MENUS = (Menu("Pair and auxiliary images", "panel", ("png", "pdf", "svg", "csv", "latex")),)

@@ -16,18 +16,17 @@ from app.embeddings.project import Mark, Point, Result, find, key_of, legend, me
 from app.embeddings.projector import Report, shared_projector
 from app.embeddings.request import COLOURED_BY, MARKS, MODALITIES, NOBODY, PALETTES, Project, View, select
 from app.library import Library
-from app.library.background import Job, Progress
+from app.library.background import Progress
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.shared.export import Options
 from app.shared.html import how_far, html
-from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
+from app.shared.tab import POLL, Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, Separation
 from mun.structures import Modality
 
 __all__ = ["answer", "build", "hovered", "write"]
 
-POLL = 500  # milliseconds
 MAX_SHOWN = 60  # selected images that are drawn; the table has them all
 COLUMNS = {"x": "<f4", "y": "<f4", "pid": "<u4", "camid": "<u2"}  # of the points, as the page unpacks them
 NAMES = ("progress", "tools", "picture", "chosen", "selected", "numbers")
@@ -64,8 +63,7 @@ def work(library: Library, press: Press, kind: str, make: Make, side: Project, *
     """Make something that the cache keeps in the background, one thing of its kind at a time, and say how far it is."""
     key = numbers.name_in_cache(library, kind, side)
     done = partial(make, library, side, partial(library.background.report, key))
-    job = Job(Progress(words="waiting for its turn"), done, lambda: key in library.cache, kind, fleeting)
-    return press.wait_for(library.background, key, job)
+    return press.wait_for(library, key, done, kind=kind, fleeting=fleeting)
 
 
 def answer(library: Library, request: View, press: Press) -> Answer:
@@ -85,8 +83,9 @@ def answer(library: Library, request: View, press: Press) -> Answer:
         find(library, side)  # what was made beforehand is in the cache from now on
     progress = [work(library, press, "project", project, side) for side in sides]
     if not all(one.ready for one in progress):
-        again = 0 if any(one.ended and not one.ready for one in progress) else POLL
-        return Answer(request, {"progress": progress_of(library, sides, progress)}, again=again, waiting=True)
+        late = [one for one in progress if not one.ready]
+        seen = next((one for one in late if one.ended), next((one for one in late if one.total), late[0]))
+        return Answer.late(request, seen, {"progress": progress_of(library, sides, progress, seen)})
     results = [project(library, one) for one in sides]
     request = pointed(request, results, press)
     at, row = min(request.side, len(results) - 1), request.point
@@ -156,15 +155,13 @@ def with_image(library: Library, request: View, key: str) -> View:
     return request.model_copy(update={"side": 0, "point": keys.index(key), "selected": ""})
 
 
-def progress_of(library: Library, sides: Sequence[Project], progress: Sequence[Progress]) -> str:
-    """Say how far the pictures are, or that they were stopped or cannot be made."""
+def progress_of(library: Library, sides: Sequence[Project], progress: Sequence[Progress], seen: Progress) -> str:
+    """Say how far the pictures are, the bar by the one to be seen, or that they were stopped or cannot be made."""
     words = "; ".join(
         f"{library.checkpoints[side.checkpoint].label}: {one.words or 'almost ready'}"
         for side, one in zip(sides, progress, strict=True)
         if not one.ready
     )
-    first = next((one for one in progress if one.problem or one.stopped), None)
-    seen = first or next((one for one in progress if one.total and not one.ready), Progress())
     stopped = ("The projection was stopped", "Nothing of it is kept.")
     return how_far(seen, "The points are being laid out", f"{words}.", "There is no picture", stopped)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import gradio as gr
 
 from app.library import Library
+from app.library.background import Progress
 from app.library.collection import Direction
 from app.library.ranking import BY_SCORE, Ranked
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
@@ -13,13 +14,12 @@ from app.retrieval.own import chooser, news, own_answer
 from app.retrieval.rank import LeftOut, Result, asked_of, compare, retrieve
 from app.retrieval.scores import draw
 from app.retrieval.why import why
-from app.shared.html import html, prepared
-from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
+from app.shared.html import html
+from app.shared.tab import SOON, Answer, Export, File, Menu, Page, Piece, Press
 
 __all__ = ["MENUS", "answer", "build", "write"]
 
 PAGE_SIZE = 48  # thumbnails at once; SYSU-MM01 has 3,803 queries
-POLL, SOON = 500, 30  # milliseconds
 SETTINGS = {
     "Ranking": ("compare", "top_k", "protocol", "direction"),
     "Queries": ("order", "pid", "camid"),
@@ -56,8 +56,9 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
     if press.do == "own-add":
         return Answer(request, {"own-news": news(library, press.detail.get("file"))})
     names, corruption = (request.checkpoint, *request.others(library)), request.terms.corruption
-    if press.do == "stop" or not all(library.ready(name, request.data, corruption) for name in names):
-        return embedding(library, request, names, press)
+    ready = all(library.ready(name, request.data, corruption) for name in names)
+    if not ready and (late := press.wait_for_embeddings(library, names, request.data, corruption)):
+        return embedding(request, press, *late)
     if request.own_image or press.detail.get("gallery"):
         return own_answer(library, request, names, press)
     if press.do in PICKS:
@@ -74,25 +75,16 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
     return Answer(request, {"query-browser": queries(library, request, shown)})
 
 
-def embedding(library: Library, request: Browse, names: Sequence[str], press: Press) -> Answer:
-    """Embed the images in the background, and say how far that is."""
-    corruption = request.terms.corruption
-    if press.do == "stop":
-        for name in names:
-            library.stop(name, request.data, corruption)
-    parts = ((library.prepare(n, request.data, retry=press.do == "start", corruption=corruption), n) for n in names)
-    progress, name = next((one for one in parts if not one[0].ready), (None, ""))
-    if progress is None:  # it was ready between two looks
-        return Answer(request, {}, again=SOON)
+def embedding(request: Browse, press: Press, progress: Progress, words: str) -> Answer:
+    """Say how far the images are embedded."""
     if not (press.values.get("query") or "query=" in press.address):  # it is chosen when scores are there
         request = request.model_copy(update={"query": ""})
-    again = 0 if progress.problem or progress.stopped else POLL
     pieces: dict[str, str | Piece] = {
-        "retrieval-progress": prepared(progress, name),
+        "retrieval-progress": words,
         "retrieval-own": Piece((request.own_image, request.own_modality), lambda: chooser(request)),
     }
     undone = press.do if press.do in (*PICKS, "why") else ""
-    return Answer(request, pieces, again=again, waiting=True, undone=undone)
+    return Answer.late(request, progress, pieces, undone)
 
 
 def ranking(library: Library, request: Browse, names: Sequence[str], shown: int, press: Press) -> Answer:

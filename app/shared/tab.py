@@ -22,21 +22,24 @@ from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from app.library import Library
-from app.library.background import Background, Job, Progress, sentence
+from app.library.background import Job, Progress, sentence
 from app.library.guests import Guests
 from app.library.thumbnails import STRIP_HEIGHT
 from app.library.turns import VISITOR
 from app.shared.export import LOCAL
-from app.shared.html import chips, controls, form, html
+from app.shared.html import chips, controls, form, html, prepared
 from app.shared.request import Request, is_file
+from mun.evaluation.corrupted import Corruption
 
-__all__ = ["Answer", "Export", "File", "Menu", "Page", "Piece", "Press", "Tab"]
+__all__ = ["POLL", "SOON", "Answer", "Export", "File", "Menu", "Page", "Piece", "Press", "Tab"]
 
 PART_BYTES = 8_000_000  # of a file in one answer; the page asks for the next part
 SHARED = ("checkpoint", "data")  # values that tabs share by default
 EVENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 EVENT |= {"show_progress_on": [], "trigger_mode": "always_last"}
 EXPORTS_AT_ONCE = 2
+POLL, SOON = 500, 30  # milliseconds after which the page asks again: for what is under way, for what is drawn next
+WAITING = Progress(words="waiting for its turn")
 
 
 Values = Annotated[dict[str, Any], Field(max_length=60)]
@@ -96,12 +99,50 @@ class Press:
         except ValidationError:
             return getattr(cls(), str(info.field_name))  # as by default
 
-    def wait_for(self, background: Background, key: Hashable, job: Job) -> Progress:
-        """Begin a job for the visitor, stop it, or start it again, as the press says, and say how far it is."""
+    def wait_for(
+        self,
+        library: Library,
+        key: Hashable,
+        make: Callable[[], object],
+        begun: Progress = WAITING,
+        kind: str = "",
+        *,
+        fleeting: bool = True,
+    ) -> Progress:
+        """Have a result made in the background for the visitor, or stop that or start it again, as the press says.
+
+        Args:
+            library: Whose cache keeps the result.
+            key: Names it there.
+            make: Makes it and keeps it.
+            begun: How it stands before anything is done.
+            kind: Results of one kind are made one at a time.
+            fleeting: Whether it is worth nothing once no page asks for it.
+
+        Returns:
+            How far it is.
+        """
+        job = Job(begun, make, lambda: key in library.cache, kind, fleeting)
         if self.do == "stop" and not job.ready():
-            background.stop(key, self.visitor)
+            library.background.stop(key, self.visitor)
             return Progress(stopped=True)
-        return background.ask(key, job, who=self.visitor, retry=self.do == "start")
+        return library.background.ask(key, job, who=self.visitor, retry=self.do == "start")
+
+    def wait_for_embeddings(
+        self, library: Library, names: Sequence[str], data: str, corruption: Corruption | None = None
+    ) -> tuple[Progress, str] | None:
+        """Have the images embedded by some models in the background, or stop that or start it again, as the press says.
+
+        Returns:
+            How far the first is that is not ready, and that as HTML; `None` where all are.
+        """
+        for name in names if self.do == "stop" else ():
+            library.stop(name, data, corruption)
+        for name in names:
+            progress = library.prepare(name, data, retry=self.do == "start", corruption=corruption)
+            if not progress.ready:
+                return progress, prepared(progress, name)
+        return None
 
 
 PRESS = TypeAdapter(Press)
@@ -147,6 +188,11 @@ class Answer:
     lacking: bool = False
     waiting: bool = False
     undone: str = ""
+
+    @classmethod
+    def late(cls, request: Request, progress: Progress, pieces: Mapping[str, str | Piece], undone: str = "") -> Answer:
+        """Say how far what is asked for is; the page asks again until that has come to an end."""
+        return cls(request, pieces, again=0 if progress.ended else POLL, waiting=True, undone=undone)
 
 
 @dataclass(frozen=True)
