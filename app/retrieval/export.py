@@ -16,6 +16,7 @@ from app.retrieval.scores import Scores, score
 from app.shared.export import checkpoint_words, describe_data, pixels_of, safe_stem, shots_words, table
 from app.shared.figure import WIDTHS, draw_plots, figure_bytes, styled, text_below
 from app.shared.plots import Curve, Plot
+from app.shared.request import compared
 from app.shared.tab import File, Press
 from app.shared.tiles import Grid, Tile, canvas, draw_tile
 
@@ -36,7 +37,7 @@ def write(library: Library, request: Browse, options: Options, what: str, kind: 
         ValueError: The images are not embedded yet, the data set cannot be embedded, an own image cannot be read, or a
             figure of its ranking is asked for.
     """
-    names = (request.checkpoint, *request.others(library))
+    names = compared(library, request.checkpoint, *request.compare)
     if not all(library.ready(name, request.data, request.terms.corruption) for name in names):
         raise ValueError("expected every image to be embedded before an export; wait until the ranking is there")
     link = f"{press.url}{request.link(library, 'retrieval')}"

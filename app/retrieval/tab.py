@@ -15,6 +15,7 @@ from app.retrieval.rank import LeftOut, Result, asked_of, compare, retrieve
 from app.retrieval.scores import draw
 from app.retrieval.why import why
 from app.shared.html import html
+from app.shared.request import compared
 from app.shared.tab import SOON, Answer, Export, File, Menu, Page, Piece, Press
 
 __all__ = ["MENUS", "answer", "build", "write"]
@@ -55,7 +56,7 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
     """
     if press.do == "own-add":
         return Answer(request, {"own-news": news(library, press.detail.get("file"))})
-    names, corruption = (request.checkpoint, *request.others(library)), request.terms.corruption
+    names, corruption = compared(library, request.checkpoint, *request.compare), request.terms.corruption
     ready = all(library.ready(name, request.data, corruption) for name in names)
     if not ready and (late := press.wait_for_embeddings(library, names, request.data, corruption)):
         return embedding(request, press, *late)
@@ -101,7 +102,6 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
         "ranking.html",
         why=reason,
         result=result,
-        query=result.query,
         rows=[(each, row_of(each) if each.left_out_images else each.results) for each in results],
         sides=sides,
         direction=terms.direction,
@@ -163,19 +163,16 @@ def queries(library: Library, request: Browse, page: int) -> str:
         here=any(one.key == request.query for one in shown),
         modality=request.terms.direction.query_modality.value,
         scored=scored,
-        waiting=scored and not library.ready(request.checkpoint, request.data, corruption),
     )
 
 
 def row_of(result: Result) -> list[Ranked | LeftOut]:
     """Put the images that were left out where they would stand among the ranked ones."""
-    before: dict[int, list[LeftOut]] = {}
-    for image in result.left_out_images:
-        before.setdefault(image.after, []).append(image)
-    row: list[Ranked | LeftOut] = [*before.get(0, [])]
-    for ranked in result.results:
-        row += [ranked, *before.get(ranked.rank, [])]
-    return row
+
+    def place(one: Ranked | LeftOut) -> float:
+        return one.after + 0.5 if isinstance(one, LeftOut) else one.rank
+
+    return sorted([*result.results, *result.left_out_images], key=place)
 
 
 def summary(result: Result) -> str:

@@ -27,9 +27,9 @@ from pydantic_core import CoreSchema, core_schema
 
 from app.library import Library
 
-__all__ = ["PROTOCOL", "Checkpoint", "Choice", "Compared", "Data", "File", "Network", "Number", "OfModel", "OfNetwork"]
-__all__ += ["Offer", "Pictures", "Protocol", "RefusalError", "Request", "Switch", "Text", "Whole", "compared"]
-__all__ += ["is_file", "one_of", "option", "shown", "some_of"]
+__all__ = ["PARTNER", "PROTOCOL", "Checkpoint", "Choice", "Compared", "Data", "File", "Network", "Number", "OfModel"]
+__all__ += ["OfNetwork", "Offer", "Pictures", "Protocol", "RefusalError", "Request", "Switch", "Text", "Whole"]
+__all__ += ["compared", "is_file", "one_of", "option", "shown"]
 
 MAX_TEXT = 200  # characters of a text
 MAX_ADDRESS = 4000  # characters of an address
@@ -130,11 +130,6 @@ class one_of:  # noqa: N801 — reads as the part of a type
         return core_schema.with_info_after_validator_function(self.check, handler(source))
 
 
-def some_of(offer: Offer | Sequence[Any], most: int) -> one_of:
-    """Make the part of the type of a tuple: as `one_of`, for up to so many values."""
-    return one_of(offer, most=most)
-
-
 class RefusalError(ValueError):
     """A field cannot be had together with the others.
 
@@ -191,10 +186,11 @@ def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
 Compared = Annotated[Text, one_of(comparable)]
 
 
-def compared(library: Library, checkpoint: str, other: str) -> tuple[str, ...]:
-    """Name a checkpoint and what stands beside it, a value of `Compared`: one or two names."""
-    second = {PARTNER: library.checkpoints.partners[checkpoint], NONE: ""}.get(other, other)
-    return tuple(name for name in dict.fromkeys((checkpoint, second)) if name)
+def compared(library: Library, checkpoint: str, *others: str) -> tuple[str, ...]:
+    """Name a checkpoint and what stands beside it, values of `Compared`, each once."""
+    meant = {PARTNER: library.checkpoints.partners[checkpoint], NONE: ""}
+    names = dict.fromkeys((checkpoint, *(meant.get(other, other) for other in others)))
+    return tuple(name for name in names if name)
 
 
 class Request(BaseModel):
