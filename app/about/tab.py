@@ -86,7 +86,7 @@ class Look(OfModel):
 
     def said(self, library: Library) -> dict[str, Any]:
         """Return what is not as by default, and the section always."""
-        return {"section": self.section, **super().said(library)}
+        return {"section": "", **super().said(library)}
 
 
 def build(page: Page) -> None:

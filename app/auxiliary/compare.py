@@ -39,8 +39,8 @@ ANYBODY = 0
 COMPARED = (Choice("", "nothing"), *(Choice(name, title) for name, title in TITLES.items()))
 # What has no meaning for a pair from there, once the pair is named.
 IDLE = {
-    COLLECTION: frozenset({"person", "misalignment"}),
-    RENDERED: frozenset({"visible", "infrared"}),
+    COLLECTION: frozenset({"person", "misalignment", *FILES}),
+    RENDERED: frozenset({"visible", "infrared", *FILES}),
     OWN: frozenset({"visible", "infrared", "person", "misalignment"}),
 }
 
@@ -193,7 +193,7 @@ class Look(Compare):
         Raises:
             ValueError: No checkpoint with MUN's generator is loaded.
         """
-        names = Compare.model_fields.keys() - IDLE[self.source] - (set() if self.source == OWN else set(FILES))
+        names = Compare.model_fields.keys() - IDLE[self.source]
         return Compare.read({**self.model_dump(include=names), "checkpoint": self.encoder(library)}, library)
 
 

@@ -29,7 +29,7 @@ from app.library import Library
 
 __all__ = ["PARTNER", "PROTOCOL", "Checkpoint", "Choice", "Compared", "Data", "File", "Network", "Number", "OfModel"]
 __all__ += ["OfNetwork", "Offer", "Pictures", "Protocol", "RefusalError", "Request", "Switch", "Text", "Whole"]
-__all__ += ["compared", "is_file", "one_of", "option", "shown"]
+__all__ += ["compared", "one_of", "option", "shown"]
 
 MAX_TEXT = 200  # characters of a text
 MAX_ADDRESS = 4000  # characters of an address
@@ -200,12 +200,14 @@ class Request(BaseModel):
 
     follows: ClassVar[tuple[str, ...]] = ()  # fields that the page replaces without a word when others change
     offers: ClassVar[Mapping[str, one_of]] = {}  # by the names of the fields that have one
+    files: ClassVar[tuple[str, ...]] = ()  # fields that hold a file
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Find the fields with an offer."""
-        parts = ((name, part) for name, field in cls.model_fields.items() for part in field.metadata)
+        """Find the fields with an offer, and those that hold a file."""
+        parts = [(name, part) for name, field in cls.model_fields.items() for part in field.metadata]
         cls.offers = {name: part for name, part in parts if isinstance(part, one_of)}
+        cls.files = tuple(name for name, part in parts if part == FILE)
 
     @model_validator(mode="before")
     @classmethod
@@ -292,29 +294,25 @@ class Request(BaseModel):
         came = f"{value:g}" if isinstance(value, float) and math.isfinite(value) else shown(value)
         return f"expected {name} to be {expected(cls.model_fields[name])}, got {came}"
 
-    @classmethod
-    def files(cls, values: Mapping[str, object]) -> dict[str, object]:
-        """Return the files among some values: an address has none, so that the page's own stay."""
-        return {name: values[name] for name, one in cls.model_fields.items() if name in values and is_file(one)}
-
     def usual(self, library: Library) -> dict[str, Any]:
         """Return the values of the fields where nothing is said, by name; files are left out."""
         values, usual = dict(self), dict[str, Any]()
         for name, field in type(self).model_fields.items():
-            if FILE not in field.metadata:
+            if name not in self.files:
                 offer = self.offers.get(name) if field.default == "" else None
                 first = next(iter(offer.choices(library, values)), None) if offer else None
                 usual[name] = first.value if first else field.default
         return usual
 
     def said(self, library: Library) -> dict[str, Any]:
-        """Return the fields that are not as they are by default, by name; files are left out."""
-        return {name: getattr(self, name) for name, one in self.usual(library).items() if getattr(self, name) != one}
+        """Return the fields that are not as they are by default, with what they are then; files are left out."""
+        return {name: value for name, value in self.usual(library).items() if getattr(self, name) != value}
 
     def link(self, library: Library, tab: str) -> str:
         """Write the request as an address; what is as by default is left out."""
         words = {"tab": tab}
-        for name, value in self.said(library).items():
+        for name in self.said(library):
+            value = getattr(self, name)
             one = int(value) if isinstance(value, bool) else value
             words[name] = ",".join(map(str, one)) if isinstance(one, tuple) else str(one)
         return "?" + urlencode(words, safe="/,")
@@ -330,7 +328,7 @@ class Request(BaseModel):
         """
         said = self.said(library)
         values = {field: getattr(self, field) for field in type(self).model_fields if field in said or field in always}
-        values |= dict.fromkeys(self.files({one: value for one, value in self if value}), "<base64>")
+        values |= {field: "<base64>" for field in self.files if getattr(self, field)}
         words = "".join(f"{field}={value!r}, " for field, value in values.items())
         return f"from gradio_client import Client; print(Client({url!r}).predict({words}api_name='/{name}'))"
 
@@ -347,11 +345,6 @@ class OfNetwork(Request):
 
     checkpoint: Network = option("", "Checkpoint", MODEL)
     data: Data = option("", "Data", DATA)
-
-
-def is_file(field: FieldInfo) -> bool:
-    """Say whether a field holds a file."""
-    return FILE in field.metadata
 
 
 def bounds(field: FieldInfo) -> tuple[float | None, float | None]:

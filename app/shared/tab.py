@@ -28,7 +28,7 @@ from app.library.thumbnails import STRIP_HEIGHT
 from app.library.turns import VISITOR
 from app.shared.export import LOCAL
 from app.shared.html import chips, controls, form, html, prepared
-from app.shared.request import Request, is_file
+from app.shared.request import Request
 from mun.evaluation.corrupted import Corruption
 
 __all__ = ["POLL", "SOON", "Answer", "Export", "File", "Menu", "Page", "Piece", "Press", "Tab"]
@@ -309,14 +309,15 @@ class Tab:
             more_images: Images that a press may bring besides those in fields of the request.
         """
         page, library = self.page, self.page.library
-        images = sum(map(is_file, kind.model_fields.values())) + more_images  # that a call may hold; the guard looks
+        images = len(kind.files) + more_images  # that a call may hold; the guard looks
         menu = Markup(html("menu.html", **menu_of(export, library)))
 
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
             address = getattr(client.client, "host", "")
             press = Press.of(event, library.guests, f"{address} {client.session_hash}")
             VISITOR.set(press.visitor)
-            opened = {**kind.files(press.values), **kind.of_address(press.address)} if press.address else press.values
+            files = {name: press.values[name] for name in kind.files if name in press.values}  # an address has none
+            opened = {**files, **kind.of_address(press.address)} if press.address else press.values
             opened = agreed(library, dict(opened), press.changed)
             request, wrong = kind.repair(opened, library, press.before)
             named = press.changed or kind.model_fields if press.address else press.changed
