@@ -13,7 +13,7 @@ from app.about.cards import model_card
 from app.about.findings import COLUMNS, FOLDER, OURS, Table, families, forest, grid, main_of, points, read_tables
 from app.library import Library
 from app.library.checkpoints import by_budget
-from app.shared.export import Options, csv_text, latex_table, safe_stem
+from app.shared.export import SYNTHETIC, Options, csv_text, latex_table, safe_stem
 from app.shared.html import form, html
 from app.shared.request import Choice, OfModel, Text, Whole, one_of, option
 from app.shared.tab import SOON, Answer, Export, File, Menu, Page, Piece, Press
@@ -40,7 +40,6 @@ MENUS = (
 )
 MAX_SEED, MAX_PERSON = 9999, 99
 SHEET_PEOPLE = 8
-NOBODY_REAL = "Synthetic data: no evidence about real streets."
 Drawn = tuple[dict[str, str | Piece], bool]  # pieces, and whether there is more to come
 
 
@@ -297,7 +296,7 @@ def draw(family: Sequence[Table], table: Table, what: str, kind: str, width: str
     scopes = {one.scope() for one in family}
     words = (
         f"{table.about['title']}. Mean ± one standard deviation over seeds; for differences the 95 % interval over"
-        f" people. {f'{scopes.pop()} ' if len(scopes) == 1 else ''}{NOBODY_REAL}{shown}"
+        f" people. {f'{scopes.pop()} ' if len(scopes) == 1 else ''}{SYNTHETIC}{shown}"
     )
     plots = figure.plots_of(family)
     return figure_bytes(draw_plots(plots, words, commands, one_legend=True), kind)

@@ -321,8 +321,8 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
         table = figure.numbers_table(library, results, columns, kind, press.url)
         return File.of(f"numbers-{stem}", kind, table)
     if what == "points":
-        return File.of(stem, kind, figure.points_csv(library, results, None, press.url).encode())
+        return File.of(stem, kind, figure.points_csv(library, results, None, press.url))
     if not (rows := request.rows()):
         raise ValueError("expected selected points; draw a lasso round some first")
     chosen = results[min(request.side, len(results) - 1)]
-    return File.of(f"selected-{stem}", kind, figure.points_csv(library, [chosen], rows, press.url).encode())
+    return File.of(f"selected-{stem}", kind, figure.points_csv(library, [chosen], rows, press.url))

@@ -102,9 +102,8 @@ def export(library: Library, request: Shown, options: Options, what: str, kind: 
         raise ValueError("expected maps to export, but they are not drawn yet; wait until they are")
     from app.explain.figure import write  # here: Matplotlib takes a second to load
 
-    looks = options.model_dump()
-    stem, data = write(library, explained(library, subject), what, kind, request.scale, press.url, **looks)
-    return File.of(stem, kind, data)
+    result = explained(library, subject)
+    return write(library, result, what, kind, request.scale, press.url, options.width, options.maps)
 
 
 def answer(library: Library, request: Shown, press: Press) -> Answer:

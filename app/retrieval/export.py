@@ -13,7 +13,7 @@ from app.retrieval.browse import ORDERS, Browse, Options, listed
 from app.retrieval.own import of_page, rank, ranked_csv
 from app.retrieval.rank import Result, asked_of, retrieve
 from app.retrieval.scores import Scores, score
-from app.shared.export import checkpoint_words, describe_data, pixels_of, safe_stem, shots_words, table
+from app.shared.export import checkpoint_words, describe_data, pixels_of, safe_stem, shots_words, synthetic_note, table
 from app.shared.figure import WIDTHS, draw_plots, figure_bytes, styled, text_below
 from app.shared.plots import Curve, Plot
 from app.shared.request import compared
@@ -50,7 +50,7 @@ def write(library: Library, request: Browse, options: Options, what: str, kind: 
             raise ValueError("expected CSV for the ranking of your own image, of which no figure is made")
         image = brought(library, "own_image", request.own_image)
         ranked = ranked_csv(library, rank(library, of_page(library, request, request.checkpoint), image))
-        return File.of(safe_stem(f"ranked-own-{request.checkpoint}"), kind, ranked.encode())
+        return File.of(safe_stem(f"ranked-own-{request.checkpoint}"), kind, ranked)
     if what == "sheet":
         return write_sheet(library, request, names, options, press.url, link)
     results = ranked_by(library, request, names, options.ranks or request.top_k)
@@ -146,12 +146,11 @@ def drawn_lists(library: Library, results: Sequence[Result], options: Options) -
 
 def caption(library: Library, first: Result, words: dict[str, str], begin: str, names: str, end: str) -> str:
     """Write the sentences below ranked lists, of which `words` are the facts."""
-    synthetic = library.collections[first.request.data].synthetic
     return (
         f"{begin}, {words['direction']}. Checkpoint: {names}. {words.get('budgets', '')} Data: {words['data']}."
         f" Protocol: {words['protocol']}; images from the query's site are left out. {first.note} Solid frame and ✓:"
         f" the person in the query; dashed frame and ✗: another person; id: person, c: camera, d: {words['distance']}."
-        f"{' SynVI is synthetic: no evidence about real streets.' if synthetic else ''} {end}"
+        f" {synthetic_note(library, first.request.data)} {end}"
     )
 
 

@@ -15,10 +15,11 @@ from app.shared.request import Request, Text, one_of, option
 from mun.evaluation.corrupted import Corruption
 from mun.files import read_json
 
-__all__ = ["LOCAL", "WIDTH_NAMES", "Options", "checkpoint_words", "csv_text", "describe_data"]
-__all__ += ["described_csv", "latex_table", "pixels_of", "safe_stem", "shots_words", "table"]
+__all__ = ["LOCAL", "SYNTHETIC", "WIDTH_NAMES", "Options", "checkpoint_words", "csv_text", "describe_data"]
+__all__ += ["described_csv", "latex_table", "pixels_of", "safe_stem", "shots_words", "synthetic_note", "table"]
 
 WIDTH_NAMES = ("two-column", "one-column")  # as in `app.shared.figure`, which would load Matplotlib at start-up
+SYNTHETIC = "SynVI is synthetic: no evidence about real streets."
 LOCAL = "http://127.0.0.1:7860"  # where `python app.py` answers unless it is told otherwise
 SHOWN_HASH = 12  # hexadecimal digits
 MAX_HEIGHT = 700  # pixels; 600 dots per inch where a figure is widest
@@ -91,6 +92,11 @@ def describe_data(library: Library, data: str) -> str:
         manifest = {}
     known = [f"{name} {manifest[name]}" for name in ("level", "seed") if isinstance(manifest.get(name), str | int)]
     return ", ".join([f"{collection.title} (synthetic)", *known])
+
+
+def synthetic_note(library: Library, data: str) -> str:
+    """Say what rendered images are no evidence of; nothing of other images."""
+    return SYNTHETIC if library.collections[data].synthetic else ""
 
 
 def shots_words(shots: int) -> str:

@@ -16,11 +16,10 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
-from numpy.typing import NDArray
 
 from app.shared.plots import COLOURS, MAX_PLOTS, Curve, Plot
 
-__all__ = ["COLOURS", "DPI", "GREY", "INK", "LINES", "MATCH", "MONO", "WIDTHS", "TextBelow", "draw_image"]
+__all__ = ["COLOURS", "DPI", "GREY", "INK", "LINES", "MATCH", "MONO", "SMALL", "WIDTHS", "TextBelow"]
 __all__ += ["draw_plots", "figure_bytes", "styled", "text_below", "width_of", "wrap_pieces", "wrap_words"]
 
 DPI = 300
@@ -95,7 +94,7 @@ def figure_bytes(figure: Figure | Sequence[Figure], kind: str) -> bytes:
 POINTS = 72.0  # per inch
 PIECES = re.compile(r"(?<= )|(?<=print\()")  # where a command may break
 LINE, MARGIN = 0.115, 0.06  # inches
-CAPTION_SIZE, COMMAND_SIZE = 6.6, 5.2  # points
+CAPTION_SIZE, COMMAND_SIZE, SMALL = 6.6, 5.2, 5.6  # points
 
 
 def width_of(words: str, font: FontProperties) -> float:
@@ -160,23 +159,6 @@ def text_below(caption: str, commands: Sequence[str], wide: float) -> TextBelow:
     pieces = (PIECES.split(command) for command in commands)
     lines += [(line, mono) for each in pieces for line in wrap_pieces(each, room, mono)]
     return TextBelow(tuple(lines), LINE * len(lines) + 2 * MARGIN)
-
-
-SMALL = 5.6  # points
-
-
-def draw_image(axes: Axes, box: tuple[float, float, float, float], pixels: NDArray[np.uint8] | None) -> None:
-    """Draw an image as large as its place allows, in its own proportions."""
-    left, top, width, height = box
-    if pixels is None:
-        axes.text(
-            left + width / 2, top + height / 2, "cannot\nbe read", size=SMALL, color=GREY, va="center", ha="center"
-        )
-        return
-    factor = min(width / pixels.shape[1], height / pixels.shape[0])
-    wide, tall = factor * pixels.shape[1], factor * pixels.shape[0]
-    x, y = left + (width - wide) / 2, top + (height - tall) / 2
-    axes.imshow(pixels, extent=(x, x + wide, y + tall, y), aspect="auto", interpolation="auto")
 
 
 MARKERS = ("o", "s", "^", "D", "v", "P")

@@ -208,14 +208,10 @@ class File:
         return cls(f"{stem}.{'tex' if kind == 'latex' else kind}", data)
 
     @property
-    def mime(self) -> str:
-        """What it is, by its name."""
-        return mimetypes.guess_type(self.name)[0] or "application/octet-stream"
-
-    @property
     def address(self) -> str:
         """The file as an address that a browser can show or save."""
-        return f"data:{self.mime};base64,{base64.b64encode(self.data).decode()}"
+        kind = mimetypes.guess_type(self.name)[0] or "application/octet-stream"
+        return f"data:{kind};base64,{base64.b64encode(self.data).decode()}"
 
 
 @dataclass(frozen=True)
@@ -262,9 +258,9 @@ class Tab:
     head: gr.HTML
     strip: bool
 
-    def piece(self, name: str, **options: Any) -> gr.HTML:
+    def piece(self, name: str, script: str = "") -> gr.HTML:
         """Make a piece; its id on the page is the name."""
-        return self.page.piece(self.name, name, **options)
+        return self.page.piece(self.name, name, script=script)
 
     def tip(self, kind: type[Asked], draw: Callable[[Library, Asked, Press], str]) -> None:
         """Show what the mouse rests on: the tab's script asks for it beside the presses; nothing else changes.
@@ -437,11 +433,12 @@ class Page:
         self.file = self.piece("", "file")
         self.tabs = gr.Tabs(elem_id="tabs")
 
-    def piece(self, tab: str, name: str, shares: Sequence[str] = SHARED, **options: Any) -> gr.HTML:
+    def piece(
+        self, tab: str, name: str, shares: Sequence[str] = SHARED, *, script: str = "", value: str = ""
+    ) -> gr.HTML:
         """Make a piece of HTML that the page's script looks after."""
-        script = options.pop("script", "")
         code = f"mun.piece(element, trigger, watch, {tab!r}, {name!r}, {list(shares)});" + script
-        return gr.HTML(js_on_load=code, elem_id=name, apply_default_css=False, **options)
+        return gr.HTML(value, js_on_load=code, elem_id=name, apply_default_css=False)
 
     def common(self, key: str = "", data: str = "") -> dict[str, Piece]:
         """List the pieces that all tabs share.

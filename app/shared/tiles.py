@@ -10,7 +10,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from app.shared.figure import GREY, MATCH, SMALL, draw_image, width_of
+from app.shared.figure import GREY, MATCH, SMALL, width_of
 
 __all__ = ["Grid", "Tile", "canvas", "draw_tile", "fitting"]
 
@@ -90,9 +90,16 @@ def canvas(wide: float, high: float) -> tuple[Figure, Axes]:
 
 
 def draw_tile(axes: Axes, box: tuple[float, float, float, float], tile: Tile) -> None:
-    """Draw an image with its title and lines, and what is laid over it."""
+    """Draw an image, as large as its place allows, with its title and lines, and what is laid over it."""
     left, top, width, height = box
-    draw_image(axes, box, tile.pixels)
+    middle, centre = left + width / 2, top + height / 2
+    if tile.pixels is None:
+        axes.text(middle, centre, "cannot\nbe read", size=SMALL, color=GREY, va="center", ha="center")
+    else:
+        tall, wide = tile.pixels.shape[:2]
+        half = min(width / wide, height / tall) / 2  # of a pixel
+        place = (middle - half * wide, middle + half * wide, centre + half * tall, centre - half * tall)
+        axes.imshow(tile.pixels, extent=place, aspect="auto", interpolation="auto")
     if tile.cover is not None:
         axes.imshow(tile.cover, extent=(left, left + width, top + height, top), aspect="auto", interpolation="auto")
     colour, line, thick = FRAMES[tile.match]
@@ -104,7 +111,7 @@ def draw_tile(axes: Axes, box: tuple[float, float, float, float], tile: Tile) ->
     axes.text(left, top - 0.03, tile.title, size=size, weight="bold", va="bottom")
     for number, line in enumerate(tile.lines):
         below = top + height + 0.04 + LINE * number
-        axes.text(left + width / 2, below, line, size=fitting(line, width, SMALL), va="top", ha="center")
+        axes.text(middle, below, line, size=fitting(line, width, SMALL), va="top", ha="center")
 
 
 def fitting(words: str, width: float, size: float = TITLE_SIZE, **style: Any) -> float:
