@@ -11,19 +11,7 @@ import numpy as np
 from app.library import Library
 from app.library.background import Progress
 from app.library.collection import Direction, Terms
-from app.shared.request import (
-    PROTOCOL,
-    Choice,
-    Compared,
-    OfModel,
-    Protocol,
-    RefusalError,
-    Text,
-    Whole,
-    compared,
-    one_of,
-    option,
-)
+from app.shared.request import Choice, Compared, OfModel, Protocol, RefusalError, Text, Whole, compared, one_of, option
 from app.shared.tab import Press
 from mun.analysis.curves import KNOBS, Curve, knob_curves
 from mun.analysis.facts import Facts, column_facts, synvi_facts
@@ -60,7 +48,7 @@ class Analyse(OfModel):
     open set. Fractions; null where a query has no match or a slice too few people.
     """
 
-    protocol: Protocol = option("", "Protocol", PROTOCOL)
+    protocol: Protocol = ""
     compare: Compared = option(
         "", "Compare with", "A second checkpoint, partner or none; empty for the fair partner where there is one."
     )

@@ -16,7 +16,7 @@ from app.explain.subject import Explain
 from app.library import Library
 from app.library.maps import PALETTE, LayerMap, Scale, fit_scale, veil
 from app.shared.export import checkpoint_words, describe_data, safe_stem, synthetic_note, table
-from app.shared.figure import SMALL, WIDTHS, figure_bytes, styled, text_below
+from app.shared.figure import SMALL, WIDTHS, figure_bytes, styled
 from app.shared.tab import File
 from app.shared.tiles import Grid, Tile, canvas, draw_tile
 from mun.explain.cams import upsampled
@@ -45,7 +45,7 @@ def write(library: Library, result: Result, what: str, kind: str, scale: str, ur
         width: Of the figure, one of `WIDTHS`.
         maps: Those of the figure: of the first `row`, or `all`.
     """
-    image = result.image.image.rpartition(".")[0].replace("/", "-")
+    image = result.image.image.rpartition(".")[0]
     stem = safe_stem(f"explained-{image}-{result.request.method}-{result.request.checkpoint}")
     call = result.request.call(library, "explain", url, tuple(Explain.model_fields))
     facts = facts_of(library, result)
@@ -126,13 +126,11 @@ def draw_maps(
     tiles += [map_tile(one, result.pictures[one.over], fitted, result.size) for one in maps]
     with styled():
         grid = Grid(WIDTHS[width], per_row, FOOT, height / wide)
-        below = text_below(caption(facts, result, fitted), [call], grid.width)
         bottom = grid.bottom(-(-len(tiles) // per_row))
-        figure, axes = canvas(grid.width, bottom + BAR_ROOM + below.height)
+        figure, axes = canvas(grid.width, bottom + BAR_ROOM, caption(facts, result, fitted), call)
         for place, tile in enumerate(tiles):
             draw_tile(axes, grid.box(*divmod(place, per_row)), tile)
         draw_scale(axes, bottom, fitted.top)
-        below.draw(figure)
     return figure
 
 

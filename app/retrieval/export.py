@@ -14,7 +14,7 @@ from app.retrieval.own import of_page, rank, ranked_csv
 from app.retrieval.rank import Result, asked_of, retrieve
 from app.retrieval.scores import Scores, score
 from app.shared.export import checkpoint_words, describe_data, pixels_of, safe_stem, shots_words, synthetic_note, table
-from app.shared.figure import WIDTHS, draw_plots, figure_bytes, styled, text_below
+from app.shared.figure import WIDTHS, draw_plots, figure_bytes, styled
 from app.shared.plots import Curve, Plot
 from app.shared.request import compared
 from app.shared.tab import File, Press
@@ -157,7 +157,7 @@ def caption(library: Library, first: Result, words: dict[str, str], begin: str, 
 def stem_of(results: Sequence[Result]) -> str:
     """Name the files of a ranked list in letters that every system allows."""
     first, asked = results[0], results[0].request
-    query = first.query.image.rpartition(".")[0].replace("/", "-")
+    query = first.query.image.rpartition(".")[0]
     corrupted = f"-{asked.corruption}{asked.severity}" if asked.corruption else ""
     who = f"{len(results)}-checkpoints" if len(results) > 1 else asked.checkpoint
     return safe_stem(f"ranked-{query}-{asked.protocol}-trial{asked.trial}{corrupted}-{who}")
@@ -245,9 +245,7 @@ def draw_lists(
 
 def draw_page(queries: Sequence[Query], grid: Grid, name: float, caption: str, command: str) -> Figure:
     """Draw one page."""
-    text = text_below(caption, [command], grid.width)
-    images = sum(height_of(one, grid, name) for one in queries)
-    figure, axes = canvas(grid.width, images + text.height)
+    figure, axes = canvas(grid.width, sum(height_of(one, grid, name) for one in queries), caption, command)
     top = 0.0
     for query, lists in queries:
         draw_tile(axes, grid.box(0, 0, top + name), query)
@@ -258,5 +256,4 @@ def draw_page(queries: Sequence[Query], grid: Grid, name: float, caption: str, c
                 row, column = divmod(place, grid.per_row - 1)
                 draw_tile(axes, grid.box(row, column + 1, top + name), tile)
             top += height_of((query, [one]), grid, name)
-    text.draw(figure)
     return figure

@@ -9,7 +9,7 @@ import numpy as np
 from app.library import Library
 from app.library.collection import Direction, Terms
 from app.shared.html import html
-from app.shared.request import PROTOCOL, OfModel, Protocol, option
+from app.shared.request import OfModel, Protocol
 from mun.evaluation.benchmark import BenchmarkResult
 
 __all__ = ["Evaluate", "Scores", "answer", "draw", "score"]
@@ -22,7 +22,7 @@ class Evaluate(OfModel):
     of the first gallery.
     """
 
-    protocol: Protocol = option("", "Protocol", PROTOCOL)
+    protocol: Protocol = ""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from app.library import Library
 
-__all__ = ["PARTNER", "PROTOCOL", "Checkpoint", "Choice", "Compared", "Data", "File", "Network", "Number", "OfModel"]
+__all__ = ["PARTNER", "Checkpoint", "Choice", "Compared", "Data", "File", "Network", "Number", "OfModel"]
 __all__ += ["OfNetwork", "Offer", "Pictures", "Protocol", "RefusalError", "Request", "Switch", "Text", "Whole"]
 __all__ += ["compared", "one_of", "option", "shown"]
 
@@ -38,7 +38,6 @@ NONE, PARTNER = "none", "partner"  # what a checkpoint may stand beside, besides
 SHOWN = 60  # characters of a bad value that a message repeats
 MODEL = "Name of a usable checkpoint of /status; empty for the first."
 DATA = "Name of a data set of /status; empty for the first."
-PROTOCOL = "One of the data set's; empty for the first."
 PROTOCOL_TITLES = {"all": "all-search", "indoor": "indoor-search", "whole": "every image of the other modality"}
 PROTOCOL_TITLES |= {"cross": "every image of the other modality", "regdb": "RegDB", "llcm": "LLCM"}
 
@@ -171,7 +170,9 @@ def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     return [Choice(name, PROTOCOL_TITLES.get(name.rpartition("-")[2], name)) for name in names]
 
 
-Protocol = Annotated[Text, one_of(protocols)]
+Protocol = Annotated[
+    Text, Field(title="Protocol", description="One of the data set's; empty for the first."), one_of(protocols)
+]
 
 
 def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:

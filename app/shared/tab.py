@@ -434,7 +434,7 @@ class Page:
         self.tabs = gr.Tabs(elem_id="tabs")
 
     def piece(
-        self, tab: str, name: str, shares: Sequence[str] = SHARED, *, script: str = "", value: str = ""
+        self, tab: str, name: str, shares: Sequence[str] = SHARED, *, script: str = "", value: str | None = None
     ) -> gr.HTML:
         """Make a piece of HTML that the page's script looks after."""
         code = f"mun.piece(element, trigger, watch, {tab!r}, {name!r}, {list(shares)});" + script

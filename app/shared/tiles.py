@@ -10,7 +10,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from app.shared.figure import GREY, MATCH, SMALL, width_of
+from app.shared.figure import GREY, MATCH, SMALL, text_below, width_of
 
 __all__ = ["Grid", "Tile", "canvas", "draw_tile", "fitting"]
 
@@ -80,12 +80,21 @@ class Grid:
         return MARGIN + rows * self.row + (rows - 1) * ROW_GAP
 
 
-def canvas(wide: float, high: float) -> tuple[Figure, Axes]:
-    """Begin a figure, and axes over all of it in inches from the upper left corner."""
-    figure = Figure(figsize=(wide, high))
+def canvas(wide: float, high: float, caption: str, command: str) -> tuple[Figure, Axes]:
+    """Begin a figure with so much room above its caption, and axes over all of it in inches from the upper left corner.
+
+    Args:
+        wide: Inches.
+        high: Inches above the caption.
+        caption: Sentences.
+        command: What shows or makes the figure again.
+    """
+    text = text_below(caption, [command], wide)
+    figure = Figure(figsize=(wide, high + text.height))
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axes.set(xlim=(0, wide), ylim=(high, 0))
+    axes.set(xlim=(0, wide), ylim=(high + text.height, 0))
     axes.set_axis_off()
+    text.draw(figure)
     return figure, axes
 
 
