@@ -97,7 +97,7 @@ def draw(library: Library, names: Sequence[str], data: str, terms: Terms, counta
         scores=scores,
         countable=countable,
         clean=clean,
-        names={name: library.checkpoints[name].label for name in names},
+        entries=library.checkpoints,
         verdict=verdict(library, scores),
         synthetic=library.collections[data].synthetic,
         protocol=library.collections[data].search(terms.protocol, terms.direction),
