@@ -99,14 +99,14 @@ def drawn(
     made: Analysis, what: str, values: Sequence[Any], facts: Sequence[tuple[str, str]], width: str, kind: str
 ) -> bytes:
     """Draw a figure with its caption; of probes those of the first model: the table has both."""
-    from app.shared.figure import WIDTHS, figure_bytes, styled, text_below  # here: Matplotlib takes a second to load
+    from app.shared.figure import WIDTHS, TextBelow, figure_bytes, styled  # here: Matplotlib takes a second to load
     from mun.analysis import figures
 
     words = " ".join([SAYS[what], *(f"{name.capitalize()}: {text}." for name, text in facts)])
     wide = WIDTHS[width]
     draw: Any = getattr(figures, f"{what}_figure", figures.curves_figure)
     with styled():
-        text = text_below(words, [], wide)
+        text = TextBelow(words, [], wide)
         shown = values[0] if what == "probes" else values or made
         figure = draw(shown, wide, text.height)
         if what == "probes":

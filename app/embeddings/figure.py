@@ -16,7 +16,7 @@ from app.embeddings.project import Result, call, legend, shades
 from app.embeddings.request import METHODS, MODALITIES, NEUTRAL, PALETTES, Project, View
 from app.library import Library
 from app.shared.export import checkpoint_words, describe_data, safe_stem, synthetic_note, table
-from app.shared.figure import INK, WIDTHS, figure_bytes, styled, text_below, wrap_words
+from app.shared.figure import INK, WIDTHS, TextBelow, figure_bytes, styled, wrap_words
 from mun.evaluation.separation import MAX_DISTANCE, Separation
 
 __all__ = ["draw", "numbers_table", "points_csv", "stem_of", "write_figure"]
@@ -64,7 +64,7 @@ def draw(results: Sequence[Result], view: View, caption: str, remake: str, width
         wide = WIDTHS[width]
         room, bold = wide - 2 * MARGIN, FontProperties(size=TITLE_SIZE, weight="bold")
         side = (room - (len(results) - 1) * GUTTER) / len(results)
-        tall, below = side if len(results) > 1 else min(side, 4.2), text_below(caption, [remake], wide)
+        tall, below = side if len(results) > 1 else min(side, 4.2), TextBelow(caption, [remake], wide)
         titles = [wrap_words(title_of(result.request), side, bold) for result in results]
         entries = legend(results[0].points, view.colour)
         columns = max(1, int(room / ENTRY))

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -11,7 +11,6 @@ from app.library.ranking import Item, Order, opening, ordered
 from app.retrieval.rank import Retrieve, asked_of
 from app.shared.export import Options as FigureOptions
 from app.shared.request import PARTNER, Choice, File, Offer, Switch, Text, Whole, compared, one_of, option
-from mun.structures import Sample
 
 __all__ = ["ANY", "ORDERS", "Browse", "Options", "disagreement", "listed", "pick"]
 
@@ -59,18 +58,6 @@ class Browse(Retrieve):
     own_image: File = option("", "Your image")
     own_modality: Annotated[Text, one_of(MADE_OF)] = option("", "Your image is", control="radio")
 
-    def settle(self, library: Library) -> Self:
-        """Fill in a query that the filters let through."""
-        settled, asked = super().settle(library), asked_of(library, dict(self))
-        found = asked.samples[asked.rows[settled.query]]
-        if self.lets_through(found) or not (items := listed(library, self)):
-            return settled
-        return settled.model_copy(update={"query": items[0].key})
-
-    def lets_through(self, sample: Sample) -> bool:
-        """Say whether the filters let a query through."""
-        return self.pid in (ANY, sample.pid) and self.camid in (ANY, sample.camid)
-
     def first_query(self, library: Library) -> str:
         """Choose a query of middling difficulty among those that the filters let through."""
         return opening(listed(library, self) or library.queries(self.checkpoint, self.data, self.terms))
@@ -87,7 +74,7 @@ class Options(FigureOptions):
 def listed(library: Library, request: Browse) -> Sequence[Item]:
     """List the queries that the filters let through, in their order."""
     items = library.queries(request.checkpoint, request.data, request.terms, Order(request.order))
-    return [item for item in items if request.lets_through(item.sample)]
+    return [one for one in items if request.pid in (ANY, one.sample.pid) and request.camid in (ANY, one.sample.camid)]
 
 
 def pick(library: Library, request: Browse, how: str) -> str:

@@ -66,13 +66,15 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
         request = request.model_copy(update={"query": pick(library, request, press.do)})
     elif press.do == "open" and press.chosen and press.chosen != request.query:
         request = handed(library, request, press.chosen)
-    items = listed(library, request)
-    shown = next((row for row, one in enumerate(items) if one.key == request.query), 0) // PAGE_SIZE
+    keys = [item.key for item in listed(library, request)]
+    if keys and request.query not in keys:  # the filters do not let it through
+        request = request.model_copy(update={"query": keys[0]})
+    shown = keys.index(request.query) // PAGE_SIZE if keys else 0
     if press.do != "page":
         return ranking(library, request, names, shown, press)
     wanted = press.detail.get("page")
     if isinstance(wanted, int):
-        shown = min(max(wanted, 0), (len(items) - 1) // PAGE_SIZE)
+        shown = min(max(wanted, 0), (len(keys) - 1) // PAGE_SIZE)
     return Answer(request, {"query-browser": queries(library, request, shown)})
 
 

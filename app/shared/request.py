@@ -202,6 +202,7 @@ class Request(BaseModel):
     follows: ClassVar[tuple[str, ...]] = ()  # fields that the page replaces without a word when others change
     offers: ClassVar[Mapping[str, one_of]] = {}  # by the names of the fields that have one
     files: ClassVar[tuple[str, ...]] = ()  # fields that hold a file
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # what stands for the defaults, by a field `preset`
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
@@ -295,19 +296,17 @@ class Request(BaseModel):
         came = f"{value:g}" if isinstance(value, float) and math.isfinite(value) else shown(value)
         return f"expected {name} to be {expected(cls.model_fields[name])}, got {came}"
 
-    def usual(self, library: Library) -> dict[str, Any]:
-        """Return the values of the fields where nothing is said, by name; files are left out."""
-        values, usual = dict(self), dict[str, Any]()
-        for name, field in type(self).model_fields.items():
-            if name not in self.files:
-                offer = self.offers.get(name) if field.default == "" else None
-                first = next(iter(offer.choices(library, values)), None) if offer else None
-                usual[name] = first.value if first else field.default
-        return usual
-
     def said(self, library: Library) -> dict[str, Any]:
         """Return the fields that are not as they are by default, with what they are then; files are left out."""
-        return {name: value for name, value in self.usual(library).items() if getattr(self, name) != value}
+        values, said = dict(self), dict[str, Any]()
+        preset = self.presets.get(values.get("preset", ""), {})
+        for name, field in type(self).model_fields.items():
+            offer = self.offers.get(name) if field.default == "" else None
+            first = next(iter(offer.choices(library, values)), None) if offer else None
+            usual = preset.get(name, first.value if first else field.default)
+            if values[name] != usual and name not in self.files:
+                said[name] = usual
+        return said
 
     def link(self, library: Library, tab: str) -> str:
         """Write the request as an address; what is as by default is left out."""

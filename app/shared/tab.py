@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from typing import Annotated, Any, TypeVar
 
 import gradio as gr
@@ -325,7 +327,9 @@ class Tab:
                 common = page.common(chosen, str(getattr(request, "data", "")))
                 if settings and not answered.lacking:
                     groups = settings(library, answered.request) if callable(settings) else settings
-                    common["settings"] = drawer_form(library, self.name, answered.request, groups)
+                    fields = {*SHARED, *chain.from_iterable(groups.values())}  # what can be chosen depends on no others
+                    drawn = partial(form, self.name, answered.request, library, groups)
+                    common["settings"] = Piece(answered.request.model_dump(include=fields), drawn)
                 news, keys = changes({**answered.pieces, **common}, press.drawn)
             except Exception as error:
                 answered = Answer(request, {}, notice=sentence(self.name, error))
@@ -382,12 +386,6 @@ def changes(pieces: Mapping[str, Any], drawn: Mapping[str, str]) -> tuple[dict[s
     keys = {name: one.digest if isinstance(one, Piece) else "" for name, one in pieces.items()}
     news = {name: one for name, one in pieces.items() if not keys[name] or drawn.get(name) != keys[name]}
     return {name: one.draw() if isinstance(one, Piece) else one for name, one in news.items()}, keys
-
-
-def drawer_form(library: Library, tab: str, request: Request, settings: Settings) -> Piece:
-    """Draw the settings of a tab; what can be chosen depends on them, on model and data."""
-    names = {*SHARED, *(name for group in settings.values() for name in group)}
-    return Piece(request.model_dump(include=names), lambda: form(tab, request, library, settings))
 
 
 def menu_of(export: Export, library: Library) -> dict[str, Any]:

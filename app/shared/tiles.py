@@ -10,7 +10,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from app.shared.figure import GREY, MATCH, SMALL, text_below, width_of
+from app.shared.figure import GREY, MATCH, SMALL, TextBelow, width_of
 
 __all__ = ["Grid", "Tile", "canvas", "draw_tile", "fitting"]
 
@@ -89,7 +89,7 @@ def canvas(wide: float, high: float, caption: str, command: str) -> tuple[Figure
         caption: Sentences.
         command: What shows or makes the figure again.
     """
-    text = text_below(caption, [command], wide)
+    text = TextBelow(caption, [command], wide)
     figure = Figure(figsize=(wide, high + text.height))
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set(xlim=(0, wide), ylim=(high + text.height, 0))

@@ -1,12 +1,16 @@
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pages import shown as piece
 
+from app import build_demo
 from app.library import Library, open_library
 from app.library.background import Progress
 from app.library.maps import alike
@@ -14,7 +18,7 @@ from app.retrieval import tab
 from app.retrieval.browse import Browse
 from app.retrieval.rank import retrieve
 from app.retrieval.tab import answer
-from app.shared.tab import Answer, Piece, Press, drawer_form
+from app.shared.tab import Answer, Piece, Press
 from mun.evaluation.corrupted import Corruption
 
 
@@ -63,10 +67,25 @@ def test_only_what_changes_is_drawn_again(ready: Library) -> None:
     assert {name for name, one in second.pieces.items() if isinstance(one, Piece) and one.digest == keys[name]} == {
         "retrieval-progress", "retrieval-scores", "retrieval-own", "query-browser"
     }  # fmt: skip
-    settings = [drawer_form(ready, "retrieval", one.request, tab.SETTINGS).digest for one in (first, second)]
-    assert settings[0] == settings[1]
     third = press(ready, {**first.request.model_dump(), "order": "hardest"})
     assert third.pieces["query-browser"].digest != keys["query-browser"]
+
+
+def test_settings_are_sent_again_only_where_they_show_something_else(ready: Library) -> None:
+    handlers = [one.fn for one in build_demo(ready).fns.values()]
+    pressed = next(one for one in handlers if getattr(one, "asks", ("",))[0] == "retrieval")
+    client = SimpleNamespace(client=None, session_hash="somebody")
+
+    def sent(values: dict[str, Any], drawn: dict[str, str]) -> tuple[set[str], dict[str, str]]:
+        said = {"values": values, "do": "again", "drawn": drawn}
+        made = {one.elem_id: words for one, words in pressed(SimpleNamespace(_data=said), client).items()}
+        (view,) = re.findall('data-view="([^"]*)"', made["retrieval-head"])
+        return set(made), json.loads(unescape(view))["drawn"]
+
+    names, drawn = sent({}, {})
+    assert "retrieval-settings" in names
+    assert "retrieval-settings" not in sent({"query": ready.collections["synvi"].queries[7].key}, drawn)[0]
+    assert "retrieval-settings" in sent({"top_k": 7}, drawn)[0]
 
 
 def test_before_the_embeddings_are_there_the_page_shows_progress(
@@ -121,6 +140,13 @@ def test_a_corrupted_query_is_shown_as_it_is_asked(ready: Library) -> None:
     pictures = [set(re.findall(r'src="(data:[^"]+)"', drawn)) for drawn in (*strips, *results)]
     assert not pictures[0] & pictures[1]
     assert len(pictures[2] ^ pictures[3]) >= 2
+
+
+def test_a_query_that_the_filters_do_not_let_through_gives_way(ready: Library) -> None:
+    first, last = ready.collections["synvi"].queries[0], ready.collections["synvi"].queries[-1]
+    request = press(ready, {"query": first.key, "pid": last.pid}).request
+    assert ready.collections["synvi"].samples[ready.collections["synvi"].rows[request.query]].pid == last.pid
+    assert press(ready, request.model_dump(), do="again").request == request
 
 
 def test_an_image_of_another_tab_becomes_the_query(ready: Library) -> None:
