@@ -16,7 +16,7 @@ from mun.evaluation.corrupted import Corruption
 from mun.files import read_json
 
 __all__ = ["LOCAL", "SYNTHETIC", "WIDTH_NAMES", "Options", "checkpoint_words", "csv_text", "describe_data"]
-__all__ += ["described_csv", "latex_table", "pixels_of", "safe_stem", "shots_words", "synthetic_note", "table"]
+__all__ += ["latex_table", "pixels_of", "safe_stem", "shots_words", "synthetic_note", "table"]
 
 WIDTH_NAMES = ("two-column", "one-column")  # as in `app.shared.figure`, which would load Matplotlib at start-up
 SYNTHETIC = "SynVI is synthetic: no evidence about real streets."
@@ -56,12 +56,6 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
             raise ValueError(f"expected {len(header)} values in row {number}, got {len(row)}")
         writer.writerow([safe_cell(value) for value in row])
     return file.getvalue()
-
-
-def described_csv(facts: Iterable[tuple[str, str]], header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Write a table below lines that begin with # and say where it comes from, each a name and its words."""
-    first, *others = ((f"# {name}", " ".join(words.split())) for name, words in facts)
-    return csv_text(first, others) + csv_text(header, rows)
 
 
 def safe_cell(value: object) -> object:
@@ -141,4 +135,7 @@ def table(
     kind: str, facts: Iterable[tuple[str, str]], header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> bytes:
     """Write a table for a spreadsheet (`csv`) or for a paper (`latex`), below lines that say where it comes from."""
-    return (described_csv if kind == "csv" else latex_table)(facts, header, rows).encode()
+    if kind == "latex":
+        return latex_table(facts, header, rows).encode()
+    first, *others = ((f"# {name}", " ".join(words.split())) for name, words in facts)
+    return (csv_text(first, others) + csv_text(header, rows)).encode()
