@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from app.library import Library
 from app.library.checkpoints import CheckpointEntry
+from app.shared.export import SHOWN_HASH
 from mun.checkpoint import WEIGHTS, Card
 from mun.config import leaves
 from mun.training.card import flag_text
 
 __all__ = ["COLUMNS", "ModelCard", "Score", "Setting", "model_card"]
 
-SHOWN_HASH = 12  # hexadecimal digits
 COLUMNS = (("rank-1", "rank1"), ("rank-10", "rank10"), ("mAP", "mean_ap"), ("mINP", "mean_inp"))
 DASH, TIMES, NOT_SAID = "\N{EN DASH}", "\N{MULTIPLICATION SIGN}", "not said"
 

@@ -7,7 +7,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from app.about.findings import MINUS, OURS, Table, forest
-from app.shared.figure import COLOURS, GREY, INK, WIDTHS, styled, text_below
+from app.shared.figure import COLOURS, GREY, INK, WIDTHS, TextBelow, styled
 from app.shared.plots import Curve, Plot
 from mun.synvi.levels import Knobs
 
@@ -34,7 +34,7 @@ def draw_forest(table: Table, caption: str, width: str) -> Figure:
         raise ValueError(f"expected rows with a difference from {table.reference}, got none")
     with styled():
         wide = WIDTHS[width]
-        text = text_below(caption, table.about["commands"], wide)
+        text = TextBelow(caption, table.about["commands"], wide)
         names = min(0.45 * wide, 0.1 + 0.056 * max(len(line.row.label) for line in lines))
         tall = HEAD + ROW_HEIGHT * len(lines) + FOOT + text.height
         figure = Figure(figsize=(wide, tall))

@@ -13,10 +13,10 @@ from app.about.cards import model_card
 from app.about.findings import COLUMNS, FOLDER, OURS, Table, families, forest, grid, main_of, points, read_tables
 from app.library import Library
 from app.library.checkpoints import by_budget
-from app.shared.export import Options, csv_text, latex_table, safe_stem
+from app.shared.export import SYNTHETIC, Options, csv_text, latex_table, safe_stem
 from app.shared.html import form, html
 from app.shared.request import Choice, OfModel, Text, Whole, one_of, option
-from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
+from app.shared.tab import SOON, Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 from mun.config import Config
 from mun.synvi.levels import LEVELS
@@ -38,10 +38,8 @@ MENUS = (
     Menu("Table", "table", ("csv", "latex")),
     Menu("Contact sheet", "sheet", ("png",)),
 )
-SOON = 30  # milliseconds
 MAX_SEED, MAX_PERSON = 9999, 99
 SHEET_PEOPLE = 8
-NOBODY_REAL = "Synthetic data: no evidence about real streets."
 Drawn = tuple[dict[str, str | Piece], bool]  # pieces, and whether there is more to come
 
 
@@ -87,14 +85,14 @@ class Look(OfModel):
 
     def said(self, library: Library) -> dict[str, Any]:
         """Return what is not as by default, and the section always."""
-        return {"section": self.section, **super().said(library)}
+        return {"section": "", **super().said(library)}
 
 
 def build(page: Page) -> None:
     """Build the tab."""
     with page.tab("about", "About") as tab:
         pieces = {name: tab.piece(name, script=script("about.js") if name == "about-body" else "") for name in PIECES}
-        tab.wire(Look, answer, pieces, (), Export(MENUS, Options, write))
+        tab.wire(Look, answer, pieces, Export(MENUS, Options, write), settings={})
 
 
 def answer(library: Library, request: Look, press: Press) -> Answer:
@@ -298,7 +296,7 @@ def draw(family: Sequence[Table], table: Table, what: str, kind: str, width: str
     scopes = {one.scope() for one in family}
     words = (
         f"{table.about['title']}. Mean ± one standard deviation over seeds; for differences the 95 % interval over"
-        f" people. {f'{scopes.pop()} ' if len(scopes) == 1 else ''}{NOBODY_REAL}{shown}"
+        f" people. {f'{scopes.pop()} ' if len(scopes) == 1 else ''}{SYNTHETIC}{shown}"
     )
     plots = figure.plots_of(family)
     return figure_bytes(draw_plots(plots, words, commands, one_legend=True), kind)

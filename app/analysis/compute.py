@@ -9,21 +9,10 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 
 from app.library import Library
-from app.library.background import Job, Progress
+from app.library.background import Progress
 from app.library.collection import Direction, Terms
-from app.shared.request import (
-    PROTOCOL,
-    Choice,
-    Compared,
-    OfModel,
-    Protocol,
-    RefusalError,
-    Text,
-    Whole,
-    compared,
-    one_of,
-    option,
-)
+from app.shared.request import Choice, Compared, OfModel, Protocol, RefusalError, Text, Whole, compared, one_of, option
+from app.shared.tab import Press
 from mun.analysis.curves import KNOBS, Curve, knob_curves
 from mun.analysis.facts import Facts, column_facts, synvi_facts
 from mun.analysis.probes import Probe, pixel_rows, probes
@@ -59,7 +48,7 @@ class Analyse(OfModel):
     open set. Fractions; null where a query has no match or a slice too few people.
     """
 
-    protocol: Protocol = option("", "Protocol", PROTOCOL)
+    protocol: Protocol = ""
     compare: Compared = option(
         "", "Compare with", "A second checkpoint, partner or none; empty for the fair partner where there is one."
     )
@@ -113,17 +102,15 @@ class Task:
         """Return the result, made where it is not there, once for everybody."""
         return self.library.cache.get(self.key, self.make, self.weigh)
 
-    def begin(self, do: str, who: str, *, fleeting: bool = True) -> Progress:
-        """Begin it unless it is there or under way, and say how far it is."""
-        job = Job(Progress(words=self.words), self.result, lambda: self.ready, str(self.key[0]), fleeting)
-        return self.library.background.ask(self.key, job, who=who, retry=do == "start")
+    def begin(self, press: Press, *, fleeting: bool = True) -> Progress:
+        """Begin it unless it is there or under way, and say how far it is; a stop ends it for who presses."""
+        begun, kind = Progress(words=self.words), str(self.key[0])
+        return press.wait_for(self.library, self.key, self.result, begun, kind, fleeting=fleeting)
 
-    def look(self, do: str, who: str) -> Progress | None:
-        """Say how far it is; `None` where nobody has begun it. A start begins it, a stop ends it for who asks."""
-        if do == "stop" and not self.ready:
-            self.library.background.stop(self.key, who)
-        known = self.ready or do == "start" or self.library.background.knows(self.key)
-        return self.begin(do, who) if known else None
+    def look(self, press: Press) -> Progress | None:
+        """Say how far it is; `None` where nobody has begun it, unless a press starts it."""
+        known = self.ready or press.do == "start" or self.library.background.knows(self.key)
+        return self.begin(press) if known else None
 
 
 def facts_of(library: Library, data: str) -> Facts:
@@ -172,30 +159,25 @@ def answer(library: Library, request: Analyse) -> dict[str, Any]:
     return analysis(library, request).to_json()
 
 
-def measured(
-    library: Library, request: View, part: str, do: str | None = None, who: str = ""
-) -> tuple[Sequence[Any], Progress | None]:
+def measured(library: Library, request: View, part: str, press: Press) -> tuple[Sequence[Any], Progress | None]:
     """Return what is there of probes (a list per model) or curves, and how far the rest is.
 
     Args:
         library: What all visitors share.
         request: Of which models, and along what.
         part: `probes`, `corruptions` or `knobs`.
-        do: What the page asks for: `start`, `stop`, or to be told; `None` where no page waits.
-        who: The visitor.
+        press: What the page asks for: `start`, `stop`, or to be told.
 
     Returns:
         The results, and the progress; `None` where nobody has begun.
     """
     if part == "corruptions":
-        return corruption_curves(library, request, do or "")
+        return corruption_curves(library, request, press.do)
     tasks = [probed(library, request.data, name) for name in request.names(library)]
     if part == "knobs":
         tasks = [knobs(library, request)]
     for one in tasks:
-        progress = one.look(do or "", who)
-        if progress is None and do is not None and one is not tasks[0]:
-            progress = one.begin(do, who)  # the others follow the first
+        progress = one.look(press) if one is tasks[0] else one.begin(press)  # the others follow the first
         if progress is None or not progress.ready:
             return [], progress
     made = [one.result() for one in tasks]

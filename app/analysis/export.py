@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from app.analysis.compute import View, measured, task
@@ -55,7 +55,7 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
         return File.of(stem, kind, (json.dumps(made.to_json(), ensure_ascii=False, indent=1) + "\n").encode())
     values: Sequence[Any] = ()
     if what in MEASURED:
-        values, progress = measured(library, request, what)
+        values, progress = measured(library, request, what, replace(press, do=""))
         if progress is None or not progress.ready:
             raise ValueError(f"expected {what} to export; start them on the page first")
     facts = facts_of(library, request, made, press.url)
@@ -99,14 +99,14 @@ def drawn(
     made: Analysis, what: str, values: Sequence[Any], facts: Sequence[tuple[str, str]], width: str, kind: str
 ) -> bytes:
     """Draw a figure with its caption; of probes those of the first model: the table has both."""
-    from app.shared.figure import WIDTHS, figure_bytes, styled, text_below  # here: Matplotlib takes a second to load
+    from app.shared.figure import WIDTHS, TextBelow, figure_bytes, styled  # here: Matplotlib takes a second to load
     from mun.analysis import figures
 
     words = " ".join([SAYS[what], *(f"{name.capitalize()}: {text}." for name, text in facts)])
     wide = WIDTHS[width]
     draw: Any = getattr(figures, f"{what}_figure", figures.curves_figure)
     with styled():
-        text = text_below(words, [], wide)
+        text = TextBelow(words, [], wide)
         shown = values[0] if what == "probes" else values or made
         figure = draw(shown, wide, text.height)
         if what == "probes":

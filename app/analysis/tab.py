@@ -1,7 +1,6 @@
 """The Analysis tab: queries in the plane, what stands beside them, and the parts below."""
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
@@ -15,8 +14,8 @@ from app.library import Library
 from app.library.background import Progress
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.shared.export import Options
-from app.shared.html import form, how_far, html, prepared
-from app.shared.tab import Answer, Export, Page, Piece, Press
+from app.shared.html import how_far, html
+from app.shared.tab import POLL, Answer, Export, Page, Piece, Press
 from app.theme import script
 from mun.analysis.curves import KNOBS, Curve
 from mun.analysis.probes import Probe
@@ -25,7 +24,6 @@ from mun.data.corruptions import CORRUPTIONS, SEVERITIES
 
 __all__ = ["answer", "build", "hovered"]
 
-POLL = 700  # milliseconds
 MOST_POINTS = 5000
 MOST_CARDS = 12
 SETTINGS = {"Analysis": ("compare", "protocol"), "Curves": ("corruption", "knob")}
@@ -49,9 +47,8 @@ def build(page: Page) -> None:
         with gr.Column(elem_id="analysis"):
             codes = {"picture": script("analysis.js")}
             pieces = {name: tab.piece(f"analysis-{name}", script=codes.get(name, "")) for name in NAMES}
-        pieces["settings"] = tab.settings()
         tab.tip(View, hovered)
-        tab.wire(View, answer, pieces, SETTINGS["Analysis"], Export(MENUS, Options, write))
+        tab.wire(View, answer, pieces, Export(MENUS, Options, write), SETTINGS, SETTINGS["Analysis"])
 
 
 def answer(library: Library, request: View, press: Press) -> Answer:
@@ -60,27 +57,17 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     Raises:
         ValueError: A model is gone, or has embedded other images.
     """
-    settings = Piece(request.model_dump(), partial(form, "analysis", request, library, SETTINGS))
-
-    def late(progress: Progress, words: str) -> Answer:
-        waited: dict[str, str | Piece] = {"progress": words, "settings": settings}
-        return Answer(request, waited, again=0 if progress.ended else POLL, waiting=True)
-
-    for name in request.names(library):
-        progress = library.prepare(name, request.data, retry=press.do == "start")
-        if press.do == "stop" and not progress.ready:
-            library.stop(name, request.data)
-        if not progress.ready:
-            return late(progress, prepared(progress, name))
+    if late := press.wait_for_embeddings(library, request.names(library), request.data):
+        progress, words = late
+        return Answer.late(request, progress, {"progress": words})
     work = task(library, request)
-    progress = work.begin(press.do, press.visitor, fleeting=False)
+    progress = work.begin(press, fleeting=False)
     if not progress.ready:
-        return late(progress, message(progress, "Every query is being asked"))
+        return Answer.late(request, progress, {"progress": message(progress, "Every query is being asked")})
     made = analysis(library, request)
     body, waiting = body_of(library, request, made, press)
     pieces: dict[str, str | Piece] = {
         "progress": Piece("", str),
-        "settings": settings,
         "picture": Piece(work.key, lambda: picture_of(library, request, made)),
         "summary": Piece(work.key, lambda: summary_of(library, made)),
         "parts": Piece(
@@ -180,7 +167,7 @@ def body_of(library: Library, request: View, made: Analysis, press: Press) -> tu
     chosen = getattr(request, name) if name else ""
     heading = {"corruptions": "Under", "knobs": "Along"}.get(part, "What the embeddings know")
     heading = f"{heading} {chosen}".replace("_", " ").strip()
-    results, progress = measured(library, request, part, press.do, press.visitor)
+    results, progress = measured(library, request, part, press)
     choices = {"name": name, "choices": [(one, one.replace("_", " ")) for one in values], "chosen": chosen}
     if progress is None:
         offered = {"heading": heading, "words": OFFERS[part], **choices}

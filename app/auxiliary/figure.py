@@ -10,8 +10,8 @@ from app.auxiliary.generator import LEARNED
 from app.auxiliary.panel import Picture
 from app.library import Library
 from app.library.pair_encoder import DISPLAY_PAIRS, DISPLAY_SEED, FINAL
-from app.shared.export import checkpoint_words, describe_data, safe_stem, table
-from app.shared.figure import COLOURS, INK, SMALL, WIDTHS, figure_bytes, styled, text_below
+from app.shared.export import checkpoint_words, describe_data, safe_stem, synthetic_note, table
+from app.shared.figure import COLOURS, INK, SMALL, WIDTHS, figure_bytes, styled
 from app.shared.tiles import Grid, Tile, canvas, draw_tile, fitting
 
 __all__ = ["INFRARED", "VISIBLE", "draw_panel", "panel_bytes", "stem_of", "write_table"]
@@ -61,15 +61,13 @@ def draw_panel(
         beside = width == "two-column" and bool(parts)  # the chart stands beside the parts
         images_end = grid.bottom(len(rows) + bool(parts))
         top = (grid.bottom(len(rows)) if beside else images_end) + GAP + CHART_HEAD
-        below = text_below(caption, [call], grid.width)
-        height = max(images_end, top + BAR * len(chart) + CHART_FOOT) + below.height
-        figure, axes = canvas(grid.width, height)
+        height = max(images_end, top + BAR * len(chart) + CHART_FOOT)
+        figure, axes = canvas(grid.width, height, caption, call)
         for number, row in enumerate([*rows, parts]):
             for column, tile in enumerate(row):
                 draw_tile(axes, grid.box(number, column), tile)
         left = (grid.box(0, len(parts))[0] if beside else MARGIN) + NAMES
         draw_chart(figure, chart, (left, top, grid.width - 0.3 - left, BAR * len(chart)))
-        below.draw(figure)
     return figure
 
 
@@ -120,8 +118,7 @@ def facts_of(library: Library, result: Result) -> dict[str, str]:
 def caption(library: Library, result: Result) -> str:
     """Write the sentences below the figure."""
     facts, depends = facts_of(library, result), result.parts.dependence
-    seen = result.request.source != OWN and library.collections[result.request.data].synthetic
-    synthetic = " SynVI is synthetic: no evidence about real streets." if seen else ""
+    note = "" if result.request.source == OWN else synthetic_note(library, result.request.data)
     share = "" if depends is None else f" MUN's image depends {100 * depends:.0f} % on V by the size of its gradients."
     return (
         f"{facts['pair']}. Below each image its distance to V"
@@ -130,7 +127,7 @@ def caption(library: Library, result: Result) -> str:
         f" Formulas are embedded by the network of {result.request.checkpoint}. Auxiliary images of two inputs use the"
         f" identity label. Learned images are shown by one line per checkpoint, fitted to {DISPLAY_PAIRS} pairs, seed"
         f" {DISPLAY_SEED}.{share} Checkpoints: {facts['checkpoints']}. Data: {facts['data']}."
-        f" {facts['settings']}.{synthetic} Remade by, where the app runs:"
+        f" {facts['settings']}. {note} Remade by, where the app runs:"
     )
 
 

@@ -14,14 +14,14 @@ from app.library.pairs import partners
 from app.library.ranking import dealt
 from app.library.thumbnails import STRIP_HEIGHT, encoded
 from app.shared.export import Options
-from app.shared.html import as_sentence, form, html
-from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
+from app.shared.html import as_sentence, html
+from app.shared.tab import SOON, Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 
 __all__ = ["Options", "answer", "build", "write"]
 
 OFFERED = 24  # images of one person and modality to choose from
-POLL, SOON = 1000, 30  # milliseconds
+POLL = 1000  # milliseconds
 SNAP = 0.005  # a share this near to the learned one means the learned one
 SETTINGS = {"The pair": ("source", "person", "misalignment"), "Formulas": ("mixup", "seed"), "": ("compare",)}
 MENUS = (Menu("Pair and auxiliary images", "panel", ("png", "pdf", "svg", "csv", "latex")),)
@@ -35,8 +35,7 @@ def build(page: Page) -> None:
     with page.tab("auxiliary", "Auxiliary", strip=False) as tab:
         player = script("auxiliary.js")
         pieces = {name: tab.piece(name, script=player if name == FILM else "") for name in (STAGE, STRIP, FILM, PEOPLE)}
-        pieces["settings"] = tab.settings()
-        tab.wire(Look, answer, pieces, CHIPS, Export(MENUS, Options, write))
+        tab.wire(Look, answer, pieces, Export(MENUS, Options, write), SETTINGS, CHIPS)
 
 
 def answer(library: Library, request: Look, press: Press) -> Answer:
@@ -46,13 +45,11 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
         ValueError: No checkpoint with MUN's generator is loaded, nobody can be shown, or a checkpoint has changed.
     """
     request, notices = turned(library, request, press)
-    settings = Piece(request.model_dump(exclude=set(FILES)), lambda: form("auxiliary", request, library, SETTINGS))
     request, own, words = with_own(library, request)
     notices += words
     if request.source == OWN and len(own) < len(FILES):
         waits = html("auxiliary_own.html", request=request, own=own, sources=SOURCES)
-        pieces: dict[str, str | Piece] = {STAGE: waits, STRIP: "", FILM: "", PEOPLE: "", "settings": settings}
-        return Answer(request, pieces, notice=" ".join(notices))
+        return Answer(request, {STAGE: waits, STRIP: "", FILM: "", PEOPLE: ""}, notice=" ".join(notices))
     asked = request.asked(library)
     if asked.checkpoint != request.checkpoint:
         label = library.checkpoints[request.checkpoint].label
@@ -73,7 +70,6 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
         STRIP: look((pair, formulas, known), lambda: strip(request, asked, encoder)),
         FILM: look(pair, lambda: replay(request, encoder)),
         PEOPLE: Piece(pair, lambda: people(library, request)),
-        "settings": settings,
     }
     later = [name for name in (STRIP, FILM, PEOPLE) if press.drawn.get(name) != drawn[name].digest]
     if later and press.do != "again":

@@ -15,8 +15,8 @@ from app.embeddings.numbers import ROWS, condition
 from app.embeddings.project import Result, call, legend, shades
 from app.embeddings.request import METHODS, MODALITIES, NEUTRAL, PALETTES, Project, View
 from app.library import Library
-from app.shared.export import checkpoint_words, describe_data, described_csv, safe_stem, table
-from app.shared.figure import INK, WIDTHS, figure_bytes, styled, text_below, wrap_words
+from app.shared.export import checkpoint_words, describe_data, safe_stem, synthetic_note, table
+from app.shared.figure import INK, WIDTHS, TextBelow, figure_bytes, styled, wrap_words
 from mun.evaluation.separation import MAX_DISTANCE, Separation
 
 __all__ = ["draw", "numbers_table", "points_csv", "stem_of", "write_figure"]
@@ -64,7 +64,7 @@ def draw(results: Sequence[Result], view: View, caption: str, remake: str, width
         wide = WIDTHS[width]
         room, bold = wide - 2 * MARGIN, FontProperties(size=TITLE_SIZE, weight="bold")
         side = (room - (len(results) - 1) * GUTTER) / len(results)
-        tall, below = side if len(results) > 1 else min(side, 4.2), text_below(caption, [remake], wide)
+        tall, below = side if len(results) > 1 else min(side, 4.2), TextBelow(caption, [remake], wide)
         titles = [wrap_words(title_of(result.request), side, bold) for result in results]
         entries = legend(results[0].points, view.colour)
         columns = max(1, int(room / ENTRY))
@@ -191,10 +191,9 @@ def caption(library: Library, results: Sequence[Result]) -> str:
         gaps = [f"{name} {value:.3f}" for name, _, read in ROWS[:3] if (value := read(result.separation)) is not None]
         kept = f"{100 * result.kept:.0f} % of the 10 nearest points kept"
         parts.append(f"{result.sentence} Centers, unit length: {', '.join(gaps)}; {kept}.")
-    synthetic = library.collections[results[0].request.data].synthetic
-    note = " SynVI is synthetic: no evidence about real streets." if synthetic else ""
+    note = synthetic_note(library, results[0].request.data)
     last = " (the left one; the right one by its checkpoint)" if len(results) > 1 else ""
-    return f"{' '.join(parts)}{note} Made again, where the app runs, by{last}:"
+    return f"{' '.join(parts)} {note} Made again, where the app runs, by{last}:"
 
 
 def facts_of(library: Library, results: Sequence[Result], url: str) -> list[tuple[str, str]]:
@@ -206,7 +205,7 @@ def facts_of(library: Library, results: Sequence[Result], url: str) -> list[tupl
     return facts
 
 
-def points_csv(library: Library, results: Sequence[Result], rows: Sequence[int] | None, url: str) -> str:
+def points_csv(library: Library, results: Sequence[Result], rows: Sequence[int] | None, url: str) -> bytes:
     """Write points as a table.
 
     Args:
@@ -221,7 +220,7 @@ def points_csv(library: Library, results: Sequence[Result], rows: Sequence[int] 
             if rows is None or row in kept:
                 *point, correct = astuple(one)
                 lines.append((result.request.checkpoint, row, *point, None if correct is None else int(correct)))
-    return described_csv(facts_of(library, results, url), COLUMNS, lines)
+    return table("csv", facts_of(library, results, url), COLUMNS, lines)
 
 
 def numbers_table(

@@ -16,18 +16,17 @@ from app.embeddings.project import Mark, Point, Result, find, key_of, legend, me
 from app.embeddings.projector import Report, shared_projector
 from app.embeddings.request import COLOURED_BY, MARKS, MODALITIES, NOBODY, PALETTES, Project, View, select
 from app.library import Library
-from app.library.background import Job, Progress
+from app.library.background import Progress
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.shared.export import Options
-from app.shared.html import form, how_far, html
-from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
+from app.shared.html import how_far, html
+from app.shared.tab import POLL, Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, Separation
 from mun.structures import Modality
 
 __all__ = ["answer", "build", "hovered", "write"]
 
-POLL = 500  # milliseconds
 MAX_SHOWN = 60  # selected images that are drawn; the table has them all
 COLUMNS = {"x": "<f4", "y": "<f4", "pid": "<u4", "camid": "<u2"}  # of the points, as the page unpacks them
 NAMES = ("progress", "tools", "picture", "chosen", "selected", "numbers")
@@ -53,9 +52,8 @@ def build(page: Page) -> None:
             codes = {"picture": script("embeddings.js")}
             pieces = {name: tab.piece(f"embeddings-{name}", script=codes.get(name, "")) for name in NAMES}
         gr.Plot(PlotData(type="plotly", plot='{"data": [], "layout": {}}'), visible="hidden")  # it brings Plotly along
-        pieces["settings"] = tab.settings()
         tab.tip(View, hovered)
-        tab.wire(View, answer, pieces, CHIPS, Export(MENUS, Options, write))
+        tab.wire(View, answer, pieces, Export(MENUS, Options, write), SETTINGS, CHIPS)
 
 
 Make = Callable[[Library, Project, Report], object]
@@ -65,8 +63,7 @@ def work(library: Library, press: Press, kind: str, make: Make, side: Project, *
     """Make something that the cache keeps in the background, one thing of its kind at a time, and say how far it is."""
     key = numbers.name_in_cache(library, kind, side)
     done = partial(make, library, side, partial(library.background.report, key))
-    job = Job(Progress(words="waiting for its turn"), done, lambda: key in library.cache, kind, fleeting)
-    return press.wait_for(library.background, key, job)
+    return press.wait_for(library, key, done, kind=kind, fleeting=fleeting)
 
 
 def answer(library: Library, request: View, press: Press) -> Answer:
@@ -82,15 +79,13 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     if press.do == "add":
         request = with_image(library, request, press.chosen)
     sides = request.sides(library)
-    asked = request.model_dump(exclude={"side", "point", "selected"})
-    settings = Piece(asked, partial(form, "embeddings", request, library, SETTINGS))
     for side in sides:
         find(library, side)  # what was made beforehand is in the cache from now on
     progress = [work(library, press, "project", project, side) for side in sides]
     if not all(one.ready for one in progress):
-        waited: dict[str, str | Piece] = {"progress": progress_of(library, sides, progress), "settings": settings}
-        again = 0 if any(one.ended and not one.ready for one in progress) else POLL
-        return Answer(request, waited, again=again, waiting=True)
+        late = [one for one in progress if not one.ready]
+        seen = next((one for one in late if one.ended), next((one for one in late if one.total), late[0]))
+        return Answer.late(request, seen, {"progress": progress_of(library, sides, progress, seen)})
     results = [project(library, one) for one in sides]
     request = pointed(request, results, press)
     at, row = min(request.side, len(results) - 1), request.point
@@ -106,7 +101,6 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     looks = (content, request.colour, request.lines, request.prototypes, request.seed)
     pieces = {
         "progress": Piece("", str),
-        "settings": settings,
         "tools": Piece(looks, lambda: tools_of(request, results)),
         "picture": Piece(content, lambda: picture_of(library, results)),
         "chosen": Piece((content, chosen), lambda: chosen_of(library, results, *chosen)),
@@ -161,15 +155,13 @@ def with_image(library: Library, request: View, key: str) -> View:
     return request.model_copy(update={"side": 0, "point": keys.index(key), "selected": ""})
 
 
-def progress_of(library: Library, sides: Sequence[Project], progress: Sequence[Progress]) -> str:
-    """Say how far the pictures are, or that they were stopped or cannot be made."""
+def progress_of(library: Library, sides: Sequence[Project], progress: Sequence[Progress], seen: Progress) -> str:
+    """Say how far the pictures are, the bar by the one to be seen, or that they were stopped or cannot be made."""
     words = "; ".join(
         f"{library.checkpoints[side.checkpoint].label}: {one.words or 'almost ready'}"
         for side, one in zip(sides, progress, strict=True)
         if not one.ready
     )
-    first = next((one for one in progress if one.problem or one.stopped), None)
-    seen = first or next((one for one in progress if one.total and not one.ready), Progress())
     stopped = ("The projection was stopped", "Nothing of it is kept.")
     return how_far(seen, "The points are being laid out", f"{words}.", "There is no picture", stopped)
 
@@ -329,8 +321,8 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
         table = figure.numbers_table(library, results, columns, kind, press.url)
         return File.of(f"numbers-{stem}", kind, table)
     if what == "points":
-        return File.of(stem, kind, figure.points_csv(library, results, None, press.url).encode())
+        return File.of(stem, kind, figure.points_csv(library, results, None, press.url))
     if not (rows := request.rows()):
         raise ValueError("expected selected points; draw a lasso round some first")
     chosen = results[min(request.side, len(results) - 1)]
-    return File.of(f"selected-{stem}", kind, figure.points_csv(library, [chosen], rows, press.url).encode())
+    return File.of(f"selected-{stem}", kind, figure.points_csv(library, [chosen], rows, press.url))

@@ -15,8 +15,9 @@ from app.explain.explain import Result
 from app.explain.subject import Explain
 from app.library import Library
 from app.library.maps import PALETTE, LayerMap, Scale, fit_scale, veil
-from app.shared.export import checkpoint_words, describe_data, safe_stem, table
-from app.shared.figure import SMALL, WIDTHS, figure_bytes, styled, text_below
+from app.shared.export import checkpoint_words, describe_data, safe_stem, synthetic_note, table
+from app.shared.figure import SMALL, WIDTHS, figure_bytes, styled
+from app.shared.tab import File
 from app.shared.tiles import Grid, Tile, canvas, draw_tile
 from mun.explain.cams import upsampled
 
@@ -31,9 +32,7 @@ MARGIN, FOOT = 0.03, 0.15  # inches; the foot holds the words below an image
 BAR, BAR_HEIGHT, BAR_ROOM = 2.2, 0.07, 0.3  # inches
 
 
-def write(
-    library: Library, result: Result, what: str, kind: str, scale: str, url: str, **looks: str
-) -> tuple[str, bytes]:
+def write(library: Library, result: Result, what: str, kind: str, scale: str, url: str, width: str, maps: str) -> File:
     """Write a file.
 
     Args:
@@ -43,27 +42,24 @@ def write(
         kind: Format.
         scale: Of the colours, one of `SCALES`.
         url: Of the app, for the line that makes the maps again.
-        looks: Of the figure: its width, and which maps.
-
-    Returns:
-        Its name without an ending, and its bytes.
+        width: Of the figure, one of `WIDTHS`.
+        maps: Those of the figure: of the first `row`, or `all`.
     """
-    image = result.image.image.rpartition(".")[0].replace("/", "-")
+    image = result.image.image.rpartition(".")[0]
     stem = safe_stem(f"explained-{image}-{result.request.method}-{result.request.checkpoint}")
     call = result.request.call(library, "explain", url, tuple(Explain.model_fields))
     facts = facts_of(library, result)
     if what == "raw":
-        return stem, maps_npz(result, facts, call)
+        return File.of(stem, kind, maps_npz(result, facts, call))
     if what == "table":
-        return stem, write_table(kind, [*facts.items(), ("remade by", call)], result)
-    maps = result.maps if looks["maps"] == "all" else result.main
-    return stem, figure_bytes(draw_maps(facts, result, maps, scale, call, looks["width"]), kind)
+        return File.of(stem, kind, write_table(kind, [*facts.items(), ("remade by", call)], result))
+    shown = result.maps if maps == "all" else result.main
+    return File.of(stem, kind, figure_bytes(draw_maps(facts, result, shown, scale, call, width), kind))
 
 
 def facts_of(library: Library, result: Result) -> dict[str, str]:
     """Say where maps come from."""
     request = result.request
-    synthetic = library.collections[request.data].synthetic
     return {
         "image": f"{result.image.image} (person {result.image.pid}, {result.modality})",
         "target": result.target_words,
@@ -71,7 +67,7 @@ def facts_of(library: Library, result: Result) -> dict[str, str]:
         "checkpoint": checkpoint_words(library, request.checkpoint),
         "data": describe_data(library, request.data),
         "seed": str(request.seed),
-        "notes": " ".join([*result.notes, *(["SynVI says nothing about real streets."] if synthetic else [])]),
+        "notes": " ".join(filter(None, (*result.notes, synthetic_note(library, request.data)))),
     }
 
 
@@ -130,13 +126,11 @@ def draw_maps(
     tiles += [map_tile(one, result.pictures[one.over], fitted, result.size) for one in maps]
     with styled():
         grid = Grid(WIDTHS[width], per_row, FOOT, height / wide)
-        below = text_below(caption(facts, result, fitted), [call], grid.width)
         bottom = grid.bottom(-(-len(tiles) // per_row))
-        figure, axes = canvas(grid.width, bottom + BAR_ROOM + below.height)
+        figure, axes = canvas(grid.width, bottom + BAR_ROOM, caption(facts, result, fitted), call)
         for place, tile in enumerate(tiles):
             draw_tile(axes, grid.box(*divmod(place, per_row)), tile)
         draw_scale(axes, bottom, fitted.top)
-        below.draw(figure)
     return figure
 
 

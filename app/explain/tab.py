@@ -1,7 +1,8 @@
 """The Explain tab: what a press draws, and the pieces it is drawn in."""
 
 import random
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -10,21 +11,20 @@ from app.explain.checks import Checked, bars, check, plots, verdict
 from app.explain.explain import Result, explained, key_of
 from app.explain.subject import GROUPS, LABELS, Explain, Subject, first_image, first_key, subject_of
 from app.library import Library
-from app.library.background import Job, Progress
+from app.library.background import Progress
 from app.library.collection import Terms
 from app.library.maps import SCALES, LayerMap, fit_scale, heat_uri, palette
 from app.library.ranking import dealt
 from app.library.thumbnails import STRIP_HEIGHT, png_uri
 from app.shared.export import Options as FigureOptions
-from app.shared.html import form, how_far, html, prepared
+from app.shared.html import how_far, html
 from app.shared.plots import place_charts
 from app.shared.request import Choice, Switch, Text, Whole, one_of, option
-from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
-from mun.explain.cams import GENERATOR_LAYERS, Report
+from app.shared.tab import POLL, Answer, Export, File, Menu, Page, Piece, Press
+from mun.explain.cams import GENERATOR_LAYERS
 
 __all__ = ["MENUS", "Options", "Shown", "answer", "build", "export"]
 
-POLL = 400  # milliseconds
 OFFERED = 60  # images of one person that are offered
 PICKS = ("random", "wrong")
 PIECES = ("explain-progress", "explain-maps", "explain-choice", "explain-truth")
@@ -82,8 +82,12 @@ def build(page: Page) -> None:
     """Build the tab."""
     with page.tab("explain", "Explain") as tab:
         pieces = {name: tab.piece(name) for name in PIECES}
-        pieces["settings"] = tab.settings()
-        tab.wire(Shown, answer, pieces, CHIPS, Export(MENUS, Options, export))
+        tab.wire(Shown, answer, pieces, Export(MENUS, Options, export), settings, CHIPS)
+
+
+def settings(library: Library, request: Shown) -> dict[str, tuple[str, ...]]:
+    """Group the settings; only SynVI can be changed."""
+    return SETTINGS if library.collections[request.data].synthetic else {**SETTINGS, "Check": ("check",)}
 
 
 def export(library: Library, request: Shown, options: Options, what: str, kind: str, press: Press) -> File:
@@ -98,20 +102,15 @@ def export(library: Library, request: Shown, options: Options, what: str, kind: 
         raise ValueError("expected maps to export, but they are not drawn yet; wait until they are")
     from app.explain.figure import write  # here: Matplotlib takes a second to load
 
-    looks = options.model_dump()
-    stem, data = write(library, explained(library, subject), what, kind, request.scale, press.url, **looks)
-    return File.of(stem, kind, data)
+    result = explained(library, subject)
+    return write(library, result, what, kind, request.scale, press.url, options.width, options.maps)
 
 
 def answer(library: Library, request: Shown, press: Press) -> Answer:
     """Draw what a press asks for, or say how far it is."""
-    if press.do == "stop":
-        library.stop(request.checkpoint, request.data)
-    preparation = library.prepare(request.checkpoint, request.data, retry=press.do == "start")
-    if not preparation.ready:
-        words = prepared(preparation, request.checkpoint)
-        again, undone = 0 if preparation.ended else POLL, press.do if press.do in PICKS else ""
-        return Answer(request, {"explain-progress": words}, again=again, waiting=True, undone=undone)
+    if late := press.wait_for_embeddings(library, [request.checkpoint], request.data):
+        progress, words = late
+        return Answer.late(request, progress, {"explain-progress": words}, press.do if press.do in PICKS else "")
     request = turned(library, request, press)
     try:
         return draw(library, request, press)
@@ -142,23 +141,11 @@ def pick(library: Library, request: Shown, how: str) -> str:
     return random.SystemRandom().choice(others).sample.key if others else request.image
 
 
-def begin(
-    library: Library, press: Press, key: Hashable, work: Callable[[Report], object], words: str, kind: str = ""
-) -> Progress:
-    """Let a result of the cache be made in the background for a visitor, and say how far it is."""
-
-    def report(share: float) -> None:
-        library.background.report(key, round(100 * share))
-
-    job = Job(Progress(0, 100, words=words), lambda: work(report), lambda: key in library.cache, kind, fleeting=True)
-    return press.wait_for(library.background, key, job)
-
-
 def waiting(request: Shown, progress: Progress) -> Answer:
     """Say how far the maps are."""
     stopped = ("Stopped", "Nothing of it is kept.")
     drawn = how_far(progress, progress.words, "The maps appear by themselves.", "The maps cannot be made", stopped)
-    return Answer(request, {"explain-progress": drawn}, again=0 if progress.ended else POLL, waiting=True)
+    return Answer.late(request, progress, {"explain-progress": drawn})
 
 
 def draw(library: Library, request: Shown, press: Press) -> Answer:
@@ -169,22 +156,24 @@ def draw(library: Library, request: Shown, press: Press) -> Answer:
     """
     names, kind = (request.checkpoint, request.data), "slow maps" if request.slow else ""
     if not request.image:
-        key: Hashable = first_key(library, *names)
-        progress = begin(library, press, key, lambda _: first_image(library, *names), "Choosing an image")
+        choose, begun = partial(first_image, library, *names), Progress(0, 100, words="Choosing an image")
+        progress = press.wait_for(library, first_key(library, *names), choose, begun)
         if not progress.ready:
             return waiting(request, progress)
     subject = subject_of(library, request.asked(library))
     key, (image, target) = key_of(library, subject.request), (subject.sample.key, subject.request.target)
     request = request.model_copy(update={"image": image, "target": target})
-    words = f"Computing the maps of {request.checkpoint}"
-    progress = begin(library, press, key, lambda report: explained(library, subject, report), words, kind)
+
+    def report(share: float) -> None:
+        library.background.report(key, round(100 * share))
+
+    begun = Progress(0, 100, words=f"Computing the maps of {request.checkpoint}")
+    progress = press.wait_for(library, key, lambda: explained(library, subject, report), begun, kind)
     if not progress.ready:
         return waiting(request, progress)
     result = explained(library, subject)
     checking = checked_by(library, request, subject, result, press, kind)
     known = (checking.made.done if checking.made else -1, checking.ended, checking.problem)
-    synthetic = library.collections[request.data].synthetic
-    groups = SETTINGS if synthetic else {**SETTINGS, "Check": ("check",)}  # only SynVI can be changed
     return Answer(
         request,
         {
@@ -192,7 +181,6 @@ def draw(library: Library, request: Shown, press: Press) -> Answer:
             "explain-maps": Piece((key, request.scale, request.focus), lambda: maps_html(request, result)),
             "explain-choice": Piece((key, request.camid), lambda: choice_html(library, request, result)),
             "explain-truth": Piece((key, request.focus, *known), lambda: truth_html(request, result, checking)),
-            "settings": Piece(request, lambda: form("explain", request, library, groups)),
         },
         say=f"Cosine {result.similarity:.3f} to the {result.target_words}; {len(result.maps)} maps.",
         chosen=request.image,
@@ -214,10 +202,10 @@ def checked_by(library: Library, request: Shown, subject: Subject, result: Resul
             library.background.report(key, made.done, total=made.total, made=made)
         return made
 
-    def keep(_: Report | None = None) -> Checked:
+    def keep() -> Checked:
         return library.cache.get(key, compute, lambda made: 2000 * len(made.curves) + 1000)
 
-    progress = begin(library, press, key, keep, "Checking the map", kind)
+    progress = press.wait_for(library, key, keep, Progress(0, 100, words="Checking the map"), kind)
     return Progress(100, 100, ready=True, made=keep()) if progress.ready else progress
 
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -10,12 +10,11 @@ from app.library import Library
 from app.library.ranking import Item, Order, opening, ordered
 from app.retrieval.rank import Retrieve, asked_of
 from app.shared.export import Options as FigureOptions
-from app.shared.request import Choice, File, Offer, Switch, Text, Whole, one_of, option, some_of
-from mun.structures import Sample
+from app.shared.request import PARTNER, Choice, File, Offer, Switch, Text, Whole, compared, one_of, option
 
-__all__ = ["ANY", "ORDERS", "PARTNER", "Browse", "Options", "disagreement", "listed", "pick"]
+__all__ = ["ANY", "ORDERS", "Browse", "Options", "disagreement", "listed", "pick"]
 
-PARTNER, ANY = "partner", 0
+ANY = 0
 MAX_OTHERS = 3
 ORDERS = (
     Choice(Order.PERSON.value, "by person"),
@@ -49,7 +48,7 @@ class Browse(Retrieve):
 
     top_k: Whole = option(5, "Top k", "How many ranked images to show.", ge=1, le=100, control="range")
     left_out: Switch = option(False, "Show images left out by the protocol")
-    compare: Annotated[tuple[Text, ...], some_of(comparable, MAX_OTHERS)] = option(
+    compare: Annotated[tuple[Text, ...], one_of(comparable, most=MAX_OTHERS)] = option(
         (PARTNER,), "Compare with (up to three)", "", control="many"
     )
     order: Annotated[Text, one_of(ORDERS)] = option(Order.PERSON.value, "Order")
@@ -59,27 +58,9 @@ class Browse(Retrieve):
     own_image: File = option("", "Your image")
     own_modality: Annotated[Text, one_of(MADE_OF)] = option("", "Your image is", control="radio")
 
-    def settle(self, library: Library) -> Self:
-        """Fill in a query that the filters let through."""
-        settled, asked = super().settle(library), asked_of(library, dict(self))
-        found = asked.samples[asked.rows[settled.query]]
-        if self.lets_through(found) or not (items := listed(library, self)):
-            return settled
-        return settled.model_copy(update={"query": items[0].key})
-
-    def lets_through(self, sample: Sample) -> bool:
-        """Say whether the filters let a query through."""
-        return self.pid in (ANY, sample.pid) and self.camid in (ANY, sample.camid)
-
     def first_query(self, library: Library) -> str:
         """Choose a query of middling difficulty among those that the filters let through."""
         return opening(listed(library, self) or library.queries(self.checkpoint, self.data, self.terms))
-
-    def others(self, library: Library) -> tuple[str, ...]:
-        """Name the checkpoints that the first one is compared with."""
-        partner = library.checkpoints.partners[self.checkpoint]
-        names = (partner if name == PARTNER else name for name in self.compare)
-        return tuple(dict.fromkeys(name for name in names if name and name != self.checkpoint))
 
 
 class Options(FigureOptions):
@@ -93,7 +74,7 @@ class Options(FigureOptions):
 def listed(library: Library, request: Browse) -> Sequence[Item]:
     """List the queries that the filters let through, in their order."""
     items = library.queries(request.checkpoint, request.data, request.terms, Order(request.order))
-    return [item for item in items if request.lets_through(item.sample)]
+    return [one for one in items if request.pid in (ANY, one.sample.pid) and request.camid in (ANY, one.sample.camid)]
 
 
 def pick(library: Library, request: Browse, how: str) -> str:
@@ -123,13 +104,11 @@ def disagreement(library: Library, request: Browse) -> dict[str, float]:
     Raises:
         ValueError: No query has a match.
     """
-    names = request.others(library)
-    if not names or not all(library.ready(n, request.data, request.terms.corruption) for n in names):
-        return {}
-    if not library.countable(request.data, request.terms):
+    names = compared(library, request.checkpoint, *request.compare)[:2]
+    if len(names) < 2 or not library.countable(request.data, request.terms):
         return {}
     samples = asked_of(library, dict(request)).samples
-    both = (library.metrics(name, request.data, request.terms) for name in (request.checkpoint, names[0]))
+    both = (library.metrics(name, request.data, request.terms) for name in names)
     first, second = (one.average_precision for one in both)
     gaps = np.nan_to_num(np.abs(first - second))
     return {sample.key: float(gap) for sample, gap in zip(samples, gaps, strict=True)}

@@ -13,9 +13,10 @@ from app.retrieval.browse import ORDERS, Browse, Options, listed
 from app.retrieval.own import of_page, rank, ranked_csv
 from app.retrieval.rank import Result, asked_of, retrieve
 from app.retrieval.scores import Scores, score
-from app.shared.export import checkpoint_words, describe_data, pixels_of, safe_stem, shots_words, table
-from app.shared.figure import WIDTHS, draw_plots, figure_bytes, styled, text_below
+from app.shared.export import checkpoint_words, describe_data, pixels_of, safe_stem, shots_words, synthetic_note, table
+from app.shared.figure import WIDTHS, draw_plots, figure_bytes, styled
 from app.shared.plots import Curve, Plot
+from app.shared.request import compared
 from app.shared.tab import File, Press
 from app.shared.tiles import Grid, Tile, canvas, draw_tile
 
@@ -36,7 +37,7 @@ def write(library: Library, request: Browse, options: Options, what: str, kind: 
         ValueError: The images are not embedded yet, the data set cannot be embedded, an own image cannot be read, or a
             figure of its ranking is asked for.
     """
-    names = (request.checkpoint, *request.others(library))
+    names = compared(library, request.checkpoint, *request.compare)
     if not all(library.ready(name, request.data, request.terms.corruption) for name in names):
         raise ValueError("expected every image to be embedded before an export; wait until the ranking is there")
     link = f"{press.url}{request.link(library, 'retrieval')}"
@@ -49,7 +50,7 @@ def write(library: Library, request: Browse, options: Options, what: str, kind: 
             raise ValueError("expected CSV for the ranking of your own image, of which no figure is made")
         image = brought(library, "own_image", request.own_image)
         ranked = ranked_csv(library, rank(library, of_page(library, request, request.checkpoint), image))
-        return File.of(safe_stem(f"ranked-own-{request.checkpoint}"), kind, ranked.encode())
+        return File.of(safe_stem(f"ranked-own-{request.checkpoint}"), kind, ranked)
     if what == "sheet":
         return write_sheet(library, request, names, options, press.url, link)
     results = ranked_by(library, request, names, options.ranks or request.top_k)
@@ -145,19 +146,18 @@ def drawn_lists(library: Library, results: Sequence[Result], options: Options) -
 
 def caption(library: Library, first: Result, words: dict[str, str], begin: str, names: str, end: str) -> str:
     """Write the sentences below ranked lists, of which `words` are the facts."""
-    synthetic = library.collections[first.request.data].synthetic
     return (
         f"{begin}, {words['direction']}. Checkpoint: {names}. {words.get('budgets', '')} Data: {words['data']}."
         f" Protocol: {words['protocol']}; images from the query's site are left out. {first.note} Solid frame and ✓:"
         f" the person in the query; dashed frame and ✗: another person; id: person, c: camera, d: {words['distance']}."
-        f"{' SynVI is synthetic: no evidence about real streets.' if synthetic else ''} {end}"
+        f" {synthetic_note(library, first.request.data)} {end}"
     )
 
 
 def stem_of(results: Sequence[Result]) -> str:
     """Name the files of a ranked list in letters that every system allows."""
     first, asked = results[0], results[0].request
-    query = first.query.image.rpartition(".")[0].replace("/", "-")
+    query = first.query.image.rpartition(".")[0]
     corrupted = f"-{asked.corruption}{asked.severity}" if asked.corruption else ""
     who = f"{len(results)}-checkpoints" if len(results) > 1 else asked.checkpoint
     return safe_stem(f"ranked-{query}-{asked.protocol}-trial{asked.trial}{corrupted}-{who}")
@@ -245,9 +245,7 @@ def draw_lists(
 
 def draw_page(queries: Sequence[Query], grid: Grid, name: float, caption: str, command: str) -> Figure:
     """Draw one page."""
-    text = text_below(caption, [command], grid.width)
-    images = sum(height_of(one, grid, name) for one in queries)
-    figure, axes = canvas(grid.width, images + text.height)
+    figure, axes = canvas(grid.width, sum(height_of(one, grid, name) for one in queries), caption, command)
     top = 0.0
     for query, lists in queries:
         draw_tile(axes, grid.box(0, 0, top + name), query)
@@ -258,5 +256,4 @@ def draw_page(queries: Sequence[Query], grid: Grid, name: float, caption: str, c
                 row, column = divmod(place, grid.per_row - 1)
                 draw_tile(axes, grid.box(row, column + 1, top + name), tile)
             top += height_of((query, [one]), grid, name)
-    text.draw(figure)
     return figure

@@ -13,7 +13,7 @@ from app.library.own_images import OwnImage
 from app.library.ranking import ImageFacts
 from app.library.thumbnails import CARD_HEIGHT, encoded
 from app.retrieval.browse import Browse
-from app.shared.export import checkpoint_words, describe_data, described_csv
+from app.shared.export import checkpoint_words, describe_data, table
 from app.shared.html import html
 from app.shared.request import File, OfNetwork, Protocol, Text, Whole, option
 from app.shared.tab import Answer, Piece, Press
@@ -153,7 +153,7 @@ def gallery_for(library: Library, request: RetrieveImage) -> tuple[list[Sample],
     )
 
 
-def ranked_csv(library: Library, result: Result) -> str:
+def ranked_csv(library: Library, result: Result) -> bytes:
     """Write a ranking as a table; nothing of the visitor's image is in it."""
     facts = {
         "checkpoint": checkpoint_words(library, result.checkpoint),
@@ -164,7 +164,7 @@ def ranked_csv(library: Library, result: Result) -> str:
         "no evidence": result.warning,
     }
     rows = [(one.rank, one.image, one.pid, one.camid, round(one.distance, 6)) for one in result.results]
-    return described_csv(facts.items(), ("rank", "image", "pid", "camid", "distance"), rows)
+    return table("csv", facts.items(), ("rank", "image", "pid", "camid", "distance"), rows)
 
 
 def own_answer(library: Library, request: Browse, names: Sequence[str], press: Press) -> Answer:

@@ -9,19 +9,7 @@ import numpy as np
 from app.library import Library
 from app.library.collection import CORRUPTION_NAMES, SEVERITY, Direction, Queries, Terms
 from app.library.ranking import ImageFacts, Ranked, Table
-from app.shared.request import (
-    PROTOCOL,
-    Choice,
-    OfModel,
-    Protocol,
-    RefusalError,
-    Switch,
-    Text,
-    Whole,
-    one_of,
-    option,
-    shown,
-)
+from app.shared.request import Choice, OfModel, Protocol, RefusalError, Switch, Text, Whole, one_of, option, shown
 from mun.evaluation.corrupted import MIXED, Corruption
 
 __all__ = ["LeftOut", "Move", "Result", "Retrieve", "Side", "answer", "compare", "retrieve"]
@@ -67,7 +55,7 @@ class Retrieve(OfModel):
 
     query: Text = option("", "Query", "Key of a query image, as cam3/0007/0001.jpg; empty for the first.")
     top_k: Whole = option(10, "Top k", "How many ranked images to show.", ge=1, le=100, control="range")
-    protocol: Protocol = option("", "Protocol", PROTOCOL)
+    protocol: Protocol = ""
     trial: Whole = option(0, "Gallery", "Number of the random gallery (trial).", ge=0, le=9)
     direction: Annotated[
         Text,

@@ -9,7 +9,7 @@ import numpy as np
 from app.library import Library
 from app.library.collection import Direction, Terms
 from app.shared.html import html
-from app.shared.request import PROTOCOL, OfModel, Protocol, option
+from app.shared.request import OfModel, Protocol
 from mun.evaluation.benchmark import BenchmarkResult
 
 __all__ = ["Evaluate", "Scores", "answer", "draw", "score"]
@@ -22,7 +22,7 @@ class Evaluate(OfModel):
     of the first gallery.
     """
 
-    protocol: Protocol = option("", "Protocol", PROTOCOL)
+    protocol: Protocol = ""
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,10 @@ def draw(library: Library, names: Sequence[str], data: str, terms: Terms, counta
         scores=scores,
         countable=countable,
         clean=clean,
-        names={name: library.checkpoints[name].label for name in names},
+        entries=library.checkpoints,
         verdict=verdict(library, scores),
         synthetic=library.collections[data].synthetic,
         protocol=library.collections[data].search(terms.protocol, terms.direction),
-        curves=[cmc_points(one.cmc) for one in scores],
-        box=CMC_BOX,
     )
 
 
@@ -113,13 +111,3 @@ def verdict(library: Library, scores: Sequence[Scores]) -> str:
     first, second = (100 * one.result.mean()["mean_ap"] for one in scores)
     ahead = scores[0] if first >= second else scores[1]
     return f"{library.checkpoints[ahead.checkpoint].label}: {abs(first - second):.1f} points of mAP ahead."
-
-
-CMC_BOX = (40, 12, 372, 168)  # left, top, right, bottom of the curve's field in the drawing
-
-
-def cmc_points(cmc: list[float]) -> list[tuple[float, float]]:
-    """Place a CMC curve's values in the drawing: rank 1 … R from left to right, 0 … 1 from bottom to top."""
-    left, top, right, bottom = CMC_BOX
-    step = (right - left) / max(1, len(cmc) - 1)
-    return [(round(left + step * k, 2), round(bottom - (bottom - top) * value, 2)) for k, value in enumerate(cmc)]

@@ -1,11 +1,11 @@
 """The Retrieval tab: what a press draws, and the pieces it is drawn in."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import gradio as gr
 
 from app.library import Library
+from app.library.background import Progress
 from app.library.collection import Direction
 from app.library.ranking import BY_SCORE, Ranked
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
@@ -14,13 +14,13 @@ from app.retrieval.own import chooser, news, own_answer
 from app.retrieval.rank import LeftOut, Result, asked_of, compare, retrieve
 from app.retrieval.scores import draw
 from app.retrieval.why import why
-from app.shared.html import form, html, prepared
-from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
+from app.shared.html import html
+from app.shared.request import compared
+from app.shared.tab import SOON, Answer, Export, File, Menu, Page, Piece, Press
 
 __all__ = ["MENUS", "answer", "build", "write"]
 
 PAGE_SIZE = 48  # thumbnails at once; SYSU-MM01 has 3,803 queries
-POLL, SOON = 500, 30  # milliseconds
 SETTINGS = {
     "Ranking": ("compare", "top_k", "protocol", "direction"),
     "Queries": ("order", "pid", "camid"),
@@ -45,8 +45,7 @@ def build(page: Page) -> None:
         with gr.Column(elem_id="retrieval-board"):
             pieces |= {name: tab.piece(name) for name in ("ranking", "retrieval-scores")}
         pieces |= {name: tab.piece(name) for name in ("retrieval-own", "own-news", "query-browser")}
-        pieces["settings"] = tab.settings()
-        tab.wire(Browse, answer, pieces, CHIPS, Export(MENUS, Options, write), more_images=1)  # a gallery
+        tab.wire(Browse, answer, pieces, Export(MENUS, Options, write), SETTINGS, CHIPS, more_images=1)  # a gallery
 
 
 def answer(library: Library, request: Browse, press: Press) -> Answer:
@@ -57,46 +56,38 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
     """
     if press.do == "own-add":
         return Answer(request, {"own-news": news(library, press.detail.get("file"))})
-    names, corruption = (request.checkpoint, *request.others(library)), request.terms.corruption
-    if press.do == "stop" or not all(library.ready(name, request.data, corruption) for name in names):
-        return embedding(library, request, names, press)
+    names, corruption = compared(library, request.checkpoint, *request.compare), request.terms.corruption
+    ready = all(library.ready(name, request.data, corruption) for name in names)
+    if not ready and (late := press.wait_for_embeddings(library, names, request.data, corruption)):
+        return embedding(request, press, *late)
     if request.own_image or press.detail.get("gallery"):
         return own_answer(library, request, names, press)
     if press.do in PICKS:
         request = request.model_copy(update={"query": pick(library, request, press.do)})
     elif press.do == "open" and press.chosen and press.chosen != request.query:
         request = handed(library, request, press.chosen)
-    items = listed(library, request)
-    shown = next((row for row, one in enumerate(items) if one.key == request.query), 0) // PAGE_SIZE
+    keys = [item.key for item in listed(library, request)]
+    if keys and request.query not in keys:  # the filters do not let it through
+        request = request.model_copy(update={"query": keys[0]})
+    shown = keys.index(request.query) // PAGE_SIZE if keys else 0
     if press.do != "page":
         return ranking(library, request, names, shown, press)
     wanted = press.detail.get("page")
     if isinstance(wanted, int):
-        shown = min(max(wanted, 0), (len(items) - 1) // PAGE_SIZE)
+        shown = min(max(wanted, 0), (len(keys) - 1) // PAGE_SIZE)
     return Answer(request, {"query-browser": queries(library, request, shown)})
 
 
-def embedding(library: Library, request: Browse, names: Sequence[str], press: Press) -> Answer:
-    """Embed the images in the background, and say how far that is."""
-    corruption = request.terms.corruption
-    if press.do == "stop":
-        for name in names:
-            library.stop(name, request.data, corruption)
-    parts = ((library.prepare(n, request.data, retry=press.do == "start", corruption=corruption), n) for n in names)
-    progress, name = next((one for one in parts if not one[0].ready), (None, ""))
-    if progress is None:  # it was ready between two looks
-        return Answer(request, {}, again=SOON)
+def embedding(request: Browse, press: Press, progress: Progress, words: str) -> Answer:
+    """Say how far the images are embedded."""
     if not (press.values.get("query") or "query=" in press.address):  # it is chosen when scores are there
         request = request.model_copy(update={"query": ""})
-    asked = request.model_dump(exclude={"query"})
-    again = 0 if progress.problem or progress.stopped else POLL
     pieces: dict[str, str | Piece] = {
-        "retrieval-progress": prepared(progress, name),
+        "retrieval-progress": words,
         "retrieval-own": Piece((request.own_image, request.own_modality), lambda: chooser(request)),
-        "settings": Piece(asked, partial(form, "retrieval", request, library, SETTINGS)),
     }
     undone = press.do if press.do in (*PICKS, "why") else ""
-    return Answer(request, pieces, again=again, waiting=True, undone=undone)
+    return Answer.late(request, progress, pieces, undone)
 
 
 def ranking(library: Library, request: Browse, names: Sequence[str], shown: int, press: Press) -> Answer:
@@ -113,12 +104,10 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
         "ranking.html",
         why=reason,
         result=result,
-        query=result.query,
         rows=[(each, row_of(each) if each.left_out_images else each.results) for each in results],
         sides=sides,
         direction=terms.direction,
-        names={name: library.checkpoints[name].label for name in names},
-        networks=[name for name in names if library.checkpoints[name].card],
+        entries={name: library.checkpoints[name] for name in names},
         protocol=protocol,
         uris={key: library.thumbnail(data, key, CARD_HEIGHT, terms.corruption) for key in images},
         note=library.budget_note(names),
@@ -137,7 +126,6 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
             ),
             "retrieval-own": Piece((request.own_image, request.own_modality), lambda: chooser(request)),
             "query-browser": Piece((asked, shown), lambda: queries(library, request, shown)),
-            "settings": Piece(asked, partial(form, "retrieval", request, library, SETTINGS)),
         },
         say=f"Maps are laid over the query and {reason['image']}." if reason else summary(result),
         chosen=request.query,
@@ -176,19 +164,16 @@ def queries(library: Library, request: Browse, page: int) -> str:
         here=any(one.key == request.query for one in shown),
         modality=request.terms.direction.query_modality.value,
         scored=scored,
-        waiting=scored and not library.ready(request.checkpoint, request.data, corruption),
     )
 
 
 def row_of(result: Result) -> list[Ranked | LeftOut]:
     """Put the images that were left out where they would stand among the ranked ones."""
-    before: dict[int, list[LeftOut]] = {}
-    for image in result.left_out_images:
-        before.setdefault(image.after, []).append(image)
-    row: list[Ranked | LeftOut] = [*before.get(0, [])]
-    for ranked in result.results:
-        row += [ranked, *before.get(ranked.rank, [])]
-    return row
+
+    def place(one: Ranked | LeftOut) -> float:
+        return one.after + 0.5 if isinstance(one, LeftOut) else one.rank
+
+    return sorted([*result.results, *result.left_out_images], key=place)
 
 
 def summary(result: Result) -> str:

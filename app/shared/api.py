@@ -18,7 +18,7 @@ from app.library import Library
 from app.library.background import sentence
 from app.library.own_images import short_name
 from app.library.turns import VISITOR, Turns
-from app.shared.request import Request, is_file
+from app.shared.request import Request
 
 __all__ = ["HEAVY", "LIGHT", "expose", "features_route", "visitor"]
 
@@ -64,7 +64,7 @@ def expose(
         for name, one in fields.items()
     ]
     function.asks = (kind, run)  # type: ignore[attr-defined]
-    function.takes_images = sum(map(is_file, fields.values()))  # type: ignore[attr-defined]
+    function.takes_images = len(kind.files)  # type: ignore[attr-defined]
     function.__name__ = name
     function.__signature__ = inspect.Signature(parameters, return_annotation=dict[str, Any])  # type: ignore[attr-defined]
     function.__annotations__ = {**{name: one.annotation for name, one in fields.items()}, "return": dict[str, Any]}

@@ -15,10 +15,11 @@ from app.shared.request import Request, Text, one_of, option
 from mun.evaluation.corrupted import Corruption
 from mun.files import read_json
 
-__all__ = ["LOCAL", "WIDTH_NAMES", "Options", "checkpoint_words", "csv_text", "describe_data"]
-__all__ += ["described_csv", "latex_table", "pixels_of", "safe_stem", "shots_words", "table"]
+__all__ = ["LOCAL", "SYNTHETIC", "WIDTH_NAMES", "Options", "checkpoint_words", "csv_text", "describe_data"]
+__all__ += ["latex_table", "pixels_of", "safe_stem", "shots_words", "synthetic_note", "table"]
 
 WIDTH_NAMES = ("two-column", "one-column")  # as in `app.shared.figure`, which would load Matplotlib at start-up
+SYNTHETIC = "SynVI is synthetic: no evidence about real streets."
 LOCAL = "http://127.0.0.1:7860"  # where `python app.py` answers unless it is told otherwise
 SHOWN_HASH = 12  # hexadecimal digits
 MAX_HEIGHT = 700  # pixels; 600 dots per inch where a figure is widest
@@ -57,12 +58,6 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return file.getvalue()
 
 
-def described_csv(facts: Iterable[tuple[str, str]], header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Write a table below lines that begin with # and say where it comes from, each a name and its words."""
-    first, *others = ((f"# {name}", " ".join(words.split())) for name, words in facts)
-    return csv_text(first, others) + csv_text(header, rows)
-
-
 def safe_cell(value: object) -> object:
     """Return a value that a spreadsheet takes for a number or for text."""
     if value is None:
@@ -91,6 +86,11 @@ def describe_data(library: Library, data: str) -> str:
         manifest = {}
     known = [f"{name} {manifest[name]}" for name in ("level", "seed") if isinstance(manifest.get(name), str | int)]
     return ", ".join([f"{collection.title} (synthetic)", *known])
+
+
+def synthetic_note(library: Library, data: str) -> str:
+    """Say what rendered images are no evidence of; nothing of other images."""
+    return SYNTHETIC if library.collections[data].synthetic else ""
 
 
 def shots_words(shots: int) -> str:
@@ -135,4 +135,7 @@ def table(
     kind: str, facts: Iterable[tuple[str, str]], header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> bytes:
     """Write a table for a spreadsheet (`csv`) or for a paper (`latex`), below lines that say where it comes from."""
-    return (described_csv if kind == "csv" else latex_table)(facts, header, rows).encode()
+    if kind == "latex":
+        return latex_table(facts, header, rows).encode()
+    first, *others = ((f"# {name}", " ".join(words.split())) for name, words in facts)
+    return (csv_text(first, others) + csv_text(header, rows)).encode()

@@ -5,7 +5,6 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -16,12 +15,11 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
-from numpy.typing import NDArray
 
 from app.shared.plots import COLOURS, MAX_PLOTS, Curve, Plot
 
-__all__ = ["COLOURS", "DPI", "GREY", "INK", "LINES", "MATCH", "MONO", "WIDTHS", "TextBelow", "draw_image"]
-__all__ += ["draw_plots", "figure_bytes", "styled", "text_below", "width_of", "wrap_pieces", "wrap_words"]
+__all__ = ["COLOURS", "DPI", "GREY", "INK", "LINES", "MATCH", "MONO", "SMALL", "WIDTHS", "TextBelow"]
+__all__ += ["draw_plots", "figure_bytes", "styled", "width_of", "wrap_pieces", "wrap_words"]
 
 DPI = 300
 WIDTHS = {"two-column": 6.875, "one-column": 3.25}  # inches, of the text block and a column in CVPR's format
@@ -95,7 +93,7 @@ def figure_bytes(figure: Figure | Sequence[Figure], kind: str) -> bytes:
 POINTS = 72.0  # per inch
 PIECES = re.compile(r"(?<= )|(?<=print\()")  # where a command may break
 LINE, MARGIN = 0.115, 0.06  # inches
-CAPTION_SIZE, COMMAND_SIZE = 6.6, 5.2  # points
+CAPTION_SIZE, COMMAND_SIZE, SMALL = 6.6, 5.2, 5.6  # points
 
 
 def width_of(words: str, font: FontProperties) -> float:
@@ -126,17 +124,26 @@ def wrap_pieces(pieces: Iterable[str], width: float, font: FontProperties) -> li
     return [*lines, line.rstrip()] if line.strip() else lines
 
 
-@dataclass(frozen=True)
 class TextBelow:
     """Caption and command lines under the plots of a figure.
+
+    Args:
+        caption: Sentences.
+        commands: Command lines, written in a font of fixed width.
+        wide: Width of the figure, inches.
 
     Attributes:
         lines: Each with its font.
         height: What they take up, inches.
     """
 
-    lines: tuple[tuple[str, FontProperties], ...]
-    height: float
+    def __init__(self, caption: str, commands: Sequence[str], wide: float) -> None:
+        words, mono = FontProperties(size=CAPTION_SIZE), FontProperties(family=MONO, size=COMMAND_SIZE)
+        room = wide - 2 * MARGIN
+        self.lines = [(line, words) for line in wrap_words(caption, room, words)]
+        for command in commands:
+            self.lines += [(line, mono) for line in wrap_pieces(PIECES.split(command), room, mono)]
+        self.height = LINE * len(self.lines) + 2 * MARGIN
 
     def draw(self, figure: Figure) -> None:
         """Write the lines at the foot of a figure."""
@@ -144,39 +151,6 @@ class TextBelow:
         for number, (line, font) in enumerate(self.lines):
             y = (self.height - MARGIN - LINE * number) / high
             figure.text(MARGIN / wide, y, line, fontproperties=font, va="top")
-
-
-def text_below(caption: str, commands: Sequence[str], wide: float) -> TextBelow:
-    """Break caption and commands into the lines that stand under the plots of a figure.
-
-    Args:
-        caption: Sentences.
-        commands: Command lines, written in a font of fixed width.
-        wide: Width of the figure, inches.
-    """
-    words, mono = FontProperties(size=CAPTION_SIZE), FontProperties(family=MONO, size=COMMAND_SIZE)
-    room = wide - 2 * MARGIN
-    lines = [(line, words) for line in wrap_words(caption, room, words)]
-    pieces = (PIECES.split(command) for command in commands)
-    lines += [(line, mono) for each in pieces for line in wrap_pieces(each, room, mono)]
-    return TextBelow(tuple(lines), LINE * len(lines) + 2 * MARGIN)
-
-
-SMALL = 5.6  # points
-
-
-def draw_image(axes: Axes, box: tuple[float, float, float, float], pixels: NDArray[np.uint8] | None) -> None:
-    """Draw an image as large as its place allows, in its own proportions."""
-    left, top, width, height = box
-    if pixels is None:
-        axes.text(
-            left + width / 2, top + height / 2, "cannot\nbe read", size=SMALL, color=GREY, va="center", ha="center"
-        )
-        return
-    factor = min(width / pixels.shape[1], height / pixels.shape[0])
-    wide, tall = factor * pixels.shape[1], factor * pixels.shape[0]
-    x, y = left + (width - wide) / 2, top + (height - tall) / 2
-    axes.imshow(pixels, extent=(x, x + wide, y + tall, y), aspect="auto", interpolation="auto")
 
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -208,7 +182,7 @@ def draw_plots(
         raise ValueError(f"expected at most {len(COLOURS)} curves that can be told apart, got {most}")
     with styled():
         wide, columns = WIDTHS[width], min(3, len(plots)) if width == "two-column" else 1
-        text, legends = text_below(caption, commands, wide), 1
+        text, legends = TextBelow(caption, commands, wide), 1
         if one_legend:
             font = FontProperties(size=LEGEND_SIZE)
             legends = max(1, int((wide - LEFT) / (HANDLE + max((width_of(name, font) for name in names), default=0.0))))

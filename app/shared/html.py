@@ -89,7 +89,7 @@ def chips(request: Request, library: Library, names: Sequence[str]) -> list[dict
     Returns:
         For each its `name`, `words`, and the value that puts it back (`default`).
     """
-    said, usual = request.said(library), request.usual(library)
+    said = request.said(library)
     changed = [name for name in names if name in said]
     made = []
     for control in controls(request, library, changed) if changed else ():
@@ -100,7 +100,7 @@ def chips(request: Request, library: Library, names: Sequence[str]) -> list[dict
             words += f": {', '.join(labels.get(one, str(one)) for one in value) or 'none'}"
         else:
             words += f": {labels.get(value, f'{value:g}' if isinstance(value, float) else value)}"
-        made.append({"name": control["name"], "words": words, "default": usual[control["name"]]})
+        made.append({"name": control["name"], "words": words, "default": said[control["name"]]})
     return made
 
 

@@ -27,9 +27,9 @@ from pydantic_core import CoreSchema, core_schema
 
 from app.library import Library
 
-__all__ = ["PROTOCOL", "Checkpoint", "Choice", "Compared", "Data", "File", "Network", "Number", "OfModel", "OfNetwork"]
-__all__ += ["Offer", "Pictures", "Protocol", "RefusalError", "Request", "Switch", "Text", "Whole", "compared"]
-__all__ += ["is_file", "one_of", "option", "shown", "some_of"]
+__all__ = ["PARTNER", "Checkpoint", "Choice", "Compared", "Data", "File", "Network", "Number", "OfModel"]
+__all__ += ["OfNetwork", "Offer", "Pictures", "Protocol", "RefusalError", "Request", "Switch", "Text", "Whole"]
+__all__ += ["compared", "one_of", "option", "shown"]
 
 MAX_TEXT = 200  # characters of a text
 MAX_ADDRESS = 4000  # characters of an address
@@ -38,7 +38,6 @@ NONE, PARTNER = "none", "partner"  # what a checkpoint may stand beside, besides
 SHOWN = 60  # characters of a bad value that a message repeats
 MODEL = "Name of a usable checkpoint of /status; empty for the first."
 DATA = "Name of a data set of /status; empty for the first."
-PROTOCOL = "One of the data set's; empty for the first."
 PROTOCOL_TITLES = {"all": "all-search", "indoor": "indoor-search", "whole": "every image of the other modality"}
 PROTOCOL_TITLES |= {"cross": "every image of the other modality", "regdb": "RegDB", "llcm": "LLCM"}
 
@@ -130,11 +129,6 @@ class one_of:  # noqa: N801 — reads as the part of a type
         return core_schema.with_info_after_validator_function(self.check, handler(source))
 
 
-def some_of(offer: Offer | Sequence[Any], most: int) -> one_of:
-    """Make the part of the type of a tuple: as `one_of`, for up to so many values."""
-    return one_of(offer, most=most)
-
-
 class RefusalError(ValueError):
     """A field cannot be had together with the others.
 
@@ -176,7 +170,9 @@ def protocols(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     return [Choice(name, PROTOCOL_TITLES.get(name.rpartition("-")[2], name)) for name in names]
 
 
-Protocol = Annotated[Text, one_of(protocols)]
+Protocol = Annotated[
+    Text, Field(title="Protocol", description="One of the data set's; empty for the first."), one_of(protocols)
+]
 
 
 def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
@@ -191,10 +187,11 @@ def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
 Compared = Annotated[Text, one_of(comparable)]
 
 
-def compared(library: Library, checkpoint: str, other: str) -> tuple[str, ...]:
-    """Name a checkpoint and what stands beside it, a value of `Compared`: one or two names."""
-    second = {PARTNER: library.checkpoints.partners[checkpoint], NONE: ""}.get(other, other)
-    return tuple(name for name in dict.fromkeys((checkpoint, second)) if name)
+def compared(library: Library, checkpoint: str, *others: str) -> tuple[str, ...]:
+    """Name a checkpoint and what stands beside it, values of `Compared`, each once."""
+    meant = {PARTNER: library.checkpoints.partners[checkpoint], NONE: ""}
+    names = dict.fromkeys((checkpoint, *(meant.get(other, other) for other in others)))
+    return tuple(name for name in names if name)
 
 
 class Request(BaseModel):
@@ -204,12 +201,15 @@ class Request(BaseModel):
 
     follows: ClassVar[tuple[str, ...]] = ()  # fields that the page replaces without a word when others change
     offers: ClassVar[Mapping[str, one_of]] = {}  # by the names of the fields that have one
+    files: ClassVar[tuple[str, ...]] = ()  # fields that hold a file
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # what stands for the defaults, by a field `preset`
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Find the fields with an offer."""
-        parts = ((name, part) for name, field in cls.model_fields.items() for part in field.metadata)
+        """Find the fields with an offer, and those that hold a file."""
+        parts = [(name, part) for name, field in cls.model_fields.items() for part in field.metadata]
         cls.offers = {name: part for name, part in parts if isinstance(part, one_of)}
+        cls.files = tuple(name for name, part in parts if part == FILE)
 
     @model_validator(mode="before")
     @classmethod
@@ -296,29 +296,23 @@ class Request(BaseModel):
         came = f"{value:g}" if isinstance(value, float) and math.isfinite(value) else shown(value)
         return f"expected {name} to be {expected(cls.model_fields[name])}, got {came}"
 
-    @classmethod
-    def files(cls, values: Mapping[str, object]) -> dict[str, object]:
-        """Return the files among some values: an address has none, so that the page's own stay."""
-        return {name: values[name] for name, one in cls.model_fields.items() if name in values and is_file(one)}
-
-    def usual(self, library: Library) -> dict[str, Any]:
-        """Return the values of the fields where nothing is said, by name; files are left out."""
-        values, usual = dict(self), dict[str, Any]()
-        for name, field in type(self).model_fields.items():
-            if FILE not in field.metadata:
-                offer = self.offers.get(name) if field.default == "" else None
-                first = next(iter(offer.choices(library, values)), None) if offer else None
-                usual[name] = first.value if first else field.default
-        return usual
-
     def said(self, library: Library) -> dict[str, Any]:
-        """Return the fields that are not as they are by default, by name; files are left out."""
-        return {name: getattr(self, name) for name, one in self.usual(library).items() if getattr(self, name) != one}
+        """Return the fields that are not as they are by default, with what they are then; files are left out."""
+        values, said = dict(self), dict[str, Any]()
+        preset = self.presets.get(values.get("preset", ""), {})
+        for name, field in type(self).model_fields.items():
+            offer = self.offers.get(name) if field.default == "" else None
+            first = next(iter(offer.choices(library, values)), None) if offer else None
+            usual = preset.get(name, first.value if first else field.default)
+            if values[name] != usual and name not in self.files:
+                said[name] = usual
+        return said
 
     def link(self, library: Library, tab: str) -> str:
         """Write the request as an address; what is as by default is left out."""
         words = {"tab": tab}
-        for name, value in self.said(library).items():
+        for name in self.said(library):
+            value = getattr(self, name)
             one = int(value) if isinstance(value, bool) else value
             words[name] = ",".join(map(str, one)) if isinstance(one, tuple) else str(one)
         return "?" + urlencode(words, safe="/,")
@@ -334,7 +328,7 @@ class Request(BaseModel):
         """
         said = self.said(library)
         values = {field: getattr(self, field) for field in type(self).model_fields if field in said or field in always}
-        values |= dict.fromkeys(self.files({one: value for one, value in self if value}), "<base64>")
+        values |= {field: "<base64>" for field in self.files if getattr(self, field)}
         words = "".join(f"{field}={value!r}, " for field, value in values.items())
         return f"from gradio_client import Client; print(Client({url!r}).predict({words}api_name='/{name}'))"
 
@@ -351,11 +345,6 @@ class OfNetwork(Request):
 
     checkpoint: Network = option("", "Checkpoint", MODEL)
     data: Data = option("", "Data", DATA)
-
-
-def is_file(field: FieldInfo) -> bool:
-    """Say whether a field holds a file."""
-    return FILE in field.metadata
 
 
 def bounds(field: FieldInfo) -> tuple[float | None, float | None]:

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from typing import Annotated, Any, TypeVar
 
 import gradio as gr
@@ -22,21 +24,24 @@ from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from app.library import Library
-from app.library.background import Background, Job, Progress, sentence
+from app.library.background import Job, Progress, sentence
 from app.library.guests import Guests
 from app.library.thumbnails import STRIP_HEIGHT
 from app.library.turns import VISITOR
 from app.shared.export import LOCAL
-from app.shared.html import chips, controls, html
-from app.shared.request import Request, is_file
+from app.shared.html import chips, controls, form, html, prepared
+from app.shared.request import Request
+from mun.evaluation.corrupted import Corruption
 
-__all__ = ["Answer", "Export", "File", "Menu", "Page", "Piece", "Press", "Tab"]
+__all__ = ["POLL", "SOON", "Answer", "Export", "File", "Menu", "Page", "Piece", "Press", "Tab"]
 
 PART_BYTES = 8_000_000  # of a file in one answer; the page asks for the next part
 SHARED = ("checkpoint", "data")  # values that tabs share by default
 EVENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 EVENT |= {"show_progress_on": [], "trigger_mode": "always_last"}
 EXPORTS_AT_ONCE = 2
+POLL, SOON = 500, 30  # milliseconds after which the page asks again: for what is under way, for what is drawn next
+WAITING = Progress(words="waiting for its turn")
 
 
 Values = Annotated[dict[str, Any], Field(max_length=60)]
@@ -96,12 +101,50 @@ class Press:
         except ValidationError:
             return getattr(cls(), str(info.field_name))  # as by default
 
-    def wait_for(self, background: Background, key: Hashable, job: Job) -> Progress:
-        """Begin a job for the visitor, stop it, or start it again, as the press says, and say how far it is."""
+    def wait_for(
+        self,
+        library: Library,
+        key: Hashable,
+        make: Callable[[], object],
+        begun: Progress = WAITING,
+        kind: str = "",
+        *,
+        fleeting: bool = True,
+    ) -> Progress:
+        """Have a result made in the background for the visitor, or stop that or start it again, as the press says.
+
+        Args:
+            library: Whose cache keeps the result.
+            key: Names it there.
+            make: Makes it and keeps it.
+            begun: How it stands before anything is done.
+            kind: Results of one kind are made one at a time.
+            fleeting: Whether it is worth nothing once no page asks for it.
+
+        Returns:
+            How far it is.
+        """
+        job = Job(begun, make, lambda: key in library.cache, kind, fleeting)
         if self.do == "stop" and not job.ready():
-            background.stop(key, self.visitor)
+            library.background.stop(key, self.visitor)
             return Progress(stopped=True)
-        return background.ask(key, job, who=self.visitor, retry=self.do == "start")
+        return library.background.ask(key, job, who=self.visitor, retry=self.do == "start")
+
+    def wait_for_embeddings(
+        self, library: Library, names: Sequence[str], data: str, corruption: Corruption | None = None
+    ) -> tuple[Progress, str] | None:
+        """Have the images embedded by some models in the background, or stop that or start it again, as the press says.
+
+        Returns:
+            How far the first is that is not ready, and that as HTML; `None` where all are.
+        """
+        for name in names if self.do == "stop" else ():
+            library.stop(name, data, corruption)
+        for name in names:
+            progress = library.prepare(name, data, retry=self.do == "start", corruption=corruption)
+            if not progress.ready:
+                return progress, prepared(progress, name)
+        return None
 
 
 PRESS = TypeAdapter(Press)
@@ -148,6 +191,11 @@ class Answer:
     waiting: bool = False
     undone: str = ""
 
+    @classmethod
+    def late(cls, request: Request, progress: Progress, pieces: Mapping[str, str | Piece], undone: str = "") -> Answer:
+        """Say how far what is asked for is; the page asks again until that has come to an end."""
+        return cls(request, pieces, again=0 if progress.ended else POLL, waiting=True, undone=undone)
+
 
 @dataclass(frozen=True)
 class File:
@@ -162,14 +210,10 @@ class File:
         return cls(f"{stem}.{'tex' if kind == 'latex' else kind}", data)
 
     @property
-    def mime(self) -> str:
-        """What it is, by its name."""
-        return mimetypes.guess_type(self.name)[0] or "application/octet-stream"
-
-    @property
     def address(self) -> str:
         """The file as an address that a browser can show or save."""
-        return f"data:{self.mime};base64,{base64.b64encode(self.data).decode()}"
+        kind = mimetypes.guess_type(self.name)[0] or "application/octet-stream"
+        return f"data:{kind};base64,{base64.b64encode(self.data).decode()}"
 
 
 @dataclass(frozen=True)
@@ -187,16 +231,17 @@ class Export:
 
     Attributes:
         menus: Its entries.
-        options: A request whose fields are the menu's controls; `None` for none.
+        options: A request whose fields are the menu's controls.
         write: From library, request, options, name of the entry, format, and press to a file; a `ValueError` is shown.
     """
 
     menus: Sequence[Menu]
-    options: type[Request] | None
+    options: type[Request]
     write: Callable[[Library, Any, Any, str, str, Press], File]
 
 
 Asked = TypeVar("Asked", bound=Request)
+Settings = Mapping[str, Sequence[str]]  # names of fields by the heading that they stand under
 
 
 @dataclass(frozen=True)
@@ -215,14 +260,9 @@ class Tab:
     head: gr.HTML
     strip: bool
 
-    def piece(self, name: str, **options: Any) -> gr.HTML:
+    def piece(self, name: str, script: str = "") -> gr.HTML:
         """Make a piece; its id on the page is the name."""
-        return self.page.piece(self.name, name, **options)
-
-    def settings(self) -> gr.HTML:
-        """Make the piece of the settings drawer that belongs to this tab."""
-        with self.page.drawer:
-            return self.page.piece(self.name, f"{self.name}-settings")
+        return self.page.piece(self.name, name, script=script)
 
     def tip(self, kind: type[Asked], draw: Callable[[Library, Asked, Press], str]) -> None:
         """Show what the mouse rests on: the tab's script asks for it beside the presses; nothing else changes.
@@ -248,29 +288,34 @@ class Tab:
         kind: type[Asked],
         answer: Callable[[Library, Asked, Press], Answer],
         pieces: Mapping[str, Any],
-        settings: Sequence[str] = (),
-        export: Export | None = None,
+        export: Export,
+        settings: Settings | Callable[[Library, Any], Settings],
+        chipped: Sequence[str] = (),
         more_images: int = 0,
     ) -> None:
         """Connect the pieces: any press in any of them is answered by one event, so that none overtakes another.
 
+        The form of the settings in the drawer is drawn along with them, where what it shows has changed.
+
         Args:
             kind: The request that the tab shows.
             answer: Draws it; a `ValueError` is shown instead of the pieces' news.
-            pieces: Components by name, the head left out: HTML, or whatever an answer gives.
-            settings: Names of the fields that get a chip where they are not as by default.
+            pieces: Components by name, head and settings left out: HTML, or whatever an answer gives.
             export: The export menu.
+            settings: Names of the fields that are set in the drawer, by heading; a function where the data decide.
+            chipped: Names of the fields that get a chip where they are not as by default.
             more_images: Images that a press may bring besides those in fields of the request.
         """
         page, library = self.page, self.page.library
-        images = sum(map(is_file, kind.model_fields.values())) + more_images  # that a call may hold; the guard looks
-        menu = Markup(html("menu.html", **menu_of(export, library)) if export else "")
+        images = len(kind.files) + more_images  # that a call may hold; the guard looks
+        menu = Markup(html("menu.html", **menu_of(export, library)))
 
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
             address = getattr(client.client, "host", "")
             press = Press.of(event, library.guests, f"{address} {client.session_hash}")
             VISITOR.set(press.visitor)
-            opened = {**kind.files(press.values), **kind.of_address(press.address)} if press.address else press.values
+            files = {name: press.values[name] for name in kind.files if name in press.values}  # an address has none
+            opened = {**files, **kind.of_address(press.address)} if press.address else press.values
             opened = agreed(library, dict(opened), press.changed)
             request, wrong = kind.repair(opened, library, press.before)
             named = press.changed or kind.model_fields if press.address else press.changed
@@ -280,35 +325,38 @@ class Tab:
                 answered = lacking or answer(library, request, press)
                 chosen = answered.chosen or press.chosen if self.strip else ""
                 common = page.common(chosen, str(getattr(request, "data", "")))
+                if settings and not answered.lacking:
+                    groups = settings(library, answered.request) if callable(settings) else settings
+                    fields = {*SHARED, *chain.from_iterable(groups.values())}  # what can be chosen depends on no others
+                    drawn = partial(form, self.name, answered.request, library, groups)
+                    common["settings"] = Piece(answered.request.model_dump(include=fields), drawn)
                 news, keys = changes({**answered.pieces, **common}, press.drawn)
             except Exception as error:
                 answered = Answer(request, {}, notice=sentence(self.name, error))
                 news, keys = changes(page.common(), press.drawn)
             notice = answered.notice if answered.lacking else " ".join([*notices, answered.notice]).strip()
             shown = answered.request
-            old = [name for name in kept if name not in answered.pieces] if answered.waiting else []
+            old = [name for name in pieces if name not in answered.pieces] if answered.waiting else []
             view = {name: getattr(answered, name) for name in ("say", "chosen", "again", "tokens", "lacking", "undone")}
             view |= {"values": shown.model_dump(), "link": shown.link(library, self.name), "turn": press.turn}
             view |= {"drawn": keys, "old": [pieces[name].elem_id for name in old]}
-            changed, there = chips(shown, library, settings), "" if answered.waiting else menu
-            head = html(
-                "head.html", view=view, notice=notice, chips=changed, menu=there, export=export, settings=bool(settings)
-            )
+            changed, there = chips(shown, library, chipped), "" if answered.waiting else menu
+            head = html("head.html", view=view, notice=notice, chips=changed, menu=there, settings=bool(settings))
             return {self.head: head, **{places[name]: one for name, one in news.items()}}
 
-        kept = [name for name in pieces if name != "settings"]  # settings can be changed while an answer is not there
         places = {"header": page.header, "strip": page.strip, **pieces}
+        if settings:
+            with page.drawer:
+                places["settings"] = page.piece(self.name, f"{self.name}-settings")
         pressed.takes_images = images  # type: ignore[attr-defined]
         pressed.asks = (self.name, kind, answer, tuple(pieces))  # type: ignore[attr-defined]
         self.head.select(pressed, None, [self.head, *places.values()], **EVENT)
-        if export is None:
-            return
 
         def exported(event: gr.EventData) -> str:
             press = Press.of(event, library.guests)
             try:
                 request, _ = kind.repair(press.values, library)
-                options = export.options.repair(press.detail, library)[0] if export.options else None
+                options, _ = export.options.repair(press.detail, library)
                 what, form, part = (press.detail.get(name) for name in ("what", "kind", "part"))
                 if not any(what == menu.name and form in menu.kinds for menu in export.menus):
                     raise ValueError("expected a format of the export menu, got another one")
@@ -342,8 +390,7 @@ def changes(pieces: Mapping[str, Any], drawn: Mapping[str, str]) -> tuple[dict[s
 
 def menu_of(export: Export, library: Library) -> dict[str, Any]:
     """List the entries and options of an export menu, for its template."""
-    default = export.options.read({}, library) if export.options else None
-    options = controls(default, library, list(type(default).model_fields)) if default else []
+    options = controls(export.options.read({}, library), library, list(export.options.model_fields))
     return {"menus": [menu for menu in export.menus if menu.title], "options": options}
 
 
@@ -384,11 +431,12 @@ class Page:
         self.file = self.piece("", "file")
         self.tabs = gr.Tabs(elem_id="tabs")
 
-    def piece(self, tab: str, name: str, shares: Sequence[str] = SHARED, **options: Any) -> gr.HTML:
+    def piece(
+        self, tab: str, name: str, shares: Sequence[str] = SHARED, *, script: str = "", value: str | None = None
+    ) -> gr.HTML:
         """Make a piece of HTML that the page's script looks after."""
-        script = options.pop("script", "")
         code = f"mun.piece(element, trigger, watch, {tab!r}, {name!r}, {list(shares)});" + script
-        return gr.HTML(js_on_load=code, elem_id=name, apply_default_css=False, **options)
+        return gr.HTML(value, js_on_load=code, elem_id=name, apply_default_css=False)
 
     def common(self, key: str = "", data: str = "") -> dict[str, Piece]:
         """List the pieces that all tabs share.

@@ -10,7 +10,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from app.shared.figure import GREY, MATCH, SMALL, draw_image, width_of
+from app.shared.figure import GREY, MATCH, SMALL, TextBelow, width_of
 
 __all__ = ["Grid", "Tile", "canvas", "draw_tile", "fitting"]
 
@@ -80,19 +80,35 @@ class Grid:
         return MARGIN + rows * self.row + (rows - 1) * ROW_GAP
 
 
-def canvas(wide: float, high: float) -> tuple[Figure, Axes]:
-    """Begin a figure, and axes over all of it in inches from the upper left corner."""
-    figure = Figure(figsize=(wide, high))
+def canvas(wide: float, high: float, caption: str, command: str) -> tuple[Figure, Axes]:
+    """Begin a figure with so much room above its caption, and axes over all of it in inches from the upper left corner.
+
+    Args:
+        wide: Inches.
+        high: Inches above the caption.
+        caption: Sentences.
+        command: What shows or makes the figure again.
+    """
+    text = TextBelow(caption, [command], wide)
+    figure = Figure(figsize=(wide, high + text.height))
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axes.set(xlim=(0, wide), ylim=(high, 0))
+    axes.set(xlim=(0, wide), ylim=(high + text.height, 0))
     axes.set_axis_off()
+    text.draw(figure)
     return figure, axes
 
 
 def draw_tile(axes: Axes, box: tuple[float, float, float, float], tile: Tile) -> None:
-    """Draw an image with its title and lines, and what is laid over it."""
+    """Draw an image, as large as its place allows, with its title and lines, and what is laid over it."""
     left, top, width, height = box
-    draw_image(axes, box, tile.pixels)
+    middle, centre = left + width / 2, top + height / 2
+    if tile.pixels is None:
+        axes.text(middle, centre, "cannot\nbe read", size=SMALL, color=GREY, va="center", ha="center")
+    else:
+        tall, wide = tile.pixels.shape[:2]
+        half = min(width / wide, height / tall) / 2  # of a pixel
+        place = (middle - half * wide, middle + half * wide, centre + half * tall, centre - half * tall)
+        axes.imshow(tile.pixels, extent=place, aspect="auto", interpolation="auto")
     if tile.cover is not None:
         axes.imshow(tile.cover, extent=(left, left + width, top + height, top), aspect="auto", interpolation="auto")
     colour, line, thick = FRAMES[tile.match]
@@ -104,7 +120,7 @@ def draw_tile(axes: Axes, box: tuple[float, float, float, float], tile: Tile) ->
     axes.text(left, top - 0.03, tile.title, size=size, weight="bold", va="bottom")
     for number, line in enumerate(tile.lines):
         below = top + height + 0.04 + LINE * number
-        axes.text(left + width / 2, below, line, size=fitting(line, width, SMALL), va="top", ha="center")
+        axes.text(middle, below, line, size=fitting(line, width, SMALL), va="top", ha="center")
 
 
 def fitting(words: str, width: float, size: float = TITLE_SIZE, **style: Any) -> float:

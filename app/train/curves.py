@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from app.shared.export import described_csv
+from app.shared.export import SYNTHETIC, table
 from app.shared.plots import Curve, Plot
 from app.train.status import Status, evenly
 
@@ -11,7 +11,6 @@ __all__ = ["overlay_plots", "run_plots", "write_curves"]
 
 MOST_POINTS = 120  # of a curve
 LOSSES = ("total", "identity", "identity_alignment", "modality_alignment", "triplet")
-SYNTHETIC = "SynVI is synthetic: its scores are no evidence about real streets."
 Lines = Sequence[dict[str, float]]
 
 
@@ -78,7 +77,7 @@ def write_curves(runs: Sequence[Status], kind: str, width: str, link: str) -> by
             for name, value in line.items()
             if name != "step"
         ]
-        return described_csv([*facts, ("shown at", link)], ("run", "quantity", "step", "value"), rows).encode()
+        return table("csv", [*facts, ("shown at", link)], ("run", "quantity", "step", "value"), rows)
     from app.shared.figure import draw_plots, figure_bytes  # here: Matplotlib takes a second to load
 
     commands = [line for run in runs for line in (f"# {run.run}", *run.command)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import BeforeValidator, Field, model_validator
@@ -67,6 +67,8 @@ def only_auxiliary(request: Train) -> str:
 class Train(Request):
     """A run to start; what is not said is the preset's."""
 
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
+
     preset: Annotated[Text, one_of([Choice(name, title) for name, title in TITLES.items()])] = option("taste", "Preset")
     data: Annotated[Text, one_of(offered_data)] = option(RENDER, "Data to train on")
     level: Annotated[Text, one_of(tuple(LEVELS))] = option("easy", "Level of SynVI", idle=only_rendered)
@@ -101,10 +103,6 @@ class Train(Request):
         preset = values.get("preset")
         filled = {**(PRESETS.get(preset, {}) if isinstance(preset, str) else {}), **values}
         return {**filled, "minutes": 0} if values.get("epochs") and "minutes" not in values else filled
-
-    def usual(self, library: Library) -> dict[str, Any]:
-        """Return the values of the preset."""
-        return {**super().usual(library), **PRESETS[self.preset]}
 
     def check(self, limits: Limits) -> None:
         """Check the values that matter together, and the caps of the host.

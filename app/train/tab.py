@@ -11,7 +11,7 @@ from app.library import Library
 from app.library.checkpoints import open_entry
 from app.shared.api import visitor
 from app.shared.export import Options
-from app.shared.html import as_sentence, form, html
+from app.shared.html import as_sentence, html
 from app.shared.plots import place_charts
 from app.shared.tab import Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
@@ -45,9 +45,7 @@ def build(page: Page, queue: Queue) -> None:
             pieces["train-curves"] = tab.piece("train-curves")
             with gr.Column(elem_id="train-side"):
                 pieces |= {name: tab.piece(name) for name in ("train-start", "train-runs")}
-        pieces["settings"] = tab.settings()
-        export = Export(MENUS, Options, partial(write, queue))
-        tab.wire(Watch, partial(answer, queue), pieces, CHIPS, export)
+        tab.wire(Watch, partial(answer, queue), pieces, Export(MENUS, Options, partial(write, queue)), SETTINGS, CHIPS)
 
 
 def offer_models(queue: Queue, library: Library) -> None:
@@ -128,9 +126,6 @@ def answer(queue: Queue, library: Library, request: Watch, press: Press) -> Answ
             "train-start": drawn(draw_start(library, queue, request)),
             **draw_pictures(library, queue, request, now, names),
             "train-runs": drawn(draw_runs(queue, request, mine)),
-            "settings": Piece(
-                request.model_dump(exclude={"run", "beside"}), partial(form, "train", request, library, SETTINGS)
-            ),
         },
         say=now.heading if now else "",
         notice=" ".join(notices),

@@ -252,9 +252,9 @@ def test_files_say_what_made_them(both: Library) -> None:
 
     def exported(what: str, kind: str, **options: Any) -> bytes:
         looks = Options.read(options, both).model_dump()
-        stem, data = write(both, result, what, kind, "relative", url, **looks)
-        assert stem.startswith("explained-cam")
-        return data
+        file = write(both, result, what, kind, "relative", url, **looks)
+        assert file.name.startswith("explained-cam")
+        return file.data
 
     with np.load(io.BytesIO(exported("raw", "npz")), allow_pickle=False) as file:
         facts = json.loads(str(file["about"]))

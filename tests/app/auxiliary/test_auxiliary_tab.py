@@ -39,7 +39,8 @@ class Page:
         while True:
             changed = tuple(changes)
             press = Press({**self.values, **changes}, address, do, changed, chosen, dict(self.keys))
-            values = {**Look.files(press.values), **Look.of_address(address)} if address else press.values
+            files = {name: file for name, file in press.values.items() if name in Look.files}
+            values = {**files, **Look.of_address(address)} if address else press.values
             request, wrong = Look.repair(values, self.library)
             made = answer(self.library, request, press)
             for name, piece in made.pieces.items():

@@ -98,7 +98,7 @@ def test_no_words_are_cut_and_prototypes_stand_apart(view: View, crowd: Result, 
 
 
 def test_the_table_has_every_point_and_says_where_it_comes_from(library: Library, result: Result) -> None:
-    text = points_csv(library, [result], None, URL)
+    text = points_csv(library, [result], None, URL).decode()
     assert result.sentence in text.replace('"', "")
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith(("#", '"#'))))
     assert len(rows) == len(result.points)
@@ -106,7 +106,7 @@ def test_the_table_has_every_point_and_says_where_it_comes_from(library: Library
         assert (row["image"], int(row["pid"]), row["modality"]) == (point.image, point.pid, point.modality)
         assert (float(row["x"]), float(row["y"])) == (point.x, point.y)
         assert row["partner"] == point.partner
-    some = points_csv(library, [result], [2, 5], URL)
+    some = points_csv(library, [result], [2, 5], URL).decode()
     assert [line.split(",")[1] for line in some.splitlines() if line.startswith("mun-tiny,")] == ["2", "5"]
 
 

@@ -105,7 +105,7 @@ def test_what_was_not_asked_for_fits_the_data(library: Library) -> None:
 def test_everything_is_drawn_at_once_when_it_is_there(library: Library) -> None:
     answered = drawn(library, view(library))
     assert answered.again == 0
-    assert set(answered.pieces) == {"progress", "settings", "tools", "picture", "chosen", "selected", "numbers"}
+    assert set(answered.pieces) == {"progress", "tools", "picture", "chosen", "selected", "numbers"}
     assert shown(answered, "progress") == ""
     (packed,) = columns(answered)
     x = np.frombuffer(base64.b64decode(packed["x"]), dtype="<f4")

@@ -16,9 +16,9 @@ from app.shared.figure import (
     LINES,
     MATCH,
     WIDTHS,
+    TextBelow,
     draw_plots,
     figure_bytes,
-    text_below,
     width_of,
     wrap_pieces,
     wrap_words,
@@ -169,7 +169,7 @@ def test_words_are_broken_by_their_width_and_pieces_only_between() -> None:
 
 
 def test_a_command_breaks_between_arguments_and_holds_every_letter() -> None:
-    text = text_below("", [REMAKE], WIDTHS["one-column"])
+    text = TextBelow("", [REMAKE], WIDTHS["one-column"])
     lines = [line for line, _ in text.lines]
     assert "".join("".join(lines).split()) == "".join(REMAKE.split())
     assert all(line.endswith((",", "(", ")", ";", "=")) for line in lines)

@@ -14,6 +14,7 @@ from app.library.ranking import Item, Order, opening, ordered
 from app.retrieval.browse import Browse, disagreement, listed, pick
 from app.retrieval.rank import Result, Retrieve, compare, retrieve
 from app.retrieval.scores import Scores, score
+from app.shared.request import compared
 from mun.checkpoint import read_card
 from mun.evaluation.corrupted import Corruption
 from mun.evaluation.reranking import rerank
@@ -155,12 +156,16 @@ def test_every_move_is_that_of_two_rankings(four: Library) -> None:
 
 
 def test_the_fair_partner_has_two_modalities_and_the_same_budget(four: Library) -> None:
+    def compared_by(values: dict[str, object]) -> tuple[str, ...]:
+        request = Browse.read(values, four)
+        return compared(four, request.checkpoint, *request.compare)
+
     partners = four.checkpoints.partners
     assert (partners["mun-tiny"], partners["third-tiny"], partners["trained-tiny"]) == ("third-tiny", "mun-tiny", "")
-    assert Browse.read({}, four).others(four) == ("third-tiny",)
-    several = Browse.read({"compare": ("partner", "third-tiny", "other-tiny")}, four)
-    assert several.others(four) == ("third-tiny", "other-tiny")
-    assert Browse.read({"checkpoint": "trained-tiny"}, four).others(four) == ()
+    assert compared_by({}) == ("mun-tiny", "third-tiny")
+    several = compared_by({"compare": ("partner", "third-tiny", "other-tiny")})
+    assert several == ("mun-tiny", "third-tiny", "other-tiny")
+    assert compared_by({"checkpoint": "trained-tiny"}) == ("trained-tiny",)
     shown = {"checkpoint": "mun-tiny", "data": four.default_data}
     labels = [choice.label for choice in Browse.offers["compare"].choices(four, shown)]
     assert labels[0] == "fair partner: third-tiny"

@@ -1,12 +1,16 @@
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pages import shown as piece
 
+from app import build_demo
 from app.library import Library, open_library
 from app.library.background import Progress
 from app.library.maps import alike
@@ -61,10 +65,27 @@ def test_only_what_changes_is_drawn_again(ready: Library) -> None:
     other = next(one.key for one in ready.collections["synvi"].queries if one.key != first.request.query)
     second = press(ready, {**first.request.model_dump(), "query": other})
     assert {name for name, one in second.pieces.items() if isinstance(one, Piece) and one.digest == keys[name]} == {
-        "retrieval-progress", "retrieval-scores", "retrieval-own", "query-browser", "settings"
+        "retrieval-progress", "retrieval-scores", "retrieval-own", "query-browser"
     }  # fmt: skip
     third = press(ready, {**first.request.model_dump(), "order": "hardest"})
     assert third.pieces["query-browser"].digest != keys["query-browser"]
+
+
+def test_settings_are_sent_again_only_where_they_show_something_else(ready: Library) -> None:
+    handlers = [one.fn for one in build_demo(ready).fns.values()]
+    pressed = next(one for one in handlers if getattr(one, "asks", ("",))[0] == "retrieval")
+    client = SimpleNamespace(client=None, session_hash="somebody")
+
+    def sent(values: dict[str, Any], drawn: dict[str, str]) -> tuple[set[str], dict[str, str]]:
+        said = {"values": values, "do": "again", "drawn": drawn}
+        made = {one.elem_id: words for one, words in pressed(SimpleNamespace(_data=said), client).items()}
+        (view,) = re.findall('data-view="([^"]*)"', made["retrieval-head"])
+        return set(made), json.loads(unescape(view))["drawn"]
+
+    names, drawn = sent({}, {})
+    assert "retrieval-settings" in names
+    assert "retrieval-settings" not in sent({"query": ready.collections["synvi"].queries[7].key}, drawn)[0]
+    assert "retrieval-settings" in sent({"top_k": 7}, drawn)[0]
 
 
 def test_before_the_embeddings_are_there_the_page_shows_progress(
@@ -74,7 +95,7 @@ def test_before_the_embeddings_are_there_the_page_shows_progress(
     monkeypatch.setattr(library, "prepare", lambda *_, **__: Progress(3, 12))
     answered = press(library)
     assert (answered.request.query, answered.waiting) == ("", True)
-    assert set(answered.pieces) == {"retrieval-progress", "retrieval-own", "settings"}
+    assert set(answered.pieces) == {"retrieval-progress", "retrieval-own"}
     assert "3 of 12" in piece(answered, "retrieval-progress")
     assert answered.again > 0
     assert press(library, {"query": "cam3/0013/0001.jpg"}).request.query == "cam3/0013/0001.jpg"
@@ -119,6 +140,13 @@ def test_a_corrupted_query_is_shown_as_it_is_asked(ready: Library) -> None:
     pictures = [set(re.findall(r'src="(data:[^"]+)"', drawn)) for drawn in (*strips, *results)]
     assert not pictures[0] & pictures[1]
     assert len(pictures[2] ^ pictures[3]) >= 2
+
+
+def test_a_query_that_the_filters_do_not_let_through_gives_way(ready: Library) -> None:
+    first, last = ready.collections["synvi"].queries[0], ready.collections["synvi"].queries[-1]
+    request = press(ready, {"query": first.key, "pid": last.pid}).request
+    assert ready.collections["synvi"].samples[ready.collections["synvi"].rows[request.query]].pid == last.pid
+    assert press(ready, request.model_dump(), do="again").request == request
 
 
 def test_an_image_of_another_tab_becomes_the_query(ready: Library) -> None:

@@ -15,7 +15,7 @@ import app.retrieval.browse as retrieval
 import app.train.request as train
 from app.library import Library, open_library
 from app.retrieval.own import RetrieveImage
-from app.shared.request import Request, bounds, is_file
+from app.shared.request import Request, bounds
 
 PAGES: dict[str, type[Request]] = {
     "retrieval": retrieval.Browse,
@@ -66,10 +66,10 @@ def test_a_value_that_is_not_of_the_field_is_refused_in_one_sentence(kind: type[
     field = kind.model_fields[name]
     wrong: list[Any] = [*WRONG.get(field.annotation, (3, None, {"a": 1}))]
     low, high = bounds(field)
-    if field.annotation is not bool and not is_file(field) and name not in (*FREE, "beside"):
+    if field.annotation is not bool and name not in (*kind.files, *FREE, "beside"):
         assert low is not None or name in kind.offers
     wrong += [bound + step for bound, step in ((low, -1), (high, 1)) if bound is not None]
-    if field.annotation is str and not is_file(field):
+    if field.annotation is str and name not in kind.files:
         wrong += ["x" * 201, *([] if name in FREE else ["nobody"])]
     for value in wrong:
         with pytest.raises(ValueError, match=f"^expected {name} to ") as refused:

@@ -13,7 +13,7 @@ from app.library.guests import Guests
 from app.shared.api import expose, sentence
 from app.shared.export import csv_text
 from app.shared.html import chips, form
-from app.shared.request import Checkpoint, Choice, Data, Number, Request, Switch, Text, Whole, one_of, option, some_of
+from app.shared.request import Checkpoint, Choice, Data, Number, Request, Switch, Text, Whole, one_of, option
 from app.shared.tab import LOCAL, Piece, Press, changes
 
 
@@ -40,7 +40,7 @@ class Everything(Request):
     number: Number = option(0.5, "A number", ge=0, le=1)
     switch: Switch = option(True, "A switch")
     words: Text = option("", "Some words")
-    several: Annotated[tuple[Text, ...], some_of(("a", "b", "c"), 2)] = option((), "Several", control="many")
+    several: Annotated[tuple[Text, ...], one_of(("a", "b", "c"), most=2)] = option((), "Several", control="many")
 
 
 def test_a_new_option_appears_everywhere(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

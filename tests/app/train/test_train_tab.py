@@ -18,6 +18,7 @@ from training_runs import recipe_for, until
 
 from app.library import Library, open_library
 from app.retrieval.rank import Retrieve
+from app.shared.html import form
 from app.shared.tab import Answer, Press
 from app.train import request, tab
 from app.train.chunk import settings_of, write_png
@@ -119,7 +120,7 @@ def test_a_run_from_start_over_a_restart_to_deletion(training: Training, tiny_sy
     asked = Watch.read({"run": run}, library)
     packed = training.export(asked, "model", "zip")
     assert packed == training.export(asked, "model", "zip")
-    assert (packed.name, packed.mime) == (f"{run}.zip", "application/zip")
+    assert (packed.name, packed.address[:21]) == (f"{run}.zip", "data:application/zip;")
     with zipfile.ZipFile(io.BytesIO(packed.data)) as opened:
         names = {entry.rpartition("/")[2] for entry in opened.namelist()}
     needed = {"model.safetensors", "card.json"}
@@ -218,7 +219,7 @@ def test_epochs_and_a_time_budget_take_turns(training: Training) -> None:
     ],
 )
 def test_settings_without_effect_are_off_and_methods_have_names(library: Library, values, idle) -> None:
-    drawn = tab.form("train", Watch.read(values, library), library, tab.SETTINGS)
+    drawn = form("train", Watch.read(values, library), library, tab.SETTINGS)
     off = re.findall(r'<(?:select|input)(?=[^>]* disabled)[^>]* name="(\w+)"', drawn)
     assert list(dict.fromkeys(off)) == idle
     assert "two modalities (baseline)</option>" in drawn
