@@ -29,7 +29,7 @@ from app.library.guests import Guests
 from app.library.thumbnails import STRIP_HEIGHT
 from app.library.turns import VISITOR
 from app.shared.export import LOCAL
-from app.shared.html import chips, controls, form, html, prepared
+from app.shared.html import as_sentence, chips, controls, form, html, prepared
 from app.shared.request import Request
 from mun.evaluation.corrupted import Corruption
 
@@ -319,7 +319,7 @@ class Tab:
             opened = agreed(library, dict(opened), press.changed)
             request, wrong = kind.repair(opened, library, press.before)
             named = press.changed or kind.model_fields if press.address else press.changed
-            notices = [words for name, words in wrong.items() if name not in kind.follows or name in named]
+            told = [words for name, words in wrong.items() if name not in kind.follows or name in named]
             try:
                 lacking = without_network(library, request, opened) if "checkpoint" in wrong else None
                 answered = lacking or answer(library, request, press)
@@ -332,9 +332,10 @@ class Tab:
                     common["settings"] = Piece(answered.request.model_dump(include=fields), drawn)
                 news, keys = changes({**answered.pieces, **common}, press.drawn)
             except Exception as error:
-                answered = Answer(request, {}, notice=sentence(self.name, error))
+                answered = Answer(request, {}, notice=as_sentence(sentence(self.name, error)))
                 news, keys = changes(page.common(), press.drawn)
-            notice = answered.notice if answered.lacking else " ".join([*notices, answered.notice]).strip()
+            words = [answered.notice] if answered.lacking else [*map(as_sentence, told), answered.notice]
+            notice = " ".join(words).strip()
             shown = answered.request
             old = [name for name in pieces if name not in answered.pieces] if answered.waiting else []
             view = {name: getattr(answered, name) for name in ("say", "chosen", "again", "tokens", "lacking", "undone")}
