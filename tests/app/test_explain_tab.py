@@ -74,9 +74,7 @@ def test_what_cannot_be_shown_is_said_and_the_rest_stays(both: Library) -> None:
     assert [name.rpartition("/")[2] for name in stages] == ["layer3", "layer4", "layer4"]
 
 
-def test_the_chosen_image_is_among_those_offered_and_every_person_can_be_chosen(
-    both: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_chosen_image_is_among_those_offered_and_every_person_can_be_chosen(both, monkeypatch) -> None:
     monkeypatch.setattr(page, "OFFERED", 5)
     own = [one.key for one in both.collections["synvi"].samples if one.pid == 15]
     for key in (own[0], own[4], own[-1]):

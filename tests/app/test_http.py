@@ -105,9 +105,7 @@ def test_the_page_is_sent_packed_and_its_events_are_not(served: Served) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["synvi-all", "synvi-indoor"])
-def test_scores_are_those_of_the_command(
-    served: Served, tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, protocol: str
-) -> None:
+def test_scores_are_those_of_the_command(served, tiny_synvi, tiny_checkpoint, tmp_path, protocol) -> None:
     out = tmp_path / "scores.json"
     words = flags(data=tiny_synvi, protocol=protocol, json=out)
     assert main(["evaluate", str(tiny_checkpoint / "mun-tiny"), "--quiet", *words]) == 0
@@ -138,9 +136,7 @@ def embeddings(
     return {key: row / np.linalg.norm(row) for key, row in rows.items()}
 
 
-def test_fifty_rankings_are_those_of_numpy_on_written_embeddings(
-    served: Served, library: Library, embeddings: dict[str, np.ndarray]
-) -> None:
+def test_fifty_rankings_are_those_of_numpy_on_written_embeddings(served, library, embeddings) -> None:
     """Same images in the same order, same distances, same average precision."""
     collection, draw = library.collections["synvi"], random.Random(5)
     for _ in range(50):

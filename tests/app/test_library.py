@@ -3,7 +3,7 @@ import pickle
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,9 +31,7 @@ def wait(library: Library, checkpoint: str, data: str) -> Progress:
     return library.prepare(checkpoint, data)
 
 
-def test_broken_checkpoints_are_listed_with_their_reason_and_stop_nobody(
-    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
+def test_broken_checkpoints_are_listed_with_their_reason_and_stop_nobody(tiny_synvi, tiny_checkpoint, tmp_path) -> None:
     root = tmp_path / "models"
     whole = tiny_checkpoint / "mun-tiny"
     for name in ("good", "half", "pickled", "old", "weightless"):
@@ -56,9 +54,7 @@ def test_broken_checkpoints_are_listed_with_their_reason_and_stop_nobody(
     assert "pickle" in library.checkpoints["pickled"].reason
 
 
-def test_mislabelled_data_is_refused(
-    tiny_checkpoint: Path, make_sysu: Callable[[dict[int, tuple[int, ...]]], Path]
-) -> None:
+def test_mislabelled_data_is_refused(tiny_checkpoint, make_sysu) -> None:
     root = make_sysu({1: (1, 3), 2: (1, 3)})
     with pytest.raises(FileNotFoundError, match="manifest"):
         open_library(root, tiny_checkpoint, "synvi")
@@ -68,16 +64,12 @@ def test_mislabelled_data_is_refused(
     assert open_library(root, tiny_checkpoint).default_data == "sysu"
 
 
-def test_only_protocols_that_the_data_allow_are_offered(
-    tiny_checkpoint: Path, make_sysu: Callable[[dict[int, tuple[int, ...]]], Path]
-) -> None:
+def test_only_protocols_that_the_data_allow_are_offered(tiny_checkpoint, make_sysu) -> None:
     library = open_library(make_sysu({1: (4, 3), 2: (5, 6)}), tiny_checkpoint)
     assert library.collections["sysu"].protocols == ("sysu-all",)
 
 
-def test_a_checkpoint_that_changes_on_the_disk_is_not_used(
-    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
+def test_a_checkpoint_that_changes_on_the_disk_is_not_used(tiny_synvi, tiny_checkpoint, tmp_path) -> None:
     root = tmp_path / "models"
     shutil.copytree(tiny_checkpoint, root)
     library = open_library(tiny_synvi, root)
@@ -86,9 +78,7 @@ def test_a_checkpoint_that_changes_on_the_disk_is_not_used(
         library.network("mun-tiny")
 
 
-def test_a_failed_preparation_says_why_and_can_be_tried_again(
-    tiny_checkpoint: Path, tiny_synvi: Path, tmp_path: Path
-) -> None:
+def test_a_failed_preparation_says_why_and_can_be_tried_again(tiny_checkpoint, tiny_synvi, tmp_path) -> None:
     root = tmp_path / "data"
     shutil.copytree(tiny_synvi, root)
     library = open_library(root, tiny_checkpoint)
@@ -121,9 +111,7 @@ def slow(tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("corruption", [None, Corruption("snow", 2)])
-def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(
-    slow: tuple[threading.Event, Library], corruption: Corruption | None
-) -> None:
+def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(slow, corruption) -> None:
     go, library = slow
     if corruption:
         go.set()
@@ -145,9 +133,7 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(
     until(lambda: library.ready("mun-tiny", "synvi", corruption))
 
 
-def test_two_networks_take_turns_to_embed(
-    tiny_synvi: Path, two_checkpoints: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_networks_take_turns_to_embed(tiny_synvi, two_checkpoints, monkeypatch) -> None:
     """Two side by side take the cores twice, and last twice as long as one after the other."""
     embedding, whole = threading.Lock(), library_module.embed_samples
     seen: list[Network] = []
@@ -220,9 +206,7 @@ def test_corrupted_images_are_embedded_after_the_clean_ones(tiny_synvi: Path, ti
     assert library.prepare("mun-tiny", "synvi").ready
 
 
-def test_a_corrupted_image_that_is_gone_is_said_and_drawn_as_such(
-    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
+def test_a_corrupted_image_that_is_gone_is_said_and_drawn_as_such(tiny_synvi, tiny_checkpoint, tmp_path) -> None:
     root = tmp_path / "data"
     shutil.copytree(tiny_synvi, root)
     library = open_library(root, tiny_checkpoint)

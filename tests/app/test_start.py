@@ -19,7 +19,6 @@ from made import contents, until
 from serving import Served, no_training
 
 from app import build_demo, start
-from app.library import Library
 from app.train.record import read_records
 from benchmarks.load.choices import Choices
 from benchmarks.load.crowd import SMALLEST
@@ -57,9 +56,7 @@ def test_caches_go_where_something_can_be_written(tmp_path: Path, monkeypatch: p
     assert Path(os.environ["GRADIO_TEMP_DIR"]).parent.is_dir()
 
 
-def test_every_tab_answers_where_a_space_would_run_it(
-    library: Library, tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
+def test_every_tab_answers_where_a_space_would_run_it(library, tiny_synvi, tiny_checkpoint, tmp_path) -> None:
     """With a Space's variables, from a folder of its own and a home that cannot be written."""
     folder, temporary, home = tmp_path / "folder", tmp_path / "temporary", tmp_path / "home"
     home.write_text("")  # no folder, so that nothing can be written below it

@@ -166,9 +166,7 @@ def test_what_a_card_says_is_never_markup(library: Library) -> None:
 
 
 @pytest.mark.parametrize(("section", "piece"), [("use", "about-body"), ("data", "about-change")])
-def test_the_statement_says_whose_images_these_are(
-    library: Library, make_sysu, tiny_checkpoint: Path, section: str, piece: str
-) -> None:
+def test_the_statement_says_whose_images_these_are(library, make_sysu, tiny_checkpoint, section, piece) -> None:
     real = open_library(make_sysu({1: (1, 3), 2: (2, 3, 6), 3: (4, 6)}), tiny_checkpoint)
     press, values = Press(do="again"), {"section": section, "camera": "1"}
     own, brought = (shown(answer(one, Look.read(values, one), press), piece) for one in (library, real))

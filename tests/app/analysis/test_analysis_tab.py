@@ -175,9 +175,7 @@ def test_work_that_is_stopped_is_offered_again(two: Library, monkeypatch: pytest
     assert body.count("<polyline") == 2
 
 
-def test_curves_of_a_knob_that_are_bundled_are_shown_at_once(
-    two: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_curves_of_a_knob_that_are_bundled_are_shown_at_once(two, tmp_path, monkeypatch) -> None:
     listed = [
         {"name": "occlusion", "content": two.checkpoints[name].content, "values": [0.0, 1.0], "mean_ap": [score, 0.25],
          "sd": [0.0, 0.0]} for name, score in (("mun-tiny", 0.5), ("other-tiny", 0.75))

@@ -14,7 +14,6 @@ from app.auxiliary.compare import Look
 from app.auxiliary.tab import FILM, PEOPLE, STAGE, STRIP, answer
 from app.library import Library, open_library
 from app.library.background import Progress
-from app.library.checkpoints import CheckpointEntry
 from app.library.own_images import brought
 from app.shared.tab import Answer, Piece, Press
 from mun.checkpoint import load_checkpoint, write_snapshots
@@ -177,9 +176,7 @@ def test_a_checkpoint_without_a_generator_stays_chosen_and_another_one_is_shown(
     assert page.shows(state="ready")
 
 
-def test_the_film_shows_every_kept_step_and_a_flat_branch_says_so(
-    kept: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_film_shows_every_kept_step_and_a_flat_branch_says_so(kept, monkeypatch) -> None:
     page = Page(kept)
     page.press("open")
     assert 'data-frames="3"' in page.pieces[FILM]
@@ -213,9 +210,7 @@ def test_own_images_are_brought_one_by_one_kept_by_the_page_and_forgotten(page: 
     assert page.shows(state="ready", source="own")
 
 
-def test_the_small_copy_serves_a_checkpoint_that_came_later(
-    tiny_synvi: Path, tiny_checkpoint: Path, wide_checkpoint: CheckpointEntry
-) -> None:
+def test_the_small_copy_serves_a_checkpoint_that_came_later(tiny_synvi, tiny_checkpoint, wide_checkpoint) -> None:
     page = Page(open_library(tiny_synvi, tiny_checkpoint))
     page.press(source="own", visible_image=uri(whole_image()), infrared_image=uri(whole_image()))
     page.library.add_checkpoint(wide_checkpoint)
@@ -232,9 +227,7 @@ def test_the_small_copy_serves_a_checkpoint_that_came_later(
         (Progress(0, 12, stopped=True), "was stopped", False),
     ],
 )
-def test_ranks_are_not_waited_for(
-    tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, state: Progress, words: str, soon: bool
-) -> None:
+def test_ranks_are_not_waited_for(tiny_synvi, tiny_checkpoint, monkeypatch, state, words, soon) -> None:
     page = Page(open_library(tiny_synvi, tiny_checkpoint))
     monkeypatch.setattr(page.library, "prepare", lambda *_, **__: state)
     made = page.press("open")

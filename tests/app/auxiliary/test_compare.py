@@ -5,7 +5,6 @@ import io
 import itertools
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -257,9 +256,7 @@ def test_own_images_may_differ_in_size_and_leave_nothing(library: Library) -> No
         asked(library, **{**own, "visible_image": sent(whole_image(width=3, height=4))})
 
 
-def test_a_person_of_one_modality_is_a_plain_sentence(
-    make_sysu: Callable[[dict[int, tuple[int, ...]]], Path], tiny_checkpoint: Path
-) -> None:
+def test_a_person_of_one_modality_is_a_plain_sentence(make_sysu, tiny_checkpoint) -> None:
     library = open_library(make_sysu({1: (1, 2), 2: (1, 3, 6), 3: (4, 6)}), tiny_checkpoint)
     with pytest.raises(ValueError, match="person 1 has visible images but no infrared one; choose somebody else"):
         asked(library, person=1)

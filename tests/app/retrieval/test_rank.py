@@ -1,5 +1,4 @@
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +61,7 @@ def test_images_left_out_stand_where_they_would_be_ranked(library: Library) -> N
     assert 0 < len(result.left_out_images) <= plain.left_out
 
 
-def test_a_query_whose_person_is_not_in_the_gallery_is_not_scored(
-    tiny_checkpoint: Path, make_sysu: Callable[[dict[int, tuple[int, ...]]], Path]
-) -> None:
+def test_a_query_whose_person_is_not_in_the_gallery_is_not_scored(tiny_checkpoint, make_sysu) -> None:
     library = open_library(make_sysu({1: (1, 3), 2: (3,), 3: (4, 6)}), tiny_checkpoint)
     result = ask(library, query="cam3/0002/0001.png")
     assert (result.average_precision, result.first_hit, len(result.results)) == (None, None, 2)

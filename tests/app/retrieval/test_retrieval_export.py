@@ -170,9 +170,7 @@ def test_several_checkpoints_are_a_row_each_and_one_table(library: Library) -> N
     assert [row[0] for row in table] == ["mun-tiny"] * 5 + ["longer"] * 5
 
 
-def test_a_sheet_holds_the_queries_of_the_list_from_the_one_that_is_shown(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sheet_holds_the_queries_of_the_list_from_the_one_that_is_shown(library, monkeypatch) -> None:
     made: list[Any] = []
     monkeypatch.setattr(figure, "draw_lists", lambda *said, **more: made.append(said) or draw_lists(*said, **more))
     values = {**ASKED, "order": "camera", "camid": 6, "query": "cam6/0018/0001.jpg"}

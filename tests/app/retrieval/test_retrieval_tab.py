@@ -1,5 +1,4 @@
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,9 +29,7 @@ def press(library: Library, values: dict[str, Any] | None = None, **said: Any) -
     return answer(library, request, Press(values=values or {}, **said))
 
 
-def test_another_data_set_brings_its_own_protocol_and_query(
-    ready: Library, tiny_checkpoint: Path, make_sysu: Callable[[dict[int, tuple[int, ...]]], Path]
-) -> None:
+def test_another_data_set_brings_its_own_protocol_and_query(ready, tiny_checkpoint, make_sysu) -> None:
     other = open_library(make_sysu({1: (1, 3), 2: (4, 6)}), tiny_checkpoint).collections["sysu"]
     both = Library(ready.checkpoints, {**ready.collections, "sysu": other}, ready.device)
     for data in both.collections:
@@ -67,9 +64,7 @@ def test_only_what_changes_is_drawn_again(ready: Library) -> None:
     assert third.pieces["query-browser"].digest != keys["query-browser"]
 
 
-def test_before_the_embeddings_are_there_the_page_shows_progress(
-    tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_before_the_embeddings_are_there_the_page_shows_progress(tiny_synvi, tiny_checkpoint, monkeypatch) -> None:
     library = open_library(tiny_synvi, tiny_checkpoint)
     monkeypatch.setattr(library, "prepare", lambda *_, **__: Progress(3, 12))
     answered = press(library)

@@ -188,9 +188,7 @@ def test_headers_say_what_a_browser_may_do(served: Served) -> None:
         assert not [part for part in policy.values() if "*" in part.replace("https://*.hf.space", "")]
 
 
-def test_a_forwarded_host_counts_only_where_its_proxy_is_named(
-    served: Served, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_forwarded_host_counts_only_where_its_proxy_is_named(served, library, tmp_path, monkeypatch) -> None:
     forged = {"x-forwarded-host": "evil.example.org", "x-gradio-server": "http://evil.example.org"}
     for path in ("", "config"):
         assert "evil" not in served.client.get(served.url + path, headers=forged).text
