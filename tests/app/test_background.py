@@ -262,19 +262,6 @@ def test_a_visitor_an_address_and_the_queue_have_bounds() -> None:
     turns.take("e")
 
 
-def test_who_gives_up_waiting_leaves_the_queue() -> None:
-    turns = Turns()
-    running, waiting = turns.take("a"), turns.take("b")
-
-    def give_up() -> None:
-        raise ValueError("stopped")
-
-    with turns.turn(running):
-        with pytest.raises(ValueError, match="stopped"), turns.turn(waiting, give_up):
-            pytest.fail("it is not its turn")
-        assert turns._tickets == [running]
-
-
 def test_thirty_layouts_of_one_address_hold_nobody_else_up(library, tmp_path, monkeypatch) -> None:
     """Counted, not timed: what is computed between another visitor's call and its answer."""
     order: list[str] = []
