@@ -119,13 +119,6 @@ def test_the_sentence_and_the_bars_say_what_was_measured() -> None:
         assert [path[0] for _, path, _, _ in one["curves"]] == ["M", "M"]
 
 
-def test_a_link_of_before_opens_what_it_opened(both: Library) -> None:
-    old = "?tab=explain&image=cam3%2F0013%2F0001.jpg&against=center&target=14&method=layer-cam&change=hat&focus=x"
-    request, wrong = Shown.repair(Shown.of_address(old), both)
-    assert not wrong
-    assert (request.target, request.against, request.method) == ("14", "center", "layer-cam")
-
-
 def test_a_target_that_this_checkpoint_does_not_rank_is_said_and_a_center_has_no_picture(both: Library) -> None:
     ranked = re.findall('data-aim="([^"]+)"', drawn(press(both, {"layers": "layer4"}), "choice"))
     aimed = {"layers": "layer4", "target": ranked[3]}
