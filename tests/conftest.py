@@ -12,8 +12,6 @@ from mun.checkpoint import FORMAT, Card, build_network, load_checkpoint, read_ca
 from mun.config import Config, ModelConfig
 from mun.models.network import Network
 
-TINY_MODEL = ModelConfig(width=0.125, height=64, image_width=32)
-
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
@@ -45,7 +43,7 @@ def tiny_synvi(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of checkpoints with one narrow, untrained network in it: `mun-tiny`."""
     folder = tmp_path_factory.mktemp("models") / "checkpoints"
-    config = Config(model=TINY_MODEL)
+    config = Config(model=ModelConfig(width=0.125, height=64, image_width=32))
     card = Card(FORMAT, "mun-tiny", config, 0, 0, {"name": "synvi"}, {"by": "nothing"}, [], ["none"], {"mun": "test"})
     save_checkpoint(folder / "mun-tiny", build_network(config, num_classes=3, seed=0).eval(), card)
     return folder
@@ -60,7 +58,6 @@ def tiny_network(tiny_checkpoint: Path) -> Network:
 @pytest.fixture(scope="session")
 def two_checkpoints(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `mun-tiny` and `other-tiny`, which differ in their random weights."""
-    folder = tmp_path_factory.mktemp("two") / "checkpoints"
-    shutil.copytree(tiny_checkpoint, folder)
+    folder = shutil.copytree(tiny_checkpoint, tmp_path_factory.mktemp("two") / "checkpoints")
     variant(folder, "other-tiny", read_card(folder / "mun-tiny"), seed=5)
     return folder

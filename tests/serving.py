@@ -18,8 +18,6 @@ from app.start import launch_options
 from app.train.host import read_limits
 from app.train.queue import Queue
 
-__all__ = ["Outcome", "Served", "no_training", "serve"]
-
 JSON = {"content-type": "application/json"}
 
 

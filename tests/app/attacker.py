@@ -18,8 +18,6 @@ from hostile_images import broken_images, greedy_images
 
 from benchmarks.load.crowd import SMALLEST
 
-__all__ = ["Attacker", "attack"]
-
 ADDRESS = {"x-forwarded-for": "192.0.2.66"}
 JSON = {**ADDRESS, "content-type": "application/json"}
 UNCLEAN = ("Traceback", 'File "', "site-packages", "unexpected error")

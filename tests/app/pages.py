@@ -1,5 +1,6 @@
-"""What tests of a tab do: press, wait as the page does, look at a piece."""
+"""What tests of a tab do: press, wait as the page does, look at a piece; and a call to an app in another process."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from app.library import Library
 from app.shared.request import Request
 from app.shared.tab import Answer, Piece, Press
+from benchmarks.load.page import call, new_client
 
 
 def pressed(
@@ -19,6 +21,16 @@ def pressed(
         time.sleep(0.02)
         answered = answer(library, answered.request, Press(visitor=visitor, do="again"))
     return answered
+
+
+def ask(url: str, name: str, data: list[Any] | None = None) -> Any:
+    """Call a public function; raises a `PageError` where it is refused."""
+
+    async def once() -> Any:
+        async with new_client() as client:
+            return await call(client, url, name, data or [])
+
+    return asyncio.run(once())
 
 
 def shown(answered: Answer, name: str) -> str:

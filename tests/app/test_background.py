@@ -3,7 +3,6 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from made import until
@@ -74,9 +73,7 @@ def test_a_job_that_waits_for_its_turn_can_be_stopped_and_started_again(jobs: Ba
     until(lambda: second.result)
 
 
-def test_at_the_end_of_the_app_all_jobs_stop_and_are_waited_for(
-    jobs: Background, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_at_the_end_of_the_app_all_jobs_stop_and_are_waited_for(jobs, monkeypatch) -> None:
     first, second, stuck = (Work(jobs, key) for key in "abc")
     for key, work in zip("ab", (first, second), strict=True):
         jobs.ask(key, work.job())
@@ -93,9 +90,7 @@ def test_at_the_end_of_the_app_all_jobs_stop_and_are_waited_for(
     stuck.go.set()
 
 
-def test_a_job_that_nobody_asks_for_is_given_up_without_a_word(
-    jobs: Background, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_nobody_asks_for_is_given_up_without_a_word(jobs, monkeypatch) -> None:
     monkeypatch.setattr(background, "PATIENCE", 0.05)
     forgotten, waiting, lasting = (Work(jobs, key) for key in "abc")
     jobs.ask("a", forgotten.job())
@@ -267,22 +262,7 @@ def test_a_visitor_an_address_and_the_queue_have_bounds() -> None:
     turns.take("e")
 
 
-def test_who_gives_up_waiting_leaves_the_queue() -> None:
-    turns = Turns()
-    running, waiting = turns.take("a"), turns.take("b")
-
-    def give_up() -> None:
-        raise ValueError("stopped")
-
-    with turns.turn(running):
-        with pytest.raises(ValueError, match="stopped"), turns.turn(waiting, give_up):
-            pytest.fail("it is not its turn")
-        assert turns._tickets == [running]
-
-
-def test_thirty_layouts_of_one_address_hold_nobody_else_up(
-    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_thirty_layouts_of_one_address_hold_nobody_else_up(library, tmp_path, monkeypatch) -> None:
     """Counted, not timed: what is computed between another visitor's call and its answer."""
     order: list[str] = []
     begun, go = threading.Event(), threading.Event()

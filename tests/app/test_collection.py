@@ -54,25 +54,15 @@ def test_queries_are_numbered_within_person_and_camera(library: Library) -> None
 def test_the_plan_of_the_data_renders_their_images_again(library: Library) -> None:
     collection = library.collections["synvi"]
     recipe = collection.recipe(collection.samples[0].key)
-    assert recipe is not None
     assert recipe.image().shape == collection.image(collection.samples[0]).shape
 
 
 @pytest.mark.parametrize("manifest", [{"seed": None}, {"level_version": 0}, {"test_ids": 5}, {"train_ids": 9}])
-def test_a_manifest_of_another_version_or_of_other_people_is_no_plan(
-    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, manifest: dict[str, object]
-) -> None:
-    folder = tmp_path / "data"
-    shutil.copytree(tiny_synvi, folder)
-    written = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**written, **manifest}))
-    collection = open_library(folder, tiny_checkpoint).collections["synvi"]
+def test_a_manifest_of_another_version_or_of_other_people_is_no_plan(data, tiny_checkpoint, manifest) -> None:
+    written = json.loads((data / "manifest.json").read_text())
+    (data / "manifest.json").write_text(json.dumps({**written, **manifest}))
+    collection = open_library(data, tiny_checkpoint).collections["synvi"]
     assert (collection.plan, collection.recipe(collection.samples[0].key)) == (None, None)
-
-
-@pytest.fixture
-def data(tiny_synvi: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_synvi, tmp_path / "data"))
 
 
 def test_linked_images_belong_to_the_folder_that_links_them(data: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from app.explain.figure import write
 from app.explain.subject import Explain, Subject, subject_of
 from app.explain.tab import MENUS, Options
 from app.library import Library, open_library
-from app.library.maps import LayerMap, alike, fit_scale
+from app.library.maps import alike, fit_scale
 from app.retrieval.rank import Retrieve, retrieve
 from mun.checkpoint import read_card
 from mun.data.augment import to_images
@@ -27,11 +26,10 @@ from mun.data.cache import decode_samples
 from mun.embedding import embed_pixels, embed_samples
 from mun.explain.cams import GENERATOR_LAYERS, STAGES, Look, Method, activation_maps, upsampled
 from mun.explain.targets import Similarity, center
+from mun.explain.truth import find_evidence
 from mun.files import read_json
 from mun.structures import Modality
-from mun.synvi import Change, Pattern, Plan, counterfactual
-
-MakeSysu = Callable[[dict[int, tuple[int, ...]]], Path]
+from mun.synvi import Plan
 
 
 def asked(library: Library, **values: Any) -> Subject:
@@ -66,7 +64,6 @@ def test_maps_are_those_of_the_library(both: Library) -> None:
     over = {one.layer: one.over for one in result.maps if one.layer in GENERATOR_LAYERS}
     assert over == {"iml_visible": "visible", "iml_infrared": "infrared", "cml": "auxiliary", "fused": "auxiliary"}
     assert {one.method for one in result.maps if one.layer in GENERATOR_LAYERS} == {Method.LAYER_CAM}
-    assert result.pair is not None
     assert sample.key in result.pair
     assert any("uses labels" in words for words in result.notes)
     answer = result.to_json()
@@ -86,7 +83,6 @@ def test_a_center_is_the_mean_of_the_other_modality(both: Library) -> None:
     assert result.similarity == pytest.approx(float(point @ middle), abs=1e-5)
     assert result.target_words == "center of person 14, 8 visible images"
     own = asked(both, image=image, against="center")
-    assert own.pair is not None
     assert not {own.pair.visible, own.pair.infrared} & set(own.references)
 
 
@@ -94,10 +90,8 @@ def test_the_truth_is_what_rendering_and_embedding_give(both: Library, tiny_synv
     key = evident(both)
     result = answered(both, image=key, layers="image")
     truth = result.truth
-    assert truth is not None
     plan = Plan.from_manifest(read_json(tiny_synvi / "manifest.json"))
-    change = explain_truth_change(plan, key, truth.evidence.thing.value)
-    made = counterfactual(plan.recipe_of(key), change)
+    made = find_evidence(plan.recipe_of(key), (64, 32))
     rows = embed_pixels(both.network("mun-tiny"), np.stack([made.before, made.after]), result.modality)
     collection = both.collections["synvi"]
     target = both.embeddings("mun-tiny", "synvi")[collection.rows[result.request.target]]
@@ -112,15 +106,6 @@ def test_the_truth_is_what_rendering_and_embedding_give(both: Library, tiny_synv
         assert share.random != share.trained
 
 
-def explain_truth_change(plan: Plan, key: str, thing: str) -> Change:
-    identity = plan.recipe_of(key).identity
-    if thing in ("bag", "hat"):
-        return Change(without=(thing,))
-    part = thing.split()[0]
-    plain = getattr(identity, part).pattern is Pattern.PLAIN
-    return Change(**{f"{part}_pattern": Pattern.STRIPES if plain else Pattern.PLAIN})
-
-
 def test_what_a_checkpoint_lacks_is_said(both: Library) -> None:
     result = answered(both, checkpoint="none-tiny")
     assert [one.layer for one in result.maps] == list(STAGES)
@@ -131,7 +116,7 @@ def test_what_a_checkpoint_lacks_is_said(both: Library) -> None:
             answered(both, checkpoint="none-tiny", layers=layers)
 
 
-def test_real_data_have_no_truth_and_a_lonely_person_no_partner(make_sysu: MakeSysu, tiny_checkpoint: Path) -> None:
+def test_real_data_have_no_truth_and_a_lonely_person_no_partner(make_sysu, tiny_checkpoint) -> None:
     library = open_library(make_sysu({1: (1, 3), 2: (3,), 3: (4, 6)}), tiny_checkpoint)
     result = answered(library, image="cam3/0002/0001.png")
     assert result.truth is None
@@ -229,14 +214,10 @@ def test_two_images_are_explained_from_both_sides(both: Library) -> None:
     assert {one.layer for one in explained(both, asked(both, layers="layer2")).maps} == {"layer2"}
 
 
-def enlarged(one: LayerMap) -> np.ndarray:
-    return upsampled(one.values[None], (64, 32))[0]
-
-
 def test_one_scale_for_all_maps(both: Library) -> None:
     maps, size = answered(both).maps, (64, 32)
     raw = fit_scale("raw", maps, size)
-    larger = np.stack([enlarged(one) for one in maps])
+    larger = np.stack([upsampled(one.values[None], size)[0] for one in maps])
     assert raw.top == pytest.approx(float(np.percentile(larger, 99.5)))
     np.testing.assert_allclose(raw.heat(maps[0], size) ** 2, np.clip(larger[0] / raw.top, 0, 1), rtol=1e-4)
     shares = fit_scale("relative", maps, size)
@@ -286,6 +267,5 @@ def test_a_network_of_another_size_than_the_images(tiny_synvi: Path, tiny_checkp
     variant(tmp_path, "small", read_card(tiny_checkpoint / "mun-tiny"), height=48, image_width=24)
     library = open_library(tiny_synvi, tmp_path)
     truth = answered(library, image=evident(library)).truth
-    assert truth is not None
     assert truth.evidence.mask.shape == (48, 24)
     assert -2 <= truth.delta <= 2

@@ -74,9 +74,7 @@ def test_what_cannot_be_shown_is_said_and_the_rest_stays(both: Library) -> None:
     assert [name.rpartition("/")[2] for name in stages] == ["layer3", "layer4", "layer4"]
 
 
-def test_the_chosen_image_is_among_those_offered_and_every_person_can_be_chosen(
-    both: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_chosen_image_is_among_those_offered_and_every_person_can_be_chosen(both, monkeypatch) -> None:
     monkeypatch.setattr(page, "OFFERED", 5)
     own = [one.key for one in both.collections["synvi"].samples if one.pid == 15]
     for key in (own[0], own[4], own[-1]):
@@ -119,13 +117,6 @@ def test_the_sentence_and_the_bars_say_what_was_measured() -> None:
     for one in place_charts(plots(checked)):
         assert [words for _, words in one["ticks_x"]] == ["no pixel", "all pixels"]
         assert [path[0] for _, path, _, _ in one["curves"]] == ["M", "M"]
-
-
-def test_a_link_of_before_opens_what_it_opened(both: Library) -> None:
-    old = "?tab=explain&image=cam3%2F0013%2F0001.jpg&against=center&target=14&method=layer-cam&change=hat&focus=x"
-    request, wrong = Shown.repair(Shown.of_address(old), both)
-    assert not wrong
-    assert (request.target, request.against, request.method) == ("14", "center", "layer-cam")
 
 
 def test_a_target_that_this_checkpoint_does_not_rank_is_said_and_a_center_has_no_picture(both: Library) -> None:

@@ -85,7 +85,6 @@ def test_the_embeddings_say_what_they_are(both) -> None:
 def test_a_tab_that_needs_a_network_says_so(both, name) -> None:
     request, _ = Explain.repair({"checkpoint": name}, both)
     said = without_network(both, request, {"checkpoint": name})
-    assert said is not None
     assert said.notice.startswith(f"This tab looks into a network, and {name} holds features of another method alone")
     assert (said.lacking, said.request.checkpoint, said.request.data) == (True, name, "strong")
     assert without_network(both, request, {"checkpoint": "mun-tiny"}) is None
@@ -100,26 +99,24 @@ def test_the_model_follows_the_data_and_the_data_the_model(both) -> None:
     assert agreed(both, {"checkpoint": "weak", "data": "strong"}, ["data"]) == {"checkpoint": "weak", "data": "strong"}
 
 
-def test_features_of_a_loaded_data_set_stand_beside_its_networks(tiny_synvi, tiny_checkpoint, tmp_path) -> None:
-    plain = open_library(tiny_synvi, tiny_checkpoint)
-    arrays = method(0.5, samples=plain.collections["synvi"].samples)
+def test_features_of_loaded_data_stand_beside_their_networks(library, tiny_synvi, tiny_checkpoint, tmp_path) -> None:
+    arrays = method(0.5, samples=library.collections["synvi"].samples)
     file = write(tmp_path / "f.npz", arrays)
-    library = open_library(tiny_synvi, tiny_checkpoint, features=[("other", file)])
-    assert list(library.collections) == ["synvi"]
-    assert library.fitting("synvi") == ["other", "mun-tiny"]
-    assert library.thumbnail("synvi", arrays["keys"][0], 64).startswith("data:image/jpeg")
+    beside = open_library(tiny_synvi, tiny_checkpoint, features=[("other", file)])
+    assert list(beside.collections) == ["synvi"]
+    assert beside.fitting("synvi") == ["other", "mun-tiny"]
+    assert beside.thumbnail("synvi", arrays["keys"][0], 64).startswith("data:image/jpeg")
     write(file, {**arrays, "pids": arrays["pids"][::-1]})
     with pytest.raises(ValueError, match=r"expected the pids of SynVI in f\.npz, got another at 'cam"):
         open_library(tiny_synvi, tiny_checkpoint, features=[("other", file)])
 
 
-def test_images_come_from_a_folder(tiny_synvi, tiny_checkpoint, tmp_path, files) -> None:
-    plain = open_library(tiny_synvi, tiny_checkpoint)
-    arrays = {k: v[:-1] for k, v in method(0.5, samples=plain.collections["synvi"].samples).items()}  # other keys
+def test_images_come_from_a_folder(library, tiny_synvi, tiny_checkpoint, tmp_path, files) -> None:
+    arrays = method(0.5, samples=library.collections["synvi"].samples[:-1])  # other keys than the data set's
     file = write(tmp_path / "f.npz", arrays)
-    library = open_library(tiny_synvi, tiny_checkpoint, features=[("other", file)], images=tiny_synvi)
-    assert library.fitting("other") == ["other", "mun-tiny"]
-    assert library.thumbnail("other", arrays["keys"][0], 64).startswith("data:image/jpeg")
+    beside = open_library(tiny_synvi, tiny_checkpoint, features=[("other", file)], images=tiny_synvi)
+    assert beside.fitting("other") == ["other", "mun-tiny"]
+    assert beside.thumbnail("other", arrays["keys"][0], 64).startswith("data:image/jpeg")
     with pytest.raises(FileNotFoundError, match=r"expected the image .* of the features file in"):
         open_library(tiny_synvi, tiny_checkpoint, features=files, images=tmp_path)
     with pytest.raises(ValueError, match=r"expected another name than synvi for f\.npz"):
@@ -155,9 +152,9 @@ def test_one_by_one_ranks_as_all_at_once(both, monkeypatch, protocol) -> None:
 
 @pytest.fixture(scope="module")
 def served(tiny_synvi, tiny_checkpoint, tmp_path_factory: pytest.TempPathFactory):
-    library = open_library(tiny_synvi, tiny_checkpoint)
-    with serve(library, tmp_path_factory.mktemp("served")) as made:
-        yield made, library
+    own = open_library(tiny_synvi, tiny_checkpoint)
+    with serve(own, tmp_path_factory.mktemp("served")) as made:
+        yield made, own
 
 
 HEADS = {"content-type": "application/octet-stream", "x-name": "my%20method.npz"}

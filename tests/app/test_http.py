@@ -2,7 +2,6 @@
 
 import json
 import random
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,37 +41,16 @@ def test_retrieve_with_defaults(served: Served) -> None:
     assert distances == sorted(distances)
 
 
-def test_retrieve_by_name_from_the_client(served: Served, library: Library) -> None:
-    from gradio_client import Client
-
-    client = Client(served.url, verbose=False)
-    query = library.collections["synvi"].queries[7].key
-    answer = client.predict(query=query, top_k=2, trial=1, api_name="/retrieve")
-    assert answer["query"]["image"] == query
-    assert len(answer["results"]) == 2
-    assert client.predict(api_name="/retrieve")["query"]["image"] == library.collections["synvi"].queries[0].key
-
-
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
         ("retrieve", ["nobody", "", "", 10, "", 0], "expected checkpoint to be one of mun-tiny; got 'nobody'"),
         ("retrieve", ["", "", "../../../etc/passwd", 10, "", 0], "expected query to be the key of an infrared image"),
         ("retrieve", ["", "", "cam3/0013/0001.jpg", 10, "", 0, "v2i"], "expected query to be the key of a visible ima"),
-        (
-            "retrieve_image",
-            ["", "", "../x", "visible"],
-            "expected image to be an image file in base64 or a data URI",
-        ),
-        ("retrieve_image", ["", "", "", "thermal"], "expected modality to be visible or infrared, got 'thermal'"),
         ("retrieve", ["", "", "", float("nan"), "", 0], "expected top_k to be a whole number from 1 to 100, got nan"),
-        ("retrieve", ["", "", "", {"a": 1}, "", 0], "expected top_k to be a whole number from 1 to 100"),
-        ("retrieve", ["", "", "", 3, "", 0, "i2v", 1, False, "hail", 3], "expected corruption to be one of"),
+        ("retrieve_image", ["", "", "", "thermal"], "expected modality to be visible or infrared, got 'thermal'"),
         ("evaluate", ["", "", "sysu-all"], "expected protocol to be one of synvi-all, synvi-indoor; got 'sysu-all'"),
-        ("evaluate", [None, "", ""], "expected checkpoint to be text, got None"),
         ("project", ["", "", "tsne", "embedding", 1, "", 1], "expected at least 91 points for a perplexity of 30"),
-        ("project", ["", "", "pca", "embedding", 1, "", 1, True, "mismatched"], "expected at least two people for mis"),
-        ("project", ["", "", "pca", "embedding", 3, "../../etc/passwd"], "expected people to be numbers"),
         ("auxiliary", ["", "", "collection", "", "", 99], "expected person to be somebody in SynVI, got 99"),
     ],
 )
@@ -105,9 +83,7 @@ def test_the_page_is_sent_packed_and_its_events_are_not(served: Served) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["synvi-all", "synvi-indoor"])
-def test_scores_are_those_of_the_command(
-    served: Served, tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, protocol: str
-) -> None:
+def test_scores_are_those_of_the_command(served, tiny_synvi, tiny_checkpoint, tmp_path, protocol) -> None:
     out = tmp_path / "scores.json"
     words = flags(data=tiny_synvi, protocol=protocol, json=out)
     assert main(["evaluate", str(tiny_checkpoint / "mun-tiny"), "--quiet", *words]) == 0
@@ -122,27 +98,17 @@ def test_scores_are_those_of_the_command(
         assert answer[name] == (pytest.approx(value, abs=1e-6) if name in ("mean", "sd") else value), name
 
 
-@pytest.fixture(scope="module")
-def embeddings(
-    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, np.ndarray]:
-    """Rows in float64 as `python -m mun embed` wrote them, by the image's key."""
-    folder, rows = tmp_path_factory.mktemp("embed"), {}
+def test_fifty_rankings_are_those_of_numpy_on_written_embeddings(served, library, tiny_checkpoint, tmp_path) -> None:
+    """Same images in the same order, same distances, same average precision, from what `python -m mun embed` writes."""
+    collection, draw, embeddings = library.collections["synvi"], random.Random(5), {}
     for modality, cameras in (("visible", VISIBLE), ("infrared", INFRARED)):
-        places = [str(tiny_synvi / f"cam{camera}") for camera in cameras]
-        out = folder / f"{modality}.npz"
+        places, out = [str(collection.folder / f"cam{camera}") for camera in cameras], tmp_path / f"{modality}.npz"
         words = ["embed", str(tiny_checkpoint / "mun-tiny"), *places, "--modality", modality, "--out", str(out)]
         assert main([*words, "--quiet"]) == 0
         with np.load(out, allow_pickle=False) as arrays:
-            rows |= dict(zip(arrays["names"].tolist(), arrays["embeddings"].astype(np.float64), strict=True))
-    return {key: row / np.linalg.norm(row) for key, row in rows.items()}
-
-
-def test_fifty_rankings_are_those_of_numpy_on_written_embeddings(
-    served: Served, library: Library, embeddings: dict[str, np.ndarray]
-) -> None:
-    """Same images in the same order, same distances, same average precision."""
-    collection, draw = library.collections["synvi"], random.Random(5)
+            rows = arrays["embeddings"].astype(np.float64)
+            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+            embeddings |= dict(zip(arrays["names"].tolist(), rows, strict=True))
     for _ in range(50):
         protocol, way = draw.choice(["synvi-all", "synvi-indoor"]), draw.choice(list(Direction))
         trial, shots = draw.randrange(TRIALS), draw.choice([1, 2])

@@ -3,9 +3,10 @@ import pickle
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,9 +32,7 @@ def wait(library: Library, checkpoint: str, data: str) -> Progress:
     return library.prepare(checkpoint, data)
 
 
-def test_broken_checkpoints_are_listed_with_their_reason_and_stop_nobody(
-    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
+def test_broken_checkpoints_are_listed_with_their_reason_and_stop_nobody(tiny_synvi, tiny_checkpoint, tmp_path) -> None:
     root = tmp_path / "models"
     whole = tiny_checkpoint / "mun-tiny"
     for name in ("good", "half", "pickled", "old", "weightless"):
@@ -56,9 +55,7 @@ def test_broken_checkpoints_are_listed_with_their_reason_and_stop_nobody(
     assert "pickle" in library.checkpoints["pickled"].reason
 
 
-def test_mislabelled_data_is_refused(
-    tiny_checkpoint: Path, make_sysu: Callable[[dict[int, tuple[int, ...]]], Path]
-) -> None:
+def test_mislabelled_data_is_refused(tiny_checkpoint, make_sysu) -> None:
     root = make_sysu({1: (1, 3), 2: (1, 3)})
     with pytest.raises(FileNotFoundError, match="manifest"):
         open_library(root, tiny_checkpoint, "synvi")
@@ -68,30 +65,21 @@ def test_mislabelled_data_is_refused(
     assert open_library(root, tiny_checkpoint).default_data == "sysu"
 
 
-def test_only_protocols_that_the_data_allow_are_offered(
-    tiny_checkpoint: Path, make_sysu: Callable[[dict[int, tuple[int, ...]]], Path]
-) -> None:
+def test_only_protocols_that_the_data_allow_are_offered(tiny_checkpoint, make_sysu) -> None:
     library = open_library(make_sysu({1: (4, 3), 2: (5, 6)}), tiny_checkpoint)
     assert library.collections["sysu"].protocols == ("sysu-all",)
 
 
-def test_a_checkpoint_that_changes_on_the_disk_is_not_used(
-    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
-    root = tmp_path / "models"
-    shutil.copytree(tiny_checkpoint, root)
+def test_a_checkpoint_that_changes_on_the_disk_is_not_used(tiny_synvi, tiny_checkpoint, tmp_path) -> None:
+    root = shutil.copytree(tiny_checkpoint, tmp_path / "models")
     library = open_library(tiny_synvi, root)
     shutil.rmtree(root / "mun-tiny")
     with pytest.raises(ValueError, match="changed on the disk"):
         library.network("mun-tiny")
 
 
-def test_a_failed_preparation_says_why_and_can_be_tried_again(
-    tiny_checkpoint: Path, tiny_synvi: Path, tmp_path: Path
-) -> None:
-    root = tmp_path / "data"
-    shutil.copytree(tiny_synvi, root)
-    library = open_library(root, tiny_checkpoint)
+def test_a_failed_preparation_says_why_and_can_be_tried_again(data, tiny_checkpoint, tmp_path) -> None:
+    library = open_library(data, tiny_checkpoint)
     victim = library.collections["synvi"].samples[0].path
     content = victim.read_bytes()
     victim.unlink()
@@ -104,27 +92,16 @@ def test_a_failed_preparation_says_why_and_can_be_tried_again(
     assert wait(library, "mun-tiny", "synvi").ready
 
 
-@pytest.fixture
-def slow(tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, Library]:
-    """A library that embeds six images at a time, each time only when the event is set; it is cleared again."""
-    go, whole = threading.Event(), library_module.embed_samples
+@pytest.mark.parametrize("corruption", [None, Corruption("snow", 2)])
+def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(fresh, monkeypatch, corruption) -> None:
+    go, library = threading.Event(), fresh
 
-    def embed(network: Network, samples: Sequence[Sample]) -> np.ndarray:
-        assert go.wait(30)
-        return whole(network, samples)
+    def waiting(embed: Any) -> Any:
+        return lambda *asked: embed(*asked) if go.wait(30) else pytest.fail("nobody let it go on")
 
     monkeypatch.setattr(library_module, "EMBED_CHUNK", 6)
-    monkeypatch.setattr(library_module, "embed_samples", embed)
-    pixels = library_module.embed_pixels
-    monkeypatch.setattr(library_module, "embed_pixels", lambda *asked: pixels(*asked) if go.wait(30) else None)
-    return go, open_library(tiny_synvi, tiny_checkpoint)
-
-
-@pytest.mark.parametrize("corruption", [None, Corruption("snow", 2)])
-def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(
-    slow: tuple[threading.Event, Library], corruption: Corruption | None
-) -> None:
-    go, library = slow
+    for name in ("embed_samples", "embed_pixels"):
+        monkeypatch.setattr(library_module, name, waiting(getattr(library_module, name)))
     if corruption:
         go.set()
         library.embeddings("mun-tiny", "synvi")
@@ -145,9 +122,7 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(
     until(lambda: library.ready("mun-tiny", "synvi", corruption))
 
 
-def test_two_networks_take_turns_to_embed(
-    tiny_synvi: Path, two_checkpoints: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_networks_take_turns_to_embed(tiny_synvi, two_checkpoints, monkeypatch) -> None:
     """Two side by side take the cores twice, and last twice as long as one after the other."""
     embedding, whole = threading.Lock(), library_module.embed_samples
     seen: list[Network] = []
@@ -204,28 +179,23 @@ def test_mixed_scores_are_those_of_the_command(library: Library, tiny_checkpoint
     assert scores.mean() != library.scores("mun-tiny", "synvi", Terms("synvi-all")).mean()
 
 
-def test_corrupted_images_are_embedded_after_the_clean_ones(tiny_synvi: Path, tiny_checkpoint: Path) -> None:
-    library, corruption = open_library(tiny_synvi, tiny_checkpoint), Corruption("snow", 2)
-    seen = []
+def test_corrupted_images_are_embedded_after_the_clean_ones(fresh: Library) -> None:
+    seen, corruption = [], Corruption("snow", 2)
 
     def ready() -> bool:
-        seen.append(library.prepare("mun-tiny", "synvi", corruption=corruption))
-        assert not library.ready("mun-tiny", "synvi", corruption) or library.ready("mun-tiny", "synvi")
+        seen.append(fresh.prepare("mun-tiny", "synvi", corruption=corruption))
+        assert not fresh.ready("mun-tiny", "synvi", corruption) or fresh.ready("mun-tiny", "synvi")
         return seen[-1].ready
 
     until(ready)
     assert (seen[0].words, seen[0].total) == ("every image", 72)
     assert seen[-1].total == 48
     assert "snow, severity 2, seed 0" in seen[-1].words
-    assert library.prepare("mun-tiny", "synvi").ready
+    assert fresh.prepare("mun-tiny", "synvi").ready
 
 
-def test_a_corrupted_image_that_is_gone_is_said_and_drawn_as_such(
-    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
-    root = tmp_path / "data"
-    shutil.copytree(tiny_synvi, root)
-    library = open_library(root, tiny_checkpoint)
+def test_a_corrupted_image_that_is_gone_is_said_and_drawn_as_such(data, tiny_checkpoint, tmp_path) -> None:
+    library = open_library(data, tiny_checkpoint)
     library.embeddings("mun-tiny", "synvi")
     victim = next(sample for sample in library.collections["synvi"].samples if sample.modality is Modality.VISIBLE)
     victim.path.unlink()
@@ -279,5 +249,4 @@ def test_a_budget_says_what_the_card_says_and_sorts_by_numbers(library: Library)
 @pytest.mark.parametrize(("done", "shown"), [(0, 0), (5, 5), (144, 144), (999, 999), (1994, 2000), (16012, 16000)])
 def test_few_steps_are_called_what_they_are(library: Library, done: int, shown: int) -> None:
     entry = library.checkpoints["mun-tiny"]
-    assert entry.card is not None
     assert replace(entry, card=replace(entry.card, steps=done)).steps == shown

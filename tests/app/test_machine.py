@@ -1,31 +1,19 @@
 """The machine fails under a running app: a checkout that nobody may write to, no room for runs, caches, files."""
 
-import asyncio
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from faults import read_only, small_disk
+from made import flags
+from pages import ask
 
 from benchmarks.load.crowd import SMALLEST
-from benchmarks.load.page import PageError, call, new_client
+from benchmarks.load.page import PageError
 from benchmarks.load.server import running, start
 
 ROOT = Path(__file__).parents[2]
 ASKED = ("status", "retrieve", "evaluate", "project", "auxiliary", "explain")
-
-
-def ask(url: str, name: str, data: list[Any] | None = None) -> Any:
-    async def once() -> Any:
-        async with new_client() as client:
-            return await call(client, url, name, data or [])
-
-    return asyncio.run(once())
-
-
-def flags_of(data: Path, checkpoints: Path) -> list[str]:
-    return ["--data", str(data), "--checkpoints", str(checkpoints)]
 
 
 @pytest.mark.slow
@@ -36,8 +24,8 @@ def test_the_app_runs_from_a_checkout_that_cannot_be_written(tiny_synvi, tiny_ch
         (tmp_path / "home").mkdir()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MUN_", "GRADIO_"))}
         places = {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "home"), "MUN_TRAIN": "on"}
-        flags = flags_of(tiny_synvi, tiny_checkpoint)
-        with running(checkout, flags, {**kept, **places}, tmp_path / "log") as (url, _):
+        words = flags(data=tiny_synvi, checkpoints=tiny_checkpoint)
+        with running(checkout, words, {**kept, **places}, tmp_path / "log") as (url, _):
             for name in ASKED:
                 assert ask(url, name)
             assert ask(url, "train_start", [SMALLEST])["run"]
@@ -50,7 +38,7 @@ def test_no_room_is_said_and_all_else_goes_on(tiny_synvi, tiny_checkpoint, tmp_p
     with small_disk(tmp_path / "disk") as disk:
         (disk / "tmp").mkdir()
         places = {"TMPDIR": str(disk / "tmp"), "MUN_TRAIN": "on"}
-        with start(disk, flags_of(tiny_synvi, tiny_checkpoint), places) as app:
+        with start(disk, flags(data=tiny_synvi, checkpoints=tiny_checkpoint), places) as app:
             with pytest.raises(OSError, match="No space"):
                 (disk / "filler").write_bytes(bytes(40_000_000))
             answers = {name: ask(app.url, name) for name in ASKED}

@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from app.library import Library, open_library
 from app.library.checkpoints import list_checkpoints
 from app.shared.tab import Press
 from mun.checkpoint import CARD, WEIGHTS
-from mun.config import Config
+from mun.config import Config, leaves
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -39,7 +38,6 @@ def drawn(library: Library, section: str, **values: Any) -> str:
 def with_card(library: Library, **values: Any) -> Library:
     """Return a library whose one checkpoint has another card."""
     entry = library.checkpoints["mun-tiny"]
-    assert entry.card is not None
     changed = replace(entry, card=replace(entry.card, **values))
     return Library({entry.name: changed}, library.collections, library.device)
 
@@ -79,13 +77,8 @@ def test_a_card_shows_the_numbers_of_its_file(bundled: Library, folder: Path) ->
 
 
 def test_every_choice_of_the_run_is_listed_with_its_default(bundled: Library) -> None:
-    def names(group: Any) -> Iterator[str]:
-        for item in fields(group):
-            value = getattr(group, item.name)
-            yield from names(value) if is_dataclass(value) else [item.name]
-
     settings = model_card(bundled, "mun-resnet18-w0.5").settings
-    assert [one.name for one in settings] == list(names(Config()))
+    assert [one.name for one in settings] == [item.name for item, _ in leaves(Config())]
     changed = {one.name: (one.value, one.default) for one in settings if one.changed}
     assert changed["epochs"] == ("64", "20")
     assert changed["weight_decay"] == ("0.05", "0.0005")
@@ -166,9 +159,7 @@ def test_what_a_card_says_is_never_markup(library: Library) -> None:
 
 
 @pytest.mark.parametrize(("section", "piece"), [("use", "about-body"), ("data", "about-change")])
-def test_the_statement_says_whose_images_these_are(
-    library: Library, make_sysu, tiny_checkpoint: Path, section: str, piece: str
-) -> None:
+def test_the_statement_says_whose_images_these_are(library, make_sysu, tiny_checkpoint, section, piece) -> None:
     real = open_library(make_sysu({1: (1, 3), 2: (2, 3, 6), 3: (4, 6)}), tiny_checkpoint)
     press, values = Press(do="again"), {"section": section, "camera": "1"}
     own, brought = (shown(answer(one, Look.read(values, one), press), piece) for one in (library, real))

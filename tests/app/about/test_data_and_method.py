@@ -5,8 +5,6 @@ import csv
 import io
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from app.about import method, synvi
 from app.about.tab import Look, Options, answer, write
 from app.library import Library, open_library
 from app.shared.tab import Press
-from mun.config import Config
+from mun.config import Config, leaves
 from mun.synvi import LEVELS, Knobs
 from mun.synvi.sheet import KNOB_VALUES, people_by_camera
 
@@ -117,16 +115,8 @@ def test_without_a_generator_the_drawing_says_so(library: Library, tmp_path: Pat
 
 
 def test_the_table_lists_every_option_that_the_sources_leave_open(library: Library) -> None:
-    def left_open(group: Any) -> Iterator[str]:
-        for item in fields(group):
-            value = getattr(group, item.name)
-            if is_dataclass(value):
-                yield from left_open(value)
-            elif "not stated" in item.metadata["text"]:
-                yield item.name
-
     listed = {option: here for _, here, option in method.open_options(Config())}
-    assert set(listed) == set(left_open(Config()))
+    assert set(listed) == {item.name for item, _ in leaves(Config()) if "not stated" in item.metadata["text"]}
     assert listed["momentum"].startswith("0.8")
     assert listed["bins"].startswith("1x1,2x1,4x2,8x4: ")
     html = drawn(library, "about-body", section="method")

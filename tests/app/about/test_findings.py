@@ -46,10 +46,10 @@ def put(folder: Path, text: str, **changes: object) -> Path:
 def at(library: Library, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that draws the findings of a folder."""
 
-    def draw(folder: Path, *, later: bool = True, **values: object) -> str:
+    def draw(folder: Path, **values: object) -> str:
         monkeypatch.setattr(tab, "FOLDER", folder)
         request = Look.read({"section": "findings", **values}, library)
-        return shown(answer(library, request, Press(do="again" if later else "")), "about-body")
+        return shown(answer(library, request, Press(do="again")), "about-body")
 
     return draw
 

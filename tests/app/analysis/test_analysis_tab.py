@@ -23,14 +23,6 @@ from app.shared.tab import Press
 from mun.analysis.curves import KNOBS, Curve
 
 
-@pytest.fixture(scope="module")
-def two(tiny_synvi: Path, two_checkpoints: Path) -> Library:
-    library = open_library(tiny_synvi, two_checkpoints)
-    for name in library.checkpoints:
-        library.embeddings(name, "synvi")
-    return library
-
-
 def view(library: Library, **changes: Any) -> View:
     return View.read({"compare": "other-tiny", **changes}, library)
 
@@ -175,9 +167,7 @@ def test_work_that_is_stopped_is_offered_again(two: Library, monkeypatch: pytest
     assert body.count("<polyline") == 2
 
 
-def test_curves_of_a_knob_that_are_bundled_are_shown_at_once(
-    two: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_curves_of_a_knob_that_are_bundled_are_shown_at_once(two, tmp_path, monkeypatch) -> None:
     listed = [
         {"name": "occlusion", "content": two.checkpoints[name].content, "values": [0.0, 1.0], "mean_ap": [score, 0.25],
          "sd": [0.0, 0.0]} for name, score in (("mun-tiny", 0.5), ("other-tiny", 0.75))
@@ -202,7 +192,6 @@ def test_curves_of_a_corruption_are_scores(two: Library) -> None:
     drawn(two, request)
     body = shown(drawn(two, request, do="start"), "body")
     curves, progress = compute.corruption_curves(two, request, "")
-    assert progress is not None
     assert progress.ready
     assert curves[0].mean_ap[0] == two.scores("mun-tiny", "synvi", Terms("synvi-all")).mean()["mean_ap"]
     assert [f"{100 * value:.1f}" for value in curves[0].mean_ap] == re.findall(r"<td>([\d.]+)</td>", body)

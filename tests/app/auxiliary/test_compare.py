@@ -5,7 +5,6 @@ import io
 import itertools
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,9 +32,9 @@ from mun.auxiliary.panel import iml_share
 from mun.checkpoint import SNAPSHOTS, load_checkpoint, read_card, write_snapshots
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
+from mun.evaluation.bridge import find, place
+from mun.evaluation.protocols import PROTOCOLS
 from mun.structures import Modality
-
-SITES = {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6}
 
 PAIR = {"visible": "cam1/0014/0001.jpg", "infrared": "cam6/0014/0002.jpg"}
 
@@ -43,13 +42,10 @@ PAIR = {"visible": "cam1/0014/0001.jpg", "infrared": "cam6/0014/0002.jpg"}
 @pytest.fixture(scope="module")
 def rivals(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Library:
     """A library with MUN, which keeps two states of its generator, and every learned rival; all untrained."""
-    folder = tmp_path_factory.mktemp("rivals") / "checkpoints"
-    shutil.copytree(tiny_checkpoint, folder)
+    folder = shutil.copytree(tiny_checkpoint, tmp_path_factory.mktemp("rivals") / "checkpoints")
     network, card = load_checkpoint(folder / "mun-tiny")
-    states = {}
-    for step, factor in ((5, 0.5), (10, 2.0)):
-        state = network.auxiliary.state_dict()
-        states[step] = {**state, "scale_iml": factor * state["scale_iml"]}
+    state = network.auxiliary.state_dict()
+    states = {step: {**state, "scale_iml": factor * state["scale_iml"]} for step, factor in ((5, 0.5), (10, 2.0))}
     write_snapshots(folder / "mun-tiny", states)
     for name in ("x", "middle", "syncretic", "none"):
         variant(folder, f"{name}-tiny", card, seed=1, auxiliary=name)
@@ -104,7 +100,7 @@ def test_every_modality_stands_between_the_two_images_of_the_pair(result: Result
     assert result.panel["x"].dependence == 1.0
 
 
-def test_numbers_are_those_of_the_network_and_of_numpy(rivals: Library, result: Result) -> None:
+def test_numbers_are_those_of_the_network_and_of_its_gallery(rivals: Library, result: Result) -> None:
     network, collection = rivals.network("mun-tiny"), rivals.collections["synvi"]
     visible, infrared = tensors(rivals)
     with torch.inference_mode():
@@ -113,21 +109,16 @@ def test_numbers_are_those_of_the_network_and_of_numpy(rivals: Library, result: 
             network.embed(visible, Modality.VISIBLE),
             network.embed(infrared, Modality.INFRARED),
         ]
-    a, v, i = (point[0].numpy().astype(float) for point in points)
-    place = result.panel["mixup"].place
-    expected = [np.linalg.norm(a - v), np.linalg.norm(a - i), np.linalg.norm(v - i)]
-    assert [place.to_visible, place.to_infrared, place.between] == pytest.approx(expected, abs=1e-5)
+    auxiliary, *ends = (point.numpy().astype(float) for point in points)
+    made, expected = result.panel["mixup"].place, place(auxiliary[0], *(end[0] for end in ends))
+    for name in ("to_visible", "to_infrared", "between"):
+        assert getattr(made, name) == pytest.approx(getattr(expected, name), abs=1e-5)
     rows = rivals.embeddings("mun-tiny", "synvi").astype(float)
+    sources = [collection.samples[collection.rows[key]] for key in PAIR.values()]
     for modality, found in zip((Modality.VISIBLE, Modality.INFRARED), result.panel["mixup"].found, strict=True):
-        kept = [
-            row
-            for row, sample in enumerate(collection.samples)
-            if sample.modality is modality and SITES[sample.camid] not in (SITES[1], SITES[6])
-        ]
-        order = sorted(kept, key=lambda row: (-(rows[row] @ a), row))
-        first = next(rank for rank, row in enumerate(order, start=1) if collection.samples[row].pid == 14)
-        assert found is not None
-        assert (found.rank, found.size) == (first, len(kept))
+        gallery = [sample for sample in collection.samples if sample.modality is modality]
+        theirs = rows[[collection.rows[sample.key] for sample in gallery]]
+        assert [found] == find(auxiliary, 14, sources, gallery, theirs, PROTOCOLS["synvi-all"])
 
 
 def test_formulas_are_what_they_say(rivals: Library, result: Result) -> None:
@@ -257,9 +248,7 @@ def test_own_images_may_differ_in_size_and_leave_nothing(library: Library) -> No
         asked(library, **{**own, "visible_image": sent(whole_image(width=3, height=4))})
 
 
-def test_a_person_of_one_modality_is_a_plain_sentence(
-    make_sysu: Callable[[dict[int, tuple[int, ...]]], Path], tiny_checkpoint: Path
-) -> None:
+def test_a_person_of_one_modality_is_a_plain_sentence(make_sysu, tiny_checkpoint) -> None:
     library = open_library(make_sysu({1: (1, 2), 2: (1, 3, 6), 3: (4, 6)}), tiny_checkpoint)
     with pytest.raises(ValueError, match="person 1 has visible images but no infrared one; choose somebody else"):
         asked(library, person=1)

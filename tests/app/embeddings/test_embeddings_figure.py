@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from app.embeddings.figure import draw, points_csv, write_figure
 from app.embeddings.project import Mark, Point, Result, legend, project, shades
@@ -71,26 +71,15 @@ def test_the_figure_carries_what_must_stand_on_it(library: Library, view: View, 
     assert made == write_figure(library, view, [result], "svg", "one-column", URL).decode()
 
 
-def words_of(figure: Figure) -> list[tuple[str, object]]:
-    """All words of a figure with the pixels that they take."""
-    from matplotlib.text import Text
-
-    return [
-        (one.get_text(), one.get_window_extent())
-        for one in figure.findobj(Text)
-        if one.get_text().strip() and one.get_visible()
-    ]
-
-
 @pytest.mark.parametrize(("count", "width"), [(1, "one-column"), (2, "two-column"), (1, "two-column")])
 def test_no_words_are_cut_and_prototypes_stand_apart(view: View, crowd: Result, count: int, width: str) -> None:
     figure = draw([crowd] * count, view, "A caption of some words.", "a command", width)
     wide, high = figure.canvas.get_width_height()
-    for words, box in words_of(figure):
-        assert box.x0 >= -1, words
-        assert box.y0 >= -1, words
-        assert box.x1 <= wide + 1, words
-        assert box.y1 <= high + 1, words
+    for one in figure.findobj(Text):
+        box, words = one.get_window_extent(), one.get_text().strip()
+        if words and one.get_visible():
+            assert -1 <= box.x0 <= box.x1 <= wide + 1, words
+            assert -1 <= box.y0 <= box.y1 <= high + 1, words
     boxes = [one.get_window_extent() for one in figure.axes[0].texts if "prototype" in one.get_text()]
     assert len(boxes) == 3
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))

@@ -24,7 +24,7 @@ from app.shared.figure import (
     wrap_words,
 )
 from app.shared.plots import Curve, Plot
-from app.shared.tiles import Grid, Tile
+from app.shared.tiles import Tile
 
 CAPTION = "The query and the closest images of a gallery, with $ and _ and a name that is <b>odd</b>."
 REMAKE = "from gradio_client import Client; print(Client('http://127.0.0.1:7860').predict(checkpoint='mun', top_k=3))"
@@ -53,23 +53,8 @@ def opened(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
 
 
-def colour(words: str) -> np.ndarray:
-    return np.array([int(words[start : start + 2], 16) for start in (1, 3, 5)])
-
-
-def near(pixels: np.ndarray, words: str) -> np.ndarray:
-    return np.abs(pixels - colour(words)).max(axis=-1) < 12
-
-
-def box(grid: Grid, rank: int) -> tuple[int, ...]:
-    row, column = divmod(rank - 1, grid.per_row - 1)
-    return tuple(round(DPI * inches) for inches in grid.box(row, column + 1))
-
-
-def left_edge(pixels: np.ndarray, grid: Grid, rank: int) -> np.ndarray:
-    """The columns of pixels around the left edge of an image, without its corners."""
-    left, top, _, height = box(grid, rank)
-    return pixels[top + 10 : top + height - 10, max(0, left - 3) : left + 4]
+def near(pixels: np.ndarray, colour: str) -> np.ndarray:
+    return np.abs(pixels - list(bytes.fromhex(colour[1:]))).max(axis=-1) < 12
 
 
 @pytest.mark.parametrize(
@@ -82,7 +67,9 @@ def test_frames_tell_matches_from_others_by_colour_and_by_form(count: int, width
     assert grid.per_row == 1 + PER_ROW[width]
     assert pixels.shape[1] == pytest.approx(DPI * WIDTHS[width], abs=1)
     for rank in range(1, count + 1):
-        edge = left_edge(pixels, grid, rank)
+        row, column = divmod(rank - 1, grid.per_row - 1)
+        left, top, _, height = (round(DPI * inches) for inches in grid.box(row, column + 1))
+        edge = pixels[top + 10 : top + height - 10, max(0, left - 3) : left + 4]  # the left one, without corners
         wanted, other = (MATCH, GREY) if rank in matches else (GREY, MATCH)
         rows = near(edge, wanted).any(axis=1)
         assert not near(edge, other).any()
@@ -123,7 +110,6 @@ def test_the_pdf_has_one_page_of_the_right_size_with_embedded_truetype_fonts() -
     assert data.rstrip().endswith(b"%%EOF")
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", data)) == 1
     box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", data)
-    assert box is not None
     assert float(box[1]) == pytest.approx(72 * 3.25, abs=0.1)
     assert float(box[2]) == pytest.approx(72 * figure.get_size_inches()[1], abs=0.1)
     assert b"/FontFile2" in data

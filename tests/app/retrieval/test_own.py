@@ -138,7 +138,6 @@ def sheet(library: Library, images: list[bytes]) -> str:
 
 
 def press(library: Library, values: dict[str, Any], **said: Any) -> Answer:
-    library.embeddings("mun-tiny", "synvi")
     request, wrong = Browse.repair(values, library)
     assert not wrong
     return answer(library, request, Press(values=values, **said))
@@ -147,7 +146,6 @@ def press(library: Library, values: dict[str, Any], **said: Any) -> Answer:
 def cards(answered: Answer) -> list[tuple[str, str]]:
     """Distances of the cards, and the places in the gallery or names of people."""
     html = answered.pieces["ranking"]
-    assert isinstance(html, str)
     return re.findall(r'class="mun-person">([^<]*)</span> <span class="mun-distance">([^<]*)<', html)
 
 

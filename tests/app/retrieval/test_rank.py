@@ -1,5 +1,4 @@
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +62,7 @@ def test_images_left_out_stand_where_they_would_be_ranked(library: Library) -> N
     assert 0 < len(result.left_out_images) <= plain.left_out
 
 
-def test_a_query_whose_person_is_not_in_the_gallery_is_not_scored(
-    tiny_checkpoint: Path, make_sysu: Callable[[dict[int, tuple[int, ...]]], Path]
-) -> None:
+def test_a_query_whose_person_is_not_in_the_gallery_is_not_scored(tiny_checkpoint, make_sysu) -> None:
     library = open_library(make_sysu({1: (1, 3), 2: (3,), 3: (4, 6)}), tiny_checkpoint)
     result = ask(library, query="cam3/0002/0001.png")
     assert (result.average_precision, result.first_hit, len(result.results)) == (None, None, 2)
@@ -128,8 +125,7 @@ def test_mixed_draws_its_own_severities(library: Library) -> None:
 @pytest.fixture(scope="module")
 def four(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Library:
     """A library with four networks that differ in their random weights; the last was trained for longer."""
-    root = tmp_path_factory.mktemp("two") / "checkpoints"
-    shutil.copytree(tiny_checkpoint, root)
+    root = shutil.copytree(tiny_checkpoint, tmp_path_factory.mktemp("two") / "checkpoints")
     card = read_card(root / "mun-tiny")
     variant(root, "other-tiny", card, seed=5)
     variant(root, "third-tiny", card, seed=6, auxiliary="none")
@@ -203,7 +199,6 @@ def test_the_page_opens_with_a_query_of_middling_difficulty() -> None:
 
 @pytest.mark.parametrize("direction", ["i2v", "v2i"])
 def test_scores_of_queries_are_those_of_their_rankings(library: Library, direction: str) -> None:
-    library.embeddings("mun-tiny", "synvi")
     request = Browse.read({"direction": direction, "shots": 2, "trial": 3, "order": "hardest"}, library)
     items = listed(library, request)
     precisions = [one.average_precision for one in items]
@@ -215,7 +210,6 @@ def test_scores_of_queries_are_those_of_their_rankings(library: Library, directi
 
 
 def test_filters_let_only_their_queries_through(library: Library) -> None:
-    library.embeddings("mun-tiny", "synvi")
     pid = library.collections["synvi"].queries[-1].pid
     request = Browse.read({"pid": pid, "camid": 6}, library)
     found = [(one.sample.pid, one.sample.camid, one.number) for one in listed(library, request)]
@@ -242,8 +236,7 @@ def test_hard_queries_and_those_on_which_two_disagree(four: Library) -> None:
     assert disagreement(four, Browse.read({"compare": ()}, four)) == {}
 
 
-def test_before_the_embeddings_are_there_people_stand_in(tiny_synvi: Path, tiny_checkpoint: Path) -> None:
-    library = open_library(tiny_synvi, tiny_checkpoint)
-    items = library.queries("mun-tiny", "synvi", Terms("synvi-all"))
-    assert [one.sample for one in items] == list(library.collections["synvi"].queries)
+def test_before_the_embeddings_are_there_people_stand_in(fresh: Library) -> None:
+    items = fresh.queries("mun-tiny", "synvi", Terms("synvi-all"))
+    assert [one.sample for one in items] == list(fresh.collections["synvi"].queries)
     assert items[0].average_precision is None

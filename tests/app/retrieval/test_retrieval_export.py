@@ -12,7 +12,7 @@ from PIL import Image
 from serving import serve
 
 import app.library.collection as collection_module
-from app.library import Library, open_library
+from app.library import Library
 from app.retrieval import export as figure
 from app.retrieval.browse import Browse, Options
 from app.retrieval.export import caption, draw_lists, write
@@ -130,10 +130,9 @@ def test_a_file_that_is_gone_is_shown_as_such(library: Library, monkeypatch: pyt
     assert exported(library, "list", "png").data.startswith(b"\x89PNG")
 
 
-def test_before_the_images_are_embedded_there_is_a_sentence(tiny_synvi: Path, tiny_checkpoint: Path) -> None:
-    library = open_library(tiny_synvi, tiny_checkpoint)
+def test_before_the_images_are_embedded_there_is_a_sentence(fresh: Library) -> None:
     with pytest.raises(ValueError, match="expected every image to be embedded before an export"):
-        write(library, Browse.read({}, library), Options.read({}, library), "list", "png", Press())
+        write(fresh, Browse.read({}, fresh), Options.read({}, fresh), "list", "png", Press())
 
 
 def test_a_corrupted_list_shows_and_names_what_was_ranked(library: Library) -> None:
@@ -170,9 +169,7 @@ def test_several_checkpoints_are_a_row_each_and_one_table(library: Library) -> N
     assert [row[0] for row in table] == ["mun-tiny"] * 5 + ["longer"] * 5
 
 
-def test_a_sheet_holds_the_queries_of_the_list_from_the_one_that_is_shown(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sheet_holds_the_queries_of_the_list_from_the_one_that_is_shown(library, monkeypatch) -> None:
     made: list[Any] = []
     monkeypatch.setattr(figure, "draw_lists", lambda *said, **more: made.append(said) or draw_lists(*said, **more))
     values = {**ASKED, "order": "camera", "camid": 6, "query": "cam6/0018/0001.jpg"}

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from safetensors import SafetensorError
-from training_runs import SECONDS, queue_in, recipe_for, same_weights, until
+from training_runs import SECONDS, recipe_for, same_weights, until
 
 from app.train import chunk, host, queue, worker
 from app.train.chunk import MOST_FRAMES, Timing, Watcher, epochs_within, frame_steps, run_chunk
@@ -42,7 +43,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
     made: list[Queue] = []
 
     def open_queue(folder: str = "runs", **variables: str) -> Queue:
-        made.append(queue_in(tmp_path / folder, **variables))
+        made.append(Queue(tmp_path / folder, read_limits(variables)))
         return made[-1]
 
     yield open_queue
@@ -143,9 +144,7 @@ def test_a_kill_and_a_restart_of_the_app_end_in_the_same_weights(opened, tiny_sy
     record = until(first, run)
     assert (record.state, record.resumable) == ("interrupted", True)
     assert "ended from outside" in record.error
-    saved = newest_state(folder)
-    assert saved is not None
-    kept = int(saved.name[5:])
+    kept = int(newest_state(folder).name[5:])
     first.resume(run, token)
     record = until(first, run, lambda record: read_progress(folder).done > kept and record.state == "training")
     first.close()
@@ -408,19 +407,15 @@ def test_a_full_disk_is_said_and_nothing_saved_is_lost(tiny_synvi, job, monkeypa
     assert run_to_end(folder).state == "finished"
 
 
-class FullLog(io.StringIO):
-    """A log on a full disk."""
-
-    write = failing(FULL)
-
-
 @pytest.mark.parametrize(
     "error", [FULL, SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")]
 )
 def test_a_full_disk_is_said_where_nothing_can_be_logged_either(job, monkeypatch, error) -> None:
     folder = job()
+    log = io.StringIO()
+    log.write = failing(FULL)
     monkeypatch.setattr(TrainState, "save", failing(error))
-    monkeypatch.setattr(sys, "stderr", FullLog())
+    monkeypatch.setattr(sys, "stderr", log)
     record = run_to_end(folder)
     monkeypatch.undo()
     assert (record.state, record.error) == ("failed", "the disk is full; what was saved is kept")
@@ -562,22 +557,15 @@ def test_a_lent_gpu_is_used_call_by_call(tiny_synvi, opened, monkeypatch) -> Non
     calls: list[int] = []
     asked: list[str] = []
 
-    class Spaces:
-        @staticmethod
-        def GPU(duration: int) -> Any:  # noqa: N802
-            def wrap(function: Any) -> Any:
-                asked.append(function.__name__)
+    def gpu(duration: int) -> Any:
+        def lent(function: Any) -> Any:
+            asked.append(function.__name__)
+            return lambda *values: calls.append(duration) or function(*values)
 
-                def call(*values: Any) -> Any:
-                    calls.append(duration)
-                    return function(*values)
-
-                return call
-
-            return wrap
+        return lent
 
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    monkeypatch.setitem(sys.modules, "spaces", Spaces)
+    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=gpu))
     monkeypatch.setattr(queue, "spawn", lambda *_: pytest.fail("no process is started there"))
     runs_queue = opened()
     assert asked == ["run_chunk"], "asked for before any run, hence before the page is launched"

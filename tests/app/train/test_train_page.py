@@ -168,7 +168,6 @@ def test_the_film_lies_side_by_side(tmp_path: Path) -> None:
         write_png(folder / f"{name}.png", np.full((64, 32, 3), 100, np.uint8))
     (folder / "step-0000011-00000.png").write_bytes(b"half")
     film = film_of(folder.parent)
-    assert film is not None
     assert (film.steps, film.clipped, film.width, film.height) == ((0, 10), (0.0, 0.125), 32, 64)
     drawn = html("train_film.html", film=film, run="run", auxiliary="mun", bundled=False)
     assert 'data-steps="0,10"' in drawn
@@ -178,22 +177,17 @@ def test_the_film_lies_side_by_side(tmp_path: Path) -> None:
     assert "no auxiliary image to watch" in none
 
 
-def test_before_any_run_the_default_checkpoint_shows_how_its_image_formed(
-    tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
+def test_before_any_run_the_default_checkpoint_shows_its_film(tiny_synvi, tiny_checkpoint, queue, tmp_path) -> None:
     """Only where it keeps earlier states of its generator; a broken file is passed over."""
-    folder = tmp_path / "checkpoints"
-    shutil.copytree(tiny_checkpoint, folder)
+    folder = shutil.copytree(tiny_checkpoint, tmp_path / "checkpoints")
     library = open_library(tiny_synvi, folder)
     assert film_of_default(library) is None
     state = library.network("mun-tiny").auxiliary.state_dict()
     halved = {name: value / 2 if value.is_floating_point() else value for name, value in state.items()}
     write_snapshots(folder / "mun-tiny", {3: halved, 7: state})
-    made = film_of_default(open_library(tiny_synvi, folder))
-    assert made is not None
-    assert (made.steps[:2], made.width, made.height) == ((3, 7), 32, 64)
-    queue = Queue(tmp_path / "runs", read_limits({}))
     opened = open_library(tiny_synvi, folder)
+    made = film_of_default(opened)
+    assert (made.steps[:2], made.width, made.height) == ((3, 7), 32, 64)
     piece = tab.draw_pictures(opened, queue, Watch.read({}, opened), None, [])["train-film"]
     assert "when <code>mun-tiny</code> was trained" in piece.draw()
     (folder / "mun-tiny" / "snapshots.safetensors").write_bytes(b"broken")

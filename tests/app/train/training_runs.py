@@ -8,19 +8,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from app.train.host import read_limits
 from app.train.queue import Queue
 from app.train.record import Data, Recipe, Record
 from mun.config import Config, LossConfig, ModelConfig, TrainConfig
 
-__all__ = ["SECONDS", "queue_in", "recipe_for", "same_weights", "until"]
-
 SECONDS = 120  # a busy machine takes long to start a process
-
-
-def queue_in(root: Path, **variables: str) -> Queue:
-    """Open a queue over a folder, as the environment says."""
-    return Queue(root, read_limits(variables))
 
 
 def recipe_for(data: Path, *, epochs: int = 2, auxiliary: str = "mun", **changes: Any) -> Recipe:
