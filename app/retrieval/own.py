@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.library import Library, own_images
+from app.library.collection import Terms
 from app.library.own_images import OwnImage
 from app.library.ranking import ImageFacts
 from app.library.thumbnails import CARD_HEIGHT, encoded
@@ -142,8 +143,7 @@ def gallery_for(library: Library, request: RetrieveImage) -> tuple[list[Sample],
     """Return the images of the other modality, and a sentence that says which they are."""
     collection = library.collections[request.data]
     if request.modality == Modality.INFRARED:
-        gallery = list(collection.gallery(request.protocol, request.trial))
-        return gallery, (
+        return collection.gallery(Terms(request.protocol, request.trial)), (
             f"Ranked against the visible gallery of {request.protocol}, trial {request.trial}; "
             "your photo has no camera of the protocol, so no image is left out."
         )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,14 +110,12 @@ def slow(tiny_synvi: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatc
     """A library that embeds six images at a time, each time only when the event is set; it is cleared again."""
     go, whole = threading.Event(), library_module.embed_samples
 
-    def embed(network: Network, samples: Sequence[Sample]) -> np.ndarray:
+    def embed(network: Network, samples: Sequence[Sample], **how: Any) -> np.ndarray:
         assert go.wait(30)
-        return whole(network, samples)
+        return whole(network, samples, **how)
 
     monkeypatch.setattr(library_module, "EMBED_CHUNK", 6)
     monkeypatch.setattr(library_module, "embed_samples", embed)
-    pixels = library_module.embed_pixels
-    monkeypatch.setattr(library_module, "embed_pixels", lambda *asked: pixels(*asked) if go.wait(30) else None)
     return go, open_library(tiny_synvi, tiny_checkpoint)
 
 
@@ -152,12 +151,12 @@ def test_two_networks_take_turns_to_embed(
     embedding, whole = threading.Lock(), library_module.embed_samples
     seen: list[Network] = []
 
-    def embed(network: Network, samples: Sequence[Sample]) -> np.ndarray:
+    def embed(network: Network, samples: Sequence[Sample], **how: Any) -> np.ndarray:
         assert embedding.acquire(blocking=False)
         seen.append(network)
         time.sleep(0.01)
         embedding.release()
-        return whole(network, samples)
+        return whole(network, samples, **how)
 
     monkeypatch.setattr(library_module, "EMBED_CHUNK", 6)
     monkeypatch.setattr(library_module, "embed_samples", embed)
