@@ -50,7 +50,9 @@ class RetrieveImage(OfNetwork):
         Raises:
             ValueError: It is neither `visible` nor `infrared`.
         """
-        return own_images.own_modality("modality", self.modality)
+        if self.modality in (Modality.VISIBLE, Modality.INFRARED):
+            return Modality(self.modality)
+        raise ValueError(f"expected modality to be visible or infrared, got {self.modality!r:.60}")
 
 
 def of_page(library: Library, request: Browse, checkpoint: str) -> RetrieveImage:
@@ -232,8 +234,7 @@ def draw(
             cards = [(place, f"file {at + 1}", "", distance, card(gallery[at]), at) for place, at, distance in files]
         rows.append((library.checkpoints[name].label, name, cards))
     if image:
-        config = library.network(request.checkpoint).config
-        notes += own_images.oddities("image", image, (config.height, config.image_width))
+        notes += own_images.oddities("image", image, library.network(request.checkpoint).config.size)
         query = card(image), f"your {modality} image"
     else:
         sample = collection.samples[collection.rows[request.query]]
