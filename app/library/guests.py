@@ -84,7 +84,7 @@ class Guests:
         stem = re.sub(r"[^\w.+-]+", "-", file.removesuffix(".npz"))[:40] or "features"
         taken = {*entries, *visit.entries, *known}
         name = next(one for one in (stem, *(f"{stem}-{n}" for n in range(2, 99))) if one not in taken)
-        entry, collection = open_features(name, io.BytesIO(content), known, file=file, most=MOST_FILE)
+        entry, collection = open_features(name, io.BytesIO(content), file, known, most=MOST_FILE)
         with self._lock:
             brought = {} if collection.name in shared else {collection.name: collection}
             held = sum(one.num_bytes for one in self._visits.values())

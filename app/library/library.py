@@ -51,7 +51,6 @@ class Library:
         checkpoints: Every folder that was found, also the unusable ones.
         collections: The data sets, the first is the default.
         device: Where networks run.
-        max_bytes: Bound of the one cache.
         failed: Why data sets could not be opened, a sentence each, by their name or folder's name.
     """
 
@@ -60,13 +59,12 @@ class Library:
         checkpoints: Mapping[str, CheckpointEntry],
         collections: Mapping[str, Collection],
         device: torch.device,
-        max_bytes: int = CACHE_BYTES,
         failed: Mapping[str, str] | None = None,
     ) -> None:
         self.failed = dict(failed or {})
         self._checkpoints, self._collections, self.device = Entries(checkpoints), dict(collections), device
         self.guests = Guests()
-        self.cache = Cache(max_bytes)
+        self.cache = Cache(CACHE_BYTES)
         self.background = Background()
         self.decoders = Decoders()  # for what visitors bring; the data are the owner's own
         # One network embeds at a time, chunk by chunk: two side by side take the cores twice and last twice as long.
@@ -414,7 +412,7 @@ def open_library(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     known = {entry.name: entry for entry in entries}
     for name, path in features:
-        model, embedded = open_features(name, path, collections, images=images)
+        model, embedded = open_features(name, path, path.name, collections, images=images)
         if name in known or (embedded.name in collections and collections[embedded.name] is not embedded):
             raise ValueError(f"expected another name than {name} for {path.name}: there is one of this name already")
         known[name], collections[embedded.name] = model, embedded
