@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from app.library import Library
-from app.library.pair_encoder import PairEncoder, generator_names
+from app.library.pair_encoder import PairEncoder, generators
 from app.library.pairs import collection_pair, opening_pair
 from app.library.thumbnails import encoded
 from mun.config import Config, leaves
@@ -65,12 +65,10 @@ def pictures(library: Library, data: str) -> dict[str, str]:
         ValueError: No checkpoint with MUN's generator is loaded, nobody is seen in both modalities, or an image or the
             checkpoint is gone from the disk.
     """
-    names = generator_names(library)
-    if not names:
-        raise ValueError("expected a checkpoint with MUN's generator, none is loaded; train one by --auxiliary mun")
-    eye = PairEncoder(library, names[0], data, collection_pair(library, data, *opening_pair(library, data)))
+    name = generators(library)[0]
+    eye = PairEncoder(library, name, data, collection_pair(library, data, *opening_pair(library, data)))
     with library.collections[data].at_hand():
         third = eye.display.pixels(eye.generated()[0][0])
     visible, infrared = eye.pair.pixels[eye.size]
-    words = f"Person {eye.pair.pid} of {library.collections[data].title}; {names[0]} makes the third image of the two."
+    words = f"Person {eye.pair.pid} of {library.collections[data].title}; {name} makes the third image of the two."
     return {"visible": encoded(visible), "infrared": encoded(infrared), "auxiliary": encoded(third), "words": words}

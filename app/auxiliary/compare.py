@@ -8,7 +8,7 @@ from app.auxiliary.generator import LEARNED, Parts, take_apart
 from app.auxiliary.panel import TITLES, Panel, make_panel
 from app.library import Library, pairs
 from app.library.own_images import OwnImage, brought
-from app.library.pair_encoder import FINAL, PairEncoder, generator_names, kept_steps
+from app.library.pair_encoder import FINAL, PairEncoder, generator_names, generators, kept_steps
 from app.library.pairs import ImagePair
 from app.shared.request import (
     Choice,
@@ -42,17 +42,6 @@ IDLE = {
 }
 
 
-def generators(library: Library, _: Mapping[str, Any]) -> list[str]:
-    """List the checkpoints with MUN's generator.
-
-    Raises:
-        ValueError: None is loaded.
-    """
-    if names := generator_names(library):
-        return names
-    raise ValueError("expected a checkpoint with MUN's generator, none is loaded; train one by --auxiliary mun")
-
-
 def only_rendered(request: Request) -> str:
     """Say why the misalignment has no effect."""
     return "" if request.model_dump()["source"] == RENDERED else "Only of a pair that is rendered now."
@@ -67,7 +56,7 @@ class Compare(Request):
     ratio, share of the visible input in what the image depends on, kept steps.
     """
 
-    checkpoint: Annotated[Text, one_of(generators)] = option(
+    checkpoint: Annotated[Text, one_of(lambda library, _: generators(library))] = option(
         "", "Checkpoint", "Name of a usable checkpoint with MUN's generator; empty for the first."
     )
     data: Pictures = option("", "Data", "Name of a data set of /status; empty for the first.")

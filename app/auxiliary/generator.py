@@ -1,6 +1,5 @@
 """MUN's generator taken apart on one pair: its branches alone, their ratio turned by hand."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,6 @@ import torch
 
 from app.auxiliary.panel import Draft, Picture, pictures
 from app.library.pair_encoder import FINAL, PairEncoder, generator_at, kept_steps
-from mun.auxiliary.generator import input_dependence
 from mun.auxiliary.panel import at_share, branch_images, iml_share
 
 __all__ = ["LEARNED", "Parts", "flat_words", "take_apart"]
@@ -97,14 +95,13 @@ def take_apart(encoder: PairEncoder, share: float = LEARNED, step: int = FINAL, 
     for (name, (label, what)), branch in zip(TITLES.items(), branches, strict=True):
         if branch is not None:
             drafts.append(Draft(name, label, what, (name, step), branch, display))
-    depends = encoder.kept(("dependence", step), lambda: input_dependence(generator, visible, infrared))
     notes = ["" if learned is not None else "This generator has a single branch, so there is no ratio to turn.", words]
     notes += ["It makes two images: this one leans to V, its second, below, to I."] if generator.num_images > 1 else []
     return Parts(
         tuple(pictures(encoder, drafts, wait=wait)),
         learned,
         turned,
-        depends if math.isfinite(depends) and generator.num_images == 1 else None,  # two have one share together
+        encoder.dependence(generator, step),
         None if step == FINAL else step,
         steps,
         tuple(filter(None, notes)),

@@ -244,8 +244,7 @@ def learned(encoder: PairEncoder, words: str, images: Sequence[tuple[str, str]])
         words: What the modality does.
         images: Names and titles of its images.
     """
-    made = encoder.generated()
-    depends = encoder.dependence() if len(made) == 1 else None  # two images have one share together
+    made, depends = encoder.generated(), encoder.dependence(encoder.network.auxiliary)
     return [
         Draft(name, title, words, f"generated-{number}", made[number], encoder.display, depends)
         for number, (name, title) in enumerate(images)

@@ -55,7 +55,7 @@ class Setting:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the images."""
-        return self.network.config.height, self.network.config.image_width
+        return self.network.config.size
 
     def by(self, network: Network) -> Setting:
         """Let another network look at the same, which nobody has embedded the data by: it embeds the target anew."""

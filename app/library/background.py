@@ -90,7 +90,6 @@ class Work:
     job: Job
     progress: Progress
     asked: dict[str, float]
-    stopping: bool = False
 
 
 class Background:
@@ -151,7 +150,7 @@ class Background:
                 return
             work.asked.pop(who, None)
             if not who or self._abandoned(key, work):
-                work.stopping, work.progress = True, replace(work.progress, stopped=True)
+                work.progress = replace(work.progress, stopped=True)
 
     def close(self) -> None:
         """Stop all jobs and wait a while for the steps in hand: Python aborts where it ends while torch computes."""
@@ -161,10 +160,13 @@ class Background:
         while self._running and time.monotonic() < deadline:
             time.sleep(0.02)
 
-    def report(
-        self, key: Hashable, done: int = 0, *, total: int | None = None, words: str | None = None, made: Any = None
-    ) -> None:
-        """Note how far a job is; what is not named stays. A key without a job is passed over.
+    def report(self, key: Hashable, done: int = 0, **changes: Any) -> None:
+        """Note how far a job is. A key without a job is passed over.
+
+        Args:
+            key: Names the result.
+            done: Steps done.
+            changes: What else is said, by the names of `Progress`; what is not named stays.
 
         Raises:
             StoppedError: Somebody has stopped it, or nobody waits for it any more.
@@ -172,13 +174,11 @@ class Background:
         with self._lock:
             if (work := self._running.get(key)) is None:
                 return
-            if work.stopping:
+            if work.progress.stopped:
                 raise StoppedError("this was stopped; start it again on the page")
             if work.job.fleeting and self._abandoned(key, work):
                 raise AbandonedError("nobody waited for this any more; start it again")
-            changes = {"total": total, "words": words, "made": made}
-            said = {name: value for name, value in changes.items() if value is not None}
-            work.progress = replace(work.progress, done=done, **said)
+            work.progress = replace(work.progress, done=done, **changes)
 
     @contextmanager
     def wanted(self, key: Hashable) -> Iterator[None]:
@@ -207,7 +207,7 @@ class Background:
                         job.work()
                         break
                     except StoppedError as error:  # again where it shares work with one that was stopped
-                        if work.stopping or isinstance(error, AbandonedError):
+                        if work.progress.stopped or isinstance(error, AbandonedError):
                             raise
         except StoppedError:
             pass
@@ -217,7 +217,7 @@ class Background:
             if self._running.get(key) is not work:  # it was started again while it came to its end
                 return
             del self._running[key]
-            if (problem or work.stopping) and not job.ready():
+            if (problem or work.progress.stopped) and not job.ready():
                 self._ended[key] = replace(work.progress, problem=problem)
                 if len(self._ended) > MAX_ENDED:
                     del self._ended[next(iter(self._ended))]

@@ -53,9 +53,9 @@ class CheckpointEntry:
         """Kind, steps and name, for a menu."""
         if self.vectors:
             return f"{self.name} · features of another method"
-        if self.card is None or self.own is not None:
-            return self.name if self.own is None else f"{self.name} (a model of your own)"
-        return f"{self.label}, {self.steps:,} steps · {self.name}"
+        if self.own is not None:
+            return f"{self.name} (a model of your own)"
+        return self.name if self.card is None else f"{self.label}, {self.steps:,} steps · {self.name}"
 
     @cached_property
     def label(self) -> str:
@@ -73,9 +73,8 @@ class CheckpointEntry:
     @cached_property
     def pairs(self) -> int:
         """Visible images, and as many infrared ones, per step."""
-        return (
-            0 if self.card is None else self.card.config.train.ids_per_batch * self.card.config.train.instances_per_id
-        )
+        train = self.card.config.train if self.card else None
+        return train.ids_per_batch * train.instances_per_id if train else 0
 
     @cached_property
     def identities(self) -> int | None:

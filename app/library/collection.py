@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mun.data.cache import fingerprint
 from mun.data.corruptions import CORRUPTIONS
 from mun.data.inventory import Finding, inventory
 from mun.data.source import Reading, Source, read_sample
@@ -130,7 +130,7 @@ class Collection:
         name: What the images are: `synvi`, `sysu`, or what the owner calls them.
         samples: N images, ascending by identity, camera, file name.
         protocols: Names of the protocols that these images allow, the first is the default.
-        content: Hash of the files' names, sizes and times; of a view also what is done to them.
+        content: Hash of the files' places, sizes and times; of a view also what is done to them.
         corruption: What is done to the visible images.
         pictured: Whether the images are at hand; else there are their names and features of them alone.
         origin: Of images that a features file names: which file, in words.
@@ -162,14 +162,23 @@ class Collection:
         image = read_sample(sample)
         return self.corruption.draw(sample.key).apply(image) if self.corruption and self.changes(sample) else image
 
+    def resized(self, sample: Sample, height: int, width: int) -> NDArray[np.uint8]:
+        """Read a sample as networks see it, RGB, uint8, `(H, W, 3)`; a corruption comes before the change of size.
+
+        Raises:
+            OSError: The file is gone.
+            ValueError: It is broken.
+        """
+        return resize(self.image(sample), height, width)
+
     def pixels(self, samples: Iterable[Sample], height: int, width: int) -> NDArray[np.uint8]:
-        """Read samples as networks see them, RGB, uint8, `(N, H, W, 3)`; a corruption comes before the change of size.
+        """Read samples as networks see them, RGB, uint8, `(N, H, W, 3)`.
 
         Raises:
             ValueError: An image is broken or gone.
         """
         with self.at_hand():
-            return np.stack([resize(self.image(sample), height, width) for sample in samples])
+            return np.stack([self.resized(sample, height, width) for sample in samples])
 
     @contextmanager
     def at_hand(self) -> Iterator[None]:
@@ -219,9 +228,8 @@ class Collection:
     @cached_property
     def in_both(self) -> list[int]:
         """Who is seen in visible and in infrared light, ascending."""
-        seen = {(sample.pid, sample.modality) for sample in self.samples}
-        pids = sorted({pid for pid, _ in seen})
-        return [pid for pid in pids if {(pid, Modality.VISIBLE), (pid, Modality.INFRARED)} <= seen]
+        visible = {sample.pid for sample in self.samples if sample.modality is Modality.VISIBLE}
+        return sorted(visible & {sample.pid for sample in self.samples if sample.modality is Modality.INFRARED})
 
     @cached_property
     def findings(self) -> list[Finding]:
@@ -277,25 +285,14 @@ class Collection:
         """How many people there are."""
         return len({sample.pid for sample in self.samples})
 
-    def gallery(
-        self, protocol: str, trial: int, direction: Direction = Direction.INFRARED_TO_VISIBLE, shots: int = 1
-    ) -> list[Sample]:
+    def gallery(self, terms: Terms) -> list[Sample]:
         """Draw the gallery of a trial: `shots` images of each identity by each gallery camera that saw it."""
-        return sample_gallery(self.search(protocol, direction), self.samples, shots, trial)
+        return sample_gallery(self.search(terms.protocol, terms.direction), self.samples, terms.shots, terms.trial)
 
 
 def allows(protocol: Protocol, samples: tuple[Sample, ...]) -> bool:
     """Say whether these images have queries and a gallery for a protocol."""
     return bool(queries(protocol, samples)) and bool(sample_gallery(protocol, samples, 1, 0))
-
-
-def fingerprint(samples: tuple[Sample, ...]) -> str:
-    """Hash the files' names, sizes and times."""
-    digest = hashlib.sha256()
-    for sample in samples:
-        status = sample.path.stat()
-        digest.update(f"{sample.key} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:24]
 
 
 def open_collection(root: Path, layout: str | None = None, reading: Reading | None = None) -> Collection:

@@ -25,9 +25,9 @@ SYSU_CAMERAS = {Modality.VISIBLE: {1, 2, 4, 5}, Modality.INFRARED: {3, 6}}
 def open_features(
     name: str,
     source: Path | IO[bytes],
+    file: str,
     collections: Mapping[str, Collection],
     *,
-    file: str = "",
     images: Path | None = None,
     most: int | None = None,
 ) -> tuple[CheckpointEntry, Collection]:
@@ -36,8 +36,8 @@ def open_features(
     Args:
         name: Of the model, and of the data set where that is new.
         source: The file, or its content.
+        file: The file's name, for captions.
         collections: The data sets that there are.
-        file: The file's name, for captions; by default that of the path.
         images: Folder below which the keys are files; `None` where the images are not at hand.
         most: Bytes that the file may have once it is inflated; `None` for any number.
 
@@ -48,7 +48,6 @@ def open_features(
         FileNotFoundError: The file, or an image of it, is missing.
         ValueError: It is no features file, contradicts a data set with the same keys, or cannot be searched.
     """
-    file = file or (source.name if isinstance(source, Path) else name)
     found = read_features(source, most, file)
     digest = hashlib.sha256(repr((found.features.dtype, found.features.shape)).encode())
     for start in range(0, len(found.features), 10_000):

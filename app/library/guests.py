@@ -45,7 +45,7 @@ class Guests:
     """What visitors have brought, by token; safe to use from many threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._visits: dict[str, Visit] = {}
 
     def enter(self, token: str) -> None:
@@ -84,7 +84,7 @@ class Guests:
         stem = re.sub(r"[^\w.+-]+", "-", file.removesuffix(".npz"))[:40] or "features"
         taken = {*entries, *visit.entries, *known}
         name = next(one for one in (stem, *(f"{stem}-{n}" for n in range(2, 99))) if one not in taken)
-        entry, collection = open_features(name, io.BytesIO(content), known, file=file, most=MOST_FILE)
+        entry, collection = open_features(name, io.BytesIO(content), file, known, most=MOST_FILE)
         with self._lock:
             brought = {} if collection.name in shared else {collection.name: collection}
             held = sum(one.num_bytes for one in self._visits.values())
@@ -94,16 +94,13 @@ class Guests:
             self._visits.setdefault(token, visit)
             visit.entries[name], visit.seen = entry, time.monotonic()
             visit.collections |= brought
-        timer = threading.Timer(IDLE + 1, self._forget)
+        timer = threading.Timer(IDLE + 1, self._drop_idle)
         timer.daemon = True
         timer.start()
         return token, name, collection.name
 
-    def _forget(self) -> None:
-        with self._lock:
-            self._drop_idle()
-
     def _drop_idle(self) -> None:
-        """Drop what nobody has asked for lately; the lock is held."""
-        now = time.monotonic()
-        self._visits = {token: one for token, one in self._visits.items() if now - one.seen <= IDLE}
+        """Drop what nobody has asked for lately."""
+        with self._lock:
+            now = time.monotonic()
+            self._visits = {token: one for token, one in self._visits.items() if now - one.seen <= IDLE}

@@ -1,10 +1,10 @@
 """What all visitors share: checkpoints, data sets, and the heavy results about them."""
 
+import math
 import re
 import threading
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from app.library.background import Background, Job, Progress
 from app.library.cache import Cache
 from app.library.checkpoints import CheckpointEntry, Entries, list_checkpoints, load_network, own_entry
-from app.library.collection import Collection, Terms, open_collection
+from app.library.collection import Collection, Direction, Terms, open_collection
 from app.library.features import open_features
 from app.library.guests import VISIT, Guests
 from app.library.ranking import Item, Order, Table, list_queries, measure, ordered, rank_one_by_one
@@ -25,7 +25,7 @@ from app.library.turns import VISITOR, Turns
 from mun.data.regdb import check_trial
 from mun.data.source import Reading
 from mun.decoding import Decoders
-from mun.embedding import embed_pixels, embed_samples
+from mun.embedding import embed_samples
 from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.corrupted import Corruption
 from mun.evaluation.metrics import RankingMetrics
@@ -51,7 +51,6 @@ class Library:
         checkpoints: Every folder that was found, also the unusable ones.
         collections: The data sets, the first is the default.
         device: Where networks run.
-        max_bytes: Bound of the one cache.
         failed: Why data sets could not be opened, a sentence each, by their name or folder's name.
     """
 
@@ -60,13 +59,12 @@ class Library:
         checkpoints: Mapping[str, CheckpointEntry],
         collections: Mapping[str, Collection],
         device: torch.device,
-        max_bytes: int = CACHE_BYTES,
         failed: Mapping[str, str] | None = None,
     ) -> None:
         self.failed = dict(failed or {})
         self._checkpoints, self._collections, self.device = Entries(checkpoints), dict(collections), device
         self.guests = Guests()
-        self.cache = Cache(max_bytes)
+        self.cache = Cache(CACHE_BYTES)
         self.background = Background()
         self.decoders = Decoders()  # for what visitors bring; the data are the owner's own
         # One network embeds at a time, chunk by chunk: two side by side take the cores twice and last twice as long.
@@ -123,10 +121,10 @@ class Library:
         return self.checkpoints.usable[0]
 
     @property
-    def input_sizes(self) -> set[tuple[int, int]]:
-        """Sizes (H, W) of what the usable checkpoints look at."""
+    def input_sizes(self) -> list[tuple[int, int]]:
+        """Sizes (H, W) of what the usable checkpoints look at, ascending."""
         cards = (self.checkpoints[name].card for name in self.checkpoints.usable)
-        return {(card.config.model.height, card.config.model.image_width) for card in cards if card is not None}
+        return sorted({card.config.model.size for card in cards if card is not None})
 
     @property
     def default_data(self) -> str:
@@ -161,8 +159,7 @@ class Library:
         Raises:
             ValueError: An image is broken or gone, or the checkpoint has changed or gives values that are not finite.
         """
-        key = self._key("embeddings", checkpoint, data, corruption)
-        with self.background.wanted(key) if corruption else nullcontext():
+        with self.background.wanted(self._key("embeddings", checkpoint, data, corruption)):
             return self._embeddings(checkpoint, data, corruption)
 
     def rows(self, checkpoint: str, data: str, rows: Sequence[int]) -> NDArray[np.float32]:
@@ -189,17 +186,13 @@ class Library:
             vectors = vectors or Vectors(self.embeddings(checkpoint, data, terms.corruption))
             return rank_one_by_one(collection, vectors, terms)
 
-        return self.cache.get(
-            self._key("table", checkpoint, data, terms.corruption, terms), made, lambda table: table.num_bytes
-        )
+        return self.cache.get(self._key("table", checkpoint, data, terms), made, lambda table: table.num_bytes)
 
     def countable(self, data: str, terms: Terms) -> bool:
         """Say whether all queries can be ranked against the gallery here, and so be scored."""
         collection = self.collections[data]
-        queries, others = (
-            len(collection.asked[terms.protocol, way].samples) for way in (terms.direction, terms.direction.other)
-        )
-        return queries * others <= MOST_PAIRS or not collection.search(terms.protocol, terms.direction).whole
+        pairs = math.prod(len(collection.asked[terms.protocol, way].samples) for way in Direction)
+        return pairs <= MOST_PAIRS or not collection.search(terms.protocol, terms.direction).whole
 
     def metrics(self, checkpoint: str, data: str, terms: Terms) -> RankingMetrics:
         """Return how well every query is ranked in one gallery; queries in the order of the collection.
@@ -223,7 +216,7 @@ class Library:
             metrics = self.table(checkpoint, data, terms).metrics if ready else None
             return ordered(list_queries(asked.samples, asked.numbers, metrics), order)
 
-        key = self._key("queries", checkpoint, data, terms.corruption, terms, order, ready)
+        key = self._key("queries", checkpoint, data, terms, order, ready)
         return self.cache.get(key, listed, lambda items: 200 * len(items))
 
     def scores(self, checkpoint: str, data: str, terms: Terms) -> BenchmarkResult:
@@ -246,14 +239,14 @@ class Library:
             rows = self.embeddings(checkpoint, data, terms.corruption)
             return benchmark(protocol, collection.samples, rows, data=collection.name, shots=terms.shots, trials=TRIALS)
 
-        key = self._key("scores", checkpoint, data, terms.corruption, replace(terms, trial=0))
+        key = self._key("scores", checkpoint, data, replace(terms, trial=0))
         return self.cache.get(key, made, lambda result: sum(24 * len(one.first_hit) for one in result.per_trial))
 
     def scored(self, checkpoint: str, data: str, terms: Terms) -> bool:
         """Say whether scores can be had at once."""
         if terms.rerank:
             return self.ready(checkpoint, data, terms.corruption)
-        return self._key("scores", checkpoint, data, terms.corruption, replace(terms, trial=0)) in self.cache
+        return self._key("scores", checkpoint, data, replace(terms, trial=0)) in self.cache
 
     def thumbnail(self, data: str, key: str, height: int, corruption: Corruption | None = None) -> str:
         """Return an image by its key as a data URI, at most `height` pixels tall; empty where it cannot be read.
@@ -264,13 +257,9 @@ class Library:
         if not collection.pictured:
             return named(key, height)
         sample = collection.samples[collection.rows[key]]
-        corruption = corruption if sample.modality is Modality.VISIBLE else None
-        name = ("thumbnail", collection.content, corruption, key, height)
-
-        def read() -> NDArray[np.uint8]:
-            return self.view(data, corruption).image(sample)
-
-        return self.cache.get(name, lambda: data_uri(read, height), lambda uri: len(uri) + 200)
+        view = self.view(data, corruption if sample.modality is Modality.VISIBLE else None)
+        name = ("thumbnail", view.content, key, height)
+        return self.cache.get(name, lambda: data_uri(partial(view.image, sample), height), lambda uri: len(uri) + 200)
 
     def ready(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> bool:
         """Say whether embeddings can be had at once."""
@@ -315,11 +304,9 @@ class Library:
         for what in {None, corruption}:
             self.background.stop(self._key("embeddings", checkpoint, data, what))
 
-    def _key(
-        self, what: str, checkpoint: str, data: str, corruption: Corruption | None, *more: Hashable
-    ) -> tuple[Hashable, ...]:
+    def _key(self, what: str, checkpoint: str, data: str, *more: Hashable) -> tuple[Hashable, ...]:
         """Name something that is made of what a checkpoint makes of a collection."""
-        return (what, self.checkpoints[checkpoint].content, self.collections[data].content, corruption, *more)
+        return (what, self.checkpoints[checkpoint].content, self.collections[data].content, *more)
 
     def _embeddings(self, checkpoint: str, data: str, corruption: Corruption | None) -> NDArray[np.float32]:
         key = self._key("embeddings", checkpoint, data, corruption)
@@ -349,16 +336,10 @@ class Library:
         for start in range(0, len(rows), EMBED_CHUNK):
             part = rows[start : start + EMBED_CHUNK]
             samples = [view.samples[row] for row in part]
-            self.background.report(key, start)
-            turn = self._embedding.turn(
-                self._embedding.take(VISITOR.get()), partial(self.background.report, key, start)
-            )
-            with turn, view.at_hand():
-                if corruption is None:
-                    embeddings[part] = embed_samples(network, samples)
-                else:  # visible images alone
-                    pixels = view.pixels(samples, network.config.height, network.config.image_width)
-                    embeddings[part] = embed_pixels(network, pixels, Modality.VISIBLE)
+            report = partial(self.background.report, key, start)
+            report()
+            with self._embedding.turn(self._embedding.take(VISITOR.get()), report), view.at_hand():
+                embeddings[part] = embed_samples(network, samples, read=view.resized)
         embeddings.setflags(write=False)
         return embeddings
 
@@ -431,7 +412,7 @@ def open_library(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     known = {entry.name: entry for entry in entries}
     for name, path in features:
-        model, embedded = open_features(name, path, collections, images=images)
+        model, embedded = open_features(name, path, path.name, collections, images=images)
         if name in known or (embedded.name in collections and collections[embedded.name] is not embedded):
             raise ValueError(f"expected another name than {name} for {path.name}: there is one of this name already")
         known[name], collections[embedded.name] = model, embedded

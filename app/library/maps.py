@@ -112,7 +112,7 @@ def paired_views(network: Network, single: Look, both: Tensor) -> Views:
 
 def read(network: Network, view: Collection, samples: list[Sample]) -> Tensor:
     """Read images at the network's size, float32, [0, 1], `(N, 3, H, W)`, on its device."""
-    pixels = view.pixels(samples, network.config.height, network.config.image_width)
+    pixels = view.pixels(samples, *network.config.size)
     return to_images(torch.from_numpy(pixels).to(network.mean.device))
 
 
@@ -204,9 +204,9 @@ def picture_of(library: Library, checkpoint: str, data: str, key: str) -> Pixels
     Raises:
         ValueError: It is broken or gone.
     """
-    network, collection = library.network(checkpoint), library.collections[data]
+    collection = library.collections[data]
     sample = collection.samples[collection.rows[key]]
-    return UNIT.pixels(views_of(network, collection, sample).single.images[0])
+    return np.asarray(collection.pixels([sample], *library.network(checkpoint).config.size)[0], np.uint8)
 
 
 @dataclass(frozen=True)

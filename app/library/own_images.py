@@ -5,7 +5,6 @@ makes the lossless copy that the answer puts into the field instead, so that lat
 """
 
 import base64
-import binascii
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from mun.images import FORMATS, MAX_BYTES, resize
 from mun.structures import Modality
 
 __all__ = ["OwnImage", "brought", "cut", "embed_own", "from_base64", "look_at", "oddities", "other_modality"]
-__all__ += ["own_modality", "short_name", "small", "too_new", "warning"]
+__all__ += ["short_name", "small", "too_new", "warning"]
 
 MAX_GALLERY = 200  # images
 MAX_NAME = 48  # characters of a file name that are repeated
@@ -61,17 +60,6 @@ def short_name(name: object) -> str:
     return words if len(words) <= MAX_NAME else f"{words[: MAX_NAME - 11]}…{words[-10:]}"
 
 
-def own_modality(name: str, value: object) -> Modality:
-    """Return the modality that the visitor stated; there is no default, because a guess would rank nonsense.
-
-    Raises:
-        ValueError: It is neither `visible` nor `infrared`.
-    """
-    if value in (Modality.VISIBLE, Modality.INFRARED):
-        return Modality(str(value))
-    raise ValueError(f"expected {name} to be visible or infrared, got {value!r:.60}")
-
-
 def other_modality(modality: Modality) -> Modality:
     """Return infrared for visible, and visible for infrared."""
     return Modality.VISIBLE if modality is Modality.INFRARED else Modality.INFRARED
@@ -95,7 +83,7 @@ def from_base64(name: str, value: object) -> bytes:
         raise ValueError(f"expected {name} to have at most {MAX_BYTES // 1_000_000} MB, got more")
     try:
         return base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise ValueError(f"expected {name} to be an image file in base64 or a data URI, got other text") from None
 
 
@@ -114,7 +102,7 @@ def look_at(library: Library, data: bytes, name: str = "", what: str = "the imag
     if data[4:8] == b"ftyp" and (kind := BRANDS.get(data[8:12])):
         raise ValueError(f"expected {what} to be one of {', '.join(FORMATS)}, got {kind}; save it as JPEG first")
     image = library.decoders.decode(data, what)
-    pixels = {size: resize(image, *size).copy() for size in sorted(library.input_sizes)}
+    pixels = {size: resize(image, *size).copy() for size in library.input_sizes}
     return OwnImage(short_name(name), image.shape[0], image.shape[1], pixels)
 
 
@@ -153,14 +141,14 @@ def cut(library: Library, value: str) -> list[OwnImage]:
     Raises:
         ValueError: It is no picture, or no pile of copies of the size that `small` gives.
     """
-    height, width = max(library.input_sizes)
+    sizes = library.input_sizes
+    height, width = max(sizes)
     sheet = library.decoders.decode(from_base64("gallery", value), "the gallery")
     count, rest = divmod(sheet.shape[0], height)
     if rest or sheet.shape[1] != width or not 1 <= count <= MAX_GALLERY:
         size = f"{sheet.shape[0]} by {sheet.shape[1]}"
         raise ValueError(f"expected a gallery of 1 to {MAX_GALLERY} images of {height} by {width} pixels, got {size}")
     images = [sheet[row * height : (row + 1) * height] for row in range(count)]
-    sizes = sorted(library.input_sizes)
     return [OwnImage("", height, width, {size: resize(one, *size) for size in sizes}) for one in images]
 
 
@@ -191,7 +179,7 @@ def embed_own(library: Library, checkpoint: str, images: Sequence[OwnImage], mod
             and looks at another size than those that were kept of it.
     """
     network = library.network(checkpoint)
-    size = (network.config.height, network.config.image_width)
+    size = network.config.size
     if not all(size in image.pixels for image in images):
         raise too_new(checkpoint)
     rows = embed_pixels(network, np.stack([image.pixels[size] for image in images]), modality)

@@ -13,6 +13,7 @@ from app.library.library import Library
 from app.library.own_images import too_new
 from app.library.pairs import ImagePair
 from mun.auxiliary.generator import AuxiliaryGenerator, input_dependence
+from mun.auxiliary.interface import Auxiliary
 from mun.auxiliary.panel import UNIT, Display, fit_display, with_state
 from mun.checkpoint import SNAPSHOTS, read_snapshots
 from mun.data.augment import to_images
@@ -22,7 +23,7 @@ from mun.models.network import Network
 from mun.structures import Modality
 
 __all__ = ["DISPLAY_PAIRS", "DISPLAY_SEED", "FINAL", "GENERATORS", "PairEncoder"]
-__all__ += ["film", "fitted_display", "generator_at", "generator_names", "kept_steps"]
+__all__ += ["film", "fitted_display", "generator_at", "generator_names", "generators", "kept_steps"]
 
 GENERATORS = {"mun": "MUN", "mun-shuffled": "MUN, shuffled partners", "mun-frozen": "MUN, never trained"}
 DISPLAY_PAIRS, DISPLAY_SEED = 16, 0  # pairs that the display mapping of a checkpoint is fitted to
@@ -35,6 +36,17 @@ def generator_names(library: Library) -> list[str]:
     cards = {name: library.checkpoints[name].card for name in library.checkpoints.usable}
     kinds = {name: card.config.model.auxiliary for name, card in cards.items() if card is not None}
     return [name for wanted in GENERATORS for name, kind in kinds.items() if kind == wanted]
+
+
+def generators(library: Library) -> list[str]:
+    """Name the usable checkpoints with MUN's generator; at least one.
+
+    Raises:
+        ValueError: None is loaded.
+    """
+    if names := generator_names(library):
+        return names
+    raise ValueError("expected a checkpoint with MUN's generator, none is loaded; train one by --auxiliary mun")
 
 
 def fitted_display(library: Library, checkpoint: str, data: str) -> Display:
@@ -70,7 +82,7 @@ class PairEncoder:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of what the network looks at."""
-        return self.network.config.height, self.network.config.image_width
+        return self.network.config.size
 
     @cached_property
     def inputs(self) -> tuple[Tensor, Tensor]:
@@ -131,9 +143,14 @@ class PairEncoder:
 
         return {what: self.kept(("point", what), partial(point, what)) for what in images}
 
-    def dependence(self) -> float | None:
-        """Tell how much the checkpoint's auxiliary images depend on the visible input, in [0, 1]."""
-        value = self.kept("dependence", lambda: input_dependence(self.network.auxiliary, *self.inputs))
+    def dependence(self, generator: Auxiliary, step: int = FINAL) -> float | None:
+        """Tell how much the image of the checkpoint's generator at a step depends on the visible input, in [0, 1].
+
+        `None` where it makes none, or two, which have one share together.
+        """
+        if generator.num_images != 1:
+            return None
+        value = self.kept(("dependence", step), lambda: input_dependence(generator, *self.inputs))
         return value if np.isfinite(value) else None
 
     @cached_property

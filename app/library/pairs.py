@@ -69,9 +69,8 @@ def partners(collection: Collection, pid: int) -> tuple[list[Sample], list[Sampl
     own = [sample for sample in collection.samples if sample.pid == pid]
     if not own:
         raise ValueError(f"expected person to be somebody in {collection.title}, got {pid}")
-    visible, infrared = (
-        [sample for sample in own if sample.modality is modality] for modality in (Modality.VISIBLE, Modality.INFRARED)
-    )
+    visible = [sample for sample in own if sample.modality is Modality.VISIBLE]
+    infrared = [sample for sample in own if sample.modality is Modality.INFRARED]
     if not (visible and infrared):
         seen, unseen = ("visible", "infrared") if visible else ("infrared", "visible")
         raise ValueError(
@@ -114,9 +113,8 @@ def choose_opening(collection: Collection) -> tuple[Sample, Sample]:
 
 def unlike(visible: Recipe, infrared: Recipe) -> float:
     """Say how little two images of one person suit a first look: differing headings, turned away, hidden, plain."""
-    apart, away = (
-        abs(math.remainder(angle, 2 * math.pi)) for angle in (visible.scene.yaw - infrared.scene.yaw, visible.scene.yaw)
-    )
+    apart = abs(math.remainder(visible.scene.yaw - infrared.scene.yaw, math.tau))
+    away = abs(math.remainder(visible.scene.yaw, math.tau))
     hidden = sum(one.scene.occluder is not None or one.scene.passer is not None for one in (visible, infrared))
     upper = visible.identity.upper
     return apart + 0.5 * away + 9.0 * hidden - 0.4 * (upper.pattern != "plain" and upper.survives)
@@ -176,10 +174,10 @@ def collection_pair(library: Library, data: str, visible: Sample, infrared: Samp
     return ImagePair(one, other, pixels, words, visible.pid, both, content)
 
 
-def kept_pixels(library: Library, content: Hashable, make: Callable[[set[tuple[int, int]]], Sized]) -> Sized:
+def kept_pixels(library: Library, content: Hashable, make: Callable[[list[tuple[int, int]]], Sized]) -> Sized:
     """Make the pixels of a pair at the networks' sizes, once for all visitors."""
     sizes = library.input_sizes
-    key = ("auxiliary-pixels", content, tuple(sorted(sizes)))
+    key = ("auxiliary-pixels", content, *sizes)
     return library.cache.get(key, lambda: make(sizes), lambda arrays: sum(one.nbytes for one in arrays.values()))
 
 
@@ -210,7 +208,7 @@ def rendered_pair(library: Library, data: str, pid: int, misalignment: float) ->
     return ImagePair(visible, infrared, pixels, words, pid if own else None, sources, content)
 
 
-def render_pixels(plan: Plan, number: int, sizes: set[tuple[int, int]]) -> Sized:
+def render_pixels(plan: Plan, number: int, sizes: list[tuple[int, int]]) -> Sized:
     """Render the first image by both cameras, and resize it to every size."""
     images = [plan.recipe(Split.TEST, number, camid, 0).image() for camid in RENDERED_CAMERAS]
     return {size: np.stack([resize(image, *size) for image in images]) for size in sizes}

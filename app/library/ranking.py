@@ -89,17 +89,12 @@ class Table:
         return (float((np.arange(1, len(ranks) + 1) / ranks).mean()), int(ranks[0])) if len(ranks) else None
 
     @cached_property
-    def keys(self) -> tuple[str, ...]:
-        """The keys of the gallery's images."""
-        return tuple(image.key for image in self.gallery)
-
-    @cached_property
     def _pids(self) -> NDArray[np.int64]:
         return np.array([image.pid for image in self.gallery], dtype=np.int64)
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        return {key: index for index, key in enumerate(self.keys)}
+        return {image.key: index for index, image in enumerate(self.gallery)}
 
     def rank(self, row: int, key: str) -> int | None:
         """Return the rank of a gallery image for a query, from 1; `None` where it is not ranked."""
@@ -114,7 +109,7 @@ class Table:
         for place, index in enumerate(self.orders[row][:count], start=1):
             image, distance = self.gallery[index], float(self.distances[row, index])
             match = image.pid == self.queries[row].pid
-            ranked.append(Ranked(self.keys[index], image.pid, image.camid, place, distance, match))
+            ranked.append(Ranked(image.key, image.pid, image.camid, place, distance, match))
         return tuple(ranked)
 
     @property
@@ -134,8 +129,7 @@ def measure(collection: Collection, embeddings: NDArray[np.float32], terms: Term
         terms: What is asked of which gallery.
     """
     protocol, rows = collection.search(terms.protocol, terms.direction), np.asarray(embeddings, dtype=np.float64)
-    gallery = tuple(collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots))
-    queries = collection.asked[terms.protocol, terms.direction].samples
+    queries, gallery = collection.asked[terms.protocol, terms.direction].samples, tuple(collection.gallery(terms))
     asked, shown = (rows[[collection.rows[sample.key] for sample in samples]] for samples in (queries, gallery))
     distances = rerank(asked, shown) if terms.rerank else np.asarray(cosine_distances(asked, shown), dtype=np.float64)
     query_pids, gallery_pids = (np.array([sample.pid for sample in samples]) for samples in (queries, gallery))
@@ -161,8 +155,7 @@ def rank_one_by_one(collection: Collection, vectors: Vectors, terms: Terms) -> T
     if terms.rerank:
         raise ValueError("expected fewer images for re-ranking, which compares all queries with the whole gallery")
     protocol = collection.search(terms.protocol, terms.direction)
-    gallery = tuple(collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots))
-    queries = collection.asked[terms.protocol, terms.direction].samples
+    queries, gallery = collection.asked[terms.protocol, terms.direction].samples, tuple(collection.gallery(terms))
     rows = np.array([collection.rows[sample.key] for sample in gallery])
     pids, camids = (np.array([getattr(sample, name) for sample in gallery]) for name in ("pid", "camid"))
 
@@ -239,7 +232,7 @@ def ordered(items: Iterable[Item], order: Order) -> list[Item]:
 def opening(items: Sequence[Item]) -> str:
     """Choose a query of middling difficulty, with the median average precision; the first where none is scored."""
     scored = ordered([item for item in items if item.average_precision is not None], Order.EASIEST)
-    return scored[len(scored) // 2].sample.key if scored else items[0].sample.key
+    return scored[len(scored) // 2].key if scored else items[0].key
 
 
 def dealt(samples: Sequence[Sample], count: int, chosen: str = "") -> list[Sample]:

@@ -48,8 +48,6 @@ def fitted(image: NDArray[np.uint8], height: int, width: int = MAX_WIDTH) -> NDA
         width: Likewise.
     """
     factor = min(1.0, height / image.shape[0], width / image.shape[1])
-    if factor >= 1.0:
-        return image
     return resize(image, max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor)))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.library import Library, own_images
+from app.library.collection import Terms
 from app.library.own_images import OwnImage
 from app.library.ranking import ImageFacts
 from app.library.thumbnails import CARD_HEIGHT, encoded
@@ -49,7 +50,9 @@ class RetrieveImage(OfNetwork):
         Raises:
             ValueError: It is neither `visible` nor `infrared`.
         """
-        return own_images.own_modality("modality", self.modality)
+        if self.modality in (Modality.VISIBLE, Modality.INFRARED):
+            return Modality(self.modality)
+        raise ValueError(f"expected modality to be visible or infrared, got {self.modality!r:.60}")
 
 
 def of_page(library: Library, request: Browse, checkpoint: str) -> RetrieveImage:
@@ -142,8 +145,7 @@ def gallery_for(library: Library, request: RetrieveImage) -> tuple[list[Sample],
     """Return the images of the other modality, and a sentence that says which they are."""
     collection = library.collections[request.data]
     if request.modality == Modality.INFRARED:
-        gallery = list(collection.gallery(request.protocol, request.trial))
-        return gallery, (
+        return collection.gallery(Terms(request.protocol, request.trial)), (
             f"Ranked against the visible gallery of {request.protocol}, trial {request.trial}; "
             "your photo has no camera of the protocol, so no image is left out."
         )
@@ -232,8 +234,7 @@ def draw(
             cards = [(place, f"file {at + 1}", "", distance, card(gallery[at]), at) for place, at, distance in files]
         rows.append((library.checkpoints[name].label, name, cards))
     if image:
-        config = library.network(request.checkpoint).config
-        notes += own_images.oddities("image", image, (config.height, config.image_width))
+        notes += own_images.oddities("image", image, library.network(request.checkpoint).config.size)
         query = card(image), f"your {modality} image"
     else:
         sample = collection.samples[collection.rows[request.query]]

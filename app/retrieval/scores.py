@@ -71,9 +71,8 @@ def score(library: Library, checkpoint: str, data: str, terms: Terms) -> Scores:
         ValueError: The data set cannot be embedded, or no query has a match.
     """
     collection = library.collections[data]
-    gallery = collection.gallery(terms.protocol, terms.trial, terms.direction, terms.shots)
-    queries = len(collection.asked[terms.protocol, terms.direction].samples)
-    return Scores(checkpoint, data, terms, library.scores(checkpoint, data, terms), queries, len(gallery))
+    queries, gallery = collection.asked[terms.protocol, terms.direction].samples, collection.gallery(terms)
+    return Scores(checkpoint, data, terms, library.scores(checkpoint, data, terms), len(queries), len(gallery))
 
 
 def answer(library: Library, request: Evaluate) -> dict[str, Any]:

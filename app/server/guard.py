@@ -34,13 +34,8 @@ PAGES = ("", "/", "/config", "/config/")  # which take some milliseconds to writ
 # that fetch an address for anybody, keep what they are sent, or serve features that this app does not have.
 STREAM = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[A-Za-z0-9_]+/(?P<event>[0-9a-f]{1,64}))")
 READ = re.compile(
-    r"|".join(
-        (
-            r"/?|/config/?|/theme\.css|/favicon\.ico|/(?:assets|static)/[A-Za-z0-9_./-]{1,200}",
-            r"/gradio_api/(?:info/?|app_id|startup-events)",
-            STREAM.pattern,
-        )
-    )
+    r"/?|/config/?|/theme\.css|/favicon\.ico|/(?:assets|static)/[A-Za-z0-9_./-]{1,200}|"
+    r"/gradio_api/(?:info/?|app_id|startup-events)|" + STREAM.pattern
 )
 # Gradio's page has scripts and styles in itself, and its HTML components make functions of text.
 POLICY = "; ".join(

@@ -26,12 +26,14 @@ from app.train.record import (
     write_progress,
     write_record,
 )
+from mun.auxiliary.panel import UNIT
 from mun.config import Config, TrainConfig, to_json
 from mun.data.augment import to_images
 from mun.data.cache import decode_samples
 from mun.data.pairing import pair_samples
 from mun.distributed import choose_device
 from mun.files import whole_file, write_json
+from mun.synvi import LEVELS
 from mun.training.run import FORMAT, RunSettings
 from mun.training.trainer import Trainer, start_run, train
 
@@ -56,8 +58,7 @@ def data_folder(run: Path, recipe: Recipe) -> Path:
         return Path(recipe.data.root)
     model, data = recipe.config.model, recipe.data
     counts = f"{data.train_ids}-{data.val_ids}-{data.images}-{data.seed}"
-    plan = recipe.data.plan(model.height, model.image_width)
-    return run.parent / "data" / f"{plan.level.hash}-{counts}-{model.height}x{model.image_width}"
+    return run.parent / "data" / f"{LEVELS[data.level].hash}-{counts}-{model.height}x{model.image_width}"
 
 
 def run_chunk(folder: str, seconds: float) -> bool:
@@ -233,8 +234,8 @@ class Watcher:
             if frame.step > step:
                 frame.path.unlink(missing_ok=True)
         self._due = frozenset(frame_steps(trainer.steps)) - {frame.step for frame in read_frames(self.run)}
-        pair, model = pair_samples(trainer.source.val or trainer.source.train)[0], trainer.config.model
-        self._pair = decode_samples([pair.visible, pair.infrared], model.height, model.image_width)
+        pair = pair_samples(trainer.source.val or trainer.source.train)[0]
+        self._pair = decode_samples([pair.visible, pair.infrared], *trainer.config.model.size)
         for name, pixels in zip(("visible", "infrared"), self._pair, strict=True):
             write_png(self.run / FRAMES / f"{name}.png", pixels)
 
@@ -248,9 +249,8 @@ class Watcher:
                 values = torch.cat(trainer.network.generate(*to_images(pixels)[:, None]), dim=3)[0].float().cpu()
         finally:
             auxiliary.train(was)
-        clipped = float(((values < 0) | (values > 1)).float().mean())
-        shown = (values.nan_to_num().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
-        write_png(self.run / FRAMES / f"step-{step:07d}-{round(1e4 * clipped):05d}.png", shown.numpy())
+        name = f"step-{step:07d}-{round(1e4 * UNIT.clipped(values)):05d}.png"
+        write_png(self.run / FRAMES / name, UNIT.pixels(values.nan_to_num()))
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:

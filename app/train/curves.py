@@ -14,13 +14,15 @@ LOSSES = ("total", "identity", "identity_alignment", "modality_alignment", "trip
 Lines = Sequence[dict[str, float]]
 
 
+def curve_of(lines: Lines, key: str, name: str, factor: float = 1.0) -> Curve:
+    """Pick a value of lines, by step, and multiply it; what is not finite is left out."""
+    points = [(line["step"], factor * line[key]) for line in lines if math.isfinite(line.get(key, math.nan))]
+    return Curve(name, tuple(evenly(points, MOST_POINTS)))
+
+
 def curves_of(lines: Lines, names: Mapping[str, str], factor: float = 1.0) -> tuple[Curve, ...]:
-    """Pick some values of lines, by step, and multiply them; what is not finite is left out."""
-    made = []
-    for key, name in names.items():
-        points = [(line["step"], factor * line[key]) for line in lines if math.isfinite(line.get(key, math.nan))]
-        made.append(Curve(name, tuple(evenly(points, MOST_POINTS))))
-    return tuple(made)
+    """Pick some values of lines, by the name of each curve."""
+    return tuple(curve_of(lines, key, name, factor) for key, name in names.items())
 
 
 def measured(*plots: Plot) -> tuple[Plot, ...]:
@@ -47,10 +49,11 @@ def run_plots(now: Status) -> tuple[Plot, ...]:
 
 def overlay_plots(runs: Sequence[Status]) -> tuple[Plot, ...]:
     """Choose the plots that lay some runs over one another."""
-    scores = (("Validation mAP, %", "mean_ap"), ("Validation rank-1, %", "rank1"))
-    over = [(title, [curves_of(run.validations, {key: run.run}, 100) for run in runs]) for title, key in scores]
-    over.append(("Total loss", [curves_of(run.metrics, {"total": run.run}) for run in runs]))
-    return measured(*(Plot(title, tuple(one for (one,) in curves)) for title, curves in over))
+    return measured(
+        Plot("Validation mAP, %", tuple(curve_of(run.validations, "mean_ap", run.run, 100) for run in runs)),
+        Plot("Validation rank-1, %", tuple(curve_of(run.validations, "rank1", run.run, 100) for run in runs)),
+        Plot("Total loss", tuple(curve_of(run.metrics, "total", run.run) for run in runs)),
+    )
 
 
 def write_curves(runs: Sequence[Status], kind: str, width: str, link: str) -> bytes:

@@ -61,7 +61,6 @@ class Queue:
         self._records: dict[str, Record] = {}
         self._starts: list[tuple[str, float]] = []  # who, and when
         self._process: subprocess.Popen[bytes] | None = None
-        self._active = ""
         self._change = threading.RLock()
         self._turn = threading.Lock()  # of the run that trains
         # Before the page is launched: a host that lends its GPU wants to know then who asks for it.
@@ -108,10 +107,8 @@ class Queue:
             Its name, and its owner's token, which is told this one time.
 
         Raises:
-            ValueError: Training is off, too many runs wait, there is no room, or the visitor has started too many.
+            ValueError: Too many runs wait, there is no room, or the visitor has started too many.
         """
-        if self.limits.off:
-            raise ValueError(self.limits.refusal("training is switched off here"))
         self.open()
         token = secrets.token_urlsafe(24)
         with self._change:
@@ -266,7 +263,7 @@ class Queue:
 
     def _fresh(self, run: str) -> Record:
         """Return a record as it is now: the run in hand is described by its process, and over once that has ended."""
-        if run == self._active:
+        if self._records[run].active:
             with contextlib.suppress(OSError, ValueError):
                 record = read_record(self.root / run)
                 return replace(record, state="training", error="", suggestion="") if record.over else record
@@ -300,7 +297,7 @@ class Queue:
                 waiting = self._waiting()
                 if self._closing or not waiting:
                     return
-                run = self._active = waiting[0].run
+                run = waiting[0].run
                 self._keep(replace(waiting[0], state="preparing", started=time.time()))
             try:  # whatever happens, the run ends
                 code = self._spawn(run)
@@ -334,7 +331,6 @@ class Queue:
             except Exception:
                 logging.getLogger(__name__).exception("the model of %s cannot be offered", run)
         with self._change:
-            self._active = ""
             self._keep(record)
             for other in runs_to_remove(self.records(), self.limits, self.root, run) if worth(record, folder) else ():
                 self._remove(other)

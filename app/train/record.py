@@ -57,19 +57,13 @@ class Data:
         """Whether they are rendered for the run."""
         return self.name == RENDER
 
-    @property
-    def count(self) -> int:
-        """Images to render."""
-        return 6 * self.images * (self.train_ids + self.val_ids) if self.rendered else 0
-
-    def plan(self, height: int, width: int) -> Plan:
-        """Say what is rendered.
+    def plan(self, size: tuple[int, int]) -> Plan:
+        """Say what is rendered, at a height and a width.
 
         Raises:
             ValueError: A number is out of bounds.
         """
-        level, size = LEVELS[self.level], (height, width)
-        return Plan(level, self.train_ids, self.val_ids, 0, self.images, size, self.seed)
+        return Plan(LEVELS[self.level], self.train_ids, self.val_ids, 0, self.images, size, self.seed)
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,8 @@ class Train(Request):
         Raises:
             ValueError: They do not fit one another, or more is asked than is allowed.
         """
+        if limits.off:
+            raise ValueError(limits.refusal("training is switched off here"))
         for name, most in (("width", limits.width), ("minutes", limits.minutes)):
             low, value = bounds(type(self).model_fields[name])[0], getattr(self, name)
             if value > most:
@@ -120,7 +122,8 @@ class Train(Request):
         if self.height * self.image_width > limits.pixels:
             size = f"{self.height} by {self.image_width}"
             raise ValueError(limits.refusal(f"expected images of at most {limits.pixels} pixels here, got {size}"))
-        if (count := self.data_of().count) > limits.images:
+        count = self.data_of().plan((self.height, self.image_width)).total if self.data == RENDER else 0
+        if count > limits.images:
             raise ValueError(limits.refusal(f"expected at most {limits.images} rendered images here, got {count}"))
         if (batch := self.ids_per_batch * self.instances_per_id) > limits.batch:
             raise ValueError(limits.refusal(f"expected batches of at most {limits.batch} images, got {batch}"))

@@ -19,7 +19,7 @@ from app.library.pairs import collection_pair, opening_pair
 from app.library.thumbnails import data_uri, encoded
 from app.train.chunk import stop_requested
 from app.train.queue import Queue
-from app.train.record import FRAMES, Phase, Recipe, Record, duration, read_frames, read_progress
+from app.train.record import FRAMES, Phase, Recipe, duration, read_frames, read_progress
 from app.train.request import RENDERED, Train
 from mun.images import read_image
 from mun.training.card import train_command
@@ -137,9 +137,11 @@ def status(queue: Queue, run: str) -> Status:
     """
     record = queue.get(run)
     folder = queue.root / run
-    now = progress_of(record, folder)
+    now = read_progress(folder)
+    if record.active and now.phase != record.state:  # a note of another phase than the one in hand says nothing
+        now = Phase(record.state)
     lines = list(MetricsFile.lines(folder / "metrics.jsonl"))
-    scores = [line for line in lines if isinstance(line.get("validation"), dict)]
+    scores = [{"step": line["step"], **line["validation"]} for line in lines if "validation" in line]
     losses = [line for line in lines if "total" in line]
     same = {name: getattr(record, name) for name in ("run", "state", "error", "suggestion", "timing")}
     return Status(
@@ -154,26 +156,16 @@ def status(queue: Queue, run: str) -> Status:
         epochs=record.timing.get("epochs"),
         resumable=record.over and record.resumable and record.state != "finished",
         settings=settings_of(record.recipe),
-        metrics=tuple(thinned(losses)),
-        validations=tuple({"step": line["step"], **line["validation"]} for line in thinned(scores)),
+        metrics=thinned(losses),
+        validations=thinned(scores),
         command=command_of(record.recipe, folder),
     )
 
 
-def progress_of(record: Record, folder: Path) -> Phase:
-    """Read how far a run is; a note of another phase than the one in hand says nothing."""
-    progress = read_progress(folder)
-    if record.active and progress.phase != record.state:
-        return Phase(record.state)
-    return Phase(progress.phase, progress.done, progress.total) if record.over else progress
-
-
-def thinned(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def thinned(lines: list[dict[str, float]]) -> tuple[dict[str, float], ...]:
     """Leave out lines where there are more than a page needs, and values that JSON lacks, as NaN."""
-    return [
-        {name: value for name, value in line.items() if isinstance(value, dict) or math.isfinite(value)}
-        for line in evenly(lines, MAX_LINES)
-    ]
+    kept = evenly(lines, MAX_LINES)
+    return tuple({name: value for name, value in line.items() if math.isfinite(value)} for line in kept)
 
 
 def evenly(values: Sequence[T], most: int) -> Sequence[T]:
@@ -199,8 +191,8 @@ def command_of(recipe: Recipe, folder: Path) -> tuple[str, ...]:
         settings = read_settings(folder)
     except (ValueError, OSError):
         return ()
-    made = (recipe.data.plan(settings.config.model.height, settings.config.model.image_width).command,)
-    return (*(made if recipe.data.rendered else ()), train_command(settings))
+    trained = train_command(settings)
+    return (recipe.data.plan(recipe.config.model.size).command, trained) if recipe.data.rendered else (trained,)
 
 
 def overview(queue: Queue) -> dict[str, Any]:

@@ -64,8 +64,6 @@ def begin(queue: Queue, library: Library, train: Train, who: str) -> dict[str, A
     Raises:
         ValueError: The request does not fit, more is asked than is allowed here, or the queue is full.
     """
-    if queue.limits.off:
-        raise ValueError(queue.limits.refusal("training is switched off here"))
     train.check(queue.limits)
     run, token = queue.start(train.recipe(library, queue.limits), who)
     return {"run": run, "token": token, "state": "queued", "place": queue.place(run)}
@@ -145,8 +143,7 @@ def act(queue: Queue, library: Library, request: Watch, press: Press) -> tuple[W
     """
     run, token = request.run, press.tokens.get(request.run, "")
     if press.do == "start":
-        train = Train.read(request.model_dump(include=set(Train.model_fields)), library)
-        started = begin(queue, library, train, visitor())
+        started = begin(queue, library, request, visitor())
         return request.model_copy(update={"run": started["run"]}), {started["run"]: started["token"]}, ""
     if press.do == "compare":
         other = str(press.detail.get("run", ""))
@@ -204,8 +201,7 @@ def draw_pictures(
         name = library.default_checkpoint
 
         def first() -> str:
-            made = film_of_default(library)
-            return html("train_film.html", film=made, run=name, auxiliary="mun", bundled=True) if made else ""
+            return html("train_film.html", film=film_of_default(library), run=name, auxiliary="mun", bundled=True)
 
         return {"train-film": Piece(("film", name), first), "train-curves": drawn("")}
     shown, old, folder = now if run == now.run else status(queue, run), run != now.run, queue.root / run

@@ -99,8 +99,8 @@ def prepare_data(run: Path, recipe: Recipe) -> bool:
         return True
     folder.parent.mkdir(exist_ok=True)
     make_room(folder.parent)
-    plan = recipe.data.plan(recipe.config.model.height, recipe.config.model.image_width)
-    total, done, began = recipe.data.count, 0, time.monotonic()
+    plan = recipe.data.plan(recipe.config.model.size)
+    total, done, began = plan.total, 0, time.monotonic()
     with closing(write(plan, folder, workers=1)) as steps:
         for count in steps:
             done += count

@@ -18,7 +18,8 @@ from mun.images import resize
 from mun.progress import Progress
 from mun.structures import Sample
 
-__all__ = ["Read", "cache_folder", "cached_images", "decode_samples", "make_room", "open_cache", "read_resized"]
+__all__ = ["Read", "cache_folder", "cached_images", "decode_samples", "fingerprint", "make_room", "open_cache"]
+__all__ += ["read_resized"]
 
 Read = Callable[[Sample, int, int], NDArray[np.uint8]]  # a sample at a height and a width
 
@@ -52,9 +53,8 @@ def make_room(folder: Path, needed: int) -> None:
         raise ValueError(f"expected MUN_CACHE_GB to be a positive number of gigabytes, got {text[:40]!r}")
     if needed > bound:
         raise ValueError(f"expected at most {bound / 1e9:g} GB of images (MUN_CACHE_GB), got {needed / 1e9:.1f} GB")
-    for path in folder.glob("*.tmp"):
-        if is_abandoned(path):
-            path.unlink(missing_ok=True)
+    for path in filter(is_abandoned, folder.glob("*.tmp")):
+        path.unlink(missing_ok=True)
     files = [(path, status) for path in folder.glob("*.npy") if (status := status_of(path)) is not None]
     total = sum(status.st_size for _, status in files)
     total += sum(status.st_size for path in folder.glob("*.tmp") if (status := status_of(path)) is not None)
@@ -93,8 +93,8 @@ def open_cache(path: Path) -> NDArray[np.uint8] | None:
     return opened
 
 
-def fingerprint(samples: Sequence[Sample], height: int, width: int) -> str:
-    """Hash the files' places, sizes and times with the target size; any change asks for a new cache."""
+def fingerprint(samples: Sequence[Sample], height: int = 0, width: int = 0) -> str:
+    """Hash the files' places, sizes and times with the target size, if any; a change asks for a new cache."""
     digest = hashlib.sha256(f"2 {height} {width}".encode())
     for sample in samples:
         status = sample.path.stat()

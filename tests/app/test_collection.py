@@ -17,7 +17,7 @@ from app.embeddings.request import Project
 from app.explain import explain
 from app.explain.subject import Explain
 from app.library import Library, open_library
-from app.library.collection import Direction
+from app.library.collection import Direction, Terms
 from app.library.pairs import choose_opening
 from app.retrieval import rank, scores
 from app.shared.export import describe_data
@@ -31,7 +31,7 @@ def test_what_is_in_a_gallery_may_ask_the_other_way_round(library: Library) -> N
     for protocol in collection.protocols:
         for direction in Direction:
             asked = collection.asked[protocol, direction.other]
-            for sample in collection.gallery(protocol, 0, direction):
+            for sample in collection.gallery(Terms(protocol, direction=direction)):
                 assert asked.samples[asked.rows[sample.key]] == sample
 
 
@@ -39,7 +39,7 @@ def test_what_is_in_a_gallery_may_ask_the_other_way_round(library: Library) -> N
 def test_multi_shot_galleries(library: Library, direction: Direction) -> None:
     collection = library.collections["synvi"]
     assert collection.asked["synvi-all", direction].shots == (1, 2)
-    single, double = (collection.gallery("synvi-all", 0, direction, shots) for shots in (1, 2))
+    single, double = (collection.gallery(Terms("synvi-all", 0, direction, shots)) for shots in (1, 2))
     assert len(double) == 2 * len(single)
     assert len({sample.key for sample in double}) == len(double)
 

@@ -12,7 +12,7 @@ from serving import Served
 from app.embeddings import project
 from app.embeddings.request import Project
 from app.library import Library
-from app.library.collection import Direction
+from app.library.collection import Direction, Terms
 from mun.__main__ import main
 
 TRIALS = 10
@@ -113,7 +113,7 @@ def test_fifty_rankings_are_those_of_numpy_on_written_embeddings(served, library
         protocol, way = draw.choice(["synvi-all", "synvi-indoor"]), draw.choice(list(Direction))
         trial, shots = draw.randrange(TRIALS), draw.choice([1, 2])
         query = draw.choice(collection.asked[protocol, way].samples)
-        gallery = collection.gallery(protocol, trial, way, shots)
+        gallery = collection.gallery(Terms(protocol, trial, way, shots))
         kept = [one.key for one in gallery if SITES[one.camid] != SITES[query.camid]]
         distances = [1.0 - float(embeddings[query.key] @ embeddings[key]) for key in kept]
         order = sorted(range(len(kept)), key=lambda place: (distances[place], place))

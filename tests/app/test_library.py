@@ -97,11 +97,10 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(fresh, 
     go, library = threading.Event(), fresh
 
     def waiting(embed: Any) -> Any:
-        return lambda *asked: embed(*asked) if go.wait(30) else pytest.fail("nobody let it go on")
+        return lambda *asked, **how: embed(*asked, **how) if go.wait(30) else pytest.fail("nobody let it go on")
 
     monkeypatch.setattr(library_module, "EMBED_CHUNK", 6)
-    for name in ("embed_samples", "embed_pixels"):
-        monkeypatch.setattr(library_module, name, waiting(getattr(library_module, name)))
+    monkeypatch.setattr(library_module, "embed_samples", waiting(library_module.embed_samples))
     if corruption:
         go.set()
         library.embeddings("mun-tiny", "synvi")
@@ -127,12 +126,12 @@ def test_two_networks_take_turns_to_embed(tiny_synvi, two_checkpoints, monkeypat
     embedding, whole = threading.Lock(), library_module.embed_samples
     seen: list[Network] = []
 
-    def embed(network: Network, samples: Sequence[Sample]) -> np.ndarray:
+    def embed(network: Network, samples: Sequence[Sample], **how: Any) -> np.ndarray:
         assert embedding.acquire(blocking=False)
         seen.append(network)
         time.sleep(0.01)
         embedding.release()
-        return whole(network, samples)
+        return whole(network, samples, **how)
 
     monkeypatch.setattr(library_module, "EMBED_CHUNK", 6)
     monkeypatch.setattr(library_module, "embed_samples", embed)

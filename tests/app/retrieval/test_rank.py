@@ -32,7 +32,7 @@ def scored(library: Library, **values: Any) -> Scores:
 def test_re_ranking_is_that_of_all_queries_with_the_gallery(library: Library) -> None:
     collection = library.collections["synvi"]
     rows = library.embeddings("mun-tiny", "synvi").astype(np.float64)
-    gallery = collection.gallery("synvi-all", 1)
+    gallery = collection.gallery(Terms("synvi-all", 1))
     distances = rerank(
         rows[[collection.rows[sample.key] for sample in collection.queries]],
         rows[[collection.rows[sample.key] for sample in gallery]],
