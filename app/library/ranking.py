@@ -89,12 +89,17 @@ class Table:
         return (float((np.arange(1, len(ranks) + 1) / ranks).mean()), int(ranks[0])) if len(ranks) else None
 
     @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the gallery's images."""
+        return tuple(image.key for image in self.gallery)
+
+    @cached_property
     def _pids(self) -> NDArray[np.int64]:
         return np.array([image.pid for image in self.gallery], dtype=np.int64)
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        return {image.key: index for index, image in enumerate(self.gallery)}
+        return {key: index for index, key in enumerate(self.keys)}
 
     def rank(self, row: int, key: str) -> int | None:
         """Return the rank of a gallery image for a query, from 1; `None` where it is not ranked."""
@@ -109,7 +114,7 @@ class Table:
         for place, index in enumerate(self.orders[row][:count], start=1):
             image, distance = self.gallery[index], float(self.distances[row, index])
             match = image.pid == self.queries[row].pid
-            ranked.append(Ranked(image.key, image.pid, image.camid, place, distance, match))
+            ranked.append(Ranked(self.keys[index], image.pid, image.camid, place, distance, match))
         return tuple(ranked)
 
     @property
