@@ -147,6 +147,9 @@ def test_one_by_one_ranks_as_all_at_once(both, monkeypatch, protocol) -> None:
         assert drawn.again == 0
         with pytest.raises(ValueError, match="expected fewer images for scores of all queries"):
             both.metrics("strong", "strong", requests[0].terms)
+        asked, wrong = Browse.repair({"protocol": "whole", "rerank": True}, both)
+        assert asked.rerank is False
+        assert wrong["rerank"].startswith("expected fewer images for re-ranking")
     both.cache = shelf.Cache(10**9)
 
 
