@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mun.data.cache import cache_folder
 from mun.data.sources import add_data_flags, named_folder, reading_of, say_passed
 from mun.files import writable_folder
 from mun.parser import OneLineParser
@@ -39,7 +40,7 @@ def prepare_environment() -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")  # MKL would keep its buffers for each of the app's threads
-    folder = writable_folder(Path(os.environ.get("MUN_CACHE") or Path.home() / ".cache" / "mun"), "mun-")
+    folder = writable_folder(cache_folder(), "mun-")
     if os.environ.get("SPACE_ID"):  # whose proxies tell which visitor asks
         os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1,10.0.0.0/8")
     for name, part in {
@@ -166,7 +167,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from app import build_demo
     from app.library import open_library
     from app.train.queue import Queue
-    from mun.data.cache import cache_folder
     from mun.hub import HUB, fetch
 
     try:

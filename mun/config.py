@@ -183,6 +183,11 @@ class TrainConfig:
         0, "training identities that new ones replace after each epoch; SynVI only, which has no end", (0, 100_000)
     )
 
+    @property
+    def pairs(self) -> int:
+        """Visible images of a step, and as many infrared ones."""
+        return self.ids_per_batch * self.instances_per_id
+
 
 @dataclass(frozen=True)
 class Config:

@@ -73,8 +73,7 @@ class CheckpointEntry:
     @cached_property
     def pairs(self) -> int:
         """Visible images, and as many infrared ones, per step."""
-        train = self.card.config.train if self.card else None
-        return train.ids_per_batch * train.instances_per_id if train else 0
+        return self.card.config.train.pairs if self.card else 0
 
     @cached_property
     def identities(self) -> int | None:

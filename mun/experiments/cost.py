@@ -73,7 +73,7 @@ def _measure(config: Config, num_classes: int, device: str, threads: int) -> Cos
     network = Network(config.model, num_classes).to(place)
     network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     criterion = Criterion(config.loss, network.num_features).to(place)
-    size = config.train.ids_per_batch * config.train.instances_per_id
+    size = config.train.pairs
     visible, infrared = torch.rand(2, size, 3, *config.model.size, device=place)
     pids = torch.arange(config.train.ids_per_batch, device=place).repeat_interleave(config.train.instances_per_id)
     batch = {Modality.VISIBLE: visible, Modality.INFRARED: infrared}

@@ -62,7 +62,7 @@ class Batches:
         samples, train = source.require(Split.TRAIN), config.train
         self.sampler = build_sampler(samples, config, seed)
         self.steps_per_epoch = self.sampler.steps_per_epoch
-        self.part = own_part(train.ids_per_batch * train.instances_per_id)
+        self.part = own_part(train.pairs)
         with local_first():
             self.pixels: NDArray[np.uint8] = cached_images(samples, *config.model.size, progress=progress)
         self.fresh = FreshPeople(source, self.pixels, train.fresh) if train.fresh else None
@@ -106,7 +106,7 @@ class Batches:
     def augmented(self, pixels: Pixels, draws: torch.Generator) -> dict[Modality, Tensor]:
         """Augment this process's images of both modalities, each as it would be alone."""
         train = self.config.train
-        uniform = {modality: draw_uniform(train.ids_per_batch * train.instances_per_id, draws) for modality in PAIRED}
+        uniform = {modality: draw_uniform(train.pairs, draws) for modality in PAIRED}
         if train.shared_geometry:
             share_geometry(uniform[Modality.VISIBLE], uniform[Modality.INFRARED])
         return {
