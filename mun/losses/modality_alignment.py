@@ -9,9 +9,10 @@ from torch.nn import functional as F
 from mun.losses.functional import kernel_discrepancy, modality_prototype
 from mun.structures import Modality
 
-__all__ = ["ModalityAlignment"]
+__all__ = ["KINDS", "ModalityAlignment"]
 
 ORDER = (Modality.VISIBLE, Modality.INFRARED, Modality.AUXILIARY)
+KINDS = ("bridge", "direct", "other", "mmd")
 
 
 class ModalityAlignment(nn.Module):
@@ -33,7 +34,7 @@ class ModalityAlignment(nn.Module):
     Args:
         num_features: Size D.
         momentum: μ in [0, 1); 0 takes the batch's prototype.
-        kind: As `LossConfig.alignment`, which refuses others.
+        kind: One of `KINDS`.
 
     Source: MUN, arXiv:2309.06262: prototypes by temporal accumulation, the auxiliary modality as bridge. Departs from
     it in: the paper's equation is not at hand; the straight-through form is our choice.
@@ -44,6 +45,8 @@ class ModalityAlignment(nn.Module):
 
     def __init__(self, num_features: int, momentum: float, kind: str = "bridge") -> None:
         super().__init__()
+        if kind not in KINDS:
+            raise ValueError(f"expected kind to be one of {', '.join(KINDS)}; got {kind!r}")
         self.momentum = momentum
         self.kind = kind
         self.register_buffer("prototypes", torch.zeros(len(ORDER), num_features))

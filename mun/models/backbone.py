@@ -101,6 +101,8 @@ class Trunk(nn.Module):
 
     def __init__(self, name: str, width: float) -> None:
         super().__init__()
+        if name not in DEPTHS:
+            raise ValueError(f"expected backbone to be one of {', '.join(DEPTHS)}; got {name!r}")
         block, depths = DEPTHS[name]
         inputs = scaled(64, width)
         for stage, (depth, stride) in enumerate(zip(depths, (1, 2, 2, 1), strict=True)):

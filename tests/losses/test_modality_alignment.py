@@ -101,6 +101,11 @@ def test_gradcheck() -> None:
     assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(found, expected, strict=True))
 
 
+def test_unknown_kind() -> None:
+    with pytest.raises(ValueError, match="one of bridge, direct, other, mmd; got 'sideways'"):
+        ModalityAlignment(4, 0.8, "sideways")
+
+
 def test_other_moves_the_batch_to_the_auxiliary_prototype_alone() -> None:
     loss = ModalityAlignment(4, 0.8, "other").double()
     features, y = groups(3, requires_grad=True), labels()

@@ -36,6 +36,11 @@ def test_width_and_last_stride() -> None:
     assert trunk(Stem(0.125)(images())).shape == (2, 64, 4, 2)
 
 
+def test_unknown_backbone() -> None:
+    with pytest.raises(ValueError, match="resnet18, resnet34, resnet50"):
+        Trunk("resnet19", 1.0)
+
+
 def test_generalised_mean() -> None:
     maps = torch.rand(2, 3, 4, 5, dtype=torch.float64) + 0.1
     by_hand = np.mean(maps.numpy() ** 3, axis=(2, 3)) ** (1 / 3)
