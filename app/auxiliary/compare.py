@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Self
 
+from pydantic import BeforeValidator
+
 from app.auxiliary.generator import LEARNED, Parts, take_apart
 from app.auxiliary.panel import TITLES, Panel, make_panel
 from app.library import Library, pairs
@@ -22,6 +24,7 @@ from app.shared.request import (
     Whole,
     one_of,
     option,
+    shown,
 )
 from mun.structures import Split
 
@@ -40,6 +43,18 @@ IDLE = {
     RENDERED: frozenset({"visible", "infrared", *FILES}),
     OWN: frozenset({"visible", "infrared", "person", "misalignment"}),
 }
+
+
+def a_share(value: object) -> float:
+    """Accept a share, and -1 for the one that was learned.
+
+    Raises:
+        ValueError: It is another number, or none.
+    """
+    good = isinstance(value, int | float) and not isinstance(value, bool) and (0 <= value <= 1 or value == LEARNED)
+    if not good:
+        raise ValueError(f"expected share to be a number from 0 to 1, or -1 as learned; got {shown(value)}")
+    return float(value)  # type: ignore[arg-type]
 
 
 def only_rendered(request: Request) -> str:
@@ -87,7 +102,7 @@ class Compare(Request):
     seed: Whole = option(
         0, "Seed", "Of the rectangle of CutMix and the channel of channel exchange, 0 to 9999.", ge=0, le=MAX_SEED
     )
-    share: Number = option(
+    share: Annotated[float, BeforeValidator(a_share)] = option(
         LEARNED, "IML share", "Share of the intra-modality learners in MUN's layer scale, 0 to 1; -1 as learned."
     )
     step: Whole = option(
@@ -101,14 +116,11 @@ class Compare(Request):
     infrared_image: File = option("", "Your infrared image", "The infrared one to it.")
 
     def settle(self, library: Library) -> Self:
-        """Check share and step, and take two images of the caller's own for the pair, whatever else was said.
+        """Check the step, and take two images of the caller's own for the pair, whatever else was said.
 
         Raises:
-            RefusalError: It is no share, or the generator of that step is not kept.
+            RefusalError: The generator of that step is not kept.
         """
-        if not (0 <= self.share <= 1 or self.share == LEARNED):
-            words = f"expected share to be a number from 0 to 1, or -1 as learned; got {self.share:g}"
-            raise RefusalError("share", words)
         encoder = self.encoder(library)
         if encoder and self.step != FINAL and self.step not in (steps := kept_steps(library, encoder)[0]):
             listed = ", ".join(map(str, steps[:8])) or "none"

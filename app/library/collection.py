@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.data.cache import fingerprint
 from mun.data.corruptions import CORRUPTIONS
 from mun.data.inventory import Finding, inventory
 from mun.data.source import Reading, Source, read_sample
@@ -130,7 +130,7 @@ class Collection:
         name: What the images are: `synvi`, `sysu`, or what the owner calls them.
         samples: N images, ascending by identity, camera, file name.
         protocols: Names of the protocols that these images allow, the first is the default.
-        content: Hash of the files' places, sizes and times; of a view also what is done to them.
+        content: Hash of the files' names, sizes and times; of a view also what is done to them.
         corruption: What is done to the visible images.
         pictured: Whether the images are at hand; else there are their names and features of them alone.
         origin: Of images that a features file names: which file, in words.
@@ -293,6 +293,15 @@ class Collection:
 def allows(protocol: Protocol, samples: tuple[Sample, ...]) -> bool:
     """Say whether these images have queries and a gallery for a protocol."""
     return bool(queries(protocol, samples)) and bool(sample_gallery(protocol, samples, 1, 0))
+
+
+def fingerprint(samples: tuple[Sample, ...]) -> str:
+    """Hash the files' names, sizes and times."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        status = sample.path.stat()
+        digest.update(f"{sample.key} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:24]
 
 
 def open_collection(root: Path, layout: str | None = None, reading: Reading | None = None) -> Collection:

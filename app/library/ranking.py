@@ -152,8 +152,13 @@ def rank_one_by_one(collection: Collection, vectors: Vectors, terms: Terms) -> T
     Args:
         collection: N images.
         vectors: Of those images.
-        terms: What is asked of which gallery; not re-ranked, for that compares all queries.
+        terms: What is asked of which gallery.
+
+    Raises:
+        ValueError: Re-ranking is asked for, which compares all queries.
     """
+    if terms.rerank:
+        raise ValueError("expected fewer images for re-ranking, which compares all queries with the whole gallery")
     protocol = collection.search(terms.protocol, terms.direction)
     queries, gallery = collection.asked[terms.protocol, terms.direction].samples, tuple(collection.gallery(terms))
     rows = np.array([collection.rows[sample.key] for sample in gallery])

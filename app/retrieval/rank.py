@@ -76,7 +76,11 @@ class Retrieve(OfModel):
     )  # fmt: skip
 
     def settle(self, library: Library) -> Self:
-        """Fill in the first query, or check that there is the one asked for."""
+        """Fill in the first query, or check that there is the one asked for.
+
+        Raises:
+            RefusalError: There is no such query, or the data are none that can be corrupted or re-ranked.
+        """
         asked, terms = asked_of(library, dict(self)), self.terms
         if terms.corruption and library.checkpoints[self.checkpoint].vectors:
             words = f"expected no corruption, because {self.checkpoint} holds features of the images as they are"

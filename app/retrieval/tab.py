@@ -60,15 +60,16 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
     ready = all(library.ready(name, request.data, corruption) for name in names)
     if not ready and (late := press.wait_for_embeddings(library, names, request.data, corruption)):
         return embedding(request, press, *late)
-    if request.own_image or press.detail.get("gallery"):
-        return own_answer(library, request, names, press)
-    if press.do in PICKS:
+    own = bool(request.own_image or press.detail.get("gallery"))
+    if press.do in PICKS and not own:
         request = request.model_copy(update={"query": pick(library, request, press.do)})
-    elif press.do == "open" and press.chosen and press.chosen != request.query:
+    elif press.do == "open" and press.chosen and press.chosen != request.query and not own:
         request = handed(library, request, press.chosen)
     keys = [item.key for item in listed(library, request)]
     if keys and request.query not in keys:  # the filters do not let it through
         request = request.model_copy(update={"query": keys[0]})
+    if own:
+        return own_answer(library, request, names, press)
     shown = keys.index(request.query) // PAGE_SIZE if keys else 0
     if press.do != "page":
         return ranking(library, request, names, shown, press)

@@ -107,8 +107,10 @@ class Queue:
             Its name, and its owner's token, which is told this one time.
 
         Raises:
-            ValueError: Too many runs wait, there is no room, or the visitor has started too many.
+            ValueError: Training is off, too many runs wait, there is no room, or the visitor has started too many.
         """
+        if self.limits.off:
+            raise ValueError(self.limits.refusal("training is switched off here"))
         self.open()
         token = secrets.token_urlsafe(24)
         with self._change:

@@ -18,8 +18,7 @@ from mun.images import resize
 from mun.progress import Progress
 from mun.structures import Sample
 
-__all__ = ["Read", "cache_folder", "cached_images", "decode_samples", "fingerprint", "make_room", "open_cache"]
-__all__ += ["read_resized"]
+__all__ = ["Read", "cache_folder", "cached_images", "decode_samples", "make_room", "open_cache", "read_resized"]
 
 Read = Callable[[Sample, int, int], NDArray[np.uint8]]  # a sample at a height and a width
 
@@ -31,7 +30,7 @@ def cache_folder() -> Path:
     """Return the folder of caches: `$MUN_CACHE`, or `mun` below the user's cache folder."""
     if chosen := os.environ.get("MUN_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mun"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mun"
 
 
 def make_room(folder: Path, needed: int) -> None:
@@ -93,8 +92,8 @@ def open_cache(path: Path) -> NDArray[np.uint8] | None:
     return opened
 
 
-def fingerprint(samples: Sequence[Sample], height: int = 0, width: int = 0) -> str:
-    """Hash the files' places, sizes and times with the target size, if any; a change asks for a new cache."""
+def fingerprint(samples: Sequence[Sample], height: int, width: int) -> str:
+    """Hash the files' places, sizes and times with the target size; any change asks for a new cache."""
     digest = hashlib.sha256(f"2 {height} {width}".encode())
     for sample in samples:
         status = sample.path.stat()

@@ -38,11 +38,12 @@ class Criterion(nn.Module):
 
     def metric_space(self, features: Groups, embeddings: Groups) -> dict[Modality, Tensor]:
         """Choose where the metric losses measure, float32."""
-        groups = embeddings if self.config.space == "embedding" else features
-        points = {modality: values.float() for modality, values in groups.items()}
-        if self.config.space != "unit_features":
-            return points
-        return {modality: F.normalize(values, dim=1) for modality, values in points.items()}
+        if self.config.space == "embedding":
+            return {modality: values.float() for modality, values in embeddings.items()}
+        raw = {modality: values.float() for modality, values in features.items()}
+        if self.config.space == "features":
+            return raw
+        return {modality: F.normalize(values, dim=1) for modality, values in raw.items()}
 
     def forward(
         self, features: Groups, embeddings: Groups, logits: Groups, labels: Groups, progress: float

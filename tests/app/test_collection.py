@@ -17,7 +17,7 @@ from app.embeddings.request import Project
 from app.explain import explain
 from app.explain.subject import Explain
 from app.library import Library, open_library
-from app.library.collection import Direction, Terms
+from app.library.collection import Direction, Terms, open_collection
 from app.library.pairs import choose_opening
 from app.retrieval import rank, scores
 from app.shared.export import describe_data
@@ -76,6 +76,20 @@ def test_linked_images_belong_to_the_folder_that_links_them(data: Path, tiny_che
     assert library.collections["synvi"].folder == data
     assert library.collections["synvi"].plan is not None
     assert "seed" in describe_data(library, "synvi")
+
+
+def test_the_same_files_under_other_names_are_other_data(data: Path, tmp_path: Path) -> None:
+    """Else both would share what is kept of either: its people, the keys of its queries."""
+    for folder in data.glob("cam?"):
+        for person in folder.iterdir():
+            other = tmp_path / "other" / folder.name / f"{int(person.name) + 100:04d}"
+            other.parent.mkdir(parents=True, exist_ok=True)
+            other.symlink_to(person)
+    shutil.copytree(data / "exp", tmp_path / "other" / "exp")
+    for listed in (tmp_path / "other" / "exp").iterdir():
+        listed.write_text(",".join(str(int(pid) + 100) for pid in listed.read_text().split(",")))
+    contents = {open_collection(root, "sysu").content for root in (data, tmp_path / "other")}
+    assert len(contents) == 2
 
 
 def test_one_image_too_many_stops_nothing(data: Path, tiny_checkpoint: Path) -> None:

@@ -1,6 +1,7 @@
 """Features of other methods in the app: opened, compared side by side, large ones, and those that a visitor brings."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,8 @@ def test_one_by_one_ranks_as_all_at_once(both, monkeypatch, protocol) -> None:
         asked, wrong = Browse.repair({"protocol": "whole", "rerank": True}, both)
         assert asked.rerank is False
         assert wrong["rerank"].startswith("expected fewer images for re-ranking")
+        with pytest.raises(ValueError, match="expected fewer images for re-ranking"):
+            both.table("strong", "strong", replace(requests[0].terms, rerank=True))
     both.cache = shelf.Cache(10**9)
 
 

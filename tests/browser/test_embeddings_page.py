@@ -276,7 +276,7 @@ def test_choices_redraw_back_goes_back_and_bad_ones_are_a_sentence(visit: Visit)
     box.press("Enter")
     notice = page.locator("#embeddings-head [data-notice]")
     notice.wait_for()
-    assert "expected people seen in both modalities" in notice.inner_text()
+    assert "Expected people seen in both modalities" in notice.inner_text()
     assert page.locator(PLOT.format(0)).count() == 1
     seed = page.evaluate("window.mun.tabs.embeddings.values.seed")
     page.keyboard.press("Escape")

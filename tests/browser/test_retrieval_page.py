@@ -204,8 +204,8 @@ def test_a_link_opens_the_same_view(visit: Visit) -> None:
 def test_a_link_that_makes_no_sense_says_so_and_shows_the_first_view(visit: Visit) -> None:
     page = visit(address="?query=../../etc/passwd&top_k=4000").page
     said = page.locator("[data-notice]").inner_text()
-    assert "expected query to be the key of an infrared image" in said
-    assert "expected top_k to be a whole number from 1 to 100, got 4000" in said
+    assert "Expected query to be the key of an infrared image" in said
+    assert "Expected top_k to be a whole number from 1 to 100, got 4000." in said
     assert page.locator(".ranked-card").count() == 5
     assert "passwd" not in page.url
 

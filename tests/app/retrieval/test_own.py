@@ -202,6 +202,10 @@ def test_an_own_gallery_is_ranked_by_cosine(library: Library, own: bool) -> None
     order = np.argsort(distances, kind="stable")
     assert [who for who, _ in cards(answered)] == [f"file {place + 1}" for place in order]
     assert [float(distance) for _, distance in cards(answered)] == pytest.approx(sorted(distances), abs=6e-4)
+    if not own:  # a filter counts here too
+        other = collection.queries[-1].pid
+        filtered = press(library, {"query": key, "pid": other}, detail=detail).request.query
+        assert collection.samples[collection.rows[filtered]].pid == other
 
 
 def test_each_file_of_a_gallery_comes_back_small_or_with_its_reason(library: Library) -> None:

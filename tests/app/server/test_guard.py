@@ -155,6 +155,15 @@ def test_calls_are_json_and_say_so(served: Served) -> None:
         assert (answer.status_code, answer.text) == (415, "expected a call of the type application/json, got another")
 
 
+@pytest.mark.parametrize("path", ["gradio_api/queue/join", "gradio_api/run/predict", "gradio_api/call/retrieve"])
+def test_malformed_calls_are_refused_without_a_log(served: Served, path: str, caplog) -> None:
+    for body in (b'{"data": NaN}', b'{"data": [NaN], "fn_index": 100000, "session_hash": "a"}', b"\xff", b"{}"):
+        answer = served.client.post(served.url + path, content=body, headers=JSON)
+        assert answer.status_code in (400, 404)
+        assert 10 < len(answer.text) < 200
+    assert not caplog.records
+
+
 def test_a_foreign_site_may_call_nothing(served: Served) -> None:
     config = served.client.get(f"{served.url}config").json()["dependencies"]
     calls = {"call/train_start": {"data": []}, "call/retrieve": {"data": []}}
@@ -215,3 +224,12 @@ def test_arguments_left_out_at_the_end_get_their_defaults(served: Served) -> Non
     whole = served.call("retrieve", ["", "", "", 10, "", 0])
     for data in ([], [""], ["", "", "", 10]):
         assert served.call("retrieve", data).value == whole.value
+
+
+@pytest.mark.parametrize("path", ["https://example.org/a.png", "/etc/passwd", "a.png", "FOLDER/a.png", ""])
+def test_files_are_refused_before_anything_looks_for_them(served: Served, path: str) -> None:
+    """No path comes from a request."""
+    file = {"path": path.replace("FOLDER", str(served.temporary)), "meta": {"_type": "gradio.FileData"}}
+    for data in ([file], [[[{"a": file}]]], [{"a": [file]}]):
+        outcome = served.call("retrieve", data)
+        assert (outcome.status, outcome.text.partition(",")[0]) == (400, "expected no file here")
