@@ -110,6 +110,8 @@ class Train(Request):
         Raises:
             ValueError: They do not fit one another, or more is asked than is allowed.
         """
+        if limits.off:
+            raise ValueError(limits.refusal("training is switched off here"))
         for name, most in (("width", limits.width), ("minutes", limits.minutes)):
             low, value = bounds(type(self).model_fields[name])[0], getattr(self, name)
             if value > most:
