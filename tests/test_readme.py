@@ -191,7 +191,7 @@ def test_the_tables_of_forms_are_those_of_the_kept_runs(tables: Path, seeds: int
     assert set(json.loads((tables / "forms.json").read_text(encoding="utf-8"))["commands"]) <= set(PAGE)
 
 
-@pytest.mark.parametrize(("folder", "name", "ran"), [(PEOPLE, "people", 15), (PEOPLE / "second", "people-second", 4)])
+@pytest.mark.parametrize(("folder", "name", "ran"), [(PEOPLE, "people", 20), (PEOPLE / "second", "people-second", 4)])
 def test_what_was_asked_of_people_against_images_is_answered_by_the_kept_tests(
     folder: Path, name: str, ran: int
 ) -> None:

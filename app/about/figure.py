@@ -61,9 +61,9 @@ def draw_forest(table: Table, caption: str, width: str) -> Figure:
 def plots_of(tables: Sequence[Table]) -> list[Plot]:
     """Lay out the tables of one experiment: mAP along each knob, the others as at level standard, or along settings.
 
-    Rows beyond the sixth are left out, because they cannot be told apart; the main difference has a plot of its own, or
-    else the gain of MUN over the reference. Intervals are one standard deviation over seeds to either side, of the
-    difference 95 % over people.
+    Rows beyond the sixth are left out, because they cannot be told apart. Along knobs the main difference has a plot of
+    its own, along settings the gain of MUN over the reference. Intervals are one standard deviation over seeds to
+    either side, of the difference 95 % over people.
     """
     usual, knobs = asdict(Knobs()), list(tables[0].about["knobs"])
     ways: list[tuple[str, str, list[tuple[float, str, Table]]]] = []
@@ -84,7 +84,7 @@ def plots_of(tables: Sequence[Table]) -> list[Plot]:
     _, knob, placed = ways[0]
     asked = [one.claims[0].label for _, _, one in placed if one.claims and one.claims[0].paired]
     ours = next((row for row in tables[0].rows if row.name in OURS and all(one.gain(row.name) for one in tables)), None)
-    if len(asked) > 1 and len(set(asked)) == 1:
+    if knobs and len(asked) > 1 and len(set(asked)) == 1:
         plots.append(plot(asked[0], knob, "Δ mAP, points", placed, {"": Table.answer}))
     elif ours and len(tables) > 1:
         title = f"{ours.label} {MINUS} {tables[0].reference}"

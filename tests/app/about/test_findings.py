@@ -247,7 +247,7 @@ def test_the_shipped_tables_can_be_read_and_made_again(library: Library) -> None
             assert claim.paired is None or points(claim.paired)
 
 
-def test_where_each_setting_asks_something_else_the_gain_is_drawn() -> None:
+def test_along_settings_the_gain_over_two_modalities_is_drawn() -> None:
     tables = [table for table in read_tables(FOLDER) if table.experiment == "people"]
     across, gain = plots_of(tables)
     assert gain.title == f"MUN as chosen {MINUS} two modalities (baseline)"
