@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     queue.close()
     library.background.close()
     sys.stderr.write("app: ended; a run that was training has saved its state, the others wait on\n")
-    sys.stderr.flush()
+    sys.stdout.flush()  # which nothing else does from here on
     os._exit(0)  # at once: Python would wait for answers that nobody reads, and refuse them the threads they need
 
 

@@ -220,6 +220,7 @@ class Table:
         elif self.claims and (asked := self.claims[0].paired) is not None:
             said.append(f"{self.claims[0].label}: {points(asked)} points of mAP.")
         rest = " The others cannot be told apart from it." if len(ahead) + len(behind) < len(compared) else ""
+        rest += " Each difference is judged alone here." if any(claim.other for claim in self.claims) else ""
         better, worse = ("; ".join(labels) or "none" for labels in (ahead, behind))
         said.append(f"Clearly better than {quoted(self.reference)}: {better}. Clearly worse: {worse}.{rest}")
         return [*said, self.scope()]

@@ -159,25 +159,26 @@ def answer(library: Library, request: Analyse) -> dict[str, Any]:
     return analysis(library, request).to_json()
 
 
-def measured(library: Library, request: View, part: str, press: Press) -> tuple[Sequence[Any], Progress | None]:
+def measured(library: Library, request: View, part: str, press: Press | None) -> tuple[Sequence[Any], Progress | None]:
     """Return what is there of probes (a list per model) or curves, and how far the rest is.
 
     Args:
         library: What all visitors share.
         request: Of which models, and along what.
         part: `probes`, `corruptions` or `knobs`.
-        press: What the page asks for: `start`, `stop`, or to be told.
+        press: What the page asks for: `start`, `stop`, or to be told; `None` where no page waits and nothing begins.
 
     Returns:
         The results, and the progress; `None` where nobody has begun.
     """
     if part == "corruptions":
-        return corruption_curves(library, request, press.do)
+        return corruption_curves(library, request, press.do if press else "")
     tasks = [probed(library, request.data, name) for name in request.names(library)]
     if part == "knobs":
         tasks = [knobs(library, request)]
     for one in tasks:
-        progress = one.look(press) if one is tasks[0] else one.begin(press)  # the others follow the first
+        # On a page the others follow the first.
+        progress = one.begin(press) if press and one is not tasks[0] else one.look(press or Press())
         if progress is None or not progress.ready:
             return [], progress
     made = [one.result() for one in tasks]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from app.analysis.compute import View, measured, task
@@ -55,7 +55,7 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
         return File.of(stem, kind, (json.dumps(made.to_json(), ensure_ascii=False, indent=1) + "\n").encode())
     values: Sequence[Any] = ()
     if what in MEASURED:
-        values, progress = measured(library, request, what, replace(press, do=""))
+        values, progress = measured(library, request, what, None)
         if progress is None or not progress.ready:
             raise ValueError(f"expected {what} to export; start them on the page first")
     facts = facts_of(library, request, made, press.url)

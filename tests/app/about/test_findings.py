@@ -240,6 +240,7 @@ def test_the_shipped_tables_can_be_read_and_made_again(library: Library) -> None
     for table in read_tables(FOLDER):
         assert table.run
         assert len(table.sentences()) == 3
+        assert ("judged alone" in table.sentences()[1]) == (table.experiment == "people")  # others are corrected below
         assert table.about["commands"][-1].startswith("python -m mun experiment ")
         assert table.about["commands"][0].startswith("python -m mun synth DATA")
         assert {row.name for row in table.rows} == set(table.about["rows"])
