@@ -1,4 +1,4 @@
-"""The demo: everything that a visitor sees; the only place that imports Gradio, and only when a page is built."""
+"""The demo: everything that a visitor sees; the only package that imports Gradio, and only when a page is built."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["build_demo"]
 
 
 def build_demo(library: Library, queue: Queue | None = None) -> gr.Blocks:
-    """Build the page and the HTTP functions over a library and a queue of training runs, by default one of its own."""
-    from app.page import build  # here, so that what needs no page stays free of Gradio
+    """Build the page and the HTTP functions over a library and a queue of training runs, by default a new queue."""
+    from app.page import build  # imported here, so that code that needs no page does not load Gradio
     from app.train.queue import Queue
 
     return build(library, Queue() if queue is None else queue)

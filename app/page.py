@@ -29,7 +29,7 @@ from app.train.request import Look, Start, Stop
 
 __all__ = ["build"]
 
-MAX_CALLS = 200  # that wait before Gradio looks at them; those that it has looked at wait by visitor
+MAX_CALLS = 200  # that wait in Gradio's queue; after it, calls wait in turn by visitor
 
 
 def build(library: Library, queue: Queue) -> gr.Blocks:

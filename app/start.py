@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mun.data.cache import cache_folder
-from mun.data.sources import add_data_flags, named_folder, reading_of, say_passed
+from mun.data.sources import add_data_flags, named_folder, reading_of, report_passed
 from mun.files import writable_folder
 from mun.parser import OneLineParser
 
@@ -33,15 +33,15 @@ SYNVI = ROOT / "assets" / "synvi"
 
 
 def prepare_environment() -> None:
-    """Say before any library is imported where caches go, and that nobody is told about a visit.
+    """Set the cache folders and switch off telemetry, before any library is imported.
 
-    A value that the user has set is kept. Where the cache folder cannot be written, a new temporary one is used.
+    A value that the user has set is kept. If the cache folder cannot be written, a new temporary one is used.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")  # MKL would keep its buffers for each of the app's threads
     folder = writable_folder(cache_folder(), "mun-")
-    if os.environ.get("SPACE_ID"):  # whose proxies tell which visitor asks
+    if os.environ.get("SPACE_ID"):  # its proxies send the visitor's address
         os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1,10.0.0.0/8")
     for name, part in {
         "GRADIO_TEMP_DIR": "gradio",
@@ -53,7 +53,7 @@ def prepare_environment() -> None:
 
 
 def keep_memory_small() -> None:
-    """Let glibc keep two heaps for all threads instead of eight per core, and give freed memory back now and then."""
+    """Make glibc keep two heaps for all threads instead of eight per core, and return freed memory regularly."""
     arenas = -8  # M_ARENA_MAX of malloc.h
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
         libc = ctypes.CDLL(None)
@@ -62,7 +62,7 @@ def keep_memory_small() -> None:
 
 
 def give_back(trim: Callable[[int], object]) -> None:
-    """Give what was freed back to the system, in a few milliseconds: by itself the C library keeps up to half of it."""
+    """Return freed memory to the system, which takes a few milliseconds; the C library alone keeps up to half of it."""
     while True:
         time.sleep(TRIM_SECONDS)
         trim(0)
@@ -111,7 +111,7 @@ def named_file(words: str) -> tuple[str, Path]:
     """Read NAME=FILE.
 
     Raises:
-        argparse.ArgumentTypeError: There is no name, or an odd one.
+        argparse.ArgumentTypeError: The name is missing or not valid.
     """
     name, _, path = words.partition("=")
     if not path or not re.fullmatch(r"[\w.+-]{1,40}", name):
@@ -120,13 +120,13 @@ def named_file(words: str) -> tuple[str, Path]:
 
 
 def complain(error: Exception) -> int:
-    """Say in one line what is wrong, and return the exit code of bad input."""
+    """Write an error to stderr in one line, and return the exit code of bad input."""
     sys.stderr.write(f"app: error: {' '.join(str(error).split())}\n")
     return 2
 
 
 def launch_options(library: Library) -> dict[str, Any]:
-    """Return what `launch` needs to know besides the page; address and port are left to Gradio's own variables."""
+    """Return the arguments of `launch`; address and port come from Gradio's own environment variables."""
     from starlette.middleware import Middleware
 
     from app.server.guard import Guard, PackedPage
@@ -145,7 +145,7 @@ def launch_options(library: Library) -> dict[str, Any]:
         "ssr_mode": False,
         "pwa": False,
         "app_kwargs": {"middleware": [Middleware(PackedPage), Middleware(Guard)], "routes": [features_route(library)]},
-        "_frontend": False,  # else Gradio ends the app where its own look at the page takes 3 s, as on a busy machine
+        "_frontend": False,  # else Gradio ends the app if its own request of the page takes 3 s, as on a busy machine
         "run_history": False,
         "enable_monitoring": False,
         "share": False,
@@ -154,7 +154,7 @@ def launch_options(library: Library) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Open the app; return 2 after one line on stderr for bad input, and end the process with 0 once the app is ended.
+    """Run the app; for bad input write one line to stderr and return 2, else end the process with 0 after the app ends.
 
     With the environment variable `MUN_DEBUG=1` the traceback of such an error is shown too.
     """
@@ -192,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, words in library.failed.items():
         sys.stderr.write(f"app: passed over the data {name}: {' '.join(words.split())}\n")
     for one in library.collections.values():
-        say_passed(one.name, one.source.passed if one.source else (), "app")
+        report_passed(one.name, one.source.passed if one.source else (), "app")
     for entry in library.checkpoints.values():
         if entry.reason:
             sys.stderr.write(f"app: passed over the checkpoint {entry.name}: {entry.reason}\n")
@@ -206,9 +206,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.close(verbose=False)
     queue.close()
     library.background.close()
-    sys.stderr.write("app: ended; a run that was training has saved its state, the others wait on\n")
-    sys.stdout.flush()  # which nothing else does from here on
-    os._exit(0)  # at once: Python would wait for answers that nobody reads, and refuse them the threads they need
+    sys.stderr.write("app: ended; the training run, if any, has saved its state, and waiting runs stay in the queue\n")
+    sys.stdout.flush()  # `os._exit` does not flush it
+    os._exit(0)  # at once: Python would wait for answers that nobody reads, and give them no threads to finish
 
 
 def prepare_first_view(library: Library) -> None:
@@ -216,15 +216,15 @@ def prepare_first_view(library: Library) -> None:
     checkpoint, data = library.default_checkpoint, library.default_data
     library.prepare(checkpoint, data)
     if partner := library.checkpoints.partners[checkpoint]:
-        with contextlib.suppress(ValueError):  # which the page says
+        with contextlib.suppress(ValueError):  # the page shows the error
             library.embeddings(checkpoint, data)
             library.prepare(partner, data)
 
 
 def wait_for_end() -> None:
-    """Wait until somebody ends the app, with Ctrl-C or as a host does."""
+    """Wait until the app is ended, by Ctrl-C or by SIGTERM from a host."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    while not ended.wait(1.0):  # without a number of seconds, Windows would not hear of it
+    while not ended.wait(1.0):  # without a timeout, Windows would not handle the signal
         pass

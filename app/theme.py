@@ -38,7 +38,7 @@ def build_theme() -> Base:
 
 
 def stylesheet() -> str:
-    """Read the page's own style: what all tabs share, then each tab's."""
+    """Read the page's own style sheets: first the one that all tabs share, then those of the tabs."""
     first, outside = STATIC / "page.css", STATIC / "outside.css"
     files = [first, *sorted(path for path in STATIC.glob("*.css") if path not in (first, outside))]
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
@@ -50,6 +50,6 @@ def script(*names: str) -> str:
 
 
 def page_head() -> str:
-    """Return what stands in the head of the page: its scripts, and the rules that Gradio would confine to its boxes."""
+    """Return the head of the page: its scripts, and the style rules that Gradio would apply only inside its boxes."""
     outside = (STATIC / "outside.css").read_text(encoding="utf-8")
     return f"<style>{outside}</style><script>{script('page.js', 'own.js')}</script>"

@@ -1,7 +1,7 @@
 """Every figure of speed and scale in one table: `python -m benchmarks [--suite NAME ...] [--short] [--json FILE]`.
 
 Each row is a ratio to a reference of the same run, or to a limit; values are medians of several runs in one process.
-The short form takes small inputs: it says that everything runs and that results equal their references, not how fast.
+The short form takes small inputs: it checks that everything runs and that results equal their references, not speed.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def measure(suite: str, short: bool) -> list[Row]:
 
 
 def main() -> None:
-    """Print the table, and write it where asked."""
+    """Print the table, and write it to the files that the flags name."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--suite", nargs="+", choices=SUITES, default=SUITES, metavar="NAME", help=", ".join(SUITES))
     parser.add_argument("--short", action="store_true", help="small inputs: whether it runs, not how fast")

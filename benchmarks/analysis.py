@@ -1,7 +1,7 @@
 """Time an analysis on the shape of SYSU-MM01, 3,803 queries by 301 images: `python -m benchmarks.analysis`.
 
-Two models with features from a formula and facts drawn at random; beside it a plain evaluation of the same run: both
-models scored by the protocol. Times are those of the processor, medians.
+Two models with features from a formula and facts drawn at random, compared with a plain evaluation in the same run:
+both models scored by the protocol. Times are medians of processor time.
 """
 
 import time
@@ -17,12 +17,12 @@ from mun.evaluation.protocols import get_protocol
 from mun.structures import Modality, Sample
 
 REPEATS = 5
-LAST = {1: 56, 2: 56, 4: 94, 5: 95}  # person that a visible camera saw last, as in the test split of SYSU-MM01
+LAST = {1: 56, 2: 56, 4: 94, 5: 95}  # last person that a visible camera saw, as in the test split of SYSU-MM01
 WIDTH = 256
 
 
 def samples() -> list[Sample]:
-    """List 3,803 infrared images, and visible ones of as many people and cameras as that gallery has, ten each."""
+    """List 3,803 infrared images, and ten visible images for each person and camera of that gallery."""
 
     def one(pid: int, camid: int, number: int) -> Sample:
         modality = Modality.INFRARED if camid in (3, 6) else Modality.VISIBLE

@@ -1,6 +1,6 @@
-"""How fast the app starts, answers and draws, and what it holds of memory.
+"""Speed of the app's start, answers and drawing, and its memory.
 
-The app runs in a process of its own on the bundled data and checkpoints; answers of the crowd are compared with right
+The app runs in a separate process on the bundled data and checkpoints; answers to the crowd are compared with the right
 ones. The page is timed in Chromium where there is one (`$MUN_CHROMIUM`, or `chromium` on the path).
 """
 
@@ -25,13 +25,13 @@ from benchmarks.measure import Row, in_turn
 ROOT = Path(__file__).resolve().parent.parent
 MEGABYTE = 1e6
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-CROWD, THINK = 40, 15.0  # visitors, mean seconds between an answer and the next thing that each does
-BATCHES = 8  # of answers, after each of which the memory is read
-REST_SECONDS = 5.0  # until it is read again: by then nothing is in flight, and what was freed is given back
+CROWD, THINK = 40, 15.0  # visitors, mean seconds between an answer and the next request of each
+BATCHES = 8  # of answers; the memory is read after each
+REST_SECONDS = 5.0  # until it is read again: by then no request is running, and freed memory is given back
 
 
 def rows(short: bool) -> list[Row]:
-    """Measure.
+    """Measure the rows of this suite.
 
     Raises:
         ArithmeticError: An answer was wrong.
@@ -43,7 +43,7 @@ def rows(short: bool) -> list[Row]:
 
 
 def serving(short: bool) -> Iterator[Row]:
-    """Start the app and ask it."""
+    """Start the app and measure its answers."""
     from app.library import open_library
     from benchmarks.load.choices import Choices
     from benchmarks.load.crowd import warm
@@ -140,7 +140,7 @@ def page(server: Server, visits: int) -> Iterator[Row]:
 
 
 def visit(browser: Any, url: str) -> tuple[float, float, float]:
-    """Open the page anew and click five queries; seconds to the first ranking and of a click, and the layout shift."""
+    """Open a new page and click five queries; return seconds to the first ranking, seconds of a click, layout shift."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     opened = context.new_page()
     opened.add_init_script(
@@ -181,7 +181,7 @@ def layouts(short: bool) -> Iterator[Row]:
 
 
 def people(count: int, images: int = 20, size: int = 256) -> NDArray[np.float32]:
-    """Draw points of unit length as embeddings are, people's centers at random, `(count · images, size)`."""
+    """Draw points of unit length like embeddings, with random centers of people, `(count · images, size)`."""
     draws = np.random.default_rng(0)
     middles = draws.standard_normal((count, size)).repeat(images, axis=0)
     points = middles + 0.8 * draws.standard_normal(middles.shape)

@@ -1,7 +1,7 @@
-"""Count what a click on a query runs through: `python -m benchmarks.click [--list]`.
+"""Count the code that runs for a click on a query: `python -m benchmarks.click [--list]`.
 
-Files and distinct functions of ours, from the event's handler to the answer, without templates and library code, on the
-bundled data and checkpoints, with the images embedded and the page drawn once before.
+Counts this project's files and distinct functions, from the event's handler to the answer, without templates and
+libraries, on the bundled data and checkpoints, after the images were embedded and the page drawn once.
 """
 
 import argparse
@@ -18,20 +18,20 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Event:
-    """What the browser sends with a press."""
+    """The event that the browser sends with a press."""
 
     def __init__(self, said: dict[str, Any]) -> None:
         self._data = said
 
 
 class Client:
-    """Whose session it is."""
+    """The client of the session."""
 
     session_hash, client = "somebody", None
 
 
 def run_through(library: Any) -> set[CodeType]:
-    """Press a query in the Retrieval tab and collect the code of ours that runs."""
+    """Press a query in the Retrieval tab and collect this project's code that runs."""
     from app import build_demo
 
     demo = build_demo(library)
@@ -41,7 +41,7 @@ def run_through(library: Any) -> set[CodeType]:
     for name in filter(None, (library.default_checkpoint, partner)):
         library.embeddings(name, library.default_data)
     drawn: dict[str, str] = {}
-    for key in (keys[0], keys[1], keys[0]):  # so that nothing is made for the first time
+    for key in (keys[0], keys[1], keys[0]):  # so that all caches are filled
         answer = press(Event({"values": {"query": key}, "do": "again", "drawn": drawn}), Client())
         head = next(text for text in answer.values() if isinstance(text, str) and "data-view=" in text)
         drawn = json.loads(html.unescape(head.split('data-view="', 1)[1].split('"', 1)[0]))["drawn"]
@@ -64,7 +64,7 @@ def run_through(library: Any) -> set[CodeType]:
 def main() -> int:
     """Print the counts."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.click", description=__doc__)
-    parser.add_argument("--list", action="store_true", help="name them")
+    parser.add_argument("--list", action="store_true", help="list the functions")
     options = parser.parse_args()
     from app.library import open_library
 

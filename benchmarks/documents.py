@@ -1,4 +1,4 @@
-"""Write docs/commands.md and docs/http.md from what declares them, and the README.md of each bundled checkpoint.
+"""Write docs/commands.md and docs/http.md from their declarations, and the README.md of each bundled checkpoint.
 
 python -m benchmarks.documents
 """
@@ -27,7 +27,7 @@ WRITTEN = "This page is written by `python -m benchmarks.documents`; a test comp
 
 
 def flags_of(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """Write the options of a command as lines of a table."""
+    """Yield the options of a command as lines of a table."""
     yield "| option | meaning |"
     yield "|---|---|"
     for action in parser._actions:
@@ -44,7 +44,7 @@ def flags_of(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def commands_page() -> str:
-    """Write docs/commands.md."""
+    """Return the text of docs/commands.md."""
     lines = ["# Commands", "", WRITTEN, ""]
     lines += [
         "Bad input gets one line on stderr, `mun: error: …`, and exit code 2; nothing half-written is left behind.",
@@ -59,7 +59,7 @@ def commands_page() -> str:
 
 
 def http_page(demo: gr.Blocks) -> str:
-    """Write docs/http.md from the page's own description of its named functions."""
+    """Return the text of docs/http.md, from the app's own description of its named functions."""
     lines = ["# HTTP functions", "", WRITTEN, ""]
     lines += [
         "Every parameter has a default; a refusal is one sentence, “expected …, got …”. Images of the data are named"

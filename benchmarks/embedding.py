@@ -1,7 +1,7 @@
-"""How fast image files become embeddings, beside the bare forward pass of the same images.
+"""Speed of embedding image files, compared with the bare forward pass of the same images.
 
-The files are JPEGs of 288×144, made of the bundled gallery. *Warm* files lie in the system's cache; it was asked to
-forget *cold* ones, where it can be asked.
+The files are JPEGs of 288×144, made from the bundled gallery. *Warm* files are in the system's cache; for *cold* ones
+the system was asked to drop them from it, if it can be asked.
 """
 
 import os
@@ -49,7 +49,7 @@ def forget(samples: Sequence[Sample]) -> None:
 
 
 def rows(short: bool) -> list[Row]:
-    """Measure.
+    """Measure the rows of this suite.
 
     Raises:
         ArithmeticError: Embeddings from files are not those of the decoded images.

@@ -1,4 +1,4 @@
-"""How fast the metrics are on the shapes of SYSU-MM01 and RegDB.
+"""Speed of the metrics on the shapes of SYSU-MM01 and RegDB.
 
 The inputs come from a formula, not from images, so that anybody can rebuild them: centers, an offset per modality, and
 noise. The references are the plain loop over queries, and one `argsort` of the whole matrix.
@@ -26,7 +26,7 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Layout:
-    """Who is in query and gallery: identities and cameras, int64, `(Q,)` and `(G,)`, and the seed of the features."""
+    """Identities and cameras of queries and gallery, int64, `(Q,)` and `(G,)`, and the seed of the features."""
 
     protocol: str
     seed: int
@@ -69,7 +69,7 @@ def features(layout: Layout) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def task(layout: Layout) -> tuple[Floats, Integers, Integers, Booleans | None, bool]:
-    """Prepare what `rank_metrics` takes."""
+    """Prepare the arguments of `rank_metrics`."""
     protocol = get_protocol(layout.protocol)
     people = layout.query_pids, layout.gallery_pids
     mask = dropped(protocol, layout.query_pids, layout.query_camids, layout.gallery_pids, layout.gallery_camids)
@@ -79,7 +79,7 @@ def task(layout: Layout) -> tuple[Floats, Integers, Integers, Booleans | None, b
 def plain_loop(
     distances: Floats, query_pids: Integers, gallery_pids: Integers, mask: Booleans | None, distinct: bool
 ) -> tuple[float, float]:
-    """Compute rank-1 and mAP query by query, as one writes it down first; the input has no ties."""
+    """Compute rank-1 and mAP in a simple loop over queries; the input has no ties."""
     hits, precisions = [], []
     for query, row in enumerate(distances):
         order = np.argsort(row)
@@ -96,7 +96,7 @@ def plain_loop(
 
 
 def rows(short: bool) -> list[Row]:
-    """Measure.
+    """Measure the rows of this suite.
 
     Raises:
         ArithmeticError: The scores are not those of the plain loop.

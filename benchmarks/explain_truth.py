@@ -1,8 +1,8 @@
-"""Do the maps look where the truth is? `python -m benchmarks.explain_truth --checkpoint DIR --data DIR`.
+"""Compare maps with the truth of SynVI: `python -m benchmarks.explain_truth --checkpoint DIR --data DIR`.
 
-For pairs of a visible and an infrared image of one SynVI person, the person's bag is taken away, or a pattern changed,
-and rendered again. The share of a map's energy inside the changed region stands beside that of a centre prior and of
-the same map from random weights. Prints a Markdown table; intervals are 95 % by bootstrap over identities.
+For pairs of a visible and an infrared image of one SynVI person, the person's bag is removed, or a pattern changed, and
+the image rendered again. The share of a map's energy inside the changed region is compared with that of a centre prior
+and of the same map from random weights. Prints a Markdown table; intervals are 95 % by bootstrap over identities.
 """
 
 import argparse
@@ -52,7 +52,7 @@ HEAD = (
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two images of one person, each with something changed that it shows, and the person's other images."""
+    """Two images of one person, each with a visible change, and the person's other images."""
 
     pid: int
     evidence: dict[Modality, Evidence]
@@ -97,7 +97,7 @@ def images_of(pairs: Sequence[Pair], modality: Modality, *, after: bool = False)
 
 
 def looks(pairs: Sequence[Pair]) -> dict[Modality, Look]:
-    """Look at the visible images, the infrared ones, and the pairs."""
+    """Make the `Look` of the visible images, of the infrared images, and of the pairs."""
     single = {m: to_images(torch.from_numpy(images_of(pairs, m))) for m in (V, I)}
     return {**{m: Look(images, m) for m, images in single.items()}, A: Look(torch.cat([single[V], single[I]], 1), A)}
 
@@ -105,7 +105,7 @@ def looks(pairs: Sequence[Pair]) -> dict[Modality, Look]:
 def references(network: Network, pairs: Sequence[Pair], rows: NDArray[np.float32] | None) -> Targets:
     """Choose the targets: the other image of the pair, and for the auxiliary image the center of the person's others.
 
-    `rows` are the embeddings of all samples; without them, as for random weights, the pair's own images are the center.
+    `rows` are the embeddings of all samples; without them, as for random weights, the center is of the pair's images.
     """
     embedded = {m: embed_pixels(network, images_of(pairs, m), m) for m in (V, I)}
     centers = [
@@ -125,7 +125,7 @@ def drops(network: Network, pairs: Sequence[Pair], targets: Targets, modality: M
 
 
 def wanted(network: Network) -> Iterator[tuple[Modality, str, Method]]:
-    """List what is looked at, which layer, by which method."""
+    """Yield the modality, the layer and the method of every map."""
     for modality in (V, I):
         yield from ((modality, layer, method) for layer in STAGES for method in METHODS)
     for layer in GENERATOR_LAYERS:
@@ -134,7 +134,7 @@ def wanted(network: Network) -> Iterator[tuple[Modality, str, Method]]:
 
 
 def masks_of(pairs: Sequence[Pair], modality: Modality, layer: str) -> list[NDArray[np.bool_]]:
-    """Choose the changed region: of the image under the map; of either where both make the auxiliary image."""
+    """Choose the changed region: of the image under the map, or of both images where both make the auxiliary image."""
     if modality is A and layer in ("cml", "fused"):
         return [pair.evidence[V].mask | pair.evidence[I].mask for pair in pairs]
     own = {"iml_visible": V, "iml_infrared": I}.get(layer, modality)
@@ -142,7 +142,7 @@ def masks_of(pairs: Sequence[Pair], modality: Modality, layer: str) -> list[NDAr
 
 
 def measure(network: Network, pairs: Sequence[Pair], embeddings: NDArray[np.float32], seed: int) -> list[Row]:
-    """Compute every row of the table; each batch of pairs has random weights of its own."""
+    """Compute every row of the table; each batch of pairs gets other random weights."""
     size = (network.config.height, network.config.image_width)
     prior = center_prior(size)
     table = {
@@ -155,10 +155,10 @@ def measure(network: Network, pairs: Sequence[Pair], embeddings: NDArray[np.floa
         targets, random_targets = references(network, part, embeddings), references(random, part, None)
         lost = {m: drops(network, part, targets, m) for m in (V, I)}
         for modality in dict.fromkeys(key[0] for key in table):
-            asked = [key[1:] for key in table if key[0] is modality]
-            maps = activation_maps(network, look[modality], targets[modality], asked)
-            chance = activation_maps(random, look[modality], random_targets[modality], asked)
-            for layer, method in asked:
+            layers = [key[1:] for key in table if key[0] is modality]
+            maps = activation_maps(network, look[modality], targets[modality], layers)
+            chance = activation_maps(random, look[modality], random_targets[modality], layers)
+            for layer, method in layers:
                 row = table[modality, layer, method]
                 trained, control = (upsampled(one[layer, method], size) for one in (maps, chance))
                 for k, mask in enumerate(masks_of(part, modality, layer)):
@@ -170,7 +170,7 @@ def measure(network: Network, pairs: Sequence[Pair], embeddings: NDArray[np.floa
 
 
 def interval(values: NDArray[np.float64], pids: NDArray[np.int64], seed: int = 0) -> tuple[float, float]:
-    """Bound a mean, 95 %, by drawing identities with replacement."""
+    """Return the 95 % interval of a mean, by drawing identities with replacement."""
     draws, people = np.random.default_rng(seed), np.unique(pids)
     sums = np.array([values[pids == pid].sum() for pid in people])
     counts = np.array([(pids == pid).sum() for pid in people])
@@ -180,7 +180,7 @@ def interval(values: NDArray[np.float64], pids: NDArray[np.int64], seed: int = 0
 
 
 def line(row: Row) -> str:
-    """Write one row of the table; images whose map is empty are left out, and counted."""
+    """Write one row of the table; images whose map is empty are left out, also of the count."""
     shares, pids, lost = np.array(row.shares), np.array(row.pids), np.array(row.drops)
     whole = np.isfinite(shares).all(1)
     shares, pids, lost = shares[whole], pids[whole], lost[whole]

@@ -1,4 +1,4 @@
-"""How long a press of Retrieval takes on a features file, beside the exact search alone: 10⁵ images."""
+"""Time of a press in Retrieval on a features file of 10⁵ images, compared with the exact search alone."""
 
 import tempfile
 from functools import partial
@@ -18,11 +18,11 @@ ROOT = Path(__file__).parents[1]
 
 
 def rows(short: bool) -> list[Row]:
-    """Measure."""
+    """Measure the rows of this suite."""
     count = 1000 if short else 100_000
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "made.npz"
-        np.savez(path, **made(count))
+        np.savez(path, **make_features(count))
         library = open_library(ROOT / "assets" / "synvi", ROOT / "checkpoints", features=[("made", path)])
         vectors, request = library.checkpoints["made"].vectors, Browse.repair({}, library)[0]
         assert vectors is not None
@@ -36,8 +36,8 @@ def rows(short: bool) -> list[Row]:
     return [Row(f"a press on {count:,} features", 1e3 * pressed, "ms", limit, "search + 100 ms", most=1.0)]
 
 
-def made(count: int) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
-    """Make features of 20 images each, a fifth of them infrared."""
+def make_features(count: int) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
+    """Make features of people with 20 images each, a fifth of them infrared."""
     numbers = np.arange(count)
     return {
         "features": np.random.default_rng(0).standard_normal((count, DIMENSION), dtype=np.float32),
@@ -48,6 +48,6 @@ def made(count: int) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generi
 
 
 def press(library: Library, request: Browse, drawn: dict[str, str]) -> None:
-    """Choose another query and draw what the page does not show already."""
-    asked = Browse.repair(request.model_dump(), library)[0]
-    drawn |= changes(answer(library, asked, Press(do="random")).pieces, drawn)[1]
+    """Choose another query and draw the pieces that the page does not show already."""
+    repaired = Browse.repair(request.model_dump(), library)[0]
+    drawn |= changes(answer(library, repaired, Press(do="random")).pieces, drawn)[1]

@@ -1,4 +1,4 @@
-"""Rows of the table of speed: what was measured, beside what, and whether the goal is met."""
+"""Rows of the table of speed: a measurement, its reference, and whether the goal is met."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ class Row:
     """One line: a value beside a reference of the same run, or beside a limit.
 
     Attributes:
-        what: Was measured.
+        what: Name of the measurement.
         value: In `unit`.
         unit: Of value and reference.
         reference: Positive.
@@ -45,7 +45,7 @@ class Row:
 
     @property
     def goal(self) -> str:
-        """The goal in signs."""
+        """The goal as text."""
         if self.most is not None:
             return f"≤ {self.most:g}"
         return "none" if self.least is None else f"≥ {self.least:g}"
@@ -59,7 +59,7 @@ class Row:
 def in_turn(
     *tasks: Callable[[], object], repeats: int = 5, clock: Callable[[], float] = time.perf_counter
 ) -> list[float]:
-    """Run tasks one after the other, several rounds, so that whatever else the machine does meets all alike.
+    """Run tasks one after the other, several rounds, so that other work of the machine affects all tasks equally.
 
     Returns:
         The median seconds of each task.
@@ -106,7 +106,7 @@ def machine() -> str:
 
 
 def cpu_lines() -> list[str]:
-    """Read what Linux says of the processor; nothing elsewhere."""
+    """Read Linux's description of the processor; empty elsewhere."""
     path = Path("/proc/cpuinfo")
     return path.read_text().splitlines() if path.is_file() else []
 

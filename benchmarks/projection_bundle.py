@@ -1,7 +1,7 @@
-"""Make the pictures that the Embeddings tab opens with: `python -m benchmarks.projection_bundle`.
+"""Make the layouts that the Embeddings tab shows first: `python -m benchmarks.projection_bundle`.
 
 They are found by the content of checkpoint and images, so they must be made again when a bundled checkpoint changes;
-a test says so. What is there of before is deleted.
+a test checks this. Old layouts are deleted.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Make them and print their sizes."""
+    """Make the layouts and print their sizes."""
     prepare_environment()
     library = open_library(ROOT / "assets" / "synvi", ROOT / "checkpoints")
     made = [project(library, side) for side in View.read({}, library).sides(library)]

@@ -1,8 +1,8 @@
-"""What the cross-modality learner makes of the bundled people, before and after training, and where the rest goes.
+"""Measure the output of the cross-modality learner on the bundled people, before and after training.
 
-The energy of maps is split into what all images have everywhere (constant), what differs from image to image alone
-(image), and what differs from place to place (pattern). It is told for what goes into the fusion, the finest bins of
-both stems, for what the pyramid gives, and for the branch in the picture, whose pattern is also told in levels of 255.
+The energy of maps is split into what all images have everywhere (constant), what differs between images only (image),
+and what differs between places (pattern). It is measured for the input of the fusion (finest bins of both stems), the
+output of the pyramid, and the branch in the picture, whose pattern is also given in levels of 255.
 
     python -m benchmarks.pyramid [CHECKPOINT ...]
 """
@@ -22,7 +22,7 @@ from mun.data.pairing import pair_samples
 from mun.data.sources import read_source
 from mun.structures import Split
 
-SEEDS = 5  # of generators that have learnt nothing
+SEEDS = 5  # of untrained generators
 
 
 def split(maps: Tensor) -> list[float]:

@@ -24,14 +24,14 @@ def recipes(plan: Plan, people: int) -> list[Recipe]:
 
 
 def each(make: Callable[[Recipe], object], of: list[Recipe], repeats: int) -> float:
-    """Return the milliseconds of one image."""
+    """Return the milliseconds that `make` takes for one image."""
     make(of[0])
     (seconds,) = in_turn(lambda: [make(recipe) for recipe in of], repeats=repeats, clock=time.process_time)
     return 1e3 * seconds / len(of)
 
 
 def rows(short: bool) -> list[Row]:
-    """Measure.
+    """Measure the rows of this suite.
 
     Raises:
         ArithmeticError: The bytes of the frozen level have changed.

@@ -1,4 +1,4 @@
-"""How seconds grow: with the rows of a gallery, the identities of training, points in a plane, visitors at once."""
+"""Growth of time with gallery rows, training identities, points in a plane, and visitors at once."""
 
 import asyncio
 import resource
@@ -25,7 +25,7 @@ DIMENSION = 512
 
 
 def rows(short: bool) -> list[Row]:
-    """Measure."""
+    """Measure the rows of this suite."""
     return [
         *galleries((100, 1000) if short else (1_000, 10_000, 100_000, 1_000_000)),
         identities((10, 100) if short else (100, 1_000, 10_000)),
@@ -35,7 +35,7 @@ def rows(short: bool) -> list[Row]:
 
 
 def galleries(sizes: Sequence[int]) -> list[Row]:
-    """Rank galleries that lie in a mapped file for one query."""
+    """Time one query on galleries in a memory-mapped file."""
     draws, curve = np.random.default_rng(0), []
     query = draws.standard_normal(DIMENSION).astype(np.float32)
     query /= np.linalg.norm(query)
@@ -64,13 +64,13 @@ def galleries(sizes: Sequence[int]) -> list[Row]:
 
 
 def read_and_multiply(path: Path, query: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rank a gallery without blocks."""
+    """Compute all similarities of a query without blocks."""
     similarities: NDArray[np.float32] = np.load(path) @ query
     return similarities
 
 
 def identities(counts: Sequence[int]) -> Row:
-    """Train a step with ever more identities to tell apart."""
+    """Time a training step with more and more identities."""
     curve, images = [], torch.rand(16, 3, 96, 48)
     for count in counts:
         torch.manual_seed(0)
@@ -88,8 +88,8 @@ def identities(counts: Sequence[int]) -> Row:
 
 
 def points(counts: Sequence[int]) -> Row:
-    """Lay out ever more points by UMAP."""
-    for few in (5, 250):  # compiles; 4,096 points and more take another way
+    """Time UMAP layouts of more and more points."""
+    for few in (5, 250):  # compiles; 4,096 points and more use other code
         project(people(few, size=64), Settings(Method.UMAP))
     curve = []
     for count in counts:
@@ -101,7 +101,7 @@ def points(counts: Sequence[int]) -> Row:
 
 
 def visitors(counts: Sequence[int]) -> Row:
-    """Let ever more visitors ask for a ranking at the same moment."""
+    """Time rankings for more and more visitors at the same moment."""
     curve = []
     with tempfile.TemporaryDirectory() as folder, start(Path(folder), []) as server:
 

@@ -1,7 +1,7 @@
-"""How fast a training step is beside forward and backward alone, and what the auxiliary generator adds to them.
+"""Speed of a training step compared with forward and backward alone, and the cost of the auxiliary generator.
 
-The generator's cost is the share that it adds to forward and backward over visible, infrared and auxiliary images,
-which are once generated and once given. With a GPU it is measured there too, beside ResNet-50 on 288×144.
+The generator's cost is the share that it adds to forward and backward over visible, infrared and auxiliary images: the
+auxiliary ones are generated in one run, given in the other. With a GPU also measured there, for ResNet-50 on 288×144.
 """
 
 import tempfile
@@ -36,14 +36,14 @@ def bare(passes: Passes, pairs: tuple[Tensor, Tensor], given: Tensor | None, mix
 
 
 def generator(name: str, config: ModelConfig, device: str, mixed: bool, most: float | None, short: bool) -> Row:
-    """Measure what the generator adds."""
+    """Measure the time that the generator adds."""
     torch.manual_seed(0)
     network = Network(config, num_classes=100).to(device).train()
     network = network.to(memory_format=torch.channels_last)
     pairs = [torch.rand(4 if short else 32, 3, config.height, config.image_width, device=device) for _ in range(2)]
     steps = []
     for auxiliary in (torch.rand_like(pairs[0]), None):
-        passes: Passes = RecordedPasses(network) if device == "cuda" else network  # one for each way of coming by it
+        passes: Passes = RecordedPasses(network) if device == "cuda" else network  # one for each source of the images
         steps.append(partial(bare, passes, tuple(pairs), auxiliary, mixed))
         for _ in range(1 if short else 3):
             steps[-1]()
@@ -71,7 +71,7 @@ def whole_step(short: bool) -> Row:
 
 
 def rows(short: bool) -> list[Row]:
-    """Measure."""
+    """Measure the rows of this suite."""
     bundled = ModelConfig()
     found = [
         whole_step(short),

@@ -10,7 +10,7 @@ from mun.parser import OneLineParser
 
 __all__ = ["main"]
 
-TOGETHER = ("train", "evaluate", "embed")  # what several processes of torchrun can do as one
+TOGETHER = ("train", "evaluate", "embed")  # commands that torchrun can run in several processes
 
 
 def overview() -> str:
@@ -20,11 +20,11 @@ def overview() -> str:
     return "\n".join([*lines, "", "python -m mun <command> --help explains one of them."])
 
 
-def report_error(error: Exception, words: str) -> int:
-    """Print in one line why a command failed, and return its exit code; under `MUN_DEBUG=1` raise the error again."""
+def report_error(error: Exception, message: str) -> int:
+    """Print in one line why a command failed, and return its exit code; with `MUN_DEBUG=1` raise the error again."""
     if os.environ.get("MUN_DEBUG") == "1":
         raise error
-    print(f"mun: error: {' '.join(words.split())}", file=sys.stderr)
+    print(f"mun: error: {' '.join(message.split())}", file=sys.stderr)
     return 2
 
 
@@ -48,16 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = importlib.import_module(f"mun.commands.{name}")
     parser = OneLineParser(prog=f"python -m mun {name}", description=command.__doc__)
     command.add_arguments(parser)
-    options = parser.parse_intermixed_args(words[1:])  # else an option before it hides a positional that may lack
+    options = parser.parse_intermixed_args(words[1:])  # `parse_args` misses an optional positional after an option
     try:
         command.run(options)
     except (ValueError, OSError) as error:
         return report_error(error, str(error))
     except RuntimeError as error:
-        kind = type(error)  # by its name, as torch is not imported here
+        kind = type(error)  # compared by name, because torch is not imported here
         if f"{kind.__module__}.{kind.__name__}" != "torch.OutOfMemoryError":
             raise
-        return report_error(error, "the GPU's memory is full; a smaller batch may help, as with --ids-per-batch 4")
+        return report_error(error, "the GPU's memory is full; a smaller batch may help, e.g. --ids-per-batch 4")
     except KeyboardInterrupt:
         print("mun: stopped", file=sys.stderr)
         return 130

@@ -1,9 +1,9 @@
 """Trained networks on disk: `model.safetensors` and `card.json` in one folder.
 
-A checkpoint holds what retrieves (generator, stems, trunk, neck) without the training classifier, in half precision
-but for the batch statistics. The card says how it was made and what it scores. A file from outside is checked against
-its card (names, shapes, types, sizes) before memory is given to it; nothing pickled is ever opened. States of the
-generator during training may stand beside it.
+A checkpoint holds the parts that retrieval needs (generator, stems, trunk, neck), without the training classifier;
+parameters are in half precision, batch statistics in float32. The card says how it was made and what it scores. A file
+from outside is checked against its card (names, shapes, types, sizes) before memory is allocated for it; pickle files
+are never opened. The folder may also hold states of the generator during training.
 """
 
 import json
@@ -28,13 +28,13 @@ __all__ += ["read_card", "read_snapshots", "save_checkpoint", "save_tensors", "w
 
 FORMAT = 1
 WEIGHTS, CARD, SNAPSHOTS = "model.safetensors", "card.json", "snapshots.safetensors"
-LFS_POINTER = b"version h"  # how the text begins that Git LFS keeps in the place of a large file
+LFS_POINTER = b"version h"  # first bytes of the text file that Git LFS stores instead of a large file
 MAX_BYTES = 1_000_000_000
 MAX_HEADER_BYTES = 4_000_000  # room for 40,000 tensors; ours have hundreds
-MAX_WORDS = 300  # of a complaint about a card, which repeats what the card says
-MAX_DIGITS = 9  # of a step
-MAX_PARTS = 64  # kernels or bins of the generator; each is a layer, and is built before any weight is seen
-BUILDING = threading.Lock()  # first weights are drawn from torch's one global generator
+MAX_MESSAGE = 300  # characters of an error about a card, which may quote the card
+MAX_DIGITS = 9  # of a step number
+MAX_PARTS = 64  # kernels or bins of the generator; each is a layer, built before any weight is read
+BUILDING = threading.Lock()  # initial weights are drawn from torch's single global generator
 DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "I64": torch.int64, "BOOL": torch.bool}
 
 
@@ -45,15 +45,15 @@ class Card:
     Attributes:
         format: Version of this layout.
         name: Name of the checkpoint.
-        config: Every choice of the run.
+        config: All settings of the run.
         seed: Seed of the run.
         steps: Steps trained when these weights were kept.
-        data: What it was trained on, without any folder of the machine; where it began with pretrained weights, also
-            the name and SHA-256 of their file.
+        data: The training data, without folder names of the machine; for a run with pretrained weights, also the name
+            and SHA-256 of their file.
         selection: How the weights were chosen, and the validation scores.
-        scores: Test scores, each as `evaluate` writes it; reported, never chosen by.
-        command: The commands that made it, from an empty folder.
-        versions: Versions of Python, torch and this project; since they are noted, also device and precision.
+        scores: Test scores, each as `evaluate` writes it; reported, never used to choose weights.
+        command: The commands that made it, starting from an empty folder.
+        versions: Versions of Python, torch and this project; in newer cards also device and precision.
     """
 
     format: int
@@ -68,7 +68,7 @@ class Card:
     versions: dict[str, str]
 
     def check(self) -> None:
-        """Check what the types of the fields do not say, so that no reader of a loaded card has to.
+        """Check what the field types cannot express, so that code that uses a loaded card need not check it.
 
         Raises:
             ValueError: The generator has too many parts, a number is not finite, or `data` or a score has another form
@@ -101,12 +101,12 @@ def _is_numbers(value: object) -> bool:
 
 
 def _is_score(value: object) -> bool:
-    """Return whether a JSON value is an object whose mean and sd, where it has them, are numbers by name."""
+    """Return whether a JSON value is an object whose mean and sd, if present, are numbers by name."""
     return isinstance(value, dict) and all(_is_numbers(value.get(name, {})) for name in ("mean", "sd"))
 
 
 def build_network(config: Config, num_classes: int, seed: int = 0) -> Network:
-    """Build a network whose first weights depend on the seed alone; the global generator is left as it was."""
+    """Build a network whose initial weights depend only on the seed; torch's global generator is not changed."""
     with BUILDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Network(config.model, num_classes)
@@ -131,7 +131,7 @@ def read_card(folder: Path) -> Card:
         card = from_json(Card, value, "card")
         card.check()
     except ValueError as error:
-        raise ValueError(f"{folder / CARD}: {str(error)[:MAX_WORDS]}") from None
+        raise ValueError(f"{folder / CARD}: {str(error)[:MAX_MESSAGE]}") from None
     return card
 
 
@@ -149,18 +149,18 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     with whole_file(path) as partial:
         try:
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
-        except SafetensorError as error:  # the library has an error of its own for that
+        except SafetensorError as error:  # safetensors raises its own error class
             raise OSError(f"{path.name} cannot be written: {error}") from None
-        partial.chmod(0o644)  # the library writes files that only their owner may read
+        partial.chmod(0o644)  # safetensors writes files that only their owner may read
 
 
 def load_tensors(path: Path, expected: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """Read safetensors, after a look at the header alone.
+    """Read safetensors; the header is checked first.
 
     Args:
         path: The file.
-        expected: Tensors (of any device, also meta) whose names, shapes and kinds of number the file must have; floats
-            may be of another precision.
+        expected: Tensors (on any device, also meta) whose names, shapes and kinds of number the file must have; floats
+            may have another precision.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -181,9 +181,9 @@ def load_tensors(path: Path, expected: Mapping[str, Tensor] | None = None) -> di
 
 
 def check_start(path: Path, advice: str = "") -> None:
-    """Look at the first bytes: no pickle, and a header that does not take more memory than the tensors.
+    """Check the first bytes: the file is no pickle and no Git LFS pointer, and its header is at most 4 MB.
 
-    The format is 8 bytes with the header's length, little-endian, then that much JSON.
+    The format is 8 bytes with the header's length, little-endian, then JSON of this length.
     """
     with path.open("rb") as file:
         start = file.read(9)
@@ -198,7 +198,7 @@ def check_start(path: Path, advice: str = "") -> None:
 
 
 def conversion(path: Path) -> str:
-    """Say by which line whoever trusts a pickle of weights makes safetensors of it."""
+    """Return advice with the command that converts a trusted pickle of weights to safetensors."""
     return (
         '; if you trust it, convert it: python -c "import sys, torch; from safetensors.torch import save_file;'
         " d = torch.load(sys.argv[1], 'cpu', weights_only=True); d = d.get('state_dict', d.get('net', d));"
@@ -208,7 +208,7 @@ def conversion(path: Path) -> str:
 
 
 def check_header(path: Path, file: Any, expected: Mapping[str, Tensor]) -> None:
-    """Compare the header of an open safetensors file with what the card promises."""
+    """Compare the header of an open safetensors file with the tensors that the card describes."""
     names = set(file.keys())
     if difference := sorted(names ^ set(expected)):
         side = "lacks" if difference[0] in expected else "has the unknown tensor"
@@ -252,7 +252,7 @@ def load_checkpoint(folder: Path) -> tuple[Network, Card]:
 
     Raises:
         FileNotFoundError: The folder, its card or its weights are missing.
-        ValueError: Card or weights are broken, of another version, or do not fit one another.
+        ValueError: Card or weights are broken, of another version, or do not fit each other.
     """
     card = read_card(folder)
     with torch.device("meta"):

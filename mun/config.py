@@ -1,4 +1,4 @@
-"""Every choice of a run as frozen dataclasses, with JSON both ways.
+"""All settings of a run as frozen dataclasses, with conversion to and from JSON.
 
 The paper leaves many details open. Where our sources do not state a value, the text of the field says
 "not stated" and why we chose it; every such value can be changed from the command line.
@@ -22,16 +22,16 @@ def option(default: Any, text: str, allowed: tuple[Any, ...] = (), later: bool =
     """Declare a field with the text that explains it, here and in `--help`.
 
     Args:
-        default: The value of a run that sets none.
+        default: The value of a run that does not set the field.
         text: One line.
         allowed: The choices of a string, or the least and the greatest value of a number.
-        later: Whether checkpoints are older than the field; in their configs it is absent and means the default.
+        later: Whether the field is newer than some checkpoints; a config without it means the default.
     """
     choices, bounds = (allowed, ()) if isinstance(default, str) else ((), allowed)
     return field(default=default, metadata={"text": text, "choices": choices, "bounds": bounds, "later": later})
 
 
-added = partial(option, later=True)  # of a field that came later
+added = partial(option, later=True)  # declares a field that is newer than some checkpoints
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class GeneratorConfig:
     """The auxiliary generator of MUN."""
 
     channels: int = option(16, "width C of the generator; not stated: 16 keeps it at about 5 k parameters", (1, 512))
-    kernels: tuple[int, ...] = option((3, 5, 7), "sizes of the depth-wise kernels, odd; the paper says several")
+    kernels: tuple[int, ...] = option((3, 5, 7), "odd sizes of the depth-wise kernels; the paper only says several")
     bins: tuple[tuple[int, int], ...] = option(
         ((1, 1), (2, 1), (4, 2), (8, 4)),
-        "pyramid bins (rows, columns); not stated: taller than wide, as people are; none finer than a body part",
+        "pyramid bins (rows, columns); not stated: more rows than columns, as people are tall; none below a body part",
     )
     resolution: int = option(
         2, "divide height and width by this inside the generator; 1 costs four times as much", (1, 8)
@@ -51,35 +51,35 @@ class GeneratorConfig:
     cml: bool = option(True, "use the cross-modality learner")
     form: str = added(
         "sum",
-        "sum of both branches; residual: they are added to the pixel mean; gate: the pyramid gives a coarse map w, and"
-        " w·visible + (1 - w)·infrared is what the intra-modality learners are added to; not stated: the sum",
+        "sum: the sum of both branches; residual: both branches added to the pixel mean; gate: the pyramid gives a"
+        " coarse map w, and the intra-modality learners are added to w·visible + (1 - w)·infrared; not stated: the sum",
         ("sum", "residual", "gate"),
     )
     scale_init: float = option(
         0.5,
-        "layer scale at the start; not stated: both branches begin alike; 0.01 suits residual and gate",
+        "initial layer scale; not stated: both branches start with equal weight; 0.01 suits residual and gate",
         (-100, 100),
     )
-    scale_learned: bool = added(True, "learn the layer scale; off keeps it as it starts, for the ablation")
+    scale_learned: bool = added(True, "learn the layer scale; off keeps its initial value, for the ablation")
     branch_dropout: float = added(
-        0.0, "probability, in training, that one branch of an image is left out; against images of one kind", (0, 1)
+        0.0, "probability in training that one branch of an image is left out, so that images vary more", (0, 1)
     )
     scale_jitter: float = added(
-        0.0, "largest relative change, in training, of an image's ratio of the branches; as random as Mixup", (0, 1)
+        0.0, "largest random relative change of an image's branch ratio in training; random like Mixup", (0, 1)
     )
-    auxiliary_images: int = added(1, "auxiliary images of a pair: 1, or 2, of which one leans to each modality", (1, 2))
+    auxiliary_images: int = added(1, "auxiliary images per pair: 1, or 2, each closer to one modality", (1, 2))
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """The network and the images it takes."""
 
-    auxiliary: str = option("mun", "the third modality of training, a name of the registry")
+    auxiliary: str = option("mun", "the third modality in training, by its name in the registry")
     backbone: str = option("resnet18", "depth of the shared trunk", ("resnet18", "resnet34", "resnet50"))
     width: float = option(0.5, "multiplies every channel count of the backbone; 1 fits pretrained weights", (0.0625, 4))
     height: int = option(128, "image height in pixels", (32, 1024))
     image_width: int = option(64, "image width in pixels", (16, 1024))
-    auxiliary_stem: str = option("own", "stem of the auxiliary image; not stated: its own", ("own", "visible"))
+    auxiliary_stem: str = option("own", "stem that reads the auxiliary image; not stated: its own", ("own", "visible"))
     gem_power: float = option(3.0, "power of the generalised-mean pooling; 3 is the field's habit", (1, 100))
     generator: GeneratorConfig = GeneratorConfig()
 
@@ -97,37 +97,37 @@ class LossConfig:
         1.0, "weight of L_ia; not stated: 1, as triplets are weighted in the field", (0, 1e3)
     )
     modality_alignment: float = option(
-        0.5, "weight of L_ma; not stated: 0.5, below the terms that see identities", (0, 1e3)
+        0.5, "weight of L_ma; not stated: 0.5, below the weights of the terms with identities", (0, 1e3)
     )
-    triplet: float = option(0.0, "weight of a batch-hard triplet over all images; not in MUN, for baselines", (0, 1e3))
+    triplet: float = option(0.0, "weight of a batch-hard triplet loss, all images; not in MUN, for baselines", (0, 1e3))
     margin: float = option(0.3, "margin of L_ia and the triplet; not stated: 0.3, the field's habit", (0, 1e3))
     momentum: float = option(
         0.8, "momentum of the accumulated prototypes; not stated: about five steps of memory", (0, 0.9999)
     )
     alignment: str = option(
         "bridge",
-        "L_ma: both prototypes to the auxiliary one; directly to one another; batch to the auxiliary's accumulated one,"
-        " which gets no gradient; or the kernel discrepancy of the batch instead",
+        "L_ma: bridge: both prototypes to the auxiliary one; direct: to each other; other: the batch to the accumulated"
+        " auxiliary prototype, which gets no gradient; mmd: the kernel discrepancy of the batch",
         ("bridge", "direct", "other", "mmd"),
     )
     space: str = option(
         "embedding",
-        "where L_ia, L_ma and the triplet measure; not stated: unit length bounds the distances",
+        "space in which L_ia, L_ma and the triplet loss measure distances; not stated: unit length bounds them",
         ("features", "unit_features", "embedding"),
     )
     generator_identity: float = added(
         1.0,
-        "share of the identity loss's gradient that reaches the generator: 1 all, 0 none, so that alignment alone pays"
-        " it, below 0 reversed; paid for easy images it makes easy ones",
+        "share of the identity loss's gradient that reaches the generator: 1 all, which favours images that are easy to"
+        " classify; 0 none, so that only the alignment losses train it; below 0 reversed",
         (-1, 1),
     )
     label_smoothing: float = option(
         0.1, "label smoothing of the identity loss; not stated: 0.1, as in strong baselines", (0, 0.9)
     )
     ramp_start: float = option(
-        0.05, "fraction of the run before the metric losses begin; from scratch they collapse", (0, 1)
+        0.05, "fraction of the run before the metric losses start, because from scratch they collapse", (0, 1)
     )
-    ramp_end: float = option(0.2, "fraction of the run when the metric losses reach their weights", (0, 1))
+    ramp_end: float = option(0.2, "fraction of the run when the metric losses reach their full weights", (0, 1))
 
 
 @dataclass(frozen=True)
@@ -137,32 +137,32 @@ class TrainConfig:
     epochs: int = option(20, "passes over the larger modality's images", (1, 100_000))
     ids_per_batch: int = option(8, "P: identities per batch", (2, 1024))
     instances_per_id: int = option(4, "K: images per identity and modality", (1, 1024))
-    optimizer: str = option("adamw", "adamw for small nets from scratch, sgd for pretrained", ("adamw", "sgd"))
+    optimizer: str = option("adamw", "adamw for small networks from scratch, sgd for pretrained ones", ("adamw", "sgd"))
     lr: float = option(1e-3, "highest learning rate; about 0.1 for sgd", (1e-8, 10))
     pretrained_rate: float = added(
-        0.1, "factor on the learning rate of what --pretrained has filled; without it unused", (0, 1)
+        0.1, "factor on the learning rate of the weights that --pretrained fills; otherwise unused", (0, 1)
     )
     generator_rate: float = added(
-        1.0, "factor on the learning rate of the auxiliary generator; its few numbers may want another pace", (0, 100)
+        1.0, "factor on the learning rate of the auxiliary generator; its few weights may need another rate", (0, 100)
     )
     weight_decay: float = option(5e-4, "weight decay; none on biases, normalisation and the layer scale", (0, 1))
-    warmup: float = option(0.05, "fraction of the run with rising learning rate, before the cosine", (0, 1))
+    warmup: float = option(0.05, "fraction of the run with rising learning rate, before cosine decay", (0, 1))
     flip: float = option(0.5, "probability of a mirror image", (0, 1))
     pad: int = option(6, "pixels of padding before the random crop", (0, 256))
     erase: float = option(0.5, "probability of erasing a rectangle", (0, 1))
     erase_area: float = option(0.25, "largest erased share of the image", (0.02, 0.9))
     jitter: float = option(0.2, "largest relative change of brightness and contrast, per image", (0, 0.9))
-    shared_geometry: bool = added(False, "mirror and shift both images of a pair alike, so that aligned pairs stay so")
+    shared_geometry: bool = added(False, "mirror and shift both images of a pair together; aligned pairs stay aligned")
     same_instant: bool = added(
-        False, "pair images of one file name: on SynVI those of one instant, aligned at misalignment 0"
+        False, "pair images of the same file name: on SynVI of the same instant, and aligned at misalignment 0"
     )
     modalities: str = added(
         "both",
-        "train on both, or on visible images alone: a backbone for --pretrained, as ImageNet gives one; not validated",
+        "train on both, or only on visible images, without validation, as a backbone for --pretrained like ImageNet's",
         ("both", "visible"),
     )
     score_training: bool = added(
-        False, "score training people too at each validation: the gap is what was learnt by heart"
+        False, "also score training identities at each validation, which shows the generalisation gap"
     )
     snapshots: int = added(0, "states of the generator to keep, from the first step to the last", (0, 100))
     precision: str = option(
@@ -174,13 +174,13 @@ class TrainConfig:
     save_every: int = option(200, "steps between saved states", (1, 10_000_000))
     log_every: int = option(20, "steps between lines of metrics", (1, 10_000_000))
     recalibration: int = option(
-        40, "batches of visible and infrared images that reset batch statistics, 0: keep", (0, 10_000)
+        40, "batches of visible and infrared images that reset batch statistics; 0 keeps them", (0, 10_000)
     )
     select: str = option(
         "best", "keep the weights that were best on validation identities, or the last", ("best", "last")
     )
     fresh: int = option(
-        0, "training identities that new ones replace after each epoch; SynVI only, which has no end", (0, 100_000)
+        0, "training identities replaced by new ones after each epoch; only SynVI, which can render more", (0, 100_000)
     )
 
     @property
@@ -191,7 +191,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a run, but for its seed and its data."""
+    """All settings of a run except its seed and its data."""
 
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
@@ -226,7 +226,7 @@ def check_between(name: str, value: float, low: float, high: float) -> None:
 
 
 def check_together(config: Config) -> None:
-    """Refuse values that do not go together, and what bounds cannot say."""
+    """Refuse combinations of values that do not fit, and values that bounds cannot describe."""
     generator, loss = config.model.generator, config.loss
     check_between("ramp_end", loss.ramp_end, loss.ramp_start, 1)
     if not generator.kernels or any(size < 1 or size > 31 or size % 2 == 0 for size in generator.kernels):
@@ -236,20 +236,20 @@ def check_together(config: Config) -> None:
     if not (generator.iml or generator.cml):
         raise ValueError("expected at least one of iml and cml to be on, got both off")
     if generator.branch_dropout and generator.form == "sum" and not (generator.iml and generator.cml):
-        raise ValueError("expected iml and cml to be on for branch_dropout, else nothing is left; got one off")
+        raise ValueError("expected both iml and cml to be on for branch_dropout in form sum, got one off")
     if generator.auxiliary_images > 1 and generator.form == "gate":
-        raise ValueError("expected one of auxiliary_images for the gate, whose map decides where it leans; got 2")
+        raise ValueError("expected auxiliary_images 1 for form gate, whose map weights the modalities; got 2")
     if config.train.modalities == "visible" and config.model.auxiliary != "none":
         raise ValueError(f"expected auxiliary none for modalities visible, got {config.model.auxiliary!r}")
 
 
 def shown(value: float) -> str:
-    """Write a number in few characters, also an integer beyond all floats."""
+    """Write a number in few characters, also an integer larger than any float."""
     return f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else f"{str(value)[:15]}…"
 
 
 def leaves(config: Any) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
-    """Yield the fields of a config and their values, those of the configs in it instead of these; names differ."""
+    """Yield every field of a config with its value, nested configs field by field; all names differ."""
     for item in dataclasses.fields(config):
         value = getattr(config, item.name)
         if dataclasses.is_dataclass(value):
@@ -259,7 +259,7 @@ def leaves(config: Any) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
 
 
 def with_values(config: T, values: Mapping[str, Any]) -> T:
-    """Copy a config with other values of some fields, at any depth; names that it has not are passed over."""
+    """Copy a config and replace the values of some fields, at any depth; unknown names are ignored."""
     changed = {}
     for item in dataclasses.fields(config):  # type: ignore[arg-type]
         value = getattr(config, item.name)
@@ -280,7 +280,7 @@ def from_json(kind: type[T], value: Any, where: str = "config") -> T:
     """Build a config of the given class from a JSON object.
 
     Raises:
-        ValueError: A field is missing that was always there, unknown or of another type.
+        ValueError: A field that every config has is missing, or a field is unknown or of another type.
     """
     if not isinstance(value, dict):
         raise ValueError(f"expected {where} to be an object, got {type(value).__name__}")
@@ -328,9 +328,9 @@ def convert_items(hint: Any, value: Any, where: str) -> Any:
     return kind(convert(inner, part, f"{where}[{place}]") for place, (inner, part) in enumerate(parts))
 
 
-# The field's recipe as presets: what `--preset` sets before the flags that are given. ResNet-50 on 288x144, 8 people
-# with 4 + 4 images, SGD with warm-up, as AGW and its successors have it (Ye et al., TPAMI 2021, arXiv:2001.04193). Two
-# phases: identity loss alone, then MUN's losses, which a ramp brings in. Not tuned here: no real data set is at hand.
+# The field's usual recipe as presets; flags override the values of `--preset`. ResNet-50 on 288x144, 8 people with
+# 4 + 4 images, SGD with warm-up, as in AGW and its successors (Ye et al., TPAMI 2021, arXiv:2001.04193). Two phases:
+# identity loss alone, then MUN's losses, added by a ramp. Not tuned here, because no real data set is available.
 FIELD = Config(
     ModelConfig(backbone="resnet50", width=1.0, height=288, image_width=144),
     LossConfig(ramp_start=0.1, ramp_end=0.15),
@@ -348,6 +348,6 @@ FIELD = Config(
 )
 PRESETS = {
     "sysu": with_values(FIELD, {"epochs": 100}),
-    "regdb": with_values(FIELD, {"select": "last"}),  # which has no validation identities
+    "regdb": with_values(FIELD, {"select": "last"}),  # RegDB has no validation identities
     "llcm": FIELD,
 }

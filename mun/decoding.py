@@ -1,10 +1,10 @@
-"""Decode images that strangers bring in processes of their own, with bounds on memory and time, whatever the format.
+"""Decode images from visitors in separate processes, with bounds on memory and time for every format.
 
-The size of a file and of its picture say nothing about its decoder's work: a BMP of a kilobyte can ask for gigabytes, a
-JPEG of a megabyte for half a minute. Here such a file costs the process that decodes it; the next one gets another.
+The size of a file and of its picture does not bound the decoder's work: a BMP of a kilobyte can need gigabytes, a JPEG
+of a megabyte half a minute. A file above the bounds ends its decoding process; the next file gets a new process.
 
-A question is the lengths of name and file, then both; an answer is height, width and the number of bytes that follow:
-the pixels, or where height and width are 0 the sentence that says what is wrong.
+A question is the lengths of name and file, then name and file. An answer is height, width and the number of bytes that
+follow: the pixels, or the error message where height and width are 0.
 """
 
 import contextlib
@@ -29,16 +29,16 @@ from mun.images import MAX_PIXELS, decode
 
 __all__ = ["CPU_SECONDS", "MEMORY_BYTES", "Decoders"]
 
-CPU_SECONDS = 5.0  # of one image
-MEMORY_BYTES = 400_000_000  # that one image may take on top of what an idle process has
+CPU_SECONDS = 5.0  # for one image
+MEMORY_BYTES = 400_000_000  # for one image, on top of the memory of an idle process
 PROCESSES = 2
-WAITING = 32  # images at most that wait for a process
-WALL_SECONDS = 30.0  # until an image is given up on a machine so busy that it never gets its processor time
+WAITING = 32  # most images that wait for a process
+WALL_SECONDS = 30.0  # for one image, on a machine too busy to give it its processor time
 LOOK_SECONDS = 0.02
-PIPE_BYTES = 1 << 20  # where it can be chosen; both sides would take turns more often
+PIPE_BYTES = 1 << 20  # where the system allows a choice; with a smaller pipe both sides wait for each other more often
 QUESTION = struct.Struct(">HQ")
 ANSWER = struct.Struct(">IIQ")
-LEAN = {  # threads that reserve memory, and freed blocks that are kept, would count against the bound
+LEAN = {  # memory reserved by threads, and freed blocks that are kept, would count towards the bound
     "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": "1000000",
 }
@@ -47,15 +47,15 @@ Process = subprocess.Popen[bytes]
 
 
 class Decoders:
-    """A few processes that decode images, started with the first one; safe to use from many threads.
+    """Processes that decode images, started when first needed; safe to use from many threads.
 
-    Linux bounds the processes itself. Elsewhere they are watched, which takes `psutil`, and ended from here. They also
-    end with the program, however it ends.
+    On Linux the system enforces the bounds. On other systems this program watches the processes with `psutil` and ends
+    them. They also end with the program, for whatever reason it ends.
 
     Args:
         processes: How many images are decoded at a time.
         waiting: How many more may wait.
-        watched: Watch the processes from here.
+        watched: Whether this program watches the processes.
     """
 
     def __init__(
@@ -63,21 +63,21 @@ class Decoders:
     ) -> None:
         self.watched = watched
         self._places = threading.Semaphore(processes + waiting)
-        self._free: LifoQueue[Process | None] = LifoQueue()  # the one that was used last comes first
+        self._free: LifoQueue[Process | None] = LifoQueue()  # the process used last is taken first
         for _ in range(processes):
             self._free.put(None)
         self._running: set[Process] = set()
-        self.close = weakref.finalize(self, end_all, self._running)  # for good
+        self.close = weakref.finalize(self, end_all, self._running)  # at exit too
 
     def decode(self, data: bytes, name: str = "the image") -> NDArray[np.uint8]:
         """Decode an image file's bytes to RGB, uint8, [0, 255], `(H, W, 3)`; as `mun.images.decode`.
 
         Args:
             data: The file, at most 16 MB.
-            name: What to call it in an error.
+            name: Name of the image in error messages.
 
         Raises:
-            ValueError: As `mun.images.decode`, its decoder needs more than 5 s or 400 MB, or too many images wait.
+            ValueError: As `mun.images.decode`; the decoder needs more than 5 s or 400 MB; or too many images wait.
         """
         if not self._places.acquire(blocking=False):
             raise ValueError("too many images are waiting to be decoded just now; try again in a moment")
@@ -99,7 +99,7 @@ class Decoders:
 
     @contextmanager
     def _lent(self) -> Iterator[Process]:
-        """Lend a process that nobody else talks to; one that has ended is replaced."""
+        """Yield a process for exclusive use; a process that has ended is replaced."""
         process = self._free.get()
         try:
             if process is None or process.poll() is not None:
@@ -137,7 +137,7 @@ def end(process: Process) -> None:
     """End a process at once."""
     process.kill()
     for pipe in (process.stdin, process.stdout):
-        with contextlib.suppress(OSError):  # what could not be sent any more
+        with contextlib.suppress(OSError):  # closing tries to send the rest
             if pipe is not None:
                 pipe.close()
     process.wait()
@@ -150,20 +150,20 @@ def end_all(processes: set[Process]) -> None:
 
 
 def ask(process: Process, data: bytes, name: str, *, watched: bool) -> tuple[int, int, bytearray]:
-    """Have a file decoded.
+    """Send a file to a process and wait for the answer.
 
     Returns:
-        Height, width and the pixels; or 0, 0 and the sentence that says what is wrong, in UTF-8.
+        Height, width and the pixels; or 0, 0 and the error message in UTF-8.
 
     Raises:
-        EOFError: The process came to an end.
+        EOFError: The process ended.
     """
     assert process.stdin is not None
     assert process.stdout is not None
-    words = name.encode()
+    label = name.encode()
     with ended_in_time(process, watched=watched):
         try:
-            process.stdin.write(QUESTION.pack(len(words), len(data)) + words)
+            process.stdin.write(QUESTION.pack(len(label), len(data)) + label)
             process.stdin.write(data)
             process.stdin.flush()
         except OSError:
@@ -175,10 +175,10 @@ def ask(process: Process, data: bytes, name: str, *, watched: bool) -> tuple[int
 
 
 def read(pipe: IO[bytes], length: int) -> bytearray:
-    """Read so many bytes.
+    """Read exactly `length` bytes.
 
     Raises:
-        EOFError: There are fewer.
+        EOFError: The pipe ends before.
     """
     got = bytearray(length)
     if pipe.readinto(got) < length:  # type: ignore[attr-defined]
@@ -188,7 +188,7 @@ def read(pipe: IO[bytes], length: int) -> bytearray:
 
 @contextmanager
 def ended_in_time(process: Process, *, watched: bool) -> Iterator[None]:
-    """End a process that takes too long meanwhile or, where it is watched, too much memory."""
+    """Kill the process if it takes too long during the block or, where it is watched, too much memory."""
     done, begun = threading.Event(), time.monotonic()
     most, limit = resident(process) + MEMORY_BYTES if watched else 0, CPU_SECONDS if watched else WALL_SECONDS
 
@@ -216,7 +216,7 @@ def resident(process: Process) -> int:
 
 
 def bound_memory() -> None:
-    """Bound what this process may take from now on, and write no memory to the disk where it comes to grief."""
+    """Bound the memory of this process from now on, and disable core dumps."""
     import resource
 
     pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -226,21 +226,21 @@ def bound_memory() -> None:
 
 
 def answer(data: bytes, name: str) -> tuple[bytes, memoryview]:
-    """Decode a file and return the head of the answer and what follows."""
+    """Decode a file and return the head and the content of the answer."""
     try:
         pixels = decode(data, name)
     except ValueError as error:
-        words = str(error).encode()
-        return ANSWER.pack(0, 0, len(words)), memoryview(words)
+        message = str(error).encode()
+        return ANSWER.pack(0, 0, len(message)), memoryview(message)
     height, width, _ = pixels.shape
     return ANSWER.pack(height, width, pixels.nbytes), pixels.data.cast("B")
 
 
 def main() -> None:
-    """Answer questions until nobody can ask any more; what runs in the process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, with which this process ends
+    """Answer questions in a decoding process until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the main program, and this process with it
     questions, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a decoder prints is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # text that a decoder prints must not mix with the answers
     bounded = sys.argv[1:] != ["watched"]
     if bounded:
         bound_memory()
@@ -249,7 +249,7 @@ def main() -> None:
         for_name, for_data = QUESTION.unpack(head)
         name = questions.read(for_name).decode()
         if bounded:
-            signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)  # this process ends once it has used so much
+            signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)  # the signal ends this process
         answers.writelines(answer(questions.read(for_data), name))
         answers.flush()
         if bounded:

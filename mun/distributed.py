@@ -1,7 +1,7 @@
-"""Where to compute: the device, and processes of `torchrun` that work as one, each on its share of the images.
+"""Choose the device, and share one job among the processes of `torchrun`, each with its part of the images.
 
-Alone, without torchrun, every function leaves things as they are. The folder of a run and the data lie on a disk that
-all machines see; the first process alone writes.
+Without torchrun every function works as for one process. The folder of a run and the data must be on a disk that all
+machines see; only the first process writes.
 """
 
 import os
@@ -22,7 +22,7 @@ __all__ += ["together", "wait"]
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of a name: `cpu`, `cuda`, or `auto`, which is CUDA where torch finds it.
+    """Return the device of this name: `cpu`, `cuda`, or `auto`, which is CUDA if torch finds it, else the CPU.
 
     Raises:
         ValueError: The name is unknown, or torch finds no CUDA device.
@@ -35,13 +35,13 @@ def choose_device(name: str) -> torch.device:
 
 
 T = TypeVar("T")
-PATIENCE = timedelta(hours=1)  # for the others, which may decode a whole data set meanwhile
-LOST = "another process of this job has ended, so this one ends too; a training goes on with --resume"
-SIGNS = ("gloo", "NCCL", "onnection closed", "onnection reset", "store->get")  # of a lost process in torch's errors
+PATIENCE = timedelta(hours=1)  # to wait for other processes, which may decode a whole data set
+LOST = "another process of this job has ended, so this one ends too; --resume continues a training"
+SIGNS = ("gloo", "NCCL", "onnection closed", "onnection reset", "store->get")  # of a lost process, in torch's errors
 
 
 def processes() -> int:
-    """Return how many processes work as one; 1 alone."""
+    """Return the number of processes of this job; 1 without torchrun."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
@@ -56,17 +56,17 @@ def is_first() -> bool:
 
 
 def wait() -> None:
-    """Wait until all processes are here."""
+    """Wait until all processes reach this call."""
     if processes() > 1:
         dist.barrier()
 
 
 @contextmanager
 def together(device: torch.device) -> Iterator[torch.device]:
-    """Join the other processes of `torchrun`, where there are some; yields the device of this one.
+    """Join the other processes of `torchrun`, if there are any; yield the device of this process.
 
     Raises:
-        ConnectionError: Another process has ended, or all are asked to end.
+        ConnectionError: Another process has ended, or torchrun ends all of them.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield device
@@ -74,7 +74,7 @@ def together(device: torch.device) -> Iterator[torch.device]:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    signal.signal(signal.SIGTERM, _end)  # torchrun sends it to the others once one has ended
+    signal.signal(signal.SIGTERM, _end)  # torchrun sends it to all processes when one has ended
     try:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
         yield device
@@ -92,7 +92,7 @@ def _end(*_: object) -> None:
 
 @contextmanager
 def local_first() -> Iterator[None]:
-    """Let the first process of each machine do something before the others of that machine, as to fill a cache."""
+    """Run the block in the first process of each machine before the others there, for example to fill a cache."""
     first = processes() == 1 or int(os.environ["LOCAL_RANK"]) == 0
     if not first:
         wait()
@@ -107,7 +107,7 @@ def share(items: Sequence[T]) -> Sequence[T]:
 
 
 def own_part(count: int) -> slice:
-    """Return the rows of this process out of `count`, in one piece, as long as those of the others.
+    """Return this process's slice of `count` rows; the slices of all processes have equal length.
 
     Raises:
         ValueError: The processes cannot share them evenly.
@@ -119,7 +119,7 @@ def own_part(count: int) -> slice:
 
 
 def summed(values: NDArray[Any], device: torch.device) -> NDArray[Any]:
-    """Add the arrays of all processes, which are of one shape; `device` is where they can be sent from."""
+    """Sum arrays of equal shape over all processes; they are exchanged on `device`."""
     if processes() == 1:
         return values
     tensor = torch.from_numpy(np.ascontiguousarray(values)).to(device)
@@ -128,10 +128,10 @@ def summed(values: NDArray[Any], device: torch.device) -> NDArray[Any]:
 
 
 def gathered(values: Tensor) -> Tensor:
-    """Put the rows of all processes behind one another, `(N, …)` of each; those of this process keep their gradient.
+    """Concatenate the rows of all processes, `(N, …)` each; the rows of this process keep their gradient.
 
-    A loss of the whole, which every process computes, so has the gradient of this process's rows; summed over processes
-    it is the whole gradient.
+    Every process computes the loss of all rows, with the gradient of its own rows only; the sum of these gradients over
+    the processes is the whole gradient.
     """
     if processes() == 1:
         return values

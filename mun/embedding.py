@@ -76,7 +76,7 @@ def embed_images(
     Args:
         network: In evaluation mode, on the device of the images.
         images: RGB, float, [0, 1], `(N, 3, H, W)`, N at least 1.
-        modality: Whose stem takes them.
+        modality: The modality whose stem is used.
         flip: As `embed_pixels`.
         space: As `embed_pixels`.
 
@@ -111,9 +111,9 @@ def embed_samples(
 ) -> Floats:
     """Read and embed samples of both modalities, in their order.
 
-    On a GPU the next chunk is read while one is embedded. On a processor they take turns, which is faster: the threads
-    of a forward pass wait for each other, so one that lost its core to a decoder would hold up all. Several processes
-    share the samples, and all of them get all rows.
+    On a GPU the next chunk is read while one is embedded. On a CPU reading and embedding alternate, which is faster:
+    the threads of a forward pass wait for each other, so one that loses its core to a decoder delays all. Several
+    processes share the samples, and each of them returns all rows.
 
     Args:
         network: In evaluation mode.
@@ -122,7 +122,7 @@ def embed_samples(
         progress: Show a progress bar on stderr.
         chunk: Images decoded at once; memory holds two chunks on a GPU.
         space: As `embed_pixels`.
-        name: What the progress bar calls it.
+        name: Name of the progress bar.
         read: Reads a sample at a height and a width.
 
     Returns:
@@ -156,7 +156,7 @@ def auxiliary_images(network: Network, pairs: Sequence[Pair]) -> Floats:
 
     Args:
         network: In evaluation mode, with an auxiliary modality.
-        pairs: N pairs; keep N to what memory holds.
+        pairs: N pairs, few enough for their images to fit into memory.
 
     Returns:
         RGB, float32, nominally [0, 1] but not clipped, `(N, A, 3, H, W)`: A images per pair, none without an auxiliary
@@ -178,7 +178,7 @@ def auxiliary_images(network: Network, pairs: Sequence[Pair]) -> Floats:
 def embed_pairs(network: Network, pairs: Sequence[Pair], *, space: Space = Space.EMBEDDING) -> Floats:
     """Embed the auxiliary images of pairs by the network's auxiliary stem.
 
-    They are not used at test time; they show where the third modality lies. A matched pair uses the identity label.
+    These embeddings are not used at test time; they show where the third modality lies. Matched pairs use labels.
 
     Args:
         network: In evaluation mode.

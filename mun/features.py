@@ -1,4 +1,4 @@
-"""Features: of any method in an .npz file, measured before it is inflated; as rows of unit length. NumPy alone."""
+"""Read features of any method from an .npz file, checked before decompression; make rows of unit length. NumPy only."""
 
 import math
 import struct
@@ -19,12 +19,12 @@ from mun.structures import Modality
 __all__ = ["ARRAYS", "UNREADABLE", "FeatureSet", "integers", "read_arrays", "read_features", "unit_rows"]
 
 ARRAYS = ("features", "pids", "camids", "modalities", "keys")
-USUAL_CAMERAS = (2, 1)  # infrared, visible, where a data set has none, as repositories do with RegDB
-MAPPED_BYTES = 2**28  # an array that is larger and not packed is mapped from its file instead of read
+USUAL_CAMERAS = (2, 1)  # infrared, visible: for data without camera numbers, as repositories do with RegDB
+MAPPED_BYTES = 2**28  # a larger array that is not compressed is mapped from its file instead of read
 MAX_MEMBERS = 64
-MAX_NUMBER = 2**31 - 1  # of a person or a camera
+MAX_NUMBER = 2**31 - 1  # of an identity or a camera
 MAX_KEY = 160  # characters
-HEADER_BYTES = 4096  # a header of NumPy has some hundred
+HEADER_BYTES = 4096  # NumPy's headers have some hundred bytes
 UNIT_TOLERANCE = 1e-6  # float32 embeddings of unit length are off by about 1e-7
 UNREADABLE = (
     *(ValueError, EOFError, OSError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error, RuntimeError),
@@ -35,14 +35,14 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class FeatureSet:
-    """What a method makes of N images.
+    """The features that a method computes for N images, with identity, camera and modality of each.
 
     Attributes:
         features: Real numbers, finite or not, `(N, D)`; a large array is mapped from its file.
         pids: Identity numbers, int64, `(N,)`.
         camids: Camera numbers, int64, `(N,)`; where the file has none, 1 for visible images and 2 for infrared ones.
-        infrared: Whether an image is infrared, else it is visible, bool, `(N,)`.
-        keys: What each image is called, as `cam3/0007/0001.jpg`; no name comes twice.
+        infrared: Whether an image is infrared (otherwise visible), bool, `(N,)`.
+        keys: Name of each image, such as `cam3/0007/0001.jpg`; all names differ.
     """
 
     features: NDArray[Any]
@@ -53,42 +53,42 @@ class FeatureSet:
 
 
 def read_features(source: Path | IO[bytes], most: int | None = None, name: str = "") -> FeatureSet:
-    """Read features with what the images show: the arrays `features`, `pids`, `modalities`, `keys`, perhaps `camids`.
+    """Read the arrays `features`, `pids`, `modalities`, `keys` and, if present, `camids`.
 
     Args:
         source: The .npz file, or its content.
-        most: Bytes that it may have once it is inflated; `None` for any number.
-        name: What to call the file in a message; by default its path.
+        most: Most bytes after decompression; `None` for any number.
+        name: Name of the file in messages; its path by default.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: As `read_arrays`; an array is of another shape or type, or a key is odd or comes twice.
+        ValueError: As `read_arrays`; an array has another shape or type, or a key is invalid or repeated.
     """
     arrays = read_arrays(source, ARRAYS, optional=("camids",), most=most, name=name)
     features = arrays["features"]
     if features.ndim != 2 or 0 in features.shape or features.dtype.kind not in "fiu":
         raise ValueError(f"expected real `features` of shape (N, D), got {features.dtype} of shape {features.shape}")
     count = len(features)
-    words = np.char.lower(texts("modalities", arrays["modalities"], count))
-    odd = np.flatnonzero((words != Modality.VISIBLE) & (words != Modality.INFRARED))
+    modalities = np.char.lower(texts("modalities", arrays["modalities"], count))
+    odd = np.flatnonzero((modalities != Modality.VISIBLE) & (modalities != Modality.INFRARED))
     if odd.size:
-        raise ValueError(f"expected `modalities` of visible and infrared, got {str(words[odd[0]])!r:.60}")
-    infrared = words == Modality.INFRARED
+        raise ValueError(f"expected `modalities` of visible and infrared, got {str(modalities[odd[0]])!r:.60}")
+    infrared = modalities == Modality.INFRARED
     camids = arrays["camids"] if "camids" in arrays else np.where(infrared, *USUAL_CAMERAS)
     pids, camids = integers("pids", arrays["pids"], count), integers("camids", camids, count)
     return FeatureSet(features, pids, camids, infrared, checked_keys(texts("keys", arrays["keys"], count)))
 
 
 def integers(name: str, values: NDArray[Any], length: int | None = None) -> NDArray[np.int64]:
-    """Return numbers of people or cameras: of any type whose values are whole, a row or column of MATLAB too.
+    """Convert identity or camera numbers to int64; any numeric type with whole values, and MATLAB's rows and columns.
 
     Args:
-        name: The name of the values in a message.
+        name: The name of the values in messages.
         values: From 0 to 2³¹ − 1, `(length,)`, `(1, length)` or `(length, 1)`.
         length: The length they must have; `None` for any.
 
     Raises:
-        ValueError: Another shape, or a value that is no such number.
+        ValueError: Another shape, or a value that is not such a number.
     """
     vector = flat(name, values, length)
     if vector.dtype.kind not in "iuf":
@@ -100,7 +100,7 @@ def integers(name: str, values: NDArray[Any], length: int | None = None) -> NDAr
 
 
 def texts(name: str, values: NDArray[Any], length: int) -> NDArray[np.str_]:
-    """Return words, `(length,)`.
+    """Return an array of text, `(length,)`.
 
     Raises:
         ValueError: Another shape or type.
@@ -117,7 +117,7 @@ def texts(name: str, values: NDArray[Any], length: int) -> NDArray[np.str_]:
 
 
 def flat(name: str, values: NDArray[Any], length: int | None) -> NDArray[Any]:
-    """Return a vector, of a row or a column too.
+    """Return a vector; a matrix of one row or one column is flattened.
 
     Raises:
         ValueError: Another shape.
@@ -129,10 +129,10 @@ def flat(name: str, values: NDArray[Any], length: int | None) -> NDArray[Any]:
 
 
 def checked_keys(words: NDArray[np.str_]) -> tuple[str, ...]:
-    """Return keys that are names of images: short, printable, no way out of a folder, each once.
+    """Return the keys of images after a check: short, printable, inside their folder, without repetition.
 
     Raises:
-        ValueError: One is not.
+        ValueError: A key is not.
     """
     keys = tuple(words.tolist())
     for key in keys:
@@ -153,48 +153,48 @@ def read_arrays(
     most: int | None = None,
     name: str = "",
 ) -> dict[str, NDArray[Any]]:
-    """Read arrays of an .npz file; what each declares is checked before it is inflated, and objects are never loaded.
+    """Read arrays of an .npz file; each header is checked before decompression, and Python objects are never loaded.
 
     Args:
         source: The file, or its content.
-        names: Of the arrays; others in the file are passed over.
-        optional: Those that may be missing.
-        most: Bytes that the file may have once it is inflated; `None` for any number.
-        name: What to call the file in a message; by default its path.
+        names: Names of the arrays; others in the file are ignored.
+        optional: Names of the arrays that may be missing.
+        most: Most bytes after decompression; `None` for any number.
+        name: Name of the file in messages; its path by default.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is no .npz file or has too much in it, an array is missing, damaged, or holds Python objects.
     """
-    path, words = source if isinstance(source, Path) else None, name or str(source)
+    path, label = source if isinstance(source, Path) else None, name or str(source)
     if path is not None and not path.is_file():
         raise FileNotFoundError(f"expected an .npz file at {path}, found none")
     with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
-        return _arrays(file, path, words, names, optional, most)
+        return _arrays(file, path, label, names, optional, most)
 
 
 def _arrays(
-    file: IO[bytes], path: Path | None, words: str, names: Sequence[str], optional: Sequence[str], most: int | None
+    file: IO[bytes], path: Path | None, label: str, names: Sequence[str], optional: Sequence[str], most: int | None
 ) -> dict[str, NDArray[Any]]:
     try:
         archive = zipfile.ZipFile(file)
     except UNREADABLE:
-        raise ValueError(f"expected an .npz file with {', '.join(names)} at {words}, got something else") from None
+        raise ValueError(f"expected an .npz file with {', '.join(names)} at {label}, got something else") from None
     members = archive.infolist()
     if len(members) > MAX_MEMBERS or len({member.filename for member in members}) < len(members):
-        raise ValueError(f"expected at most {MAX_MEMBERS} arrays in {words}, each once, got {len(members)}")
+        raise ValueError(f"expected at most {MAX_MEMBERS} arrays in {label}, each once, got {len(members)}")
     if most is not None and sum(max(0, member.file_size) for member in members) > most:
-        raise ValueError(f"expected at most {most // 1_000_000} MB of arrays in {words}, got more")
+        raise ValueError(f"expected at most {most // 1_000_000} MB of arrays in {label}, got more")
     found = {member.filename.removesuffix(".npy"): member for member in members}
     if missing := [one for one in names if one not in found and one not in optional]:
-        raise ValueError(f"expected the arrays {', '.join(names)} in {words}, missing: {', '.join(missing)}")
+        raise ValueError(f"expected the arrays {', '.join(names)} in {label}, missing: {', '.join(missing)}")
     arrays = {}
     for one in (each for each in names if each in found):
         try:
             arrays[one] = _array(archive, found[one], path)
         except UNREADABLE as error:
             why = " ".join(str(error).split())[:160] or type(error).__name__
-            raise ValueError(f"expected `{one}` in {words} to be a numeric or text array, got: {why}") from None
+            raise ValueError(f"expected `{one}` in {label} to be a numeric or text array, got: {why}") from None
     return arrays
 
 
@@ -218,12 +218,12 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path | None)
             if offset + size > path.stat().st_size:
                 raise ValueError("a file that ends too early")
             return np.memmap(path, dtype, "r", offset, shape, order)
-        content = np.empty(size, np.uint8)  # aligned, unlike what stands in the file
+        content = np.empty(size, np.uint8)  # aligned, unlike the data in the file
         done = 0
         while done < size and (part := stream.read(min(size - done, 2**22))):
             content[done : done + len(part)] = np.frombuffer(part, np.uint8)
             done += len(part)
-        if done < size or stream.read(1):  # at the end the check sum is looked at
+        if done < size or stream.read(1):  # reading to the end verifies the checksum
             raise ValueError("a file that ends too early")
     return content.view(dtype).reshape(shape, order=order) if size else np.empty(shape, dtype)
 

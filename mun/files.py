@@ -21,7 +21,7 @@ WINDOWS = sys.platform == "win32"
 
 
 def sync(path: Path) -> None:
-    """Flush a file or folder to the disk; Windows refuses folders, which are left to it, and handles for reading."""
+    """Flush a file or folder to the disk. Windows cannot flush folders, which are skipped, or read-only handles."""
     if WINDOWS and path.is_dir():
         return
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -39,13 +39,13 @@ def is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # of another user
+    except PermissionError:  # a process of another user
         return True
     return True
 
 
 def partial_beside(path: Path, prefix: str) -> Path:
-    """Name a place to write to, and remove what processes that were killed have left half-written beside it."""
+    """Return a temporary path beside `path`, and remove half-written files that killed processes left there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f"{glob.escape(prefix)}.*.tmp"):
         number = left.name[len(prefix) + 1 : -len(".tmp")]
@@ -55,7 +55,7 @@ def partial_beside(path: Path, prefix: str) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it, where it is there."""
+    """Remove a file, or a folder with its content, if it exists."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -63,11 +63,11 @@ def remove(path: Path) -> None:
 
 
 def writable_folder(path: Path, prefix: str) -> Path:
-    """Make a folder where there is none; where it cannot be written, return a new temporary one instead.
+    """Make a folder if it does not exist; if it is not writable, return a new temporary folder instead.
 
     Args:
         path: The folder wanted.
-        prefix: What the name of a temporary one begins with.
+        prefix: First part of the temporary folder's name.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON object whole, with sorted structure left as given; NaN is refused."""
+    """Write a JSON object whole, keys in the given order; NaN is refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -108,7 +108,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is larger than 16 MB, no UTF-8 JSON with an object at its top, or nested beyond all use.
+        ValueError: The file is larger than 16 MB, no UTF-8 JSON with an object at its top, or nested too deeply.
     """
     if not path.is_file():
         raise FileNotFoundError(f"expected a file at {path}, found none")
@@ -117,7 +117,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
-        raise ValueError(f"expected JSON in {path}, got brackets within brackets without end") from None
+        raise ValueError(f"expected JSON in {path}, got too many brackets within brackets") from None
     except ValueError as error:  # no UTF-8, no JSON, or a number with thousands of digits
         raise ValueError(f"expected JSON in {path}, got: {error}") from None
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A checkpoint folder as a model repository of Hugging Face: its README.md, and fetching one when asked."""
+"""Checkpoint folders as Hugging Face model repositories: write their README.md, and fetch one from the Hub."""
 
 import json
 import os
@@ -19,7 +19,7 @@ METRICS = {"rank1": "rank-1", "rank10": "rank-10", "mean_ap": "mAP", "mean_inp":
 
 
 def readme_of(card: Card) -> str:
-    """Write a checkpoint's model card: metadata that the Hub reads, then what the card says, in words."""
+    """Return a checkpoint's model card: metadata for the Hub, then the content of the card in sentences."""
     model, synthetic = card.config.model, card.data.get("name") == "synvi"
     third = "without an auxiliary modality" if model.auxiliary == "none" else f"auxiliary modality {model.auxiliary}"
     metadata: dict[str, Any] = {
@@ -51,7 +51,7 @@ def readme_of(card: Card) -> str:
 
 
 def protocol_words(score: Mapping[str, Any]) -> str:
-    """Name what was scored: `sysu-all, 1-shot, 10 trials (seeded)`."""
+    """Return the protocol of a score in words: `sysu-all, 1-shot, 10 trials (seeded)`."""
     words = f"{score.get('protocol', '')}, {score.get('shots', '')}-shot, {score.get('trials', '')} trials"
     return f"{words} ({score.get('sampler', '')})"
 
@@ -63,7 +63,7 @@ def cells(score: Mapping[str, Any]) -> list[str]:
 
 
 def result_of(score: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a record of scores as the Hub's `model-index` has it."""
+    """Describe a record of scores in the form of the Hub's `model-index`."""
     mean = score.get("mean", {})
     return {
         "task": {"type": "image-retrieval", "name": "Visible-infrared person re-identification"},
@@ -86,10 +86,10 @@ def fetch(place: str, folder: Path) -> Path:
 
     Args:
         place: `hf://USER/REPO` or `hf://USER/REPO@REVISION`.
-        folder: Where it is kept, so that it need not be fetched twice.
+        folder: Where the files are kept, so that they are fetched only once.
 
     Returns:
-        The folder of this repository and revision, whose name is that of the repository.
+        The folder of this repository and revision, with the name of the repository.
 
     Raises:
         ValueError: The place has another form, or there is no such repository, revision or checkpoint in it.
@@ -98,7 +98,7 @@ def fetch(place: str, folder: Path) -> Path:
     named = PLACE.fullmatch(place.removeprefix(HUB))
     if named is None or ".." in place:
         raise ValueError(f"expected hf://USER/REPO or hf://USER/REPO@REVISION, got {place[:80]!r}")
-    import huggingface_hub as hub  # here: it takes a second, and nobody else needs it
+    import huggingface_hub as hub  # here: the import takes a second, and only this needs it
     from huggingface_hub import errors
 
     repo, revision = named["repo"], named["revision"] or "main"
@@ -108,7 +108,7 @@ def fetch(place: str, folder: Path) -> Path:
         hub.snapshot_download(repo, revision=revision, local_dir=target, allow_patterns=patterns, endpoint=endpoint)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
         raise ValueError(f"expected a model repository {repo} with the revision {revision}, found none") from None
-    except Exception as error:  # of whichever client it uses; all mean that the Hub did not answer
+    except Exception as error:  # of any HTTP client; all mean that the Hub did not answer
         words = f"expected the Hugging Face Hub to answer for {repo}, it did not ({type(error).__name__})"
         raise ConnectionError(f"{words}; offline, name a folder of checkpoints instead") from None
     if not any(target.glob(CARD)) and not any(target.glob(f"*/{CARD}")):

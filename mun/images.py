@@ -1,7 +1,7 @@
-"""The one guarded decoder: every image file of the project is read here.
+"""The only image decoder: every image file of the project is read and checked here.
 
 The header is read first; a file is decoded only if its format is on the allow-list and its size within the limits.
-That does not bound the decoder's work: what strangers bring goes through `mun.decoding`.
+These checks do not bound the decoder's work, so images from visitors are decoded by `mun.decoding`.
 """
 
 import io
@@ -18,11 +18,11 @@ __all__ = ["FORMATS", "MAX_PIXELS", "decode", "read_image", "resize"]
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 MAX_PIXELS = 25_000_000
 MAX_BYTES = 16_000_000
-MAX_WORDS = 80  # of a decoder's own complaint
+MAX_MESSAGE = 80  # characters of a decoder's own error
 BAND_PIXELS = 1_000_000  # converted at a time
-NO_MEMORY = ("error -9", "out of memory")  # how Pillow says that a decoder got none
-PERCENTILES = (0.5, 99.5)  # of an image of many bits: what they leave out of it is black and white, as are odd pixels
-MOST_VALUES = 4_000_000  # of a large image that its percentiles are taken from, evenly spread
+NO_MEMORY = ("error -9", "out of memory")  # in Pillow's errors when memory is missing
+PERCENTILES = (0.5, 99.5)  # of an image of more than 8 bits; values outside become black or white
+MOST_VALUES = 4_000_000  # evenly spread values of a large image, for its percentiles
 TIFF_STARTS = {b"II*\0": "<", b"MM\0*": ">"}
 WIDTH, BITS, COMPRESSION, SAMPLES, TILE_WIDTH, FORMAT, ORIENTATION = 256, 258, 259, 277, 322, 339, 274  # tags of TIFF
 WHOLE, SIGNED, FLOATING = 1, 2, 3  # values of FORMAT
@@ -37,12 +37,12 @@ def decode(data: bytes, name: str = "the image", levels: tuple[float, float] | N
 
     Args:
         data: The file, at most 16 MB.
-        name: What to call it in an error.
+        name: Name of the image in error messages.
         levels: Values that become black and white where there are more than 8 bits; its percentiles by default.
 
     Raises:
         ValueError: Too large a file or image, a format outside the allow-list, or broken data.
-        MemoryError: The decoder asks for more than there is.
+        MemoryError: The decoder needs more memory than there is.
     """
     if len(data) > MAX_BYTES:
         raise ValueError(f"expected {name} to have at most {MAX_BYTES // 1_000_000} MB, got {len(data) / 1e6:.1f} MB")
@@ -61,24 +61,24 @@ def decode(data: bytes, name: str = "the image", levels: tuple[float, float] | N
     except MemoryError:
         raise
     except Exception as error:  # the decoders behind Pillow raise almost any kind for broken data
-        words = " ".join(str(error).split())[:MAX_WORDS]
-        if any(mark in words for mark in NO_MEMORY):
-            raise MemoryError(words) from None
-        raise ValueError(f"expected {name} to be a whole image file, got broken data ({words})") from None
+        message = " ".join(str(error).split())[:MAX_MESSAGE]
+        if any(mark in message for mark in NO_MEMORY):
+            raise MemoryError(message) from None
+        raise ValueError(f"expected {name} to be a whole image file, got broken data ({message})") from None
     raise ValueError(
         f"expected {name} to have at most {MAX_PIXELS // 1_000_000} million pixels, got {width} x {height}"
     )
 
 
 def with_whole_numbers(data: bytes) -> tuple[bytes, int, int]:
-    """Let a TIFF of floats that Pillow does not read, or misreads, pass for whole numbers of as many bits.
+    """Mark the floats of a TIFF that Pillow cannot read, or misreads, as whole numbers of as many bits.
 
-    These are half and double floats, and single ones whose last byte comes first. Doubles become two numbers of 32 bits
-    each, in a picture of twice the width.
+    These are half and double floats, and big-endian single floats. Each double becomes two numbers of 32 bits, in an
+    image of twice the width.
 
     Returns:
-        The file, lying as it is stored; its bits per value, 16, 32 or 64; and how it is to be turned. What it is, 0 and
-        1 for any other file.
+        The file without its orientation tag; its bits per value, 16, 32 or 64; and its orientation. For any other file
+        the file itself, 0 and 1.
     """
     order = TIFF_STARTS.get(data[:4])
     if order is None or len(data) < 10:
@@ -92,7 +92,7 @@ def with_whole_numbers(data: bytes) -> tuple[bytes, int, int]:
         }
         known = (BITS, SAMPLES, FORMAT, WIDTH, TILE_WIDTH, ORIENTATION)
         tags = {tag: tag_value(data, order, places[tag]) for tag in known if tag in places}
-    except struct.error:  # broken, as the decoder will say
+    except struct.error:  # broken; the decoder reports it
         return data, 0, 1
     bits = tags.get(BITS, 1)
     if tags.get(FORMAT) != FLOATING or tags.get(SAMPLES, 1) != 1 or bits not in (16, 64, 32 if order == ">" else 16):
@@ -108,7 +108,7 @@ def with_whole_numbers(data: bytes) -> tuple[bytes, int, int]:
 
 
 def tag_kind(data: bytes, order: str, place: int) -> str:
-    """Return the format of a tag's value: a short (3) or a long."""
+    """Return the `struct` format of a tag's value: a short (type 3) or a long."""
     return "H" if struct.unpack_from(f"{order}H", data, place + 2)[0] == 3 else "I"
 
 
@@ -118,22 +118,22 @@ def tag_value(data: bytes, order: str, place: int) -> int:
 
 
 def floats_of(image: Image.Image, bits: int, orientation: int) -> Image.Image:
-    """Read the floats of a file that `with_whole_numbers` has changed, as a picture of mode F."""
+    """Read the floats of a file that `with_whole_numbers` has changed, as an image of mode F."""
     big, words = image.tag_v2.prefix == b"MM", np.asarray(image)  # type: ignore[attr-defined]
     if bits == 16:
         values = words.view(words.dtype.str.replace("u", "f"))
     else:
         if big and image.tag_v2.get(COMPRESSION, 1) != 1:  # type: ignore[attr-defined]
-            words = words.byteswap()  # which Pillow has turned round once too often
+            words = words.byteswap()  # because Pillow swaps the bytes once too often
         values = words.view(np.float32) if bits == 32 else doubles(words.view(np.uint32).astype(np.uint64), big)
-    with np.errstate(over="ignore"):  # what is beyond single precision is infinite, and white
+    with np.errstate(over="ignore"):  # values beyond single precision become infinite, and white
         upright = Image.fromarray(values.astype(np.float32))
     upright.getexif()[ORIENTATION] = orientation
     return upright
 
 
 def doubles(words: NDArray[np.uint64], big: bool) -> NDArray[np.float64]:
-    """Join each two numbers of 32 bits to a double, `(H, 2W)` to `(H, W)`."""
+    """Join each pair of 32-bit numbers into a double, `(H, 2W)` to `(H, W)`."""
     first, second = words[:, ::2], words[:, 1::2]
     high, low = (first, second) if big else (second, first)
     return (high << np.uint64(32) | low).view(np.float64)
@@ -172,7 +172,7 @@ def on_black(image: Image.Image) -> Image.Image:
 
 
 def robust_levels(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 0.5th and the 99.5th percentile of the finite values, or their extremes where those are alike."""
+    """Return the 0.5th and the 99.5th percentile of the finite values, or the extremes if both are equal."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 0.0
@@ -183,7 +183,7 @@ def robust_levels(values: NDArray[np.float64]) -> tuple[float, float]:
 def scaled(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
     """Scale values in place from [low, high] to [0, 255]; all of them to 0 where that range is empty.
 
-    What is not finite counts as the nearest of the two, NaN as the minimum.
+    Infinite values count as the nearer end of the range, NaN as `low`.
     """
     if not low < high:
         return np.zeros(values.shape, dtype=np.uint8)
@@ -198,8 +198,8 @@ def read_image(path: Path, name: str = "", levels: tuple[float, float] | None = 
     """Read an image file to RGB, uint8, [0, 255], `(H, W, 3)`.
 
     Args:
-        path: Of the file.
-        name: What to call it in an error; by default its path.
+        path: The file.
+        name: Name of the image in error messages; its path by default.
         levels: As for `decode`.
 
     Raises:

@@ -1,6 +1,6 @@
-"""A model of your own: any PyTorch module that maps images of a modality to embeddings, used as a network is.
+"""A model of your own: any PyTorch module that maps images of a modality to embeddings, usable as a network.
 
-A function of yours returns an `OwnModel`; `--model NAME=package.module:function` names it, on the command line alone.
+Your function returns an `OwnModel`; only the command line names it, by `--model NAME=package.module:function`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ __all__ = ["OwnConfig", "OwnModel", "add_model", "chosen_network", "load_own", "
 __all__ += ["weights_digest"]
 
 NAME = re.compile(r"[\w.-]{1,60}")
-PARALLEL = "module."  # what DataParallel and DistributedDataParallel write before every name
+PARALLEL = "module."  # prefix that DataParallel and DistributedDataParallel add to every name
 
 
 @dataclass(frozen=True)
 class OwnConfig(ModelConfig):
-    """What is known of a model of your own: the images it takes."""
+    """Config of a model of your own: only its images are known."""
 
     auxiliary: str = option("none", "a model of your own has no third modality here")
     backbone: str = option("own", "a model of your own")
@@ -51,13 +51,13 @@ class OwnModel(Network):
             equals `"visible"` or `"infrared"`; returns `(N, D)`, of any length. A row depends on its own image alone.
         height: Of the images, in pixels.
         image_width: Likewise.
-        mean: Of red, green and blue in [0, 1]; taken away first. ImageNet's by default.
-        std: What is divided by then. ImageNet's by default.
-        layers: Names of submodules, as `named_modules` says them, whose output is a map, `(N, C, h, w)`; the last one
-            is what "Why?" shows.
+        mean: Mean of red, green and blue in [0, 1], subtracted first. ImageNet's by default.
+        std: Standard deviation to divide by afterwards. ImageNet's by default.
+        layers: Names of submodules, as in `named_modules`, whose output is a map, `(N, C, h, w)`; "Why?" shows the
+            last one.
 
     Raises:
-        ValueError: A layer is no submodule, the size is out of bounds, or the module does not give such embeddings.
+        ValueError: A layer is no submodule, the size is out of bounds, or the module does not return such embeddings.
     """
 
     def __init__(
@@ -87,11 +87,11 @@ class OwnModel(Network):
         shapes = []
         for modality in PAIRED:
             with torch.inference_mode():
-                made = self.module(torch.zeros(2, 3, *self.config.size), modality)
-            if not isinstance(made, Tensor) or made.ndim != 2 or len(made) != 2:
-                came = f"shape {tuple(made.shape)}" if isinstance(made, Tensor) else f"a {type(made).__name__}"
-                raise ValueError(f"expected embeddings of shape (2, D) of two {modality} images, got {came}")
-            shapes.append(made.shape[1])
+                rows = self.module(torch.zeros(2, 3, *self.config.size), modality)
+            if not isinstance(rows, Tensor) or rows.ndim != 2 or len(rows) != 2:
+                actual = f"shape {tuple(rows.shape)}" if isinstance(rows, Tensor) else f"a {type(rows).__name__}"
+                raise ValueError(f"expected embeddings of shape (2, D) of two {modality} images, got {actual}")
+            shapes.append(rows.shape[1])
         if shapes[0] != shapes[1]:
             raise ValueError(f"expected embeddings of one size for both modalities, got {shapes[0]} and {shapes[1]}")
         return int(shapes[0])
@@ -103,11 +103,11 @@ class OwnModel(Network):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Names of the layers that maps can be made of."""
+        """Names of the layers that maps can explain."""
         return self.layers
 
     def features(self, images: Tensor, modality: Modality) -> Tensor:
-        """Map images in [0, 1], `(N, 3, H, W)`, to what the module gives, `(N, D)`."""
+        """Map images in [0, 1], `(N, 3, H, W)`, to the output of the module, `(N, D)`."""
         made: Tensor = self.module((images - self.mean) / self.std, modality)
         return made.float()
 
@@ -116,11 +116,11 @@ class OwnModel(Network):
         return F.normalize(self.features(images, modality), dim=1)
 
     def explainable_layers(self) -> dict[str, nn.Module]:
-        """Return the modules that were named, each under its name."""
+        """Return the modules of `layers` by name."""
         return {name: self.module.get_submodule(name) for name in self.layers}
 
     def randomised(self, seed: int, parts: Sequence[str] = ("",)) -> OwnModel:
-        """Copy the model and give new weights to some submodules, or to all: to what has `reset_parameters`."""
+        """Copy the model and draw new weights for some submodules, or for all, where they have `reset_parameters`."""
         fresh = copy.deepcopy(self)
         with BUILDING, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -131,7 +131,7 @@ class OwnModel(Network):
         return fresh
 
     def digest(self) -> str:
-        """Hash the weights, what is done to images, and the layers."""
+        """Hash the weights, the preprocessing of images, and the layers."""
         known = (self.config, self.mean.tolist(), self.std.tolist(), self.layers)
         digest = hashlib.sha256(repr(known).encode())
         for name, tensor in self.module.state_dict().items():
@@ -141,7 +141,7 @@ class OwnModel(Network):
 
 
 def load_own(text: str) -> tuple[str, OwnModel]:
-    """Make the model that `NAME=package.module:function` names; the package is looked for in the present folder too.
+    """Build the model that `NAME=package.module:function` names; the current folder is searched for the package too.
 
     Raises:
         ValueError: The text has another form, the function is not there, fails, or returns something else.
@@ -154,7 +154,7 @@ def load_own(text: str) -> tuple[str, OwnModel]:
         sys.path.insert(0, here)
     try:
         made = getattr(importlib.import_module(package), function)()
-    except Exception as error:  # whatever the user's own code raises is told in a sentence
+    except Exception as error:  # any error of the user's code becomes one sentence
         if os.environ.get("MUN_DEBUG") == "1":
             raise
         raise ValueError(f"expected {place} to make a model, got {type(error).__name__}: {error}") from None
@@ -164,7 +164,7 @@ def load_own(text: str) -> tuple[str, OwnModel]:
 
 
 def own_card(name: str, text: str, model: OwnModel) -> Card:
-    """Make the card of a model of your own: of its training nothing is known here."""
+    """Make the card of a model of your own; nothing is known about its training."""
     return Card(
         format=FORMAT,
         name=name,
@@ -180,15 +180,15 @@ def own_card(name: str, text: str, model: OwnModel) -> Card:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Declare the two ways to name what embeds, of which one is given; see `chosen_network`."""
+    """Add the two arguments that name the network, `checkpoint` and `--model`; one is given, see `chosen_network`."""
     own = "a model of your own instead: a function that returns a mun.own.OwnModel; see docs/own-models.md"
-    text = "folder with model.safetensors and card.json, unless --model"
+    text = "folder with model.safetensors and card.json; none with --model"
     parser.add_argument("checkpoint", type=Path, nargs="?", help=text)
     parser.add_argument("--model", metavar="NAME=MODULE:FUNCTION", help=own)
 
 
 def chosen_network(checkpoint: Path | None, model: str | None) -> tuple[Network, Card]:
-    """Load a checkpoint, or make the model that `NAME=package.module:function` names; there is one of both.
+    """Load a checkpoint, or build the model that `NAME=package.module:function` names; exactly one must be given.
 
     Raises:
         FileNotFoundError: As `load_checkpoint`.
@@ -211,19 +211,19 @@ def weights_digest(checkpoint: Path | None, network: Network) -> str:
 
 
 def load_weights(module: nn.Module, path: Path | str, ignore: Sequence[str] = (), prefix: str = "") -> None:
-    """Fill a module from a safetensors file, all of it.
+    """Fill all tensors of a module from a safetensors file.
 
     Args:
-        module: Of your own.
+        module: Your own module.
         path: The file.
-        ignore: Beginnings of names that stay as they are in the module and are passed over in the file, as
-            `("classifier.",)` where the file has another number of identities.
-        prefix: What every name in the file begins with, as `module.`; it is taken off.
+        ignore: Prefixes of names that keep their values in the module and are ignored in the file, such as
+            `("classifier.",)` if the file has another number of identities.
+        prefix: Prefix of every name in the file, such as `module.`; it is removed.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is a pickle, a pointer of Git LFS or no whole safetensors file; or a tensor is missing, unknown
-            or of another shape: the message names it, and says so where all names begin with `module.`.
+            or of another shape: the message names it, and mentions the prefix if all names begin with `module.`.
     """
     state = {name.removeprefix(prefix): tensor for name, tensor in load_tensors(Path(path)).items()}
     wanted = {name: tensor for name, tensor in module.state_dict().items() if not name.startswith(tuple(ignore))}
@@ -231,17 +231,17 @@ def load_weights(module: nn.Module, path: Path | str, ignore: Sequence[str] = ()
     if given and wanted and all(name.startswith(PARALLEL) for name in given) and not prefix:
         raise ValueError(
             f'expected names as {next(iter(wanted))} in {path}, all begin with "{PARALLEL}", as DataParallel writes'
-            f' them; load_weights(..., prefix="{PARALLEL}") takes it off'
+            f' them; load_weights(..., prefix="{PARALLEL}") removes it'
         )
     for name in sorted(wanted.keys() | given.keys()):
         shapes = [f"shape {tuple(side[name].shape)}" if name in side else "none" for side in (wanted, given)]
         if shapes[0] == shapes[1] or (name not in given and name.endswith("num_batches_tracked")):
             continue
-        words = f"expected {name} of {shapes[0]} in {path}, got {shapes[1]}".replace(" of none", " not to be")
+        message = f"expected {name} of {shapes[0]} in {path}, got {shapes[1]}".replace(" of none", " not to be")
         if any(word in name.lower() for word in ("classifier", "fc.", "logits")):
-            words += (
-                ": a classifier, which knows the people of its training alone and takes no part in embeddings;"
+            message += (
+                ": a classifier, which is for its training identities only and takes no part in embeddings;"
                 f' load_weights(..., ignore=("{name.rpartition(".")[0]}.",)) leaves it out'
             )
-        raise ValueError(words)
+        raise ValueError(message)
     module.load_state_dict(given, strict=False)

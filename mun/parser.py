@@ -72,5 +72,5 @@ def given_values(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def config_from(options: argparse.Namespace, base: Config | None = None) -> Config:
-    """Build a config from parsed flags; a flag not given keeps its value in `base`, the default config by default."""
+    """Build a config from parsed flags; other fields keep their value in `base`, the default config if not given."""
     return with_values(base or Config(), given_values(options))

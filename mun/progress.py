@@ -66,7 +66,7 @@ def tracked(items: Sequence[T], name: str, unit: str, shown: bool = True) -> Ite
 
 
 def run_through(steps: Generator[int, None, None], total: int | None, name: str, unit: str) -> None:
-    """Do work that says after each step how many units it has finished; it is closed, however it ends."""
+    """Run a generator that yields the number of units finished in each step; it is closed also after an error."""
     with Progress(total, name, unit) as progress, closing(steps):
         for count in steps:
             progress.update(count)

@@ -1,4 +1,4 @@
-"""From points of many dimensions to a picture of two: PCA, t-SNE, UMAP, and how far the picture can be trusted."""
+"""Project points to two dimensions by PCA, t-SNE or UMAP, and measure how far the picture can be trusted."""
 
 import io
 import re
@@ -15,12 +15,12 @@ __all__ = ["Method", "Metric", "Projection", "Say", "Settings", "check_count", "
 __all__ += ["project", "unit_length"]
 
 Floats = NDArray[np.float64]
-Say = Callable[[int, int], None]  # steps done, and of how many
+Say = Callable[[int, int], None]  # steps done, and their total
 MIN_POINTS = 4
 T_SNE_STEPS = 1000
-KEPT = 10  # neighbours that `neighbors_kept` looks for
+KEPT = 10  # neighbours per point in `neighbors_kept`
 ROWS = 512  # rows of a distance matrix at once
-MEASURED = 5000  # points whose neighbours are looked at
+MEASURED = 5000  # most points whose neighbours are compared
 
 
 class Method(StrEnum):
@@ -78,13 +78,13 @@ class Projection:
 def project(points: NDArray[np.floating], settings: Settings, say: Say | None = None) -> Projection:
     """Project points to the plane; the same points and settings give the same picture on the same machine.
 
-    t-SNE and UMAP start from the first two principal components, so that what lies far apart tends to stay apart.
+    t-SNE and UMAP start from the first two principal components, so that distant points tend to stay apart.
 
     Args:
         points: Finite, `(N, D)`, at least 4 points and 2 dimensions.
         settings: Method and parameters.
-        say: Told now and then how far t-SNE and UMAP are. Meanwhile the standard output is read, so that only a
-            process that does nothing else can ask for it.
+        say: Called now and then with the progress of t-SNE and UMAP. Standard output is captured meanwhile, so only a
+            process that does nothing else can use it.
 
     Raises:
         ValueError: The points are too few for the method's neighbourhoods, all equal, of length zero under the cosine,
@@ -123,7 +123,7 @@ def check_count(count: int, settings: Settings) -> None:
     """Refuse too few points for a method's neighbourhoods; see `project`.
 
     Raises:
-        ValueError: They are, or a parameter is out of bounds.
+        ValueError: There are too few points, or a parameter is out of bounds.
     """
     if count < MIN_POINTS:
         raise ValueError(f"expected at least {MIN_POINTS} points, got {count}; choose more images or people")
@@ -174,12 +174,12 @@ def principal_components(points: Floats) -> tuple[Floats, tuple[float, float]]:
 
 
 class Steps(io.TextIOBase):
-    """A file that takes what an algorithm prints and passes on the steps in it.
+    """A text stream that finds the steps in the output of an algorithm and reports them.
 
     Args:
-        say: Told the steps.
-        pattern: Finds the number of the step, and perhaps of how many.
-        total: Of how many, where the pattern does not find that.
+        say: Called with the steps.
+        pattern: Finds the number of the step and, optionally, the total.
+        total: The total, if the pattern does not find one.
     """
 
     def __init__(self, say: Say, pattern: str, total: int = 0) -> None:
@@ -209,7 +209,7 @@ def t_sne(points: Floats, settings: Settings, say: Say | None = None) -> Floats:
 
 
 def u_map(points: Floats, settings: Settings, say: Say | None = None) -> Floats:
-    """Run UMAP on one thread, which is what a seed asks of it.
+    """Run UMAP on one thread, which a seed requires.
 
     Source: McInnes, Healy, Melville, arXiv:1802.03426, as in umap-learn.
     """
@@ -237,15 +237,15 @@ def neighbors_kept(points: Floats, coordinates: Floats, count: int = KEPT) -> fl
     Args:
         points: `(N, D)`.
         coordinates: `(N, 2)`, row by row the same points.
-        count: Neighbours k; at most N − 1 are looked at.
+        count: Neighbours k; at most N − 1 are compared.
 
     Returns:
         The mean over points of |true k nearest ∩ k nearest in the picture| / k, by Euclidean distance; over 5,000 of
         them, evenly spread, where there are more.
     """
     count = min(count, len(points) - 1)
-    of = np.linspace(0, len(points) - 1, min(len(points), MEASURED)).astype(int)
-    true, shown = nearest(points, of, count), nearest(coordinates, of, count)
+    rows = np.linspace(0, len(points) - 1, min(len(points), MEASURED)).astype(int)
+    true, shown = nearest(points, rows, count), nearest(coordinates, rows, count)
     return float(np.mean([len(set(a) & set(b)) for a, b in zip(true.tolist(), shown.tolist(), strict=True)]) / count)
 
 

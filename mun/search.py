@@ -1,4 +1,4 @@
-"""Exact search in large galleries: block by block, from memory or from a file that is mapped."""
+"""Exact search in large galleries: block by block, from memory or from a memory-mapped file."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,18 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["Vectors"]
 
 Floats = NDArray[np.float32]
-BLOCK_BYTES = 2**22  # of features in float32 that are looked at at once; what is copied stays near the processor
+BLOCK_BYTES = 2**22  # of features in float32 per block; a copied block stays in the processor's cache
 
 
 class Vectors:
-    """N features that are compared by their cosine; of a mapped file no more than a block is copied at a time.
+    """N features compared by their cosine; at most one block of a mapped file is copied at a time.
 
     Args:
         features: Real numbers, `(N, D)`, in memory or mapped from a file.
-        order: Rows of `features`, int64, `(M,)`, where others than all of them in their order are meant.
+        order: Rows of `features` to use, int64, `(M,)`; all rows in their order by default.
 
     Raises:
-        ValueError: Not of that shape, not finite, or a row is zero; every row is looked at once.
+        ValueError: Not of that shape, not finite, or a row is zero; every row is read once to check this.
     """
 
     def __init__(self, features: NDArray[Any], order: NDArray[np.int64] | None = None) -> None:
@@ -43,12 +43,12 @@ class Vectors:
 
     @property
     def size(self) -> int:
-        """Numbers of each feature, D."""
+        """Size D of each feature."""
         return int(self.features.shape[1])
 
     @property
     def num_bytes(self) -> int:
-        """What all rows weigh in float32."""
+        """Bytes of all rows in float32."""
         return 4 * len(self) * self.size
 
     def rows(self, index: ArrayLike) -> Floats:
@@ -70,17 +70,17 @@ class Vectors:
         Raises:
             ValueError: `query` is not of shape (D,).
         """
-        asked = np.asarray(query, dtype=np.float32)
-        if asked.shape != (self.size,):
-            raise ValueError(f"expected `query` of shape ({self.size},), got {asked.shape}")
-        column, found = torch.from_numpy(asked), np.empty(len(self.features), np.float32)
+        vector = np.asarray(query, dtype=np.float32)
+        if vector.shape != (self.size,):
+            raise ValueError(f"expected `query` of shape ({self.size},), got {vector.shape}")
+        column, cosines = torch.from_numpy(vector), np.empty(len(self.features), np.float32)
         for part, block in self._blocks():
-            torch.mv(block, column, out=torch.from_numpy(found[part]))
-        found *= self._scale
-        return found if self.order is None else found[self.order]
+            torch.mv(block, column, out=torch.from_numpy(cosines[part]))
+        cosines *= self._scale
+        return cosines if self.order is None else cosines[self.order]
 
     def _blocks(self) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield slices of the rows, and each as a float32 tensor that holds until the next one."""
+        """Yield slices of the rows, each with its values, a float32 tensor that is valid until the next one."""
         rows = max(1, BLOCK_BYTES // (4 * self.size))
         single = self.features.dtype == np.float32 and self.features.flags.c_contiguous
         direct = single and self.features.flags.aligned and self.features.flags.writeable
@@ -91,6 +91,6 @@ class Vectors:
             if not direct:
                 copy = buffer[: len(block)]
                 source, target = (block.view(np.uint8), copy.view(np.uint8)) if single else (block, copy)
-                target[...] = source  # bytes, because an array in an archive is seldom aligned, which is slow to copy
+                target[...] = source  # as bytes, because floats of an unaligned array, usual in an archive, copy slowly
                 block = copy
             yield part, torch.from_numpy(block)

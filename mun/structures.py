@@ -1,4 +1,4 @@
-"""The values every other module speaks in: modality, split, sample."""
+"""The types that all other modules use: modality, split, sample."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +15,7 @@ class Modality(StrEnum):
     AUXILIARY = "auxiliary"
 
 
-PAIRED = (Modality.VISIBLE, Modality.INFRARED)  # what cameras take
+PAIRED = (Modality.VISIBLE, Modality.INFRARED)  # of cameras
 
 
 class Split(StrEnum):

@@ -1,7 +1,7 @@
-"""The one door to torchvision and to pytorch_grad_cam, which needs it: single modules without their packages.
+"""Import single modules of torchvision and of pytorch_grad_cam, which needs it, without running their packages.
 
-A package's own `__init__` imports all that it has: torch's compiler, twice the memory that Grad-CAM takes, and, beside
-a CPU-only torch, operators that the torchvision of the Python index lacks, so that `import torchvision` fails there.
+A package's `__init__` imports everything: torch's compiler, twice the memory that Grad-CAM needs, and, beside a
+CPU-only torch, operators that the torchvision of the Python index lacks, so that `import torchvision` fails there.
 """
 
 import importlib
@@ -14,16 +14,16 @@ from types import ModuleType
 __all__ = ["import_parts"]
 
 PACKAGES = ("torchvision", "pytorch_grad_cam")
-LOCK = threading.Lock()  # what is imported in between sees packages without content
+LOCK = threading.Lock()  # another import meanwhile would see empty packages
 
 
 def import_parts(*names: str) -> tuple[ModuleType, ...]:
-    """Import modules, as `torchvision.models.resnet`, and what these need; a package that is imported already is used.
+    """Import modules such as `torchvision.models.resnet`, and what they need; an imported package is used as it is.
 
-    Nothing of it stays in `sys.modules`: whoever imports such a package later gets all of it.
+    They do not stay in `sys.modules`: a later import of such a package gets the whole package.
 
     Raises:
-        ImportError: It is not installed, or has no such module.
+        ImportError: A package is not installed, or has no such module.
     """
     with LOCK:
         return imported(names)
@@ -36,7 +36,7 @@ def imported(names: tuple[str, ...]) -> tuple[ModuleType, ...]:
     parents = {name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)}
     try:
         for parent in sorted({*PACKAGES, *parents} - before):  # outer packages first
-            sys.modules[parent] = hollow(parent)
+            sys.modules[parent] = empty_module(parent)
         return tuple(importlib.import_module(name) for name in names)
     finally:
         for name in sys.modules.keys() - before:
@@ -44,11 +44,11 @@ def imported(names: tuple[str, ...]) -> tuple[ModuleType, ...]:
                 del sys.modules[name]
 
 
-def hollow(name: str) -> ModuleType:
-    """Make a package that knows where its modules are, and has run nothing.
+def empty_module(name: str) -> ModuleType:
+    """Make a package object that finds its modules, without running the package's code.
 
     Raises:
-        ImportError: It is not installed.
+        ImportError: The package is not installed.
     """
     spec = importlib.util.find_spec(name)
     if spec is None or spec.submodule_search_locations is None:

@@ -1,4 +1,4 @@
-"""The command of all figures of speed: its table, and the short form, which compares results and asserts no time."""
+"""The command for all speed measurements: its table, and the short form, which compares results but not times."""
 
 import json
 import math

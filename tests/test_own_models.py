@@ -21,7 +21,7 @@ from app.explain.checks import check
 from app.explain.explain import explained
 from app.explain.subject import Explain, subject_of
 from app.library import Library, open_library
-from app.library.maps import alike
+from app.library.maps import similarity_map
 from app.retrieval.rank import Retrieve, retrieve
 from app.start import parser
 from docs.agw import model as agw
@@ -224,10 +224,10 @@ def test_the_app_explains_it_by_its_own_layers(own: Library) -> None:
     assert [step.part for step in last.steps] == ["top", "stems.visible"]
     assert list(last.curves) == ["map", "centre prior", "random weights"]
     pair = "cam3/0013/0001.jpg", "cam1/0013/0001.jpg"
-    assert alike(own, "small", "synvi", *pair).layer == "top"
-    with pytest.raises(ValueError, match="expected a model that names layers with a map, blind names none"):
-        alike(own, "blind", "synvi", *pair)
-    with pytest.raises(ValueError, match="blind names none"):
+    assert similarity_map(own, "small", "synvi", *pair).layer == "top"
+    with pytest.raises(ValueError, match="expected a model that names layers for maps, got blind without any"):
+        similarity_map(own, "blind", "synvi", *pair)
+    with pytest.raises(ValueError, match="got blind without any"):
         explained(own, subject_of(own, Explain.read({"checkpoint": "blind", "image": pair[0]}, own)))
 
 

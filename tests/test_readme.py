@@ -246,15 +246,15 @@ def opening(lines: list[dict[str, float]]) -> str:
     ("form", "logged", "cell"),
     [("sum", "cml_energy", evenness), ("residual", "cml_energy", evenness), ("gate", "gate_mean", opening)],
 )
-@pytest.mark.parametrize(("paid", "ending"), [("all losses", ""), ("alignment alone", "-unpaid")])
+@pytest.mark.parametrize(("losses", "ending"), [("all losses", ""), ("alignment alone", "-unpaid")])
 def test_how_even_the_branch_is_and_how_far_the_gate_opens_was_logged(
-    form: str, logged: str, cell: Callable[[list[dict[str, float]]], str], paid: str, ending: str
+    form: str, logged: str, cell: Callable[[list[dict[str, float]]], str], losses: str, ending: str
 ) -> None:
     (path,) = FEW.glob(f"*/{form}{ending}-only-s0/metrics.jsonl")
     lines = [line for line in MetricsFile.lines(path) if logged in line]
     spans = [[line for line in lines if first <= line["step"] <= last] for first, last in SPANS]
     cells = [cell(span) if span else "\N{EN DASH}" for span in spans]
-    assert f"| {form}, paid by {paid} | {' | '.join(cells)} |" in PAGE
+    assert f"| {form}, trained by {losses} | {' | '.join(cells)} |" in PAGE
 
 
 @pytest.mark.parametrize("folder", sorted(FEW.glob("*/*-s?")), ids=lambda path: path.name)

@@ -1,1 +1,1 @@
-"""What was found, the data it was found on, the method, the checkpoints, and what this may be used for."""
+"""The About tab: findings, data, method, checkpoints, and terms of use."""

@@ -1,4 +1,4 @@
-"""What a checkpoint is: its model card, read from the card that lies beside its weights."""
+"""Model cards: the description of a checkpoint, read from the card beside its weights."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Setting(NamedTuple):
 
     @property
     def changed(self) -> bool:
-        """Whether it is not as by default."""
+        """Whether the value differs from the default."""
         return self.value != self.default
 
 
@@ -45,11 +45,11 @@ class ModelCard:
 
     Attributes:
         checkpoint: Name.
-        summary: What it is, in a sentence.
-        facts: What its card knows, as label and words.
-        limits: What it cannot show, besides what no checkpoint can.
-        commands: That made and measured it.
-        scores: On people of no part in training or choice.
+        summary: Its description in a sentence.
+        facts: Facts from its card, as label and text.
+        limits: Its limits, besides those of every checkpoint.
+        commands: Commands that made and measured it.
+        scores: Scores on people who took no part in training or selection.
         settings: Every choice of the run.
     """
 
@@ -87,7 +87,7 @@ def model_card(library: Library, checkpoint: str) -> ModelCard:
 
 
 def own_card(entry: CheckpointEntry, card: Card) -> ModelCard:
-    """Say the little that is known of a model of the owner's."""
+    """Return the card of a model of the owner, of which little is known."""
     model, layers = card.config.model, ", ".join(entry.own.stages if entry.own else ())
     facts = [
         ("Network", f"images of {model.height}{TIMES}{model.image_width} pixels, {entry.parameters:,} numbers"),
@@ -96,7 +96,7 @@ def own_card(entry: CheckpointEntry, card: Card) -> ModelCard:
         ("Made with", versions_of(card)),
     ]
     limits = [
-        "How it was trained, and on whom, is not known here; scores on people of its training say nothing.",
+        "How it was trained, and on whom, is not known here; scores on its training people mean nothing.",
         "It has no auxiliary modality here: Auxiliary shows another checkpoint, Embeddings two modalities.",
     ]
     summary = "A model of your own, given on the command line; it stands beside the checkpoints in every tab."
@@ -104,7 +104,7 @@ def own_card(entry: CheckpointEntry, card: Card) -> ModelCard:
 
 
 def facts_of(entry: CheckpointEntry, card: Card) -> list[tuple[str, str]]:
-    """List what a card knows, as label and words."""
+    """List the facts of a card, as label and text."""
     model, train = card.config.model, card.config.train
     own = {"own": "a stem of its own", "visible": "the visible stem"}[model.auxiliary_stem]
     third = "" if model.auxiliary == "none" else f"; the auxiliary image enters by {own}"
@@ -160,7 +160,7 @@ def selection_words(selection: Mapping[str, Any]) -> str:
 
 
 def limits_of(card: Card) -> list[str]:
-    """List what a checkpoint cannot show, from what its card says."""
+    """List the limits of a checkpoint, from its card."""
     model = card.config.model
     limits = [] if card.steps else ["It was not trained: its weights are random."]
     if card.data.get("name") == "synvi":
@@ -171,13 +171,13 @@ def limits_of(card: Card) -> list[str]:
     if model.width < 1:
         limits.append(
             f"A narrow backbone (width {model.width:g} of 1) on images of {model.height}{TIMES}{model.image_width}"
-            " pixels; what it shows need not hold for large ones."
+            " pixels; its results need not hold for large ones."
         )
     return limits
 
 
 def scores_of(record: Mapping[str, Any]) -> Iterator[Score]:
-    """Write the line of a record of scores, and that of its corrupted images."""
+    """Yield the line of a record of scores, and the line of its corrupted images where it has one."""
     yield line_of(record, "")
     if corrupted := record.get("corrupted"):
         severity = corrupted.get("severity")
@@ -188,7 +188,7 @@ def scores_of(record: Mapping[str, Any]) -> Iterator[Score]:
 
 
 def line_of(record: Mapping[str, Any], note: str) -> Score:
-    """Write the line of one record; what it does not say is a dash."""
+    """Write the line of one record; a missing value is a dash."""
     mean, trials = record.get("mean", {}), record.get("trials", DASH)
     sd = {} if trials == 1 else record.get("sd", {})
     extra = [words for name, words in (("flip", ", image and mirror"), ("rerank", ", re-ranked")) if record.get(name)]

@@ -61,9 +61,9 @@ def draw_forest(table: Table, caption: str, width: str) -> Figure:
 def plots_of(tables: Sequence[Table]) -> list[Plot]:
     """Lay out the tables of one experiment: mAP along each knob, the others as at level standard, or along settings.
 
-    Rows beyond the sixth are left out, because they cannot be told apart. Along knobs the main difference has a plot of
-    its own, along settings the gain of MUN over the reference. Intervals are one standard deviation over seeds to
-    either side, of the difference 95 % over people.
+    Rows beyond the sixth are left out, because they cannot be told apart. Along knobs, the last plot is the main
+    difference; along settings, the gain of MUN over the reference. Intervals are one standard deviation over seeds to
+    either side; for the difference, 95 % over people.
     """
     usual, knobs = asdict(Knobs()), list(tables[0].about["knobs"])
     ways: list[tuple[str, str, list[tuple[float, str, Table]]]] = []
@@ -99,7 +99,7 @@ def plot(
     placed: Sequence[tuple[float, str, Table]],
     read: dict[str, Callable[[Table], tuple[float, float, float] | None]],
 ) -> Plot:
-    """Lay out one plot along a knob: what is read from each table by the name of the curve, in percent."""
+    """Lay out one plot along a knob, in percent; `read` has a curve's name and how to read it from a table."""
     curves = []
     for name, value_of in read.items():
         found = [(value, value_of(table)) for value, _, table in placed]

@@ -1,4 +1,4 @@
-"""What was found: the tables that the project ships, what they say in sentences, and how they are drawn."""
+"""Findings: the tables of results that the project ships, their summary in sentences, and their layout as plots."""
 
 import csv
 import math
@@ -19,10 +19,10 @@ __all__ = ["COLUMNS", "FOLDER", "OURS", "Claim", "Line", "Row", "Table", "famili
 __all__ += ["points", "read_tables"]
 
 FOLDER = Path(__file__).parents[2] / "assets" / "results"
-LEVEL = 0.05  # of p, below which a claim holds
+LEVEL = 0.05  # significance level: a claim holds at a smaller p-value
 PAIRED = tuple(Paired.__dataclass_fields__)
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
-LABELS = {"none (two modalities)": "two modalities (baseline)"}  # as the page says it
+LABELS = {"none (two modalities)": "two modalities (baseline)"}  # wording of the page
 OURS = ("mun", "all", "chosen")  # rows that are MUN itself
 STEPS = (0.5, 1, 2, 5, 10, 20)  # points between two ticks
 MAX_TICKS = 8
@@ -34,8 +34,8 @@ class Column(NamedTuple):
     Attributes:
         title: The heading.
         meaning: What its numbers are.
-        form: As `format` takes it.
-        factor: A number is multiplied by it first.
+        form: Format specification, as `format` takes it.
+        factor: Factor on a number before it is written.
     """
 
     title: str
@@ -59,7 +59,7 @@ COLUMNS: dict[str, Column] = {  # by the name of the CSV's column
     "step_seconds": Column("ms/step", "forward and backward, alone on the machine", ".0f", 1e3),
     "peak_bytes": Column("memory, MB", "most at once while training a step", ".0f", 1e-6),
 }
-RENAMED = {  # as a table of validation people alone has them
+RENAMED = {  # columns of a table that has validation people only
     "difference": "mean_ap_difference",
     "low": "mean_ap_low",
     "high": "mean_ap_high",
@@ -72,8 +72,8 @@ class Row:
     """One line of a table.
 
     Attributes:
-        name: Of the row.
-        label: As the table says it.
+        name: Name of the row.
+        label: Label in the table.
         values: Numbers by the names of the CSV's columns, fractions; empty where nothing was run.
         variant: Which variant was chosen on validation identities.
     """
@@ -97,7 +97,7 @@ class Row:
 
     @property
     def clear(self) -> bool:
-        """Whether neither the people who were tested nor other seeds explain the difference (95 %, Student's t)."""
+        """Whether the difference is significant, over the tested people and over seeds (95 %, Student's t)."""
         made, seeds = self.difference, int(self.values.get("seeds", 0))
         if made is None or seeds < 2 or math.isnan(made.seed_sd) or made.low <= 0 <= made.high:
             return False
@@ -114,7 +114,7 @@ class Row:
 
 
 class Claim(NamedTuple):
-    """A difference that was asked for, and what it came to; `words` is its role or p-value."""
+    """A difference that an experiment tests, and its result; `words` is its role, with its p-value if there is one."""
 
     label: str
     paired: Paired | None
@@ -122,7 +122,7 @@ class Claim(NamedTuple):
 
     @property
     def other(self) -> bool:
-        """Whether it is one of many that are corrected for their number."""
+        """Whether it is one of many claims that are corrected for their number."""
         return self.words.startswith("other")
 
 
@@ -131,11 +131,11 @@ class Table:
     """One table.
 
     Attributes:
-        name: Of its files.
-        about: What it is, as `experiment` writes it.
+        name: Name of its files.
+        about: Its description, as `experiment` writes it.
         rows: In the order of the file.
         text: The CSV file.
-        claims: What the experiment asks for besides the differences from the reference.
+        claims: Differences that the experiment tests besides those from the reference.
     """
 
     name: str
@@ -156,7 +156,7 @@ class Table:
 
     @property
     def setting(self) -> str:
-        """What tells it from the other tables of its experiment; empty where there are none."""
+        """The setting that differs from the other tables of its experiment; empty where there are none."""
         knobs = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in self.about["knobs"].items())
         return knobs or self.name.partition("-")[2]
 
@@ -187,7 +187,7 @@ class Table:
         return row.score, row.score - sd, row.score + sd
 
     def answer(self) -> tuple[float, float, float] | None:
-        """The first difference that the experiment asks for, and both ends of its interval."""
+        """The first difference that the experiment tests, and both ends of its interval."""
         made = self.claims[0].paired if self.claims else None
         return (made.mean, made.low, made.high) if made else None
 
@@ -202,7 +202,7 @@ class Table:
         return max(scored, key=lambda row: scored[row], default="")
 
     def sentences(self) -> list[str]:
-        """Say in three sentences what was found."""
+        """Summarise the table in three sentences."""
         compared = [row for row in self.run if row.difference is not None]
         base = next((row for row in self.run if row.label == self.reference), None)
         ours = next((row for name in reversed(OURS) for row in compared if row.name == name), None)
@@ -226,7 +226,7 @@ class Table:
         return [*said, self.scope()]
 
     def scope(self) -> str:
-        """Say what it was measured on, and what it is not about."""
+        """Say how many people and seeds it was measured on, and what it does not cover."""
         splits = {part: self.about[part]["splits"] for part in ("train", "test")}
         seeds = int(max((row.values.get("seeds", 1) for row in self.run), default=1))
         tested = splits["test"].get("test") if "rank1" in self.columns else splits["train"]["val"]
@@ -252,7 +252,7 @@ def forest(table: Table) -> tuple[list[Line], list[tuple[float, str]]]:
     """Lay out the differences from the reference, the largest first.
 
     Returns:
-        The lines, and the ticks: where, and points as words. Nothing where no row has a difference.
+        The lines, and the ticks as position and text; both empty where no row has a difference.
     """
     placed = [(row, row.difference, ends(row.difference)) for row in table.run if row.difference is not None]
     if not placed:
@@ -291,24 +291,24 @@ def points(made: Paired) -> str:
 
 
 def quoted(label: str) -> str:
-    """Put a row's label in quotation marks where it could not be told from what stands around it."""
+    """Put a row's label in quotation marks where its punctuation could be confused with the sentence around it."""
     return f"\N{LEFT DOUBLE QUOTATION MARK}{label}\N{RIGHT DOUBLE QUOTATION MARK}" if {*",+:"} & {*label} else label
 
 
 def families(tables: Sequence[Table]) -> dict[str, list[Table]]:
-    """Group tables by experiment: those of one differ by their data."""
+    """Group tables by experiment; the tables of one experiment differ by their data."""
     return {name: [one for one in tables if one.experiment == name] for name in (one.experiment for one in tables)}
 
 
 def main_of(tables: Sequence[Table]) -> Table:
-    """Choose the table of an experiment to show first: where no knob is turned, or else the first."""
+    """Choose the table of an experiment to show first: the one with all knobs at their defaults, or else the first."""
     usual = asdict(Knobs())
     plain = [table for table in tables if all(usual[knob] == value for knob, value in table.about["knobs"].items())]
     return (plain or list(tables))[0]
 
 
 def grid(tables: Sequence[Table]) -> list[tuple[str, list[tuple[str, float | None]]]]:
-    """Set mAP of every row side by side over settings, then the first difference that the experiment asks for."""
+    """List mAP of every row over the settings, then the first difference that the experiment tests."""
     lines: list[tuple[str, list[tuple[str, float | None]]]] = []
     for name, label in {row.name: row.label for table in tables for row in table.run}.items():
         found = [table.row(name) for table in tables]
@@ -342,7 +342,7 @@ def read_tables(folder: Path = FOLDER) -> list[Table]:
 
 
 def place(path: Path) -> tuple[int, int, str]:
-    """Say where a table stands: by its experiment, then by its setting, then by name."""
+    """Return the sort key of a table: its experiment, then its setting, then its name."""
     experiment, _, setting = path.stem.partition("-")
     if experiment not in EXPERIMENTS:
         return len(EXPERIMENTS), 0, path.stem
@@ -358,10 +358,10 @@ def read_row(labels: Mapping[str, str], line: Mapping[str, str]) -> Row:
 
 
 def read_claims(about: Mapping[str, Any], path: Path) -> list[Claim]:
-    """Read what an experiment asks for: the differences of two rows in a table, and the claims over all its tables.
+    """Read the claims of an experiment: differences of two rows in one table, and those over all its tables.
 
-    Of claims that were asked again of a second set of test people, the answer there follows; primary and secondary are
-    confirmed where it has the same sign and a p over seeds below 0.05.
+    Where a claim was tested again on a second set of test people, that result follows; a primary or secondary claim is
+    confirmed where that result has the same sign and a p-value over seeds below 0.05.
     """
     rows = {name: quoted(LABELS.get(label, label)) for name, label in about["rows"].items()}
     claims = [
@@ -369,12 +369,12 @@ def read_claims(about: Mapping[str, Any], path: Path) -> list[Claim]:
         for made in about.get("contrasts", ())
     ]
     second = path.with_name(path.name.replace("-claims", "-second-claims"))
-    asked, again = (read_json(one)["claims"] if one.is_file() else [] for one in (path, second))
-    for number, made in enumerate(asked):
+    first, repeated = (read_json(one)["claims"] if one.is_file() else [] for one in (path, second))
+    for number, made in enumerate(first):
         where = made["setting"] + (f" {MINUS} {made['minus']}" if made["minus"] else "")
-        paired, words = answered(made)
-        if number < len(again) and paired and again[number]["ran"]:
-            other, chance = answered(again[number])
+        paired, words = claim_result(made)
+        if number < len(repeated) and paired and repeated[number]["ran"]:
+            other, chance = claim_result(repeated[number])
             words += f"; on other people {points(other)}{chance.removeprefix(made['role'])}"
             if made["role"] != "other":
                 same = paired.mean * other.mean > 0 and other.p_value < LEVEL
@@ -383,8 +383,8 @@ def read_claims(about: Mapping[str, Any], path: Path) -> list[Claim]:
     return claims
 
 
-def answered(made: Mapping[str, Any]) -> tuple[Any, str]:
-    """Read the answer to a claim, `None` where it was not run, and its role with its p-value."""
+def claim_result(made: Mapping[str, Any]) -> tuple[Any, str]:
+    """Read the result of a claim, `None` where it was not run, and its role with its p-value."""
     paired = Paired(**{name: made[name] for name in PAIRED if name in made}) if made["ran"] else None
     chance = made.get("corrected", made.get("p_value"))
     return paired, made["role"] if chance is None else f"{made['role']}, p {chance:.3f}"

@@ -1,4 +1,4 @@
-"""The method in what the page tells of it: a pair as pictures, and what our sources leave open."""
+"""The method as the page describes it: one pair as pictures, and the choices that our sources leave open."""
 
 from collections.abc import Iterator
 
@@ -20,9 +20,9 @@ PAPER = (
     ("Intra-modality learner", "depth-wise convolutions of several kernel sizes, for each modality",
      "sizes {kernels}; their sum, the normalisation and the path around them are ours"),
     ("Cross-modality learner", "spatial pyramid pooling, then fusion to what both share",
-     "{bins} bins, fused bin by bin; nothing at full resolution mixes the two, for a pair is not aligned"),
+     "{bins} bins, fused bin by bin; nothing at full resolution mixes the two, because a pair is not aligned"),
     ("Layer scale", "a learned ratio of the two branches, which moves during training",
-     "one factor per channel, after both branches are brought to one strength, so that the ratio has a meaning"),
+     "one factor per channel, after both branches are scaled to the same strength, so that the ratio has a meaning"),
     ("Identity alignment", "triplets over the identities' centers of three modalities, with the hardest positive and"
      " negative", "centers by identity, never by place in the batch; one mean over all centers"),
     ("Modality alignment", "prototypes that accumulate over time, with the auxiliary modality as bridge",
@@ -47,7 +47,7 @@ def open_options(config: Config) -> Iterator[tuple[str, str, str]]:
     """List the options of a config whose own text says that our sources do not state them.
 
     Returns:
-        What each is, what is chosen here and why, the option that changes it.
+        The description, the choice made here with its reason, and the name of each option.
     """
     for item, value in leaves(config):
         what, _, why = item.metadata["text"].partition(OPEN)
@@ -59,16 +59,16 @@ def pictures(library: Library, data: str) -> dict[str, str]:
     """Show the method on the first pair of the Auxiliary tab.
 
     Returns:
-        The visible, the infrared and the auxiliary image as data URIs, by name, and as `words` where they are from.
+        The visible, the infrared and the auxiliary image as data URIs, by name, and their origin as `words`.
 
     Raises:
         ValueError: No checkpoint with MUN's generator is loaded, nobody is seen in both modalities, or an image or the
             checkpoint is gone from the disk.
     """
     name = generators(library)[0]
-    eye = PairEncoder(library, name, data, collection_pair(library, data, *opening_pair(library, data)))
-    with library.collections[data].at_hand():
-        third = eye.display.pixels(eye.generated()[0][0])
-    visible, infrared = eye.pair.pixels[eye.size]
-    words = f"Person {eye.pair.pid} of {library.collections[data].title}; {name} makes the third image of the two."
+    encoder = PairEncoder(library, name, data, collection_pair(library, data, *opening_pair(library, data)))
+    with library.collections[data].readable():
+        third = encoder.display.pixels(encoder.generated()[0][0])
+    visible, infrared = encoder.pair.pixels[encoder.size]
+    words = f"Person {encoder.pair.pid} of {library.collections[data].title}; {name} makes the third image of the two."
     return {"visible": encoded(visible), "infrared": encoded(infrared), "auxiliary": encoded(third), "words": words}

@@ -1,4 +1,4 @@
-"""What answers here: what is loaded, on what it runs, the libraries and their licences."""
+"""The running app: its checkpoints and data, its device, the libraries and their licences."""
 
 import platform
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def answer(library: Library, request: Nothing) -> dict[str, Any]:  # noqa: ARG00
 
 
 def describe(entry: CheckpointEntry) -> dict[str, Any]:
-    """Describe one checkpoint; what only a usable one can tell is `None` for others, and `reason` says why."""
+    """Describe one checkpoint; values that only a usable one has are `None` for others, and `reason` says why."""
     card = entry.card
     model = card.config.model if card else None
     return {
@@ -75,7 +75,7 @@ def describe(entry: CheckpointEntry) -> dict[str, Any]:
 
 
 def running_on(library: Library) -> list[tuple[str, str]]:
-    """List what answers here, as label and words."""
+    """List version, device and threads of the running app, as label and text."""
     return [
         ("This project", __version__),
         ("Python", platform.python_version()),

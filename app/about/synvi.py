@@ -1,4 +1,4 @@
-"""SynVI as an instrument: people by cameras, what each knob does, one thing changed, what the data give away."""
+"""SynVI in pictures and numbers: people by cameras, the effect of each knob, one thing changed, the bounds."""
 
 import csv
 import threading
@@ -24,26 +24,26 @@ LEVEL_NAMES = ("standard", *(name for name in LEVELS if name != "standard"))
 CAMERA_NAMES = (ALL, *map(str, CAMERA_ORDER))
 PEOPLE, MORE_PEOPLE = 12, 24  # columns with all cameras, and with one
 SIZE = (160, 80)
-PERSON_SEED = 4242  # of the people whose knobs are turned and of whom one thing is changed
+PERSON_SEED = 4242  # of the people who are shown at values of a knob and with one thing changed
 BOUNDS = Path(__file__).parents[2] / "assets" / "synvi-bounds.csv"
-RENDERING = threading.BoundedSemaphore(2)  # the rest of the machine is for whoever ranks meanwhile
+RENDERING = threading.BoundedSemaphore(2)  # renderings at once; the rest of the machine ranks meanwhile
 T = TypeVar("T")
 
-# What a knob does, in one sentence.
+# The effect of each knob, in one sentence.
 KNOBS: dict[str, str] = {
     "colour_infrared_correlation": "How far the reflectance of a fabric in infrared follows its lightness in visible"
     " light: at 0 a white coat may be black in infrared, at 1 infrared is a grey photograph of the clothes.",
     "pattern_survival": "The share of patterns that infrared still shows: a print whose two colours reflect infrared"
-    " alike is gone.",
+    " equally disappears.",
     "misalignment": "How far a visible and an infrared image of one index are apart in yaw, gait, scale and shift:"
     " at 0 both cameras of a site see one instant, pixel by pixel; real data sets have no such pairs.",
     "noise": "A factor on the noise of every camera's sensor.",
     "occlusion": "The share of images in which a pole, a rail or a corner hides a part of the person.",
-    "resolution": "The image is made smaller by this factor and enlarged again, as of somebody far away.",
+    "resolution": "The image is made smaller by this factor and enlarged again, as of a distant person.",
     "lookalikes": "The share of people who wear the clothes of the person before them, so that only build, hair, hat"
     " and bag tell the two apart. Shown: the person before, and the person.",
 }
-# What can be changed in an image that is rendered again: its title, the change, and why nothing may be seen of it.
+# Changes of an image that is rendered again: title, change, and why the change may be invisible.
 CHANGES: dict[str, tuple[str, Change, str]] = {
     "colour": ("with another visible colour", Change(upper_colour=(0.75, 0.1, 0.15)), "infrared keeps every byte"),
     "infrared": ("with another infrared reflectance", Change(upper_infrared=0.95), "visible light keeps every byte"),
@@ -54,7 +54,7 @@ CHANGES: dict[str, tuple[str, Change, str]] = {
 
 
 def kept(library: Library, key: tuple[object, ...], make: Callable[[], T]) -> T:
-    """Render something once for all visitors, two things at a time."""
+    """Render once for all visitors, with at most two renderings at a time."""
 
     def made() -> T:
         with RENDERING:
@@ -73,7 +73,7 @@ class SheetRow(NamedTuple):
 
 
 def sheet(library: Library, level: str, camera: str, seed: int) -> tuple[SheetRow, ...]:
-    """Render people by cameras: twelve by all of them, or twenty-four by one."""
+    """Render people by cameras: twelve people by all cameras, or twenty-four by one."""
     cameras = CAMERA_ORDER if camera == ALL else (int(camera),)
 
     def render() -> tuple[SheetRow, ...]:
@@ -86,7 +86,7 @@ def sheet(library: Library, level: str, camera: str, seed: int) -> tuple[SheetRo
 
 
 def knob(library: Library, name: str, person: int) -> tuple[tuple[float, str, str], ...]:
-    """Render a person under a knob: its value and two images as data URIs, each."""
+    """Render a person at each value of a knob: the value, and two images as data URIs."""
 
     def render() -> tuple[tuple[float, str, str], ...]:
         made = knob_pictures(name, person, PERSON_SEED, SIZE)
@@ -96,7 +96,7 @@ def knob(library: Library, name: str, person: int) -> tuple[tuple[float, str, st
 
 
 class Changed(NamedTuple):
-    """An image before and after a change, and the pixels that differ, as data URIs; `share` of them, in [0, 1]."""
+    """An image before and after a change, and the pixels that differ, as data URIs; `share` of pixels, in [0, 1]."""
 
     modality: str
     before: str
@@ -133,7 +133,7 @@ def levels() -> list[list[str]]:
 
 
 def bounds() -> list[list[str]]:
-    """Read what the levels give away without learning, as `python -m mun bounds` measured it; the head comes first.
+    """Read the scores that each level allows without learning, measured by `python -m mun bounds`; the head is first.
 
     Raises:
         ValueError: The file is gone.

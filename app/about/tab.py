@@ -55,7 +55,7 @@ def tables_of(library: Library) -> list[Table]:
 
 
 def table_names(library: Library, values: Mapping[str, Any]) -> list[str]:  # noqa: ARG001
-    """List the tables; an empty name alone where there are none, or one is broken."""
+    """List the names of the tables; a single empty name where there are none, or one is broken."""
     try:
         return [table.name for table in tables_of(library)] or [""]
     except ValueError:
@@ -79,13 +79,13 @@ class Look(OfModel):
 
     @classmethod
     def of_address(cls, address: str) -> dict[str, object]:
-        """Read an address; one that names a checkpoint and no section means its card."""
+        """Read an address; one with a checkpoint and without a section opens the model card."""
         values = super().of_address(address)
         return {"section": "models", **values} if "checkpoint" in values else values
 
-    def said(self, library: Library) -> dict[str, Any]:
-        """Return what is not as by default, and the section always."""
-        return {"section": "", **super().said(library)}
+    def changed_fields(self, library: Library) -> dict[str, Any]:
+        """Return the fields that differ from their defaults, and always the section."""
+        return {"section": "", **super().changed_fields(library)}
 
 
 def build(page: Page) -> None:
@@ -196,7 +196,7 @@ def draw_data(library: Library, request: Look, later: bool) -> Drawn:
 
 
 def draw_method(library: Library, request: Look) -> str:
-    """Draw one step of the tour, and what the paper says beside what was chosen here."""
+    """Draw one step of the tour, and the table of the paper's choices beside ours."""
     data = request.data if library.collections[request.data].pictured else library.default_data
     made, problem = None, ""
     try:
@@ -225,7 +225,7 @@ def draw_models(library: Library, request: Look) -> str:
 
 
 def draw_use(library: Library, request: Look) -> str:
-    """Say what this may be used for, whose images these are, how to cite, and what it runs on."""
+    """Draw the terms of use, the origin of the images, the citation, and the versions in use."""
     return html(
         "about_use.html",
         collection=library.collections[request.data],
@@ -287,7 +287,7 @@ def draw(family: Sequence[Table], table: Table, what: str, kind: str, width: str
     if what == "forest":
         words = (
             f"{table.title}. Difference in mAP, points; line: 95 % interval over people; band: ± one standard deviation"
-            f" over seeds; filled: neither explains the difference. {table.scope()}{shown}"
+            f" over seeds; filled: neither people nor seeds explain the difference. {table.scope()}{shown}"
         )
         return figure_bytes(figure.draw_forest(table, words, width), kind)
     if len(family) < 2:

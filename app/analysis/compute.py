@@ -1,4 +1,4 @@
-"""What an analysis is asked for and what it needs beyond the mathematics: cached results, work in the background."""
+"""Requests for an analysis, and the work that they need: cached results, tasks in the background."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ PARTS = (
 
 
 class Analyse(OfModel):
-    """Say where one model fails, or two: of every query, in slices, by distances.
+    """Analyse where one or two models fail: for every query, in slices, and by distances.
 
     Returns what `python -m mun analyse` writes to analysis.json, without probes and curves: scores of every query over
     ten galleries; of four directions; of every slice with its 95 % interval over people and what stands out; people and
@@ -54,18 +54,18 @@ class Analyse(OfModel):
     )
 
     def settle(self, library: Library) -> Self:
-        """Refuse data of one person, of whom nobody else can be told apart."""
+        """Refuse data of a single person, which nobody else can be confused with."""
         if library.collections[self.data].num_identities < 2:
-            raise RefusalError("data", "expected data of at least two people, got one: whoever is asked for is found")
+            raise RefusalError("data", "expected data of at least two people, got one: every query would be found")
         return self
 
     def names(self, library: Library) -> tuple[str, ...]:
-        """Name the models: one or two."""
+        """Return the names of the models, one or two."""
         return compared(library, self.checkpoint, self.compare)
 
 
 class View(Analyse):
-    """What the tab shows of an analysis."""
+    """The request of the tab: an analysis, and the part of it to show."""
 
     follows: ClassVar[tuple[str, ...]] = ("compare", "pair")
 
@@ -77,14 +77,14 @@ class View(Analyse):
 
 @dataclass(frozen=True)
 class Task:
-    """Work whose result the cache keeps and a page waits for.
+    """Work that a page waits for, and whose result the cache keeps.
 
     Attributes:
-        library: Whose cache and background.
-        key: Of the result; begins with the kind of work, of which one is done at a time.
-        make: Does it.
-        weigh: Bytes of the result.
-        words: How it stands before it begins.
+        library: The library, with the cache and the background worker.
+        key: Cache key of the result; its first part is the kind of work, and one task of a kind runs at a time.
+        make: Computes the result.
+        weigh: Returns the size of the result, bytes.
+        words: Text of the progress before the work begins.
     """
 
     library: Library
@@ -95,26 +95,26 @@ class Task:
 
     @property
     def ready(self) -> bool:
-        """Whether the result is there."""
+        """Whether the result is in the cache."""
         return self.key in self.library.cache
 
     def result(self) -> Any:
-        """Return the result, made where it is not there, once for everybody."""
+        """Return the result; a missing one is computed once for all visitors."""
         return self.library.cache.get(self.key, self.make, self.weigh)
 
     def begin(self, press: Press, *, fleeting: bool = True) -> Progress:
-        """Begin it unless it is there or under way, and say how far it is; a stop ends it for who presses."""
+        """Begin the work unless it is done or running, and return its progress; a stop ends it for this visitor."""
         begun, kind = Progress(words=self.words), str(self.key[0])
         return press.wait_for(self.library, self.key, self.result, begun, kind, fleeting=fleeting)
 
     def look(self, press: Press) -> Progress | None:
-        """Say how far it is; `None` where nobody has begun it, unless a press starts it."""
+        """Return the progress of the work; `None` where it has not begun and the press does not start it."""
         known = self.ready or press.do == "start" or self.library.background.knows(self.key)
         return self.begin(press) if known else None
 
 
 def facts_of(library: Library, data: str) -> Facts:
-    """Return what is known of the images of a data set: on SynVI its truth, else what a CSV says."""
+    """Return the known facts about the images of a data set: the truth of SynVI, else the columns of a CSV."""
     collection = library.collections[data]
 
     def read() -> Facts:
@@ -126,7 +126,7 @@ def facts_of(library: Library, data: str) -> Facts:
 
 
 def task(library: Library, request: Analyse) -> Task:
-    """Describe the work of an analysis; it fails where a model cannot embed the data or nobody has a match."""
+    """Return the task of an analysis; it fails where a model cannot embed the data or no query has a match."""
     names, collection = request.names(library), library.collections[request.data]
 
     def make() -> Analysis:
@@ -141,14 +141,14 @@ def task(library: Library, request: Analyse) -> Task:
 
     contents = tuple((name, library.checkpoints[name].content) for name in names)
     key = ("analysis", contents, collection.content, request.protocol)
-    return Task(library, key, make, weigh, "every query is asked in ten galleries")
+    return Task(library, key, make, weigh, "every query is ranked in ten galleries")
 
 
 def analysis(library: Library, request: Analyse) -> Analysis:
-    """Return the analysis of a checked request, made once for everybody.
+    """Return the analysis of a checked request, computed once for all visitors.
 
     Raises:
-        ValueError: The data cannot be embedded by a model, or nobody in a gallery is who is asked for.
+        ValueError: A model cannot embed the data, or no query has a match in a gallery.
     """
     made: Analysis = task(library, request).result()
     return made
@@ -160,24 +160,24 @@ def answer(library: Library, request: Analyse) -> dict[str, Any]:
 
 
 def measured(library: Library, request: View, part: str, press: Press | None) -> tuple[Sequence[Any], Progress | None]:
-    """Return what is there of probes (a list per model) or curves, and how far the rest is.
+    """Return the finished probes (a list per model) or curves, and the progress of the rest.
 
     Args:
-        library: What all visitors share.
-        request: Of which models, and along what.
+        library: The app's library, shared by all visitors.
+        request: The models, the corruption and the knob.
         part: `probes`, `corruptions` or `knobs`.
-        press: What the page asks for: `start`, `stop`, or to be told; `None` where no page waits and nothing begins.
+        press: Starts, stops or only asks for the progress; `None` where no page waits, so that nothing begins.
 
     Returns:
-        The results, and the progress; `None` where nobody has begun.
+        The results, and the progress; `None` where the work has not begun.
     """
     if part == "corruptions":
         return corruption_curves(library, request, press.do if press else "")
-    tasks = [probed(library, request.data, name) for name in request.names(library)]
+    tasks = [probe_task(library, request.data, name) for name in request.names(library)]
     if part == "knobs":
-        tasks = [knobs(library, request)]
+        tasks = [knob_task(library, request)]
     for one in tasks:
-        # On a page the others follow the first.
+        # On a page, the other tasks follow the first by themselves.
         progress = one.begin(press) if press and one is not tasks[0] else one.look(press or Press())
         if progress is None or not progress.ready:
             return [], progress
@@ -185,8 +185,8 @@ def measured(library: Library, request: View, part: str, press: Press | None) ->
     return made[0] if part == "knobs" else made, Progress(ready=True)
 
 
-def probed(library: Library, data: str, name: str) -> Task:
-    """Describe the work of probing one model."""
+def probe_task(library: Library, data: str, name: str) -> Task:
+    """Return the task of probing one model."""
     collection, entry = library.collections[data], library.checkpoints[name]
     key = ("probes", entry.content, collection.content)
 
@@ -208,8 +208,8 @@ def probed(library: Library, data: str, name: str) -> Task:
     return Task(library, key, make, lambda _: PROBE_BYTES)
 
 
-def knobs(library: Library, request: View) -> Task:
-    """Describe the work of a knob's curve by each model: rendering, embedding, scoring, unless that was done before."""
+def knob_task(library: Library, request: View) -> Task:
+    """Return the task of a knob's curve by each model: render, embed and score, unless the curves are bundled."""
     names = request.names(library)
     contents = tuple((name, library.checkpoints[name].content) for name in names)
     key = ("knobs", request.knob, contents)
@@ -228,7 +228,7 @@ def knobs(library: Library, request: View) -> Task:
 
 
 def bundled(library: Library, knob: str, contents: Sequence[tuple[str, str]]) -> list[Curve]:
-    """Read the curves of a knob that were measured beforehand; nothing unless there is one of each model."""
+    """Read the bundled curves of a knob; empty unless there is one for each model."""
     key = ("knob curves", BUNDLED)
     try:
         listed = library.cache.get(key, lambda: read_json(BUNDLED)["curves"], lambda _: CURVE_BYTES)
@@ -240,7 +240,7 @@ def bundled(library: Library, knob: str, contents: Sequence[tuple[str, str]]) ->
 
 
 def corruption_curves(library: Library, request: View, do: str) -> tuple[list[Curve], Progress | None]:
-    """Return the curves of a corruption by each model, as far as its severities are embedded, and what is under way."""
+    """Return a corruption's curve by each model, over the severities embedded so far, and the progress of the rest."""
     names, data = request.names(library), request.data
     steps = {float(severity): Corruption(request.corruption, severity) for severity in SEVERITIES}
     waiting = [(name, step) for name in names for step in steps.values() if not library.ready(name, data, step)]

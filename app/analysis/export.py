@@ -1,4 +1,4 @@
-"""What leaves the Analysis tab: figures, tables, and everything as JSON."""
+"""Export files of the Analysis tab: figures, tables, and everything as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ MENUS = (
     Menu("Everything", "analysis", ("json",)),
 )
 DIGITS = 4
-MEASURED = ("probes", "corruptions", "knobs")  # what the analysis itself does not hold
-SAYS = {
+MEASURED = ("probes", "corruptions", "knobs")  # results that the analysis itself does not hold
+CAPTIONS = {
     "queries": "Average precision (AP) of every query, mean over the galleries.",
     "slices": "Mean average precision of slices, 95 % intervals by the bootstrap over people; short lines: mean of all"
     " slices of an axis; filled: differs from the rest of its axis (5 % over all slices, Bonferroni). Matches: a query"
@@ -44,7 +44,7 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
     """Write a file of the export menu.
 
     Raises:
-        ValueError: What is asked for is not computed yet.
+        ValueError: The analysis, or the part to export, is not computed yet.
     """
     work = task(library, request)
     if not work.ready:
@@ -66,7 +66,7 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
 
 
 def facts_of(library: Library, request: View, made: Analysis, url: str) -> list[tuple[str, str]]:
-    """Say where an analysis comes from."""
+    """Return the provenance of an analysis, as name and text."""
     note = library.budget_note(made.names)
     return [
         *(("checkpoint", checkpoint_words(library, name)) for name in made.names),
@@ -98,11 +98,11 @@ def rows_of(made: Analysis, what: str, values: Sequence[Any]) -> tuple[list[str]
 def drawn(
     made: Analysis, what: str, values: Sequence[Any], facts: Sequence[tuple[str, str]], width: str, kind: str
 ) -> bytes:
-    """Draw a figure with its caption; of probes those of the first model: the table has both."""
+    """Draw a figure with its caption; of the probes only those of the first model, because the table has both."""
     from app.shared.figure import WIDTHS, TextBelow, figure_bytes, styled  # here: Matplotlib takes a second to load
     from mun.analysis import figures
 
-    words = " ".join([SAYS[what], *(f"{name.capitalize()}: {text}." for name, text in facts)])
+    words = " ".join([CAPTIONS[what], *(f"{name.capitalize()}: {text}." for name, text in facts)])
     wide = WIDTHS[width]
     draw: Any = getattr(figures, f"{what}_figure", figures.curves_figure)
     with styled():

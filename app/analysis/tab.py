@@ -1,4 +1,4 @@
-"""The Analysis tab: queries in the plane, what stands beside them, and the parts below."""
+"""The Analysis tab: the picture of all queries, the summary beside it, and the parts below."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -14,7 +14,7 @@ from app.library import Library
 from app.library.background import Progress
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.shared.export import Options
-from app.shared.html import how_far, html
+from app.shared.html import draw_progress, html
 from app.shared.tab import POLL, Answer, Export, Page, Piece, Press
 from app.theme import script
 from mun.analysis.curves import KNOBS, Curve
@@ -28,10 +28,10 @@ MOST_POINTS = 5000
 MOST_CARDS = 12
 SETTINGS = {"Analysis": ("compare", "protocol"), "Curves": ("corruption", "knob")}
 NAMES = ("progress", "picture", "summary", "parts", "body")
-KINDS = ("both", "first", "second", "neither")  # who finds a query; in this order of (not first, not second)
+KINDS = ("both", "first", "second", "neither")  # which model finds a query; at place 2 × (not first) + (not second)
 FEATURES = {"state": "error", "heading": "No curves of features", "action": "", "done": 0, "total": 0,
             "words": "A features file cannot embed other images. Choose networks for curves."}  # fmt: skip
-OFFERS = {  # of the parts that take a while
+OFFERS = {  # texts of the parts that take a while
     "probes": "Linear probes read modality, camera and each known trait from the embeddings of people they have not"
     " seen. It takes about 15 seconds.",
     "corruptions": "The visible images are corrupted at five severities, embedded and ranked by each model. It takes"
@@ -52,7 +52,7 @@ def build(page: Page) -> None:
 
 
 def answer(library: Library, request: View, press: Press) -> Answer:
-    """Draw what a press asks for.
+    """Answer a press.
 
     Raises:
         ValueError: A model is gone, or has embedded other images.
@@ -63,7 +63,7 @@ def answer(library: Library, request: View, press: Press) -> Answer:
     work = task(library, request)
     progress = work.begin(press, fleeting=False)
     if not progress.ready:
-        return Answer.late(request, progress, {"progress": message(progress, "Every query is being asked")})
+        return Answer.late(request, progress, {"progress": message(progress, "Every query is being ranked")})
     made = analysis(library, request)
     body, waiting = body_of(library, request, made, press)
     pieces: dict[str, str | Piece] = {
@@ -81,12 +81,12 @@ def answer(library: Library, request: View, press: Press) -> Answer:
 
 
 def message(progress: Progress, heading: str) -> str:
-    """Say how far work is, or why there is no result."""
-    return how_far(progress, heading, progress.words, heading, (heading, "It was stopped; nothing of it is kept."))
+    """Draw the progress of work, or why there is no result."""
+    return draw_progress(progress, heading, progress.words, heading, (heading, "It was stopped; nothing is kept."))
 
 
 def labels_of(library: Library, made: Analysis) -> list[str]:
-    """Name the models in a word or two; by their names where these words are the same."""
+    """Return a short label for each model; their names where the labels are the same."""
     labels = [library.checkpoints[name].label for name in made.names]
     return labels if len(set(labels)) == len(labels) else list(made.names)
 
@@ -98,19 +98,17 @@ def scores_of(library: Library, made: Analysis, row: int) -> list[tuple[str, flo
 
 
 def link(library: Library, request: View, key: str) -> str:
-    """Write the address at which Retrieval ranks a query by the same models."""
+    """Return the address where the Retrieval tab ranks a query by the same models."""
     checkpoint, *others = request.names(library)
-    asked = {"tab": "retrieval", "query": key, "checkpoint": checkpoint, "data": request.data}
-    return "?" + urlencode(asked | {"protocol": request.protocol, "compare": "".join(others)}, safe="/,")
+    fields = {"tab": "retrieval", "query": key, "checkpoint": checkpoint, "data": request.data}
+    return "?" + urlencode(fields | {"protocol": request.protocol, "compare": "".join(others)}, safe="/,")
 
 
 def picture_of(library: Library, request: View, made: Analysis) -> str:
     """Draw the queries: average precision by one model against the other, or sorted for a single one."""
     labels, first = labels_of(library, made), made.models[0]
     valid = np.flatnonzero(first.valid)
-    rows = valid
-    if len(valid) > MOST_POINTS:
-        rows = valid[np.linspace(0, len(valid) - 1, MOST_POINTS).astype(int)]
+    rows = valid[np.linspace(0, len(valid) - 1, min(len(valid), MOST_POINTS)).astype(int)]
     across, *upwards = (100 * one.average_precision[rows] for one in made.models)
     missed = [one.rank1[rows] <= 0.5 for one in made.models]
     kinds = [KINDS[2 * one + other] for one, other in zip(missed[0], missed[-1], strict=True)]
@@ -134,7 +132,7 @@ def picture_of(library: Library, request: View, made: Analysis) -> str:
 
 
 def hovered(library: Library, request: View, press: Press) -> str:
-    """Draw the image and the scores of the query that the mouse is on; nothing where there is none."""
+    """Draw the image and the scores of the query under the mouse; empty where there is none."""
     row, work = press.detail.get("row"), task(library, request)
     made: Analysis | None = work.result() if work.ready else None
     if made is None or not isinstance(row, int) or not 0 <= row < len(made.models[0].queries):
@@ -145,7 +143,7 @@ def hovered(library: Library, request: View, press: Press) -> str:
 
 
 def summary_of(library: Library, made: Analysis) -> str:
-    """Draw what stands beside the picture: scores of the directions, what stands out."""
+    """Draw the summary beside the picture: scores of the directions, slices that stand out."""
     gaps = ((gap, number, one) for one in made.slices for number, gap in enumerate(one.stands_out) if gap is not None)
     outstanding = sorted(gaps, key=lambda each: each[0])[:MOST_CARDS]
     return html("analysis_summary.html", made=made, labels=labels_of(library, made), outstanding=outstanding)
@@ -233,7 +231,7 @@ def people_of(library: Library, request: View, made: Analysis) -> str:
 
 
 def distances_of(request: View, made: Analysis, labels: Sequence[str]) -> str:
-    """Draw histograms of one pair of cameras, equal errors of all of them, and what thresholds do."""
+    """Draw histograms of one pair of cameras, equal errors of all pairs, and the effect of thresholds."""
     pairs = ["all cameras" if one.query is None else f"{one.query} → {one.gallery}" for one in made.distances[0].pairs]
     chosen = min(request.pair, len(pairs) - 1)
     return html("analysis_distances.html", labels=labels, pairs=pairs, chosen=chosen, made=made.distances)

@@ -1,1 +1,1 @@
-"""The Auxiliary tab: the third image of one pair, beside its rivals, and the generator that makes it."""
+"""The Auxiliary tab: the auxiliary image of one pair, beside its rivals, and the generator that makes it."""

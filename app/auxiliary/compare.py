@@ -1,4 +1,4 @@
-"""Compare auxiliary modalities on one pair: what is asked, which two images it means, and the answer."""
+"""Compare auxiliary modalities on one pair: the request, the two images that it names, and the answer."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 from app.auxiliary.generator import LEARNED, Parts, take_apart
 from app.auxiliary.panel import TITLES, Panel, make_panel
 from app.library import Library, pairs
-from app.library.own_images import OwnImage, brought
+from app.library.own_images import OwnImage, read_own
 from app.library.pair_encoder import FINAL, PairEncoder, generator_names, generators, kept_steps
 from app.library.pairs import ImagePair
 from app.shared.request import (
@@ -37,7 +37,7 @@ FILES = ("visible_image", "infrared_image")
 MAX_SEED, MAX_NUMBER = 9999, 10**9
 ANYBODY = 0
 COMPARED = (Choice("", "nothing"), *(Choice(name, title) for name, title in TITLES.items()))
-# What has no meaning for a pair from there, once the pair is named.
+# Fields without meaning for a pair from each source, once the pair is named.
 IDLE = {
     COLLECTION: frozenset({"person", "misalignment", *FILES}),
     RENDERED: frozenset({"visible", "infrared", *FILES}),
@@ -46,10 +46,10 @@ IDLE = {
 
 
 def a_share(value: object) -> float:
-    """Accept a share, and -1 for the one that was learned.
+    """Accept a share from 0 to 1, and -1 for the learned share.
 
     Raises:
-        ValueError: It is another number, or none.
+        ValueError: It is another number, or not a number.
     """
     good = isinstance(value, int | float) and not isinstance(value, bool) and (0 <= value <= 1 or value == LEARNED)
     if not good:
@@ -58,8 +58,8 @@ def a_share(value: object) -> float:
 
 
 def only_rendered(request: Request) -> str:
-    """Say why the misalignment has no effect."""
-    return "" if request.model_dump()["source"] == RENDERED else "Only of a pair that is rendered now."
+    """Return why the misalignment has no effect; empty if it has one."""
+    return "" if request.model_dump()["source"] == RENDERED else "Only a rendered pair uses it."
 
 
 class Compare(Request):
@@ -78,21 +78,21 @@ class Compare(Request):
     source: Annotated[Text, one_of(SOURCES)] = option(
         COLLECTION,
         "The pair",
-        "collection, or rendered: SynVI, rendered for this request from cameras 2 and 3; two images of your own make"
-        " it own.",
+        "collection; rendered: SynVI, rendered for this request from cameras 2 and 3; own: set when you send images of"
+        " your own.",
         control="radio",
     )
     visible: Text = option(
         "", "Visible image", "Key of a visible image, as cam1/0007/0001.jpg; empty to have one chosen."
     )
-    infrared: Text = option("", "Infrared image", "Key of an infrared image of the same person; likewise.")
+    infrared: Text = option("", "Infrared image", "Key of an infrared image of that person, or empty.")
     person: Whole = option(
-        ANYBODY, "Person", "Whose images are meant where no key says it; 0 for a first choice.", ge=0, le=MAX_NUMBER
+        ANYBODY, "Person", "Number of the person, if no key is given; 0 to have one chosen.", ge=0, le=MAX_NUMBER
     )
     misalignment: Number = option(
         0.0,
         "Misalignment",
-        "Of a rendered pair, 0 (one instant, pixel by pixel) to 1 (as in the data).",
+        "Of a rendered pair, 0 (one instant, aligned pixel by pixel) to 1 (as in the data).",
         ge=0,
         le=1,
         control="range",
@@ -106,20 +106,20 @@ class Compare(Request):
         LEARNED, "IML share", "Share of the intra-modality learners in MUN's layer scale, 0 to 1; -1 as learned."
     )
     step: Whole = option(
-        FINAL, "Step", "A step whose generator the checkpoint keeps; -1 for the last.", ge=FINAL, le=MAX_NUMBER
+        FINAL, "Step", "A training step whose generator the checkpoint keeps; -1 for the last.", ge=FINAL, le=MAX_NUMBER
     )
     visible_image: File = option(
         "",
         "Your visible image",
-        "An image file of your own in base64, or as a data URI, at most 16 MB; nothing of it is kept.",
+        "An image file of your own in base64, or as a data URI, at most 16 MB; it is not kept.",
     )
-    infrared_image: File = option("", "Your infrared image", "The infrared one to it.")
+    infrared_image: File = option("", "Your infrared image", "The infrared image of the pair, in the same form.")
 
     def settle(self, library: Library) -> Self:
-        """Check the step, and take two images of the caller's own for the pair, whatever else was said.
+        """Check the step; if the request holds an own image, set `source` to `own`.
 
         Raises:
-            RefusalError: The generator of that step is not kept.
+            RefusalError: The checkpoint does not keep the generator of that step.
         """
         encoder = self.encoder(library)
         if encoder and self.step != FINAL and self.step not in (steps := kept_steps(library, encoder)[0]):
@@ -130,22 +130,22 @@ class Compare(Request):
         return self.model_copy(update={"source": OWN}) if own else self
 
     def encoder(self, library: Library) -> str:
-        """Name the checkpoint that is looked into: the page's, or the first with MUN's generator; empty for none."""
+        """Return the checkpoint to use: the page's, or the first with MUN's generator; empty for none."""
         names = generator_names(library)
         return self.checkpoint if self.checkpoint in names else next(iter(names), "")
 
 
 def people(library: Library, values: Mapping[str, Any]) -> list[Choice]:
-    """List who can be looked at, and nobody for a first choice."""
+    """List the people that a visitor can choose, after an entry for an automatic choice."""
     if values["source"] == RENDERED:
         pids = (library.collections[values["data"]].plan or pairs.OTHER_PEOPLE).pids()[Split.TEST]
     else:
-        pids = library.collections[values["data"]].in_both
-    return [Choice(ANYBODY, "a first choice"), *(Choice(pid, str(pid)) for pid in pids)]
+        pids = library.collections[values["data"]].shared_pids
+    return [Choice(ANYBODY, "automatic"), *(Choice(pid, str(pid)) for pid in pids)]
 
 
 class Look(Compare):
-    """A comparison on the page: what `Compare` asks, by the page's checkpoint, and what lies under MUN's image."""
+    """A comparison on the page: the fields of `Compare`, the page's checkpoint, and the image under MUN's image."""
 
     follows: ClassVar[tuple[str, ...]] = ("visible", "infrared", "person", "step")
 
@@ -154,10 +154,10 @@ class Look(Compare):
     compare: Annotated[Text, one_of(COMPARED)] = option("", "Compare with")
 
     def settle(self, library: Library) -> Self:
-        """Name the pair, so that a link leads to it.
+        """Fill in the keys and the person of the pair, so that a link leads to it.
 
         Raises:
-            RefusalError: There is no such image or step.
+            RefusalError: There is no such image, person or step.
         """
         super().settle(library)
         if self.source != COLLECTION:
@@ -165,19 +165,19 @@ class Look(Compare):
         try:
             visible, infrared = pairs.chosen_samples(library, self.data, self.visible, self.infrared, self.person)
         except ValueError as error:
-            said = [name for name in ("infrared", "visible", "person") if getattr(self, name)]
-            if not said:  # nobody can be shown: the answer says so
+            given = [name for name in ("infrared", "visible", "person") if getattr(self, name)]
+            if not given:  # there is no pair to show: the answer says so
                 return self
             named = str(error).split()[1]
-            raise RefusalError(named if named in said else said[0], str(error)) from None
+            raise RefusalError(named if named in given else given[0], str(error)) from None
         return self.model_copy(update={"visible": visible.key, "infrared": infrared.key, "person": visible.pid})
 
-    def said(self, library: Library) -> dict[str, Any]:
-        """Leave out what has no meaning for this pair."""
-        return {name: value for name, value in super().said(library).items() if name not in IDLE[self.source]}
+    def changed_fields(self, library: Library) -> dict[str, Any]:
+        """Return the fields that differ from their defaults, without those that have no meaning for this pair."""
+        return {name: value for name, value in super().changed_fields(library).items() if name not in IDLE[self.source]}
 
     def asked(self, library: Library) -> Compare:
-        """Return what is compared, as one would ask over HTTP.
+        """Return the comparison as a request of the HTTP function.
 
         Raises:
             ValueError: No checkpoint with MUN's generator is loaded.
@@ -187,21 +187,21 @@ class Look(Compare):
 
 
 def own_image(library: Library, request: Compare, name: str) -> OwnImage | None:
-    """Decode an image that a visitor has brought in a field, if there is one.
+    """Decode the visitor's own image in a field; `None` if the field is empty.
 
     Raises:
-        ValueError: It is broken, too large or no image.
+        ValueError: The file is broken, too large or not an image.
     """
     value = getattr(request, name)
-    return brought(library, name, value, f"the {name.replace('_', ' ')}") if value else None
+    return read_own(library, name, value, f"the {name.replace('_', ' ')}") if value else None
 
 
 def pair_of(library: Library, request: Compare) -> ImagePair:
-    """Find, render or take the two images that a request is about.
+    """Return the two images of a request: found in the data, rendered, or the visitor's own.
 
     Raises:
-        ValueError: There is no such image or person, the person is seen in one modality only, the keys name two, or an
-            image of the visitor's own is missing or broken.
+        ValueError: There is no such image or person, the person is seen in one modality only, the keys name two people,
+            or an image of the visitor's own is missing or broken.
     """
     if request.source == OWN:
         return pairs.own_pair(*(own_image(library, request, name) for name in FILES))
@@ -237,9 +237,9 @@ def run(library: Library, request: Compare, *, wait: bool = True) -> Result:
     """Compare the auxiliary modalities on a pair.
 
     Args:
-        library: What all visitors share.
-        request: What is asked.
-        wait: Embed the galleries that ranks need; otherwise ranks are left out where they are not there.
+        library: The app's library, shared by all visitors.
+        request: A checked request.
+        wait: Embed the galleries that ranks need; otherwise leave out ranks in galleries that are not embedded yet.
 
     Raises:
         ValueError: There is no such pair, an image is broken, or the data set cannot be embedded.

@@ -1,4 +1,4 @@
-"""What leaves the Auxiliary tab: the pair with its auxiliary images as a figure, their numbers as tables."""
+"""Exports of the Auxiliary tab: the pair with its auxiliary images as a figure, their numbers as tables."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,10 +23,10 @@ COLUMNS = (
     *("rank_in_infrared", "infrared_gallery", "visible_dependence", "shown_from", "shown_to", "clipped"),
 )
 PER_ROW = {"two-column": 7, "one-column": 4}
-MARGIN, GAP, FOOT = 0.03, 0.07, 0.33  # inches; the foot holds the words below an image
+MARGIN, GAP, FOOT = 0.03, 0.07, 0.33  # inches; the foot holds the text below an image
 BAR, CHART_FOOT, CHART_HEAD, NAMES = 0.2, 0.3, 0.2, 0.95  # inches: a pair of bars, below, above and left of them
 VISIBLE, INFRARED = COLOURS[5], COLOURS[0]
-BARS: tuple[tuple[float, str, dict[str, Any]], ...] = (  # offset, letter and look of the bar of either distance
+BARS: tuple[tuple[float, str, dict[str, Any]], ...] = (  # offset, letter and style of the bar of each distance
     (-0.19, "V", {"color": VISIBLE}),
     (0.19, "I", {"color": INFRARED, "hatch": "////"}),
 )
@@ -47,15 +47,15 @@ def draw_panel(
     """Draw the images of a pair, MUN's generator taken apart below them, and the chart of their distances.
 
     Args:
-        panel: Visible, the auxiliary ones, infrared.
-        parts: At most 3.
-        chart: Of the auxiliary ones.
-        caption: Sentences below.
-        call: The line of Python that makes the panel again.
+        panel: The visible image, the auxiliary images, the infrared image.
+        parts: At most 3 images of the generator.
+        chart: Distances of the auxiliary images.
+        caption: The sentences below the images.
+        call: The Python line that reproduces the panel.
         width: `two-column` (6.875 inches) or `one-column` (3.25 inches).
     """
     with styled():
-        per_row = -(-len(panel) // -(-len(panel) // PER_ROW[width]))  # rows of nearly one length
+        per_row = -(-len(panel) // -(-len(panel) // PER_ROW[width]))  # rows of nearly equal length
         grid = Grid(WIDTHS[width], max(per_row, len(parts)), FOOT)
         rows = [panel[start : start + per_row] for start in range(0, len(panel), per_row)]
         beside = width == "two-column" and bool(parts)  # the chart stands beside the parts
@@ -91,13 +91,13 @@ def draw_chart(figure: Figure, chart: Chart, box: tuple[float, float, float, flo
 
 
 def settings(result: Result) -> str:
-    """Write what was set by hand."""
+    """Describe the settings of a comparison."""
     request, parts = result.request, result.parts
     words = [f"Mixup λ = {request.mixup:.2f}", f"seed {request.seed} of CutMix and channel exchange"]
     if request.source == RENDERED:
         words.append(f"misalignment {request.misalignment:.2f}")
     if parts.share is not None and parts.learned is not None:
-        how = "as learned" if request.share == LEARNED else f"turned from the learned {100 * parts.learned:.1f} %"
+        how = "as learned" if request.share == LEARNED else f"changed from the learned {100 * parts.learned:.1f} %"
         words.append(f"IML share {100 * parts.share:.1f} % ({how})")
     if request.step != FINAL:
         words.append(f"generator of step {request.step}")
@@ -105,7 +105,7 @@ def settings(result: Result) -> str:
 
 
 def facts_of(library: Library, result: Result) -> dict[str, str]:
-    """Say where a result comes from."""
+    """List the provenance of a result."""
     pair, names = result.panel.pair, dict.fromkeys(picture.checkpoint for picture in result.panel.pictures)
     return {
         "pair": f"{pair.words} V: {pair.visible.name}; I: {pair.infrared.name}",
@@ -125,9 +125,9 @@ def caption(library: Library, result: Result) -> str:
         f" and to I over d(V, I) = {result.panel.pictures[0].place.between:.3f} (of its own checkpoint), and the rank"
         f" of the first image of the person in the visible | infrared gallery, both sources and their sites left out."
         f" Formulas are embedded by the network of {result.request.checkpoint}. Auxiliary images of two inputs use the"
-        f" identity label. Learned images are shown by one line per checkpoint, fitted to {DISPLAY_PAIRS} pairs, seed"
-        f" {DISPLAY_SEED}.{share} Checkpoints: {facts['checkpoints']}. Data: {facts['data']}."
-        f" {facts['settings']}. {note} Remade by, where the app runs:"
+        f" identity label. Learned images are shown by one linear map per checkpoint, fitted to {DISPLAY_PAIRS} pairs,"
+        f" seed {DISPLAY_SEED}.{share} Checkpoints: {facts['checkpoints']}. Data: {facts['data']}."
+        f" {facts['settings']}. {note} To reproduce it while the app runs:"
     )
 
 
@@ -147,7 +147,7 @@ def write_table(library: Library, result: Result, call: str, kind: str) -> bytes
         "distance": "Euclidean between unit-length embeddings; relative ones over d(V, I) of the same checkpoint",
         "ranks": "first image of the person; both sources and their sites left out",
         "uses labels": "auxiliary images of two inputs are made from two images of one person",
-        "remade by": call,
+        "reproduced by": call,
     }
     rows = [row_of("panel", picture) for picture in result.panel.pictures]
     if kind == "csv":
@@ -168,7 +168,7 @@ def row_of(part: str, picture: Picture) -> tuple[object, ...]:
 
 
 def stem_of(result: Result) -> str:
-    """Name the files in letters that every system allows."""
+    """Return a file name with characters that every system allows."""
     if result.request.source == OWN:
         return safe_stem(f"auxiliary-own-{result.request.checkpoint}")
     who = result.panel.pair.visible.name.rpartition(".")[0] or f"person-{result.request.person}-rendered"

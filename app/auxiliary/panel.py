@@ -1,4 +1,4 @@
-"""The images of the panel: the pair itself, MUN's, the formulas', the learned rivals', and where each lies."""
+"""The images of the panel (the pair, MUN's, the formulas', the learned rivals'), with their distances and ranks."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -26,7 +26,7 @@ BothFound = tuple[Found | None, Found | None]  # in the visible and in the infra
 SIDES = ("visible", "infrared")
 WORDS_OF_MUN = "Patterns of each image (IML) and what both share at coarse scale (CML), fused."
 CHANNELS = ("red", "green", "blue")
-# What people call the images that stand beside MUN's, in their order.
+# Titles of the images beside MUN's, in their order.
 TITLES = {
     "mun-2": "MUN, nearer to I",
     "x": "X",
@@ -58,11 +58,11 @@ class Draft:
 
     Attributes:
         name: As `mun`, `middle-2`, `mixup`, `visible`.
-        title: What people call it.
-        words: What it is, and who embeds it, in a sentence or two.
-        what: Names its content.
+        title: Title on the page.
+        words: A sentence or two: what the image is, and which network embeds it.
+        what: Identifies the content, for the cache.
         image: `(1, 3, H, W)`.
-        display: From the image's values to pixels.
+        display: Maps the image's values to pixels.
         dependence: Share of the visible input in what it depends on, in [0, 1]; `None` where nothing is learned.
     """
 
@@ -86,16 +86,16 @@ class Draft:
 
     @property
     def spread(self) -> float:
-        """Standard deviation of its values over places, over what lies between black and white."""
+        """Standard deviation of its values over places, as a fraction of the range from black to white."""
         return float(self.image[0].std(dim=(1, 2)).mean()) / (self.display.high - self.display.low)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Picture(Draft):
-    """One image of the panel, and where it lies.
+    """One image of the panel, with its distances and ranks.
 
     Attributes:
-        checkpoint: Whose network embeds it.
+        checkpoint: The checkpoint whose network embeds it.
         place: Its distances.
         found: The person's rank in the visible and in the infrared gallery; `None` where it is not known (yet).
     """
@@ -106,11 +106,11 @@ class Picture(Draft):
 
     @property
     def detour(self) -> float | None:
-        """The way from V to I by this image over the straight one, from 1; `None` where V and I coincide."""
+        """Length of the path from V to I through this image, over d(V, I), from 1; `None` if V and I coincide."""
         return sum(self.place.relative) if self.place.relative else None
 
     def to_json(self) -> dict[str, Any]:
-        """Describe it in numbers and as a PNG, as `/auxiliary` answers."""
+        """Return the object that `/auxiliary` answers for an image: numbers and a PNG."""
         relative = self.place.relative or NOT_KNOWN
         found = [one and asdict(one) for one in self.found]
         return {
@@ -139,8 +139,8 @@ class Panel:
 
     Attributes:
         pair: The two images.
-        pictures: Visible, the auxiliary ones, infrared.
-        missing: What would stand among them if its checkpoint were loaded.
+        pictures: The visible image, the auxiliary images, the infrared image.
+        missing: The modalities of which no checkpoint is loaded.
     """
 
     pair: ImagePair
@@ -152,13 +152,13 @@ class Panel:
 
 
 def make_panel(encoder: PairEncoder, mixup: float, seed: int, *, wait: bool = True) -> Panel:
-    """Make every auxiliary image of a pair, and measure where each lies.
+    """Make every auxiliary image of a pair, and measure distances and ranks of each.
 
     Args:
         encoder: The checkpoint with MUN's generator, and the pair.
         mixup: λ of Mixup.
-        seed: Of CutMix and channel exchange.
-        wait: Embed the galleries that ranks need; otherwise ranks are left out until they are there.
+        seed: Seed of CutMix and channel exchange.
+        wait: Embed the galleries that ranks need; otherwise leave out ranks until the galleries are embedded.
 
     Raises:
         ValueError: A checkpoint has changed on the disk or gives values that are not finite.
@@ -179,23 +179,23 @@ def make_panel(encoder: PairEncoder, mixup: float, seed: int, *, wait: bool = Tr
 
 
 def checkpoint_for(library: Library, auxiliary: str) -> str | None:
-    """Name the first usable checkpoint that was trained with an auxiliary modality."""
+    """Return the first usable checkpoint that was trained with an auxiliary modality; `None` if there is none."""
     cards = {name: library.checkpoints[name].card for name in library.checkpoints.usable}
     return next((name for name, card in cards.items() if card and card.config.model.auxiliary == auxiliary), None)
 
 
 def checkpoints_of(library: Library, checkpoint: str) -> list[str]:
-    """Name the checkpoints that a panel is made by, the one with MUN's generator first."""
+    """List the checkpoints that make a panel, the one with MUN's generator first."""
     return [checkpoint, *filter(None, (checkpoint_for(library, name) for name in RIVALS))]
 
 
 def pictures(encoder: PairEncoder, drafts: Sequence[Draft], *, wait: bool) -> list[Picture]:
-    """Embed drafts, and measure where each lies.
+    """Embed drafts, and measure distances and ranks of each.
 
     Args:
-        encoder: Whose network embeds them.
+        encoder: The checkpoint that embeds the drafts, and the pair.
         drafts: One or more.
-        wait: Embed the galleries that ranks need; otherwise ranks are left out until they are there.
+        wait: Embed the galleries that ranks need; otherwise leave out ranks until the galleries are embedded.
 
     Raises:
         ValueError: The data set cannot be embedded, or values are not finite.
@@ -213,7 +213,7 @@ def pictures(encoder: PairEncoder, drafts: Sequence[Draft], *, wait: bool) -> li
 
 
 def ranks(encoder: PairEncoder, pid: int, points: NDArray[np.float64]) -> Iterable[BothFound]:
-    """Look for the person in the visible and in the infrared gallery by some points, `(A, D)`.
+    """Find the person in the visible and in the infrared gallery, with each of the points, `(A, D)`, as the query.
 
     Raises:
         ValueError: The data set cannot be embedded.
@@ -252,7 +252,7 @@ def learned(encoder: PairEncoder, words: str, images: Sequence[tuple[str, str]])
 
 
 def formulas(encoder: PairEncoder, mixup: float, seed: int) -> list[Draft]:
-    """Draft the images of the formulas, which MUN's network embeds."""
+    """Draft the images by formula, which MUN's network embeds."""
     visible, infrared = encoder.inputs
     channel = int(torch.randint(0, 3, (1,), generator=torch.Generator().manual_seed(seed)))
     (cut,) = CutMix()(visible, infrared, torch.Generator().manual_seed(seed))

@@ -1,4 +1,4 @@
-"""The Auxiliary tab: what a press draws, and the pieces it is drawn in."""
+"""The Auxiliary tab: its pieces of HTML, and the answer to every press."""
 
 import random
 import threading
@@ -8,10 +8,10 @@ from app.auxiliary.compare import COLLECTION, FILES, OWN, RENDERED, SOURCES, Com
 from app.auxiliary.generator import LEARNED, Parts, flat_words, take_apart
 from app.auxiliary.panel import checkpoints_of, make_panel
 from app.library import Library
-from app.library.own_images import OwnImage, small
+from app.library.own_images import OwnImage, small_copy
 from app.library.pair_encoder import DISPLAY_PAIRS, DISPLAY_SEED, PairEncoder, film, kept_steps
 from app.library.pairs import partners
-from app.library.ranking import dealt
+from app.library.ranking import spread_over_cameras
 from app.library.thumbnails import STRIP_HEIGHT, encoded
 from app.shared.export import Options
 from app.shared.html import as_sentence, html
@@ -22,11 +22,11 @@ __all__ = ["Options", "answer", "build", "write"]
 
 OFFERED = 24  # images of one person and modality to choose from
 POLL = 1000  # milliseconds
-SNAP = 0.005  # a share this near to the learned one means the learned one
+SNAP = 0.005  # a share this near to the learned share counts as the learned share
 SETTINGS = {"The pair": ("source", "person", "misalignment"), "Formulas": ("mixup", "seed"), "": ("compare",)}
 MENUS = (Menu("Pair and auxiliary images", "panel", ("png", "pdf", "svg", "csv", "latex")),)
 CHIPS = ("misalignment", "mixup", "seed", "share", "step")
-LOOKING = threading.BoundedSemaphore(2)  # presses pass no queue
+COMPUTING = threading.BoundedSemaphore(2)  # limits answers that use networks, because presses are not queued
 STAGE, STRIP, FILM, PEOPLE = "auxiliary-stage", "auxiliary-rivals", "auxiliary-film", "auxiliary-people"
 
 
@@ -39,12 +39,12 @@ def build(page: Page) -> None:
 
 
 def answer(library: Library, request: Look, press: Press) -> Answer:
-    """Draw what a press asks for: at once the pair and MUN's image, and when the page asks again what is below them.
+    """Answer a press: first the pair and MUN's image, then, when the page asks again, the pieces below them.
 
     Raises:
-        ValueError: No checkpoint with MUN's generator is loaded, nobody can be shown, or a checkpoint has changed.
+        ValueError: No checkpoint with MUN's generator is loaded, no pair can be shown, or a checkpoint has changed.
     """
-    request, notices = turned(library, request, press)
+    request, notices = with_pair(library, request, press)
     request, own, words = with_own(library, request)
     notices += words
     if request.source == OWN and len(own) < len(FILES):
@@ -53,10 +53,10 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
     asked = request.asked(library)
     if asked.checkpoint != request.checkpoint:
         label = library.checkpoints[request.checkpoint].label
-        notices.append(f"{label} has no such generator; {asked.checkpoint} is shown.")
+        notices.append(f"{label} does not have MUN's generator; {asked.checkpoint} is shown.")
     encoder = PairEncoder(library, asked.checkpoint, asked.data, pair_of(library, asked))
     known, waiting, polling = readiness(library, encoder)
-    with LOOKING:
+    with COMPUTING:
         parts = take_apart(encoder, asked.share, asked.step, wait=False)
     if asked.share != LEARNED and parts.learned is not None and abs(asked.share - parts.learned) <= SNAP:
         request, asked = request.model_copy(update={"share": LEARNED}), asked.model_copy(update={"share": LEARNED})
@@ -64,11 +64,11 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
     pair = asked.model_dump(exclude={"mixup", "seed", "share", "step"})
     formulas = (request.mixup, request.seed)
     drawn = {
-        STAGE: look(
+        STAGE: network_piece(
             (asked, request.compare, known, waiting), lambda: stage(request, asked, encoder, parts, own, waiting)
         ),
-        STRIP: look((pair, formulas, known), lambda: strip(request, asked, encoder)),
-        FILM: look(pair, lambda: replay(request, encoder)),
+        STRIP: network_piece((pair, formulas, known), lambda: strip(request, asked, encoder)),
+        FILM: network_piece(pair, lambda: replay(request, encoder)),
         PEOPLE: Piece(pair, lambda: people(library, request)),
     }
     later = [name for name in (STRIP, FILM, PEOPLE) if press.drawn.get(name) != drawn[name].digest]
@@ -85,30 +85,30 @@ def answer(library: Library, request: Look, press: Press) -> Answer:
     )
 
 
-def look(key: object, draw: Callable[[], str]) -> Piece:
-    """Make a piece that networks take part in: few at a time, so that who ranks meanwhile is not slowed down."""
+def network_piece(key: object, draw: Callable[[], str]) -> Piece:
+    """Make a piece whose drawing uses networks; few are drawn at a time, so that rankings are not slowed down."""
 
     def drawn() -> str:
-        with LOOKING:
+        with COMPUTING:
             return draw()
 
     return Piece(key, drawn)
 
 
-def turned(library: Library, request: Look, press: Press) -> tuple[Look, list[str]]:
-    """Look at whom a press asks for: somebody else, a person of the list, or the image that another tab looks at."""
+def with_pair(library: Library, request: Look, press: Press) -> tuple[Look, list[str]]:
+    """Change the pair as a press asks: a random person, a person of the list, or the image chosen on another tab."""
     changes: dict[str, object] = {}
-    collection, nobody = library.collections[request.data], {"visible": "", "infrared": ""}
+    collection, no_keys = library.collections[request.data], {"visible": "", "infrared": ""}
     opened = press.chosen if press.do == "open" and press.chosen in collection.rows else ""
     if press.do == "random":
-        others = [pid for pid in collection.in_both if pid != request.person]
+        others = [pid for pid in collection.shared_pids if pid != request.person]
         source = RENDERED if request.source == RENDERED else COLLECTION
-        changes = {**nobody, "source": source, "person": random.SystemRandom().choice(others or [request.person])}
+        changes = {**no_keys, "source": source, "person": random.SystemRandom().choice(others or [request.person])}
     elif "person" in press.changed and not {"visible", "infrared"} & set(press.changed):
-        changes = {**nobody, "person": press.values.get("person")}
+        changes = {**no_keys, "person": press.values.get("person")}
     elif opened and opened not in (request.visible, request.infrared):
         sample = collection.samples[collection.rows[opened]]
-        changes = {**nobody, "source": COLLECTION, "person": 0, str(sample.modality): sample.key}
+        changes = {**no_keys, "source": COLLECTION, "person": 0, str(sample.modality): sample.key}
     if not changes:
         return request, []
     request, wrong = Look.repair({**request.model_dump(), **changes}, library)
@@ -116,7 +116,7 @@ def turned(library: Library, request: Look, press: Press) -> tuple[Look, list[st
 
 
 def with_own(library: Library, request: Look) -> tuple[Look, dict[str, OwnImage], list[str]]:
-    """Read the visitor's own images and leave their small copies in the request; what cannot be read is dropped."""
+    """Read the visitor's own images and put small copies into the request; drop files that cannot be read."""
     own, notices = dict[str, OwnImage](), list[str]()
     if request.source != OWN:
         return request, own, notices
@@ -126,7 +126,7 @@ def with_own(library: Library, request: Look) -> tuple[Look, dict[str, OwnImage]
                 own[name] = image
         except ValueError as error:
             notices.append(as_sentence(error))
-    copies = {name: small(own[name]) if name in own else "" for name in FILES}
+    copies = {name: small_copy(own[name]) if name in own else "" for name in FILES}
     return request.model_copy(update=copies), own, notices
 
 
@@ -134,7 +134,7 @@ def readiness(library: Library, encoder: PairEncoder) -> tuple[tuple[bool, ...],
     """Start embedding the galleries that ranks need, one checkpoint after another.
 
     Returns:
-        Whether each checkpoint's are there; why others are not, in a sentence; whether to ask again.
+        Whether the galleries of each checkpoint are ready; a sentence on why others are not; whether to ask again.
     """
     names = checkpoints_of(library, encoder.checkpoint)
     known = tuple(library.ready(name, encoder.data) for name in names)
@@ -143,14 +143,14 @@ def readiness(library: Library, encoder: PairEncoder) -> tuple[tuple[bool, ...],
     name = names[known.index(False)]
     state = library.prepare(name, encoder.data)
     if state.problem:
-        return known, f"The ranks of {name} cannot be had: {state.problem}.", False
+        return known, f"The ranks of {name} cannot be computed: {state.problem}.", False
     if state.stopped:
         return known, f"Ranks are missing: the embedding by {name} was stopped on the Retrieval tab.", False
-    return known, f"Ranks by {name} follow when it has embedded all {state.total:,} images.", True
+    return known, f"Ranks by {name} appear once it has embedded all {state.total:,} images.", True
 
 
 def summary(encoder: PairEncoder, relative: tuple[float, float] | None) -> str:
-    """Say the picture in a sentence, for a screen reader."""
+    """Describe the picture in a sentence for screen readers."""
     if relative is None:
         return encoder.pair.words
     return f"{encoder.pair.words} MUN's auxiliary image lies {relative[0]:.2f} from V and {relative[1]:.2f} from I."
@@ -159,7 +159,7 @@ def summary(encoder: PairEncoder, relative: tuple[float, float] | None) -> str:
 def stage(
     request: Look, asked: Compare, encoder: PairEncoder, parts: Parts, own: Mapping[str, OwnImage], waiting: str
 ) -> str:
-    """Draw the pair, MUN's image at the chosen ratio and step, what lies under it, and its branches."""
+    """Draw the pair, MUN's image at the chosen ratio and step, the image under it, and its branches."""
     rivals = make_panel(encoder, asked.mixup, asked.seed, wait=False).pictures if request.compare else ()
     bins = encoder.network.config.generator.bins
     return html(
@@ -194,7 +194,7 @@ def strip(request: Look, asked: Compare, encoder: PairEncoder) -> str:
 
 
 def replay(request: Look, encoder: PairEncoder) -> str:
-    """Draw the image as it formed in training, from kept step to kept step."""
+    """Draw the image at each kept step of training."""
     card = encoder.library.checkpoints[encoder.checkpoint].card
     _, absent = kept_steps(encoder.library, encoder.checkpoint)
     frames = [] if absent else [(step, encoded(pixels)) for step, pixels in film(encoder)]
@@ -202,7 +202,7 @@ def replay(request: Look, encoder: PairEncoder) -> str:
 
 
 def people(library: Library, request: Look) -> str:
-    """Draw the images of the person to choose from; nothing where the pair is not of the data.
+    """Draw the images of the person to choose from; empty if the pair is not from the data.
 
     Raises:
         ValueError: The person is seen in one modality only.
@@ -212,7 +212,7 @@ def people(library: Library, request: Look) -> str:
     images, chosen = partners(library.collections[request.data], request.person), (request.visible, request.infrared)
     strips = {}
     for name, own, key in zip(("visible", "infrared"), images, chosen, strict=True):
-        offered = dealt(own, OFFERED, key)
+        offered = spread_over_cameras(own, OFFERED, key)
         strips[name] = [
             (one, library.thumbnail(request.data, one.key, STRIP_HEIGHT), one.key == key) for one in offered
         ]

@@ -1,4 +1,4 @@
-"""What leaves the Embeddings tab: pictures with their histograms, points and numbers as tables. Loads Matplotlib."""
+"""Exports of the Embeddings tab: pictures with their histograms, points and numbers as tables. Loads Matplotlib."""
 
 from collections.abc import Sequence
 from dataclasses import astuple
@@ -22,14 +22,14 @@ from mun.evaluation.separation import MAX_DISTANCE, Separation
 __all__ = ["draw", "numbers_table", "points_csv", "stem_of", "write_figure"]
 
 MARGIN, GUTTER, TITLE, HISTOGRAM, AXIS, LEGEND = 0.05, 0.22, 0.14, 0.85, 0.42, 0.17  # inches
-INSET, ENTRY = 0.3, 0.85  # inches that the numbers at an axis take, and an entry of the legend
+INSET, ENTRY = 0.3, 0.85  # inches: space for the numbers at an axis, width of a legend entry
 LABEL_SIZE, TITLE_SIZE = 6.0, 7.5  # points
 LEGEND_STYLE: Any = {"loc": "upper left", "fontsize": 6.2, "handletextpad": 0.1, "columnspacing": 0.9}
 LEGEND_STYLE |= {"borderaxespad": 0.2, "borderpad": 0.1}
 SYMBOLS = dict(zip((modality.value for modality in MODALITIES), "o^s", strict=True))
-SIZES = ((600, 14.0), (2500, 7.0), (6000, 3.5), (20_000, 1.8))  # square points of a marker, up to how many points
-MANY = 4000  # points that are drawn as pixels in a file of lines
-# Where the words of a prototype may stand, in points from it: the first place that is inside and free is taken.
+SIZES = ((600, 14.0), (2500, 7.0), (6000, 3.5), (20_000, 1.8))  # most points, area of a marker in square points
+MANY = 4000  # above this number, points are drawn as pixels in a vector file
+# Offsets of a prototype's label, in points: the first one that is inside the picture and free is taken.
 PLACES = ((7, 0), (-7, 0), (7, 9), (-7, 9), (7, -9), (-7, -9), (7, 18), (-7, 18), (7, -18), (-7, -18))
 SAME, DIFFERENT, _ = PALETTES["correct"]
 COLUMNS = ("checkpoint", "row", "x", "y", "modality", "pid", "camid", "image", "partner", "right_at_rank_1")
@@ -39,12 +39,12 @@ def write_figure(library: Library, view: View, results: Sequence[Result], kind: 
     """Draw the pictures of a view as a file.
 
     Args:
-        library: That made them.
-        view: How they are coloured, and what is drawn on them.
-        results: 1 or 2 of them.
+        library: The library that made the pictures.
+        view: How the points are coloured, and what is drawn over them.
+        results: 1 or 2 pictures.
         kind: `png`, `svg` or `pdf`.
         width: `two-column` (6.875 inches) or `one-column` (3.25 inches).
-        url: Address of the app in the call that makes the picture again.
+        url: Address of the app in the call that reproduces the picture.
     """
     remake = call(library, results[0].request, url)
     return figure_bytes(draw(results, view, caption(library, results), remake, width), kind)
@@ -54,10 +54,10 @@ def draw(results: Sequence[Result], view: View, caption: str, remake: str, width
     """Draw pictures side by side, each above its histograms.
 
     Args:
-        results: 1 or 2 of them.
-        view: How they are coloured, and what is drawn on them.
-        caption: Sentences below.
-        remake: The command that makes the first picture again.
+        results: 1 or 2 pictures.
+        view: How the points are coloured, and what is drawn over them.
+        caption: The sentences below the pictures.
+        remake: The command that reproduces the first picture.
         width: `two-column` or `one-column`.
     """
     with styled():
@@ -82,14 +82,14 @@ def draw(results: Sequence[Result], view: View, caption: str, remake: str, width
             box = ((left + INSET) / wide, bottom / height, (side - 1.3 * INSET) / wide, HISTOGRAM / height)
             draw_bins(figure.add_axes(box), result.separation)
         below.draw(figure)
-        FigureCanvasAgg(figure).print_to_buffer()  # type: ignore[no-untyped-call]  # only now words have a size
+        FigureCanvasAgg(figure).print_to_buffer()  # type: ignore[no-untyped-call]  # only drawn text has a size
         for axes in figure.axes:
-            settle_words(axes)
+            place_labels(axes)
     return figure
 
 
 def title_of(request: Project) -> str:
-    """Name a picture, with what its auxiliary points are a control for."""
+    """Return the title of a picture, which says if its auxiliary points are a control."""
     control = request.untrained or request.pairing == "mismatched"
     return f"{request.checkpoint}: {condition(request)} (control)" if control else request.checkpoint
 
@@ -97,7 +97,7 @@ def title_of(request: Project) -> str:
 def draw_legend(
     figure: Figure, results: Sequence[Result], entries: Sequence[tuple[str, str]], columns: int, colour: str
 ) -> None:
-    """Say what markers and colours mean."""
+    """Draw the legend of markers and colours."""
     there = {point.modality for result in results for point in result.points}
 
     def marker(symbol: str, shade: str, words: str) -> Line2D:
@@ -117,7 +117,7 @@ def draw_legend(
 
 
 def draw_points(axes: Axes, result: Result, view: View) -> None:
-    """Draw the points, then centers and prototypes over them, small enough to be told apart where there are many."""
+    """Draw the points, then centers and prototypes over them; markers are smaller if there are many."""
     size = next((size for most, size in SIZES if len(result.points) <= most), SIZES[-1][1])
     places, colours = np.array([(one.x, one.y) for one in result.points]), np.array(shades(result.points, view.colour))
     look: Any = {"s": size, "edgecolors": "white", "linewidths": min(0.25, size / 40), "rasterized": len(places) > MANY}
@@ -147,19 +147,19 @@ def draw_points(axes: Axes, result: Result, view: View) -> None:
     axes.set_aspect("equal", adjustable="datalim")
 
 
-def settle_words(axes: Axes) -> None:
-    """Put the words of prototypes where they are inside the picture and cover no other words."""
+def place_labels(axes: Axes) -> None:
+    """Move the labels of prototypes so that they are inside the picture and do not overlap."""
     taken: list[Any] = []
-    for words in axes.texts:
-        if words.get_gid() == "axis":
+    for label in axes.texts:
+        if label.get_gid() == "axis":
             continue
         for across, up in PLACES:
-            words.set(position=(across, up), ha="left" if across > 0 else "right")
-            box = words.get_window_extent()
+            label.set(position=(across, up), ha="left" if across > 0 else "right")
+            box = label.get_window_extent()
             inside = axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max)
             if inside and not any(box.overlaps(other) for other in taken):
                 break
-        taken.append(words.get_window_extent())
+        taken.append(label.get_window_extent())
 
 
 def draw_bins(axes: Axes, measured: Separation) -> None:
@@ -192,16 +192,16 @@ def caption(library: Library, results: Sequence[Result]) -> str:
         kept = f"{100 * result.kept:.0f} % of the 10 nearest points kept"
         parts.append(f"{result.sentence} Centers, unit length: {', '.join(gaps)}; {kept}.")
     note = synthetic_note(library, results[0].request.data)
-    last = " (the left one; the right one by its checkpoint)" if len(results) > 1 else ""
-    return f"{' '.join(parts)} {note} Made again, where the app runs, by{last}:"
+    what = "left picture (for the right one, change the checkpoint)" if len(results) > 1 else "picture"
+    return f"{' '.join(parts)} {note} To reproduce the {what} while the app runs:"
 
 
 def facts_of(library: Library, results: Sequence[Result], url: str) -> list[tuple[str, str]]:
-    """Say where a table comes from."""
+    """List the provenance of a table."""
     facts = [("data", describe_data(library, results[0].request.data))]
     for result in results:
         facts.append((f"checkpoint {checkpoint_words(library, result.request.checkpoint)}", result.sentence))
-        facts.append((f"made again by, {result.request.checkpoint}", call(library, result.request, url)))
+        facts.append((f"reproduced by, {result.request.checkpoint}", call(library, result.request, url)))
     return facts
 
 
@@ -209,10 +209,10 @@ def points_csv(library: Library, results: Sequence[Result], rows: Sequence[int] 
     """Write points as a table.
 
     Args:
-        library: That made them.
-        results: Whose points.
+        library: The library that made the points.
+        results: The pictures whose points are written.
         rows: Only these points; `None` for all.
-        url: Address of the app in the call that makes them again.
+        url: Address of the app in the call that reproduces the points.
     """
     lines, kept = [], set(rows or ())
     for result in results:
@@ -226,7 +226,7 @@ def points_csv(library: Library, results: Sequence[Result], rows: Sequence[int] 
 def numbers_table(
     library: Library, results: Sequence[Result], columns: Sequence[tuple[Project, Separation]], kind: str, url: str
 ) -> bytes:
-    """Write the numbers as a table, `csv` or `latex`; the results say where they come from."""
+    """Write the numbers as a table, `csv` or `latex`, with the provenance of the results."""
     header = ("number", *(f"{one.checkpoint}, {condition(one)}" for one, _ in columns))
     rows = [
         (name, *(None if (value := read(measured)) is None else round(value, 6) for _, measured in columns))
@@ -236,7 +236,7 @@ def numbers_table(
 
 
 def stem_of(results: Sequence[Result]) -> str:
-    """Name the files in letters that every system allows."""
+    """Return a file name with characters that every system allows."""
     request = results[0].request
     method = next(choice.label for choice in METHODS if choice.value == request.method)
     names = "-".join(result.request.checkpoint for result in results)

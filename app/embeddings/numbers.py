@@ -1,4 +1,4 @@
-"""The points of a projection in their true space: who lies near whom, and the numbers that a picture only suggests."""
+"""The points before projection: nearest points of a point, and the numbers that a picture only suggests."""
 
 import copy
 import time
@@ -31,12 +31,12 @@ CHUNK = 64  # images or pairs between two reports
 Floats = NDArray[np.float32]
 Value = Callable[[Separation], float | None]
 
-# The table of numbers: name, what it is, where it comes from.
+# The table of numbers: name, meaning, and the function that reads the number.
 ROWS: tuple[tuple[str, str, Value], ...] = (
     ("d(V, I)", "visible center to infrared center of a person, mean over people", lambda s: s.visible_infrared),
     ("d(V, A)", "visible center to auxiliary center", lambda s: s.visible_auxiliary),
     ("d(I, A)", "infrared center to auxiliary center", lambda s: s.infrared_auxiliary),
-    ("between people", "visible centers of two people, mean: the scale of the others", lambda s: s.between_identities),
+    ("between people", "visible centers of two people, mean; a scale for the others", lambda s: s.between_identities),
     ("MMD²(V, I)", "maximum mean discrepancy of the modalities", lambda s: s.mmd_visible_infrared),
     ("MMD²(V, A)", "visible and auxiliary", lambda s: s.mmd_visible_auxiliary),
     ("MMD²(I, A)", "infrared and auxiliary", lambda s: s.mmd_infrared_auxiliary),
@@ -55,7 +55,7 @@ class PointSet:
         pairs: One per visible image where auxiliary points are shown, in the order of the visible images.
         values: Float32, `(N, D)`.
         modalities: Of each point.
-        pids: Of each point; an auxiliary point has its visible image's.
+        pids: Of each point; an auxiliary point has the person of its visible image.
     """
 
     samples: tuple[Sample, ...]
@@ -69,7 +69,7 @@ class PointSet:
         return np.flatnonzero(np.array([one is modality for one in self.modalities]))
 
     def pair_of(self, row: int) -> Pair | None:
-        """Return the pair that an auxiliary point was made of; `None` for an image."""
+        """Return the pair from which an auxiliary point was made; `None` for an image."""
         if row < len(self.samples):
             return None
         per_pair = (len(self.values) - len(self.samples)) // len(self.pairs)
@@ -77,20 +77,20 @@ class PointSet:
 
 
 class Neighbor(NamedTuple):
-    """A point near another one: its row, and their distance in the true space."""
+    """A point near another one: its row, and their distance before projection."""
 
     row: int
     distance: float
 
 
 def name_in_cache(library: Library, kind: str, request: Project) -> tuple[object, ...]:
-    """Name `points`, `separation` or `project` (the layout) of a request in the cache, by content."""
+    """Return the cache key, by content, of a request's `points`, `separation` or `project` (the layout)."""
     content = library.checkpoints[request.checkpoint].content, library.collections[request.data].content
     return (kind, *content, request if kind == "project" else request.drawn)
 
 
 def points(library: Library, request: Project, report: Report = unwatched) -> PointSet:
-    """Return the points of a checked request, made once for everybody.
+    """Return the points of a checked request; computed once for all visitors.
 
     Raises:
         ValueError: An image is broken or gone, or the network gives values that are not finite.
@@ -110,12 +110,12 @@ def gather(library: Library, request: Project, report: Report) -> PointSet:
         values = [library.rows(request.checkpoint, request.data, rows)]
     else:
         network = library.network(request.checkpoint)
-        with collection.at_hand():
+        with collection.readable():
             values = [in_chunks(samples, lambda part: embed_samples(network, part, space=space), report, "images")]
     modalities, pids = [sample.modality for sample in samples], [sample.pid for sample in samples]
     if request.auxiliary and (count := auxiliary_count(library, request.checkpoint)):
         pairs, maker = tuple(pair_samples(samples, request.pairing, request.seed)), maker_of(library, request)
-        with collection.at_hand():
+        with collection.readable():
             made = in_chunks(pairs, lambda part: embed_pairs(maker, part, space=space), report, "pairs")
         values.append(made.reshape(len(pairs) * count, -1))
         modalities += [Modality.AUXILIARY] * (len(pairs) * count)
@@ -132,10 +132,10 @@ def maker_of(library: Library, request: Project) -> Network:
 
 
 def await_embeddings(library: Library, request: Project, report: Report) -> None:
-    """Have the whole data set embedded, reporting how far it is: who is right at rank 1 depends on all of it.
+    """Wait for the embedding of the whole data set, on which rank 1 of every query depends, and report its progress.
 
     Raises:
-        ValueError: It cannot be embedded, or somebody has stopped the embedding.
+        ValueError: The data set cannot be embedded, or a visitor has stopped the embedding.
         StoppedError: The work was stopped.
     """
     progress = library.prepare(request.checkpoint, request.data, retry=True)
@@ -148,7 +148,7 @@ def await_embeddings(library: Library, request: Project, report: Report) -> None
 
 
 def in_chunks(items: tuple[T, ...], embed: Callable[[tuple[T, ...]], Floats], report: Report, what: str) -> Floats:
-    """Embed in parts, reporting between them how far it is."""
+    """Embed in parts, and report the progress before each part."""
     parts = []
     for start in range(0, len(items), CHUNK):
         report(start, total=len(items), words=f"embedding {what}")
@@ -157,15 +157,15 @@ def in_chunks(items: tuple[T, ...], embed: Callable[[tuple[T, ...]], Floats], re
 
 
 def with_untrained_generator(network: Network, seed: int) -> Network:
-    """Return a copy of a network whose generator has the first weights of a seed; everything else is as trained."""
-    changed = copy.deepcopy(network)  # the shared one is never touched
+    """Return a copy of a network whose generator has the initial weights of a seed; everything else stays trained."""
+    changed = copy.deepcopy(network)  # the shared network must not change
     fresh = build_network(Config(model=network.config), 0, seed)
     changed.auxiliary = fresh.auxiliary.to(changed.mean.device).eval()
     return changed
 
 
 def measure(library: Library, request: Project, report: Report = unwatched) -> Separation:
-    """Measure the points of a checked request, once for everybody.
+    """Measure the separation of a checked request's points; computed once for all visitors.
 
     Raises:
         ValueError: As `points`.
@@ -182,7 +182,7 @@ def measure(library: Library, request: Project, report: Report = unwatched) -> S
 
 
 def controls_of(library: Library, sides: Sequence[Project]) -> tuple[list[Project], str]:
-    """Return the controls of some requests: mismatched pairs, an untrained generator; and why one is missing."""
+    """Return the controls of some requests (mismatched pairs, an untrained generator), and why one is missing."""
     found, missing, kinds = [], "", ((Pairing.MISMATCHED.value, False), (Pairing.MATCHED.value, True))
     for side in (one for one in sides if one.auxiliary):
         for pairing, untrained in kinds:
@@ -201,13 +201,13 @@ def condition(request: Project) -> str:
 
 
 def neighbors(library: Library, request: Project, row: int, count: int = 8) -> list[Neighbor]:
-    """List the nearest points of a point in the true space, the closest first, ties by row.
+    """List the nearest points of a point before projection, the closest first, ties by row.
 
     Args:
-        library: What all visitors share.
-        request: A checked request; its metric measures: 1 − cos, or the Euclidean distance.
+        library: The app's library, shared by all visitors.
+        request: A checked request; distances are by its metric: 1 − cos, or the Euclidean distance.
         row: Of the point.
-        count: How many.
+        count: Largest number of neighbors.
 
     Raises:
         ValueError: There is no such point, or as `points`.

@@ -1,4 +1,4 @@
-"""Lay the features of a checkpoint out in the plane, with what must stand on the picture; some are made beforehand."""
+"""Lay out the features of a checkpoint in the plane, with the sentence for the picture; some layouts are bundled."""
 
 import hashlib
 import json
@@ -42,14 +42,14 @@ class Point:
     """A point of the picture.
 
     Attributes:
-        x: Where it is.
-        y: Where it is.
+        x: Horizontal coordinate.
+        y: Vertical coordinate.
         modality: `visible`, `infrared` or `auxiliary`.
-        pid: Whom it shows.
-        camid: Of the image; of an auxiliary point, of its visible image.
-        image: Key of the image; of an auxiliary point, of its visible image.
-        partner: Of an auxiliary point, the key of its infrared image; else empty.
-        correct: Whether the image, as a query, finds its person at rank 1; `None` where it is no query.
+        pid: The person in the image.
+        camid: Camera of the image; for an auxiliary point, of its visible image.
+        image: Key of the image; for an auxiliary point, of its visible image.
+        partner: For an auxiliary point, the key of its infrared image; else empty.
+        correct: Whether the image, as a query, finds its person at rank 1; `None` if it is not a query.
     """
 
     x: float
@@ -64,7 +64,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Mark:
-    """A place that is no image: the center of a person in a modality, or, with no person, a modality's prototype."""
+    """A place without an image: the center of a person in a modality, or a modality's prototype, without `pid`."""
 
     x: float
     y: float
@@ -77,15 +77,15 @@ class Result:
     """A picture and its numbers.
 
     Attributes:
-        request: What was asked, every default filled in.
+        request: The request, with every default filled in.
         points: N points: images by person, modality, camera; then auxiliary points.
         centers: Of each person in each modality: the mean of their points.
         prototypes: Of each modality: the mean over people of their mean unit-length point.
         separation: The numbers.
         kept: Mean fraction of a point's 10 true nearest points that are among its 10 nearest in the picture; over 5,000
-            points where there are more.
-        explained: PCA: fractions of the variance along both axes; `None` for the others.
-        sentence: What must stand on the figure: data, split, method, parameters, seed, pairing, use of labels.
+            points if there are more.
+        explained: PCA: fractions of the variance along both axes; `None` for other methods.
+        sentence: The text that a figure must carry: data, split, method, parameters, seed, pairing, use of labels.
     """
 
     request: Project
@@ -99,7 +99,7 @@ class Result:
 
     @property
     def axes(self) -> tuple[str, str]:
-        """Words at the axes; only those of PCA mean something."""
+        """Labels of the axes; empty unless the method is PCA."""
         if self.explained is None:
             return "", ""
         one, two = (f"PC {number}: {100 * share:.1f} %" for number, share in enumerate(self.explained, 1))
@@ -107,7 +107,7 @@ class Result:
 
     @property
     def lines(self) -> list[list[Mark]]:
-        """A line per person: visible center, auxiliary center where there is one, infrared center."""
+        """A line per person: visible center, auxiliary center if there is one, infrared center."""
         lines: dict[int | None, dict[str, Mark]] = {}
         for mark in self.centers:
             lines.setdefault(mark.pid, {})[mark.modality] = mark
@@ -124,7 +124,7 @@ class Result:
 
 
 RESULT = TypeAdapter(Result)
-SAID_ANEW = {"request", "sentence"}  # of a result, when it is read from a file
+NOT_SAVED = {"request", "sentence"}  # fields of a result that are rebuilt when it is read from a file
 
 
 def answer(library: Library, request: Project) -> dict[str, Any]:
@@ -137,9 +137,9 @@ def project(library: Library, request: Project, report: Report = unwatched) -> R
     """Lay out the points of a checked request, with the centers and the prototypes, which take part in the layout.
 
     Args:
-        library: What all visitors share.
-        request: What is asked.
-        report: Told how far it is; it can stop the work.
+        library: The app's library, shared by all visitors.
+        request: A checked request.
+        report: Called with the progress; it can stop the work.
 
     Raises:
         ValueError: The images cannot be embedded, or the points cannot be laid out.
@@ -150,20 +150,20 @@ def project(library: Library, request: Project, report: Report = unwatched) -> R
 
 
 def key_of(library: Library, request: Project) -> tuple[object, ...]:
-    """Name the result of a checked request in the cache, by content."""
+    """Return the cache key, by content, of a checked request's result."""
     return name_in_cache(library, "project", request)
 
 
 def make(library: Library, request: Project, report: Report) -> Result:
     """Make the result of a checked request."""
     made = points(library, request, report)
-    spots, whose = anchors(made)
+    spots, owners = anchors(made)
     measured = measure(library, request, report)
     right = correct_at_rank_1(library, request)
     picture = shared_projector().project(np.concatenate([made.values, spots]), request.settings, report)
     places = picture.coordinates.round(DIGITS).tolist()
     count = len(made.values)
-    marks = [Mark(x, y, modality.value, pid) for (x, y), (modality, pid) in zip(places[count:], whose, strict=True)]
+    marks = [Mark(x, y, modality.value, pid) for (x, y), (modality, pid) in zip(places[count:], owners, strict=True)]
     return Result(
         request,
         tuple(described(made, row, places[row], right) for row in range(count)),
@@ -177,7 +177,7 @@ def make(library: Library, request: Project, report: Report) -> Result:
 
 
 def anchors(made: PointSet) -> tuple[NDArray[np.float64], list[tuple[Modality, int | None]]]:
-    """Return centers and prototypes in the true space, `(M, D)`, and whose they are.
+    """Return centers and prototypes before projection, `(M, D)`, and the modality and person of each.
 
     A center is the mean of a person's points in a modality, as the identity alignment loss takes it; a prototype is the
     mean over people of their mean unit-length point, as the modality alignment loss takes it of a batch. (A checkpoint
@@ -195,7 +195,7 @@ def anchors(made: PointSet) -> tuple[NDArray[np.float64], list[tuple[Modality, i
 
 
 def correct_at_rank_1(library: Library, request: Project) -> dict[str, bool]:
-    """Say of every query whether it finds its person at rank 1, by key: first protocol, first gallery, both ways.
+    """Return by key whether a query finds its person at rank 1: first protocol, first gallery, both directions.
 
     Queries whose person is not in the gallery are left out.
     """
@@ -206,7 +206,7 @@ def correct_at_rank_1(library: Library, request: Project) -> dict[str, bool]:
         if not library.countable(request.data, terms):
             continue
         first = library.metrics(request.checkpoint, request.data, terms).first_hit
-        samples = collection.asked[terms.protocol, direction].samples
+        samples = collection.query_sets[terms.protocol, direction].samples
         found |= {sample.key: bool(hit == 1) for sample, hit in zip(samples, first.tolist(), strict=True) if hit}
     return found
 
@@ -223,13 +223,13 @@ def described(made: PointSet, row: int, place: Sequence[float], right: Mapping[s
 def sentence(
     library: Library, request: Project, counts: Mapping[Modality, int], explained: tuple[float, float] | None
 ) -> str:
-    """Write what must stand on the figure of a checked request.
+    """Write the text that a figure of a checked request must carry.
 
     Args:
-        library: What all visitors share.
-        request: What was asked.
-        counts: Points by modality.
-        explained: Fractions of the variance along both axes of PCA; `None` for the others.
+        library: The app's library, shared by all visitors.
+        request: A checked request.
+        counts: Number of points by modality.
+        explained: Fractions of the variance along both axes of PCA; `None` for other methods.
     """
     people = f"people {request.people}" if request.people else f"the first {request.identities} people"
     images = f"{counts[Modality.VISIBLE]} visible and {counts[Modality.INFRARED]} infrared images of {people}"
@@ -258,7 +258,7 @@ def method_words(request: Project, explained: tuple[float, float] | None = None)
 
 
 def auxiliary_words(library: Library, request: Project, count: int) -> str:
-    """Say where the auxiliary points come from, and that labels were used."""
+    """Describe where the auxiliary points come from, and that labels were used."""
     if not request.auxiliary:
         has = auxiliary_count(library, request.checkpoint)
         what = "These features have" if library.checkpoints[request.checkpoint].vectors else "This checkpoint has"
@@ -272,7 +272,7 @@ def auxiliary_words(library: Library, request: Project, count: int) -> str:
 
 
 def numbered(points: Sequence[Point], colour: str) -> list[int]:
-    """Number what the points are coloured by, as the palettes do: people in their order, cameras from 0."""
+    """Return the colour number of each point, as in `PALETTES`: people by first appearance, cameras from 0."""
     people = {pid: number for number, pid in enumerate(dict.fromkeys(point.pid for point in points))}
     number: dict[str, Callable[[Point], int]] = {
         "identity": lambda point: people[point.pid],
@@ -290,7 +290,7 @@ def shades(points: Sequence[Point], colour: str) -> list[str]:
 
 
 def legend(points: Sequence[Point], colour: str) -> list[tuple[str, str]]:
-    """Say what colours mean, as (colour, words): of people, the first twelve; nothing where the markers say it."""
+    """List colours and their meanings: of people, the first twelve; empty for modalities, which have markers."""
     words: dict[str, Callable[[Point], str]] = {
         "identity": lambda point: f"person {point.pid}",
         "camera": lambda point: f"camera {point.camid}",
@@ -304,12 +304,12 @@ def legend(points: Sequence[Point], colour: str) -> list[tuple[str, str]]:
 
 
 def call(library: Library, request: Project, url: str) -> str:
-    """Write the line of Python that makes a picture again; what decides it is always named."""
+    """Return the Python line that reproduces a picture; checkpoint, data, method and seed are always named."""
     return request.call(library, "project", url, ("checkpoint", "data", "method", "seed"))
 
 
 def name_of(library: Library, request: Project) -> str:
-    """Name the file of a picture made beforehand: a hash over weights and model, all images' bytes, every parameter.
+    """Return the file name of a bundled picture: a hash of weights and model, all images' bytes, every parameter.
 
     Raises:
         OSError: The weights are gone.
@@ -326,7 +326,7 @@ def name_of(library: Library, request: Project) -> str:
 def hash_of(collection: Collection) -> str:
     """Hash the names and bytes of all images: whether an image is right at rank 1 depends on all of them."""
     digest = hashlib.sha256()
-    with collection.at_hand():
+    with collection.readable():
         for sample in collection.samples:
             digest.update(sample.key.encode())
             digest.update(sample.path.read_bytes())
@@ -334,7 +334,7 @@ def hash_of(collection: Collection) -> str:
 
 
 def weights_of(entry: CheckpointEntry) -> str:
-    """Hash a checkpoint's weights and the model's choices; its scores and the rest of its card may change."""
+    """Hash a checkpoint's weights and the model's config; its scores and the rest of its card may change."""
     digest = hashlib.sha256((entry.folder / WEIGHTS).read_bytes())
     if entry.card is not None:
         digest.update(json.dumps(to_json(entry.card.config.model), sort_keys=True).encode())
@@ -342,27 +342,27 @@ def weights_of(entry: CheckpointEntry) -> str:
 
 
 def save(library: Library, result: Result, folder: Path = FOLDER) -> Path:
-    """Write a result; its file."""
+    """Write a result, and return the path of its file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name_of(library, result.request)
-    write_text(path, RESULT.dump_json(result, exclude=SAID_ANEW, exclude_defaults=True).decode() + "\n")
+    write_text(path, RESULT.dump_json(result, exclude=NOT_SAVED, exclude_defaults=True).decode() + "\n")
     return path
 
 
 def find(library: Library, request: Project, folder: Path = FOLDER) -> Result | None:
-    """Return a picture that was made beforehand or is in the cache; `None` where it must be made.
+    """Return a picture that is bundled or in the cache; `None` if it must be computed.
 
-    The checkpoint's name may be another one: what counts is its content.
+    A bundled picture also serves a checkpoint of the same content under another name.
     """
     if key_of(library, request) in library.cache:
         return project(library, request)
     if not folder.is_dir():
         return None
-    try:  # what a file says of its checkpoint is said anew, which may be called otherwise here
+    try:  # request and sentence are rebuilt, because the checkpoint may have another name here
         value = read_json(folder / name_of(library, request))
         made = RESULT.validate_python({**value, "request": request, "sentence": ""})
         counts = Counter(Modality(point.modality) for point in made.points)
         result = replace(made, sentence=sentence(library, request, counts, made.explained))
-    except (OSError, ValueError, KeyError, TypeError):  # none, or a damaged one: it is made anew
+    except (OSError, ValueError, KeyError, TypeError):  # no file, or a damaged one: the picture is computed
         return None
     return library.cache.get(key_of(library, request), lambda: result, lambda made: POINT_BYTES * len(made.points))

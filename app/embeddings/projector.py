@@ -1,6 +1,6 @@
-"""One warm process that runs t-SNE and UMAP, so that they can be stopped and the page goes on meanwhile.
+"""A process that runs t-SNE and UMAP, so that they can be stopped and the page stays responsive meanwhile.
 
-It imports this module, so nothing here needs torch, which is half of what such a process would hold.
+The process imports this module, so nothing here needs torch, which would be half of its memory.
 """
 
 import contextlib
@@ -21,29 +21,29 @@ from mun.projection import Method, Projection, Say, Settings, check_points, proj
 
 __all__ = ["Projector", "Report", "shared_projector", "unwatched"]
 
-Report = Callable[..., None]  # as `Background.report` without its key; it raises where the work is stopped
+Report = Callable[..., None]  # as `Background.report` without its key; it raises once the work is stopped
 
 POLL_SECONDS = 0.1
-IDLE_SECONDS = 2.0  # without a question, before UMAP is loaded
+IDLE_SECONDS = 2.0  # without a request, before UMAP is loaded
 LIMIT_SECONDS = 900.0  # t-SNE of 20,000 points takes some minutes on two busy cores
-AT_HOME = 4000  # points of which PCA takes milliseconds
-NICE = 5  # below the page itself, whose other tabs must stay quick
+MAX_LOCAL_PCA = 4000  # points up to which PCA takes milliseconds and runs in this process
+NICE = 5  # lower priority than the page, whose other tabs must stay fast
 
 
 def unwatched(done: int = 0, **_: Any) -> None:
-    """Report to nobody."""
+    """Ignore a report of progress."""
 
 
 class Projector:
-    """Lay out points in a process of its own, one picture after another; safe to use from many threads.
+    """Lay out points in a separate process, one picture after another; safe to use from many threads.
 
-    The process starts with the first picture, or with `warm_up`, and loads scikit-learn at once and UMAP as soon as
-    nobody asks for anything, because that takes ten seconds and more. A stopped picture ends the process; the next one
-    starts another.
+    The process starts with the first picture, or with `warm_up`. It loads scikit-learn at once, and UMAP when no
+    request waits, because UMAP takes ten seconds or more. A stopped picture ends the process; the next picture starts
+    a new one.
     """
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()  # who holds it may talk to the process
+        self._turn = threading.Lock()  # its holder may talk to the process
         self._lock = threading.Lock()
         self._process: Any = None
         self._connection: Connection | None = None
@@ -54,14 +54,14 @@ class Projector:
         Args:
             points: `(N, D)`.
             settings: Method and parameters.
-            report: Told how far it is, also while others are served; where it raises, the work ends at once.
+            report: Called with the progress, also while it waits for its turn; if it raises, the work ends at once.
 
         Raises:
-            ValueError: As `mun.projection.project`, or the process came to an end.
+            ValueError: As `mun.projection.project`, or the process ended unexpectedly.
             StoppedError: The work was stopped.
         """
         check_points(points, settings)
-        if settings.method is Method.PCA and len(points) <= AT_HOME:
+        if settings.method is Method.PCA and len(points) <= MAX_LOCAL_PCA:
             return project(points, settings)
         while not self._turn.acquire(timeout=POLL_SECONDS):
             report(words="waiting for its turn")
@@ -76,7 +76,7 @@ class Projector:
             threading.Thread(target=self._start, name="projector", daemon=True).start()
 
     def close(self) -> None:
-        """End the process; the next picture starts another."""
+        """End the process; the next picture starts a new one."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -86,7 +86,7 @@ class Projector:
             self._process = self._connection = None
 
     def _start(self) -> Connection:
-        """Return the connection to the process, started where there is none."""
+        """Return the connection to the process; start the process if it is not running."""
         with self._lock:
             if self._process is None or not self._process.is_alive() or self._connection is None:
                 context = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
@@ -103,7 +103,7 @@ class Projector:
             answer = self._watch(connection, f"laying out {len(points):,} points", report)
         except (EOFError, OSError):
             self.close()
-            raise ValueError("the projection came to an unexpected end; try again, perhaps with fewer images") from None
+            raise ValueError("the projection ended unexpectedly; try again, perhaps with fewer images") from None
         except ValueError:  # stopped, or too slow
             self.close()
             raise
@@ -112,7 +112,7 @@ class Projector:
         return answer
 
     def _watch(self, connection: Connection, words: str, report: Report) -> Projection | str:
-        """Pass on the steps until there is an answer."""
+        """Report the steps until the process answers."""
         begun, done, total = time.monotonic(), 0, 0
         while True:
             report(done, total=total, words=words)
@@ -126,11 +126,11 @@ class Projector:
 
 
 def serve(connection: Connection) -> None:
-    """Answer pictures until nobody asks any more; runs in the process."""
+    """Lay out points until the connection is closed; runs in the separate process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the page, which ends this process
     with contextlib.suppress(OSError):
         os.nice(NICE)
-    os.environ["OMP_WAIT_POLICY"] = "passive"  # threads that wait by spinning take a busy machine ten times as long
+    os.environ["OMP_WAIT_POLICY"] = "passive"  # threads that wait by spinning are ten times slower on a busy machine
     umap_ready = threading.Thread(target=load, args=(Method.UMAP,), name="load UMAP", daemon=True)
     with contextlib.suppress(EOFError, OSError):
         load(Method.TSNE)
@@ -144,7 +144,7 @@ def serve(connection: Connection) -> None:
 
 
 def answer_of(points: NDArray[np.float32], settings: Settings, say: Say | None = None) -> Projection | str:
-    """Return a picture, or the sentence that says why there is none."""
+    """Return a picture, or a sentence that says why it failed."""
     try:
         return project(points, settings, say)
     except ValueError as error:
@@ -154,12 +154,12 @@ def answer_of(points: NDArray[np.float32], settings: Settings, say: Say | None =
 
 
 def load(method: Method) -> None:
-    """Lay out a few points, which loads a method, and compiles UMAP."""
+    """Load a method by laying out a few points, which also compiles UMAP."""
     few = np.random.default_rng(0).standard_normal((24, 4)).astype(np.float32)
     answer_of(few, Settings(method, perplexity=5, neighbors=5))
 
 
 @lru_cache(maxsize=1)
 def shared_projector() -> Projector:
-    """Return the one projector of this program: two would take each other's cores."""
+    """Return the only projector of this program: two would compete for the cores."""
     return Projector()

@@ -1,4 +1,4 @@
-"""What a projection is asked for, which images, of which checkpoint, in which space, laid out how; what is shown."""
+"""The request for a projection: images, checkpoint, space and layout; and how the page shows it."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ import numpy as np
 
 from app.library import Library
 from app.library.collection import Collection
-from app.library.ranking import dealt
+from app.library.ranking import spread_over_cameras
 from app.shared.plots import COLOURS
 from app.shared.request import (
     Choice,
@@ -37,7 +37,7 @@ __all__ += ["View", "auxiliary_count", "select"]
 MAX_POINTS = 20_000  # images and auxiliary points
 MAX_IMAGES = 50  # per person and modality
 MAX_SEED = 2**31 - 1
-FEW_POINTS = 7  # t-SNE needs as many
+FEW_POINTS = 7  # t-SNE needs at least as many
 MODALITIES = (Modality.VISIBLE, Modality.AUXILIARY, Modality.INFRARED)  # the order of a line
 NOBODY = -1
 
@@ -56,7 +56,7 @@ COLOURED_BY = (
 DARK = ("#003e61", "#753300", "#005640", "#70425b", "#2f6380", "#7e5700")
 NEUTRAL = "#8a8a8a"  # on white 3.5:1, on the dark page 5:1
 MARKS = {"visible": "●", "auxiliary": "▲", "infrared": "■"}
-# The colours of what a point can be coloured by, in the order of its numbers in `numbered`; more numbers begin anew.
+# The colours for each value of `COLOURED_BY`, in the order of the numbers of `numbered`; larger numbers start again.
 PALETTES = {
     "identity": (*COLOURS, *DARK),
     "modality": ("#d55e00", "#009e73", "#0072b2"),
@@ -71,13 +71,13 @@ def spaces(library: Library, values: Mapping[str, Any]) -> Sequence[Choice]:
 
 
 def only(method: Method) -> Any:
-    """Say of a parameter that other methods than its own pass it over."""
+    """Return an `idle` function for a parameter that only one method uses."""
     name = next(choice.label for choice in METHODS if choice.value == method)
     return lambda request: "" if request.method == method else f"Only {name} uses it."
 
 
 def without_auxiliary(request: Any) -> str:
-    """Say why choices about auxiliary points have no effect; nothing where they have."""
+    """Return why choices about auxiliary points have no effect; empty if they have one."""
     return "" if request.auxiliary else "No auxiliary points are shown."
 
 
@@ -86,19 +86,19 @@ class Project(OfModel):
 
     Returns the request with its defaults; points with x, y, modality, pid, camid, image, partner and whether the image
     is right at rank 1 as a query; centers of each person in each modality and prototypes of the modalities, in the same
-    layout; the numbers, of points of unit length: distances of centers, MMD at one bandwidth, silhouettes, histograms
-    of distances with their overlap; and the sentence that must stand on a figure.
+    layout; numbers of unit-length points: distances of centers, MMD at one bandwidth, silhouettes, histograms of
+    distances with their overlap; and the sentence that a figure must carry.
     """
 
     method: Annotated[Text, one_of(METHODS)] = option("tsne", "Method", "tsne, umap or pca.")
-    space: Annotated[Text, one_of(spaces)] = option("embedding", "Space", "After the BN neck, or before it.")
+    space: Annotated[Text, one_of(spaces)] = option("embedding", "Space", "embedding, or features before the BN neck.")
     identities: Whole = option(
-        12, "People", "How many, the first ones by number.", ge=1, le=10_000,
+        12, "People", "How many people; the first ones by number.", ge=1, le=10_000,
         idle=lambda request: "People are chosen by number." if request.people else "",
     )  # fmt: skip
-    people: Text = option("", "People by number", "Numbers of the people instead, as 3, 7, 12.")
+    people: Text = option("", "People by number", "Numbers of the people to show instead, such as 3, 7, 12.")
     images: Whole = option(
-        6, "Images per person and modality", "At most, dealt round the cameras.", ge=1, le=MAX_IMAGES, control="range"
+        6, "Images per person and modality", "Maximum, spread over the cameras.", ge=1, le=MAX_IMAGES, control="range"
     )
     auxiliary: Switch = option(
         True, "Auxiliary points", "One pair per visible image; a checkpoint may have no auxiliary modality."
@@ -111,7 +111,7 @@ class Project(OfModel):
         idle=without_auxiliary,
     )  # fmt: skip
     perplexity: Number = option(
-        30.0, "Perplexity", "Of t-SNE; it asks for three points per unit.", ge=2, le=200, idle=only(Method.TSNE)
+        30.0, "Perplexity", "Of t-SNE; it needs three points per unit.", ge=2, le=200, idle=only(Method.TSNE)
     )
     neighbors: Whole = option(15, "Neighbors", "Of UMAP.", ge=2, le=200, idle=only(Method.UMAP))
     min_dist: Number = option(0.1, "Minimal distance", "Of UMAP.", ge=0, le=0.99, idle=only(Method.UMAP))
@@ -121,9 +121,9 @@ class Project(OfModel):
     )
 
     def settle(self, library: Library) -> Self:
-        """Leave out what the checkpoint lacks, and refuse more points than can be shown, or too few for the method."""
+        """Drop what the checkpoint lacks; refuse more points than can be shown, or too few for the method."""
         collection, per_pair = library.collections[self.data], auxiliary_count(library, self.checkpoint)
-        people = ", ".join(map(str, numbers(self.people)))
+        people = ", ".join(map(str, parse_people(self.people)))
         settled = self.model_copy(update={"people": people, **self.fitting(collection)})
         if not self.auxiliary or not per_pair:
             per_pair = 0
@@ -147,17 +147,17 @@ class Project(OfModel):
         return settled
 
     def fitting(self, collection: Collection) -> dict[str, Any]:
-        """Return what is as by default where the data have fewer people than by default, made small enough."""
+        """Return smaller values for fields at their default, if the data have fewer people than the default."""
         usual = {name: field.default for name, field in Project.model_fields.items()}
-        both = len(collection.in_both)
+        both = len(collection.shared_pids)
         if self.people or self.identities != usual["identities"] or not 0 < both < self.identities:
             return {}
         fewer = self.model_copy(update={"identities": both})
         free = [name for name, default in usual.items() if getattr(self, name) == default]
-        return {"identities": both, **fewer.few(collection, free)}
+        return {"identities": both, **fewer.limited(collection, free)}
 
-    def few(self, collection: Collection, free: Names[str]) -> dict[str, Any]:
-        """Return those parameters among `free` that the number of images bounds, as it allows."""
+    def limited(self, collection: Collection, free: Names[str]) -> dict[str, Any]:
+        """Return the parameters among `free` that depend on the number of images, reduced to what it allows."""
         count = len(select(collection, self))
         allowed = {
             "perplexity": float(max(2, min(int(self.perplexity), (count - 1) // 3))),
@@ -167,7 +167,7 @@ class Project(OfModel):
         return {name: value for name, value in allowed.items() if name in free}
 
     def blamed(self, *names: str) -> str:
-        """Name the first of some fields that was asked for."""
+        """Return the field that a refusal names: the first of `names` that the request sets, else the last."""
         return next((name for name in names if name in self.model_fields_set), names[-1])
 
     @property
@@ -178,13 +178,13 @@ class Project(OfModel):
 
     @property
     def drawn(self) -> tuple[object, ...]:
-        """What the points depend on, checkpoint and data left out: requests that agree in it have the same points."""
+        """All that decides the points, besides checkpoint and data: requests that agree in it have the same points."""
         images = (self.space, self.identities, self.people, self.images)
         return (*images, self.auxiliary, self.pairing, self.untrained, self.seed if self.auxiliary else 0)
 
 
 class View(Project):
-    """Pictures on the page: what `Project` asks, of a second checkpoint too, what is drawn on them, what is chosen."""
+    """Pictures on the page: the fields of `Project`, a second checkpoint, the marks on them, the chosen points."""
 
     follows: ClassVar[tuple[str, ...]] = (
         "identities", "images", "untrained", "pairing", "perplexity", "neighbors", "compare", "point", "selected",
@@ -192,7 +192,7 @@ class View(Project):
 
     compare: Compared = option("", "Compare with")
     colour: Annotated[Text, one_of(COLOURED_BY)] = option("identity", "Colour by", control="radio")
-    lines: Switch = option(False, "Centers", "Joined by lines: visible, auxiliary, infrared center of each person.")
+    lines: Switch = option(False, "Centers", "Lines join the visible, auxiliary and infrared center of each person.")
     prototypes: Switch = option(False, "Prototypes", "The mean of a modality over people.")
     controls: Switch = option(
         False, "Numbers of the controls", "Mismatched pairs and an untrained generator, in the table.",
@@ -203,43 +203,43 @@ class View(Project):
     selected: str = option("", max_length=MAX_POINTS // 6 + 2, strict=True)  # a mask, see `rows`
 
     def settle(self, library: Library) -> Self:
-        """Fill in people and neighbourhoods that the data allow, where none were asked for."""
+        """Fill in people and neighbourhoods that the data allow, if the visitor has not set them."""
         collection = library.collections[self.data]
         free = View.model_fields.keys() - self.model_fields_set
         most = max(1, collection.num_identities // 2) if "identities" in free else self.identities
         view = self.model_copy(update={"identities": min(self.identities, most)})
-        view = view.model_copy(update=view.few(collection, free))
+        view = view.model_copy(update=view.limited(collection, free))
         self.rows()
         return view.model_copy(update={"people": view.sides(library, self.model_fields_set)[0].people})
 
     def selecting(self, rows: Iterable[int]) -> Self:
-        """Select some points; see `rows`."""
+        """Return the view with these points selected; see `rows`."""
         bits = np.zeros(MAX_POINTS, dtype=bool)
         bits[list(rows)] = True
         mask = np.packbits(bits, bitorder="little").tobytes().rstrip(b"\0")
         return self.model_copy(update={"selected": base64.urlsafe_b64encode(mask).decode().rstrip("=")})
 
-    def sides(self, library: Library, asked: set[str] | None = None) -> tuple[Project, ...]:
-        """Return what is laid out: one request, or two that differ in the checkpoint.
+    def sides(self, library: Library, given: set[str] | None = None) -> tuple[Project, ...]:
+        """Return the projections to lay out: one request, or two that differ in the checkpoint.
 
         Args:
-            library: What all visitors share.
-            asked: Fields that were asked for and can be blamed; by default those that are set.
+            library: The app's library, shared by all visitors.
+            given: Fields that a refusal may name, because the visitor has set them; by default those that are set.
 
         Raises:
-            RefusalError: A checkpoint cannot show what is asked.
+            RefusalError: A checkpoint cannot show the projection.
         """
         fields = {name: getattr(self, name) for name in Project.model_fields}
         names = compared(library, self.checkpoint, self.compare)
-        known = self.model_fields_set if asked is None else asked
-        made = (Project.model_construct(known, **{**fields, "checkpoint": name}) for name in names)
-        return tuple(one.settle(library) for one in made)
+        given = self.model_fields_set if given is None else given
+        requests = (Project.model_construct(given, **{**fields, "checkpoint": name}) for name in names)
+        return tuple(request.settle(library) for request in requests)
 
     def rows(self) -> list[int]:
-        """Read the rows of the points that are selected: bit r of the mask, in URL-safe base64, stands for row r.
+        """Return the rows of the selected points: bit r of the mask, in URL-safe base64, stands for row r.
 
         Raises:
-            RefusalError: It is no such mask.
+            RefusalError: `selected` is not a mask.
         """
         try:
             mask = base64.b64decode(self.selected + "=" * (-len(self.selected) % 4), altchars=b"-_", validate=True)
@@ -250,11 +250,11 @@ class View(Project):
         return [int(row) for row in np.flatnonzero(bits)]
 
 
-def numbers(people: str) -> list[int]:
-    """Read numbers of people with commas or spaces between them; in their order, each once.
+def parse_people(people: str) -> list[int]:
+    """Read numbers of people, separated by commas or spaces, in their order and without duplicates.
 
     Raises:
-        RefusalError: They are none.
+        RefusalError: The text holds something other than numbers.
     """
     words = people.replace(",", " ").split()
     if not all(word.isascii() and word.isdigit() and len(word) <= 6 for word in words):
@@ -263,22 +263,22 @@ def numbers(people: str) -> list[int]:
 
 
 def auxiliary_count(library: Library, checkpoint: str) -> int:
-    """Return how many auxiliary images a checkpoint makes of a pair; features of another method make none."""
+    """Return how many auxiliary images a checkpoint makes from a pair; 0 for features of another method."""
     if library.checkpoints[checkpoint].vectors:
         return 0
     return library.network(checkpoint).auxiliary.num_images
 
 
 def select(collection: Collection, request: Project) -> tuple[Sample, ...]:
-    """Choose the images: per person and modality up to `images`, dealt round the cameras in the order of their files.
+    """Choose up to `images` images per person and modality, taken from the cameras in turn, in the order of files.
 
     Raises:
-        RefusalError: A person that was named is not there, or not in both modalities; or there are fewer people.
+        RefusalError: A named person is not there, or not in both modalities; or the data have fewer people.
     """
-    both = collection.in_both
-    chosen = numbers(request.people) or both[: request.identities]
+    both = collection.shared_pids
+    chosen = parse_people(request.people) or both[: request.identities]
     if missing := [pid for pid in chosen if pid not in both]:
-        words = f"expected people seen in both modalities, as {min(both, default='none is')}; got {missing[0]}"
+        words = f"expected people seen in both modalities, such as {min(both, default='none')}; got {missing[0]}"
         raise RefusalError("people", words)
     if not request.people and len(both) < request.identities:
         words = f"expected at most {len(both)} people, as many as {collection.title} has; got {request.identities}"
@@ -287,4 +287,4 @@ def select(collection: Collection, request: Project) -> tuple[Sample, ...]:
     for sample in collection.samples:
         images.setdefault((sample.pid, sample.modality), []).append(sample)
     groups = product(chosen, (Modality.VISIBLE, Modality.INFRARED))
-    return tuple(sample for group in groups for sample in dealt(images[group], request.images))
+    return tuple(sample for group in groups for sample in spread_over_cameras(images[group], request.images))

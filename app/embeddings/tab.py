@@ -1,4 +1,4 @@
-"""The Embeddings tab: what a press draws, and the pieces it is drawn in."""
+"""The Embeddings tab: its pieces of HTML, and the answer to every press."""
 
 import base64
 import random
@@ -19,7 +19,7 @@ from app.library import Library
 from app.library.background import Progress
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.shared.export import Options
-from app.shared.html import how_far, html
+from app.shared.html import draw_progress, html
 from app.shared.tab import POLL, Answer, Export, File, Menu, Page, Piece, Press
 from app.theme import script
 from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, Separation
@@ -51,7 +51,7 @@ def build(page: Page) -> None:
         with gr.Column(elem_id="embeddings"):
             codes = {"picture": script("embeddings.js")}
             pieces = {name: tab.piece(f"embeddings-{name}", script=codes.get(name, "")) for name in NAMES}
-        gr.Plot(PlotData(type="plotly", plot='{"data": [], "layout": {}}'), visible="hidden")  # it brings Plotly along
+        gr.Plot(PlotData(type="plotly", plot='{"data": [], "layout": {}}'), visible="hidden")  # it loads Plotly
         tab.tip(View, hovered)
         tab.wire(View, answer, pieces, Export(MENUS, Options, write), SETTINGS, CHIPS)
 
@@ -60,17 +60,17 @@ Make = Callable[[Library, Project, Report], object]
 
 
 def work(library: Library, press: Press, kind: str, make: Make, side: Project, *, fleeting: bool = True) -> Progress:
-    """Make something that the cache keeps in the background, one thing of its kind at a time, and say how far it is."""
+    """Compute a cached result in the background, one of each kind at a time, and return its progress."""
     key = numbers.name_in_cache(library, kind, side)
-    done = partial(make, library, side, partial(library.background.report, key))
-    return press.wait_for(library, key, done, kind=kind, fleeting=fleeting)
+    run = partial(make, library, side, partial(library.background.report, key))
+    return press.wait_for(library, key, run, kind=kind, fleeting=fleeting)
 
 
 def answer(library: Library, request: View, press: Press) -> Answer:
-    """Draw what a press asks for.
+    """Answer a press.
 
     Raises:
-        ValueError: A checkpoint cannot show what is asked, or an image is gone.
+        ValueError: A checkpoint cannot show the projection, or an image is gone.
     """
     if press.do == "open":
         shared_projector().warm_up()
@@ -80,16 +80,16 @@ def answer(library: Library, request: View, press: Press) -> Answer:
         request = with_image(library, request, press.chosen)
     sides = request.sides(library)
     for side in sides:
-        find(library, side)  # what was made beforehand is in the cache from now on
+        find(library, side)  # puts a bundled picture into the cache
     progress = [work(library, press, "project", project, side) for side in sides]
     if not all(one.ready for one in progress):
         late = [one for one in progress if not one.ready]
         seen = next((one for one in late if one.ended), next((one for one in late if one.total), late[0]))
         return Answer.late(request, seen, {"progress": progress_of(library, sides, progress, seen)})
     results = [project(library, one) for one in sides]
-    request = pointed(request, results, press)
+    request = with_point(request, results, press)
     at, row = min(request.side, len(results) - 1), request.point
-    # A click need not wait for the points where a picture was made beforehand.
+    # A bundled picture comes without its points: embed them now, so that a click need not wait.
     embedded = [work(library, press, "points", numbers.points, one, fleeting=False) for one in sides]
     known = embedded[at] if row != NOBODY else Progress(ready=True)
     columns, missing, waiting = measured = numbers_of(library, request, results, press)
@@ -117,12 +117,12 @@ def answer(library: Library, request: View, press: Press) -> Answer:
 
 
 def rows_of(result: Result, key: str) -> list[int]:
-    """List the rows of an image."""
+    """List the rows of the points of an image."""
     return [row for row, point in enumerate(result.points) if point.image == key]
 
 
-def pointed(request: View, results: Sequence[Result], press: Press) -> View:
-    """Choose a point where a press asks for that, and forget one that is not there."""
+def with_point(request: View, results: Sequence[Result], press: Press) -> View:
+    """Choose a point or select points if the press asks for it; drop a chosen point that does not exist."""
     drawn = results[min(request.side, len(results) - 1)].points
     if press.do == "open" and (rows := rows_of(results[0], press.chosen)):
         return request.model_copy(update={"side": 0, "point": rows[0]})
@@ -136,10 +136,10 @@ def pointed(request: View, results: Sequence[Result], press: Press) -> View:
 
 
 def with_image(library: Library, request: View, key: str) -> View:
-    """Ask for enough people and images that an image is among those shown, and choose it.
+    """Request enough people and images that an image is among those shown, and choose its point.
 
     Raises:
-        ValueError: It is no image of the data.
+        ValueError: The data do not hold the image.
     """
     collection = library.collections[request.data]
     if key not in collection.rows:
@@ -156,18 +156,18 @@ def with_image(library: Library, request: View, key: str) -> View:
 
 
 def progress_of(library: Library, sides: Sequence[Project], progress: Sequence[Progress], seen: Progress) -> str:
-    """Say how far the pictures are, the bar by the one to be seen, or that they were stopped or cannot be made."""
+    """Draw the progress of the pictures, with the bar of `seen`, or say that they were stopped or have failed."""
     words = "; ".join(
         f"{library.checkpoints[side.checkpoint].label}: {one.words or 'almost ready'}"
         for side, one in zip(sides, progress, strict=True)
         if not one.ready
     )
-    stopped = ("The projection was stopped", "Nothing of it is kept.")
-    return how_far(seen, "The points are being laid out", f"{words}.", "There is no picture", stopped)
+    stopped = ("The projection was stopped", "Nothing is kept.")
+    return draw_progress(seen, "The points are being laid out", f"{words}.", "There is no picture", stopped)
 
 
 def tools_of(request: View, results: Sequence[Result]) -> str:
-    """Draw the legend, and what changes the looks of the points without laying them out anew."""
+    """Draw the legend, and the controls that change how points look without a new layout."""
     there = {point.modality for result in results for point in result.points}
     palette = dict(zip(MODALITIES, PALETTES["modality"], strict=True)) if request.colour == "modality" else {}
     shapes = [(MARKS[one], one.value, palette.get(one, "")) for one in MODALITIES if one in there]
@@ -179,7 +179,7 @@ def tools_of(request: View, results: Sequence[Result]) -> str:
 
 
 def picture_of(library: Library, results: Sequence[Result]) -> str:
-    """Draw the frames of the pictures with all that the page's script draws in them."""
+    """Draw the frames of the pictures, with the data that the page's script draws in them."""
     return html(
         "embeddings_picture.html",
         results=results,
@@ -192,7 +192,7 @@ def picture_of(library: Library, results: Sequence[Result]) -> str:
 
 
 def columns_of(result: Result) -> dict[str, Any]:
-    """Pack the points for the page: 16 bytes each, as columns in base64, and where the marks are."""
+    """Pack the points for the page, 16 bytes each, as columns in base64, and the places of the marks."""
 
     def packed(values: Sequence[float], kind: str) -> str:
         return base64.b64encode(np.array(values, dtype=kind).tobytes()).decode()
@@ -217,7 +217,7 @@ def images_of(library: Library, result: Result, row: int, height: int) -> tuple[
 
 
 def hovered(library: Library, request: View, press: Press) -> str:
-    """Draw the image of the point that the mouse is on; nothing where there is none."""
+    """Draw the image of the point under the mouse; empty if there is none."""
     sides, side, row = request.sides(library), press.detail.get("side"), press.detail.get("row")
     if not (isinstance(side, int) and isinstance(row, int) and 0 <= side < len(sides) and row >= 0):
         return ""
@@ -229,7 +229,7 @@ def hovered(library: Library, request: View, press: Press) -> str:
 
 
 def chosen_of(library: Library, results: Sequence[Result], side: int, row: int, known: Progress, absent: str) -> str:
-    """Show a point: its image, whom it shows, and its nearest points in the true space; menus choose another."""
+    """Draw the chosen point: its image, its person, its nearest points before projection, and menus to choose."""
     result = results[side]
     point, uris = images_of(library, result, row, CARD_HEIGHT) if row != NOBODY else (None, [])
     near, made, problem = list[numbers.Neighbor](), "", known.problem
@@ -237,7 +237,7 @@ def chosen_of(library: Library, results: Sequence[Result], side: int, row: int, 
         try:
             near = numbers.neighbors(library, result.request, row)
             made = numbers.generated(library, result.request, row)
-        except ValueError as error:  # the picture was made beforehand, and its points cannot be made now
+        except ValueError as error:  # the picture is bundled, and its points cannot be embedded now
             problem = str(error)
     collection = library.collections[result.request.data]
     people = {one.pid: number for number, one in reversed(list(enumerate(result.points)))}
@@ -262,7 +262,7 @@ def chosen_of(library: Library, results: Sequence[Result], side: int, row: int, 
 
 
 def selected_of(library: Library, result: Result, side: int, rows: Sequence[int]) -> str:
-    """Show the points inside a lasso: how many of what, and their images."""
+    """Draw the points inside a lasso: how many of each kind, and their images."""
     drawn = [result.points[row] for row in rows]
     shown = [(row, *images_of(library, result, row, STRIP_HEIGHT)) for row in rows[:MAX_SHOWN]]
     return html("embeddings_selected.html", drawn=drawn, shown=shown, side=side, marks=MARKS, request=result.request)
@@ -272,7 +272,7 @@ Columns = list[tuple[Project, Separation]]
 
 
 def numbers_of(library: Library, request: View, results: Sequence[Result], press: Press) -> tuple[Columns, str, bool]:
-    """Return the numbers of the pictures and controls, why one of these is missing, and whether one is waited for."""
+    """Return the numbers of pictures and controls, why a control is missing, and whether one is being computed."""
     columns = [(result.request, result.separation) for result in results]
     if not request.controls:
         return columns, "", False

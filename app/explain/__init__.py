@@ -1,1 +1,1 @@
-"""Where a network looks, and how far that can be believed."""
+"""The Explain tab: maps of where a network looks, and checks of these maps."""

@@ -1,6 +1,6 @@
-"""Checks of one map, step by step: pixels deleted and inserted in its order, layers made random from the top down.
+"""Checks of one map, step by step: delete and insert pixels in its order, make layers random from the top down.
 
-And what they come to, with the truth: a sentence, the groups of a bar chart, curves.
+Their results, together with the truth, become a sentence, the groups of a bar chart, and curves.
 """
 
 import math
@@ -32,7 +32,7 @@ Lines = Mapping[str, list[float | None]]  # by name
 
 @dataclass(frozen=True)
 class CascadeStep:
-    """How alike the map is to the trained network's once a part, and all above it, is random.
+    """Similarity of the map to the trained network's map after a part, and all above it, were made random.
 
     Attributes:
         part: The part that was made random last.
@@ -47,12 +47,12 @@ class CascadeStep:
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """A map that is checked, and what is known of it so far.
+    """The results so far of checking one map.
 
     Attributes:
-        total: Steps to do.
-        curves: Cosine to the target while pixels go or come, by whose order they do: of `CURVES`.
-        steps: How alike the map stays while the network becomes random; none for a slow method.
+        total: Number of steps in the whole check.
+        curves: Cosine to the target while pixels are deleted or inserted, by the order of the pixels, one of `CURVES`.
+        steps: Similarity of the map while the network becomes random; empty for a slow method.
     """
 
     total: int
@@ -61,80 +61,80 @@ class Checked:
 
     @property
     def done(self) -> int:
-        """Steps done."""
+        """Number of steps done."""
         return len(self.curves) + len(self.steps)
 
 
-def check(library: Library, subject: Subject, one: LayerMap) -> Iterator[Checked]:
-    """Check a map, with a slow method only by pixels in its own and the centre prior's order.
+def check(library: Library, subject: Subject, layer_map: LayerMap) -> Iterator[Checked]:
+    """Check a map; for a slow method, only delete and insert pixels in its own and in the centre prior's order.
 
     Args:
-        library: What all visitors share.
-        subject: What it explains.
-        one: The map; that of a target is one of it towards the image.
+        library: The app's library, shared by all visitors.
+        subject: The image, the target and the partner that the map explains.
+        layer_map: The map; a map of the target image is checked as a map of that image towards the explained image.
 
     Yields:
-        What is known so far, after each step; first nothing.
+        The results so far, after each step; the first are empty.
 
     Raises:
         ValueError: An image is broken or gone.
     """
-    if one.source == "target":
+    if layer_map.source == "target":
         subject = replace(subject, sample=subject.references[0], references=(subject.sample,))
-        one = replace(one, source="image")
+        layer_map = replace(layer_map, source="image")
     setting, seed = Setting.of(library, subject), subject.request.seed
     orders: dict[str, Callable[[], Floats]] = {
-        "map": lambda: enlarged(one.values, setting),
+        "map": lambda: enlarged(layer_map.values, setting),
         "centre prior": lambda: faithfulness.center_prior(setting.size),
         "random weights": lambda: enlarged(
-            map_by(faithfulness.randomised(setting.network, seed), setting, one), setting
+            map_by(faithfulness.randomised(setting.network, seed), setting, layer_map), setting
         ),
     }
-    names, unmade = faithfulness.cascade_names(setting.network), "auxiliary" if one.source == "image" else ""
-    parts = [] if one.method.slow else [part for part in names if part != unmade]
-    if one.method.slow:
+    names, skipped = faithfulness.cascade_names(setting.network), "auxiliary" if layer_map.source == "image" else ""
+    parts = [] if layer_map.method.slow else [part for part in names if part != skipped]
+    if layer_map.method.slow:
         del orders["random weights"]
     checked = Checked(len(orders) + len(parts))
     yield checked
-    image, score = scored_picture(setting, one)
+    image, score = scored_picture(setting, layer_map)
     for name, order in orders.items():
         checked = replace(checked, curves={**checked.curves, name: faithfulness.curves(score, image, order())})
         yield checked
     for part, network in islice(faithfulness.cascade(setting.network, seed), len(parts)):
-        step = compare(part, map_by(network, setting, one), one.values, setting)
+        step = compare(part, map_by(network, setting, layer_map), layer_map.values, setting)
         checked = replace(checked, steps=(*checked.steps, step))
         yield checked
 
 
-def map_by(network: Network, setting: Setting, one: LayerMap) -> Floats:
-    """Compute the same map by a network with random layers, `(h, w)`."""
-    other, wanted = setting.by(network), (one.layer, one.method)
-    look = other.views.single if one.source == "image" else other.views.pairs[one.number]
+def map_by(network: Network, setting: Setting, layer_map: LayerMap) -> Floats:
+    """Compute the map of the same layer and method by a network with random layers, `(h, w)`."""
+    other, wanted = setting.with_network(network), (layer_map.layer, layer_map.method)
+    look = other.views.single if layer_map.source == "image" else other.views.pairs[layer_map.number]
     return activation_maps(network, look, [other.target], [wanted])[wanted].squeeze(0)
 
 
 def enlarged(values: Floats, setting: Setting) -> Floats:
-    """Bring a map to the size of the images."""
+    """Enlarge a map to the size of the images."""
     return upsampled(values[None], setting.size).squeeze(0)
 
 
 def compare(part: str, values: Floats, trained: Floats, setting: Setting) -> CascadeStep:
-    """Compare the map of a network that is random down to a part with the trained one's."""
+    """Compare the map of a network that is random down to a part with the map of the trained network."""
     ranks, structure = faithfulness.rank_correlation(values, trained), None
     if values.any() and trained.any():
         structure = faithfulness.structural_similarity(enlarged(values, setting), enlarged(trained, setting))
     return CascadeStep(part, None if math.isnan(ranks) else ranks, structure)
 
 
-def scored_picture(setting: Setting, one: LayerMap) -> tuple[Floats, Callable[[Floats], Floats]]:
-    """Return the picture under a map, `(3, H, W)`, and what scores changed versions of it: the cosine to the target."""
+def scored_picture(setting: Setting, layer_map: LayerMap) -> tuple[Floats, Callable[[Floats], Floats]]:
+    """Return the picture under a map, `(3, H, W)`, and a function: the cosine of changed versions to the target."""
     network, views, part, modality = setting.network, setting.views, slice(0), Modality.AUXILIARY
-    if one.source == "image":
+    if layer_map.source == "image":
         picture, modality = views.single.images[0], views.modality
-    elif one.over.startswith("auxiliary"):
-        picture = views.auxiliary[one.number]
-    else:  # a part of the pair, of which the auxiliary image is made anew
-        part = slice(3) if one.over == "visible" else slice(3, 6)
+    elif layer_map.over.startswith("auxiliary"):
+        picture = views.auxiliary[layer_map.number]
+    else:  # one image of the pair; the auxiliary image is generated again from the changed pair
+        part = slice(3) if layer_map.over == "visible" else slice(3, 6)
         picture = views.pairs[0].images[0][part]
 
     def score(batch: Floats) -> Floats:
@@ -143,7 +143,7 @@ def scored_picture(setting: Setting, one: LayerMap) -> tuple[Floats, Callable[[F
             if part.stop:
                 both = views.pairs[0].images.repeat(len(batch), 1, 1, 1)
                 both[:, part] = images
-                images = network.generate(both[:, :3], both[:, 3:])[one.number]
+                images = network.generate(both[:, :3], both[:, 3:])[layer_map.number]
             rows = network.embed(images, modality)
             reference = torch.nn.functional.normalize(setting.target.reference.to(rows), dim=0)
             similar: Floats = (rows @ reference).cpu().numpy()
@@ -158,9 +158,9 @@ class Bars:
 
     Attributes:
         title: What is measured.
-        hint: Which way is better.
-        values: Of the map and of each control, by `CURVES`; `None` for an empty map.
-        even: What an even map would have; `None` where that means nothing, because the values are no shares.
+        hint: Whether more or less is better.
+        values: Values of the map and of each control, by `CURVES`; `None` for an empty map.
+        even: Value of an even map; `None` where that means nothing, because the values are no shares.
         top: Value of the longest bar.
     """
 
@@ -172,14 +172,14 @@ class Bars:
 
 
 def bars(share: Share | None, even: float, checked: Checked | None) -> list[Bars]:
-    """Put what is known of a map into the groups of one chart."""
+    """Return the groups of the bar chart from the results of a map so far."""
     groups = []
     if share is not None:
         inside = dict(zip(CURVES, (share.trained, share.prior, share.random), strict=True))
         top = max([even, *(value for value in inside.values() if value is not None)])
         groups.append(Bars("Energy in the changed region", "more is better", inside, even, top))
     if checked and checked.curves:
-        titles = (("Cosine while its pixels are blurred", "less"), ("Cosine while its pixels come back", "more"))
+        titles = (("Cosine while its pixels are blurred", "less"), ("Cosine while its pixels are restored", "more"))
         for place, (title, which) in enumerate(titles):
             areas = {name: one.areas[place] for name, one in checked.curves.items()}
             groups.append(Bars(title, f"{which} is better", areas, None, max(*areas.values(), 1e-9)))
@@ -187,13 +187,13 @@ def bars(share: Share | None, even: float, checked: Checked | None) -> list[Bars
 
 
 def verdict(share: Share | None, even: float, checked: Checked | None, label: str) -> str:
-    """Say in a sentence whether a map shows more than its controls do."""
+    """Return a sentence that says whether a map is better than its controls; empty before there are results."""
     if share is not None and share.trained is not None:
         best = max(even, share.prior or 0, share.random or 0)
         points_to = "points" if share.trained > best else "does not point"
         return (
-            f"The map of {label} has {100 * share.trained:.1f} % of its energy there, the best of its controls"
-            f" {100 * best:.1f} %: it {points_to} to what was changed."
+            f"The map of {label} has {100 * share.trained:.1f} % of its energy in the changed region, its best"
+            f" control {100 * best:.1f} %: it {points_to} to the change."
         )
     if checked is None or len(checked.curves) < len(CURVES) - 1:
         return ""
@@ -205,7 +205,7 @@ def verdict(share: Share | None, even: float, checked: Checked | None, label: st
 
 
 def plots(checked: Checked) -> list[Plot]:
-    """Choose the curves of the details: deletion, insertion, and likeness while layers become random."""
+    """Return the plots of the details: deletion, insertion, and likeness while layers become random."""
     made = []
     for title in ("deletion", "insertion") if checked.curves else ():
         lines = {name: getattr(one, title).tolist() for name, one in checked.curves.items()}
@@ -218,12 +218,12 @@ def plots(checked: Checked) -> list[Plot]:
             "SSIM": [1.0, *(step.structure for step in checked.steps)],
         }
         ends, last = ("as trained", "all random"), checked.total - len(checked.curves)
-        made.append(plot("Likeness while layers become random", likeness, (-1, 1), ends, last))
+        made.append(plot("Similarity while layers are randomised", likeness, (-1, 1), ends, last))
     return made
 
 
 def plot(title: str, lines: Lines, bounds: tuple[float, float], ends: tuple[str, str], last: int = 0) -> Plot:
-    """Plot values at 0, 1, …, up to `last`; what is not known is left out, and both ends have a name."""
+    """Plot values at 0, 1, …, up to `last`; unknown values are left out, and both ends have a name."""
     curves = tuple(
         Curve(name, tuple((place, value) for place, value in enumerate(line) if value is not None))
         for name, line in lines.items()

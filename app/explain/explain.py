@@ -1,4 +1,4 @@
-"""Where a network looks: maps of an image, of the pair that makes its auxiliary image, and the truth beside them."""
+"""Explanations of a similarity: maps of an image and of the pair that makes its auxiliary image, and the truth."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -11,7 +11,7 @@ from app.explain.setting import Setting
 from app.explain.subject import BY_LAYER, Explain, Subject, ranked, subject_of
 from app.explain.truth import Truth, find_truth
 from app.library import Library
-from app.library.maps import LayerMap, alike, last_stage, picture_of, pictures_of
+from app.library.maps import LayerMap, last_stage, picture_of, pictures_of, similarity_map
 from app.library.pair_encoder import fitted_display
 from app.library.ranking import ImageFacts, Ranked
 from mun.auxiliary.panel import UNIT
@@ -21,30 +21,30 @@ from mun.structures import Modality
 
 __all__ = ["Result", "answer", "explain", "explained", "key_of", "run"]
 
-OVER = {"iml_visible": "visible", "iml_infrared": "infrared"}  # what a generator layer lies over, else the auxiliary
+OVER = {"iml_visible": "visible", "iml_infrared": "infrared"}  # picture under a layer; of others, the auxiliary image
 DIGITS = 5  # significant digits of a map's values in JSON
-MAPS_SHARE = 0.6  # of the work, before the truth is measured
+MAPS_SHARE = 0.6  # share of the work that is done before the truth is measured
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Maps, and what they explain.
+    """Maps, and the similarity that they explain.
 
     Attributes:
-        request: As asked, with every default filled in.
-        image: The image.
-        modality: Of the image.
+        request: The request, with every default filled in.
+        image: The explained image.
+        modality: Modality of the image.
         target: The target image; `None` for a center.
-        target_words: What the target is.
+        target_words: Description of the target.
         similarity: Cosine of image and target, in [−1, 1].
-        auxiliary_similarities: Of each auxiliary image and the target.
+        auxiliary_similarities: Cosine of each auxiliary image and the target.
         pair: Keys of the visible and the infrared image that make the auxiliary image; `None` without one.
-        pictures: What the maps lie over, RGB, uint8, `(H, W, 3)`, by name, as the network sees them.
+        pictures: Pictures under the maps, RGB, uint8, `(H, W, 3)`, by name, as the network sees them.
         clipped: Share of the auxiliary images' values that their display clips.
         maps: In the order in which they are shown.
         ranking: The closest images of the other modality, which are offered as targets.
         truth: What happens to the similarity when one thing is changed; `None` where that is not known.
-        notes: What the visitor should know, each a sentence.
+        notes: Notes for the visitor, one sentence each.
     """
 
     request: Explain
@@ -64,7 +64,7 @@ class Result:
 
     @property
     def num_bytes(self) -> int:
-        """What it weighs in memory."""
+        """Size in memory, bytes."""
         maps = sum(one.values.nbytes for one in self.maps)
         pictures = sum(picture.nbytes for picture in self.pictures.values())
         return maps + pictures + (self.truth.num_bytes if self.truth else 0) + 20_000
@@ -77,7 +77,7 @@ class Result:
 
     @property
     def main(self) -> list[LayerMap]:
-        """The maps that matter: of the generator's learners and the last stage, or of the last two stages."""
+        """The main maps: of the generator's learners and the last stage, or of the last two stages."""
         learners = ("iml_visible", "iml_infrared", "cml")
         stages = list(dict.fromkeys(one.layer for one in self.maps if one.layer not in (*learners, "fused")))
         paired = any(one.layer in learners for one in self.maps)
@@ -85,7 +85,7 @@ class Result:
         return [one for one in self.maps if one.layer in last] or list(self.maps)
 
     def find(self, name: str) -> LayerMap:
-        """Return a map by its name; the last stage of the image, or the last map, where there is none of that name."""
+        """Return a map by its name; if there is none, the last stage of the image, or else the last map."""
         named = {one.name: one for one in self.maps}
         last = [one for one in self.maps if one.source == "image"] or list(self.maps)
         return named.get(name, last[-1])
@@ -119,7 +119,7 @@ def answer(library: Library, request: Explain) -> dict[str, Any]:
 
 
 def key_of(library: Library, request: Explain) -> tuple[object, ...]:
-    """Name the result of a request with every default filled in."""
+    """Return the cache key of a request with every default filled in."""
     content = library.checkpoints[request.checkpoint].content, library.collections[request.data].content
     return ("explain", *content, *request.model_dump().values())
 
@@ -128,8 +128,8 @@ def run(library: Library, subject: Subject, report: Report | None = None) -> Res
     """Explain a similarity; each result is computed once for all visitors.
 
     Args:
-        library: What all visitors share.
-        subject: What is explained.
+        library: The app's library, shared by all visitors.
+        subject: The image, its target and its partner.
         report: Called with the share of the work that is done.
 
     Raises:
@@ -140,7 +140,7 @@ def run(library: Library, subject: Subject, report: Report | None = None) -> Res
 
 
 def explained(library: Library, subject: Subject, report: Report | None = None) -> Result:
-    """Explain a similarity for the page, from both sides: the target image's map follows the others.
+    """Explain a similarity for the page, from both sides: the map of the target image follows the others.
 
     Raises:
         ValueError: As `run`.
@@ -151,13 +151,13 @@ def explained(library: Library, subject: Subject, report: Report | None = None) 
     if result.target is None or request.layers == "auxiliary" or request.layers in GENERATOR_LAYERS:
         return result
     names, method = (request.checkpoint, request.data), method_of(request, stage)
-    made = alike(library, *names, request.target, request.image, layer=stage, method=method)
+    made = similarity_map(library, *names, request.target, request.image, layer=stage, method=method)
     pictures = {**result.pictures, "target": picture_of(library, *names, request.target)}
     return replace(result, maps=(*result.maps, replace(made, source="target", over="target")), pictures=pictures)
 
 
 def method_of(request: Explain, layer: str) -> Method:
-    """Choose how the map of a layer is made."""
+    """Return the method for the map of a layer."""
     return default_method(layer) if request.method == BY_LAYER else Method(request.method)
 
 
@@ -174,14 +174,14 @@ def all_maps(
     """Compute the maps that a request asks for: all, or those that lie over one of the pictures."""
     network, views = setting.network, setting.views
     single, paired = (wanted_layers(request, network, paired=paired) for paired in (False, True))
-    asked = [(views.single, views.modality.value, single)]
+    tasks = [(views.single, views.modality.value, single)]
     for look in views.pairs:
         picture = "auxiliary" if look.number == 0 else f"auxiliary {look.number + 1}"
-        asked.append((look, picture, [name for name in paired if look.number == 0 or name not in GENERATOR_LAYERS]))
+        tasks.append((look, picture, [name for name in paired if look.number == 0 or name not in GENERATOR_LAYERS]))
     maps = []
-    for place, (look, picture, layers) in enumerate(asked):
+    for place, (look, picture, layers) in enumerate(tasks):
         chosen = [layer for layer in layers if over in (None, OVER.get(layer, picture))]
-        within = part(report, place / len(asked), (place + 1) / len(asked))
+        within = part(report, place / len(tasks), (place + 1) / len(tasks))
         wanted = {layer: method_of(request, layer) for layer in chosen}.items()
         made = activation_maps(network, look, [setting.target], wanted, within) if chosen else {}
         source = "pair" if look.paired else "image"
@@ -197,12 +197,12 @@ def explain(library: Library, subject: Subject, report: Report | None = None) ->
         ValueError: An image is broken, or a method does not fit the layers.
     """
     request = subject.request
-    last_stage(library, request.checkpoint)  # a model without layers is told so
+    last_stage(library, request.checkpoint)  # refuses a model without layers
     setting = Setting.of(library, subject)
     views = setting.views
     maps = all_maps(setting, request, report=part(report, 0, MAPS_SHARE))
     if not maps:
-        raise ValueError(f"expected layers that there are, the checkpoint {request.checkpoint} has no {request.layers}")
+        raise ValueError(f"expected layers that the checkpoint {request.checkpoint} has, got {request.layers}")
     display = fitted_display(library, request.checkpoint, request.data) if views.pairs else UNIT
 
     def again(other: Setting) -> list[LayerMap]:
@@ -213,7 +213,7 @@ def explain(library: Library, subject: Subject, report: Report | None = None) ->
     empty = [one.layer for one in maps if not one.values.any()]
     notes = [*subject.notes, words]
     if empty:
-        notes.append(f"Nothing at {', '.join(empty)} speaks for this similarity: the map is empty.")
+        notes.append(f"The map of {', '.join(empty)} is empty: nothing there supports this similarity.")
     whole = subject.references[0] if request.against == "image" else None
     return Result(
         request,
@@ -234,7 +234,7 @@ def explain(library: Library, subject: Subject, report: Report | None = None) ->
 
 
 def target_words(subject: Subject) -> str:
-    """Say what a target is."""
+    """Describe the target in words."""
     first, count = subject.references[0], len(subject.references)
     if subject.request.against == "image":
         return f"{first.modality} image {first.key} of person {first.pid}"

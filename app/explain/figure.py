@@ -1,4 +1,4 @@
-"""What leaves the Explain tab: the maps as a figure, as raw values and as a table."""
+"""Export files of the Explain tab: the maps as a figure, as raw values and as a table."""
 
 import io
 import json
@@ -36,14 +36,14 @@ def write(library: Library, result: Result, what: str, kind: str, scale: str, ur
     """Write a file.
 
     Args:
-        library: What all visitors share.
-        result: What is shown.
+        library: The app's library, shared by all visitors.
+        result: The explanation on the page.
         what: `maps`, `raw` or `table`.
         kind: Format.
         scale: Of the colours, one of `SCALES`.
-        url: Of the app, for the line that makes the maps again.
+        url: Address of the app, for the line of Python that makes the maps again.
         width: Of the figure, one of `WIDTHS`.
-        maps: Those of the figure: of the first `row`, or `all`.
+        maps: Maps of the figure: those of the first `row`, or `all`.
     """
     image = result.image.image.rpartition(".")[0]
     stem = safe_stem(f"explained-{image}-{result.request.method}-{result.request.checkpoint}")
@@ -52,13 +52,13 @@ def write(library: Library, result: Result, what: str, kind: str, scale: str, ur
     if what == "raw":
         return File.of(stem, kind, maps_npz(result, facts, call))
     if what == "table":
-        return File.of(stem, kind, write_table(kind, [*facts.items(), ("remade by", call)], result))
+        return File.of(stem, kind, write_table(kind, [*facts.items(), ("reproduced by", call)], result))
     shown = result.maps if maps == "all" else result.main
     return File.of(stem, kind, figure_bytes(draw_maps(facts, result, shown, scale, call, width), kind))
 
 
 def facts_of(library: Library, result: Result) -> dict[str, str]:
-    """Say where maps come from."""
+    """Return the provenance of the maps, text by name."""
     request = result.request
     return {
         "image": f"{result.image.image} (person {result.image.pid}, {result.modality})",
@@ -72,7 +72,7 @@ def facts_of(library: Library, result: Result) -> dict[str, str]:
 
 
 def maps_npz(result: Result, facts: dict[str, str], call: str) -> bytes:
-    """Write every map, raw at its layer's resolution and enlarged to the image, and JSON that says what it is.
+    """Write every map, raw at its layer's resolution and enlarged to the image, and JSON that describes them.
 
     Arrays are float32: `image/infrared/layer4` is raw, `image/infrared/layer4@image` is enlarged; `about` is text.
     """
@@ -97,7 +97,7 @@ def maps_npz(result: Result, facts: dict[str, str], call: str) -> bytes:
 
 
 def write_table(kind: str, facts: Sequence[tuple[str, str]], result: Result) -> bytes:
-    """Write a row for each map: its values, and where its energy is."""
+    """Write a table with a row per map: statistics of its values, and shares of its energy."""
     shares = {one.name: (one.trained, one.prior, one.random) for one in result.truth.shares} if result.truth else {}
     rows = []
     for one in result.maps:
@@ -113,9 +113,9 @@ def draw_maps(
     """Draw what the network sees, then maps over it with one colour scale, eight in a row, four in one column.
 
     Args:
-        facts: Where they come from.
-        result: What is explained.
-        maps: Of it.
+        facts: Provenance of the maps.
+        result: The explanation.
+        maps: Its maps to draw.
         scale: Of the colours, one of `SCALES`.
         call: The line of Python that makes the maps again.
         width: One of `WIDTHS`.
@@ -135,7 +135,7 @@ def draw_maps(
 
 
 def map_tile(one: LayerMap, picture: NDArray[np.uint8], scale: Scale, size: tuple[int, int]) -> Tile:
-    """Lay a map over its picture, whose colours go, so that all colours are the map's."""
+    """Lay a map over its picture in grey, so that all colours belong to the map."""
     heat = scale.heat(one, size)
     light = np.rint(picture @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
     colours = colormaps[PALETTE](heat)
@@ -148,11 +148,11 @@ def caption(facts: dict[str, str], result: Result, scale: Scale) -> str:
     """Write the sentences below the maps."""
     methods = ", ".join(sorted({one.method.label for one in result.maps}))
     return (
-        f"The colours stand for {scale.words}, on a square-root scale; small values are laid fainter over the pictures."
-        f" Where the network finds image {facts['image']} alike to the {facts['target']}: cosine {facts['cosine']}."
+        f"The colours stand for {scale.words}, on a square-root scale; small values are more transparent."
+        f" Where the network finds image {facts['image']} similar to the {facts['target']}: cosine {facts['cosine']}."
         f" {methods}, all on one colour scale; {100 * scale.clipped:.1f} % of the pixels lie above it. Checkpoint:"
-        f" {facts['checkpoint']}. Data: {facts['data']}. Seed {facts['seed']}. {facts['notes']} Remade by,"
-        " where the app runs:"
+        f" {facts['checkpoint']}. Data: {facts['data']}. Seed {facts['seed']}. {facts['notes']} To"
+        " reproduce these maps while the app runs:"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a network looks at, and what it compares that to."""
+"""A network with the image that it looks at and the target that it compares the image to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_REFERENCES = 12  # images of a center that random weights embed
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """A network, what it looks at, and what it compares that to.
+    """A network, the images that it looks at, and the target that it compares them to.
 
     Attributes:
         network: The network.
@@ -41,7 +41,7 @@ class Setting:
 
     @classmethod
     def of(cls, library: Library, subject: Subject) -> Setting:
-        """Read the images, by the network and the embeddings that a subject's request names.
+        """Read the images and the target of a subject, with the network and the embeddings that its request names.
 
         Raises:
             ValueError: The data set cannot be embedded, or an image is broken or gone.
@@ -57,8 +57,8 @@ class Setting:
         """Height and width of the images."""
         return self.network.config.size
 
-    def by(self, network: Network) -> Setting:
-        """Let another network look at the same, which nobody has embedded the data by: it embeds the target anew."""
+    def with_network(self, network: Network) -> Setting:
+        """Return the same comparison by another network, which embeds the target again: no cache holds it."""
         rows, few = [], self.references[:MAX_REFERENCES]
         for modality in sorted({sample.modality for sample in few}):
             pixels = decode_samples([sample for sample in few if sample.modality is modality], *self.size)
@@ -66,8 +66,8 @@ class Setting:
         target = Similarity(torch.from_numpy(center(np.concatenate(rows))).to(network.mean.device))
         return Setting(network, self.views.replaced(network, self.views.single.images[0]), target, self.references)
 
-    def changed(self, pixels: NDArray[np.uint8]) -> Setting:
-        """Put other pixels, RGB, uint8, `(H, W, 3)`, in the place of the image, also in the pair."""
+    def with_pixels(self, pixels: NDArray[np.uint8]) -> Setting:
+        """Replace the image, also in the pair, by other pixels, RGB, uint8, `(H, W, 3)`."""
         image = to_images(torch.from_numpy(np.array(pixels))[None])[0]
         return replace(self, views=self.views.replaced(self.network, image))
 

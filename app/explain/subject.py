@@ -1,4 +1,4 @@
-"""What is to be explained: a request, and what it means: the image, its target, its partner."""
+"""The request for an explanation, and its subject: the image, its target and its partner."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,27 +33,27 @@ LABELS = {
     **{method.value: f"{method.label} (slow)" if method.slow else method.label for method in Method},
 }
 RANKED = 10  # images that are offered as targets
-TRIED = 12  # queries that are rendered to find one to begin with
-PLAIN_SHARE = 0.04  # of the first image's pixels that its change reaches at least
+TRIED = 12  # queries that are rendered, at most, to find the first image
+PLAIN_SHARE = 0.04  # smallest share of the first image's pixels that the change alters
 
 
 def labelled(*names: str) -> list[Choice]:
-    """Name choices as people read them."""
+    """Return choices with their labels."""
     return [Choice(name, LABELS.get(name, name)) for name in names]
 
 
 def layers_of(library: Library, values: Mapping[str, Any]) -> list[Choice]:
-    """List groups of layers and layers; those of a model of the owner's too."""
+    """List groups of layers and single layers, also the stages of a model of the owner."""
     own = library.checkpoints[values["checkpoint"]].own
     return labelled(*dict.fromkeys((*GROUPS, *GENERATOR_LAYERS, *STAGES, *(own.stages if own else ()))))
 
 
 class Explain(OfNetwork):
-    """Show where a network finds an image alike to another one, or to the center of an identity.
+    """Show where a network finds an image similar to another one, or to the center of an identity.
 
-    Returns what was used, the cosine similarities, the maps with their raw values at the layer's resolution, and the
-    truth: the similarity before and after the change and the share of each map's energy in the changed region, beside
-    those of a centre prior and of random weights.
+    Returns the settings used, the cosine similarities, the maps with their raw values at the layer's resolution, and
+    the truth: the similarity before and after the change and the share of each map's energy in the changed region,
+    beside those of a centre prior and of random weights.
     """
 
     image: Text = option("", "Image", "Key of the image to explain, as cam3/0007/0001.jpg; empty to have one chosen.")
@@ -67,7 +67,7 @@ class Explain(OfNetwork):
         "",
         "Target",
         "Key of the image to compare with, or number of the person; empty for the image that is ranked first, or for"
-        " the person in the image. Two images of one modality are allowed, and said to be.",
+        " the person in the image. Two images of one modality are allowed; a note says so.",
     )
     layers: Annotated[Text, one_of(layers_of, ", names of layers that have a spatial map")] = option(
         GROUPS[0],
@@ -79,18 +79,18 @@ class Explain(OfNetwork):
     method: Annotated[Text, one_of([Choice(BY_LAYER, "LayerCAM, then Grad-CAM"), *labelled(*Method)])] = option(
         BY_LAYER,
         "Method",
-        f"by layer (LayerCAM in the generator, Grad-CAM in the stages), or one of {', '.join(Method)}. Eigen-CAM looks"
-        " at no target; Score-CAM is slow and takes one layer at a time.",
+        f"by layer (LayerCAM in the generator, Grad-CAM in the stages), or one of {', '.join(Method)}. Eigen-CAM"
+        " ignores the target; Score-CAM is slow and takes one layer at a time.",
     )
     change: Annotated[Text, one_of(labelled(AUTOMATIC, NOTHING, *Thing))] = option(
         AUTOMATIC,
         "What is changed",
-        f"On SynVI, to have the truth: automatic (the first that the image shows), nothing, {', '.join(Thing)}.",
+        f"On SynVI, to measure the truth: automatic (the first that the image shows), nothing, {', '.join(Thing)}.",
     )
     seed: Whole = option(0, "Seed", "Of the partner and of the random weights.", ge=0, le=9999)
 
     def settle(self, library: Library) -> Self:
-        """Check what depends on the data, and refuse what would take too long."""
+        """Check the values that depend on the data, and refuse a request that would take too long."""
         collection = library.collections[self.data]
         if self.image:
             image_of(collection, "image", self.image)
@@ -112,7 +112,7 @@ class Explain(OfNetwork):
 
 
 def same_image() -> RefusalError:
-    """Say that a comparison of an image to itself shows nothing."""
+    """Return the error for a target that is the image itself."""
     return RefusalError("target", "expected another target than the image itself, to which its similarity is always 1")
 
 
@@ -130,14 +130,14 @@ def image_of(collection: Collection, name: str, key: str) -> Sample:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a checked request means.
+    """The images that a checked request names.
 
     Attributes:
-        request: With every default filled in.
+        request: The request, with every default filled in.
         sample: The image.
         references: The images whose mean embedding is the target; one where the target is an image.
         pair: The image and a partner of the same person, for the auxiliary image; `None` where there is none.
-        notes: What the visitor should know, each a sentence.
+        notes: Notes for the visitor, one sentence each.
     """
 
     request: Explain
@@ -148,10 +148,10 @@ class Subject:
 
 
 def subject_of(library: Library, request: Explain) -> Subject:
-    """Fill in what a ranking decides, and choose the partner.
+    """Fill in the image and the target where a request leaves them open, and choose the partner.
 
     Raises:
-        ValueError: The data set cannot be embedded, or the request asks for what is not there.
+        ValueError: The data set cannot be embedded, or the request names an image or a person that is not there.
     """
     collection = library.collections[request.data]
     chosen = request.image or first_image(library, request.checkpoint, request.data)
@@ -166,14 +166,14 @@ def subject_of(library: Library, request: Explain) -> Subject:
     else:
         references = references_of(collection, int(request.target), sample)
     pair, words = partner_of(library, request, sample, references if request.against == "image" else [])
-    if request.against == "center" and pair is not None:  # what makes the auxiliary image is no part of its target
+    if request.against == "center" and pair is not None:  # the images of the pair are no part of the target
         references = [one for one in references if one not in (pair.visible, pair.infrared)] or references
     notes = target_notes(request, sample, references)
     return Subject(request, sample, tuple(references), pair, tuple(filter(None, (*notes, words))))
 
 
 def first_target(library: Library, request: Explain, sample: Sample) -> str:
-    """Choose the person in the image, or the image that is ranked first."""
+    """Choose the target: the person in the image, or the image that is ranked first."""
     if request.against == "center":
         return str(sample.pid)
     found = ranked(library, request.checkpoint, request.data, sample)
@@ -185,7 +185,7 @@ def first_target(library: Library, request: Explain, sample: Sample) -> str:
 
 
 def ranked(library: Library, checkpoint: str, data: str, sample: Sample) -> tuple[Ranked, ...]:
-    """Rank the other modality's images as the Retrieval tab does by default; nothing where the image is no query.
+    """Rank the other modality's images as the Retrieval tab does by default; empty where the image is no query.
 
     Raises:
         ValueError: The data set cannot be embedded.
@@ -193,7 +193,7 @@ def ranked(library: Library, checkpoint: str, data: str, sample: Sample) -> tupl
     way = Direction.INFRARED_TO_VISIBLE if sample.modality is Modality.INFRARED else Direction.VISIBLE_TO_INFRARED
     collection = library.collections[data]
     for protocol in collection.protocols:
-        row = collection.asked[protocol, way].rows.get(sample.key)
+        row = collection.query_sets[protocol, way].rows.get(sample.key)
         if row is not None:
             return library.table(checkpoint, data, Terms(protocol, direction=way)).top(row, RANKED)
     return ()
@@ -214,7 +214,7 @@ def references_of(collection: Collection, pid: int, sample: Sample) -> list[Samp
 
 
 def target_notes(request: Explain, sample: Sample, references: list[Sample]) -> list[str]:
-    """Say what is unusual about a target."""
+    """List what is unusual about a target, one sentence each."""
     notes = []
     if {one.modality for one in references} == {sample.modality}:
         what = "Image and target are" if request.against == "image" else "The image and all images of the center are"
@@ -225,9 +225,9 @@ def target_notes(request: Explain, sample: Sample, references: list[Sample]) -> 
 
 
 def partner_of(library: Library, request: Explain, sample: Sample, references: list[Sample]) -> tuple[Pair | None, str]:
-    """Choose the pair that the auxiliary image is made of, or say in a sentence why there is none.
+    """Choose the pair that the auxiliary image is made of, or return a sentence that says why there is none.
 
-    The image is paired by the seed; an infrared image has several pairs, and one without the target is preferred.
+    The seed decides the pairs; an infrared image has several pairs, and one without the target is preferred.
 
     Raises:
         ValueError: Only the auxiliary image was asked for, and there is none.
@@ -247,23 +247,23 @@ def partner_of(library: Library, request: Explain, sample: Sample, references: l
         )
     if not pairs:
         if request.layers in ("auxiliary", *GENERATOR_LAYERS):
-            raise ValueError(f"expected layers that there are; {words[0].lower()}{words[1:]}")
+            raise ValueError(f"expected layers that can be shown; {words[0].lower()}{words[1:]}")
         return None, words
     apart = [pair for pair in pairs if not {pair.visible, pair.infrared} & set(references)]
     pair = (apart or pairs)[0]
     partner = pair.infrared if pair.visible == sample else pair.visible
     words = (
         f"The auxiliary image (by {name}) is made of this image and {partner.key}, another image of the same person"
-        f" drawn by seed {request.seed}: that uses labels."
+        f" drawn by seed {request.seed}; this uses labels."
     )
     return pair, words if apart else f"{words} The partner belongs to the target."
 
 
 def first_image(library: Library, checkpoint: str, data: str) -> str:
-    """Choose the image that a first visitor sees, once for each checkpoint and data set.
+    """Choose the image that a visitor sees first, once for each checkpoint and data set.
 
-    Among the queries whose first match is ranked first, in the order of their identities, it is the first whose person
-    carries a bag that the image shows well; else one that shows the model as it mostly is.
+    It is the first query, in the order of identities, that has a match at rank 1 and clearly shows a bag of the person;
+    if there is none, the query with the median average precision.
 
     Raises:
         ValueError: The data set cannot be embedded.
@@ -286,5 +286,5 @@ def first_image(library: Library, checkpoint: str, data: str) -> str:
 
 
 def first_key(library: Library, checkpoint: str, data: str) -> tuple[str, ...]:
-    """Name the first image in the cache."""
+    """Return the cache key of the first image."""
     return ("explain-first", library.checkpoints[checkpoint].content, library.collections[data].content)

@@ -1,4 +1,4 @@
-"""The Explain tab: what a press draws, and the pieces it is drawn in."""
+"""The Explain tab: its settings, and the pieces that it draws as the answer to a press."""
 
 import random
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from app.library import Library
 from app.library.background import Progress
 from app.library.collection import Terms
 from app.library.maps import SCALES, LayerMap, fit_scale, heat_uri, palette
-from app.library.ranking import dealt
+from app.library.ranking import spread_over_cameras
 from app.library.thumbnails import STRIP_HEIGHT, png_uri
 from app.shared.export import Options as FigureOptions
-from app.shared.html import how_far, html
+from app.shared.html import draw_progress, html
 from app.shared.plots import place_charts
 from app.shared.request import Choice, Switch, Text, Whole, one_of, option
 from app.shared.tab import POLL, Answer, Export, File, Menu, Page, Piece, Press
@@ -56,7 +56,7 @@ def cameras(library: Library, values: Mapping[str, Any]) -> list[Choice]:
 
 
 class Shown(Explain):
-    """An explanation on the page: what `Explain` asks, its colours, and which map is checked."""
+    """The request of the page: the fields of `Explain`, the colours, and the map to check."""
 
     follows: ClassVar[tuple[str, ...]] = ("image", "target")
 
@@ -68,13 +68,13 @@ class Shown(Explain):
     check: Switch = option(True, "Delete and insert pixels, make layers random", "Checks the map that is chosen.")
 
     def settle(self, library: Library) -> Self:
-        """Ask a slow method for one layer alone."""
+        """Replace a group of layers by the last stage for a slow method, which takes one layer at a time."""
         stages = library.network(self.checkpoint).stages
         layers = stages[-1] if stages and self.slow and self.layers in GROUPS else self.layers
         return super(Shown, self.model_copy(update={"layers": layers})).settle(library)
 
     def asked(self, library: Library) -> Explain:
-        """Return what `/explain` would be asked."""
+        """Return the request to `/explain` with the same values."""
         return Explain.read(self.model_dump(include=set(Explain.model_fields)), library)
 
 
@@ -86,7 +86,7 @@ def build(page: Page) -> None:
 
 
 def settings(library: Library, request: Shown) -> dict[str, tuple[str, ...]]:
-    """Group the settings; only SynVI can be changed."""
+    """Group the settings; only images of SynVI can be changed."""
     return SETTINGS if library.collections[request.data].synthetic else {**SETTINGS, "Check": ("check",)}
 
 
@@ -107,19 +107,19 @@ def export(library: Library, request: Shown, options: Options, what: str, kind: 
 
 
 def answer(library: Library, request: Shown, press: Press) -> Answer:
-    """Draw what a press asks for, or say how far it is."""
+    """Answer a press with the maps, or with the progress of the work."""
     if late := press.wait_for_embeddings(library, [request.checkpoint], request.data):
         progress, words = late
         return Answer.late(request, progress, {"explain-progress": words}, press.do if press.do in PICKS else "")
-    request = turned(library, request, press)
+    request = with_image(library, request, press)
     try:
         return draw(library, request, press)
     except ValueError as error:
         return Answer(request, {"explain-progress": ""}, notice=f"This cannot be shown: {error}.")
 
 
-def turned(library: Library, request: Shown, press: Press) -> Shown:
-    """Look at another image where a press asks for one; its target is chosen anew."""
+def with_image(library: Library, request: Shown, press: Press) -> Shown:
+    """Replace the image where a press asks for another one; the target is then chosen again."""
     if "image" in press.changed and "target" not in press.changed:
         return request.model_copy(update={"target": ""})
     image = ""
@@ -133,7 +133,7 @@ def turned(library: Library, request: Shown, press: Press) -> Shown:
 
 
 def pick(library: Library, request: Shown, how: str) -> str:
-    """Choose another query at random; for `wrong`, one whose closest image shows somebody else, where there is one."""
+    """Choose another query at random; for `wrong`, one whose closest image shows another person, if any."""
     terms = Terms(library.collections[request.data].protocols[0])
     items = library.queries(request.checkpoint, request.data, terms)
     wrong = [one for one in items if (one.first_hit or 1) > 1] if how == "wrong" else []
@@ -142,17 +142,17 @@ def pick(library: Library, request: Shown, how: str) -> str:
 
 
 def waiting(request: Shown, progress: Progress) -> Answer:
-    """Say how far the maps are."""
-    stopped = ("Stopped", "Nothing of it is kept.")
-    drawn = how_far(progress, progress.words, "The maps appear by themselves.", "The maps cannot be made", stopped)
+    """Show the progress of the maps."""
+    words, stopped = "The maps appear by themselves.", ("Stopped", "Nothing is kept.")
+    drawn = draw_progress(progress, progress.words, words, "The maps cannot be made", stopped)
     return Answer.late(request, progress, {"explain-progress": drawn})
 
 
 def draw(library: Library, request: Shown, press: Press) -> Answer:
-    """Draw maps, the pair's choices and the check, once each is there.
+    """Draw the maps, the images to choose a pair from, and the check, each as soon as it is ready.
 
     Raises:
-        ValueError: The request asks for what is not there.
+        ValueError: The request names an image, a person or a layer that is not there.
     """
     names, kind = (request.checkpoint, request.data), "slow maps" if request.slow else ""
     if not request.image:
@@ -172,7 +172,7 @@ def draw(library: Library, request: Shown, press: Press) -> Answer:
     if not progress.ready:
         return waiting(request, progress)
     result = explained(library, subject)
-    checking = checked_by(library, request, subject, result, press, kind)
+    checking = run_check(library, request, subject, result, press, kind)
     known = (checking.made.done if checking.made else -1, checking.ended, checking.problem)
     return Answer(
         request,
@@ -188,8 +188,8 @@ def draw(library: Library, request: Shown, press: Press) -> Answer:
     )
 
 
-def checked_by(library: Library, request: Shown, subject: Subject, result: Result, press: Press, kind: str) -> Progress:
-    """Check the chosen map in the background; `made` is what is known so far."""
+def run_check(library: Library, request: Shown, subject: Subject, result: Result, press: Press, kind: str) -> Progress:
+    """Check the chosen map in the background; `made` holds the results so far."""
     one = result.find(request.focus)
     key = ("explain-check", *key_of(library, subject.request)[1:], one.name)
     if not request.check:
@@ -210,7 +210,7 @@ def checked_by(library: Library, request: Shown, subject: Subject, result: Resul
 
 
 def maps_html(request: Shown, result: Result) -> str:
-    """Draw the maps that matter in one row, the others folded."""
+    """Draw the main maps in one row, the others folded."""
     scale, colours = fit_scale(request.scale, result.maps, result.size), palette()
     stops = [f"rgb({red} {green} {blue})" for red, green, blue in colours[np.linspace(0, 255, 12).astype(int)]]
     groups = dict[str, list[LayerMap]]()
@@ -231,7 +231,7 @@ def maps_html(request: Shown, result: Result) -> str:
 
 
 def label_of(name: str) -> str:
-    """Name a layer or a method as people read it."""
+    """Return the label of a layer or a method."""
     return LABELS.get(name, name)
 
 
@@ -240,7 +240,7 @@ def choice_html(library: Library, request: Shown, result: Result) -> str:
     collection, image = library.collections[request.data], result.image
     own = [one for one in collection.samples if one.pid == image.pid and request.camid in (0, one.camid)]
     ranked = [collection.samples[collection.rows[one.image]] for one in result.ranking]
-    offered = [*dealt(own, OFFERED, image.image), *ranked]
+    offered = [*spread_over_cameras(own, OFFERED, image.image), *ranked]
     return html(
         "explain_choice.html",
         request=request,
@@ -254,7 +254,7 @@ def choice_html(library: Library, request: Shown, result: Result) -> str:
 
 
 def truth_html(request: Shown, result: Result, checking: Progress) -> str:
-    """Draw what is known about the chosen map: a sentence, a bar chart, the rest folded."""
+    """Draw the results for the chosen map: a sentence, a bar chart, and the details folded."""
     one, truth, checked = result.find(request.focus), result.truth, checking.made
     share = next((share for share in truth.shares if share.name == one.name), None) if truth else None
     even, label, cover = truth.evidence.share if truth else 0.0, label_of(one.layer), ""

@@ -1,4 +1,4 @@
-"""The truth beside a map: what the similarity becomes when one thing is changed, and how much of the map is there."""
+"""The truth beside a map: the similarity after one change, and the share of the map in the changed region."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -20,14 +20,14 @@ MakeMaps = Callable[[Setting], Sequence[LayerMap]]
 
 @dataclass(frozen=True)
 class Share:
-    """Which share of a map's energy lies in the changed region, [0, 1]; `None` where a map is empty.
+    """Share of a map's energy in the changed region, [0, 1]; `None` where a map is empty.
 
     Attributes:
-        name: Of the map.
-        layer: Of the map.
-        trained: Of the map.
-        prior: Of a Gaussian at the centre of the image.
-        random: Of the same map by random weights.
+        name: Name of the map.
+        layer: Layer of the map.
+        trained: Share of the map itself.
+        prior: Share of a Gaussian at the centre of the image.
+        random: Share of the same map by random weights.
     """
 
     name: str
@@ -39,15 +39,15 @@ class Share:
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What one change does.
+    """The effect of one change on the similarity.
 
     Attributes:
         evidence: The image before and after, and where the change can be seen.
         before: Cosine of the image and the target before the change, as rendered.
-        after: After it.
-        auxiliary_before: Of the auxiliary image and the target; `None` without one.
-        auxiliary_after: Made of the changed image and the same partner.
-        shares: Of the maps that lie over the image.
+        after: The same cosine after the change.
+        auxiliary_before: Cosine of the auxiliary image and the target; `None` without an auxiliary image.
+        auxiliary_after: The same for the auxiliary image made of the changed image and the same partner.
+        shares: Shares of the maps that lie over the image.
     """
 
     evidence: Evidence
@@ -59,12 +59,12 @@ class Truth:
 
     @property
     def delta(self) -> float:
-        """What the change does to the similarity; below 0 the changed thing spoke for it."""
+        """Change of the similarity; below 0, the changed thing supported the similarity."""
         return self.after - self.before
 
     @property
     def num_bytes(self) -> int:
-        """What it weighs in memory."""
+        """Size in memory, bytes."""
         return self.evidence.before.nbytes + self.evidence.after.nbytes + self.evidence.mask.nbytes
 
     def to_json(self) -> dict[str, Any]:
@@ -85,17 +85,17 @@ class Truth:
 def find_truth(
     library: Library, subject: Subject, setting: Setting, maps: Sequence[LayerMap], make: MakeMaps
 ) -> tuple[Truth | None, str]:
-    """Change one thing about the image and measure what follows.
+    """Change one thing in the image and measure the effect.
 
     Args:
-        library: What all visitors share.
-        subject: What is explained.
-        setting: Its network and images.
-        maps: Made of these.
-        make: Computes those maps that lie over the image in another setting.
+        library: The app's library, shared by all visitors.
+        subject: The image, its target and its partner.
+        setting: The network and the images of the subject.
+        maps: The maps in this setting.
+        make: Computes, in another setting, the maps that lie over the image.
 
     Returns:
-        The truth, or why there is none in a sentence; empty where none was asked for.
+        The truth or `None`, and a sentence that says why there is none; empty where no change was requested.
     """
     request = subject.request
     if request.change == NOTHING:
@@ -106,13 +106,13 @@ def find_truth(
         return None, words
     recipe = collection.recipe(subject.sample.key)
     if recipe is None:
-        return None, "This image is none of those that SynVI rendered: there is no truth to check against."
+        return None, "SynVI did not render this image: there is no truth to check against."
     things = tuple(Thing) if request.change == AUTOMATIC else (Thing(request.change),)
     evidence = find_evidence(recipe, setting.size, things)
     if evidence is None:
         what = "none of bag, patterns and hat" if len(things) > 1 else f"no {things[0].value} that could be changed"
         return None, f"This image shows {what}: there is nothing to check the maps against."
-    random = {one.name: one for one in make(setting.by(randomised(setting.network, request.seed)))}
+    random = {one.name: one for one in make(setting.with_network(randomised(setting.network, request.seed)))}
     prior = energy_share(center_prior(setting.size), evidence.mask)
 
     def share(one: LayerMap) -> float | None:
@@ -122,6 +122,6 @@ def find_truth(
     over = [one for one in maps if one.over == setting.views.modality]
     shares = tuple(Share(one.name, one.layer, share(one), prior, share(random[one.name])) for one in over)
     count = min(1, len(setting.views.pairs))
-    found = [setting.changed(pixels).similarities(count) for pixels in (evidence.before, evidence.after)]
+    found = [setting.with_pixels(pixels).similarities(count) for pixels in (evidence.before, evidence.after)]
     auxiliary = [next(iter(cosines[1:]), None) for cosines in found]
     return Truth(evidence, found[0][0], found[1][0], auxiliary[0], auxiliary[1], shares), ""

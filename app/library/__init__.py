@@ -1,4 +1,4 @@
-"""What all visitors share: checkpoints, data sets, heavy results, and what several tabs compute of them."""
+"""State that all visitors share (checkpoints, data sets, heavy results), and computations that several tabs use."""
 
 from app.library.library import Library, open_library
 

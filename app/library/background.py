@@ -1,4 +1,4 @@
-"""Long work in the background that pages wait for: begun once for everybody, with progress, and it can be stopped."""
+"""Long jobs in the background that pages wait for: started once for all visitors, with progress, and stoppable."""
 
 import logging
 import threading
@@ -15,13 +15,13 @@ from app.library.turns import VISITOR, BusyError, Ticket, Turns
 
 __all__ = ["AbandonedError", "Background", "Job", "Progress", "StoppedError", "sentence"]
 
-PATIENCE = 8.0  # seconds; a page asks about every second
-MAX_ENDED = 200  # failures and stops that are remembered
+PATIENCE = 8.0  # seconds without a request until a fleeting job is abandoned; a page asks about every second
+MAX_ENDED = 200  # failed and stopped jobs that are remembered
 CLOSE_SECONDS = 5.0
 
 
 def sentence(name: str, error: Exception) -> str:
-    """Say what went wrong to whoever asked; an error that is no `ValueError` is logged, for nobody thought of it."""
+    """Return the message of an error for the visitor; an error that is no `ValueError` is unexpected and is logged."""
     if isinstance(error, ValueError):
         return str(error)
     logging.getLogger(__name__).error("%s failed", name, exc_info=error)
@@ -29,25 +29,25 @@ def sentence(name: str, error: Exception) -> str:
 
 
 class StoppedError(ValueError):
-    """Somebody has stopped the job."""
+    """The job was stopped."""
 
 
 class AbandonedError(StoppedError):
-    """Nobody waits for it any more."""
+    """The job was stopped because no visitor waits for it any more."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is.
+    """The progress of a job.
 
     Attributes:
         done: Steps done.
-        total: Steps to do; 0 where that is not known.
-        ready: Whether its result can be had at once.
-        problem: Why there is none, in a sentence, or an empty string.
-        stopped: Whether somebody has stopped it.
+        total: Steps to do; 0 if that is not known.
+        ready: Whether the result is available.
+        problem: Why the job has failed, in one sentence; empty if it has not.
+        stopped: Whether the job was stopped.
         words: What is being done.
-        made: What is there so far, for a page that shows it; `None` for nothing.
+        made: Intermediate result, for a page that shows it; `None` if there is none.
     """
 
     done: int = 0
@@ -60,20 +60,20 @@ class Progress:
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing to wait for: it is ready, has failed or was stopped."""
+        """Whether the job has ended: its result is ready, it has failed, or it was stopped."""
         return self.ready or self.stopped or bool(self.problem)
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done.
+    """Work to do in the background.
 
     Attributes:
-        begun: How it stands before anything is done.
-        work: Does it and keeps its result, as in the cache; it calls `Background.report` now and then.
-        ready: Says whether its result is there.
-        kind: Jobs of one kind are done one at a time, round by visitor; those without a kind beside all others.
-        fleeting: Whether it is worth nothing once no page asks for it.
+        begun: Progress before the work starts.
+        work: Does the work and stores its result, for example in the cache; calls `Background.report` repeatedly.
+        ready: Returns whether the result is available.
+        kind: Jobs of one kind run one at a time, in turn by visitor; jobs without a kind run beside all others.
+        fleeting: Whether the job is abandoned when no page asks for it any more.
     """
 
     begun: Progress
@@ -85,7 +85,7 @@ class Job:
 
 @dataclass(eq=False)
 class Work:
-    """A job that waits for its turn or is being done, and when each visitor asked last for one that is fleeting."""
+    """A job that waits for its turn or runs; for a fleeting job, `asked` holds when each visitor last asked."""
 
     job: Job
     progress: Progress
@@ -93,25 +93,25 @@ class Work:
 
 
 class Background:
-    """The jobs under way by a key, and those that have failed or were stopped; safe to use from many threads."""
+    """Waiting, running, failed and stopped jobs, each under a key; safe to use from many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._turns: defaultdict[str, Turns] = defaultdict(Turns)
         self._running: dict[Hashable, Work] = {}
-        self._ended: dict[Hashable, Progress] = {}  # of those that have failed or were stopped
+        self._ended: dict[Hashable, Progress] = {}  # failed and stopped jobs
         self._wanted: Counter[Hashable] = Counter()
 
     def ask(self, key: Hashable, job: Job, *, who: str = "", retry: bool = False) -> Progress:
-        """Begin a job, unless it is there or under way, and say how far it is.
+        """Start a job, unless its result is ready or it waits or runs already, and return its progress.
 
-        A visitor who has as many jobs of the kind as one may have is told that this one waits, and asks again.
+        A visitor with the maximum number of jobs of this kind is told that the job waits, and must ask again.
 
         Args:
             key: Names the result.
-            job: What is to be done.
-            who: The visitor who asks, by default that of the event in hand; `stop` leaves a job to the others who do.
-            retry: Begin anew where it has failed or was stopped; otherwise that is reported again.
+            job: The job.
+            who: The visitor who asks, by default that of the current event; `stop` can stop a job for one visitor.
+            retry: Start a failed or stopped job again; otherwise its last progress is returned.
         """
         if job.ready():
             return replace(job.begun, done=job.begun.total, ready=True)
@@ -129,21 +129,21 @@ class Background:
                 return replace(job.begun, words="waiting for its turn", problem="" if error.own else str(error))
             work = self._running[key] = Work(job, job.begun, asked)
             self._ended.pop(key, None)
-        run = partial(copy_context().run, self._run, key, work, ticket)  # it sees the visitor's own features too
+        run = partial(copy_context().run, self._run, key, work, ticket)  # the context holds the visitor's own features
         threading.Thread(target=run, name="background", daemon=True).start()
         return job.begun
 
     def knows(self, key: Hashable) -> bool:
-        """Say whether a job is under way, or has failed or was stopped."""
+        """Return whether a job waits or runs, has failed, or was stopped."""
         with self._lock:
             return key in self._running or key in self._ended
 
     def stop(self, key: Hashable, who: str = "") -> None:
-        """Stop a job after the step in hand; do nothing where there is none.
+        """Stop a job after its current step; do nothing if the key has no job.
 
         Args:
             key: Names the result.
-            who: Only for this visitor: the job goes on where others wait for it. Empty for everybody.
+            who: Stop it for this visitor only: it continues if other visitors wait for it. Empty for all visitors.
         """
         with self._lock:
             if (work := self._running.get(key)) is None:
@@ -153,7 +153,7 @@ class Background:
                 work.progress = replace(work.progress, stopped=True)
 
     def close(self) -> None:
-        """Stop all jobs and wait a while for the steps in hand: Python aborts where it ends while torch computes."""
+        """Stop all jobs and wait briefly for their current steps: Python aborts if it exits while torch computes."""
         for key in list(self._running):
             self.stop(key)
         deadline = time.monotonic() + CLOSE_SECONDS
@@ -161,15 +161,15 @@ class Background:
             time.sleep(0.02)
 
     def report(self, key: Hashable, done: int = 0, **changes: Any) -> None:
-        """Note how far a job is. A key without a job is passed over.
+        """Record the progress of a job; a key without a job is ignored.
 
         Args:
             key: Names the result.
             done: Steps done.
-            changes: What else is said, by the names of `Progress`; what is not named stays.
+            changes: Other fields of `Progress` to change; the remaining fields keep their values.
 
         Raises:
-            StoppedError: Somebody has stopped it, or nobody waits for it any more.
+            StoppedError: The job was stopped, or no visitor waits for it any more.
         """
         with self._lock:
             if (work := self._running.get(key)) is None:
@@ -182,7 +182,7 @@ class Background:
 
     @contextmanager
     def wanted(self, key: Hashable) -> Iterator[None]:
-        """Keep a fleeting job from being abandoned while somebody waits for its result without asking again."""
+        """Prevent that a fleeting job is abandoned while a caller waits for its result without asking again."""
         with self._lock:
             self._wanted[key] += 1
         try:
@@ -192,21 +192,21 @@ class Background:
                 self._wanted -= Counter([key])
 
     def _abandoned(self, key: Hashable, work: Work) -> bool:
-        """Say whether no visitor has asked lately and nobody waits; the lock is held."""
+        """Return whether no visitor has asked recently and no caller waits; the lock must be held."""
         now = time.monotonic()
         return not self._wanted[key] and all(now - moment > PATIENCE for moment in work.asked.values())
 
     def _run(self, key: Hashable, work: Work, ticket: Ticket | None) -> None:
-        """Do a job in its turn; a failure is kept for the page and never ends the app."""
+        """Run a job in its turn; a failure is recorded for the page and never ends the app."""
         job, problem = work.job, ""
         try:
             with self._turns[job.kind].turn(ticket, lambda: self.report(key)) if ticket else nullcontext():
-                self.report(key)  # nothing is begun that was given up or stopped while it waited
+                self.report(key)  # do not start a job that was abandoned or stopped while it waited
                 while True:
                     try:
                         job.work()
                         break
-                    except StoppedError as error:  # again where it shares work with one that was stopped
+                    except StoppedError as error:  # retry if only another job, which shares its work, was stopped
                         if work.progress.stopped or isinstance(error, AbandonedError):
                             raise
         except StoppedError:
@@ -214,7 +214,7 @@ class Background:
         except Exception as error:
             problem = sentence(job.begun.words or job.kind, error)
         with self._lock:
-            if self._running.get(key) is not work:  # it was started again while it came to its end
+            if self._running.get(key) is not work:  # the job was started again while this run was ending
                 return
             del self._running[key]
             if (problem or work.progress.stopped) and not job.ready():

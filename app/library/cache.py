@@ -1,4 +1,4 @@
-"""One cache for heavy results: bounded in bytes, each result computed once however many ask."""
+"""One cache for heavy results: bounded in bytes, each result computed once even for concurrent requests."""
 
 import threading
 from collections import OrderedDict
@@ -12,34 +12,34 @@ T = TypeVar("T")
 
 
 class Cache:
-    """Keep the results that were used last, up to a number of bytes; safe to use from many threads.
+    """Keep the most recently used results, up to a number of bytes; safe to use from many threads.
 
-    Keys name content (a hash of weights or files), so that a result is never stale. While a result is computed, others
-    who ask for it wait for that one computation. A failure goes to everybody who waited and is not kept.
+    Keys contain a hash of weights or files, so that a result is never stale. While a result is computed, other threads
+    that need it wait for that computation. An error is raised in every waiting thread and is not kept.
 
     Args:
-        max_bytes: What the kept results may weigh together; a single heavier one is returned without being kept.
+        max_bytes: Maximum size of all kept results together; a single larger result is returned but not kept.
 
     Attributes:
-        num_bytes: What the kept results weigh.
+        num_bytes: Size of the kept results together.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, tuple[Future[Any], int]] = OrderedDict()  # and bytes; -1 while it is computed
+        self._kept: OrderedDict[Hashable, tuple[Future[Any], int]] = OrderedDict()  # result, bytes; -1 while computing
         self.num_bytes = 0
 
     def __contains__(self, key: Hashable) -> bool:
         return self._kept.get(key, (None, -1))[1] >= 0
 
     def get(self, key: Hashable, compute: Callable[[], T], weigh: Callable[[T], int]) -> T:
-        """Return the result under a key, computing it if nobody has.
+        """Return the result under a key; compute it if it is not kept.
 
         Args:
             key: Names the content; the first part says what kind of result it is.
-            compute: Makes the result.
-            weigh: Bytes of the result.
+            compute: Returns the result.
+            weigh: Returns the size of the result in bytes.
         """
         mine: Future[T] = Future()
         with self._lock:
@@ -60,7 +60,7 @@ class Cache:
         return cast(T, future.result())
 
     def _keep(self, key: Hashable, future: Future[Any], weight: int) -> None:
-        """Keep a result, and let the oldest go for it; the lock is held."""
+        """Keep a result and drop the least recently used ones to make room; the lock must be held."""
         del self._kept[key]
         if weight > self.max_bytes:
             return

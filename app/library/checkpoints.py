@@ -1,4 +1,4 @@
-"""The checkpoints of a folder: what each is, or why it cannot be used."""
+"""The checkpoints of a folder: the card of each, or the reason why it cannot be used."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ DEFAULT = "mun-resnet18-w0.5"
 
 @dataclass(frozen=True)
 class CheckpointEntry:
-    """One folder with a checkpoint.
+    """One checkpoint folder, the owner's own model, or a features file.
 
     Attributes:
-        name: Name of the folder.
-        folder: Where it is; never shown to a visitor.
+        name: Name of the folder, model or features file.
+        folder: Path of the folder; never shown to a visitor.
         content: Hash of card and weights.
-        card: What it is; `None` where it cannot be used.
-        parameters: Numbers that the network has learned.
-        reason: Why it cannot be used, without any folder of the machine; else an empty string.
-        own: The model itself where it is one of the owner's, which lies in no folder of checkpoints.
-        file: Of features of another method: the file's name.
-        vectors: Of such a file: what it holds, in the order of the samples that it has embedded; there is no network.
-        embedded: Of such a file: content of the data set that it has embedded.
+        card: Its card; `None` for a features file, or if the checkpoint cannot be used.
+        parameters: Number of parameters of the network.
+        reason: Why it cannot be used, without any path of the machine; else an empty string.
+        own: The owner's own model, which lies in no checkpoint folder; else `None`.
+        file: File name of a features file; else an empty string.
+        vectors: Features of that file, in the order of the samples that they embed; there is no network.
+        embedded: `content` of the data set that the features file embeds.
     """
 
     name: str
@@ -59,25 +59,25 @@ class CheckpointEntry:
 
     @cached_property
     def label(self) -> str:
-        """What it is, in a word or two."""
+        """Short name of the method."""
         kind = "" if self.card is None or self.own is not None else self.card.config.model.auxiliary
         names = {"mun": "MUN", "none": "Two modalities"}
         return names.get(kind, f"{kind.replace('-', ' ').capitalize()} (auxiliary)" if kind else self.name)
 
     @cached_property
     def steps(self) -> int:
-        """Steps it was trained; thousands to a hundred, because equal runs keep their weights at different steps."""
+        """Training steps; from 1,000 rounded to hundreds, because equal runs keep weights of different steps."""
         done = 0 if self.card is None else self.card.steps
         return done if done < 1000 else round(done, -2)
 
     @cached_property
     def pairs(self) -> int:
-        """Visible images, and as many infrared ones, per step."""
+        """Visible images per training step; there are as many infrared images."""
         return self.card.config.train.pairs if self.card else 0
 
     @cached_property
     def identities(self) -> int | None:
-        """People it was trained on; `None` where the card does not say."""
+        """Number of training identities; `None` if the card does not say."""
         splits = self.card.data.get("splits") if self.card else None
         train = splits.get("train") if isinstance(splits, dict) else None
         count = train.get("identities") if isinstance(train, dict) else None
@@ -85,7 +85,7 @@ class CheckpointEntry:
 
     @cached_property
     def budget(self) -> str:
-        """What it was given, as far as its card says: network, image size, steps and pairs, identities."""
+        """Training budget, as far as the card says: network, image size, steps and pairs, identities."""
         if self.card is None:
             return ""
         model = self.card.config.model
@@ -97,7 +97,7 @@ class CheckpointEntry:
         return ", ".join(words if self.identities is None else [*words, f"{self.identities:,} identities"])
 
     def against(self, other: CheckpointEntry) -> str:
-        """Say why this checkpoint is no fair match for another one; nothing where it is one."""
+        """Return why this checkpoint is not comparable with another one; an empty string if it is."""
         if self.vectors or other.vectors:
             return " · features of another method" if self.vectors else " · a network"
         if self.budget == other.budget:
@@ -110,17 +110,16 @@ class CheckpointEntry:
 
 
 class Entries(dict[str, CheckpointEntry]):
-    """Checkpoints by name, never changed; asking for one that is gone is bad input, because runs can be deleted."""
+    """Checkpoints by name, never changed; a missing name raises `ValueError`, because runs can be deleted."""
 
     def __missing__(self, name: str) -> CheckpointEntry:
-        raise ValueError("expected a checkpoint that is loaded, this one is not there any more; choose another")
+        raise ValueError("expected a checkpoint that is loaded, got one that no longer exists; choose another")
 
     @cached_property
     def usable(self) -> list[str]:
-        """Names of those that can be used, the default first, the others in their order.
+        """Names of the usable checkpoints, the default first, the others in their order.
 
-        The default is this project's own checkpoint where it is there, else the first with MUN's generator, else the
-        first.
+        The default is this project's own checkpoint if present, else the first with MUN's generator, else the first.
         """
         kinds = {entry.name: entry.card.config.model.auxiliary for entry in self.values() if entry.card is not None}
         first = DEFAULT if DEFAULT in kinds else next((name for name, kind in kinds.items() if kind == "mun"), None)
@@ -128,15 +127,15 @@ class Entries(dict[str, CheckpointEntry]):
 
     @cached_property
     def models(self) -> list[str]:
-        """Names of all that gives embeddings: features of other methods, in their order, then those of `usable`."""
+        """Names of all models that give embeddings: features files of other methods, in order, then `usable`."""
         return [name for name, entry in self.items() if entry.vectors] + self.usable
 
     @cached_property
     def partners(self) -> dict[str, str]:
-        """The checkpoint that each one is fairly compared with, by name; empty where there is none.
+        """The fair partner of each checkpoint, by name; empty if it has none.
 
-        It has the same budget and two modalities only; the partner of such a checkpoint is MUN. Features of another
-        method stand beside the next ones of the same images.
+        The partner has the same budget and only two modalities; the partner of a two-modality checkpoint is MUN. The
+        partner of a features file is the first other features file of the same images.
         """
 
         def fair(one: CheckpointEntry, other: CheckpointEntry) -> bool:
@@ -151,13 +150,13 @@ class Entries(dict[str, CheckpointEntry]):
 
     @cached_property
     def rivals(self) -> dict[str, list[tuple[str, str]]]:
-        """Of each that can be used: the others by budget, with what makes one no fair match."""
+        """For each model, all others sorted by budget, each with the reason why it is not comparable."""
         usable = by_budget(self[name] for name in self.models)
         return {one.name: [(other.name, other.against(one)) for other in usable if other is not one] for one in usable}
 
 
 def by_budget(entries: Iterable[CheckpointEntry]) -> list[CheckpointEntry]:
-    """Sort checkpoints by budget, the smaller numbers first, then by name; those that cannot be used come last."""
+    """Sort checkpoints by ascending budget, then by name; unusable ones come last."""
 
     def key(entry: CheckpointEntry) -> tuple[Any, ...]:
         if entry.card is None:
@@ -182,7 +181,7 @@ def load_network(entry: CheckpointEntry) -> Network:
     """Load the network of an entry.
 
     Raises:
-        ValueError: The folder has changed or gone since it was listed.
+        ValueError: The folder was changed or removed after it was listed.
     """
     if entry.own is not None:
         return entry.own
@@ -195,7 +194,7 @@ def load_network(entry: CheckpointEntry) -> Network:
 
 
 def open_entry(folder: Path) -> CheckpointEntry:
-    """Try a checkpoint once, so that a broken one is known before a visitor chooses it."""
+    """Load a checkpoint once, so that a broken one is detected before a visitor chooses it."""
     try:
         network, card = load_checkpoint(folder)
         parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -206,7 +205,7 @@ def open_entry(folder: Path) -> CheckpointEntry:
 
 
 def own_entry(text: str) -> CheckpointEntry:
-    """Make the model of your own that `NAME=package.module:function` names.
+    """Load the owner's own model that `NAME=package.module:function` names.
 
     Raises:
         ValueError: As `load_own`.
@@ -217,13 +216,13 @@ def own_entry(text: str) -> CheckpointEntry:
 
 
 def list_checkpoints(root: Path) -> list[CheckpointEntry]:
-    """Try every checkpoint in a folder, by name; hidden and half-written (`.tmp`) folders are passed over.
+    """Load every checkpoint in a folder once, sorted by name; skip hidden and half-written (`.tmp`) folders.
 
     Args:
         root: A folder of checkpoint folders, or one checkpoint folder.
 
     Raises:
-        FileNotFoundError: There is no such folder.
+        FileNotFoundError: The folder does not exist.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"expected a folder of checkpoints at {root}, found none")

@@ -1,4 +1,4 @@
-"""The images that visitors search, and what can be asked of them."""
+"""The images that visitors search, with their queries, galleries and protocols."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ __all__ = ["CORRUPTION_NAMES", "SEVERITY", "SHOTS", "Collection", "Direction", "
 __all__ += ["open_collection"]
 
 SHOTS = (1, 2, 5, 10)  # gallery images per identity and camera; published tables have 1 and 10
-CORRUPTION_NAMES = (MIXED, *CORRUPTIONS)  # what can be done to the visible images
-SEVERITY = 3  # by default
+CORRUPTION_NAMES = (MIXED, *CORRUPTIONS)  # corruptions that can be applied to the visible images
+SEVERITY = 3  # the default
 
 
 class Direction(StrEnum):
-    """Who asks whom; only infrared queries are a published protocol of SYSU-MM01.
+    """Which modality queries which; only infrared queries are a published protocol of SYSU-MM01.
 
     Attributes:
-        published: Whether the protocols are published this way round.
+        published: Whether the protocols are published for this direction.
         query_modality: The modality of the queries.
         gallery_modality: The modality of the gallery.
     """
@@ -54,21 +54,21 @@ class Direction(StrEnum):
 
     @cached_property
     def other(self) -> Direction:
-        """The other way round."""
+        """The opposite direction."""
         return next(one for one in Direction if one is not self)
 
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of a ranking.
+    """The settings of a ranking.
 
     Attributes:
         protocol: Name of the protocol.
         trial: Number of the gallery, from 0.
-        direction: Who asks whom.
+        direction: Which modality queries which.
         shots: Gallery images per identity and camera.
         rerank: Whether distances are mixed with those of k-reciprocal neighbourhoods.
-        corruption: What is done to the visible images; `None` for nothing, as every published protocol has it.
+        corruption: Corruption of the visible images; `None` for none, as in every published protocol.
     """
 
     protocol: str
@@ -85,11 +85,11 @@ class Queries:
 
     Attributes:
         samples: Q images, ascending by identity, camera, file name.
-        rows: Position of each by its key.
-        numbers: Each counted from 1 among the images of its person by its camera, in the order of the samples.
-        pids: Their people, ascending.
+        rows: Row of each query, by key.
+        numbers: Number of each query among the images of its person and camera, from 1, in the order of `samples`.
+        pids: Their identities, ascending.
         camids: Their cameras, ascending.
-        shots: How many gallery images per identity and camera the data allow; 1 is always among them.
+        shots: Allowed numbers of gallery images per identity and camera; 1 is always allowed.
         rule: The protocol in that direction.
     """
 
@@ -103,13 +103,13 @@ class Queries:
 
     @cached_property
     def way(self) -> str:
-        """Who asks whom, in words."""
+        """Query and gallery modality, as text."""
         published = "" if self.rule.published else " (not published)"
         return f"{self.rule.query_modality} → {self.rule.gallery_modality}{published}"
 
     @classmethod
-    def of(cls, samples: tuple[Sample, ...], answering: tuple[Sample, ...], rule: Protocol) -> Queries:
-        """Index some images, given those that would ask the other way round, of which the gallery is drawn."""
+    def of(cls, samples: tuple[Sample, ...], candidates: tuple[Sample, ...], rule: Protocol) -> Queries:
+        """Index query images; `candidates`, from which the gallery is drawn, are the opposite direction's queries."""
         seen: Counter[tuple[int, int]] = Counter()
         numbers = []
         for sample in samples:
@@ -117,7 +117,7 @@ class Queries:
             numbers.append(seen[sample.pid, sample.camid])
         pids, camids = (tuple(sorted(set(values))) for values in zip(*seen, strict=True))
         rows = {sample.key: row for row, sample in enumerate(samples)}
-        fewest = min(Counter((sample.pid, sample.camid) for sample in answering).values())
+        fewest = min(Counter((sample.pid, sample.camid) for sample in candidates).values())
         shots = SHOTS[:1] if rule.whole else tuple(count for count in SHOTS if count <= fewest)
         return cls(samples, rows, tuple(numbers), pids, camids, shots, rule)
 
@@ -127,15 +127,15 @@ class Collection:
     """The test images of one data set, unchanged while the app runs; or a view of them with corrupted visible images.
 
     Attributes:
-        name: What the images are: `synvi`, `sysu`, or what the owner calls them.
+        name: Name of the data set: `synvi`, `sysu`, or the name that the owner gave it.
         samples: N images, ascending by identity, camera, file name.
         protocols: Names of the protocols that these images allow, the first is the default.
-        content: Hash of the files' names, sizes and times; of a view also what is done to them.
-        corruption: What is done to the visible images.
-        pictured: Whether the images are at hand; else there are their names and features of them alone.
-        origin: Of images that a features file names: which file, in words.
-        source: The data set, with all splits; `None` where a features file names the images.
-        reading: How it was read.
+        content: Hash of the files' names, sizes and times; for a view, also its corruption.
+        corruption: Corruption of the visible images; `None` for none.
+        pictured: Whether the image files are available; otherwise only their names and features are.
+        origin: Description of the features file that names the images; empty for other data.
+        source: The data set, with all splits; `None` if a features file names the images.
+        reading: The options with which it was read.
     """
 
     name: str
@@ -149,11 +149,11 @@ class Collection:
     reading: Reading = field(default_factory=Reading)
 
     def changes(self, sample: Sample) -> bool:
-        """Say whether a sample looks other than its file does."""
+        """Return whether the corruption changes a sample."""
         return self.corruption is not None and sample.modality is Modality.VISIBLE
 
     def image(self, sample: Sample) -> NDArray[np.uint8]:
-        """Read a sample as it looks here, RGB, uint8, `(H, W, 3)`.
+        """Read a sample, corrupted if this view is, RGB, uint8, `(H, W, 3)`.
 
         Raises:
             OSError: The file is gone.
@@ -163,7 +163,7 @@ class Collection:
         return self.corruption.draw(sample.key).apply(image) if self.corruption and self.changes(sample) else image
 
     def resized(self, sample: Sample, height: int, width: int) -> NDArray[np.uint8]:
-        """Read a sample as networks see it, RGB, uint8, `(H, W, 3)`; a corruption comes before the change of size.
+        """Read a sample at a network's size, RGB, uint8, `(H, W, 3)`; a corruption is applied before resizing.
 
         Raises:
             OSError: The file is gone.
@@ -172,20 +172,20 @@ class Collection:
         return resize(self.image(sample), height, width)
 
     def pixels(self, samples: Iterable[Sample], height: int, width: int) -> NDArray[np.uint8]:
-        """Read samples as networks see them, RGB, uint8, `(N, H, W, 3)`.
+        """Read samples at a network's size, RGB, uint8, `(N, H, W, 3)`.
 
         Raises:
             ValueError: An image is broken or gone.
         """
-        with self.at_hand():
+        with self.readable():
             return np.stack([self.resized(sample, height, width) for sample in samples])
 
     @contextmanager
-    def at_hand(self) -> Iterator[None]:
-        """Say in a sentence that a file is gone, without its folder, which is nobody's business.
+    def readable(self) -> Iterator[None]:
+        """Replace the error of a missing file by one that does not show its folder to visitors.
 
         Raises:
-            ValueError: It is.
+            ValueError: A file is missing.
         """
         try:
             yield
@@ -194,12 +194,12 @@ class Collection:
 
     @cached_property
     def title(self) -> str:
-        """The name as people write it."""
+        """The name for display."""
         return self.reading.name or (self.source.title if self.source else self.name)
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """The folder of the data set."""
         return self.source.root if self.source else self.samples[0].path.absolute().parents[2]
 
     @property
@@ -209,7 +209,7 @@ class Collection:
 
     @cached_property
     def plan(self) -> Plan | None:
-        """What SynVI rendered them from; `None` for other data, or where the manifest is gone, odd, or of others."""
+        """The SynVI plan; `None` for other data, or if the manifest is missing, invalid, or of other people."""
         if not self.synthetic:
             return None
         try:
@@ -219,26 +219,26 @@ class Collection:
         return plan if {sample.pid for sample in self.samples} <= set(plan.pids()[Split.TEST]) else None
 
     def recipe(self, key: str) -> Recipe | None:
-        """Return what SynVI made an image from; `None` for one that was put beside the rendered ones."""
+        """Return the SynVI recipe of an image; `None` for an image that was added to the rendered ones."""
         try:
             return self.plan.recipe_of(key) if self.plan else None
         except ValueError:
             return None
 
     @cached_property
-    def in_both(self) -> list[int]:
-        """Who is seen in visible and in infrared light, ascending."""
+    def shared_pids(self) -> list[int]:
+        """Identities with visible and infrared images, ascending."""
         visible = {sample.pid for sample in self.samples if sample.modality is Modality.VISIBLE}
         return sorted(visible & {sample.pid for sample in self.samples if sample.modality is Modality.INFRARED})
 
     @cached_property
     def findings(self) -> list[Finding]:
-        """What was looked for in the data set and what was found; nothing of images that a features file names."""
+        """The checks of the data set with their results; empty if a features file names the images."""
         return inventory(self.source) if self.source else []
 
     @property
     def rules(self) -> list[Protocol]:
-        """The protocols that can be asked, infrared queries first."""
+        """The protocols that these images allow, with infrared queries."""
         return [self.search(name) for name in self.protocols]
 
     @cached_property
@@ -246,7 +246,7 @@ class Collection:
         return {one.name: one for one in protocols_of(self.source)} if self.source else PROTOCOLS
 
     def search(self, protocol: str, direction: Direction = Direction.INFRARED_TO_VISIBLE) -> Protocol:
-        """Return a protocol in a direction: the one of that name, else turned round, so that gallery cameras ask."""
+        """Return a protocol in a direction: the defined one, else the protocol with query and gallery swapped."""
         named = self._known.get(f"{protocol}-{direction.value}") or self._known[protocol]
         if named.name != protocol or direction.published:
             return named
@@ -265,7 +265,7 @@ class Collection:
         return {sample.key: row for row, sample in enumerate(self.samples)}
 
     @cached_property
-    def asked(self) -> Mapping[tuple[str, Direction], Queries]:
+    def query_sets(self) -> Mapping[tuple[str, Direction], Queries]:
         """The queries by protocol and direction; infrared ones are the same for all protocols of a data set."""
         made = {}
         for name in self.protocols:
@@ -278,11 +278,11 @@ class Collection:
     @property
     def queries(self) -> tuple[Sample, ...]:
         """The infrared queries."""
-        return self.asked[self.protocols[0], Direction.INFRARED_TO_VISIBLE].samples
+        return self.query_sets[self.protocols[0], Direction.INFRARED_TO_VISIBLE].samples
 
     @cached_property
     def num_identities(self) -> int:
-        """How many people there are."""
+        """Number of identities."""
         return len({sample.pid for sample in self.samples})
 
     def gallery(self, terms: Terms) -> list[Sample]:
@@ -309,12 +309,12 @@ def open_collection(root: Path, layout: str | None = None, reading: Reading | No
 
     Args:
         root: Its folder, or a CSV.
-        layout: How it is stored; found out by default.
+        layout: How it is stored; detected by default.
         reading: How to read it.
 
     Raises:
         FileNotFoundError: The folder or something that its layout needs is missing.
-        ValueError: What is there contradicts itself, or no protocol finds queries, a gallery and a match in it.
+        ValueError: The data are inconsistent, or no protocol finds queries, a gallery and a match in them.
     """
     reading = reading or Reading()
     source = read_source(layout or "", root, reading, (Split.TEST,))
@@ -323,7 +323,7 @@ def open_collection(root: Path, layout: str | None = None, reading: Reading | No
     offered = published or [one for one in protocols_of(source) if not one.mixed]
     names = dict.fromkeys(re.sub("-(i2v|v2i)$", "", one.name) for one in offered if allows(one, samples))
     if not names:
-        draw_trials(offered[0], samples)  # says what is missing
+        draw_trials(offered[0], samples)  # its error says what is missing
         raise ValueError(f"expected queries and a gallery in the test split of {root}, found none")
     name = reading.name or source.name
     return Collection(name, samples, tuple(names), fingerprint(samples), source=source, reading=reading)

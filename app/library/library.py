@@ -1,4 +1,4 @@
-"""What all visitors share: checkpoints, data sets, and the heavy results about them."""
+"""State that all visitors share: checkpoints, data sets, and heavy results."""
 
 import math
 import re
@@ -36,10 +36,10 @@ from mun.structures import Modality
 __all__ = ["Library", "open_library"]
 
 CACHE_BYTES = 1_000_000_000
-MOST_PAIRS = 30_000_000  # of a query and a gallery image, where all queries are ranked and scored
+MOST_PAIRS = 30_000_000  # of a query and a gallery image, up to which all queries are ranked and scored
 MOST_BYTES = 400_000_000  # of embeddings that are copied at once
 TOO_LARGE = "expected fewer images for scores of all queries; `python -m mun score` takes any number"
-EMBED_CHUNK = 64  # images between two reports of progress, and between two looks at the stop
+EMBED_CHUNK = 64  # images between two progress reports, and between two checks for a stop
 TRIALS = 10
 MANY = 10_000
 
@@ -48,10 +48,10 @@ class Library:
     """Checkpoints and data sets by name, unchanged while the app runs; safe to use from many threads.
 
     Args:
-        checkpoints: Every folder that was found, also the unusable ones.
+        checkpoints: All checkpoints, including the unusable ones.
         collections: The data sets, the first is the default.
         device: Where networks run.
-        failed: Why data sets could not be opened, a sentence each, by their name or folder's name.
+        failed: Why data sets could not be opened, one sentence each, by name of the data set or its folder.
     """
 
     def __init__(
@@ -66,54 +66,54 @@ class Library:
         self.guests = Guests()
         self.cache = Cache(CACHE_BYTES)
         self.background = Background()
-        self.decoders = Decoders()  # for what visitors bring; the data are the owner's own
-        # One network embeds at a time, chunk by chunk: two side by side take the cores twice and last twice as long.
+        self.decoders = Decoders()  # for images of visitors; the data sets are the owner's
+        # One network embeds at a time, chunk by chunk: two in parallel share the cores, and each takes twice as long.
         self._embedding = Turns(each=MANY, most=MANY)
         self._lock = threading.Lock()
 
     @property
     def checkpoints(self) -> Entries:
-        """All checkpoints and features files by name, with those that the visitor of the event in hand has brought."""
+        """All checkpoints and features files by name, including those of the current event's visitor."""
         visit = VISIT.get()
         return Entries({**self._checkpoints, **visit.entries}) if visit else self._checkpoints
 
     @property
     def collections(self) -> dict[str, Collection]:
-        """All data sets by name, with those of the visitor's own."""
+        """All data sets by name, including those of the current event's visitor."""
         visit = VISIT.get()
         return {**self._collections, **visit.collections} if visit else self._collections
 
-    def bring(self, token: str, file: str, content: bytes) -> tuple[str, str, str]:
+    def add_features(self, token: str, file: str, content: bytes) -> tuple[str, str, str]:
         """Read a features file for one visitor; as `Guests.add`."""
         return self.guests.add(token, file, content, self._checkpoints, self._collections)
 
     def add_checkpoint(self, entry: CheckpointEntry) -> None:
-        """Offer one more checkpoint from now on, after those that are there; the place of one of its name is kept."""
-        with self._lock:  # a new mapping each time, because others may be running through the old one
+        """Add a checkpoint after the existing ones; one with the same name is replaced in its place."""
+        with self._lock:  # a new mapping each time, because other threads may be iterating over the old one
             self._checkpoints = Entries({**self._checkpoints, entry.name: entry})
 
     def remove_checkpoint(self, name: str) -> None:
-        """Offer a checkpoint no more; who still asks for it is told so."""
+        """Remove a checkpoint; later requests for it get an error."""
         with self._lock:
             kept = {other: entry for other, entry in self._checkpoints.items() if other != name}
             self._checkpoints = Entries(kept)
 
     def fits(self, checkpoint: str, data: str) -> bool:
-        """Say whether a model can be used on a data set: features on their own, a network where images are at hand."""
+        """Return whether a model can be used on a data set: features on their own data, a network on image files."""
         entry, collection = self.checkpoints[checkpoint], self.collections[data]
         return collection.content == entry.embedded if entry.vectors else collection.pictured and entry.card is not None
 
     def fitting(self, data: str) -> list[str]:
-        """Names of the models that can be used on a data set."""
+        """Return the names of the models that can be used on a data set."""
         return [name for name in self.checkpoints.models if self.fits(name, data)]
 
     def budget_note(self, names: Iterable[str]) -> str:
-        """Say that checkpoints have different budgets, or unknown ones; nothing where they have the same."""
+        """Return a note if checkpoints have different or unknown budgets; an empty string if they are the same."""
         entries = [self.checkpoints[name] for name in names]
         if len(entries) > 1 and any(entry.vectors for entry in entries):
-            return "How the methods behind features files were trained is not known here."
+            return "It is not known how the methods of features files were trained."
         different = len({entry.budget for entry in entries}) > 1
-        return "These checkpoints have different budgets and are no comparison of methods." if different else ""
+        return "These checkpoints have different budgets, so they do not compare methods." if different else ""
 
     @property
     def default_checkpoint(self) -> str:
@@ -122,7 +122,7 @@ class Library:
 
     @property
     def input_sizes(self) -> list[tuple[int, int]]:
-        """Sizes (H, W) of what the usable checkpoints look at, ascending."""
+        """Input sizes (H, W) of the usable checkpoints, ascending."""
         cards = (self.checkpoints[name].card for name in self.checkpoints.usable)
         return sorted({card.config.model.size for card in cards if card is not None})
 
@@ -132,14 +132,14 @@ class Library:
         return next(name for name, one in self.collections.items() if one.pictured)
 
     def network(self, checkpoint: str) -> Network:
-        """Return a network, shared by everybody: never change it, never hook it.
+        """Return a network; all visitors share it, so never change it and never hook it.
 
         Raises:
-            ValueError: The folder has changed since the app was started, or there are features alone.
+            ValueError: The folder has changed since the app was started, or the model holds only features.
         """
         entry = self.checkpoints[checkpoint]
         if entry.vectors:
-            raise ValueError(f"expected a network, but {checkpoint} holds features of another method alone")
+            raise ValueError(f"expected a network, but {checkpoint} holds only features of another method")
         return self.cache.get(
             ("network", entry.content),
             lambda: load_network(entry).to(self.device),
@@ -147,7 +147,7 @@ class Library:
         )
 
     def view(self, data: str, corruption: Corruption | None = None) -> Collection:
-        """Return a data set by name, its visible images corrupted where that is asked for."""
+        """Return a data set by name, with its visible images corrupted if a corruption is given."""
         collection = self.collections[data]
         if corruption is None:
             return collection
@@ -179,23 +179,23 @@ class Library:
         """
         collection = self.collections[data]
 
-        def made() -> Table:
+        def compute() -> Table:
             if self.countable(data, terms):
                 return measure(collection, self.embeddings(checkpoint, data, terms.corruption), terms)
             vectors = self.checkpoints[checkpoint].vectors
             vectors = vectors or Vectors(self.embeddings(checkpoint, data, terms.corruption))
             return rank_one_by_one(collection, vectors, terms)
 
-        return self.cache.get(self._key("table", checkpoint, data, terms), made, lambda table: table.num_bytes)
+        return self.cache.get(self._key("table", checkpoint, data, terms), compute, lambda table: table.num_bytes)
 
     def countable(self, data: str, terms: Terms) -> bool:
-        """Say whether all queries can be ranked against the gallery here, and so be scored."""
+        """Return whether the gallery is small enough to rank and score all queries."""
         collection = self.collections[data]
-        pairs = math.prod(len(collection.asked[terms.protocol, way].samples) for way in Direction)
+        pairs = math.prod(len(collection.query_sets[terms.protocol, way].samples) for way in Direction)
         return pairs <= MOST_PAIRS or not collection.search(terms.protocol, terms.direction).whole
 
     def metrics(self, checkpoint: str, data: str, terms: Terms) -> RankingMetrics:
-        """Return how well every query is ranked in one gallery; queries in the order of the collection.
+        """Return the ranking metrics of every query in one gallery; queries in the order of the collection.
 
         Raises:
             ValueError: As `embeddings`, or no query has a match.
@@ -208,19 +208,19 @@ class Library:
         return metrics
 
     def queries(self, checkpoint: str, data: str, terms: Terms, order: Order = Order.PERSON) -> Sequence[Item]:
-        """List the queries in an order, with their scores where the images are embedded already."""
+        """List the queries in an order, with their scores if the images are embedded already."""
         ready = self.ready(checkpoint, data, terms.corruption)
 
-        def listed() -> list[Item]:
-            asked = self.collections[data].asked[terms.protocol, terms.direction]
+        def compute() -> list[Item]:
+            asked = self.collections[data].query_sets[terms.protocol, terms.direction]
             metrics = self.table(checkpoint, data, terms).metrics if ready else None
             return ordered(list_queries(asked.samples, asked.numbers, metrics), order)
 
         key = self._key("queries", checkpoint, data, terms, order, ready)
-        return self.cache.get(key, listed, lambda items: 200 * len(items))
+        return self.cache.get(key, compute, lambda items: 200 * len(items))
 
     def scores(self, checkpoint: str, data: str, terms: Terms) -> BenchmarkResult:
-        """Return the scores over ten galleries; those of a re-ranking over the one gallery of `terms`.
+        """Return the scores over ten galleries; with re-ranking, only over the one gallery of `terms`.
 
         Raises:
             ValueError: As `embeddings`, or no query has a match.
@@ -235,23 +235,23 @@ class Library:
                 collection.name, protocol.name, "seeded", terms.shots, False, (once,), rerank=True, distance="re-ranked"
             )
 
-        def made() -> BenchmarkResult:
+        def compute() -> BenchmarkResult:
             rows = self.embeddings(checkpoint, data, terms.corruption)
             return benchmark(protocol, collection.samples, rows, data=collection.name, shots=terms.shots, trials=TRIALS)
 
         key = self._key("scores", checkpoint, data, replace(terms, trial=0))
-        return self.cache.get(key, made, lambda result: sum(24 * len(one.first_hit) for one in result.per_trial))
+        return self.cache.get(key, compute, lambda result: sum(24 * len(one.first_hit) for one in result.per_trial))
 
     def scored(self, checkpoint: str, data: str, terms: Terms) -> bool:
-        """Say whether scores can be had at once."""
+        """Return whether scores are available at once."""
         if terms.rerank:
             return self.ready(checkpoint, data, terms.corruption)
         return self._key("scores", checkpoint, data, replace(terms, trial=0)) in self.cache
 
     def thumbnail(self, data: str, key: str, height: int, corruption: Corruption | None = None) -> str:
-        """Return an image by its key as a data URI, at most `height` pixels tall; empty where it cannot be read.
+        """Return an image by its key as a data URI, at most `height` pixels tall; empty if it cannot be read.
 
-        Of images that are not at hand it is a card with the name.
+        If the data set has no image files, return a card with the image's name.
         """
         collection = self.collections[data]
         if not collection.pictured:
@@ -262,22 +262,22 @@ class Library:
         return self.cache.get(name, lambda: data_uri(partial(view.image, sample), height), lambda uri: len(uri) + 200)
 
     def ready(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> bool:
-        """Say whether embeddings can be had at once."""
+        """Return whether embeddings are available at once."""
         entry = self.checkpoints[checkpoint]
         return bool(entry.vectors) or self._key("embeddings", checkpoint, data, corruption) in self.cache
 
     def prepare(
         self, checkpoint: str, data: str, *, retry: bool = False, corruption: Corruption | None = None
     ) -> Progress:
-        """Start embedding in the background, unless that is done or under way, and say how far it is.
+        """Start embedding in the background, unless it is done or running, and return its progress.
 
-        Corrupted images come after the clean ones, one kind at a time, and only as long as somebody asks.
+        Corrupted images are embedded after the clean ones, one corruption at a time, and only while a page asks.
 
         Args:
             checkpoint: Name of a usable checkpoint.
             data: Name of a data set.
-            retry: Start anew where it has failed or was stopped; otherwise that is reported again.
-            corruption: What is done to the visible images.
+            retry: Start again after a failure or a stop; otherwise that progress is returned again.
+            corruption: Corruption of the visible images; `None` for none.
         """
         if self.checkpoints[checkpoint].vectors:
             return Progress(ready=True)
@@ -290,7 +290,7 @@ class Library:
         begun = Progress(0, len(samples), words=words)
 
         def work() -> None:
-            """Compute what a first visitor will ask for."""
+            """Compute the results that the first view needs."""
             self._embeddings(checkpoint, data, corruption)
             terms = Terms(self.collections[data].protocols[0], corruption=corruption)
             self.table(checkpoint, data, terms)
@@ -300,19 +300,19 @@ class Library:
         return self.background.ask(key, job, retry=retry)
 
     def stop(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> None:
-        """Stop the embedding that `prepare` has started, for everybody, after the images in hand; else do nothing."""
+        """Stop the embedding that `prepare` started, for all visitors, after the current chunk; else do nothing."""
         for what in {None, corruption}:
             self.background.stop(self._key("embeddings", checkpoint, data, what))
 
     def _key(self, what: str, checkpoint: str, data: str, *more: Hashable) -> tuple[Hashable, ...]:
-        """Name something that is made of what a checkpoint makes of a collection."""
+        """Return the cache key of a result about one checkpoint on one collection."""
         return (what, self.checkpoints[checkpoint].content, self.collections[data].content, *more)
 
     def _embeddings(self, checkpoint: str, data: str, corruption: Corruption | None) -> NDArray[np.float32]:
         key = self._key("embeddings", checkpoint, data, corruption)
         entry, collection = self.checkpoints[checkpoint], self.collections[data]
         if not self.fits(checkpoint, data) or (entry.vectors and corruption):
-            raise ValueError(f"expected a model of {collection.title} as it is; {checkpoint} has embedded others")
+            raise ValueError(f"expected a model of these images of {collection.title}, got {checkpoint}")
         if entry.vectors:
             if entry.vectors.num_bytes > MOST_BYTES:
                 raise ValueError(TOO_LARGE)
@@ -320,7 +320,7 @@ class Library:
         return self.cache.get(key, lambda: self._embed(checkpoint, data, corruption), lambda rows: rows.nbytes)
 
     def _embedded(self, data: str, corruption: Corruption | None) -> list[int]:
-        """List the rows that have to be embedded: all of them, or those that a corruption changes."""
+        """List the rows to embed: all rows, or those that a corruption changes."""
         view = self.view(data, corruption)
         return [row for row, sample in enumerate(view.samples) if corruption is None or view.changes(sample)]
 
@@ -338,7 +338,7 @@ class Library:
             samples = [view.samples[row] for row in part]
             report = partial(self.background.report, key, start)
             report()
-            with self._embedding.turn(self._embedding.take(VISITOR.get()), report), view.at_hand():
+            with self._embedding.turn(self._embedding.take(VISITOR.get()), report), view.readable():
                 embeddings[part] = embed_samples(network, samples, read=view.resized)
         embeddings.setflags(write=False)
         return embeddings
@@ -347,14 +347,14 @@ class Library:
 def open_sets(
     data: Path | Sequence[tuple[str, Path]], layout: str | None, reading: Reading, instead: Path | None
 ) -> tuple[dict[str, Collection], dict[str, str]]:
-    """Open data sets, each under a name of its own; of several, what cannot be opened stops none of the others.
+    """Open data sets under different names; if there are several, a failure does not stop the others.
 
     Returns:
-        The data sets by name, and why others cannot be opened, by name.
+        The data sets by name, and why the others cannot be opened, by name.
 
     Raises:
-        FileNotFoundError: The only one, or `instead`, is missing.
-        ValueError: It cannot be searched.
+        FileNotFoundError: The only data set, or `instead`, is missing.
+        ValueError: That data set cannot be searched.
     """
     opened: dict[str, Collection] = {}
     failed: dict[str, str] = {}
@@ -388,14 +388,14 @@ def open_library(
     """Open the folders that the command line names.
 
     Args:
-        data: Folder of the data set, or names and folders of several, of which those that fail stop none of the others.
+        data: Folder of the data set, or names and folders of several; a failure of one does not stop the others.
         checkpoints: Folder of checkpoint folders.
-        layout: How the data are stored; found out by default.
-        models: Models of the owner's, `NAME=package.module:function` each; they follow the checkpoints.
+        layout: How the data are stored; detected by default.
+        models: The owner's own models, `NAME=package.module:function` each; listed after the checkpoints.
         features: Features files of other methods, each under a name.
-        images: Folder below which the keys of those files are images; `None` where these are not at hand.
+        images: Folder to which the keys of those files are relative; `None` if the images are not available.
         reading: How the data are read.
-        instead: Data for where none of several can be opened.
+        instead: Data to open if none of several data sets can be opened.
 
     Raises:
         FileNotFoundError: A folder, or something in it, is missing.
@@ -414,6 +414,6 @@ def open_library(
     for name, path in features:
         model, embedded = open_features(name, path, path.name, collections, images=images)
         if name in known or (embedded.name in collections and collections[embedded.name] is not embedded):
-            raise ValueError(f"expected another name than {name} for {path.name}: there is one of this name already")
+            raise ValueError(f"expected a new name for {path.name}, got {name}, which is in use already")
         known[name], collections[embedded.name] = model, embedded
     return Library(known, collections, device, failed=failed)

@@ -1,4 +1,4 @@
-"""Class-activation maps over what they explain: the images a network looks at, one colour scale, why two are alike."""
+"""Class-activation maps: the images a network takes, one colour scale for all maps, maps of two images' similarity."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from mun.explain.targets import Similarity, center
 from mun.models.network import Network
 from mun.structures import Modality, Sample
 
-__all__ = ["PALETTE", "SCALES", "LayerMap", "Scale", "Views", "alike", "fit_scale", "heat_uri", "last_stage", "palette"]
-__all__ += ["picture_of", "pictures_of", "reference_of", "stage_words", "veil", "views_of"]
+__all__ = ["PALETTE", "SCALES", "LayerMap", "Scale", "Views", "fit_scale", "heat_uri", "last_stage", "palette"]
+__all__ += ["picture_of", "pictures_of", "reference_of", "similarity_map", "stage_words", "veil", "views_of"]
 
 SCALES = ("relative", "raw")
 PALETTE = "inferno"  # of Matplotlib: ordered in lightness, so that it reads in grey and for colour-blind eyes
-FAINTEST = 0.35  # what a map without any value covers of the picture below it
+FAINTEST = 0.35  # opacity of a map over its picture where its value is 0
 TOP = 99.5  # percent of the pixels that the scale does not clip
 
 Floats = NDArray[np.float32]
@@ -40,10 +40,10 @@ class LayerMap:
 
     Attributes:
         layer: Name of the layer.
-        source: What the network looked at: the `image` itself, the `pair` that makes the auxiliary image, or the
+        source: Input of the network: the `image` itself, the `pair` that makes the auxiliary image, or the
             `target`.
         over: Picture that the map is laid over: `visible`, `infrared`, `auxiliary`, `auxiliary 2`, `target`.
-        method: How it was made.
+        method: Method that made the map.
         values: Not negative, not scaled, at the layer's resolution, float32, `(h, w)`.
         number: Which auxiliary image of a pair, from 0.
     """
@@ -57,17 +57,17 @@ class LayerMap:
 
     @property
     def name(self) -> str:
-        """Name of the map, unlike all others of a result."""
+        """Name of the map, unique within a result."""
         return f"{self.source}/{self.over}/{self.layer}"
 
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """What the network looks at.
+    """The inputs of the network.
 
     Attributes:
         single: The image.
-        pairs: Each auxiliary image of the pair; empty without one.
+        pairs: The pair, once for each auxiliary image; empty without a pair.
         auxiliary: The auxiliary images, float32, `(A, 3, H, W)`.
     """
 
@@ -77,11 +77,11 @@ class Views:
 
     @property
     def modality(self) -> Modality:
-        """Of the image."""
+        """Modality of the image."""
         return self.single.modality
 
     def replaced(self, network: Network, image: Tensor) -> Views:
-        """Put another image, `(3, H, W)`, in the place of the first, also in the pair."""
+        """Replace the image by another one, `(3, H, W)`, also in the pair."""
         single = Look(image[None].to(self.single.images), self.modality)
         if not self.pairs:
             return Views(single, (), self.auxiliary)
@@ -91,7 +91,7 @@ class Views:
 
 
 def views_of(network: Network, view: Collection, sample: Sample, pair: Pair | None = None) -> Views:
-    """Read an image, and the pair that its auxiliary images are made of, as they look in a collection.
+    """Read an image of a collection, and the pair that its auxiliary images are made of.
 
     Raises:
         ValueError: An image is broken or gone.
@@ -103,7 +103,7 @@ def views_of(network: Network, view: Collection, sample: Sample, pair: Pair | No
 
 
 def paired_views(network: Network, single: Look, both: Tensor) -> Views:
-    """Look at a pair, `(1, 6, H, W)`, too."""
+    """Return an image together with a pair, `(1, 6, H, W)`, and its auxiliary images."""
     with torch.inference_mode():
         made = torch.cat(network.generate(both[:, :3], both[:, 3:]))
     count = network.auxiliary.num_images
@@ -117,7 +117,7 @@ def read(network: Network, view: Collection, samples: list[Sample]) -> Tensor:
 
 
 def pictures_of(views: Views, display: Display) -> dict[str, Pixels]:
-    """Turn what the network sees into pictures, RGB, uint8, `(H, W, 3)`, by the names that maps lie over."""
+    """Return the network's inputs as pictures, RGB, uint8, `(H, W, 3)`, by the names of `LayerMap.over`."""
     pictures = {views.modality.value: UNIT.pixels(views.single.images[0])}
     if views.pairs:
         both = views.pairs[0].images[0]
@@ -130,7 +130,7 @@ def pictures_of(views: Views, display: Display) -> dict[str, Pixels]:
 def reference_of(
     library: Library, checkpoint: str, data: str, keys: Sequence[str], corruption: Corruption | None = None
 ) -> Similarity:
-    """Make a target of images: the mean direction of their embeddings.
+    """Make a target from images: the mean direction of their embeddings.
 
     Raises:
         ValueError: The data set cannot be embedded.
@@ -140,7 +140,7 @@ def reference_of(
     return Similarity(torch.from_numpy(center(embeddings)).to(library.device))
 
 
-def alike(
+def similarity_map(
     library: Library,
     checkpoint: str,
     data: str,
@@ -151,17 +151,17 @@ def alike(
     method: Method = Method.GRAD_CAM,
     corruption: Corruption | None = None,
 ) -> LayerMap:
-    """Show where a network finds one image alike to another; computed once for all visitors.
+    """Map where a network finds one image similar to another; computed once for all visitors.
 
     Args:
-        library: What all visitors share.
+        library: State that all visitors share.
         checkpoint: Name of the checkpoint.
         data: Name of the data set.
         image: Key of the image that the map is of.
         target: Key of the image that it is compared to.
         layer: A stage of the backbone; the last one by default.
         method: How the map is made.
-        corruption: Of the visible images.
+        corruption: Corruption of the visible images.
 
     Raises:
         ValueError: The data set cannot be embedded, or an image is broken or gone.
@@ -181,20 +181,20 @@ def alike(
 
 
 def last_stage(library: Library, checkpoint: str) -> str:
-    """Name the last layer that maps of single images can be made of.
+    """Return the last layer for which maps of single images can be made.
 
     Raises:
-        ValueError: A model of the owner's names none.
+        ValueError: The owner's own model names no layer.
     """
     if stages := library.network(checkpoint).stages:
         return stages[-1]
     raise ValueError(
-        f"expected a model that names layers with a map, {checkpoint} names none: OwnModel(..., layers=[...])"
+        f"expected a model that names layers for maps, got {checkpoint} without any; set OwnModel(..., layers=[...])"
     )
 
 
 def stage_words(layer: str) -> str:
-    """Name a layer of a single image as people read it."""
+    """Return the display name of a layer."""
     return f"stage {layer[-1]}" if layer in STAGES else f"layer {layer}"
 
 
@@ -211,7 +211,7 @@ def picture_of(library: Library, checkpoint: str, data: str, key: str) -> Pixels
 
 @dataclass(frozen=True)
 class Scale:
-    """From a map's values to [0, 1]: the square root of their share of the top.
+    """Scale a map's values to [0, 1]: the square root of value / top.
 
     Attributes:
         kind: `relative`, each map divided by its own mean, so that 1 is an even map; or `raw`, the values as they are.
@@ -225,26 +225,26 @@ class Scale:
 
     @property
     def words(self) -> str:
-        """What the scale's numbers are."""
+        """The unit of the scale's numbers."""
         return "times the map's mean" if self.kind == "relative" else "raw value of the method"
 
-    def heat(self, one: LayerMap, size: tuple[int, int]) -> Floats:
-        """Enlarge a map to a height and width and bring it to [0, 1], by the square root of its values.
+    def heat(self, layer_map: LayerMap, size: tuple[int, int]) -> Floats:
+        """Enlarge a map to a height and width and scale it to [0, 1], by the square root of its values.
 
-        A fine layer's peaks are high and narrow; on a straight scale everything else beside them would be black.
+        The peaks of a fine layer are high and narrow; on a linear scale all other pixels would be black.
         """
-        return np.asarray(np.sqrt(np.clip(weighed(one, self.kind, size) / self.top, 0, 1)), np.float32)
+        return np.asarray(np.sqrt(np.clip(enlarged(layer_map, self.kind, size) / self.top, 0, 1)), np.float32)
 
 
-def weighed(one: LayerMap, kind: str, size: tuple[int, int]) -> Floats:
-    """Enlarge a map, and divide it by its mean where that is asked for."""
-    values = upsampled(one.values[None], size)[0]
+def enlarged(layer_map: LayerMap, kind: str, size: tuple[int, int]) -> Floats:
+    """Enlarge a map to a height and width; divide it by its mean if `kind` is `relative`."""
+    values = upsampled(layer_map.values[None], size)[0]
     mean = float(values.mean())
     return np.asarray(values / mean if kind == "relative" and mean > 0 else values, np.float32)
 
 
 def veil(heat: Floats) -> Floats:
-    """Say how much of the picture below a map of values in [0, 1] covers, [0, 1]: small values little."""
+    """Return the opacity of a map over its picture, [0, 1], for values in [0, 1]; small values are faint."""
     return np.asarray(FAINTEST + (1 - FAINTEST) * heat, np.float32)
 
 
@@ -256,7 +256,7 @@ def fit_scale(kind: str, maps: Sequence[LayerMap], size: tuple[int, int]) -> Sca
         maps: At least one.
         size: Height and width of the images.
     """
-    values = np.concatenate([weighed(one, kind, size).ravel() for one in maps])
+    values = np.concatenate([enlarged(one, kind, size).ravel() for one in maps])
     top = float(np.percentile(values, TOP)) or float(values.max()) or 1.0
     return Scale(kind, top, float((values > top).mean()))
 
@@ -269,6 +269,6 @@ def palette() -> Pixels:
 
 
 def heat_uri(heat: Floats, colours: Pixels) -> str:
-    """Colour values in [0, 1], `(H, W)`, as a PNG data URI; small ones let the picture below through."""
+    """Colour values in [0, 1], `(H, W)`, as a PNG data URI; small values are more transparent."""
     levels = np.rint(255 * heat).astype(np.uint8)
     return png_uri(np.dstack([colours[levels], np.rint(255 * veil(heat)).astype(np.uint8)]))

@@ -1,7 +1,8 @@
-"""Images that a visitor brings: decoded once, shrunk to what the networks look at, kept nowhere but in the browser.
+"""A visitor's own images: decoded once, resized to the networks' input sizes, kept only in the browser.
 
-A page's field of the type `File` holds the chosen file as a data URI (`static/own.js`). `brought` reads it; `small`
-makes the lossless copy that the answer puts into the field instead, so that later presses send some kilobytes.
+A page's field of the type `File` holds the chosen file as a data URI (`static/own.js`). `read_own` reads it;
+`small_copy` makes a lossless copy, which the answer puts into the field instead, so that later presses send only some
+kilobytes.
 """
 
 import base64
@@ -21,15 +22,15 @@ from mun.embedding import embed_pixels
 from mun.images import FORMATS, MAX_BYTES, resize
 from mun.structures import Modality
 
-__all__ = ["OwnImage", "brought", "cut", "embed_own", "from_base64", "look_at", "oddities", "other_modality"]
-__all__ += ["short_name", "small", "too_new", "warning"]
+__all__ = ["OwnImage", "embed_own", "from_base64", "image_notes", "look_at", "other_modality", "read_own"]
+__all__ += ["short_name", "small_copy", "split_gallery", "too_new", "warning"]
 
 MAX_GALLERY = 200  # images
-MAX_NAME = 48  # characters of a file name that are repeated
-RATIO = 1.5  # an image that is stretched by more than this is said to be
+MAX_NAME = 48  # characters of a file name that are shown
+RATIO = 1.5  # an image that is stretched by more than this gets a note
 URL_SAFE = str.maketrans("-_", "+/")
 SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
-# Kinds of ISO base media files, by the brand that follows `ftyp`, of which phones write pictures.
+# Formats of ISO base media files in which phones save pictures, by the brand that follows `ftyp`.
 BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
@@ -38,13 +39,13 @@ BRANDS = {
 
 @dataclass(frozen=True, eq=False)
 class OwnImage:
-    """What is left of an uploaded file once it was looked at.
+    """The data that are kept of a file after decoding.
 
     Attributes:
-        name: The file's name, shortened; still to be escaped where it is shown.
-        height: Pixels of the uploaded image.
+        name: The file's name, shortened; not yet escaped for HTML.
+        height: Pixels of the original image.
         width: Likewise.
-        pixels: RGB, uint8, `(H, W, 3)`, for each input size (H, W) of the checkpoints that were usable then.
+        pixels: RGB, uint8, `(H, W, 3)`, for each input size (H, W) of the checkpoints that were usable at that time.
     """
 
     name: str
@@ -55,9 +56,9 @@ class OwnImage:
 
 def short_name(name: object) -> str:
     """Return the last part of a file's name, without control characters, at most 48 characters, its ending kept."""
-    words = name.replace("\\", "/").rpartition("/")[2] if isinstance(name, str) else ""
-    words = "".join(letter for letter in words if unicodedata.category(letter)[0] != "C").strip() or "unnamed"
-    return words if len(words) <= MAX_NAME else f"{words[: MAX_NAME - 11]}…{words[-10:]}"
+    last = name.replace("\\", "/").rpartition("/")[2] if isinstance(name, str) else ""
+    last = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C").strip() or "unnamed"
+    return last if len(last) <= MAX_NAME else f"{last[: MAX_NAME - 11]}…{last[-10:]}"
 
 
 def other_modality(modality: Modality) -> Modality:
@@ -69,7 +70,7 @@ def from_base64(name: str, value: object) -> bytes:
     """Read a file's bytes from base64, with or without the head of a data URI; wrapped or URL-safe, padded or not.
 
     Raises:
-        ValueError: It is no text, not base64, empty, or holds more than 16 MB.
+        ValueError: The value is not text, not base64, empty, or larger than 16 MB.
     """
     if not isinstance(value, str):
         raise ValueError(f"expected {name} to be an image file in base64 or a data URI, got {type(value).__name__}")
@@ -88,16 +89,16 @@ def from_base64(name: str, value: object) -> bytes:
 
 
 def look_at(library: Library, data: bytes, name: str = "", what: str = "the image") -> OwnImage:
-    """Decode a file in a bounded process and keep no more of it than networks and page need.
+    """Decode a file in a bounded process and keep only the sizes that the networks need.
 
     Args:
-        library: Whose checkpoints say which sizes are needed.
+        library: Its checkpoints determine the sizes.
         data: The file's bytes.
-        name: The file's name, for the visitor's eyes only.
-        what: What to call the image in an error.
+        name: The file's name, shown only to the visitor.
+        what: Name of the image in an error.
 
     Raises:
-        ValueError: It is not an image file that the decoder accepts.
+        ValueError: The file is not an image that the decoder accepts.
     """
     if data[4:8] == b"ftyp" and (kind := BRANDS.get(data[8:12])):
         raise ValueError(f"expected {what} to be one of {', '.join(FORMATS)}, got {kind}; save it as JPEG first")
@@ -106,40 +107,40 @@ def look_at(library: Library, data: bytes, name: str = "", what: str = "the imag
     return OwnImage(short_name(name), image.shape[0], image.shape[1], pixels)
 
 
-def brought(library: Library, name: str, value: object, what: str = "the image") -> OwnImage:
-    """Read an image of a request: the file that the visitor chose, or the small copy of it.
+def read_own(library: Library, name: str, value: object, what: str = "the image") -> OwnImage:
+    """Read an image of a request: the file that the visitor chose, or its small copy.
 
     Args:
-        library: Whose checkpoints say which sizes are needed.
-        name: Of the request's field.
-        value: A data URI. Its head may say the file's name, and of a small copy the file's size in pixels.
-        what: What to call the image in an error.
+        library: Its checkpoints determine the sizes.
+        name: Name of the request's field.
+        value: A data URI. Its head may hold the file's name and, for a small copy, the file's size in pixels.
+        what: Name of the image in an error.
 
     Raises:
         ValueError: As `from_base64` and `look_at`.
     """
     data = from_base64(name, value)
-    said = dict(part.partition("=")[::2] for part in str(value)[:2000].partition(",")[0].split(";")[1:])
-    image = look_at(library, data, unquote(said.get("name", "")), what)
-    size = SIZE.fullmatch(said.get("size", ""))
+    head = dict(part.partition("=")[::2] for part in str(value)[:2000].partition(",")[0].split(";")[1:])
+    image = look_at(library, data, unquote(head.get("name", "")), what)
+    size = SIZE.fullmatch(head.get("size", ""))
     return replace(image, height=int(size[1]), width=int(size[2])) if size else image
 
 
-def small(image: OwnImage) -> str:
-    """Write what the networks look at as a PNG data URI, lossless, at the largest of their sizes."""
+def small_copy(image: OwnImage) -> str:
+    """Return an image at the largest of the networks' sizes, as a lossless PNG data URI."""
     head = f";name={quote(image.name, safe='')};size={image.height}x{image.width}"
     return png_uri(image.pixels[max(image.pixels)], head)
 
 
-def cut(library: Library, value: str) -> list[OwnImage]:
-    """Read a visitor's gallery: small copies below one another in one picture, as `static/own.js` lays them.
+def split_gallery(library: Library, value: str) -> list[OwnImage]:
+    """Read a visitor's gallery: one picture of small copies, one below another, as `static/own.js` makes it.
 
     Args:
-        library: Whose checkpoints say which sizes are needed.
+        library: Its checkpoints determine the sizes.
         value: A data URI.
 
     Raises:
-        ValueError: It is no picture, or no pile of copies of the size that `small` gives.
+        ValueError: The value is not a picture, or does not consist of copies of the size that `small_copy` gives.
     """
     sizes = library.input_sizes
     height, width = max(sizes)
@@ -152,13 +153,13 @@ def cut(library: Library, value: str) -> list[OwnImage]:
     return [OwnImage("", height, width, {size: resize(one, *size) for size in sizes}) for one in images]
 
 
-def oddities(name: str, image: OwnImage, size: tuple[int, int]) -> list[str]:
-    """Say what an image is not that a network expects, each a sentence.
+def image_notes(name: str, image: OwnImage, size: tuple[int, int]) -> list[str]:
+    """List what is unusual about an image, one sentence each.
 
     Args:
-        name: What the sentences call it, as `visible image`.
+        name: Name of the image in the sentences, for example `visible image`.
         image: The image.
-        size: Height and width of what the network looks at.
+        size: Input height and width of the network.
     """
     notes, wanted, shape = [], size[0] / size[1], image.height / image.width
     if max(shape / wanted, wanted / shape) > RATIO:
@@ -169,14 +170,14 @@ def oddities(name: str, image: OwnImage, size: tuple[int, int]) -> list[str]:
 
 
 def embed_own(library: Library, checkpoint: str, images: Sequence[OwnImage], modality: Modality) -> NDArray[np.float64]:
-    """Embed looked-at images of one modality.
+    """Embed a visitor's own images of one modality.
 
     Returns:
         Unit-length embeddings, float64, `(N, D)`.
 
     Raises:
-        ValueError: The checkpoint has changed on the disk, gives values that are not finite, or came after an image
-            and looks at another size than those that were kept of it.
+        ValueError: The checkpoint has changed on the disk, gives values that are not finite, or was added after an
+            image and needs a size that was not kept.
     """
     network = library.network(checkpoint)
     size = network.config.size
@@ -187,15 +188,15 @@ def embed_own(library: Library, checkpoint: str, images: Sequence[OwnImage], mod
 
 
 def too_new(checkpoint: str) -> ValueError:
-    """Make the error of a checkpoint that came after a visitor's image, of which only small copies were kept."""
+    """Return the error for a checkpoint that was added after a visitor's image and needs a size that was not kept."""
     return ValueError(
-        f"expected an image brought after the checkpoint {checkpoint}, which looks at a size that was not kept of"
-        " this one; bring it again"
+        f"expected an image at the input size of the checkpoint {checkpoint}, which was added later than the image;"
+        " add the image again"
     )
 
 
 def warning(library: Library, checkpoint: str) -> str:
-    """Say plainly what the ranking of a visitor's own image is worth.
+    """Return the warning about the limits of a ranking for a visitor's own image.
 
     Raises:
         KeyError: There is no such checkpoint.
@@ -204,12 +205,12 @@ def warning(library: Library, checkpoint: str) -> str:
     trained_on = card.data.get("name") if card is not None else None
     if trained_on == "synvi":
         return (
-            "This model was trained on SynVI, on rendered people alone: it never saw a real person. "
-            "What it finds for a real photo is no evidence of who is in it."
+            "This model was trained only on the rendered people of SynVI: it never saw a real person. "
+            "Its results for a real photo are no evidence of who is in it."
         )
     title = TITLES.get(trained_on, ("", trained_on))[1] if isinstance(trained_on, str) else ""
     known_as = title or "data that its card does not name"
     return (
         f"This model was trained on {known_as} and never saw images of your camera. "
-        "What it finds is no evidence of who is in your photo."
+        "Its results are no evidence of who is in your photo."
     )

@@ -32,31 +32,31 @@ T = TypeVar("T")
 
 
 def generator_names(library: Library) -> list[str]:
-    """Name the usable checkpoints with MUN's generator, the trained ones first."""
+    """List the names of the usable checkpoints with MUN's generator, the trained ones first."""
     cards = {name: library.checkpoints[name].card for name in library.checkpoints.usable}
     kinds = {name: card.config.model.auxiliary for name, card in cards.items() if card is not None}
     return [name for wanted in GENERATORS for name, kind in kinds.items() if kind == wanted]
 
 
 def generators(library: Library) -> list[str]:
-    """Name the usable checkpoints with MUN's generator; at least one.
+    """List the names of the usable checkpoints with MUN's generator; at least one.
 
     Raises:
         ValueError: None is loaded.
     """
     if names := generator_names(library):
         return names
-    raise ValueError("expected a checkpoint with MUN's generator, none is loaded; train one by --auxiliary mun")
+    raise ValueError("expected a checkpoint with MUN's generator, got none; train one with --auxiliary mun")
 
 
 def fitted_display(library: Library, checkpoint: str, data: str) -> Display:
-    """Return the one mapping from a checkpoint's auxiliary images to pixels, wherever they are shown."""
+    """Return the mapping from a checkpoint's auxiliary images to pixels, the same in all tabs."""
     collection = library.collections[data]
 
     def fit() -> Display:
         try:
             pairs = pair_samples(collection.samples, seed=DISPLAY_SEED)
-        except ValueError:  # nobody is seen in both modalities
+        except ValueError:  # no person has images of both modalities
             return UNIT
         rows = np.random.default_rng(DISPLAY_SEED).permutation(len(pairs))[:DISPLAY_PAIRS]
         return fit_display(auxiliary_images(library.network(checkpoint), [pairs[row] for row in sorted(rows)]))
@@ -66,10 +66,10 @@ def fitted_display(library: Library, checkpoint: str, data: str) -> Display:
 
 
 class PairEncoder:
-    """One checkpoint that encodes one pair; nothing of the shared network is changed.
+    """One checkpoint that encodes one pair; the shared network is never changed.
 
     Args:
-        library: What all visitors share.
+        library: State that all visitors share.
         checkpoint: Name of a usable checkpoint.
         data: Name of the data set that is searched.
         pair: The two images.
@@ -81,7 +81,7 @@ class PairEncoder:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of what the network looks at."""
+        """Input height and width of the network."""
         return self.network.config.size
 
     @cached_property
@@ -89,7 +89,7 @@ class PairEncoder:
         """The pair as the network takes it: RGB, float, [0, 1], `(1, 3, H, W)` each.
 
         Raises:
-            ValueError: The checkpoint came after a visitor's own images, of which its size was not kept.
+            ValueError: The checkpoint was added after a visitor's own images and needs a size that was not kept.
         """
         if self.size not in self.pair.pixels:
             raise too_new(self.checkpoint)
@@ -103,7 +103,7 @@ class PairEncoder:
         return self.kept("sides", lambda: np.concatenate(list(map(self.embed, self.inputs, modalities))))
 
     def embed(self, images: Tensor, modality: Modality = Modality.AUXILIARY) -> NDArray[np.float64]:
-        """Embed `(N, 3, H, W)` in [0, 1], `(N, D)`.
+        """Embed images, `(N, 3, H, W)` in [0, 1], and return `(N, D)`.
 
         Raises:
             ValueError: The network gives values that are not finite.
@@ -111,14 +111,14 @@ class PairEncoder:
         return np.asarray(embed_images(self.network, images, modality), dtype=np.float64)
 
     def kept(self, what: Hashable, compute: Callable[[], T]) -> T:
-        """Compute something about this checkpoint and this pair, once where the pair may be kept."""
+        """Compute a result about this checkpoint and this pair; cache it if the pair may be kept."""
         return compute() if self.pair.content is None else self.library.cache.get(self._key(what), compute, weigh)
 
     def _key(self, what: Hashable) -> Hashable:
         return ("auxiliary", self.library.checkpoints[self.checkpoint].content, self.pair.content, what)
 
     def generated(self) -> tuple[Tensor, ...]:
-        """Make the checkpoint's own auxiliary images, `(1, 3, H, W)` each; without draws, so always the same ones."""
+        """Make the checkpoint's own auxiliary images, `(1, 3, H, W)` each, without randomness."""
 
         def compute() -> tuple[Tensor, ...]:
             with torch.no_grad():
@@ -127,26 +127,26 @@ class PairEncoder:
         return self.kept("generated", compute)
 
     def points(self, images: Mapping[Hashable, Tensor]) -> dict[Hashable, NDArray[np.float64]]:
-        """Embed auxiliary images, `(1, 3, H, W)`, each by a name that says which it is.
+        """Embed auxiliary images, `(1, 3, H, W)` each, by name.
 
-        All new ones are embedded at once, which takes a third of the time that one after the other does.
+        All images without a cached embedding are embedded in one batch, in a third of the time of one by one.
 
         Returns:
-            The point of each, `(1, D)`, by the same names.
+            The embedding of each, `(1, D)`, by the same names.
         """
         known, kept = self.library.cache, self.pair.content is not None
         new = [what for what in images if not (kept and self._key(("point", what)) in known)]
         rows = dict(zip(new, self.embed(torch.cat([images[what] for what in new])), strict=True)) if new else {}
 
-        def point(what: Hashable) -> NDArray[np.float64]:  # one that the cache has dropped meanwhile is embedded again
+        def point(what: Hashable) -> NDArray[np.float64]:  # embed again if the cache has dropped it
             return rows[what][None].copy() if what in rows else self.embed(images[what])
 
         return {what: self.kept(("point", what), partial(point, what)) for what in images}
 
     def dependence(self, generator: Auxiliary, step: int = FINAL) -> float | None:
-        """Tell how much the image of the checkpoint's generator at a step depends on the visible input, in [0, 1].
+        """Return how much the generator's image at a step depends on the visible input, in [0, 1].
 
-        `None` where it makes none, or two, which have one share together.
+        `None` if the generator makes no image, or two images, which have only a joint value.
         """
         if generator.num_images != 1:
             return None
@@ -160,14 +160,14 @@ class PairEncoder:
 
 
 def weigh(value: object) -> int:
-    """Say how many bytes a result takes."""
+    """Return the size of a result in bytes."""
     if isinstance(value, np.ndarray | Tensor):
         return int(value.nbytes)
     return sum(weigh(part) for part in value) if isinstance(value, tuple) else 100
 
 
 def snapshots(library: Library, checkpoint: str) -> dict[int, dict[str, Tensor]]:
-    """Read the kept states of a checkpoint's generator once; none where its file is gone.
+    """Read the kept states of a checkpoint's generator once, by step; empty if the file is missing.
 
     Raises:
         ValueError: The file is broken.
@@ -182,7 +182,7 @@ def snapshots(library: Library, checkpoint: str) -> dict[int, dict[str, Tensor]]
     def read() -> dict[int, dict[str, Tensor]]:
         try:
             return read_snapshots(entry.folder)
-        except ValueError as error:  # its message may name the folder, which is nobody's business
+        except ValueError as error:  # its message may name the folder, which visitors must not see
             words = str(error).replace(str(entry.folder), checkpoint)
             raise ValueError(f"the training of {checkpoint} cannot be replayed: {words}") from None
 
@@ -192,7 +192,7 @@ def snapshots(library: Library, checkpoint: str) -> dict[int, dict[str, Tensor]]
 
 
 def kept_steps(library: Library, checkpoint: str) -> tuple[tuple[int, ...], str]:
-    """List the steps whose generator a checkpoint keeps, and say in a sentence why there are none."""
+    """Return the steps whose generator a checkpoint keeps, and a sentence that says why there are none."""
     try:
         steps = tuple(snapshots(library, checkpoint))
     except ValueError as error:
@@ -202,27 +202,27 @@ def kept_steps(library: Library, checkpoint: str) -> tuple[tuple[int, ...], str]
 
 
 def generator_at(encoder: PairEncoder, step: int) -> AuxiliaryGenerator:
-    """Return the generator of a kept step, an own copy, or the shared one, which is never changed.
+    """Return a copy of the generator at a kept step, or for `FINAL` the shared generator, which must not be changed.
 
     Raises:
-        ValueError: The checkpoint has another generator, or the state is none of this generator's.
+        ValueError: The checkpoint has another generator, or the kept state does not fit it.
     """
     generator = encoder.network.auxiliary
     if not isinstance(generator, AuxiliaryGenerator):
-        raise ValueError(f"expected a checkpoint with MUN's generator, {encoder.checkpoint} has another one")
+        raise ValueError(f"expected a checkpoint with MUN's generator, got {encoder.checkpoint} with another one")
     if step == FINAL:
         return generator
     return with_state(generator, snapshots(encoder.library, encoder.checkpoint)[step])
 
 
 def film(encoder: PairEncoder) -> list[tuple[int, NDArray[np.uint8]]]:
-    """Make the image of every kept step, and last of the whole training, as the page shows images.
+    """Make the auxiliary image at every kept step and at the end of training, in the pixels of the page.
 
     Returns:
-        Steps, the last one `FINAL`, and images, RGB, uint8, `(H, W, 3)`; nothing where no step is kept.
+        Steps, the last one `FINAL`, and images, RGB, uint8, `(H, W, 3)`; empty if no step is kept.
 
     Raises:
-        ValueError: A state is none of this generator's.
+        ValueError: A kept state does not fit this generator.
     """
     card = encoder.library.checkpoints[encoder.checkpoint].card
     steps = kept_steps(encoder.library, encoder.checkpoint)[0]

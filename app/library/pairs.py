@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.library.collection import Collection
 from app.library.library import Library
-from app.library.own_images import OwnImage, oddities
+from app.library.own_images import OwnImage, image_notes
 from mun.images import resize
 from mun.structures import Modality, Sample, Split
 from mun.synvi.levels import CUSTOM, Level
@@ -21,15 +21,15 @@ __all__ += ["partners", "rendered_pair"]
 
 Pixels = NDArray[np.uint8]
 Sized = Mapping[tuple[int, int], Pixels]
-SMALLEST = 8  # pixels of an own image, each way
+SMALLEST = 8  # minimum height and width of a visitor's own image, in pixels
 LOOKED_AT = 50  # identities among which the first pair is chosen
 RENDERED_CAMERAS = (2, 3)  # one site, one instant: a visible and an infrared camera
-OTHER_PEOPLE = Plan(train_ids=0, val_ids=0, test_ids=100, seed=4242)  # rendered where the data are not SynVI
+OTHER_PEOPLE = Plan(train_ids=0, val_ids=0, test_ids=100, seed=4242)  # rendered if the data are not SynVI
 
 
 @dataclass(frozen=True)
 class Side:
-    """One image of a pair: what to call it, and whom it shows where that is known."""
+    """One image of a pair: its name, and its camera if known."""
 
     name: str
     camid: int | None = None
@@ -40,14 +40,14 @@ class ImagePair:
     """A visible and an infrared image.
 
     Attributes:
-        visible: What the first image is.
-        infrared: What the second image is.
+        visible: Name and camera of the visible image.
+        infrared: Name and camera of the infrared image.
         pixels: RGB, uint8, `(2, H, W, 3)` for each size (H, W) of the networks.
-        words: What the pair is, in a sentence.
-        pid: Who is in both, a person of the data set; `None` where nobody there is.
-        sources: The images of the data set whose sites do not count when somebody is looked for.
-        content: Names the pixels, for the cache; `None` for a visitor's own, which are not kept.
-        notes: What else the visitor should know of it, each a sentence.
+        words: A sentence that describes the pair.
+        pid: The person in both images; `None` if the person is not in the data set.
+        sources: The images of the data set whose sites are excluded when the person is searched.
+        content: Cache key of the pixels; `None` for a visitor's own images, which are not kept.
+        notes: Further notes for the visitor, one sentence each.
     """
 
     visible: Side
@@ -64,30 +64,30 @@ def partners(collection: Collection, pid: int) -> tuple[list[Sample], list[Sampl
     """List the visible and the infrared images of a person.
 
     Raises:
-        ValueError: There is no such person, or the person is seen in one modality only.
+        ValueError: The data set does not have the person, or the person is seen in one modality only.
     """
     own = [sample for sample in collection.samples if sample.pid == pid]
     if not own:
-        raise ValueError(f"expected person to be somebody in {collection.title}, got {pid}")
+        raise ValueError(f"expected person to be in {collection.title}, got {pid}")
     visible = [sample for sample in own if sample.modality is Modality.VISIBLE]
     infrared = [sample for sample in own if sample.modality is Modality.INFRARED]
     if not (visible and infrared):
         seen, unseen = ("visible", "infrared") if visible else ("infrared", "visible")
         raise ValueError(
-            f"expected a person with images of both modalities, person {pid} has {seen} images"
-            f" but no {unseen} one; choose somebody else"
+            f"expected a person with images of both modalities, got person {pid} with {seen} images"
+            f" but no {unseen} one; choose another person"
         )
     return visible, infrared
 
 
 def opening_pair(library: Library, data: str) -> tuple[Sample, Sample]:
-    """Choose the pair that a first visitor sees.
+    """Choose the pair that the page shows at first.
 
-    On SynVI it is the one whose two headings agree best while the person faces the cameras unhidden, with a pattern
-    that infrared shows too where there is one; elsewhere the first images of the first person seen in both modalities.
+    On SynVI it has the smallest `mismatch`: similar headings, a person who faces the cameras unoccluded, if possible
+    with a pattern that infrared shows; elsewhere, the first images of the first person seen in both modalities.
 
     Raises:
-        ValueError: Nobody is seen in both modalities.
+        ValueError: No person has images of both modalities.
     """
     collection = library.collections[data]
     key = ("auxiliary-opening", collection.content)
@@ -96,23 +96,23 @@ def opening_pair(library: Library, data: str) -> tuple[Sample, Sample]:
 
 def choose_opening(collection: Collection) -> tuple[Sample, Sample]:
     """Choose the pair; see `opening_pair`."""
-    if not collection.in_both:
-        raise ValueError(f"expected somebody with images of both modalities in {collection.title}, found nobody")
+    if not collection.shared_pids:
+        raise ValueError(f"expected a person with images of both modalities in {collection.title}, got none")
     ranked = []
-    for pid in collection.in_both[:LOOKED_AT]:
+    for pid in collection.shared_pids[:LOOKED_AT]:
         both = partners(collection, pid)
-        # Images without a recipe were put there after the rendering.
+        # Images without a recipe were added after the rendering.
         known = [[(recipe, one) for one in side if (recipe := collection.recipe(one.key))] for side in both]
-        ranked += [(unlike(a, b), one.key, other.key, one, other) for (a, one), (b, other) in product(*known)]
+        ranked += [(mismatch(a, b), one.key, other.key, one, other) for (a, one), (b, other) in product(*known)]
     if ranked:
         *_, first, second = min(ranked)
         return first, second
-    visible, infrared = partners(collection, collection.in_both[0])
+    visible, infrared = partners(collection, collection.shared_pids[0])
     return visible[0], infrared[0]
 
 
-def unlike(visible: Recipe, infrared: Recipe) -> float:
-    """Say how little two images of one person suit a first look: differing headings, turned away, hidden, plain."""
+def mismatch(visible: Recipe, infrared: Recipe) -> float:
+    """Return how little two images suit the first view: different headings, turned away, occluded, no pattern."""
     apart = abs(math.remainder(visible.scene.yaw - infrared.scene.yaw, math.tau))
     away = abs(math.remainder(visible.scene.yaw, math.tau))
     hidden = sum(one.scene.occluder is not None or one.scene.passer is not None for one in (visible, infrared))
@@ -121,14 +121,14 @@ def unlike(visible: Recipe, infrared: Recipe) -> float:
 
 
 def chosen_samples(library: Library, data: str, visible: str, infrared: str, person: int) -> tuple[Sample, Sample]:
-    """Find both images of the data set; what is left open is chosen.
+    """Return a visible and an infrared image of the data set; an image without a key is chosen.
 
     Args:
-        library: What all visitors share.
+        library: State that all visitors share.
         data: Name of the data set.
         visible: Key of a visible image, or empty.
         infrared: Key of an infrared image, or empty.
-        person: Who is meant where no key says it; 0 for the pair that a first visitor sees.
+        person: The person to show if both keys are empty; 0 for the pair of `opening_pair`.
 
     Raises:
         ValueError: A key names no image of that modality, the keys name two people, or the person is seen in one
@@ -182,13 +182,13 @@ def kept_pixels(library: Library, content: Hashable, make: Callable[[list[tuple[
 
 
 def rendered_pair(library: Library, data: str, pid: int, misalignment: float) -> ImagePair:
-    """Render a person from both cameras of one site, with as much misalignment as asked for.
+    """Render a person from both cameras of one site, with a given misalignment.
 
-    At 0 the two cameras see one instant, pixel by pixel; at 1 they differ as in the data. Where the data are SynVI it
-    is their own person; otherwise one of 100 others. Nothing stands before the person.
+    At 0 the two cameras see one instant, pixel by pixel; at 1 they differ as in the data. If the data are SynVI, the
+    person is one of the data; otherwise one of 100 other people. The person is never occluded.
 
     Raises:
-        ValueError: There is no such person.
+        ValueError: The person does not exist.
     """
     collection = library.collections[data]
     own, plan = collection.plan is not None, collection.plan or OTHER_PEOPLE
@@ -215,7 +215,7 @@ def render_pixels(plan: Plan, number: int, sizes: list[tuple[int, int]]) -> Size
 
 
 def own_pair(visible: OwnImage | None, infrared: OwnImage | None) -> ImagePair:
-    """Take the two images that a visitor has brought, at the networks' sizes that both were brought for.
+    """Pair a visitor's own two images, at the networks' sizes that both have.
 
     Raises:
         ValueError: One is missing or tiny, or no size is common to both.
@@ -228,23 +228,23 @@ def own_pair(visible: OwnImage | None, infrared: OwnImage | None) -> ImagePair:
             raise ValueError(
                 f"expected {name} image of at least {SMALLEST} pixels each way, got {image.width} x {image.height}"
             )
-    sizes = [size for size in visible.pixels if size in infrared.pixels]  # a checkpoint may have come in between
+    sizes = [size for size in visible.pixels if size in infrared.pixels]  # a checkpoint may have been added in between
     if not sizes:
-        raise ValueError("expected two images that were brought for the same checkpoints; bring both again")
+        raise ValueError("expected two images at an input size of the same checkpoint, got none; add both again")
     pixels = {size: np.stack([visible.pixels[size], infrared.pixels[size]]) for size in sizes}
     words, notes = "Your own two images; nothing of them is kept.", own_notes(visible, infrared, sizes[0])
     return ImagePair(Side(visible.name), Side(infrared.name), pixels, words, notes=notes)
 
 
 def own_notes(visible: OwnImage, infrared: OwnImage, size: tuple[int, int]) -> tuple[str, ...]:
-    """Say what was done to the visitor's images, and what nobody knows of them."""
+    """List how the visitor's images were changed, and what is not known about them."""
     notes = [
-        "Nobody has checked that both show one person, and a generator takes what it is given: look, and prove nothing."
+        "It was not checked that both show one person; a generator accepts any pair, so the result proves nothing."
     ]
     if (visible.height, visible.width) != (infrared.height, infrared.width):
         notes.append(
             f"They differ in size ({visible.width}×{visible.height} and {infrared.width}×{infrared.height} pixels);"  # noqa: RUF001
             f" both were resized to the network's {size[1]}×{size[0]}."  # noqa: RUF001
         )
-    notes += oddities("visible image", visible, size) + oddities("infrared image", infrared, size)
+    notes += image_notes("visible image", visible, size) + image_notes("infrared image", infrared, size)
     return tuple(notes)

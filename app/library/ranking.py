@@ -1,4 +1,4 @@
-"""From embeddings and the terms of a ranking to distances, ranks, how well every query is ranked, and their order."""
+"""From embeddings and the settings of a ranking to distances, ranks and metrics of every query; orders of queries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mun.search import Vectors
 from mun.structures import Sample
 
 __all__ = ["ImageFacts", "Item", "Order", "Ranked", "Table"]
-__all__ += ["dealt", "list_queries", "measure", "opening", "ordered", "rank_one_by_one"]
+__all__ += ["list_queries", "measure", "opening", "ordered", "rank_one_by_one", "spread_over_cameras"]
 
 KEPT_ROWS = 8  # queries whose ranking of a large gallery is kept
 
@@ -51,7 +51,7 @@ class Ranked(ImageFacts):
 
 
 class ByRow:
-    """Rows that are made when they are asked for; the last ones are kept. Reads as an array or a tuple of them does."""
+    """Rows that are computed on access; the last ones are kept. Indexed like an array, or like a tuple of arrays."""
 
     def __init__(self, make: Callable[[int], NDArray[Any]]) -> None:
         self._row = lru_cache(maxsize=KEPT_ROWS)(make)
@@ -68,8 +68,8 @@ class Table:
         queries: The Q queries.
         gallery: The G images.
         distances: As they are shown, float64, `(Q, G)`: the cosine distances 1 − cos, or the re-ranked ones.
-        orders: Of each query: gallery indices by (distance, index), those that the protocol leaves out excluded.
-        metrics: How well each query is ranked; `None` where no query has a match, or there are too many to rank all.
+        orders: For each query, gallery indices by (distance, index), without those that the protocol excludes.
+        metrics: Metrics of each query; `None` if no query has a match, or there are too many to rank all.
     """
 
     queries: tuple[Sample, ...]
@@ -119,7 +119,7 @@ class Table:
 
     @property
     def num_bytes(self) -> int:
-        """What it weighs."""
+        """Size in memory."""
         if isinstance(self.distances, ByRow) or isinstance(self.orders, ByRow):
             return (KEPT_ROWS * 12 + 100) * len(self.gallery)
         return self.distances.nbytes + sum(order.nbytes for order in self.orders) + 24 * len(self.queries)
@@ -130,11 +130,11 @@ def measure(collection: Collection, embeddings: NDArray[np.float32], terms: Term
 
     Args:
         collection: N images.
-        embeddings: Of those images, of unit length, `(N, D)`.
-        terms: What is asked of which gallery.
+        embeddings: Their embeddings, of unit length, `(N, D)`.
+        terms: Settings of the ranking.
     """
     protocol, rows = collection.search(terms.protocol, terms.direction), np.asarray(embeddings, dtype=np.float64)
-    queries, gallery = collection.asked[terms.protocol, terms.direction].samples, tuple(collection.gallery(terms))
+    queries, gallery = collection.query_sets[terms.protocol, terms.direction].samples, tuple(collection.gallery(terms))
     asked, shown = (rows[[collection.rows[sample.key] for sample in samples]] for samples in (queries, gallery))
     distances = rerank(asked, shown) if terms.rerank else np.asarray(cosine_distances(asked, shown), dtype=np.float64)
     query_pids, gallery_pids = (np.array([sample.pid for sample in samples]) for samples in (queries, gallery))
@@ -147,36 +147,36 @@ def measure(collection: Collection, embeddings: NDArray[np.float32], terms: Term
 
 
 def rank_one_by_one(collection: Collection, vectors: Vectors, terms: Terms) -> Table:
-    """Rank a gallery that is too large for all queries at once, for a query when it is asked; in single precision.
+    """Rank a gallery that is too large to rank all queries at once: each query on access, in single precision.
 
     Args:
         collection: N images.
-        vectors: Of those images.
-        terms: What is asked of which gallery.
+        vectors: Their embeddings.
+        terms: Settings of the ranking.
 
     Raises:
-        ValueError: Re-ranking is asked for, which compares all queries.
+        ValueError: `terms` has re-ranking, which compares all queries.
     """
     if terms.rerank:
         raise ValueError("expected fewer images for re-ranking, which compares all queries with the whole gallery")
     protocol = collection.search(terms.protocol, terms.direction)
-    queries, gallery = collection.asked[terms.protocol, terms.direction].samples, tuple(collection.gallery(terms))
+    queries, gallery = collection.query_sets[terms.protocol, terms.direction].samples, tuple(collection.gallery(terms))
     rows = np.array([collection.rows[sample.key] for sample in gallery])
     pids, camids = (np.array([getattr(sample, name) for sample in gallery]) for name in ("pid", "camid"))
 
     def distances(row: int) -> NDArray[np.float64]:
-        asked = vectors.rows([collection.rows[queries[row].key]])[0]
-        return np.asarray(1 - vectors.similarities(asked)[rows].astype(np.float64), np.float64)
+        query = vectors.rows([collection.rows[queries[row].key]])[0]
+        return np.asarray(1 - vectors.similarities(query)[rows].astype(np.float64), np.float64)
 
     def order(row: int) -> NDArray[np.int32]:
         one = queries[row]
         out = dropped(protocol, [one.pid], [one.camid], pids, camids)[0]
         if protocol.mixed:
-            out = out | (rows == collection.rows[one.key])  # nothing is found by itself
-        return ranking(shown[row], out).astype(np.int32)
+            out = out | (rows == collection.rows[one.key])  # a query does not rank itself
+        return ranking(kept[row], out).astype(np.int32)
 
-    shown = ByRow(distances)
-    return Table(queries, gallery, shown, ByRow(order), None)
+    kept = ByRow(distances)
+    return Table(queries, gallery, kept, ByRow(order), None)
 
 
 class Order(StrEnum):
@@ -197,8 +197,8 @@ class Item:
 
     Attributes:
         sample: The image.
-        number: Counts the images of one person by one camera, from 1.
-        average_precision: In [0, 1]; `None` where it is not known yet, or nobody in the gallery is this person.
+        number: Number of the image among those of its person and camera, from 1.
+        average_precision: In [0, 1]; `None` if it is not known yet, or the gallery has no match.
         first_hit: Rank of the first match, from 1; `None` likewise.
     """
 
@@ -214,7 +214,7 @@ class Item:
 
 
 def list_queries(samples: Sequence[Sample], numbers: Sequence[int], metrics: RankingMetrics | None) -> list[Item]:
-    """List queries with their scores where there are any; all in the same order."""
+    """List queries with their scores, if known; all arguments have the same order."""
     if metrics is None:
         return [Item(sample, number) for sample, number in zip(samples, numbers, strict=True)]
     measured = zip(samples, numbers, metrics.average_precision.tolist(), metrics.first_hit.tolist(), strict=True)
@@ -222,7 +222,7 @@ def list_queries(samples: Sequence[Sample], numbers: Sequence[int], metrics: Ran
 
 
 def ordered(items: Iterable[Item], order: Order) -> list[Item]:
-    """Put queries in an order; ties go by identity, camera, file name, and queries without a score come last."""
+    """Sort queries; ties are sorted by identity, camera, file name, and queries without a score come last."""
     by_person = sorted(items, key=lambda item: (item.sample.pid, item.sample.camid, item.sample.path.name))
     if order is Order.CAMERA:
         return sorted(by_person, key=lambda item: item.sample.camid)
@@ -235,21 +235,21 @@ def ordered(items: Iterable[Item], order: Order) -> list[Item]:
 
 
 def opening(items: Sequence[Item]) -> str:
-    """Choose a query of middling difficulty, with the median average precision; the first where none is scored."""
+    """Return the key of the query with the median average precision, or of the first query if none is scored."""
     scored = ordered([item for item in items if item.average_precision is not None], Order.EASIEST)
     return scored[len(scored) // 2].key if scored else items[0].key
 
 
-def dealt(samples: Sequence[Sample], count: int, chosen: str = "") -> list[Sample]:
-    """Take images round the cameras: the first of each, then the second of each, up to a number.
+def spread_over_cameras(samples: Sequence[Sample], count: int, chosen: str = "") -> list[Sample]:
+    """Select images evenly over the cameras: the first image of each camera, then the second of each, and so on.
 
     Args:
-        samples: Of one person.
-        count: How many at most.
-        chosen: Key of one that is taken first.
+        samples: Images of one person.
+        count: Maximum number of images.
+        chosen: Key of an image that is selected first; empty for none.
 
     Returns:
-        By camera, within a camera in their order.
+        The selected images by camera, within a camera in their order.
     """
     seen, turns = Counter[int](), dict[str, tuple[bool, int, int]]()
     for sample in samples:

@@ -1,4 +1,4 @@
-"""Small images as text, so that no file of the machine is ever served."""
+"""Small images as data URIs, so that no file of the machine is ever served."""
 
 import base64
 import io
@@ -18,10 +18,10 @@ MAX_WIDTH = 256
 
 
 def data_uri(read: Callable[[], NDArray[np.uint8]], height: int) -> str:
-    """Read an image and return it as a JPEG data URI, at most so many pixels tall.
+    """Read an image and return it as a JPEG data URI, at most `height` pixels tall.
 
     Returns:
-        The URI, or an empty string where the file is missing or broken: one bad image must not take a page down.
+        The URI, or an empty string if the file is missing or broken: one bad image must not break a page.
     """
     try:
         return encoded(fitted(read(), height))
@@ -30,7 +30,7 @@ def data_uri(read: Callable[[], NDArray[np.uint8]], height: int) -> str:
 
 
 def named(key: str, height: int) -> str:
-    """Draw the name of an image that is not at hand on a card twice as high as wide, as an SVG data URI."""
+    """Draw the name of an image without a file on a card twice as high as wide, as an SVG data URI."""
     words = [part[start : start + 12] for part in key.split("/") for start in range(0, len(part), 12)][:7]
     lines = "".join(f'<text x="50" y="{40 + 20 * row}">{escape(word)}</text>' for row, word in enumerate(words))
     style = 'font-family="sans-serif" font-size="13" fill="#222" text-anchor="middle"'
@@ -40,7 +40,7 @@ def named(key: str, height: int) -> str:
 
 
 def fitted(image: NDArray[np.uint8], height: int, width: int = MAX_WIDTH) -> NDArray[np.uint8]:
-    """Shrink an image in its own proportions; a smaller one stays as it is.
+    """Shrink an image and keep its proportions; a smaller image is not changed.
 
     Args:
         image: RGB, uint8, `(H, W, 3)`.
@@ -57,7 +57,7 @@ def encoded(image: NDArray[np.uint8]) -> str:
 
 
 def png_uri(image: NDArray[np.uint8], head: str = "") -> str:
-    """Return RGB or RGBA, uint8, `(H, W, 3 or 4)`, as a PNG data URI, whose head says something more."""
+    """Return RGB or RGBA, uint8, `(H, W, 3 or 4)`, as a PNG data URI; `head` adds parameters to its head."""
     return as_uri(image, "png", head)
 
 

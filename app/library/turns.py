@@ -1,4 +1,4 @@
-"""Who may do heavy work next: a few pieces at a time, round by visitor, and no visitor may fill the queue."""
+"""A fair queue for heavy work: a few pieces at a time, in turn by visitor, and no visitor may fill the queue."""
 
 import math
 import threading
@@ -11,17 +11,17 @@ from itertools import count
 
 __all__ = ["VISITOR", "BusyError", "Ticket", "Turns"]
 
-# Who asks in the event in hand: a network address, and of the page also its session, with a space between.
+# Visitor of the current event: a network address; for events of the page followed by a space and the session.
 VISITOR: ContextVar[str] = ContextVar("visitor", default="")
 LOOK_SECONDS = 0.1
 LONGEST_WAIT = 60  # seconds that a refusal names at most
 
 
 class BusyError(ValueError):
-    """There is no room for more work; the sentence says when to try again.
+    """The queue is full; the sentence says when to try again.
 
     Attributes:
-        own: Whether the visitor's own work takes the room.
+        own: Whether the visitor's own work has reached its limit.
     """
 
     def __init__(self, words: str, seconds: int, *, own: bool) -> None:
@@ -31,7 +31,7 @@ class BusyError(ValueError):
 
 @dataclass(eq=False)
 class Ticket:
-    """A piece of work that waits or is being done."""
+    """A piece of work that waits or runs."""
 
     who: str
     number: int
@@ -47,9 +47,9 @@ class Turns:
     """The turns of one kind of work; safe to use from many threads.
 
     Args:
-        at_once: Pieces of work that are done at a time.
+        at_once: Pieces of work that run at a time.
         each: Pieces that one visitor may have, running or waiting.
-        most: Pieces that there may be, of all visitors; the sessions of one address may have half of them.
+        most: Pieces of all visitors, running or waiting; the sessions of one address may have half of them.
     """
 
     def __init__(self, at_once: int = 1, each: int = 2, most: int = 12) -> None:
@@ -58,13 +58,13 @@ class Turns:
         self._numbers = count(1)
         self._tickets: list[Ticket] = []
         self._served: dict[str, int] = {}  # when a visitor or an address had its last turn, while it has tickets
-        self._seconds = 1.0  # that a piece of work takes, the recent ones counting most
+        self._seconds = 1.0  # duration of a piece of work, as a moving average
 
     def take(self, who: str) -> Ticket:
         """Queue a piece of work; `turn` must follow.
 
         Raises:
-            BusyError: The visitor has as many as one may have, or there are as many as there may be.
+            BusyError: The visitor, its address, or all visitors together have reached their limit.
         """
         with self._changed:
             ticket = Ticket(who, next(self._numbers))
@@ -80,7 +80,7 @@ class Turns:
             return ticket
 
     def _busy(self, words: str, before: int, *, own: bool) -> BusyError:
-        """Make the refusal of work while so many pieces come before it."""
+        """Return the refusal of a piece of work that would have to wait for `before` other pieces."""
         seconds = math.ceil(self._seconds * before / self.at_once)
         return BusyError(words, min(max(seconds, 1), LONGEST_WAIT), own=own)
 
@@ -89,8 +89,8 @@ class Turns:
         """Wait for the turn of a ticket, and give it back at the end.
 
         Args:
-            ticket: Of `take`.
-            look: Called now and then while it waits; may raise to give up.
+            ticket: A ticket from `take`.
+            look: Called repeatedly while the ticket waits; may raise an error to give up.
         """
         try:
             while not self._begins(ticket):
@@ -102,7 +102,7 @@ class Turns:
             self._leave(ticket)
 
     def _begins(self, ticket: Ticket) -> bool:
-        """Wait a moment, and say whether the ticket's turn has come."""
+        """Wait briefly, then return whether the ticket's turn has come."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._next() is ticket, LOOK_SECONDS):
                 return False
@@ -112,7 +112,7 @@ class Turns:
             return True
 
     def _next(self) -> Ticket | None:
-        """Choose whose turn it is: whoever had the last one longest ago; `None` while nobody may begin."""
+        """Return the ticket of the visitor whose last turn is longest ago; `None` while no ticket may begin."""
         waiting = [one for one in self._tickets if not one.running]
         if not waiting or len(self._tickets) - len(waiting) >= self.at_once:
             return None
@@ -120,7 +120,7 @@ class Turns:
         return min(waiting, key=lambda one: (served.get(one.address, 0), served.get(one.who, 0), one.number))
 
     def _leave(self, ticket: Ticket) -> None:
-        """Forget a ticket, and of its visitor what nobody asks any more."""
+        """Remove a ticket, and the last turns of visitors and addresses without tickets."""
         with self._changed:
             self._tickets.remove(ticket)
             there = {name for one in self._tickets for name in (one.who, one.address)}

@@ -1,4 +1,4 @@
-"""What the Retrieval tab shows: a query, whom it is ranked by, and the queries around it."""
+"""What the Retrieval tab shows: a query, the checkpoints that rank it, and the list of queries."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from app.library import Library
 from app.library.ranking import Item, Order, opening, ordered
-from app.retrieval.rank import Retrieve, asked_of
+from app.retrieval.rank import Retrieve, queries_of
 from app.shared.export import Options as FigureOptions
 from app.shared.request import PARTNER, Choice, File, Offer, Switch, Text, Whole, compared, one_of, option
 
@@ -25,24 +25,24 @@ ORDERS = (
 
 
 def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
-    """List whom a checkpoint can be compared with: its fair partner first, and what differs in the others' budgets."""
+    """List the checkpoints to compare with: the fair partner first, then the others with their budget differences."""
     mine, entries = values["checkpoint"], library.checkpoints
     kind = "the next features" if entries[mine].vectors else "fair partner"
-    fair = Choice(PARTNER, f"{kind}: {entries.partners[mine] or 'there is none'}")
+    fair = Choice(PARTNER, f"{kind}: {entries.partners[mine] or 'none'}")
     others = (Choice(name, name + words) for name, words in entries.rivals[mine] if library.fits(name, values["data"]))
     return [fair, *others]
 
 
-def any_of(what: str) -> Offer:
-    """Offer any person or camera (`pids`, `camids`), or one of those of the queries."""
-    return lambda library, values: [Choice(ANY, "any"), *getattr(asked_of(library, values), what)]
+def any_of(field: str) -> Offer:
+    """Offer "any", and then every person (`pids`) or camera (`camids`) of the queries."""
+    return lambda library, values: [Choice(ANY, "any"), *getattr(queries_of(library, values), field)]
 
 
-MADE_OF = (Choice("", "not said"), Choice("infrared", "infrared"), Choice("visible", "visible light"))
+OWN_MODALITIES = (Choice("", "not chosen"), Choice("infrared", "infrared"), Choice("visible", "visible light"))
 
 
 class Browse(Retrieve):
-    """A ranking on the page: what `Retrieve` asks, by whom else, and how the queries are listed."""
+    """A ranking on the page: the fields of `Retrieve`, further checkpoints, and how the queries are listed."""
 
     follows: ClassVar[tuple[str, ...]] = ("query",)
 
@@ -56,10 +56,10 @@ class Browse(Retrieve):
     camid: Annotated[Whole, one_of(any_of("camids"))] = option(ANY, "Camera")
 
     own_image: File = option("", "Your image")
-    own_modality: Annotated[Text, one_of(MADE_OF)] = option("", "Your image is", control="radio")
+    own_modality: Annotated[Text, one_of(OWN_MODALITIES)] = option("", "Modality of your image", control="radio")
 
     def first_query(self, library: Library) -> str:
-        """Choose a query of middling difficulty among those that the filters let through."""
+        """Choose a query of medium difficulty among those that pass the filters."""
         return opening(listed(library, self) or library.queries(self.checkpoint, self.data, self.terms))
 
 
@@ -68,11 +68,11 @@ class Options(FigureOptions):
 
     ranks: Whole = option(0, "Ranks in the figure (0: as many as on the page)", ge=0, le=100)
     distances: Switch = option(True, "Distances")
-    queries: Whole = option(6, "Queries of the sheet", "From this one on, in the order of the list.", ge=1, le=24)
+    queries: Whole = option(6, "Queries on the sheet", "From the current query on, in list order.", ge=1, le=24)
 
 
 def listed(library: Library, request: Browse) -> Sequence[Item]:
-    """List the queries that the filters let through, in their order."""
+    """List the queries that pass the filters, in the requested order."""
     items = library.queries(request.checkpoint, request.data, request.terms, Order(request.order))
     return [one for one in items if request.pid in (ANY, one.sample.pid) and request.camid in (ANY, one.sample.camid)]
 
@@ -81,13 +81,13 @@ def pick(library: Library, request: Browse, how: str) -> str:
     """Choose another query.
 
     Args:
-        library: What all visitors share.
-        request: What is shown now.
-        how: `random`; `hard`, one of the hardest tenth; or `disagree`, one of those on which the first checkpoint and
-            the one that it is compared with differ most.
+        library: The app's library, shared by all visitors.
+        request: The request that is shown now.
+        how: `random`; `hard`, one of the hardest tenth; or `disagree`, one of those on which the first two checkpoints
+            of the comparison differ most.
 
     Returns:
-        Its key; the query that is shown now where there is no other.
+        The key of the query; the current one if no other query passes the filters.
     """
     items = [item for item in listed(library, request) if item.key != request.query]
     if how == "hard":
@@ -99,7 +99,7 @@ def pick(library: Library, request: Browse, how: str) -> str:
 
 
 def disagreement(library: Library, request: Browse) -> dict[str, float]:
-    """Say by how much the average precision of each query differs between two checkpoints; nothing where there is one.
+    """Return the absolute difference in average precision of two checkpoints per query; empty for one checkpoint.
 
     Raises:
         ValueError: No query has a match.
@@ -107,8 +107,8 @@ def disagreement(library: Library, request: Browse) -> dict[str, float]:
     names = compared(library, request.checkpoint, *request.compare)[:2]
     if len(names) < 2 or not library.countable(request.data, request.terms):
         return {}
-    samples = asked_of(library, dict(request)).samples
+    samples = queries_of(library, dict(request)).samples
     both = (library.metrics(name, request.data, request.terms) for name in names)
-    first, second = (one.average_precision for one in both)
+    first, second = (metrics.average_precision for metrics in both)
     gaps = np.nan_to_num(np.abs(first - second))
     return {sample.key: float(gap) for sample, gap in zip(samples, gaps, strict=True)}

@@ -1,4 +1,4 @@
-"""What leaves the Retrieval tab: the ranked list and the CMC curves as figures, both as tables. Loads Matplotlib."""
+"""Exports of the Retrieval tab: the ranked list and the CMC curves, as figures and as tables. Loads Matplotlib."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from app.library import Library
-from app.library.own_images import brought
+from app.library.own_images import read_own
 from app.retrieval.browse import ORDERS, Browse, Options, listed
 from app.retrieval.own import of_page, rank, ranked_csv
-from app.retrieval.rank import Result, asked_of, retrieve
+from app.retrieval.rank import Result, queries_of, retrieve
 from app.retrieval.scores import Scores, score
 from app.shared.export import checkpoint_words, describe_data, pixels_of, safe_stem, shots_words, synthetic_note, table
 from app.shared.figure import WIDTHS, draw_plots, figure_bytes, styled
@@ -24,9 +24,9 @@ __all__ = ["PER_ROW", "NamedList", "caption", "draw_lists", "facts_of", "grid_of
 
 COLUMNS = ("checkpoint", "rank", "image", "pid", "camid", "distance", "match")
 MEASURES = ("rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp")
-LONG = 60  # letters of a legend's entry that fit into one column
+LONG = 60  # characters of a legend entry that fit into one column
 PER_ROW = {"two-column": 10, "one-column": 5}  # ranked images, beside the query
-FOOT, NAME, GAP = 0.26, 0.16, 0.1  # inches: words below an image, the name of a list, the gap after it
+FOOT, NAME, GAP = 0.26, 0.16, 0.1  # inches: text below an image, the name of a list, the gap after it
 PAGE = 9.0  # inches of images on a page
 
 
@@ -35,7 +35,7 @@ def write(library: Library, request: Browse, options: Options, what: str, kind: 
 
     Raises:
         ValueError: The images are not embedded yet, the data set cannot be embedded, an own image cannot be read, or a
-            figure of its ranking is asked for.
+            figure of its ranking is requested.
     """
     names = compared(library, request.checkpoint, *request.compare)
     if not all(library.ready(name, request.data, request.terms.corruption) for name in names):
@@ -45,10 +45,10 @@ def write(library: Library, request: Browse, options: Options, what: str, kind: 
         scores = [score(library, name, request.data, request.terms) for name in names]
         stem = f"cmc-{request.protocol}-{names[0] if len(names) == 1 else f'{len(names)}-checkpoints'}"
         return File.of(safe_stem(stem), kind, write_scores(library, scores, options, kind, link))
-    if request.own_image:  # of which nothing is in the table
+    if request.own_image:  # the table holds nothing of the image
         if kind != "csv":
-            raise ValueError("expected CSV for the ranking of your own image, of which no figure is made")
-        image = brought(library, "own_image", request.own_image)
+            raise ValueError("expected CSV for the ranking of your own image; no figure can be made of it")
+        image = read_own(library, "own_image", request.own_image)
         ranked = ranked_csv(library, rank(library, of_page(library, request, request.checkpoint), image))
         return File.of(safe_stem(f"ranked-own-{request.checkpoint}"), kind, ranked)
     if what == "sheet":
@@ -58,12 +58,12 @@ def write(library: Library, request: Browse, options: Options, what: str, kind: 
 
 
 def ranked_by(library: Library, request: Browse, names: Sequence[str], top_k: int) -> list[Result]:
-    """Rank a query by some checkpoints."""
+    """Rank the query with each of the checkpoints."""
     return [retrieve(library, request.model_copy(update={"checkpoint": name, "top_k": top_k})) for name in names]
 
 
 def facts_of(library: Library, results: Sequence[Result], url: str) -> list[tuple[str, str]]:
-    """Say where rankings of one query come from: what made them, and how to get them again."""
+    """List the provenance of the rankings of one query, and the Python lines that reproduce them."""
     first, asked = results[0], results[0].request
     facts = [
         *(("checkpoint", f"{checkpoint_words(library, one.request.checkpoint)}: {describe_score(one)}")
@@ -71,25 +71,25 @@ def facts_of(library: Library, results: Sequence[Result], url: str) -> list[tupl
         ("budgets", library.budget_note(one.request.checkpoint for one in results)),
         ("data", describe_data(library, asked.data)),
         ("protocol", f"{asked.protocol}, {shots_words(asked.shots)}, trial {asked.trial}"),
-        ("direction", asked_of(library, dict(asked)).way),
+        ("direction", queries_of(library, dict(asked)).way),
         ("query", f"{first.query.image} (person {first.query.pid}, camera {first.query.camid})"),
         ("gallery", f"{first.gallery_size} images ranked, {first.left_out} left out"),
         ("distance", "k-reciprocal re-ranked distance" if asked.rerank else "cosine distance, 1 - cos"),
         ("corruption", first.note),
-        *(("remade by", one.request.retrieve_call(library, url)) for one in results),
+        *(("reproduced by", one.request.retrieve_call(library, url)) for one in results),
     ]  # fmt: skip
     return [(name, words) for name, words in facts if words]
 
 
 def describe_score(result: Result) -> str:
-    """Say how well the query was ranked, over its whole gallery."""
+    """Describe how well the query was ranked over its whole gallery."""
     if result.average_precision is None or result.first_hit is None:
-        return "not scored: nobody in the gallery is the person asked for"
+        return "not scored: the gallery holds no image of the query's person"
     return f"AP {100 * result.average_precision:.1f} %, first match at rank {result.first_hit}"
 
 
 def write_list(library: Library, results: Sequence[Result], options: Options, kind: str, url: str) -> bytes:
-    """Write rankings of one query, below one another."""
+    """Write the rankings of one query as a table, or as a figure below one another."""
     facts, first = facts_of(library, results, url), results[0]
     if kind in ("csv", "latex"):
         rows = [
@@ -102,34 +102,34 @@ def write_list(library: Library, results: Sequence[Result], options: Options, ki
         f"Query {dict(facts)['query']} and the closest {len(first.results)} of {first.gallery_size} gallery images"
         f" ({first.left_out} are left out)"
     )
-    names = "; ".join(text for name, text in facts if name == "checkpoint")
-    said = caption(library, first, dict(facts), begin, names, "The first list is remade by, where the app runs:")
+    names = "; ".join(words for name, words in facts if name == "checkpoint")
+    text = caption(library, first, dict(facts), begin, names, "To reproduce the first list while the app runs:")
     call, drawn = first.request.retrieve_call(library, url), [drawn_lists(library, results, options)]
-    return figure_bytes(draw_lists(drawn, said, call, width=options.width, named=len(results) > 1), kind)
+    return figure_bytes(draw_lists(drawn, text, call, width=options.width, named=len(results) > 1), kind)
 
 
 def write_sheet(library: Library, request: Browse, names: Sequence[str], options: Options, url: str, link: str) -> File:
-    """Write the ranked lists of several queries, from the one that is shown on, in the order of the page's list."""
+    """Write the ranked lists of several queries, from the current query on, in the order of the page's list."""
     keys = [item.key for item in listed(library, request)]
     start = keys.index(request.query) if request.query in keys else 0
     keys = (keys[start:] + keys[:start])[: options.queries] or [request.query]
     top_k = min(options.ranks or request.top_k, PER_ROW[options.width])
     rows = [ranked_by(library, request.model_copy(update={"query": key}), names, top_k) for key in keys]
     first, order = rows[0][0], dict(ORDERS)[request.order]
-    kept = [f"{what} {value}" for what, value in (("person", request.pid), ("camera", request.camid)) if value]
+    kept = [f"{name} {value}" for name, value in (("person", request.pid), ("camera", request.camid)) if value]
     begin = (
         f"{len(rows)} queries in the order of the list ({', '.join([order, *kept])}), from {first.query.image} on,"
         f" each with the closest {len(first.results)} gallery images"
     )
     listing = "; ".join(checkpoint_words(library, name) for name in names)
-    said = caption(library, first, dict(facts_of(library, rows[0], url)), begin, listing, "Shown at:")
-    pages = draw_lists([drawn_lists(library, one, options) for one in rows], said, link, width=options.width)
+    text = caption(library, first, dict(facts_of(library, rows[0], url)), begin, listing, "Shown at:")
+    pages = draw_lists([drawn_lists(library, one, options) for one in rows], text, link, width=options.width)
     stem = f"sheet-{len(keys)}-queries-{request.protocol}-trial{request.trial}-{request.checkpoint}"
     return File.of(safe_stem(stem), "pdf", figure_bytes(pages, "pdf"))
 
 
 def drawn_lists(library: Library, results: Sequence[Result], options: Options) -> tuple[Tile, list[NamedList]]:
-    """Read the images of rankings of one query, for a figure."""
+    """Return the image of one query and its ranked lists as tiles of a figure."""
     first = results[0]
     keys = {first.query.image, *(each.image for one in results for each in one.results)}
     images = {key: pixels_of(library, first.request.data, key, first.request.terms.corruption) for key in keys}
@@ -144,18 +144,18 @@ def drawn_lists(library: Library, results: Sequence[Result], options: Options) -
     return Tile(images[first.query.image], "query", (f"id {first.query.pid} · c{first.query.camid}",)), lists
 
 
-def caption(library: Library, first: Result, words: dict[str, str], begin: str, names: str, end: str) -> str:
-    """Write the sentences below ranked lists, of which `words` are the facts."""
+def caption(library: Library, first: Result, facts: dict[str, str], begin: str, names: str, end: str) -> str:
+    """Write the caption of ranked lists with these facts."""
     return (
-        f"{begin}, {words['direction']}. Checkpoint: {names}. {words.get('budgets', '')} Data: {words['data']}."
-        f" Protocol: {words['protocol']}; images from the query's site are left out. {first.note} Solid frame and ✓:"
-        f" the person in the query; dashed frame and ✗: another person; id: person, c: camera, d: {words['distance']}."
+        f"{begin}, {facts['direction']}. Checkpoint: {names}. {facts.get('budgets', '')} Data: {facts['data']}."
+        f" Protocol: {facts['protocol']}; images from the query's site are left out. {first.note} Solid frame and ✓:"
+        f" the person in the query; dashed frame and ✗: another person; id: person, c: camera, d: {facts['distance']}."
         f" {synthetic_note(library, first.request.data)} {end}"
     )
 
 
 def stem_of(results: Sequence[Result]) -> str:
-    """Name the files of a ranked list in letters that every system allows."""
+    """Return a file name for a ranked list, with characters that every system allows."""
     first, asked = results[0], results[0].request
     query = first.query.image.rpartition(".")[0]
     corrupted = f"-{asked.corruption}{asked.severity}" if asked.corruption else ""
@@ -164,9 +164,9 @@ def stem_of(results: Sequence[Result]) -> str:
 
 
 def write_scores(library: Library, scores: Sequence[Scores], options: Options, kind: str, link: str) -> bytes:
-    """Write the scores of the whole set by one checkpoint or more."""
+    """Write the scores of one or more checkpoints on the whole set."""
     one, terms = scores[0], scores[0].terms
-    way = library.collections[one.data].asked[terms.protocol, terms.direction].way
+    way = library.collections[one.data].query_sets[terms.protocol, terms.direction].way
     galleries = f"mean ± sd over {one.trials} galleries" if one.trials > 1 else f"gallery {terms.trial} alone"
     facts = [
         *(("checkpoint", checkpoint_words(library, each.checkpoint)) for each in scores),
@@ -199,22 +199,22 @@ def write_scores(library: Library, scores: Sequence[Scores], options: Options, k
 
 @dataclass(frozen=True, eq=False)
 class NamedList:
-    """Words above a list, and its images in the order of their ranks; more than a row holds go on in further rows."""
+    """A ranked list: the name above it, and its images in the order of their ranks, in one or more rows."""
 
     name: str
     ranked: Sequence[Tile]
 
 
-Query = tuple[Tile, Sequence[NamedList]]  # with its lists, which stand below one another
+Query = tuple[Tile, Sequence[NamedList]]  # the query and its lists, which are drawn below one another
 
 
 def grid_of(width: str) -> Grid:
-    """Lay out a figure of a width; the query has the first column."""
+    """Return the grid of a figure of this width; the query is in the first column."""
     return Grid(WIDTHS[width], PER_ROW[width] + 1, FOOT)
 
 
 def height_of(query: Query, grid: Grid, name: float) -> float:
-    """Return the inches that a query takes with its lists, whose names take so many each."""
+    """Return the height of a query with its lists, inches; `name` is the height of a list's name, inches."""
     rows = (-(-len(one.ranked) // (grid.per_row - 1)) for one in query[1])
     return sum(name + grid.bottom(count) + GAP for count in rows)
 
@@ -222,12 +222,12 @@ def height_of(query: Query, grid: Grid, name: float) -> float:
 def draw_lists(
     queries: Sequence[Query], caption: str, command: str, *, width: str = "two-column", named: bool = True
 ) -> list[Figure]:
-    """Draw queries and their ranked images, as many queries to a page as it holds, each page with the caption.
+    """Draw queries with their ranked images, as many queries as fit on a page; every page has the caption.
 
     Args:
         queries: At least one, each with as many lists as the first.
         caption: Sentences below the images.
-        command: What shows or remakes the lists.
+        command: The link that shows the lists, or the Python line that reproduces them.
         width: `two-column` (6.875 inches) or `one-column` (3.25 inches).
         named: Whether the names of the lists are shown.
 

@@ -1,4 +1,4 @@
-"""Rank for an image that the visitor brings, or in a gallery of the visitor's own. Nothing of the images is kept."""
+"""Rank a gallery for a visitor's own image, or rank a visitor's own gallery. Nothing of the images is kept."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,28 +24,28 @@ from mun.structures import Modality, Sample
 __all__ = ["Result", "RetrieveImage", "answer", "chooser", "news", "of_page", "own_answer", "rank", "ranked_csv"]
 
 
-# A ranked image on the page: rank, name, more words, distance, picture, and its place in the visitor's gallery, if any.
+# A ranked image on the page: rank, name, details, distance, picture, and its index in the visitor's gallery, if any.
 Card = tuple[int, str, str, float, str, int | None]
 
 
 class RetrieveImage(OfNetwork):
-    """Rank the images of the other modality for an image of your own; nothing of it is kept.
+    """Rank the images of the other modality for an image of your own; the image is not kept.
 
-    Returns the names used, the ranked images with their cosine distance 1 - cos, the gallery's size, what the gallery
-    is, and a warning about what such a ranking is worth. A visible image is ranked against all infrared ones.
+    Returns the names used, the ranked images with their cosine distance 1 - cos, the gallery's size and description,
+    and a warning about the limits of the ranking. For a visible image, all infrared images are ranked.
     """
 
     image: File = option("", "Image", "The image file in base64, or as a data URI, at most 16 MB.")
-    modality: Text = option("", "Modality", "What the image was made of, infrared or visible.")
+    modality: Text = option("", "Modality", "Modality of the image, infrared or visible.")
     top_k: Whole = option(10, "Top k", "How many ranked images to return.", ge=1, le=100)
     protocol: Protocol = option(
-        "", "Protocol", "For an infrared image, whose visible gallery is ranked; empty for the first."
+        "", "Protocol", "Protocol whose visible gallery is ranked for an infrared image; empty for the first."
     )
-    trial: Whole = option(0, "Gallery", "Number of that gallery.", ge=0, le=9)
+    trial: Whole = option(0, "Gallery", "Number of the protocol's random gallery (trial).", ge=0, le=9)
 
     @property
-    def made_of(self) -> Modality:
-        """The modality that the visitor stated; there is no default, because a guess would rank nonsense.
+    def stated_modality(self) -> Modality:
+        """The modality that the visitor stated; there is no default, because a wrong guess gives a useless ranking.
 
         Raises:
             ValueError: It is neither `visible` nor `infrared`.
@@ -56,15 +56,15 @@ class RetrieveImage(OfNetwork):
 
 
 def of_page(library: Library, request: Browse, checkpoint: str) -> RetrieveImage:
-    """Ask for what the page shows, by one of its checkpoints; the image itself is left out."""
+    """Return the request for the ranking on the page by one of its checkpoints; the image itself is left out."""
     asked = request.model_dump(include={"data", "top_k", "protocol", "trial"})
     return RetrieveImage.read({**asked, "checkpoint": checkpoint, "modality": request.own_modality}, library)
 
 
 def answer(library: Library, request: RetrieveImage) -> dict[str, Any]:
     """Answer `/retrieve_image`."""
-    request.made_of  # noqa: B018 — refused before the image is decoded
-    return asdict(rank(library, request, own_images.brought(library, "image", request.image)))
+    request.stated_modality  # noqa: B018 — refused before the image is decoded
+    return asdict(rank(library, request, own_images.read_own(library, "image", request.image)))
 
 
 @dataclass(frozen=True)
@@ -77,19 +77,19 @@ class RankedImage(ImageFacts):
 
 @dataclass(frozen=True)
 class Result:
-    """The ranking for a visitor's image; nobody knows who is in it, so nothing is a match and nothing is scored.
+    """The ranking for a visitor's image; the person in it is unknown, so nothing is a match and nothing is scored.
 
     Attributes:
-        checkpoint: As asked, or the default; likewise `data`.
-        data: See `checkpoint`.
+        checkpoint: As requested, or the default.
+        data: As requested, or the default.
         modality: Of the visitor's image.
-        gallery_modality: The other one.
-        protocol: Whose gallery was ranked; `None` for a visible photo, which no published protocol ranks.
-        trial: Number of that gallery; `None` likewise.
-        results: The closest `top_k` images, or all where there are fewer.
-        gallery_size: Images that were ranked.
-        note: What the gallery is, in a sentence.
-        warning: What the ranking is worth, in plain words.
+        gallery_modality: The other modality.
+        protocol: The protocol of the ranked gallery; `None` for a visible image: no published protocol ranks for it.
+        trial: Number of that gallery; `None` for a visible image.
+        results: The closest `top_k` images, or all if there are fewer.
+        gallery_size: Number of images that were ranked.
+        note: A sentence that describes the gallery.
+        warning: The limits of the ranking, in plain words.
     """
 
     checkpoint: str
@@ -110,7 +110,7 @@ def rank(library: Library, request: RetrieveImage, image: OwnImage) -> Result:
     Raises:
         ValueError: The data set cannot be embedded.
     """
-    collection, modality = library.collections[request.data], request.made_of
+    collection, modality = library.collections[request.data], request.stated_modality
     gallery, note = gallery_for(library, request)
     rows = library.embeddings(request.checkpoint, request.data)[[collection.rows[sample.key] for sample in gallery]]
     query = own_images.embed_own(library, request.checkpoint, [image], modality)
@@ -131,10 +131,10 @@ def rank(library: Library, request: RetrieveImage, image: OwnImage) -> Result:
 
 
 def closest(query: NDArray[Any], rows: NDArray[Any], count: int) -> Iterator[tuple[int, int, float]]:
-    """Rank rows of unit length, `(N, D)`, for one, `(1, D)`, by (cosine distance, row), the distances in float64.
+    """Rank unit-length rows, `(N, D)`, for a query, `(1, D)`, by (cosine distance, row), with distances in float64.
 
     Returns:
-        Rank from 1, row, and distance 1 − cos of the closest ones.
+        Rank from 1, row, and distance 1 − cos of each of the `count` closest rows.
     """
     distances = cosine_distances(np.asarray(query, dtype=np.float64), np.asarray(rows, dtype=np.float64))[0]
     for place, row in enumerate(ranking(distances)[:count], start=1):
@@ -142,7 +142,7 @@ def closest(query: NDArray[Any], rows: NDArray[Any], count: int) -> Iterator[tup
 
 
 def gallery_for(library: Library, request: RetrieveImage) -> tuple[list[Sample], str]:
-    """Return the images of the other modality, and a sentence that says which they are."""
+    """Return the gallery, which holds images of the other modality, and a sentence that describes it."""
     collection = library.collections[request.data]
     if request.modality == Modality.INFRARED:
         return collection.gallery(Terms(request.protocol, request.trial)), (
@@ -151,7 +151,7 @@ def gallery_for(library: Library, request: RetrieveImage) -> tuple[list[Sample],
         )
     return list(collection.queries), (
         f"Ranked against all infrared images of {collection.title}; "
-        "visible to infrared is no published protocol of this layout."
+        "visible to infrared is not a published protocol of this layout."
     )
 
 
@@ -170,23 +170,23 @@ def ranked_csv(library: Library, result: Result) -> bytes:
 
 
 def own_answer(library: Library, request: Browse, names: Sequence[str], press: Press) -> Answer:
-    """Answer a press about images of the visitor's own.
+    """Answer a press about the visitor's own images.
 
     Raises:
         ValueError: An image or a gallery cannot be read.
     """
     sheet, image, notice = press.detail.get("gallery"), None, ""
-    gallery = own_images.cut(library, sheet) if isinstance(sheet, str) and sheet else []
+    gallery = own_images.split_gallery(library, sheet) if isinstance(sheet, str) and sheet else []
     if request.own_image:
         try:
-            image = own_images.brought(library, "own_image", request.own_image, "your image")
+            image = own_images.read_own(library, "own_image", request.own_image, "your image")
         except ValueError as error:
             notice = f"{str(error).rstrip('.')}."
-        request = request.model_copy(update={"own_image": own_images.small(image) if image else ""})
+        request = request.model_copy(update={"own_image": own_images.small_copy(image) if image else ""})
     if image and not request.own_modality:
-        notice = "Say first whether your image is infrared or visible."
+        notice = "First choose whether your image is infrared or visible."
     elif not (image or gallery or notice):
-        notice = "Bring an image or a gallery of your own."
+        notice = "Add an image or a gallery of your own."
     if notice:
         return Answer(request, {"retrieval-own": chooser(request)}, notice=notice)
     drawn, empty = draw(library, request, names, image, gallery), Piece("", str)
@@ -198,16 +198,16 @@ def own_answer(library: Library, request: Browse, names: Sequence[str], press: P
 
 
 def news(library: Library, file: object) -> str:
-    """Look at one image of a gallery that is being brought, and give its small copy back, or the reason why not."""
+    """Check one image of the visitor's own gallery; return its small copy, or the reason why it is refused."""
     try:
-        image = own_images.brought(library, "the file", file, "the file")
-        return html("own_news.html", error="", uri=own_images.small(image))
+        image = own_images.read_own(library, "the file", file, "the file")
+        return html("own_news.html", error="", uri=own_images.small_copy(image))
     except ValueError as error:
         return html("own_news.html", error=str(error), uri="")
 
 
 def chooser(request: Browse) -> str:
-    """Draw where images of the visitor's own are brought."""
+    """Draw the form in which a visitor adds own images."""
     return html("own_choose.html", request=request)
 
 
@@ -228,13 +228,13 @@ def draw(
             ]
         else:
             embed, row = partial(own_images.embed_own, library, name), collection.rows[request.query]
-            asked = embed([image], modality) if image else library.rows(name, request.data, [row])
-            files = closest(asked, embed(gallery, own_images.other_modality(modality)), request.top_k)
+            query_row = embed([image], modality) if image else library.rows(name, request.data, [row])
+            files = closest(query_row, embed(gallery, own_images.other_modality(modality)), request.top_k)
             notes = ["Your gallery is ranked by cosine distance alone."]
             cards = [(place, f"file {at + 1}", "", distance, card(gallery[at]), at) for place, at, distance in files]
         rows.append((library.checkpoints[name].label, name, cards))
     if image:
-        notes += own_images.oddities("image", image, library.network(request.checkpoint).config.size)
+        notes += own_images.image_notes("image", image, library.network(request.checkpoint).config.size)
         query = card(image), f"your {modality} image"
     else:
         sample = collection.samples[collection.rows[request.query]]
@@ -251,5 +251,5 @@ def draw(
 
 
 def card(image: OwnImage) -> str:
-    """Show an image of the visitor's own at the largest size that was kept."""
+    """Return a visitor's image as a data URI, at the largest size that was kept."""
     return encoded(image.pixels[max(image.pixels)])

@@ -22,24 +22,24 @@ CORRUPTION_TITLES = {
 CORRUPTIONS = [Choice(name, CORRUPTION_TITLES.get(name, name.replace("_", " "))) for name in ("", *CORRUPTION_NAMES)]
 
 
-def asked_of(library: Library, values: Mapping[str, Any], way: Direction | None = None) -> Queries:
-    """Find the queries that the fields before name, or those that ask in a direction."""
-    return library.collections[values["data"]].asked[values["protocol"], way or values["direction"]]
+def queries_of(library: Library, values: Mapping[str, Any], way: Direction | None = None) -> Queries:
+    """Return the queries of the data, protocol and direction in `values`; `way` replaces the direction."""
+    return library.collections[values["data"]].query_sets[values["protocol"], way or values["direction"]]
 
 
 def shots_of(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """List how many gallery images per identity and camera the data allow."""
-    counts = asked_of(library, values).shots
+    counts = queries_of(library, values).shots
     return [Choice(count, f"{count} ({'single' if count == 1 else 'multi'}-shot)") for count in counts]
 
 
 def as_allowed(library: Library, values: Mapping[str, Any]) -> str:
-    """Say who bounds them."""
+    """Name the data set that limits the shots, as the end of a refusal."""
     return f", as many as {library.collections[values['data']].title} allows"
 
 
 def severity_idle(request: Any) -> str:
-    """Say why the severity has no effect; nothing where it has."""
+    """Return why the severity has no effect; empty if it has one."""
     if not request.corruption:
         return "Nothing is corrupted."
     return "Mixed draws a severity for each image." if request.corruption == MIXED else ""
@@ -59,13 +59,13 @@ class Retrieve(OfModel):
     trial: Whole = option(0, "Gallery", "Number of the random gallery (trial).", ge=0, le=9)
     direction: Annotated[
         Text,
-        one_of(lambda library, values: [Choice(way.value, asked_of(library, values, way).way) for way in Direction]),
-    ] = option("i2v", "Direction", "Who asks whom; visible to infrared is no published protocol.")
+        one_of(lambda library, values: [Choice(way.value, queries_of(library, values, way).way) for way in Direction]),
+    ] = option("i2v", "Direction", "Modality of query and gallery; visible to infrared is not a published protocol.")
     shots: Annotated[Whole, one_of(shots_of, as_allowed)] = option(
-        1, "Gallery images per person and camera", "As many as the data allow.", ge=1, le=100
+        1, "Gallery images per person and camera", "At most as many as the data allow.", ge=1, le=100
     )
     rerank: Switch = option(
-        False, "Re-rank by k-reciprocal neighbours", "Mix the distance with that of neighbourhoods."
+        False, "Re-rank by k-reciprocal neighbours", "Combine the distance with that of neighbourhoods."
     )
     corruption: Annotated[Text, one_of(CORRUPTIONS)] = option(
         "", "Corrupt the visible images", "One of 20 corruptions, or mixed; empty for none. The draws have seed 0."
@@ -76,14 +76,14 @@ class Retrieve(OfModel):
     )  # fmt: skip
 
     def settle(self, library: Library) -> Self:
-        """Fill in the first query, or check that there is the one asked for.
+        """Fill in the first query, or check that the requested one exists.
 
         Raises:
-            RefusalError: There is no such query, or the data are none that can be corrupted or re-ranked.
+            RefusalError: There is no such query, or the data cannot be corrupted or re-ranked.
         """
-        asked, terms = asked_of(library, dict(self)), self.terms
+        queries, terms = queries_of(library, dict(self)), self.terms
         if terms.corruption and library.checkpoints[self.checkpoint].vectors:
-            words = f"expected no corruption, because {self.checkpoint} holds features of the images as they are"
+            words = f"expected no corruption, because {self.checkpoint} holds features of the clean images"
             raise RefusalError("corruption", words)
         if terms.rerank and not library.countable(self.data, terms):
             words = "expected fewer images for re-ranking, which compares all queries with the whole gallery"
@@ -91,32 +91,32 @@ class Retrieve(OfModel):
         changes: dict[str, Any] = {} if terms.corruption and self.corruption != MIXED else {"severity": SEVERITY}
         if not self.query:
             changes["query"] = self.first_query(library)
-        elif self.query not in asked.rows:
+        elif self.query not in queries.rows:
             article = "an infrared" if terms.direction.published else "a visible"
-            known = f"{article} image of {library.collections[self.data].title}, as {asked.samples[0].key!r}"
+            known = f"{article} image of {library.collections[self.data].title}, as {queries.samples[0].key!r}"
             raise RefusalError("query", f"expected query to be the key of {known}; got {shown(self.query)}")
         return self.model_copy(update=changes)
 
     def first_query(self, library: Library) -> str:
         """Choose the query of a request that names none."""
-        return asked_of(library, dict(self)).samples[0].key
+        return queries_of(library, dict(self)).samples[0].key
 
     @property
     def terms(self) -> Terms:
         """The terms of the ranking."""
-        severity = None if self.corruption == MIXED else self.severity  # which that one draws itself
+        severity = None if self.corruption == MIXED else self.severity  # `mixed` draws it for each image
         corruption = Corruption(self.corruption, severity) if self.corruption else None
         return Terms(self.protocol, self.trial, Direction(self.direction), self.shots, self.rerank, corruption)
 
     def retrieve_call(self, library: Library, url: str) -> str:
-        """Write the line of Python that asks a running app for the same ranking; what decides it is always named."""
+        """Return the Python line that reproduces the ranking on a running app; it names all fields that decide it."""
         asked = Retrieve.read(self.model_dump(include=set(Retrieve.model_fields)), library)
         return asked.call(library, "retrieve", url, ("checkpoint", "data", "query", "protocol", "top_k"))
 
 
 @dataclass(frozen=True)
 class LeftOut(ImageFacts):
-    """A gallery image that the protocol leaves out for this query; it would follow rank `after`, 0 for none."""
+    """A gallery image that the protocol leaves out for this query; it would follow rank `after`, 0 if it were first."""
 
     after: int
     distance: float
@@ -128,16 +128,16 @@ class Result:
     """The ranking of one query.
 
     Attributes:
-        request: What was asked.
+        request: The request.
         query: The query image.
-        results: The closest `top_k` gallery images, or all where there are fewer.
-        average_precision: Over the whole ranked gallery, in [0, 1]; `None` where nobody in it is the person asked for.
-        first_hit: Rank of the first match, from 1; `None` likewise.
+        results: The closest `top_k` gallery images, or all if there are fewer.
+        average_precision: Over the whole ranked gallery, in [0, 1]; `None` if the gallery has no match.
+        first_hit: Rank of the first match, from 1; `None` if the gallery has no match.
         gallery_size: Images that were ranked: the trial's gallery without those that the protocol leaves out.
-        left_out: How many the protocol leaves out for this query.
-        left_out_images: Those of them that are no further than the last of `results`, where asked for.
-        rank: From a gallery image's key to its rank; `None` where it has none.
-        note: What was done to the visible images, in a sentence; empty for clean ones.
+        left_out: Number of images that the protocol leaves out for this query.
+        left_out_images: The left-out images that are no further than the last of `results`; empty unless requested.
+        rank: From a gallery image's key to its rank; `None` if it is not ranked.
+        note: A sentence about the corruption of the visible images; empty for clean ones.
     """
 
     request: Retrieve
@@ -163,15 +163,15 @@ def retrieve(library: Library, request: Retrieve, *, with_left_out: bool = False
     """Rank the gallery by (distance, gallery index), the distances in float64.
 
     Args:
-        library: What all visitors share.
-        request: What is asked.
-        with_left_out: List the images that the protocol leaves out, too.
+        library: The app's library, shared by all visitors.
+        request: A checked request.
+        with_left_out: Also list the images that the protocol leaves out.
 
     Raises:
         ValueError: The data set cannot be embedded.
     """
-    table, done = library.table(request.checkpoint, request.data, request.terms), request.terms.corruption
-    row = asked_of(library, dict(request)).rows[request.query]
+    table, corruption = library.table(request.checkpoint, request.data, request.terms), request.terms.corruption
+    row = queries_of(library, dict(request)).rows[request.query]
     sample, order, (precision, hit) = table.queries[row], table.orders[row], table.found(row) or (None, None)
     results = table.top(row, request.top_k)
     return Result(
@@ -184,7 +184,7 @@ def retrieve(library: Library, request: Retrieve, *, with_left_out: bool = False
         len(table.gallery) - len(order),
         left_out_images(table, row, len(results)) if with_left_out else (),
         lambda key: table.rank(row, key),
-        f"Visible images corrupted: {done.description}; not the clean protocol." if done else "",
+        f"Visible images corrupted: {corruption.description}; not the clean protocol." if corruption else "",
     )
 
 
@@ -194,7 +194,7 @@ def answer(library: Library, request: Retrieve) -> dict[str, Any]:
 
 
 def left_out_images(table: Table, row: int, count: int) -> tuple[LeftOut, ...]:
-    """List the images left out that are no further than the last one shown, the closest first."""
+    """List the left-out images that are no further than the last ranked one shown, the closest first."""
     distances, order, pid = table.distances[row], table.orders[row], table.queries[row].pid
     kept, indices = distances[order[:count]], np.setdiff1d(np.arange(len(distances)), order)
     left_out = []
@@ -208,12 +208,12 @@ def left_out_images(table: Table, row: int, count: int) -> tuple[LeftOut, ...]:
 
 @dataclass(frozen=True)
 class Move:
-    """Where an image stands by the first checkpoint and by another; `None` where it is not ranked.
+    """Ranks of an image by the first checkpoint and by another; `None` if it is not ranked.
 
     Attributes:
-        before: By the first.
-        after: By the other.
-        step: Places that the image has come nearer; negative where it has fallen back.
+        before: Rank by the first.
+        after: Rank by the other.
+        step: Number of ranks that the image moves up; negative if it moves down.
     """
 
     before: int | None
@@ -223,14 +223,14 @@ class Move:
 
 @dataclass(frozen=True)
 class Side:
-    """A ranking by another checkpoint, against that by the first.
+    """A ranking by another checkpoint, compared with the ranking by the first.
 
     Attributes:
         result: The ranking.
-        moves: Of every image that either of the two shows, by its key.
-        shared: How many images both show.
-        gained: Matches that only this one shows.
-        lost: Matches that only the first shows.
+        moves: For every image that either ranking shows, by its key.
+        shared: Number of images that both show.
+        gained: Number of matches that only this ranking shows.
+        lost: Number of matches that only the first shows.
     """
 
     result: Result
@@ -243,20 +243,20 @@ class Side:
 def compare(
     library: Library, request: Retrieve, others: Sequence[str], *, with_left_out: bool = False
 ) -> tuple[Result, list[Side]]:
-    """Rank a query by the request's checkpoint and by others, all over their whole gallery.
+    """Rank a query by the request's checkpoint and by others, each over its whole gallery.
 
     Raises:
         ValueError: The data set cannot be embedded.
     """
     before = retrieve(library, request, with_left_out=with_left_out)
-    theirs, sides = {one.image for one in before.results}, []
+    images_before, sides = {one.image for one in before.results}, []
     for name in others:
         after = retrieve(library, request.model_copy(update={"checkpoint": name}), with_left_out=with_left_out)
-        mine, moves = {one.image for one in after.results}, {}
-        for image in sorted(mine | theirs):
-            one, other = before.rank(image), after.rank(image)
-            moves[image] = Move(one, other, one - other if one and other else 0)
-        gained = sum(one.match and one.image not in theirs for one in after.results)
-        lost = sum(one.match and one.image not in mine for one in before.results)
-        sides.append(Side(after, moves, len(mine & theirs), gained, lost))
+        images_after, moves = {one.image for one in after.results}, {}
+        for image in sorted(images_after | images_before):
+            first, second = before.rank(image), after.rank(image)
+            moves[image] = Move(first, second, first - second if first and second else 0)
+        gained = sum(one.match and one.image not in images_before for one in after.results)
+        lost = sum(one.match and one.image not in images_after for one in before.results)
+        sides.append(Side(after, moves, len(images_after & images_before), gained, lost))
     return before, sides

@@ -32,10 +32,10 @@ class Scores:
     Attributes:
         checkpoint: Name of the checkpoint.
         data: Name of the data set.
-        terms: On which they were taken.
-        result: Of every gallery.
-        num_queries: Queries asked.
-        gallery_size: Images of the gallery that `terms` names.
+        terms: The terms of the rankings.
+        result: The scores of every gallery.
+        num_queries: Number of queries.
+        gallery_size: Number of images in the gallery that `terms` names.
     """
 
     checkpoint: str
@@ -57,7 +57,7 @@ class Scores:
 
     @property
     def in_words(self) -> str:
-        """The checkpoint with rank-1 and mAP, each with its spread where there are several galleries."""
+        """The checkpoint with rank-1 and mAP, each with its standard deviation if there are several galleries."""
         mean, sd = self.result.mean(), self.result.sd()
         spread = {name: f" ± {100 * sd[name]:.1f}" if self.trials > 1 else "" for name in mean}
         found, precision = (f"{100 * mean[name]:.1f}{spread[name]} %" for name in ("rank1", "mean_ap"))
@@ -65,26 +65,26 @@ class Scores:
 
 
 def score(library: Library, checkpoint: str, data: str, terms: Terms) -> Scores:
-    """Score every query, once per checkpoint, data set and terms.
+    """Score all queries; computed once per checkpoint, data set and terms.
 
     Raises:
         ValueError: The data set cannot be embedded, or no query has a match.
     """
     collection = library.collections[data]
-    queries, gallery = collection.asked[terms.protocol, terms.direction].samples, collection.gallery(terms)
+    queries, gallery = collection.query_sets[terms.protocol, terms.direction].samples, collection.gallery(terms)
     return Scores(checkpoint, data, terms, library.scores(checkpoint, data, terms), len(queries), len(gallery))
 
 
 def answer(library: Library, request: Evaluate) -> dict[str, Any]:
     """Answer `/evaluate`."""
     terms = Terms(request.protocol, 0, Direction.INFRARED_TO_VISIBLE)
-    made = score(library, request.checkpoint, request.data, terms)
-    sizes = {"num_queries": made.num_queries, "gallery_size": made.gallery_size}
-    return {"checkpoint": request.checkpoint, **made.result.to_json(), **sizes}
+    scores = score(library, request.checkpoint, request.data, terms)
+    sizes = {"num_queries": scores.num_queries, "gallery_size": scores.gallery_size}
+    return {"checkpoint": request.checkpoint, **scores.result.to_json(), **sizes}
 
 
 def draw(library: Library, names: Sequence[str], data: str, terms: Terms, countable: bool = True) -> str:
-    """Draw the scores of the whole set by one checkpoint or more, beside those on clean images where they are not.
+    """Draw the scores of checkpoints on the whole set; for corrupted images also the scores on clean ones.
 
     Raises:
         ValueError: As `score`.
@@ -104,7 +104,7 @@ def draw(library: Library, names: Sequence[str], data: str, terms: Terms, counta
 
 
 def verdict(library: Library, scores: Sequence[Scores]) -> str:
-    """Say which of two checkpoints is ahead on the whole set, and by how much; nothing for other numbers of them."""
+    """Say which of two checkpoints is ahead on the whole set, and by how much; empty unless there are two."""
     if len(scores) != 2:
         return ""
     first, second = (100 * one.result.mean()["mean_ap"] for one in scores)

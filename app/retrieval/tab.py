@@ -1,4 +1,4 @@
-"""The Retrieval tab: what a press draws, and the pieces it is drawn in."""
+"""The Retrieval tab: its pieces of HTML, and the answer to every press."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from app.library.ranking import BY_SCORE, Ranked
 from app.library.thumbnails import CARD_HEIGHT, STRIP_HEIGHT
 from app.retrieval.browse import Browse, Options, listed, pick
 from app.retrieval.own import chooser, news, own_answer
-from app.retrieval.rank import LeftOut, Result, asked_of, compare, retrieve
+from app.retrieval.rank import LeftOut, Result, compare, queries_of, retrieve
 from app.retrieval.scores import draw
 from app.retrieval.why import why
 from app.shared.html import html
@@ -33,8 +33,8 @@ MENUS = (
     Menu("CMC curves", "cmc", ("png", "pdf", "svg", "csv", "latex")),
 )
 CHIPS = tuple(name for names in SETTINGS.values() for name in names)
-TURNED = "You search with a visible image now, and infrared images are ranked: no published protocol."
-GONE = "The card whose maps were asked for is not in this ranking: press “Why?” on one that is."
+TURNED = "The query is now a visible image, and infrared images are ranked; this is not a published protocol."
+GONE = "The requested image is not in this ranking; press “Why?” on an image that is shown."
 PICKS = ("random", "hard", "disagree")
 
 
@@ -49,7 +49,7 @@ def build(page: Page) -> None:
 
 
 def answer(library: Library, request: Browse, press: Press) -> Answer:
-    """Draw what a press asks for.
+    """Answer a press.
 
     Raises:
         ValueError: A checkpoint or an image is gone.
@@ -64,9 +64,9 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
     if press.do in PICKS and not own:
         request = request.model_copy(update={"query": pick(library, request, press.do)})
     elif press.do == "open" and press.chosen and press.chosen != request.query and not own:
-        request = handed(library, request, press.chosen)
+        request = with_query(library, request, press.chosen)
     keys = [item.key for item in listed(library, request)]
-    if keys and request.query not in keys:  # the filters do not let it through
+    if keys and request.query not in keys:  # the filters exclude it
         request = request.model_copy(update={"query": keys[0]})
     if own:
         return own_answer(library, request, names, press)
@@ -80,8 +80,8 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
 
 
 def embedding(request: Browse, press: Press, progress: Progress, words: str) -> Answer:
-    """Say how far the images are embedded."""
-    if not (press.values.get("query") or "query=" in press.address):  # it is chosen when scores are there
+    """Answer with the progress of the embedding."""
+    if not (press.values.get("query") or "query=" in press.address):  # a query is chosen once scores are there
         request = request.model_copy(update={"query": ""})
     pieces: dict[str, str | Piece] = {
         "retrieval-progress": words,
@@ -92,9 +92,9 @@ def embedding(request: Browse, press: Press, progress: Progress, words: str) -> 
 
 
 def ranking(library: Library, request: Browse, names: Sequence[str], shown: int, press: Press) -> Answer:
-    """Draw the ranking by every checkpoint, and the page of queries that shows the query."""
-    data, terms, asked = request.data, request.terms, request.model_dump(exclude={"query"})
-    protocol, countable = asked_of(library, dict(request)).rule, library.countable(data, terms)
+    """Draw the ranking by every checkpoint, the scores, and the page of queries that holds the query."""
+    data, terms, fields = request.data, request.terms, request.model_dump(exclude={"query"})
+    protocol, countable = queries_of(library, dict(request)).rule, library.countable(data, terms)
     scored = countable and (press.do in ("again", "why") or all(library.scored(name, data, terms) for name in names))
     result, sides = compare(library, request, names[1:], with_left_out=request.left_out)
     clean = request.model_copy(update={"corruption": ""}) if request.corruption else None
@@ -126,7 +126,7 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
                 (names, data, terms, scored), lambda: draw(library, names if scored else (), data, terms, countable)
             ),
             "retrieval-own": Piece((request.own_image, request.own_modality), lambda: chooser(request)),
-            "query-browser": Piece((asked, shown), lambda: queries(library, request, shown)),
+            "query-browser": Piece((fields, shown), lambda: queries(library, request, shown)),
         },
         say=f"Maps are laid over the query and {reason['image']}." if reason else summary(result),
         chosen=request.query,
@@ -135,16 +135,16 @@ def ranking(library: Library, request: Browse, names: Sequence[str], shown: int,
     )
 
 
-def handed(library: Library, request: Browse, key: str) -> Browse:
-    """Ask with an image that another tab looks at, in the direction that its modality allows.
+def with_query(library: Library, request: Browse, key: str) -> Browse:
+    """Make an image from another tab the query, in the direction that fits its modality.
 
     Raises:
-        ValueError: It is no image that a protocol of these data asks with.
+        ValueError: No protocol of these data has the image as a query.
     """
     collection = library.collections[request.data]
     for name in dict.fromkeys((request.protocol, *collection.protocols)):
         for way in Direction:
-            if key in collection.asked[name, way].rows:
+            if key in collection.query_sets[name, way].rows:
                 changes = {"query": key, "direction": way.value, "protocol": name, "pid": 0, "camid": 0}
                 return Browse.repair({**request.model_dump(), **changes}, library)[0]
     return request
@@ -169,7 +169,7 @@ def queries(library: Library, request: Browse, page: int) -> str:
 
 
 def row_of(result: Result) -> list[Ranked | LeftOut]:
-    """Put the images that were left out where they would stand among the ranked ones."""
+    """Merge the left-out images into the ranked ones, each where it would be ranked."""
 
     def place(one: Ranked | LeftOut) -> float:
         return one.after + 0.5 if isinstance(one, LeftOut) else one.rank
@@ -178,7 +178,7 @@ def row_of(result: Result) -> list[Ranked | LeftOut]:
 
 
 def summary(result: Result) -> str:
-    """Say a ranking in a sentence, for a screen reader."""
+    """Describe a ranking in a sentence for screen readers."""
     note = f"{result.note} " if result.note else ""
     if result.first_hit is None or result.average_precision is None:
         return f"{note}The gallery holds no image of person {result.query.pid}."

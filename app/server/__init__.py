@@ -1,1 +1,1 @@
-"""What stands between strangers and the page: the guard, calls that are checked, light sessions."""
+"""Protects the page from strangers: the guard, checks of calls, light sessions."""

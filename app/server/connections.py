@@ -1,4 +1,4 @@
-"""How long a connection may keep this machine waiting, and how many there may be."""
+"""Limits on connections: how long one may keep this machine waiting, and how many there may be."""
 
 import sys
 from typing import Any
@@ -9,24 +9,24 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 __all__ = ["STALL_BYTES", "STALL_SECONDS", "Connection", "bound_connections"]
 
 STALL_SECONDS = 15.0
-STALL_BYTES = 16_000  # that must go on within that time, where bytes are waited for
-MOST = 1000  # connections, where the system names no bound
+STALL_BYTES = 16_000  # that must be transferred within that time while the machine waits for bytes
+MOST = 1000  # connections, if the system gives no limit
 
 
 class Connection(H11Protocol):
-    """A connection that is closed where nothing is asked or read for 15 s.
+    """A connection that is closed if its client sends or reads nothing for 15 s.
 
-    - A request's head comes within 15 to 30 s of the connection or of the last answer.
-    - Of an answer that waits, 16 kB are read within 15 s.
-    - Bodies declare their length: each of a million chunks of one byte costs as much as one of a megabyte.
-    - Where there are too many, the one that has asked nothing for longest makes room.
+    - A request's head must arrive within 15 to 30 s of the connection or of the last answer.
+    - The client must read 16 kB of a waiting answer within 15 s.
+    - A body must declare its length: each of a million one-byte chunks would cost as much as a chunk of a megabyte.
+    - If there are too many connections, the oldest idle one is closed.
     """
 
     def connection_made(self, transport: Any) -> None:
-        """Begin."""
+        """Start the checks; close the oldest idle connection if there are too many."""
         super().connection_made(transport)
         self._begun, self._unread = self.loop.time(), 0
-        self._idle: tuple[object] | None = None  # with the request that was answered last
+        self._idle: tuple[object] | None = None  # holds the request that was answered last
         if len(self.connections) > most_connections():
             idle = [one for one in self.connections if isinstance(one, Connection) and one._is_idle()]
             min(idle, key=lambda one: one._begun).transport.abort()
@@ -41,7 +41,7 @@ class Connection(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _look(self) -> None:
-        """Close the connection where nothing has gone on since the last look."""
+        """Close the connection if nothing was sent or read since the last check."""
         if self.transport.is_closing():
             return
         unread = self.transport.get_write_buffer_size()
@@ -53,16 +53,16 @@ class Connection(H11Protocol):
         self.loop.call_later(STALL_SECONDS, self._look)
 
     def _should_upgrade(self) -> bool:
-        """Say whether a head, which has just come, is passed to `handle_websocket_upgrade` and no further."""
+        """Return whether the request whose head has just arrived goes only to `handle_websocket_upgrade`."""
         return any(name == b"transfer-encoding" for name, _ in self.headers)
 
-    def handle_websocket_upgrade(self, event: Any) -> None:  # noqa: ARG002 nothing here speaks over one
-        """Refuse a body in chunks."""
-        self.send_400_response("expected a body whose length is declared, got one in chunks")
+    def handle_websocket_upgrade(self, event: Any) -> None:  # noqa: ARG002 there are no WebSockets
+        """Refuse a chunked body."""
+        self.send_400_response("expected a body with a declared length, got a chunked body")
 
 
 def most_connections() -> int:
-    """Half of the files that this process may open."""
+    """Return half of the number of files that this process may open."""
     if sys.platform == "win32":
         return MOST
     import resource
@@ -71,5 +71,5 @@ def most_connections() -> int:
 
 
 def bound_connections() -> None:
-    """Let uvicorn make such connections from now on, in this process."""
+    """Make uvicorn use `Connection` from now on, in this process."""
     config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{Connection.__name__}"

@@ -1,4 +1,4 @@
-"""What stands before Gradio's routes: used routes alone, bounded calls, no foreign site, headers, a packed page."""
+"""Middleware in front of Gradio's routes: a list of routes, bounded calls, no foreign site, headers, compression."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_CALL_BYTES", "Guard", "PackedPage"]
 
-MAX_CALL_BYTES = 24_000_000  # an image of 16 MB in base64, and its fellow arguments
+MAX_CALL_BYTES = 24_000_000  # an image of 16 MB in base64, and the other arguments
 
 MAX_FEATURES_BYTES = 200_000_000  # of a features file
 FEATURES = "/own-features"  # the one address that takes a file
 
-PAGES = ("", "/", "/config", "/config/")  # which take some milliseconds to write and to pack
-# What the page, its scripts and `gradio_client` read; whatever else Gradio offers is not there. Among that are routes
-# that fetch an address for anybody, keep what they are sent, or serve features that this app does not have.
+PAGES = ("", "/", "/config", "/config/")  # they take some milliseconds to write and to compress
+# The routes that the page, its scripts and `gradio_client` read. All other routes of Gradio are closed: some of them
+# fetch any address for any caller, store uploads, or serve features that this app does not have.
 STREAM = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[A-Za-z0-9_]+/(?P<event>[0-9a-f]{1,64}))")
 READ = re.compile(
     r"/?|/config/?|/theme\.css|/favicon\.ico|/(?:assets|static)/[A-Za-z0-9_./-]{1,200}|"
     r"/gradio_api/(?:info/?|app_id|startup-events)|" + STREAM.pattern
 )
-# Gradio's page has scripts and styles in itself, and its HTML components make functions of text.
+# Gradio's page has inline scripts and styles, and its HTML components make functions from text.
 POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -60,16 +60,16 @@ HEADERS = [
 ]
 FORWARDED = (b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server")
 HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-FOREIGN = "expected a call by this app's own page or by a program, got one by another site"
+FOREIGN = "expected a call from this app's own page or from a program, got one from another site"
 
 
 class PackedPage:
-    """An ASGI middleware that packs the page itself; Gradio packs its scripts, and leaves the page as it is.
+    """An ASGI middleware that compresses the page itself; Gradio compresses its scripts, but not the page.
 
-    Nothing else goes through it: it would hold the head of a stream of events back until the first of them.
+    It skips all other answers, because it would delay the head of an event stream until the first event.
 
     Args:
-        app: What comes behind.
+        app: The next ASGI app.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -84,14 +84,14 @@ class PackedPage:
 class Guard:
     """An ASGI middleware in front of Gradio.
 
-    - Routes are those of a list, below the root path, as the router itself reads them; all others are not there.
-    - A call has 64 kB besides the images of those functions that take some, and is checked whole by `app.server.calls`:
-      it is for a function that is there, names no file, and has all its arguments. No page of another site calls.
-    - Every answer says what a browser may do with it. Headers by which a proxy tells the address that it is known by
-      count where `FORWARDED_ALLOW_IPS` names the proxy.
+    - Only listed routes exist, below the root path, as the router itself reads it.
+    - A call has at most 64 kB besides the images that its function takes, and `app.server.calls` checks all of it: its
+      function exists, it names no file, and it has all its arguments. Pages of other sites cannot call.
+    - Every answer has headers that limit what a browser may do with it. Headers in which a proxy gives its public
+      address are used only if `FORWARDED_ALLOW_IPS` names the proxy.
 
     Args:
-        app: What comes behind.
+        app: The next ASGI app.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -101,7 +101,7 @@ class Guard:
         self.uploads, self.features = Gate(1, 1, 2), Bodies(MAX_FEATURES_BYTES, 2 * MAX_FEATURES_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it in one sentence."""
+        """Pass a request on, or refuse it in one sentence."""
         begun = False
 
         async def watched(message: Message) -> None:
@@ -115,14 +115,14 @@ class Guard:
             await self.app(scope, receive, watched)
             return
         if scope["type"] != "http":
-            await watched({"type": "websocket.close"})  # nothing here speaks over one
+            await watched({"type": "websocket.close"})  # there are no WebSockets
             return
         try:
             await self._let_in(scope, receive, watched)
         except GoneError:
             return
         except Refusal as refusal:
-            closing = {"connection": "close"} if refusal.status == 408 else None  # the rest is not waited for
+            closing = {"connection": "close"} if refusal.status == 408 else None  # do not wait for the rest
             await PlainTextResponse(str(refusal), refusal.status, closing)(scope, receive, watched)
         except Exception:
             if begun:
@@ -131,10 +131,10 @@ class Guard:
             await PlainTextResponse("This request could not be understood.", 500)(scope, receive, watched)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through in its turn.
+        """Pass a request on in its turn.
 
         Raises:
-            Refusal: It goes no further.
+            Refusal: The request is not allowed.
         """
         path, method, who = get_route_path(scope), scope["method"], (scope.get("client") or ("",))[0]
         if not self.behind_proxy:
@@ -162,7 +162,7 @@ class Guard:
     async def _call(
         self, route: re.Match[str], body: bytes, who: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Pass a call on that has been read whole."""
+        """Check a call that has been read completely, and pass it on."""
         functions = scope["app"].get_blocks().fns
         if len(body) <= PLAIN_BYTES:
             await self.app(scope, replayed(checked(body, route, functions), receive), send)
@@ -173,7 +173,7 @@ class Guard:
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
-    """Receive a body that has been read before, then whatever comes."""
+    """Return a `Receive` that gives a body that was read before, then the next messages."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_next() -> Message:
@@ -183,10 +183,10 @@ def replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def check_heads(scope: Scope) -> None:
-    """Check the headers that decide what a request is.
+    """Check the headers that decide how a request is read.
 
     Raises:
-        Refusal: One is there twice, or the host is no name.
+        Refusal: A header occurs twice, or the host is not a valid name.
     """
     heads = Headers(scope=scope)
     if any(len(heads.getlist(name)) > 1 for name in ("host", "origin", "content-type", "content-length")):
@@ -196,15 +196,15 @@ def check_heads(scope: Scope) -> None:
 
 
 def check_call(scope: Scope, kind: str = "application/json", most: int = MAX_CALL_BYTES) -> None:
-    """Check what the head of a call says.
+    """Check the head of a call.
 
     Raises:
-        Refusal: It is another site's, of another kind, or too large.
+        Refusal: The call comes from another site, has another content type, or is too large.
     """
     heads = Headers(scope=scope)
     origin = heads.get("origin", "").lower()
     hosts = {heads.get(name, "").partition(",")[0].strip().lower() for name in ("host", "x-forwarded-host")}
-    if origin and origin.partition("://")[2] not in hosts - {""}:  # what is no browser names no origin
+    if origin and origin.partition("://")[2] not in hosts - {""}:  # a program that is no browser sends no origin
         raise Refusal(403, FOREIGN)
     if not heads.get("content-type", "").lower().startswith(kind):
         raise Refusal(415, f"expected a call of the type {kind}, got another")
@@ -213,10 +213,10 @@ def check_call(scope: Scope, kind: str = "application/json", most: int = MAX_CAL
 
 
 def check_stream(route: re.Match[str], scope: Scope) -> None:
-    """Check that Gradio knows the call or the session whose events are asked for; else each would be a long log.
+    """Check that Gradio knows the call or the session of an event stream; an unknown one would fill the log.
 
     Raises:
-        Refusal: It does not.
+        Refusal: Gradio does not know it.
     """
     queue, event = scope["app"].get_blocks()._queue, route["event"]
     if event is None:

@@ -1,4 +1,4 @@
-"""How many requests of one address go on at a time, and how many bytes of bodies are held."""
+"""Limits on the concurrent requests of one address, and on the bytes of request bodies in memory."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Gate:
     """Lets some requests of each address in at a time; the next ones wait.
 
     Args:
-        each: Of one address.
-        most: Of all together.
-        waiting: Of one address; further ones are refused.
+        each: Requests of one address at a time.
+        most: Requests of all addresses at a time.
+        waiting: Waiting requests of one address; further ones are refused.
     """
 
     def __init__(self, each: int, most: int, waiting: int) -> None:
@@ -43,7 +43,7 @@ class Gate:
         """Wait for a place and hold it.
 
         Raises:
-            Refusal: Too many of the address wait.
+            Refusal: Too many requests of the address wait.
         """
         async with self._changed:
             if not self._has_place(who) and self._before[who] >= self.waiting:
@@ -66,11 +66,11 @@ class Gate:
 
 
 class Bodies:
-    """Reads bodies of requests; what counts is what has come, not what is declared.
+    """Reads bodies of requests; received bytes count, not the declared length.
 
     Args:
         largest: Bytes of one body.
-        most: Bytes that are held of all that are not answered yet; one address may have half of them.
+        most: Bytes of all requests that are not answered yet; one address may have half of them.
     """
 
     def __init__(self, largest: int, most: int) -> None:
@@ -83,7 +83,7 @@ class Bodies:
 
         Raises:
             Refusal: It is too large, it stalls, or there is no room for it.
-            GoneError: It does not end.
+            GoneError: The connection was closed before its end.
         """
         parts: list[bytes] = []
         size = 0
@@ -102,19 +102,19 @@ class Bodies:
             self._held -= Counter({who: size})
 
     def _check(self, size: int, who: str) -> None:
-        """Refuse what is too large, or too much together."""
+        """Refuse a body that is too large, alone or together with the others."""
         if size > self.largest:
             raise Refusal(413, f"expected at most {self.largest // 1_000_000} MB, got more")
         if self._held[who] > self.most // 2 or self._held.total() > self.most:
-            raise Refusal(503, BUSY.format("images", "are on their way here, or many by others"))
+            raise Refusal(503, BUSY.format("images", "are being received, or many from other addresses"))
 
 
 async def next_part(receive: Receive, until: float) -> tuple[bytes, bool]:
     """Receive a part of a body, and whether more follows.
 
     Raises:
-        Refusal: It does not come in time.
-        GoneError: It does not come at all.
+        Refusal: The part does not arrive in time.
+        GoneError: The connection was closed.
     """
     try:
         async with asyncio.timeout_at(until):

@@ -1,4 +1,4 @@
-"""What Gradio keeps of each visit: the values of its states, no copy of the page, and answers until they are read."""
+"""Limits on what Gradio keeps per session: the values of states, no copy of the page, and unread answers."""
 
 from asyncio import Queue as AsyncQueue
 from collections import OrderedDict
@@ -12,16 +12,16 @@ from gradio.state_holder import SessionState
 
 __all__ = ["ADDRESS", "Answers", "LightSession", "keep_answers_bounded", "keep_sessions_light"]
 
-ADDRESS: ContextVar[str] = ContextVar("address", default="")  # of who asks in the request in hand
+ADDRESS: ContextVar[str] = ContextVar("address", default="")  # network address of the current request
 EACH, MOST = 100, 2000  # answers that are kept for one address, and for all
 
 
 class LightSession(SessionState):
-    """A session that does not remember how the page looks.
+    """A session that does not store the content of the page.
 
     Gradio copies the configuration of every component for each session, and each value that is shown later, so that a
-    deep link could restore them: 0.7 MB and 22 ms a session here, and more with every answer. This page's links are
-    its own, and that route is closed.
+    deep link could restore them: 0.7 MB and 22 ms a session here, and more with every answer. This page has its own
+    links, and Gradio's route for deep links is closed.
     """
 
     def __init__(self, blocks: Any) -> None:
@@ -41,15 +41,15 @@ class LightSession(SessionState):
 
 
 def keep_sessions_light() -> None:
-    """Let Gradio make light sessions from now on, in this process."""
+    """Make Gradio use `LightSession` from now on, in this process."""
     state_holder.SessionState = LightSession  # type: ignore[misc]
 
 
 class Answers(OrderedDict[str, Any]):
-    """The answers of calls that wait to be read, or for more to come, by session.
+    """The answers of calls that are unread or unfinished, by session.
 
-    Gradio keeps the last 2,000 of all visitors, so that one who calls in a loop pushes out what others wait for, and
-    the names of all there ever were. Here an address pushes out its own: first what has been read, then the oldest.
+    Gradio keeps the last 2,000 of all visitors, so that a visitor who calls in a loop pushes out the answers of others,
+    and it keeps all names forever. Here an address pushes out its own answers: first those read, then the oldest.
 
     Args:
         pending: Events by session whose answers have not been read, as Gradio keeps them.
@@ -71,11 +71,11 @@ class Answers(OrderedDict[str, Any]):
         self._whose[session] = who
 
     def __missing__(self, session: str) -> AsyncQueue[Any]:
-        """Take what nobody will read."""
+        """Return a queue for answers that no visitor will read."""
         return AsyncQueue()
 
     def __delitem__(self, session: str) -> None:
-        """Forget all about a session."""
+        """Forget a session."""
         if session in self:
             super().__delitem__(session)
         self.pending.pop(session, None)
@@ -83,5 +83,5 @@ class Answers(OrderedDict[str, Any]):
 
 
 def keep_answers_bounded(queue: Queue) -> None:
-    """Let a queue of Gradio keep its answers so."""
+    """Make a queue of Gradio keep its answers in `Answers`."""
     queue.pending_messages_per_session = Answers(queue.pending_event_ids_session)  # type: ignore[assignment]

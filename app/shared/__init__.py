@@ -1,1 +1,1 @@
-"""What every tab shares: requests, HTTP names, pieces of the page, exports."""
+"""Code that all tabs share: requests, HTTP functions, pieces of the page, exports."""

@@ -1,4 +1,4 @@
-"""Make the HTTP names of requests: parameters, types, defaults and texts come from the fields."""
+"""Make HTTP functions from requests: parameters, types, defaults and texts come from the fields."""
 
 import inspect
 from collections.abc import Callable
@@ -35,17 +35,17 @@ def expose(
     concurrency_limit: int = 1,
     each: int = HEAVY,
 ) -> None:
-    """Offer a request as an HTTP function with keyword parameters, all defaulted; a refusal is one sentence.
+    """Offer a request as an HTTP function with keyword parameters, all with defaults; a refusal is one sentence.
 
-    Its calls go round by visitor, whose name here is the network address.
+    Visitors take turns; here a visitor is a network address.
 
     Args:
-        name: Of the function.
-        kind: The request; its docstring is the function's, and names what comes back.
+        name: Name of the function.
+        kind: The request; its docstring is the function's, and describes the answer.
         run: The computation, from a checked request to a JSON object.
-        library: What all visitors share.
+        library: State that all visitors share.
         concurrency_limit: Calls that are computed at a time.
-        each: Calls that one visitor may have, running or waiting; a further one is told when to try again.
+        each: Calls that one visitor may have, running or waiting; a further call is refused with a time to try again.
     """
     turns = Turns(concurrency_limit, each, 2 * each + WAITING)
 
@@ -79,22 +79,22 @@ def expose(
 
 
 def visitor() -> str:
-    """Name who asks: the network address behind the event in hand; empty outside of one."""
+    """Return the network address of the current event's visitor; an empty string outside an event."""
     client = getattr(LocalContext.request.get(None), "client", None)
     return str(client.host) if client else ""
 
 
 def features_route(library: Library) -> Route:
-    """Make `/own-features`, the one address that takes a file: features of a visitor's own, for this visit.
+    """Make `/own-features`, the only address that takes a file: a visitor's own features, for this visit.
 
-    The file is the body; its name and the visitor's token stand in headers.
+    The body is the file; headers give its name and the visitor's token.
     """
 
     async def take(request: Body) -> Response:
         name = short_name(unquote(request.headers.get("x-name", "")))
         token, body = request.headers.get("x-token", ""), await request.body()
         try:
-            found = await run_in_threadpool(library.bring, token, name, body)
+            found = await run_in_threadpool(library.add_features, token, name, body)
         except ValueError as error:
             return PlainTextResponse(str(error), 400)
         return JSONResponse(dict(zip(("token", "checkpoint", "data"), found, strict=True)))

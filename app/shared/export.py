@@ -1,4 +1,4 @@
-"""What every export has in common: where it comes from, names of files, CSV that a spreadsheet opens as data."""
+"""Common parts of all exports: provenance, file names, LaTeX, and CSV that a spreadsheet opens as data."""
 
 import csv
 import io
@@ -18,9 +18,9 @@ from mun.files import read_json
 __all__ = ["LOCAL", "SYNTHETIC", "WIDTH_NAMES", "Options", "checkpoint_words", "csv_text", "describe_data"]
 __all__ += ["latex_table", "pixels_of", "safe_stem", "shots_words", "synthetic_note", "table"]
 
-WIDTH_NAMES = ("two-column", "one-column")  # as in `app.shared.figure`, which would load Matplotlib at start-up
+WIDTH_NAMES = ("two-column", "one-column")  # as in `app.shared.figure`, whose import would load Matplotlib at start-up
 SYNTHETIC = "SynVI is synthetic: no evidence about real streets."
-LOCAL = "http://127.0.0.1:7860"  # where `python app.py` answers unless it is told otherwise
+LOCAL = "http://127.0.0.1:7860"  # the default address of `python app.py`
 SHOWN_HASH = 12  # hexadecimal digits
 MAX_HEIGHT = 700  # pixels; 600 dots per inch where a figure is widest
 MAX_STEM = 80  # characters of a file name before its ending
@@ -29,7 +29,7 @@ CONTROL = {code: None for code in range(32) if chr(code) not in "\t\r\n"}
 
 
 class Options(Request):
-    """How a figure looks."""
+    """Options of a figure."""
 
     width: Annotated[Text, one_of(WIDTH_NAMES)] = option("two-column", "Width")
 
@@ -59,7 +59,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def safe_cell(value: object) -> object:
-    """Return a value that a spreadsheet takes for a number or for text."""
+    """Return a value that a spreadsheet reads as a number or as text, not as a formula."""
     if value is None:
         return ""
     if isinstance(value, int | float):
@@ -69,14 +69,14 @@ def safe_cell(value: object) -> object:
 
 
 def checkpoint_words(library: Library, name: str) -> str:
-    """Name a checkpoint with the first digits of the hash over card and weights."""
+    """Return the name of a checkpoint with the first digits of the hash over card and weights."""
     entry = library.checkpoints[name]
     kind = f"features of another method, {entry.file}, " if entry.vectors else ""
     return f"{name} ({kind}{entry.content[:SHOWN_HASH]})"
 
 
 def describe_data(library: Library, data: str) -> str:
-    """Say what the images are; a manifest that is gone or odd leaves its part out."""
+    """Describe the images of a data set; level and seed are left out if the manifest is missing or invalid."""
     collection = library.collections[data]
     if not collection.synthetic:
         return collection.origin or f"{collection.title}, test split"
@@ -89,12 +89,12 @@ def describe_data(library: Library, data: str) -> str:
 
 
 def synthetic_note(library: Library, data: str) -> str:
-    """Say what rendered images are no evidence of; nothing of other images."""
+    """Return the note for synthetic images; an empty string for other images."""
     return SYNTHETIC if library.collections[data].synthetic else ""
 
 
 def shots_words(shots: int) -> str:
-    """Write how many gallery images there are per identity and camera."""
+    """Name the number of gallery images per identity and camera."""
     return "single-shot" if shots == 1 else f"{shots}-shot"
 
 
@@ -124,7 +124,7 @@ LATEX = str.maketrans(
 
 
 def latex_table(facts: Iterable[tuple[str, str]], header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Write a table for a paper, with rules of the package booktabs, below comments that say where it comes from."""
+    """Write a table for a paper, with rules of the package booktabs, below comments that give its provenance."""
     comments = [f"% {name}: {' '.join(words.split())}" for name, words in facts]
     lines = [" & ".join(str("" if cell is None else cell).translate(LATEX) for cell in row) for row in (header, *rows)]
     table = [rf"\begin{{tabular}}{{{'l' * len(header)}}}", r"\toprule", rf"{lines[0]} \\", r"\midrule"]
@@ -134,7 +134,7 @@ def latex_table(facts: Iterable[tuple[str, str]], header: Sequence[str], rows: I
 def table(
     kind: str, facts: Iterable[tuple[str, str]], header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> bytes:
-    """Write a table for a spreadsheet (`csv`) or for a paper (`latex`), below lines that say where it comes from."""
+    """Write a table for a spreadsheet (`csv`) or for a paper (`latex`), below lines that give its provenance."""
     if kind == "latex":
         return latex_table(facts, header, rows).encode()
     first, *others = ((f"# {name}", " ".join(words.split())) for name, words in facts)

@@ -1,4 +1,4 @@
-"""One look for all figures: style, words that are broken into lines by the width of the font, bytes."""
+"""The common style of all figures, text wrapped by the width of the font, and files as bytes."""
 
 import io
 import re
@@ -33,18 +33,18 @@ STYLE: Any = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "text.color": INK,
-    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "text.parse_math": False,  # a dollar sign in a name is plain text
     "xtick.color": INK,
     "ytick.color": INK,
     "legend.frameon": False,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "path.simplify": False,
-    "image.composite_image": False,  # each image stays one of its own in a PDF
+    "image.composite_image": False,  # each image stays separate in a PDF
     "pdf.fonttype": 42,  # TrueType, which publishers ask for
     "pdf.compression": 9,
     "svg.hashsalt": "mun",
-    "svg.fonttype": "none",  # words as words
+    "svg.fonttype": "none",  # text stays text
 }
 METADATA: dict[str, dict[str, Any]] = {  # without time or version
     "png": {"Software": None},
@@ -56,7 +56,7 @@ LOCK = threading.RLock()  # Matplotlib's settings are global: one figure at a ti
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw within the project's style; others who draw wait."""
+    """Draw with the project's style; other threads that draw wait."""
     with LOCK, mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
@@ -68,17 +68,17 @@ def figure_bytes(figure: Figure | Sequence[Figure], kind: str) -> bytes:
 
     Args:
         figure: Drawn within `styled()`; for `pdf` also several, a page each.
-        kind: `png`, at 300 dots per inch, `pdf`, with embedded TrueType fonts, or `svg`, with words as words.
+        kind: `png`, at 300 dots per inch, `pdf`, with embedded TrueType fonts, or `svg`, with text as text.
 
     Raises:
-        ValueError: Another kind.
+        ValueError: `kind` has another value.
     """
     if kind not in METADATA:
         raise ValueError(f"expected the kind of file to be png, pdf or svg, got {kind!r}")
     pages, file = [figure] if isinstance(figure, Figure) else list(figure), io.BytesIO()
     with styled():
         for image in (image for page in pages for axes in page.axes for image in axes.images):
-            # A PDF holds an image's own pixels, which the reader's program makes smooth.
+            # A PDF holds an image's own pixels, which the PDF viewer smooths.
             image.set_interpolation("none" if kind == "pdf" else "auto")
         if kind == "pdf":
             with PdfPages(file, metadata=METADATA[kind]) as pdf:
@@ -111,7 +111,7 @@ def wrap_pieces(pieces: Iterable[str], width: float, font: FontProperties) -> li
     """Join pieces into lines of at most `width` inches, breaking only between pieces; a longer piece is cut.
 
     Args:
-        pieces: With the spaces that belong between them; spaces at the end of a line go.
+        pieces: Pieces with the spaces between them; spaces at the end of a line are dropped.
         width: Inches.
         font: Family and size.
     """
@@ -133,8 +133,8 @@ class TextBelow:
         wide: Width of the figure, inches.
 
     Attributes:
-        lines: Each with its font.
-        height: What they take up, inches.
+        lines: The lines, each with its font.
+        height: Height of all lines, inches.
     """
 
     def __init__(self, caption: str, commands: Sequence[str], wide: float) -> None:
@@ -157,20 +157,20 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 PLOT_HEIGHT = 1.8  # inches
 LEFT, RIGHT, GAP, BOTTOM, TOP = 0.48, 0.08, 0.54, 0.36, 0.2  # inches that labels take
 LEGEND, HANDLE, LEGEND_SIZE = 0.12, 0.4, 5.8  # inches: a line of the legend, a stroke before a name; points
-SPREAD = 0.02  # of the width: curves stand beside one another, so that their intervals do not hide each other
+SPREAD = 0.02  # of the width: curves are shifted sideways, so that their intervals do not overlap
 
 
 def draw_plots(
     plots: Sequence[Plot], caption: str, commands: Sequence[str], width: str = "two-column", *, one_legend: bool = False
 ) -> Figure:
-    """Draw curves, at most three plots to a row of two columns, one to a column; colour, stroke and marker differ.
+    """Draw plots, up to three per row on two columns, one on one; curves differ in colour, line style and marker.
 
     Args:
         plots: 1 to 6 of them.
         caption: Sentences below the plots.
         commands: Command lines below the caption.
         width: One of `WIDTHS`.
-        one_legend: Whether a name has one look in all plots, with one legend below them; else each has its own.
+        one_legend: Whether a name has one style in all plots, with one legend below them; else each plot has a legend.
 
     Raises:
         ValueError: There are not 1 to 6 plots, or more curves than can be told apart.
@@ -211,7 +211,7 @@ def draw_plots(
 
 
 def draw_plot(axes: Axes, plot: Plot, names: Sequence[str]) -> None:
-    """Draw one plot; a curve looks as its place among `names` says, or else its place in the plot."""
+    """Draw one plot; the style of a curve follows from its place in `names`, or else in the plot."""
     places = [point[0] for one in plot.curves for point in one.points]
     width = SPREAD * (max(places) - min(places))
     for number, one in enumerate(plot.curves):

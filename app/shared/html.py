@@ -13,14 +13,14 @@ from app.library.background import Progress
 from app.library.thumbnails import encoded
 from app.shared.request import Request, bounds
 
-__all__ = ["as_sentence", "chips", "controls", "form", "how_far", "html", "prepared"]
+__all__ = ["as_sentence", "chips", "controls", "draw_progress", "form", "html", "prepared"]
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 @lru_cache(maxsize=1)
 def templates() -> Environment:
-    """Open the templates once; a name that a template misspells is an error instead of an empty string."""
+    """Open the templates once; an unknown name in a template is an error instead of an empty string."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -36,7 +36,7 @@ def templates() -> Environment:
 
 
 def as_sentence(words: object) -> str:
-    """Write words, or those of a refusal, as a sentence of the page."""
+    """Write text, or the message of a refusal, as a sentence of the page."""
     plain = str(words).strip().rstrip(".")
     return f"{plain[:1].upper()}{plain[1:]}."
 
@@ -47,12 +47,12 @@ def html(template: str, /, **values: Any) -> str:
 
 
 def controls(request: Request, library: Library, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Describe the controls of some fields, as the template of a form draws them.
+    """Describe the controls of some fields, for the template of a form.
 
     Returns:
         For each field its `name`, `kind` (`select`, `radio`, `many`, `checkbox`, `range`, `number` or `text`), `title`,
         `text` (what it means), `value`, `choices`, bounds of a number (`low`, `high`), `idle` (why it has no effect
-        now; empty where it has), and whether it is `numeric`.
+        now; empty if it has one), and whether it is `numeric`.
     """
     values, made = request.model_dump(), []
     for name in names:
@@ -74,23 +74,23 @@ def form(tab: str, request: Request, library: Library, groups: Mapping[str, Sequ
     """Draw a form that changes a request.
 
     Args:
-        tab: Of which tab; begins the ids of its controls.
-        request: What the controls show.
-        library: What choices depend on.
-        groups: Names of fields by the heading that they stand under; an empty heading is left out.
+        tab: Name of the tab; the ids of the controls begin with it.
+        request: The values of the controls.
+        library: The choices depend on it.
+        groups: Names of fields by their heading; an empty heading is left out.
     """
     drawn = [(title, controls(request, library, names)) for title, names in groups.items()]
     return html("form.html", tab=tab, groups=drawn)
 
 
 def chips(request: Request, library: Library, names: Sequence[str]) -> list[dict[str, Any]]:
-    """List the settings among some fields that are not as they are by default.
+    """List the fields among `names` that are not at their default.
 
     Returns:
-        For each its `name`, `words`, and the value that puts it back (`default`).
+        For each its `name`, `words`, and the value that resets it (`default`).
     """
-    said = request.said(library)
-    changed = [name for name in names if name in said]
+    defaults = request.changed_fields(library)
+    changed = [name for name in names if name in defaults]
     made = []
     for control in controls(request, library, changed) if changed else ():
         value, words, labels = control["value"], control["title"], dict[Any, str](control["choices"])
@@ -100,19 +100,19 @@ def chips(request: Request, library: Library, names: Sequence[str]) -> list[dict
             words += f": {', '.join(labels.get(one, str(one)) for one in value) or 'none'}"
         else:
             words += f": {labels.get(value, f'{value:g}' if isinstance(value, float) else value)}"
-        made.append({"name": control["name"], "words": words, "default": said[control["name"]]})
+        made.append({"name": control["name"], "words": words, "default": defaults[control["name"]]})
     return made
 
 
-def how_far(progress: Progress, heading: str, words: str, failed: str, stopped: tuple[str, str]) -> str:
-    """Say how far background work is, or that it was stopped or failed, with a button that stops or starts it.
+def draw_progress(progress: Progress, heading: str, words: str, failed: str, stopped: tuple[str, str]) -> str:
+    """Draw the progress of background work, or its stop or failure, with a button that stops or starts it.
 
     Args:
-        progress: Of the work.
-        heading: While it is under way.
-        words: Below that heading.
-        failed: Heading where it has failed; the problem stands below.
-        stopped: Heading and words where it was stopped.
+        progress: Progress of the work.
+        heading: Heading while it runs.
+        words: Text below that heading.
+        failed: Heading if it has failed; the problem is shown below.
+        stopped: Heading and text if it was stopped.
     """
     state, action = "loading", "stop"
     if progress.problem:
@@ -126,9 +126,9 @@ def how_far(progress: Progress, heading: str, words: str, failed: str, stopped: 
 
 
 def prepared(preparation: Progress, checkpoint: str) -> str:
-    """Say how far the embedding of the images by a checkpoint is, or that it was stopped or failed."""
+    """Draw the progress of embedding the images with a checkpoint, or its stop or failure."""
     seen = f"{preparation.done:,} of {preparation.total:,}"
-    words = f"The network {checkpoint} embeds {preparation.words} once: {seen} so far. The page goes on by itself."
-    stopped = f"The network {checkpoint} had embedded {seen} images. Nothing of it is kept; it can start again."
+    words = f"The network {checkpoint} embeds {preparation.words} once: {seen} so far. The page updates by itself."
+    stopped = f"The network {checkpoint} had embedded {seen} images. Nothing is kept; it can start again."
     ended = ("Embedding was stopped", stopped)
-    return how_far(preparation, "Embedding the images", words, "The images cannot be embedded", ended)
+    return draw_progress(preparation, "Embedding the images", words, "The images cannot be embedded", ended)

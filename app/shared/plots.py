@@ -1,4 +1,4 @@
-"""Plots of curves: what is drawn, for figures, and where it stands in a chart of the page."""
+"""Plots of curves: their data, for figures, and their coordinates in a chart of the page."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,14 +9,14 @@ __all__ = ["COLOURS", "MAX_PLOTS", "Curve", "Plot", "place_charts"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito, 2008
 MAX_PLOTS = 6  # of one figure
-LEFT, RIGHT, TOP, BASE = 40, 310, 8, 150  # of the field of a chart, in its drawing of 320 by 170
+LEFT, RIGHT, TOP, BASE = 40, 310, 8, 150  # edges of a chart's plot area, in a drawing of 320 by 170
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve: its name in the legend, and its points (x, y), with both ends of an interval of y where there is one.
+    """One curve: its name in the legend, and its points (x, y), with both ends of the interval of y if there is one.
 
-    A curve without a name has a plot to itself.
+    A curve without a name is the only one in its plot.
     """
 
     name: str
@@ -28,12 +28,12 @@ class Plot:
     """One plot.
 
     Attributes:
-        title: What is drawn.
+        title: Title of the plot.
         curves: At most six.
-        x: Under the horizontal axis.
-        y: Beside the vertical axis.
-        bounds: Lowest and highest y shown; by default as the curves need.
-        mark: A y to draw a quiet line at, with its name.
+        x: Label of the horizontal axis.
+        y: Label of the vertical axis.
+        bounds: Lowest and highest y shown; by default fitted to the curves.
+        mark: A y with a thin horizontal line, and its name.
         ticks: Places on the horizontal axis, with their names; by default numbers at round places.
     """
 
@@ -50,8 +50,8 @@ def place_charts(plots: Iterable[Plot], last: float = 0) -> list[dict[str, Any]]
     """Place the curves, ticks and marks of plots in their drawings on the page.
 
     Args:
-        plots: What is drawn, from x = 0 on.
-        last: Right end of every chart; by default where its curves end.
+        plots: Plots that are drawn from x = 0 on.
+        last: Right end of every chart; by default the end of its curves.
 
     Returns:
         For each plot `title`, `curves` (name, path, last point, last value), `ticks_x` and `ticks_y` (place, label),
@@ -96,5 +96,5 @@ def bounds_of(values: Sequence[float]) -> tuple[float, float]:
 
 
 def written(value: float, digits: int = 3) -> str:
-    """Write a value shortly, one below 1 with so many significant digits."""
+    """Format a value in few characters; a value below 1 has `digits` significant digits."""
     return f"{value:.{3 if abs(value) >= 1 else digits}g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -1,7 +1,7 @@
-"""A request, declared once: its fields make the HTTP function, the control, the link, the recipe line and the refusal.
+"""A request, declared once: its fields define the HTTP function, the control, the link, the Python line, the refusal.
 
-The one place that checks what comes from outside. A field is an `option`; its type is one of `Text`, `Whole`, `Number`,
-`Switch`, or one of these with `one_of`, which asks the library for what can be chosen.
+All input from outside is checked here, and only here. A field is an `option`; its type is one of `Text`, `Whole`,
+`Number`, `Switch`, or one of these with `one_of`, which gets the choices from the library.
 """
 
 import math
@@ -34,7 +34,7 @@ __all__ += ["compared", "one_of", "option", "shown"]
 MAX_TEXT = 200  # characters of a text
 MAX_ADDRESS = 4000  # characters of an address
 FILE = "holds a file"  # marks the type of such a field
-NONE, PARTNER = "none", "partner"  # what a checkpoint may stand beside, besides another one's name
+NONE, PARTNER = "none", "partner"  # values of `Compared`, besides names of checkpoints
 SHOWN = 60  # characters of a bad value that a message repeats
 MODEL = "Name of a usable checkpoint of /status; empty for the first."
 DATA = "Name of a data set of /status; empty for the first."
@@ -49,11 +49,11 @@ class Choice(NamedTuple):
     label: str
 
 
-Offer = Callable[[Library, Mapping[str, Any]], Iterable[Any]]  # from the fields declared before to values or choices
+Offer = Callable[[Library, Mapping[str, Any]], Iterable[Any]]  # from earlier fields to values or choices
 
 
 def shown(value: object) -> str:
-    """Repeat a value in a message: short, on one line; still to be escaped where it is shown."""
+    """Format a value for a message: short, on one line, not yet escaped for HTML."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**18:
         return "a very large number"
     words = repr(value) if isinstance(value, (str, int, float, bool)) or value is None else f"a {type(value).__name__}"
@@ -64,34 +64,34 @@ def option(default: Any, title: str = "", text: str = "", **more: Any) -> Any:
     """Declare a field.
 
     Args:
-        default: Its value where none is given; of a field with choices, empty for the first.
+        default: Its value if none is given; for a field with choices, empty for the first choice.
         title: Its label on the page.
-        text: What it means, for the page and for whoever calls the HTTP function.
+        text: Its meaning, for the page and for the HTTP function.
         more: `ge` and `le` bound numbers, `max_length` texts. `control` names another control than the type suggests
-            (`radio`, `range`, `text`, `many`). `idle` is a function of the request that says why the field has no
-            effect, or nothing where it has.
+            (`radio`, `range`, `text`, `many`). `idle` is a function of the request that returns why the field has no
+            effect, or an empty string if it has one.
     """
     extra: Any = {name: more.pop(name) for name in ("control", "idle") if name in more}
     return Field(default, title=title or None, description=text or None, json_schema_extra=extra, **more)
 
 
-Whole = Annotated[  # 10.0 is 10, which JSON does not tell apart
+Whole = Annotated[  # 10.0 counts as 10, because JSON does not distinguish them
     int, Strict(), BeforeValidator(lambda one: int(one) if isinstance(one, float) and one.is_integer() else one)
 ]
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 Switch = Annotated[bool, Strict()]
 Text = Annotated[str, Strict(), Field(max_length=MAX_TEXT)]
-File = Annotated[str, Strict(), FILE]  # base64; its bound is the decoder's
+File = Annotated[str, Strict(), FILE]  # base64; the decoder limits its size
 
 
 class one_of:  # noqa: N801 — reads as the part of a type
-    """Part of a field's type: accept what an offer lists; an empty value stands for the first.
+    """Part of a field's type: accept only the values of an offer; an empty value stands for the first.
 
     Args:
-        offer: The values, in order, or a function of the library and the fields declared before. A value may come as
+        offer: The values, in order, or a function of the library and the fields declared before. A value may be a
             `Choice`, with its label.
-        why: Words behind the list in a refusal, or a function of the library and the fields declared before.
-        most: Of a tuple: how many values at most, each once. 0 where the field is no tuple.
+        why: Text after the list in a refusal, or a function of the library and the fields declared before.
+        most: For a tuple, the maximum number of values, each once; 0 if the field is no tuple.
     """
 
     def __init__(
@@ -100,12 +100,12 @@ class one_of:  # noqa: N801 — reads as the part of a type
         self.offer, self.why, self.most = offer, why, most
 
     def choices(self, library: Library, values: Mapping[str, Any]) -> list[Choice]:
-        """List what can be chosen, given the fields declared before."""
+        """List the choices, given the fields declared before."""
         offered = self.offer(library, values) if callable(self.offer) else self.offer
         return [one if isinstance(one, Choice) else Choice(one, str(one)) for one in offered]
 
     def check(self, value: Any, info: ValidationInfo[Any]) -> Any:
-        """Return the value, or the first one for an empty one; of a tuple, its values without repetition."""
+        """Return the value, or the first choice if it is empty; for a tuple, its values without repetition."""
         try:
             offered = [choice.value for choice in self.choices(info.context, info.data)]
         except KeyError:  # a field that it depends on was refused: that one is reported
@@ -130,10 +130,10 @@ class one_of:  # noqa: N801 — reads as the part of a type
 
 
 class RefusalError(ValueError):
-    """A field cannot be had together with the others.
+    """The value of a field cannot be combined with the others.
 
     Args:
-        name: Of the field.
+        name: Name of the field.
         words: The sentence.
     """
 
@@ -148,13 +148,13 @@ def titled(known: Mapping[str, Any], names: Iterable[str]) -> list[Choice]:
 
 
 def fitting_data(library: Library, values: Mapping[str, Any]) -> list[Choice]:
-    """Offer the data sets that the model, where one was declared before, can be used on."""
+    """Offer the data sets on which the model can be used; all if no checkpoint is declared before."""
     known, model = library.collections, values.get("checkpoint")
     return titled(known, (name for name in known if not model or library.fits(model, name)))
 
 
 def pictured_data(library: Library, _: Mapping[str, Any]) -> list[Choice]:
-    """Offer the data sets whose images are at hand."""
+    """Offer the data sets that have image files."""
     return titled(library.collections, (name for name, one in library.collections.items() if one.pictured))
 
 
@@ -176,7 +176,7 @@ Protocol = Annotated[
 
 
 def comparable(library: Library, values: Mapping[str, Any]) -> list[Choice]:
-    """List what a checkpoint can stand beside: its fair partner first, nothing, then all others."""
+    """List the choices to compare a checkpoint with: its fair partner, nothing, then all others."""
     mine, entries, fitting = values["checkpoint"], library.checkpoints, library.fitting(values["data"])
     kind, partner = "the next features" if entries[mine].vectors else "fair partner", entries.partners[mine]
     fair = [Choice(PARTNER, f"{kind}: {partner}")] if partner in fitting else []
@@ -188,21 +188,21 @@ Compared = Annotated[Text, one_of(comparable)]
 
 
 def compared(library: Library, checkpoint: str, *others: str) -> tuple[str, ...]:
-    """Name a checkpoint and what stands beside it, values of `Compared`, each once."""
+    """Return the names of a checkpoint and of those compared with it (values of `Compared`), each once."""
     meant = {PARTNER: library.checkpoints.partners[checkpoint], NONE: ""}
     names = dict.fromkeys((checkpoint, *(meant.get(other, other) for other in others)))
     return tuple(name for name in names if name)
 
 
 class Request(BaseModel):
-    """What is asked, checked once against the library; a field that depends on another one is declared after it."""
+    """The fields of a request, checked once against the library; a field is declared after those it depends on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    follows: ClassVar[tuple[str, ...]] = ()  # fields that the page replaces without a word when others change
-    offers: ClassVar[Mapping[str, one_of]] = {}  # by the names of the fields that have one
+    follows: ClassVar[tuple[str, ...]] = ()  # fields that the page replaces without a notice when others change
+    offers: ClassVar[Mapping[str, one_of]] = {}  # by the name of the field
     files: ClassVar[tuple[str, ...]] = ()  # fields that hold a file
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # what stands for the defaults, by a field `preset`
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # defaults by the value of a field `preset`
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
@@ -214,7 +214,7 @@ class Request(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def agreed(cls, values: dict[str, Any], info: ValidationInfo[Library]) -> dict[str, Any]:
-        """Where data are named and no model is, take the first model that can be used on them."""
+        """If the values name data but no model, choose the first model that can be used on them."""
         data, library = str(values.get("data", "")), info.context
         both = {"checkpoint", "data"} <= cls.model_fields.keys()
         if values.get("checkpoint") or not both or data not in library.collections:
@@ -236,10 +236,10 @@ class Request(BaseModel):
             raise ValueError(cls.refusal(error)) from None
 
     def settle(self, library: Library) -> Self:  # noqa: ARG002
-        """Return the request with what depends on several fields checked and filled in.
+        """Return the request after checking and filling in values that depend on several fields.
 
         Raises:
-            RefusalError: A field cannot be had together with the others.
+            RefusalError: The value of a field cannot be combined with the others.
         """
         return self
 
@@ -247,12 +247,12 @@ class Request(BaseModel):
     def repair(
         cls, values: Mapping[str, object], library: Library, before: Mapping[str, object] | None = None
     ) -> tuple[Self, dict[str, str]]:
-        """Read what is right, leave the rest as it was or at its default, and say what was wrong.
+        """Keep valid values, set each invalid one to its earlier value or its default, and report the errors.
 
         Args:
-            values: By name; unknown names are passed over.
-            library: What they are checked against.
-            before: What fields were before; nothing for their defaults.
+            values: By name; unknown names are ignored.
+            library: The values are checked against it.
+            before: Earlier values by name; a field without one gets its default.
 
         Returns:
             The request, and a sentence for each field that was refused, by name.
@@ -277,13 +277,13 @@ class Request(BaseModel):
 
     @classmethod
     def of_address(cls, address: str) -> dict[str, object]:
-        """Read an address, `?query=…&top_k=5`, into values for `repair`; numbers and switches come as words there."""
+        """Read an address, `?query=…&top_k=5`, into values for `repair`; parse its numbers and switches."""
         words = dict(parse_qsl(address.lstrip("?")[:MAX_ADDRESS]))
-        return {name: spelled(cls.model_fields[name], word) for name, word in words.items() if name in cls.model_fields}
+        return {name: parsed(cls.model_fields[name], word) for name, word in words.items() if name in cls.model_fields}
 
     @classmethod
     def refusal(cls, error: ValidationError) -> str:
-        """Write the first error as one sentence: what was expected, what came."""
+        """Write the first error as one sentence: what was expected, what was given."""
         first = error.errors()[0]
         name, kind, value = str(first["loc"][0]) if first["loc"] else "", first["type"], first["input"]
         if kind == "extra_forbidden":
@@ -296,66 +296,66 @@ class Request(BaseModel):
         came = f"{value:g}" if isinstance(value, float) and math.isfinite(value) else shown(value)
         return f"expected {name} to be {expected(cls.model_fields[name])}, got {came}"
 
-    def said(self, library: Library) -> dict[str, Any]:
-        """Return the fields that are not as they are by default, with what they are then; files are left out."""
-        values, said = dict(self), dict[str, Any]()
+    def changed_fields(self, library: Library) -> dict[str, Any]:
+        """Return the fields that are not at their default, each with its default; files are left out."""
+        values, changed = dict(self), dict[str, Any]()
         preset = self.presets.get(values.get("preset", ""), {})
         for name, field in type(self).model_fields.items():
             offer = self.offers.get(name) if field.default == "" else None
             first = next(iter(offer.choices(library, values)), None) if offer else None
             usual = preset.get(name, first.value if first else field.default)
             if values[name] != usual and name not in self.files:
-                said[name] = usual
-        return said
+                changed[name] = usual
+        return changed
 
     def link(self, library: Library, tab: str) -> str:
-        """Write the request as an address; what is as by default is left out."""
+        """Write the request as an address; fields at their default are left out."""
         words = {"tab": tab}
-        for name in self.said(library):
+        for name in self.changed_fields(library):
             value = getattr(self, name)
             one = int(value) if isinstance(value, bool) else value
             words[name] = ",".join(map(str, one)) if isinstance(one, tuple) else str(one)
         return "?" + urlencode(words, safe="/,")
 
     def call(self, library: Library, name: str, url: str, always: Sequence[str] = ()) -> str:
-        """Write the line of Python that asks a running app for the same.
+        """Write the line of Python that sends this request to a running app.
 
         Args:
-            library: Whose defaults are left out.
-            name: Of the HTTP function.
-            url: Of the app.
-            always: Fields that are named also where they are as by default.
+            library: Determines the defaults, which are left out.
+            name: Name of the HTTP function.
+            url: Address of the app.
+            always: Fields that are included even at their default.
         """
-        said = self.said(library)
-        values = {field: getattr(self, field) for field in type(self).model_fields if field in said or field in always}
+        changed = self.changed_fields(library)
+        values = {name: getattr(self, name) for name in type(self).model_fields if name in changed or name in always}
         values |= {field: "<base64>" for field in self.files if getattr(self, field)}
         words = "".join(f"{field}={value!r}, " for field, value in values.items())
         return f"from gradio_client import Client; print(Client({url!r}).predict({words}api_name='/{name}'))"
 
 
 class OfModel(Request):
-    """Something about a model, a network or features of another method, and data."""
+    """A request about data and a model, which is a network or features of another method."""
 
     checkpoint: Checkpoint = option("", "Checkpoint", MODEL)
     data: Data = option("", "Data", DATA)
 
 
 class OfNetwork(Request):
-    """Something about a network, which looks at images, and data."""
+    """A request about data and a network."""
 
     checkpoint: Network = option("", "Checkpoint", MODEL)
     data: Data = option("", "Data", DATA)
 
 
 def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
-    """Return the least and the largest value of a number; `None` where it is unbounded."""
+    """Return the smallest and the largest value of a number; `None` where it is unbounded."""
     low = next((part.ge for part in field.metadata if hasattr(part, "ge")), None)
     high = next((part.le for part in field.metadata if hasattr(part, "le")), None)
     return low, high
 
 
 def expected(field: FieldInfo) -> str:
-    """Say what a field's value has to be."""
+    """Describe the valid values of a field."""
     if field.annotation is bool:
         return "true or false"
     if field.annotation not in (int, float):
@@ -367,8 +367,8 @@ def expected(field: FieldInfo) -> str:
     return words if low is None else f"{words} from {low:{form}}"
 
 
-def spelled(field: FieldInfo, word: str) -> object:
-    """Read a word of an address as the field's type; what cannot be read is returned for `repair` to refuse."""
+def parsed(field: FieldInfo, word: str) -> object:
+    """Parse a word of an address as the field's type; an invalid word is returned for `repair` to refuse."""
     if field.annotation in (bool, int, float):
         try:
             return TypeAdapter(field.annotation).validate_strings(word)

@@ -1,8 +1,8 @@
-"""The page's side of a tab: pieces of HTML, one event that draws them, one that exports.
+"""The server's side of a tab: pieces of HTML, one event that draws them, one that exports.
 
-The browser holds what is asked, as the names and values of one request, and sends all of it with every press; an answer
-is a function of that alone. So nothing is kept of a visit, a link is the request written as an address, and of presses
-that come while one is under way the last carries what the others changed (`static/page.js` is the other half).
+The browser holds the names and values of one request and sends all of them with every press; an answer depends on
+nothing else. So the server stores nothing of a visit, a link is the request written as an address, and of the presses
+made while one runs only the last is sent, with the changes of the others (`static/page.js` is the browser's side).
 """
 
 from __future__ import annotations
@@ -40,34 +40,34 @@ SHARED = ("checkpoint", "data")  # values that tabs share by default
 EVENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 EVENT |= {"show_progress_on": [], "trigger_mode": "always_last"}
 EXPORTS_AT_ONCE = 2
-POLL, SOON = 500, 30  # milliseconds after which the page asks again: for what is under way, for what is drawn next
+POLL, SOON = 500, 30  # milliseconds after which the page asks again: while work runs, for pieces drawn next
 WAITING = Progress(words="waiting for its turn")
 
 
 Values = Annotated[dict[str, Any], Field(max_length=60)]
 Words = Annotated[str, Field(max_length=4000)]
 Token = Annotated[str, Field(max_length=100)]
-Url = Annotated[str, Field(pattern=r"^https?://[!#-&(-;=?-\[\]-_a-~]{1,180}$")]  # without anything odd in it
+Url = Annotated[str, Field(pattern=r"^https?://[!#-&(-;=?-\[\]-_a-~]{1,180}$")]  # without unusual characters
 
 
 @pydantic_dataclass(frozen=True)
 class Press:
-    """What the page says with an event. Strangers send it too: a part that is nonsense counts as not said.
+    """The data that the page sends with an event. Anyone can send them: an invalid part is replaced by its default.
 
     Attributes:
         values: The request's values by name, as the page has them.
         address: The address to open instead, as `?tab=…`; empty for none.
-        do: What is to be done besides drawing, as `random`; empty for nothing.
+        do: Action besides drawing, for example `random`; empty for none.
         changed: Names of the values that this press has changed.
-        chosen: Key of the image that the visitor looks at, from whatever tab.
-        drawn: What pieces show now: their keys by name.
-        detail: What else is said, by name.
-        tokens: What the visitor's browser keeps for this tab alone, by name.
+        chosen: Key of the image that the visitor has chosen in any tab.
+        drawn: Keys of the pieces that the page shows now, by name.
+        detail: Further data of the event, by name.
+        tokens: Tokens that the visitor's browser keeps for this tab only, by name.
         url: Address of the page, for calls and captions.
-        own: Token of the features that the visitor has brought; empty for none.
+        own: Token of the visitor's own features; empty for none.
         turn: Number of the press, which the answer repeats.
-        visitor: Who asks: a network address, and the number of the page's session.
-        before: What the changed values were before, by name.
+        visitor: The visitor: a network address, and the number of the page's session.
+        before: Earlier values of the changed values, by name.
     """
 
     values: Values = field(default_factory=dict)
@@ -86,9 +86,9 @@ class Press:
 
     @classmethod
     def of(cls, event: gr.EventData, guests: Guests, visitor: str = "") -> Press:
-        """Read what came with an event, which sees the visitor's own features from now on."""
-        said = getattr(event, "_data", None)
-        press = PRESS.validate_python({**(said if isinstance(said, dict) else {}), "visitor": visitor})
+        """Read the data of an event, and make the visitor's own features visible to it."""
+        data = getattr(event, "_data", None)
+        press = PRESS.validate_python({**(data if isinstance(data, dict) else {}), "visitor": visitor})
         if press.own:
             guests.enter(press.own)
         return press
@@ -99,7 +99,7 @@ class Press:
         try:
             return read(value)
         except ValidationError:
-            return getattr(cls(), str(info.field_name))  # as by default
+            return getattr(cls(), str(info.field_name))  # the default
 
     def wait_for(
         self,
@@ -111,18 +111,18 @@ class Press:
         *,
         fleeting: bool = True,
     ) -> Progress:
-        """Have a result made in the background for the visitor, or stop that or start it again, as the press says.
+        """Make a result in the background for the visitor; stop or restart the work if the press says so.
 
         Args:
-            library: Whose cache keeps the result.
-            key: Names it there.
-            make: Makes it and keeps it.
-            begun: How it stands before anything is done.
+            library: Its cache keeps the result.
+            key: Key of the result in the cache.
+            make: Makes the result and puts it into the cache.
+            begun: Progress before the work starts.
             kind: Results of one kind are made one at a time.
-            fleeting: Whether it is worth nothing once no page asks for it.
+            fleeting: Whether the work is abandoned when no page asks for it any more.
 
         Returns:
-            How far it is.
+            The progress.
         """
         job = Job(begun, make, lambda: key in library.cache, kind, fleeting)
         if self.do == "stop" and not job.ready():
@@ -133,10 +133,10 @@ class Press:
     def wait_for_embeddings(
         self, library: Library, names: Sequence[str], data: str, corruption: Corruption | None = None
     ) -> tuple[Progress, str] | None:
-        """Have the images embedded by some models in the background, or stop that or start it again, as the press says.
+        """Embed the images with some models in the background; stop or restart the work if the press says so.
 
         Returns:
-            How far the first is that is not ready, and that as HTML; `None` where all are.
+            Progress of the first model that is not ready, and its HTML; `None` if all are ready.
         """
         for name in names if self.do == "stop" else ():
             library.stop(name, data, corruption)
@@ -152,32 +152,32 @@ PRESS = TypeAdapter(Press)
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of the page that is drawn only where it shows something else: `key` names all that it depends on."""
+    """A piece of the page; it is drawn only if `key`, which names all that it depends on, has changed."""
 
     key: object
     draw: Callable[[], str]
 
     @property
     def digest(self) -> str:
-        """The key, as the page remembers it."""
+        """Hash of the key, which the page remembers."""
         return hashlib.sha256(repr(self.key).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an event changes on the page.
+    """The changes of the page after an event.
 
     Attributes:
-        request: What is shown from now on.
-        pieces: New HTML by the name of the piece; what is not named stays.
-        say: What a screen reader is told.
+        request: The request that the page shows from now on.
+        pieces: New HTML by the name of the piece; other pieces stay.
+        say: Text for a screen reader.
         chosen: Key of the image that other tabs open on; empty to leave it.
         notice: A sentence above the tab.
         again: Milliseconds after which the page asks again; 0 for never.
-        tokens: What the visitor's browser is to keep for this tab, or to forget (`None`), by name.
-        lacking: Whether the tab shows nothing but the notice, for want of a network.
-        waiting: Whether what is asked is not there yet; pieces that are not named show what was asked before.
-        undone: What the press wants done and could not be yet: the page asks for it again.
+        tokens: Tokens that the visitor's browser keeps for this tab, or forgets (`None`), by name.
+        lacking: Whether the tab shows only the notice, because it needs a network.
+        waiting: Whether the result is not ready yet; pieces that are not named still show the previous request.
+        undone: Action of the press that could not be done yet; the page sends it again.
     """
 
     request: Request
@@ -193,7 +193,7 @@ class Answer:
 
     @classmethod
     def late(cls, request: Request, progress: Progress, pieces: Mapping[str, str | Piece], undone: str = "") -> Answer:
-        """Say how far what is asked for is; the page asks again until that has come to an end."""
+        """Return an answer that shows the progress; the page asks again until the work has ended."""
         return cls(request, pieces, again=0 if progress.ended else POLL, waiting=True, undone=undone)
 
 
@@ -218,7 +218,7 @@ class File:
 
 @dataclass(frozen=True)
 class Menu:
-    """One entry of the export menu: what, under which name, in which formats; one without a title is a button's."""
+    """One entry of the export menu: title, name, formats; an entry without a title belongs to a button."""
 
     title: str
     name: str
@@ -232,7 +232,7 @@ class Export:
     Attributes:
         menus: Its entries.
         options: A request whose fields are the menu's controls.
-        write: From library, request, options, name of the entry, format, and press to a file; a `ValueError` is shown.
+        write: Makes the file from library, request, options, entry's name, format and press; a `ValueError` is shown.
     """
 
     menus: Sequence[Menu]
@@ -241,7 +241,7 @@ class Export:
 
 
 Asked = TypeVar("Asked", bound=Request)
-Settings = Mapping[str, Sequence[str]]  # names of fields by the heading that they stand under
+Settings = Mapping[str, Sequence[str]]  # names of fields by their heading
 
 
 @dataclass(frozen=True)
@@ -249,10 +249,10 @@ class Tab:
     """A tab that is being built.
 
     Attributes:
-        page: Whose.
+        page: The page of the tab.
         name: Its id, as in `?tab=retrieval`.
-        head: Chips, notice, export menu; carries what the page's script has to know.
-        strip: Whether the image that the visitor has chosen stands above it.
+        head: Chips, notice, export menu; holds the data for the page's script.
+        strip: Whether the image that the visitor has chosen is shown above the tab.
     """
 
     page: Page
@@ -265,11 +265,11 @@ class Tab:
         return self.page.piece(self.name, name, script=script)
 
     def tip(self, kind: type[Asked], draw: Callable[[Library, Asked, Press], str]) -> None:
-        """Show what the mouse rests on: the tab's script asks for it beside the presses; nothing else changes.
+        """Show a tip for the item under the mouse; the tab's script asks for it independently of presses.
 
         Args:
             kind: The request that the tab shows.
-            draw: From library, request and what the script says to HTML; a `ValueError` shows nothing.
+            draw: Makes HTML from library, request and the script's press; after a `ValueError` nothing is shown.
         """
         library = self.page.library
 
@@ -293,33 +293,33 @@ class Tab:
         chipped: Sequence[str] = (),
         more_images: int = 0,
     ) -> None:
-        """Connect the pieces: any press in any of them is answered by one event, so that none overtakes another.
+        """Connect the pieces: one event answers all presses in all of them, so that presses stay in order.
 
-        The form of the settings in the drawer is drawn along with them, where what it shows has changed.
+        The settings form in the drawer is drawn with them, if it has changed.
 
         Args:
             kind: The request that the tab shows.
-            answer: Draws it; a `ValueError` is shown instead of the pieces' news.
-            pieces: Components by name, head and settings left out: HTML, or whatever an answer gives.
+            answer: Draws the request; a `ValueError` is shown instead of new pieces.
+            pieces: Components by name, without head and settings: HTML, or another type that the answer gives.
             export: The export menu.
-            settings: Names of the fields that are set in the drawer, by heading; a function where the data decide.
-            chipped: Names of the fields that get a chip where they are not as by default.
-            more_images: Images that a press may bring besides those in fields of the request.
+            settings: Names of the fields that are set in the drawer, by heading; a function if they depend on the data.
+            chipped: Names of the fields that get a chip if they are not at their default.
+            more_images: Images that a press may hold besides those in fields of the request.
         """
         page, library = self.page, self.page.library
-        images = len(kind.files) + more_images  # that a call may hold; the guard looks
+        images = len(kind.files) + more_images  # that a call may hold; the guard checks it
         menu = Markup(html("menu.html", **menu_of(export, library)))
 
         def pressed(event: gr.EventData, client: gr.Request) -> dict[Any, Any]:
             address = getattr(client.client, "host", "")
             press = Press.of(event, library.guests, f"{address} {client.session_hash}")
             VISITOR.set(press.visitor)
-            files = {name: press.values[name] for name in kind.files if name in press.values}  # an address has none
+            files = {name: press.values[name] for name in kind.files if name in press.values}  # an address has no files
             opened = {**files, **kind.of_address(press.address)} if press.address else press.values
             opened = agreed(library, dict(opened), press.changed)
             request, wrong = kind.repair(opened, library, press.before)
             named = press.changed or kind.model_fields if press.address else press.changed
-            told = [words for name, words in wrong.items() if name not in kind.follows or name in named]
+            refusals = [words for name, words in wrong.items() if name not in kind.follows or name in named]
             try:
                 lacking = without_network(library, request, opened) if "checkpoint" in wrong else None
                 answered = lacking or answer(library, request, press)
@@ -327,22 +327,22 @@ class Tab:
                 common = page.common(chosen, str(getattr(request, "data", "")))
                 if settings and not answered.lacking:
                     groups = settings(library, answered.request) if callable(settings) else settings
-                    fields = {*SHARED, *chain.from_iterable(groups.values())}  # what can be chosen depends on no others
+                    fields = {*SHARED, *chain.from_iterable(groups.values())}  # the choices depend on no others
                     drawn = partial(form, self.name, answered.request, library, groups)
                     common["settings"] = Piece(answered.request.model_dump(include=fields), drawn)
                 news, keys = changes({**answered.pieces, **common}, press.drawn)
             except Exception as error:
                 answered = Answer(request, {}, notice=as_sentence(sentence(self.name, error)))
                 news, keys = changes(page.common(), press.drawn)
-            words = [answered.notice] if answered.lacking else [*map(as_sentence, told), answered.notice]
+            words = [answered.notice] if answered.lacking else [*map(as_sentence, refusals), answered.notice]
             notice = " ".join(words).strip()
             shown = answered.request
             old = [name for name in pieces if name not in answered.pieces] if answered.waiting else []
             view = {name: getattr(answered, name) for name in ("say", "chosen", "again", "tokens", "lacking", "undone")}
             view |= {"values": shown.model_dump(), "link": shown.link(library, self.name), "turn": press.turn}
             view |= {"drawn": keys, "old": [pieces[name].elem_id for name in old]}
-            changed, there = chips(shown, library, chipped), "" if answered.waiting else menu
-            head = html("head.html", view=view, notice=notice, chips=changed, menu=there, settings=bool(settings))
+            changed, shown_menu = chips(shown, library, chipped), "" if answered.waiting else menu
+            head = html("head.html", view=view, notice=notice, chips=changed, menu=shown_menu, settings=bool(settings))
             return {self.head: head, **{places[name]: one for name, one in news.items()}}
 
         places = {"header": page.header, "strip": page.strip, **pieces}
@@ -375,14 +375,14 @@ class Tab:
 
 
 def changes(pieces: Mapping[str, Any], drawn: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Draw the pieces of an answer that show something else than the page does.
+    """Draw the pieces of an answer that differ from those on the page.
 
     Args:
-        pieces: By name: HTML, a `Piece`, or whatever its component takes.
-        drawn: Keys of what the page shows, by name.
+        pieces: By name: HTML, a `Piece`, or another value that its component takes.
+        drawn: Keys of the pieces that the page shows, by name.
 
     Returns:
-        The news by name, and the keys of all pieces.
+        The changed pieces by name, and the keys of all pieces.
     """
     keys = {name: one.digest if isinstance(one, Piece) else "" for name, one in pieces.items()}
     news = {name: one for name, one in pieces.items() if not keys[name] or drawn.get(name) != keys[name]}
@@ -396,7 +396,7 @@ def menu_of(export: Export, library: Library) -> dict[str, Any]:
 
 
 def agreed(library: Library, values: dict[str, object], changed: Sequence[str]) -> dict[str, object]:
-    """Leave out the model where other data were chosen that it cannot be used on, or the data where it was chosen."""
+    """If the model cannot be used on the data, leave out the model if only the data were changed, else the data."""
     checkpoint, data = str(values.get("checkpoint")), str(values.get("data"))
     if checkpoint not in library.checkpoints or data not in library.collections or library.fits(checkpoint, data):
         return values
@@ -405,12 +405,12 @@ def agreed(library: Library, values: dict[str, object], changed: Sequence[str]) 
 
 
 def without_network(library: Library, request: Request, asked: Mapping[str, object]) -> Answer | None:
-    """Say that a tab needs a network where features of another method are chosen that it does not offer."""
+    """Return an answer that asks for a network if features of another method are chosen; else `None`."""
     name = str(asked.get("checkpoint", ""))
     entry = library.checkpoints.get(name)
     if entry is None or not entry.vectors:
         return None
-    words = f"This tab looks into a network, and {name} holds features of another method alone: choose a checkpoint."
+    words = f"This tab needs a network, but {name} holds only features of another method: choose a checkpoint."
     data = next((one for one in library.collections if library.fits(name, one)), "")
     return Answer(request.model_copy(update={"checkpoint": name, "data": data}), {}, notice=words, lacking=True)
 
@@ -419,7 +419,7 @@ class Page:
     """The page that is being built: its header, drawer, strip, and a place for files.
 
     Args:
-        library: What all visitors share.
+        library: State that all visitors share.
     """
 
     def __init__(self, library: Library) -> None:
@@ -435,7 +435,7 @@ class Page:
     def piece(
         self, tab: str, name: str, shares: Sequence[str] = SHARED, *, script: str = "", value: str | None = None
     ) -> gr.HTML:
-        """Make a piece of HTML that the page's script looks after."""
+        """Make a piece of HTML that the page's script manages."""
         code = f"mun.piece(element, trigger, watch, {tab!r}, {name!r}, {list(shares)});" + script
         return gr.HTML(value, js_on_load=code, elem_id=name, apply_default_css=False)
 
@@ -443,11 +443,11 @@ class Page:
         """List the pieces that all tabs share.
 
         Args:
-            key: Of the image that the visitor has chosen in any of them; empty for none.
-            data: Of which data set.
+            key: Key of the image that the visitor has chosen in any tab; empty for none.
+            data: Name of its data set.
 
         Returns:
-            The header with the switchers of checkpoint and data, because runs that end bring checkpoints; the strip.
+            The header with the switchers of checkpoint and data, because finished runs add checkpoints; the strip.
         """
         library = self.library
         entries = [library.checkpoints[name] for name in library.checkpoints.models]
@@ -461,7 +461,7 @@ class Page:
         return {"header": header, **strip}
 
     def draw_strip(self, data: str, key: str) -> str:
-        """Draw the chosen image; nothing where there is none of its key."""
+        """Draw the chosen image; return an empty string if no image has its key."""
         collection = self.library.collections.get(data)
         if collection is None or key not in collection.rows:
             return ""
@@ -470,13 +470,13 @@ class Page:
 
     @contextmanager
     def tab(self, name: str, title: str, shares: Sequence[str] = SHARED, strip: bool = True) -> Iterator[Tab]:
-        """Make a tab of what is built inside the block.
+        """Make a tab from the components that are built inside the block.
 
         Args:
             name: Its id.
-            title: What the page calls it.
-            shares: Values of its request that it has in common with the other tabs.
-            strip: Whether the chosen image stands above it; a tab that shows it large needs none.
+            title: Its title on the page.
+            shares: Values of its request that it shares with the other tabs.
+            strip: Whether the chosen image is shown above it; a tab that shows the image large needs none.
         """
         with self.tabs, gr.Tab(title, id=name, elem_id=f"tab-{name}") as made:
             yield Tab(self, name, self.piece(name, f"{name}-head", shares), strip)

@@ -1,4 +1,4 @@
-"""Images with words in a grid, for the figures of several tabs."""
+"""Images with text in a grid, for the figures of several tabs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,15 +25,15 @@ HEAD, GUTTER, ROW_GAP, MARGIN = 0.15, 0.07, 0.07, 0.03  # inches
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """An image with words.
+    """An image with text.
 
     Attributes:
-        pixels: The image, RGB, uint8, `(H, W, 3)`; `None` where it cannot be read.
-        title: Above it.
-        lines: Below it.
-        cover: What is laid over it, RGBA, [0, 1], `(H, W, 4)`; `None` for nothing.
-        match: Whether it shows who is looked for, with a thick solid frame and ✓, or anybody else, with a dashed frame
-            and ✗, which colour-blind readers and grey printers tell apart; `None` where nobody is.
+        pixels: The image, RGB, uint8, `(H, W, 3)`; `None` if it cannot be read.
+        title: Text above the image.
+        lines: Lines of text below the image.
+        cover: Picture laid over the image, RGBA, [0, 1], `(H, W, 4)`; `None` for none.
+        match: Whether it shows the person of the query, with a thick solid frame and ✓, or another one, with a dashed
+            frame and ✗, which differ for colour-blind readers and in grey print; `None` if there is no query.
     """
 
     pixels: NDArray[np.uint8] | None
@@ -45,12 +45,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class Grid:
-    """Where tiles are, in inches from the upper left corner.
+    """Positions of tiles, in inches from the upper left corner.
 
     Attributes:
-        width: Of the figure.
+        width: Width of the figure.
         per_row: Tiles of a row.
-        foot: Room for words below an image.
+        foot: Height of the text below an image.
         aspect: Height of an image's place per width.
     """
 
@@ -76,18 +76,18 @@ class Grid:
         return left, top, self.tile, self.aspect * self.tile
 
     def bottom(self, rows: int) -> float:
-        """Return where so many rows end."""
+        """Return the lower end of the last of `rows` rows."""
         return MARGIN + rows * self.row + (rows - 1) * ROW_GAP
 
 
 def canvas(wide: float, high: float, caption: str, command: str) -> tuple[Figure, Axes]:
-    """Begin a figure with so much room above its caption, and axes over all of it in inches from the upper left corner.
+    """Begin a figure with a caption, and axes over all of it in inches from the upper left corner.
 
     Args:
-        wide: Inches.
-        high: Inches above the caption.
+        wide: Width, inches.
+        high: Height above the caption, inches.
         caption: Sentences.
-        command: What shows or makes the figure again.
+        command: Command or address that shows or makes the figure again.
     """
     text = TextBelow(caption, [command], wide)
     figure = Figure(figsize=(wide, high + text.height))
@@ -99,7 +99,7 @@ def canvas(wide: float, high: float, caption: str, command: str) -> tuple[Figure
 
 
 def draw_tile(axes: Axes, box: tuple[float, float, float, float], tile: Tile) -> None:
-    """Draw an image, as large as its place allows, with its title and lines, and what is laid over it."""
+    """Draw an image, as large as its place allows, with its title, lines and cover."""
     left, top, width, height = box
     middle, centre = left + width / 2, top + height / 2
     if tile.pixels is None:
@@ -124,6 +124,6 @@ def draw_tile(axes: Axes, box: tuple[float, float, float, float], tile: Tile) ->
 
 
 def fitting(words: str, width: float, size: float = TITLE_SIZE, **style: Any) -> float:
-    """Choose the size, in points, at which words are no wider than their place."""
+    """Return the largest font size, in points, up to `size`, at which words fit into a width."""
     needed = width_of(words, FontProperties(size=size, **style))
     return size * min(1.0, width / needed) if needed else size

@@ -1,5 +1,5 @@
-// A click on a heading sorts its table by that column; again, the other way round; empty cells stay at the end. Arrow
-// keys walk through the tour.
+// A click on a heading sorts its table by that column; a second click reverses the order; empty cells stay at the end.
+// Arrow keys walk through the tour.
 element.addEventListener("click", (event) => {
   const heading = event.target.closest("button[data-sort]")?.closest("th");
   if (!heading) return;

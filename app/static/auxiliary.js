@@ -1,4 +1,4 @@
-// The film of training in the large picture, which needs no server.
+// Play the film of training in the large picture, without the server.
 let playing = 0;
 element.addEventListener("click", (event) => {
   if (!event.target.closest("[data-play]")) return;

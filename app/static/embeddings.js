@@ -1,12 +1,12 @@
-// The scatter plots. The points of a picture come once, as columns; what is chosen, selected and how it is coloured comes
-// with the values of the tab, and only what has changed is drawn anew. Plotly comes with Gradio's own plot.
+// The scatter plots. The points of a picture come once, as columns; the chosen and selected points and the colouring come
+// with the values of the tab, and only changed parts are redrawn. Plotly comes with Gradio's own plot.
 const TAB = "embeddings";
 const SYMBOLS = ["circle", "triangle-up", "square"]; // visible, auxiliary, infrared
 const NAMES = ["visible", "auxiliary", "infrared"];
 const [POINTS, CENTERS, PROTOTYPES, RINGS] = [0, 1, 2, 3]; // places of the traces
-const MANY = 1200; // points that are drawn one by one; more are drawn by the graphics card
+const MANY = 1200; // points that are drawn as SVG; more are drawn by the graphics card
 const GREY = "#808893"; // legible on the light and the dark page
-let plots = []; // one per picture: frame, columns, what is drawn
+let plots = []; // one per picture: frame, columns, drawn keys
 
 const values = () => mun.tabs[TAB]?.values ?? {};
 const decoded = (text, Kind) => new Kind(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
@@ -29,12 +29,12 @@ const read = (frame) => {
   const people = new Map();
   for (const pid of columns.pid) if (!people.has(pid)) people.set(pid, people.size);
   columns.people = people.size;
-  // What a point is coloured by, as the palettes number it.
+  // The palette index of each point, for each colouring.
   columns.numbers = { identity: Array.from(columns.pid, (pid) => people.get(pid)), camera: Array.from(columns.camid, (camid) => camid - 1), modality: columns.modality, correct: columns.correct };
   return columns;
 };
 
-// What the values ask of a plot, each part with a key that tells whether it has changed.
+// The parts of a plot by the values of the tab; a part is redrawn when its key changes.
 const wanted = ({ columns, palettes }, side) => {
   const { colour = "identity", lines, prototypes, point = -1, selected = "", side: chosenSide = 0 } = values();
   const other = plots[chosenSide]?.columns;
@@ -52,7 +52,7 @@ const wanted = ({ columns, palettes }, side) => {
   };
 };
 
-// The words of prototypes, on a ground of their own: one above another where they would cover each other, all inside.
+// The labels of prototypes, on a white ground: stacked where they would overlap, all inside the plot.
 const labels = ({ prototypes, x, y }) => {
   const span = (values) => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
   const [left, right] = span(x);
@@ -69,7 +69,7 @@ const labels = ({ prototypes, x, y }) => {
 
 const traces = ({ columns }) => {
   const count = columns.x.length;
-  const type = count > MANY ? "scattergl" : "scatter"; // one kind for all: what the graphics card draws covers the rest
+  const type = count > MANY ? "scattergl" : "scatter"; // one type for all traces: the graphics card draws over SVG
   const steady = { type, hoverinfo: "skip", unselected: { marker: { opacity: 1 } } };
   const centers = { x: [], y: [], symbols: [] };
   for (const line of columns.centers) {
@@ -106,7 +106,7 @@ const layout = ({ columns }) => {
 const config = { displaylogo: false, displayModeBar: true, responsive: true, scrollZoom: false, modeBarButtonsToRemove: ["toImage", "autoScale2d", "zoomIn2d", "zoomOut2d"] };
 
 const choose = (side, row) => {
-  Object.assign(values(), { side, point: row }); // ringed at once
+  Object.assign(values(), { side, point: row }); // the rings follow at once
   apply();
   mun.press(TAB, { set: { side, point: row } });
 };
@@ -125,7 +125,7 @@ const hook = (plot, side) => {
   frame.on("plotly_unhover", () => mun.tips[TAB].hide());
 };
 
-// Draw what has changed: a whole plot once, then a restyle for each part.
+// Draw changes: a whole plot once, then a restyle for each changed part.
 const apply = () => {
   if (!window.Plotly || !element.offsetWidth) return;
   plots.forEach((plot, side) => {

@@ -1,8 +1,8 @@
-// Images that a visitor brings stay in the browser: a press sends the file as a data URI in a field of the request, and
-// the answer puts a small lossless copy there, which later presses send instead (`app/library/own_images.py`). So the
-// server keeps nothing, and a field that is emptied is forgotten. A zone for a file is `own_image` of `macros.html`.
+// A visitor's images stay in the browser: a press sends the file as a data URI in a field of the request, and the
+// answer puts a small lossless copy there, which later presses send (`app/library/own_images.py`). The server keeps
+// nothing; emptying the field forgets the image. The zones for files are `own_image` of `macros.html`.
 window.mun.own = (() => {
-  const MOST = 16e6; // bytes of a file, as the server says
+  const MOST = 16e6; // bytes of a file, as on the server
   const MANY = 200; // images of a gallery
 
   const read = (file) =>
@@ -26,13 +26,13 @@ window.mun.own = (() => {
       mun.toast(`${error.message}.`);
     }
   };
-  let sent = Promise.resolve(); // one file after another, because a call has a bound
+  let sent = Promise.resolve(); // one file at a time, because a call has a size limit
 
-  // A gallery: every file is sent once, one a call; its small copy comes back and is kept here. The copies travel below one
-  // another in one picture with each press, and the server tells their places in it.
+  // A gallery: each file is sent once, one per call; its small copy comes back and is kept here. Each press sends all copies
+  // stacked in one picture, and the answer gives their places in it.
   const gallery = { names: [], copies: [], broken: [], sheet: "" };
-  let heard = null; // called with the small copy of the file that is on its way, or with the reason why there is none
-  const tell = () => {
+  let settle = null; // called with the small copy of the file that was sent, or with the reason why there is none
+  const report = () => {
     for (const one of document.querySelectorAll("[data-own-count]")) one.textContent = gallery.names.length ? `${gallery.names.length} images` : "";
     for (const list of document.querySelectorAll("[data-own-broken]")) {
       list.replaceChildren(...gallery.broken.map((words) => Object.assign(document.createElement("li"), { textContent: words })));
@@ -60,7 +60,7 @@ window.mun.own = (() => {
         break;
       }
       await idle("retrieval");
-      const answer = new Promise((done) => (heard = done));
+      const answer = new Promise((done) => (settle = done));
       const body = file.size > MOST ? "" : await read(file);
       if (body) mun.press("retrieval", { act: "own-add", detail: { file: body }, quiet: true });
       const [copy, why] = body ? await answer : ["", "expected at most 16 MB"];
@@ -68,36 +68,36 @@ window.mun.own = (() => {
         gallery.names.push(name);
         gallery.copies.push(copy);
       } else gallery.broken.push(`${name}: ${why}`);
-      tell();
+      report();
     }
     await idle("retrieval");
-    if (!gallery.copies.length) return mun.toast("None of these files is an image that can be read.");
+    if (!gallery.copies.length) return mun.toast("None of these files is a readable image.");
     gallery.sheet = await lay();
     mun.press("retrieval", { act: "own" });
   };
   const drawn = (element) => {
     const news = element.querySelector("[data-own-small], [data-own-error]");
-    if (news && heard) {
-      heard([news.dataset.ownSmall, news.dataset.ownError]);
-      heard = null;
+    if (news && settle) {
+      settle([news.dataset.ownSmall, news.dataset.ownError]);
+      settle = null;
       news.remove();
     }
     for (const card of element.querySelectorAll("[data-own-index]")) card.querySelector(".mun-person").textContent = gallery.names[card.dataset.ownIndex];
-    tell();
+    report();
   };
   const take = (zone, files) => {
     if (!files.length) return;
     if (zone.id === "header") return mun.features.bring(files[0]);
     if ("ownGallery" in zone.dataset) return gather(files);
     const { dataset } = zone.querySelector("input");
-    if (files.length > 1) mun.toast(`One image goes here: ${files[0].name} is taken.`);
+    if (files.length > 1) mun.toast(`Expected one image, got ${files.length}: ${files[0].name} is used.`);
     sent = sent.then(() => send(dataset, files[0]));
   };
 
   document.addEventListener("click", ({ target }) => {
     if (!target.closest("[data-own-forget]")) return;
     Object.assign(gallery, { names: [], copies: [], broken: [], sheet: "" });
-    tell();
+    report();
     mun.press("retrieval", { set: { own_image: "", own_modality: "" } });
   });
   document.addEventListener("change", ({ target }) => {

@@ -1,30 +1,30 @@
-// The page's half of `app/shared/tab.py`. The browser holds what each tab asks, as names and values; every press sends all
-// of it, and the answer says what is shown now. Gradio sends one press of a tab at a time and keeps the last one that came
-// meanwhile by reference, so all presses of a tab share one object, and what the kept one changed is not lost.
+// The page's half of `app/shared/tab.py`. The browser holds the request of each tab, as names and values; every press sends
+// all of it, and the answer says what is shown now. Gradio sends one press of a tab at a time and keeps only the last of the
+// waiting presses, by reference. So all presses of a tab share one object, and no change of a waiting press is lost.
 window.mun = (() => {
-  const tabs = {}; // by name: what is said, what is shown
+  const tabs = {}; // by name: the request, and what is shown
   const shared = {}; // checkpoint, data, chosen image: the same for all tabs
   const parameters = () => new URLSearchParams(location.search);
 
-  // Links of tabs that are gone lead to where their content is now.
+  // Links to removed tabs lead to the tabs that have their content now.
   const retired = { results: "tab=about&section=findings", data: "tab=about&section=data", "own-image": "tab=retrieval" };
-  const lead = (address) => {
-    const said = new URLSearchParams(address);
-    for (const [name, value] of new URLSearchParams(retired[said.get("tab")])) said.set(name, value);
-    return "?" + said;
+  const forward = (address) => {
+    const target = new URLSearchParams(address);
+    for (const [name, value] of new URLSearchParams(retired[target.get("tab")])) target.set(name, value);
+    return "?" + target;
   };
-  if (retired[parameters().get("tab")]) history.replaceState(history.state, "", location.pathname + lead(location.search) + location.hash);
+  if (retired[parameters().get("tab")]) history.replaceState(history.state, "", location.pathname + forward(location.search) + location.hash);
 
   let current = parameters().get("tab") || "retrieval";
   let landing = current; // the tab that the address names, until it is open
   let entry = parameters().size ? location.search : ""; // the address that was opened, until a tab has read it
-  let focus = null; // what was pressed last: it has the focus again where it is drawn anew
+  let focus = null; // the element pressed last: it gets the focus back when it is redrawn
   let clock = 0;
 
   const page = () => location.origin + location.pathname;
   const each = (selector, root = document) => [...root.querySelectorAll(selector)];
   const make = (name, properties) => Object.assign(document.createElement(name), properties);
-  const tabOf = (name) => (tabs[name] ??= { values: {}, later: {}, drawn: {}, link: "", turn: 0, chosen: "", said: {}, shares: [] });
+  const tabOf = (name) => (tabs[name] ??= { values: {}, edits: {}, drawn: {}, link: "", turn: 0, chosen: "", sent: {}, shares: [] });
 
   // --- words: a live region and a short message -----------------------------------------------------------------------
   const say = (id, words) => {
@@ -41,7 +41,7 @@ window.mun = (() => {
     shown.timer = setTimeout(() => (shown.hidden = true), 6000);
   };
 
-  // --- the address bar: names of Gradio's own (they begin with two underscores) stay ---------------------------------
+  // --- the address bar: Gradio's own names, which begin with two underscores, stay ---------------------------------
   const remember = (link, push) => {
     if (!link) return;
     const kept = [...parameters()].filter(([name]) => name.startsWith("__"));
@@ -50,7 +50,7 @@ window.mun = (() => {
     history[push ? "pushState" : "replaceState"](history.state, "", address);
   };
 
-  // --- what the browser keeps: other pages of this browser change it too, so it is read anew each time -----------------
+  // --- browser storage: other pages change it too, so it is read again each time -------------------------------------
   const memory = {}; // for a browser that stores nothing
   const stored = (place, name) => {
     try {
@@ -72,20 +72,20 @@ window.mun = (() => {
     store("localStorage", `mun-${name}-tokens`, Object.fromEntries(kept.slice(-60)));
   };
 
-  const pending = (tab) => Object.fromEntries(Object.entries(tab.later).map(([field, one]) => [field, one.value]));
+  const pending = (tab) => Object.fromEntries(Object.entries(tab.edits).map(([field, one]) => [field, one.value]));
 
   // --- a press -----------------------------------------------------------------------------------------------------------
   const press = (name, { set = {}, act = "", detail = {}, address = "", quiet = false } = {}) => {
     const tab = tabOf(name);
     if (!tab.trigger) return;
     clock += 1;
-    for (const [field, value] of Object.entries(set)) tab.later[field] = { value, turn: clock };
+    for (const [field, value] of Object.entries(set)) tab.edits[field] = { value, turn: clock };
     const common = Object.fromEntries(tab.shares.filter((one) => shared[one]).map((one) => [one, shared[one]]));
-    const before = tab.queued ? tab.said : {}; // kept by Gradio, not sent yet
-    Object.assign(tab.said, {
+    const before = tab.queued ? tab.sent : {}; // the press that waits in Gradio
+    Object.assign(tab.sent, {
       values: { ...tab.values, ...common, ...pending(tab) },
-      changed: Object.keys(tab.later),
-      before: Object.fromEntries(Object.keys(tab.later).filter((field) => field in tab.values).map((field) => [field, tab.values[field]])),
+      changed: Object.keys(tab.edits),
+      before: Object.fromEntries(Object.keys(tab.edits).filter((field) => field in tab.values).map((field) => [field, tab.values[field]])),
       do: act || before.do || "",
       detail: { ...(before.detail ?? {}), ...detail, ...(mun.own?.extra(name) ?? {}) },
       address: address || before.address || "",
@@ -101,7 +101,7 @@ window.mun = (() => {
     tab.push ||= !quiet;
     clearTimeout(tab.timer);
     document.body.dataset.busy = name;
-    tab.trigger("select", tab.said);
+    tab.trigger("select", tab.sent);
   };
 
   const switchers = () => {
@@ -114,34 +114,34 @@ window.mun = (() => {
     if (!head) return;
     const tab = tabOf(name);
     const view = JSON.parse(head.dataset.view);
-    const notice = head.querySelector("[data-notice]"); // it stays while the page itself asks again
-    if (!notice && tab.said.do === "again" && tab.notice) head.prepend(tab.notice);
+    const notice = head.querySelector("[data-notice]"); // it stays when the page itself repeats a request
+    if (!notice && tab.sent.do === "again" && tab.notice) head.prepend(tab.notice);
     else tab.notice = notice;
     document.getElementById(`tab-${name}`)?.toggleAttribute("data-lacking", view.lacking);
     for (const one of each(`[data-piece][data-of="${name}"]`)) one.inert = view.old.includes(one.dataset.piece);
-    const menu = head.querySelector("details"); // a menu that is open stays open when its tab's head is drawn anew
+    const menu = head.querySelector("details"); // an open menu stays open when its tab's head is redrawn
     if (menu) {
       menu.open = Boolean(tab.menu);
       menu.addEventListener("toggle", () => (tab.menu = menu.open && menu.isConnected));
     }
-    for (const [field, one] of Object.entries(tab.later)) if (one.turn <= view.turn) delete tab.later[field];
-    for (const field of tab.said.changed ?? []) { // what was refused goes back to what counts
-      if (field in tab.later || tab.said.values[field] === view.values[field]) continue;
+    for (const [field, one] of Object.entries(tab.edits)) if (one.turn <= view.turn) delete tab.edits[field];
+    for (const field of tab.sent.changed ?? []) { // a refused field shows its valid value again
+      if (field in tab.edits || tab.sent.values[field] === view.values[field]) continue;
       for (const one of each(`[data-of="${name}"] :is(select, [type=number], [type=range], [type=text])[name="${field}"]`)) one.value = view.values[field];
     }
     tab.queued = false;
-    tab.busy = view.turn < tab.said.turn; // then the press that was kept is sent now
+    tab.busy = view.turn < tab.sent.turn; // then the waiting press is sent now
     Object.assign(tab.drawn, view.drawn);
     Object.assign(tab, { values: view.values, link: view.link, turn: view.turn, again: view.again });
     keep(name, view.tokens);
     if (tab.busy) {
-      Object.assign(tab.said, { values: { ...tab.values, ...pending(tab) }, tokens: tokens(name), drawn: { ...tab.said.drawn, ...view.drawn } });
+      Object.assign(tab.sent, { values: { ...tab.values, ...pending(tab) }, tokens: tokens(name), drawn: { ...tab.sent.drawn, ...view.drawn } });
     } else {
       delete document.body.dataset.busy;
     }
     choose(name, view.values);
     document.dispatchEvent(new CustomEvent("mun-view", { detail: name }));
-    const next = { act: view.undone || "again", detail: view.undone ? tab.said.detail : {}, quiet: true }; // what could not be done yet
+    const next = { act: view.undone || "again", detail: view.undone ? tab.sent.detail : {}, quiet: true }; // what was not possible yet
     if (view.again && !tab.busy) tab.timer = setTimeout(() => press(name, next), view.again);
     if (view.chosen) shared.chosen = view.chosen;
     if (view.drawn.strip) shared.strip = view.drawn.strip;
@@ -155,7 +155,7 @@ window.mun = (() => {
     if (view.say) say("mun-live", view.say);
   };
 
-  // Buttons that stand for a choice show which one is made; the chosen one is scrolled into its list's view.
+  // Mark the buttons of the choices that are made, and scroll them into view in their lists.
   const choose = (name, values) => {
     for (const one of each(`[data-of="${name}"] [aria-pressed][data-set]`)) {
       const made = Object.entries(JSON.parse(one.dataset.set)).every(([field, value]) => values[field] === value);
@@ -174,7 +174,7 @@ window.mun = (() => {
     document.body.dataset.tab = name;
     for (const one of each("#drawer [data-settings]")) one.hidden = one.dataset.settings !== name;
   };
-  const buttonOf = (name) => // on a narrow page Gradio puts some into a menu, where they have their title alone
+  const buttonOf = (name) => // on a narrow page Gradio puts some into a menu, with only their title
     document.querySelector(`#tabs [role=tab][data-tab-id="${CSS.escape(name)}"]`) ??
     each("#tabs .overflow-dropdown button").find((one) => one.textContent.trim().toLowerCase() === name);
   const open = (name) => {
@@ -192,8 +192,8 @@ window.mun = (() => {
     if (stale) press(name, { act: "open" });
     else remember(tab.link, true);
   };
-  const turn = (name, address = "") => {
-    if (retired[name]) return turn(new URLSearchParams(retired[name]).get("tab"), lead(address || `?tab=${name}`));
+  const visit = (name, address = "") => {
+    if (retired[name]) return visit(new URLSearchParams(retired[name]).get("tab"), forward(address || `?tab=${name}`));
     const tab = tabOf(name);
     tab.restoring = Boolean(address);
     tab.wanted = address; // read when the tab is drawn for the first time
@@ -204,7 +204,7 @@ window.mun = (() => {
   };
 
   // --- files, pictures, drawer ---------------------------------------------------------------------------------------
-  // A large file comes in parts: what was asked for is asked again with the number of the next part.
+  // A large file comes in parts: the request is repeated with the number of the next part.
   let asked = {};
   let parts = [];
   const ask = (detail) => {
@@ -231,7 +231,7 @@ window.mun = (() => {
     const pictures = each("img:not([data-beside])", button); // a map lies over its image
     const dialog = make("dialog", { className: "mun-large" });
     const layers = make("div", { className: "mun-layers" });
-    for (const { dataset, src, alt, className } of pictures) layers.append(make("img", { src: dataset.full ?? src, alt, className }));
+    for (const { src, alt, className } of pictures) layers.append(make("img", { src, alt, className }));
     dialog.append(layers, make("p", { textContent: button.dataset.large || pictures[0].alt }));
     const close = make("button", { type: "button", className: "mun-button", textContent: "Close" });
     close.onclick = () => dialog.close();
@@ -241,7 +241,7 @@ window.mun = (() => {
     document.body.append(dialog);
     dialog.showModal();
   };
-  let opener = null; // what opened the drawer: it has the focus again later
+  let opener = null; // what opened the drawer: it gets the focus back later
   const focusOnceSeen = (element) => {
     element.focus();
     if (document.activeElement === opener && !element.closest("[inert]")) requestAnimationFrame(() => focusOnceSeen(element));
@@ -256,11 +256,11 @@ window.mun = (() => {
     focusOnceSeen(side.querySelector(`[data-settings]:not([hidden]) [name="${field}"]`) ?? side.querySelector("button"));
   };
 
-  // --- a tip: what the mouse rests on is asked for beside the presses, and shown once it is there ----------------------
+  // --- a tip: what is under the mouse is requested beside the presses, and shown when it arrives ---------------------
   const tips = {}; // by tab
   const tip = (tab, element, trigger, watch) => {
     const frame = element.closest(`#${tab}-tip`);
-    let wanted = null; // what, and where the mouse is
+    let wanted = null; // the item, and the mouse's place
     let timer = 0;
     const hide = () => {
       clearTimeout(timer);
@@ -286,7 +286,7 @@ window.mun = (() => {
     tips[tab] = { show, hide };
   };
 
-  // --- features of the visitor's own: one file goes to the server for this visit, whose token the browser keeps ---------
+  // --- a visitor's own features: one file goes to the server for this visit; the browser keeps its token --------------
   const features = {
     token: () => stored("sessionStorage", "mun-own") ?? "",
     bring: async (file) => {
@@ -302,12 +302,12 @@ window.mun = (() => {
       const { token, checkpoint, data } = await answer.json();
       store("sessionStorage", "mun-own", token);
       Object.assign(shared, { checkpoint, data });
-      toast(`${file.name} is here for this visit alone.`);
+      toast(`${file.name} is loaded for this visit only.`);
       press(tabOf(current).shares.includes("checkpoint") ? current : "retrieval", { set: { checkpoint, data } });
     },
   };
 
-  // --- what is clicked, chosen, typed ---------------------------------------------------------------------------------
+  // --- clicks, choices, typing -----------------------------------------------------------------------------------------
   const value = (input) => {
     if (input.type === "checkbox" && !("many" in input.dataset)) return input.checked;
     if ("many" in input.dataset) return each(`[name="${input.name}"]:checked`, input.form).map((one) => one.value);
@@ -328,7 +328,7 @@ window.mun = (() => {
     const name = tab || current;
     if (target.matches('a[href^="?"]')) {
       event.preventDefault();
-      turn(new URLSearchParams(target.getAttribute("href")).get("tab") ?? "retrieval", target.getAttribute("href"));
+      visit(new URLSearchParams(target.getAttribute("href")).get("tab") ?? "retrieval", target.getAttribute("href"));
     } else if ("drawer" in data) drawer(!document.body.classList.contains("mun-drawer-open"), data.drawer);
     else if ("large" in data) enlarge(target);
     else if ("copy" in data) {
@@ -357,12 +357,12 @@ window.mun = (() => {
   };
   const slid = (event) => {
     if (event.target.type !== "range") return;
-    const { style } = event.target.dataset; // a slider of the browser alone, as the opacity of maps: a variable of the style
+    const { style } = event.target.dataset; // a slider that only sets a CSS variable, as the opacity of maps
     if (style) document.body.style.setProperty(style, event.target.value / 100);
     const twin = event.target.parentElement.querySelector(`input[type="number"][name="${event.target.name}"]`);
     if (twin) twin.value = event.target.value;
   };
-  // Arrow keys walk through the buttons of a list, Home and End to either end; Tab enters it at one place and leaves it.
+  // Arrow keys walk through the buttons of a list, Home and End go to its ends; Tab enters it at one button and leaves it.
   const walked = (event) => {
     const list = event.target.closest("[data-walk]");
     if (!list || !event.target.matches(list.dataset.walk)) return;
@@ -394,7 +394,7 @@ window.mun = (() => {
     element.addEventListener("submit", (event) => event.preventDefault());
     if (name === "drawer-head") drawer(false);
     watch("value", () => {
-      element.inert = false; // what is drawn is what was asked
+      element.inert = false; // what is shown is up to date
       for (const one of each("[data-style]", element)) one.value = 100 * document.body.style.getPropertyValue(one.dataset.style) || one.value;
       if (name === "file") save(element);
       else if (name === "header") switchers();
@@ -415,7 +415,7 @@ window.mun = (() => {
 
   addEventListener("popstate", () => {
     const name = parameters().get("tab") || "retrieval";
-    turn(name, location.search || "?tab=retrieval");
+    visit(name, location.search || "?tab=retrieval");
     tabOf(name).push = false;
   });
   addEventListener("keydown", (event) => {
@@ -428,5 +428,5 @@ window.mun = (() => {
     next.focus();
     event.preventDefault();
   });
-  return { features, open, piece, press, shared, tabs, tip, tips, toast, turn };
+  return { features, open, piece, press, shared, tabs, tip, tips, toast, visit };
 })();

@@ -1,5 +1,5 @@
-// The replay of the auxiliary image: the slider moves one wide picture behind a window. While a run goes on the newest
-// frame is shown, unless the visitor has gone back to an earlier one.
+// The film of the auxiliary image: the slider moves one wide picture behind a window. During a run the newest frame is
+// shown, unless the visitor has chosen an earlier one.
 let chosen = null;
 let playing = null;
 const show = (place) => {
@@ -9,7 +9,7 @@ const show = (place) => {
   film.querySelector("input").value = place;
   film.querySelector("[data-sprite]").style.transform = `translateX(${(-100 * place) / steps.length}%)`;
   const percent = (100 * clipped[place]).toFixed(clipped[place] >= 0.1 ? 0 : 1);
-  const cut = clipped[place] ? `, ${percent} % of its values cut off` : "";
+  const cut = clipped[place] ? `, ${percent} % of its values clipped` : "";
   film.querySelector("output").textContent = `step ${Number(steps[place]).toLocaleString("en")}${cut}`;
 };
 const last = () => Number(element.querySelector(".mun-train-film input")?.max ?? 0);
@@ -37,4 +37,4 @@ const redraw = () => {
   if (playing === null) show(chosen === null ? last() : Math.min(chosen, last()));
 };
 watch("value", redraw);
-redraw(); // a tab that is opened later finds its pieces in place
+redraw(); // when the tab is opened, its pieces may be drawn already

@@ -1,1 +1,1 @@
-"""Training runs that outlive a page, a stop, a crash and a restart, and the tab that starts and watches them."""
+"""Training runs that survive a closed page, a stop, a crash and a restart, and the tab that starts and shows them."""

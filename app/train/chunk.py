@@ -1,4 +1,4 @@
-"""One bounded call of training: from what is on disk to what is on disk, on any device, in any process."""
+"""One bounded call of training: it reads a state from disk and leaves one there, on any device, in any process."""
 
 import math
 import shutil
@@ -40,8 +40,8 @@ from mun.training.trainer import Trainer, start_run, train
 __all__ = ["TIMED_STEPS", "Watcher", "data_folder", "frame_steps", "run_chunk", "stop_requested", "write_png"]
 
 TIMED_STEPS, WARM_STEPS = 20, 3
-VALIDATIONS, LINES, SNAPSHOTS = 8, 60, 8  # of a run: validations, lines of metrics, states of the generator, about
-OVERHEAD = 1.3  # of a step by diagnostics, frames and what runs beside it
+VALIDATIONS, LINES, SNAPSHOTS = 8, 60, 8  # approximate numbers per run; snapshots: of the generator
+OVERHEAD = 1.3  # factor on the time of a step: diagnostics, frames and other processes
 MOST_EPOCHS = 5000
 MOST_FRAMES = 60
 EVERY_SECONDS = 0.3
@@ -53,7 +53,7 @@ def stop_requested(run: Path) -> bool:
 
 
 def data_folder(run: Path, recipe: Recipe) -> Path:
-    """Name the folder of a run's data; rendered ones are shared by all runs of one plan."""
+    """Return the folder of a run's data; all runs of one plan share rendered data."""
     if not recipe.data.rendered:
         return Path(recipe.data.root)
     model, data = recipe.config.model, recipe.data
@@ -62,22 +62,22 @@ def data_folder(run: Path, recipe: Recipe) -> Path:
 
 
 def run_chunk(folder: str, seconds: float) -> bool:
-    """Go on with a run for a while; whatever was done is on disk when the call returns.
+    """Continue a run for a while; its progress is on disk when the call returns.
 
-    The first call times some steps and settles how many there will be. However a run is cut into calls, it ends the
-    same to the bit on a CPU.
+    The first call times some steps and sets the number of steps. On a CPU, the result is the same to the bit, however
+    the run is cut into calls.
 
     Args:
-        folder: Of the run, with its record.
-        seconds: To train, at most, from the first step on; the step in hand is finished.
+        folder: Folder of the run, with its record.
+        seconds: Longest training time, from the first step on; the current step is finished.
 
     Returns:
         Whether the run is finished.
 
     Raises:
-        OSError: Data are gone or the disk is full.
+        OSError: Data are missing or the disk is full.
         ValueError: Data and settings do not fit, or the run would take longer than it may.
-        RuntimeError: Memory is short.
+        RuntimeError: There is not enough memory.
     """
     run = Path(folder)
     record, began = read_record(run), time.monotonic()
@@ -97,7 +97,7 @@ def run_chunk(folder: str, seconds: float) -> bool:
             settle(run, record, timing)
         return False
     if record.trained > 2 * 60 * record.recipe.most_minutes:
-        raise ValueError("expected the run to end in twice the minutes that a run may take, it did not")
+        raise ValueError("expected the run to end within twice the minutes that a run may take, it did not")
     if record.state != "training":
         record = replace(record, state="training")
         write_record(run, record)
@@ -108,7 +108,7 @@ def run_chunk(folder: str, seconds: float) -> bool:
 
 @dataclass(frozen=True)
 class Timing:
-    """What a run costs here: seconds of a step and of a validation, by how many steps, and the steps of an epoch."""
+    """Cost of a run here: seconds of a step and of a validation, number of timed steps, and steps per epoch."""
 
     step_seconds: float
     validation_seconds: float
@@ -117,12 +117,12 @@ class Timing:
 
     def seconds(self, epochs: int) -> float:
         """Estimate how long a run takes."""
-        validations = math.ceil(epochs / evaluate_every(epochs)) + 1  # choosing the statistics at the end costs one too
+        validations = math.ceil(epochs / evaluate_every(epochs)) + 1  # choosing statistics at the end costs one too
         return OVERHEAD * self.step_seconds * self.steps_per_epoch * epochs + self.validation_seconds * validations
 
 
 def evaluate_every(epochs: int) -> int:
-    """Choose the epochs between validations."""
+    """Choose the number of epochs between validations."""
     return max(1, round(epochs / VALIDATIONS))
 
 
@@ -151,7 +151,7 @@ def time_steps(run: Path, recipe: Recipe, device: Any) -> Timing | None:
 
 
 def settle(run: Path, record: Record, timing: Timing) -> None:
-    """Turn the time budget into a number of steps, and start the trainer's own run with it.
+    """Turn the time budget into a number of steps, and write the configuration that the trainer starts from.
 
     Raises:
         ValueError: One epoch would take longer than the budget, or the run longer than it may.
@@ -159,7 +159,7 @@ def settle(run: Path, record: Record, timing: Timing) -> None:
     recipe = record.recipe
     epochs, most = recipe.config.train.epochs, 60 * recipe.most_minutes
     if recipe.minutes:
-        budget = 60 * recipe.minutes - max(0.0, time.time() - record.started)  # clocks are set back, too
+        budget = 60 * recipe.minutes - max(0.0, time.time() - record.started)  # the clock may have been set back
         epochs = epochs_within(timing, budget)
         if timing.seconds(1) > 2 * 60 * recipe.minutes:
             raise ValueError(
@@ -189,43 +189,43 @@ def epochs_within(timing: Timing, budget: float) -> int:
 
 
 def settings_of(run: Path, recipe: Recipe, config: Config) -> RunSettings:
-    """Write down a run as the trainer reads it."""
+    """Return the settings of a run as the trainer reads them."""
     data = recipe.data
     dataset = "synvi" if data.rendered else data.layout or data.name
     return RunSettings(FORMAT, config, dataset, str(data_folder(run, recipe)), recipe.seed, reading=data.reading)
 
 
 def frame_steps(steps: int) -> tuple[int, ...]:
-    """Choose the steps of a run to show: the first and last, closer to one another at the start, where most happens."""
+    """Choose the steps of a run to show: the first, the last, and more at the start, where most changes."""
     places = np.linspace(0.0, 1.0, MOST_FRAMES) ** 1.5
     return tuple(sorted({round(float(place) * steps) for place in places}))
 
 
 class Watcher:
-    """Follow the trainer of a run's folder from step to step without touching it; see `train(watch=…)`."""
+    """Record the progress and frames of a run at each step without changing the trainer; see `train(watch=…)`."""
 
     def __init__(self, run: Path) -> None:
         self.run = run
         self._pair: NDArray[np.uint8] | None = None
         self._due: frozenset[int] = frozenset()
-        self._began = self._told = 0.0
+        self._began = self._noted = 0.0
         self._first = -1
 
     def __call__(self, trainer: Trainer) -> None:
-        """Look at the trainer as it is now."""
+        """Draw a frame where one is due, and write the progress a few times per second."""
         step, now = trainer.state.step, time.monotonic()
         if self._first < 0:
             self._open(trainer, step, now)
         if step in self._due:
             self._draw(trainer, step)
-        if step == trainer.steps or now - self._told >= EVERY_SECONDS:
-            self._told = now
+        if step == trainer.steps or now - self._noted >= EVERY_SECONDS:
+            self._noted = now
             done = step - self._first
             left = (now - self._began) / done * (trainer.steps - step) if done else -1.0
             write_progress(self.run, Phase("training", step, trainer.steps, left))
 
     def _open(self, trainer: Trainer, step: int, now: float) -> None:
-        """Begin: frames of steps that a killed run did not save are dropped, as its metrics are."""
+        """Start; delete the frames of steps that a killed run did not save, as its metrics are deleted."""
         self._first, self._began = step, now
         write_progress(self.run, Phase("training", step, trainer.steps))
         if not trainer.network.auxiliary.num_images:
@@ -240,7 +240,7 @@ class Watcher:
             write_png(self.run / FRAMES / f"{name}.png", pixels)
 
     def _draw(self, trainer: Trainer, step: int) -> None:
-        """Generate the pair's image by the generator as it is, in evaluation mode, and put everything back."""
+        """Generate the pair's image by the current generator, in evaluation mode, and restore its mode."""
         assert self._pair is not None  # frames are due only where there is a pair
         auxiliary, pixels = trainer.network.auxiliary, torch.from_numpy(self._pair).to(trainer.device)
         was, _ = auxiliary.training, auxiliary.eval()
@@ -254,6 +254,6 @@ class Watcher:
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write RGB, uint8, `(H, W, 3)`, as a PNG that appears whole."""
+    """Write RGB, uint8, `(H, W, 3)`, as a PNG; a partly written file is never seen."""
     with whole_file(path) as partial:
         Image.fromarray(pixels).save(partial, "PNG")

@@ -1,4 +1,4 @@
-"""Curves of training runs: which are shown, and how they leave the page."""
+"""Curves of training runs: the plots of the page, and their export."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ Lines = Sequence[dict[str, float]]
 
 
 def curve_of(lines: Lines, key: str, name: str, factor: float = 1.0) -> Curve:
-    """Pick a value of lines, by step, and multiply it; what is not finite is left out."""
+    """Return the curve of one value over the steps, times a factor; values that are not finite are left out."""
     points = [(line["step"], factor * line[key]) for line in lines if math.isfinite(line.get(key, math.nan))]
     return Curve(name, tuple(evenly(points, MOST_POINTS)))
 
 
 def curves_of(lines: Lines, names: Mapping[str, str], factor: float = 1.0) -> tuple[Curve, ...]:
-    """Pick some values of lines, by the name of each curve."""
+    """Return the curves of several values; `names` maps the key of a value to the name of its curve."""
     return tuple(curve_of(lines, key, name, factor) for key, name in names.items())
 
 
@@ -31,7 +31,7 @@ def measured(*plots: Plot) -> tuple[Plot, ...]:
 
 
 def run_plots(now: Status) -> tuple[Plot, ...]:
-    """Choose the plots of one run; what it does not have is left out."""
+    """Return the plots of one run, without those it has no values for."""
     lines, people = now.metrics, now.settings.get("val_ids")
     losses = curves_of(lines, {name: name.replace("_", " ") for name in LOSSES})
     generator = {"iml_share": "IML share of the layer scale", "visible_dependence": "dependence on the visible"}
@@ -48,7 +48,7 @@ def run_plots(now: Status) -> tuple[Plot, ...]:
 
 
 def overlay_plots(runs: Sequence[Status]) -> tuple[Plot, ...]:
-    """Choose the plots that lay some runs over one another."""
+    """Return the plots that show several runs over one another."""
     return measured(
         Plot("Validation mAP, %", tuple(curve_of(run.validations, "mean_ap", run.run, 100) for run in runs)),
         Plot("Validation rank-1, %", tuple(curve_of(run.validations, "rank1", run.run, 100) for run in runs)),
@@ -60,10 +60,10 @@ def write_curves(runs: Sequence[Status], kind: str, width: str, link: str) -> by
     """Write the curves of one run, or of two to four over one another, with the commands that make the runs again.
 
     Args:
-        runs: As they are now.
+        runs: Their current states.
         kind: `png`, `pdf`, `svg` or `csv`.
         width: Of the figure, a name of `WIDTHS`.
-        link: Where they are shown.
+        link: Address where they are shown.
 
     Raises:
         ValueError: Another kind, or nothing has been measured yet.
@@ -88,7 +88,7 @@ def write_curves(runs: Sequence[Status], kind: str, width: str, link: str) -> by
 
 
 def caption(runs: Sequence[Status]) -> str:
-    """Say what the curves are of."""
+    """Describe the runs of the curves."""
     named = "; ".join(
         f"{run.run}: auxiliary {run.settings['auxiliary']}, {run.settings['backbone']} at width"
         f" {run.settings['width']:g}, seed {run.settings['seed']}, {run.state}"

@@ -1,12 +1,12 @@
-"""What the host allows: caps on training, from the environment of whoever starts the app; a GPU that is lent per call.
+"""Limits of the host: caps on training, from environment variables, and a GPU that is lent per call.
 
 MUN_TRAIN          off, tiny or on; by default tiny on a hosted Space, on elsewhere
-MUN_TRAIN_MINUTES  minutes that one run may train, about; after twice as many it is ended
+MUN_TRAIN_MINUTES  minutes that one run may train, about; after twice as many it is stopped
 MUN_TRAIN_IMAGES   images that may be rendered for one run
-MUN_TRAIN_RUNS     runs that are kept; the oldest that have ended make room
+MUN_TRAIN_RUNS     runs that are kept; the oldest ended runs are removed
 
-A host that lends its GPU per call (`spaces`) runs what is called there in a forked process. At the start it looks for a
-function that asks for its GPU, and gives the app up where none does; it must be asked before CUDA is used.
+A host that lends its GPU per call (`spaces`) runs the called function in a forked process. At the start it looks for a
+function that requests the GPU, and stops the app where there is none; the request must come before CUDA is used.
 """
 
 import importlib
@@ -23,7 +23,7 @@ from pydantic import AllowInfNan, TypeAdapter, ValidationError
 __all__ = ["DUPLICATE", "LENT_SECONDS", "Limits", "lent", "on_lent_gpu", "read_limits"]
 
 LENT_SECONDS = 45.0  # of training per call on a lent GPU
-CALL_SECONDS = 60  # asked for, so that a chunk can be opened and saved too
+CALL_SECONDS = 60  # requested time, which includes opening and saving a chunk
 NAME_OF_SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 DUPLICATE = "duplicate this Space, or start the app on your own machine, where there is no such limit"
 
@@ -34,14 +34,14 @@ class Limits:
 
     Attributes:
         mode: `off`, `tiny` or `on`.
-        minutes: That one run may train.
-        images: That may be rendered for one run.
-        runs: That are kept.
+        minutes: Minutes that one run may train.
+        images: Images that may be rendered for one run.
+        runs: Runs that are kept.
         waiting: Runs that may wait in the queue.
-        pixels: Of one training image.
+        pixels: Most pixels of one training image.
         width: Highest width of the backbone.
         batch: Most images per batch and modality.
-        num_bytes: Of all runs and the data rendered for them.
+        num_bytes: Most bytes of all runs and the data rendered for them.
         starts: Runs that one visitor may start in ten minutes.
         space: Name of the hosted Space, OWNER/NAME; empty elsewhere.
     """
@@ -64,7 +64,7 @@ class Limits:
         return self.mode == "off"
 
     def refusal(self, words: str) -> str:
-        """Write the sentence for who asks for more than is allowed."""
+        """Write the refusal of a request that exceeds a limit, with advice where the host has limits."""
         tail = f"; {DUPLICATE}" if self.mode != "on" else ""
         return f"{words}{tail}"
 
@@ -83,7 +83,7 @@ def read_limits(environment: Mapping[str, str] | None = None) -> Limits:
         environment: Variables by name; those of this process by default.
 
     Raises:
-        ValueError: A variable is set to what it cannot be.
+        ValueError: A variable has an invalid value.
     """
     values = os.environ if environment is None else environment
     mode = values.get("MUN_TRAIN", "").strip() or ("tiny" if values.get("SPACE_ID") else "on")
@@ -123,6 +123,6 @@ def lent() -> bool:
 
 
 def on_lent_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a function run with the lent GPU; only what it leaves on disk, and its answer, come back."""
+    """Make a function run with the lent GPU; only its files on disk and its return value come back."""
     wrapped: Callable[..., Any] = importlib.import_module("spaces").GPU(duration=CALL_SECONDS)(function)
     return wrapped

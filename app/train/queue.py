@@ -32,22 +32,22 @@ from mun.training.run import newest_state
 __all__ = ["Queue", "check_room", "claim", "runs_to_remove"]
 
 CLOSE_SECONDS = 5.0
-STARTS_SECONDS = 600.0  # in which a visitor's starts are counted
-FREE_BYTES = 200_000_000  # that a run needs at least on the disk
+STARTS_SECONDS = 600.0  # period in which a visitor's starts are counted
+FREE_BYTES = 200_000_000  # free disk space that a new run needs at least
 MOST_APPS = 16
-NOTHING = "interrupted by a restart of the app"
+RESTARTED = "interrupted by a restart of the app"
 
 
 class Queue:
-    """The queue of runs over a folder. Nothing is written, and no thread runs, before the first run or look.
+    """The queue of runs over a folder. Before its first use, it writes nothing and runs no thread.
 
     Args:
         root: Folder of runs; by default `$MUN_RUNS`, or `runs` below the folder of caches.
-        limits: What is allowed; by default as the environment says.
+        limits: Limits of the host; read from the environment by default.
 
     Attributes:
-        finished: Called with the folder of a run that has ended well, and of those found when the folder is opened.
-        removed: Called with the name of a run whose folder is gone.
+        finished: Called with the folder of each finished run, also of those found when the folder is opened.
+        removed: Called with the name of a run whose folder has been removed.
     """
 
     def __init__(self, root: Path | None = None, limits: Limits | None = None) -> None:
@@ -59,22 +59,22 @@ class Queue:
         self._lock: FileLock | None = None
         self._closing = False
         self._records: dict[str, Record] = {}
-        self._starts: list[tuple[str, float]] = []  # who, and when
+        self._starts: list[tuple[str, float]] = []  # visitor and time
         self._process: subprocess.Popen[bytes] | None = None
         self._change = threading.RLock()
-        self._turn = threading.Lock()  # of the run that trains
-        # Before the page is launched: a host that lends its GPU wants to know then who asks for it.
+        self._turn = threading.Lock()  # held while a run trains
+        # Before the page is launched, because a host that lends its GPU looks then for a function that requests it.
         self._lent_chunk = on_lent_gpu(run_chunk) if lent() else None
 
     @property
     def root(self) -> Path:
-        """The folder of runs, which is opened with the first look."""
+        """The folder of runs, opened at the first use."""
         self.open()
         assert self._root is not None  # `open` has set it
         return self._root
 
     def open(self) -> None:
-        """Claim the folder and take up what lies there: waiting runs wait on, active ones were interrupted.
+        """Claim the folder and read its runs: waiting runs keep waiting, active ones become interrupted.
 
         Nothing is claimed where training is off.
 
@@ -88,7 +88,7 @@ class Queue:
             atexit.register(self.close)
             for record in read_records(self._root):
                 if record.active:
-                    record = replace(record, state="interrupted", ended=time.time(), pid=0, error=NOTHING)
+                    record = replace(record, state="interrupted", ended=time.time(), pid=0, error=RESTARTED)
                 self._keep(record)
             done = [record.run for record in self._records.values() if record.state == "finished"]
             for _ in self._waiting():
@@ -100,11 +100,11 @@ class Queue:
         """Put a run into the queue.
 
         Args:
-            recipe: What it is to be.
-            visitor: Who asks, for the limit on starts.
+            recipe: The request.
+            visitor: The visitor who starts it, for the limit on starts.
 
         Returns:
-            Its name, and its owner's token, which is told this one time.
+            Its name, and its owner's token, which is returned only this once.
 
         Raises:
             ValueError: Training is off, too many runs wait, there is no room, or the visitor has started too many.
@@ -148,7 +148,7 @@ class Queue:
             return sorted(map(self._fresh, self._records), key=lambda record: record.created)
 
     def get(self, run: str) -> Record:
-        """Return what is known about a run.
+        """Return the record of a run.
 
         Raises:
             ValueError: There is no such run.
@@ -166,18 +166,18 @@ class Queue:
         return waiting.index(run) + 1 if run in waiting else 0
 
     def owned(self, run: str, token: str) -> Record:
-        """Return a run to its owner.
+        """Return the record of a run if the token is its owner's.
 
         Raises:
             ValueError: There is no such run, or the token is not its owner's.
         """
         record = self.get(run)
-        if not hmac.compare_digest(record.owner, token_hash(token)):  # takes a time that tells nothing of it
-            raise ValueError("expected the token of whoever started this run, got another one")
+        if not hmac.compare_digest(record.owner, token_hash(token)):  # the time it takes reveals nothing
+            raise ValueError("expected the token of this run's owner, got another one")
         return record
 
     def stop(self, run: str, token: str) -> None:
-        """Stop a run after the step in hand, or take it out of the queue; a run that is over stays as it is.
+        """Stop a run after the current step, or take it out of the queue; a run that is over stays as it is.
 
         Raises:
             ValueError: As `owned`.
@@ -208,7 +208,7 @@ class Queue:
             self._wake()
 
     def delete(self, run: str, token: str) -> None:
-        """Delete a run that is over, its model too.
+        """Delete a run that is over, with its model.
 
         Raises:
             ValueError: As `owned`, or the run is not over.
@@ -220,7 +220,7 @@ class Queue:
             self._remove(run)
 
     def archive(self, run: str, token: str) -> bytes:
-        """Pack a finished run's model, ZIP: weights, card, and how its generator formed where that was kept.
+        """Pack a finished run's model as ZIP: weights, card, and the kept earlier states of its generator, if any.
 
         The same model gives the same bytes.
 
@@ -237,7 +237,7 @@ class Queue:
         return file.getvalue()
 
     def close(self) -> None:
-        """End the process that trains, its state saved where it is quick, and let the folder go."""
+        """End the process that trains, which saves its state if it is quick enough, and release the folder."""
         with self._change:
             self._closing = True
             process = self._process
@@ -248,14 +248,14 @@ class Queue:
                 process.wait(CLOSE_SECONDS)
             except subprocess.TimeoutExpired:
                 end_group(process)
-        if self._turn.acquire(timeout=CLOSE_SECONDS):  # how the run has ended is noted
+        if self._turn.acquire(timeout=CLOSE_SECONDS):  # until the end of the run is recorded
             self._turn.release()
         if self._lock is not None:
             self._lock.release()
         atexit.unregister(self.close)
 
     def _now(self) -> float:
-        """The time, or a moment after the newest run where the clock has been set back: the order stays."""
+        """Return the time; where the clock was set back, a moment after the newest run, so that the order stays."""
         newest = max((max(one.created, one.queued) for one in self._records.values()), default=0.0)
         return max(time.time(), math.nextafter(newest, math.inf))
 
@@ -264,7 +264,7 @@ class Queue:
         return sorted(waiting, key=lambda record: record.queued)
 
     def _fresh(self, run: str) -> Record:
-        """Return a record as it is now: the run in hand is described by its process, and over once that has ended."""
+        """Return the current record: an active run's process writes it; the run is over once that has ended."""
         if self._records[run].active:
             with contextlib.suppress(OSError, ValueError):
                 record = read_record(self.root / run)
@@ -272,7 +272,7 @@ class Queue:
         return self._records[run]
 
     def _keep(self, record: Record) -> None:
-        """Remember a record, and write it down where the disk lets us."""
+        """Store a record in memory, and on disk where that is possible."""
         self._records[record.run] = record
         try:
             write_record(self.root / record.run, record)
@@ -289,11 +289,11 @@ class Queue:
         self.removed(run)
 
     def _wake(self) -> None:
-        """Let one more run be taken up when those before it have ended."""
+        """Start a thread that takes up one waiting run after those before it have ended."""
         threading.Thread(target=self._serve, name="jobs", daemon=True).start()
 
     def _serve(self) -> None:
-        """Take up the run that waits longest, in its turn; it may be another one than this thread was started for."""
+        """Take up the run that has waited longest; it may be another run than this thread was started for."""
         with self._turn:
             with self._change:
                 waiting = self._waiting()
@@ -309,7 +309,7 @@ class Queue:
             self._settle(run, code)
 
     def _spawn(self, run: str) -> int:
-        """Work on a run in a process of its own, or here on a lent GPU; return its exit code when it has ended."""
+        """Work on a run in its own process, or in this one on a lent GPU; return the exit code when it has ended."""
         if self._lent_chunk is not None:
             work(self.root / run, self._lent_chunk, LENT_SECONDS)
             return 0
@@ -319,7 +319,7 @@ class Queue:
         return code
 
     def _settle(self, run: str, code: int) -> None:
-        """Note how a run has ended, where its process could not; its model is told of before it counts as finished."""
+        """Record how a run has ended where its process could not; offer its model before it counts as finished."""
         folder = self.root / run
         try:
             record = read_record(folder)
@@ -328,7 +328,7 @@ class Queue:
         if record.active:
             record = last_words(replace(record, ended=time.time(), pid=0), folder, code)
         if record.state == "finished":
-            try:  # whatever it is, the next run is taken up
+            try:  # whatever the error, the next run is taken up
                 self.finished(folder)
             except Exception:
                 logging.getLogger(__name__).exception("the model of %s cannot be offered", run)
@@ -339,10 +339,10 @@ class Queue:
 
 
 def check_queue(records: Sequence[Record], limits: Limits) -> None:
-    """Refuse a run while too many wait.
+    """Refuse a run while the queue is full.
 
     Raises:
-        ValueError: As many wait as may.
+        ValueError: As many runs wait as are allowed.
     """
     waiting = sum(record.state == "queued" for record in records)
     if waiting >= limits.waiting:
@@ -353,7 +353,7 @@ def check_room(records: Sequence[Record], limits: Limits, root: Path) -> None:
     """Refuse one more run where there is no room for it.
 
     Raises:
-        ValueError: Too many wait, as many as are kept are not over, or the disk is nearly full.
+        ValueError: The queue is full, as many runs as may be kept are not over, or the disk is nearly full.
     """
     check_queue(records, limits)
     if sum(not record.over for record in records) >= limits.runs:
@@ -363,21 +363,21 @@ def check_room(records: Sequence[Record], limits: Limits, root: Path) -> None:
 
 
 def runs_to_remove(records: Sequence[Record], limits: Limits, root: Path, newest: str = "") -> list[str]:
-    """Choose the runs that leave, among those that are over, the oldest of a kind first.
+    """Choose the runs to remove, among those that are over, the oldest of a kind first.
 
-    Those that never trained go first and do not count as kept, so that who starts and stops in a loop pushes nothing
-    out. Finished ones go last, because others use their models.
+    Runs that never trained go first and do not count as kept, so that starting and stopping in a loop removes no
+    trained run. Finished runs go last, because visitors use their models.
 
     Args:
         records: All runs, the oldest first.
-        limits: What is allowed.
+        limits: Limits of the host.
         root: The folder of runs.
         newest: The run that has just ended, which stays.
     """
     worths = {one.run: worth(one, root / one.run) for one in records if one.over and one.run != newest}
     runs, empty = sorted(worths, key=lambda run: worths[run]), list(worths.values()).count(0)
     excess = len(runs) - empty + (newest != "") - limits.runs  # of those that have trained
-    # Some that never trained stay, so that their visitors read why they failed.
+    # Some runs that never trained stay, so that their visitors can read why they failed.
     count = empty + excess if excess > 0 else max(0, empty - limits.runs)
     sizes, total = [folder_bytes(root / run) for run in runs], folder_bytes(root)
     while count < len(runs) and total - sum(sizes[:count]) > limits.num_bytes:
@@ -386,15 +386,15 @@ def runs_to_remove(records: Sequence[Record], limits: Limits, root: Path, newest
 
 
 def worth(record: Record, folder: Path) -> int:
-    """Say what a run is worth: 0 where it never trained, 1 where it has, 2 where it is finished."""
+    """Rank a run for removal: 0 where it never trained, 1 where it has, 2 where it is finished."""
     return 2 if record.state == "finished" else int(bool(record.trained or newest_state(folder)))
 
 
 def claim(root: Path) -> tuple[Path, FileLock]:
-    """Make the folder of runs this app's own until it ends; a second app beside it gets `root-2`, and so on.
+    """Lock the folder of runs for this app until it ends; a second app beside it gets `root-2`, and so on.
 
     Args:
-        root: The folder wanted; a temporary one where it cannot be written.
+        root: The wanted folder; a temporary one replaces it where it cannot be written.
 
     Returns:
         The folder, and its lock, which is held.
@@ -403,7 +403,7 @@ def claim(root: Path) -> tuple[Path, FileLock]:
         OSError: Not even a temporary folder can be written, or all names are taken.
     """
     root = writable_folder(root, "mun-runs-")
-    for number in range(1, MOST_APPS):
+    for number in range(1, MOST_APPS + 1):
         folder = root if number == 1 else root.with_name(f"{root.name}-{number}")
         folder.mkdir(exist_ok=True)
         lock = FileLock(folder / "app.lock", timeout=0, thread_local=False)

@@ -1,6 +1,6 @@
-"""What lies in the folder of a run: its record, how far it is, the auxiliary image of one fixed pair as it forms.
+"""Files in the folder of a run: its record, its progress, and frames of the auxiliary image of one fixed pair.
 
-The record is `job.json`, written by whoever has the run in hand at the moment.
+The record is `job.json`; the process that works on the run writes it, at other times the queue does.
 """
 
 import hashlib
@@ -21,22 +21,22 @@ __all__ += ["folder_bytes", "read_frames", "read_progress", "read_record", "read
 __all__ += ["token_hash", "write_progress", "write_record"]
 
 FORMAT, NAME, PROGRESS, FRAMES = 1, "job.json", "progress.json", "frames"
-RENDER = "render"  # the data of a run that are rendered for it
+RENDER = "render"  # name of data that are rendered for the run
 ACTIVE = ("preparing", "timing", "training")
 STATES = ("queued", *ACTIVE, "stopped", "interrupted", "failed", "finished")
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a run is trained on.
+    """The data of a run.
 
     Attributes:
         name: `render` for SynVI made for the run, else the name of a data set that the app was started with.
-        level: Of SynVI, where it is rendered; likewise the next four.
+        level: Level of SynVI, for rendered data only; so are the next four.
         train_ids: Identities to train on.
         val_ids: Identities to validate on.
-        images: Per identity and camera.
-        seed: Of the people.
+        images: Images per identity and camera.
+        seed: Seed of the people.
         root: Folder of a given data set; never shown.
         layout: How a given data set is stored.
         reading: How it is read.
@@ -54,11 +54,11 @@ class Data:
 
     @property
     def rendered(self) -> bool:
-        """Whether they are rendered for the run."""
+        """Whether the data are rendered for the run."""
         return self.name == RENDER
 
     def plan(self, size: tuple[int, int]) -> Plan:
-        """Say what is rendered, at a height and a width.
+        """Return the plan of the rendered data, at a height and a width.
 
         Raises:
             ValueError: A number is out of bounds.
@@ -68,15 +68,15 @@ class Data:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run is asked to be.
+    """The request for a run.
 
     Attributes:
-        data: What it is trained on.
-        config: Every choice; its number of epochs counts only where there is no time budget.
+        data: Data to train on.
+        config: All settings; its number of epochs counts only where there is no time budget.
         minutes: Time budget from the start of the run, everything included; 0 for none.
-        seed: Of the run.
+        seed: Seed of the run.
         device: `auto`, `cpu` or `cuda`.
-        most_minutes: That the run may train, whoever asks.
+        most_minutes: Minutes that the host lets a run train.
     """
 
     data: Data = field(default_factory=Data)
@@ -89,24 +89,24 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Record:
-    """A run.
+    """The record of a run.
 
     Attributes:
         format: Version of this layout.
-        run: Its name, which is its folder's and its checkpoint's.
+        run: Its name, also the name of its folder and its checkpoint.
         state: One of `STATES`.
-        recipe: What was asked.
+        recipe: The request.
         owner: Hash of the owner's token.
         created: Seconds since 1970, like all times here.
-        queued: When it began to wait; the longest waiting is next.
-        started: When a process took it up last; 0 for never.
+        queued: When it began to wait; the run that has waited longest is next.
+        started: When a process last began to work on it; 0 for never.
         ended: When it ended last; 0 for never.
         trained: Seconds of training in all finished chunks.
-        pid: Of the process; 0 for none.
+        pid: Number of the process; 0 for none.
         error: Why it ended, in a sentence; empty where there is nothing to say.
         suggestion: What may help, in a sentence.
-        resumable: Whether going on makes sense.
-        timing: Seconds of a step and of a validation, and the steps and epochs that follow; empty before.
+        resumable: Whether resuming it makes sense.
+        timing: Seconds of a step and of a validation, and the resulting steps and epochs; empty before the timing.
     """
 
     format: int
@@ -127,22 +127,22 @@ class Record:
 
     @property
     def active(self) -> bool:
-        """Whether a process has it in hand."""
+        """Whether a process works on it."""
         return self.state in ACTIVE
 
     @property
     def over(self) -> bool:
-        """Whether nothing more happens by itself."""
+        """Whether it has ended: it neither waits nor is worked on."""
         return self.state not in (*ACTIVE, "queued")
 
 
 def token_hash(token: str) -> str:
-    """Hash a token; the token itself is kept by its owner alone."""
+    """Hash a token; only its owner keeps the token itself."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Write a run's record, whole.
+    """Write a run's record, completely or not at all.
 
     Raises:
         OSError: The disk is full.
@@ -164,7 +164,7 @@ def read_record(folder: Path) -> Record:
 
 
 def read_records(root: Path) -> list[Record]:
-    """Read the runs of a folder, the oldest first; what is no run, or a broken one, is passed over."""
+    """Read the runs of a folder, the oldest first; other entries and broken runs are skipped."""
     records = []
     for path in root.iterdir():
         if path.name.endswith(".trash"):
@@ -182,7 +182,7 @@ def duration(seconds: float) -> str:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Add up what lies in a folder; files that vanish meanwhile count nothing."""
+    """Sum the sizes of the files in a folder, bytes; files that vanish meanwhile count as 0."""
     total = 0
     for path in folder.rglob("*"):
         with suppress(OSError):
@@ -192,12 +192,12 @@ def folder_bytes(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Phase:
-    """How far the phase in hand is.
+    """The progress of the current phase.
 
     Attributes:
         phase: `preparing`, `timing` or `training`, as the record's state.
         done: Images rendered, steps timed or steps trained.
-        total: Of these.
+        total: Number of these in the whole phase.
         left: Seconds that the rest will take, an estimate; negative where there is none yet.
     """
 
@@ -223,14 +223,14 @@ class Frame:
 
 
 def write_progress(run: Path, progress: Phase) -> None:
-    """Note how far a run is; the note is not synced, because it is only of use while the run goes on."""
+    """Write the progress of a run; the file is not synced, because it matters only while the run goes on."""
     partial = run / f".{PROGRESS}.part"
     partial.write_text(json.dumps(asdict(progress)), encoding="utf-8")
     partial.replace(run / PROGRESS)
 
 
 def read_progress(run: Path) -> Phase:
-    """Read how far a run is; nothing is known where there is no note, or a broken one."""
+    """Read the progress of a run; an empty `Phase` where the file is missing or broken."""
     try:
         return Phase(**json.loads((run / PROGRESS).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""What a visitor may ask a training run to be: presets, bounds, and the recipe that follows."""
+"""Requests for a training run: presets, bounds, and the recipe that a request becomes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from mun.synvi import LEVELS
 __all__ = ["METHODS", "MOST_BESIDE", "PRESETS", "RENDERED", "Look", "Start", "Stop", "Train", "Watch", "presets"]
 
 MOST_IDS, MOST_SEED = 8000, 2**31 - 1
-MOST_BESIDE = 4  # runs that are laid over one another
-RENDERED = ("level", "train_ids", "val_ids", "images", "data_seed")  # of people who are rendered for the run
+MOST_BESIDE = 4  # runs whose curves are compared
+RENDERED = ("level", "train_ids", "val_ids", "images", "data_seed")  # settings of people who are rendered for the run
 # Auxiliary modalities, as the page names them.
 METHODS = {name: LABELS.get(name, name) for name in AUXILIARIES}
 METHODS |= {"none": "two modalities (baseline)", "feature-mean": "mean of the stems' maps"}
@@ -55,17 +55,17 @@ def has_gpu() -> bool:
 
 
 def only_rendered(request: Train) -> str:
-    """Say why what describes rendered people has no effect."""
+    """Say why a setting of rendered people has no effect; empty where it has."""
     return "" if request.data == RENDER else "Only for people who are rendered for the run."
 
 
 def only_auxiliary(request: Train) -> str:
-    """Say why a loss about the auxiliary modality has no effect."""
+    """Say why a loss on the auxiliary modality has no effect; empty where it has."""
     return "" if request.auxiliary != "none" else "There is no auxiliary modality."
 
 
 class Train(Request):
-    """A run to start; what is not said is the preset's."""
+    """A run to start; fields that are not given have the values of the preset."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
@@ -105,10 +105,10 @@ class Train(Request):
         return {**filled, "minutes": 0} if values.get("epochs") and "minutes" not in values else filled
 
     def check(self, limits: Limits) -> None:
-        """Check the values that matter together, and the caps of the host.
+        """Check combinations of values, and the limits of the host.
 
         Raises:
-            ValueError: They do not fit one another, or more is asked than is allowed.
+            ValueError: The values do not fit together, or a limit is exceeded.
         """
         if limits.off:
             raise ValueError(limits.refusal("training is switched off here"))
@@ -128,13 +128,13 @@ class Train(Request):
         if (batch := self.ids_per_batch * self.instances_per_id) > limits.batch:
             raise ValueError(limits.refusal(f"expected batches of at most {limits.batch} images, got {batch}"))
         if self.data == RENDER and self.ids_per_batch > self.train_ids:
-            people = f"at most {self.train_ids} people per batch, as there are; got {self.ids_per_batch}"
+            people = f"at most {self.train_ids} people per batch (all people), got {self.ids_per_batch}"
             raise ValueError(f"expected {people}")
         if self.device == "cuda" and not has_gpu():
-            raise ValueError(f"expected a device that is here, got cuda, and {NO_GPU}")
+            raise ValueError(f"expected an available device, got cuda: {NO_GPU}")
 
     def data_of(self, given: Collection | None = None) -> Data:
-        """Say what the run is trained on; `given` is a loaded data set."""
+        """Return the data of the run; `given` is a loaded data set."""
         data = Data(self.data, self.level, self.train_ids, self.val_ids, self.images, self.data_seed)
         if given is None or given.source is None:
             return data
@@ -162,14 +162,14 @@ class Train(Request):
 
 
 class Watch(Train):
-    """What the tab shows: a run, others whose curves lie over one another, and the form of the next one."""
+    """The request of the tab: the run to watch, runs to compare, and the form of the next run."""
 
     run: Text = option("", "Run")
-    beside: Annotated[tuple[Text, ...], Field(max_length=MOST_BESIDE)] = option((), "Runs over one another")
+    beside: Annotated[tuple[Text, ...], Field(max_length=MOST_BESIDE)] = option((), "Runs to compare")
 
 
 def run_object(value: object) -> object:
-    """Accept nothing or a JSON object."""
+    """Accept `None` or a JSON object."""
     if value is None or (isinstance(value, Mapping) and all(isinstance(name, str) for name in value)):
         return value
     raise ValueError(f"expected the run as an object of names and values, got {shown(value)}")
@@ -179,13 +179,13 @@ class Start(Request):
     """Put a training run into the queue; one trains at a time.
 
     Returns:
-        The run's name, its owner's token, which is told this one time, its state and its place in the queue.
+        The run's name, its owner's token (returned only this once), its state and its place in the queue.
     """
 
     config: Annotated[dict[str, Any] | None, BeforeValidator(run_object)] = option(
         None,
-        text=f"What the run is to be, by name: {', '.join(Train.model_fields)}. The preset's values (taste, ten or gpu)"
-        " stand for all that are not given; minutes or epochs, not both.",
+        text=f"Values of the run, by name: {', '.join(Train.model_fields)}. Values that are not given come from the"
+        " preset (taste, ten or gpu); minutes or epochs, not both.",
     )
 
     def train(self, library: Library) -> Train:
@@ -198,24 +198,24 @@ class Start(Request):
 
 
 class Look(Request):
-    """Say how a run is: progress, losses, validation scores, settings and the commands that make it again."""
+    """Return the state of a run: progress, losses, validation scores, settings and the commands that make it again."""
 
-    run: Text = option("", text="Its name; empty for a list of all runs and of what is allowed here.")
+    run: Text = option("", text="Name of the run; empty for a list of all runs and the limits of this host.")
 
 
 class Stop(Request):
-    """Stop a run after the step in hand; it can go on later.
+    """Stop a run after the current step; it can be resumed later.
 
     Returns:
         As `/train_status`.
     """
 
-    run: Text = option("", text="Its name.")
-    token: Text = option("", text="Its owner's, as `/train_start` has told it.")
+    run: Text = option("", text="Name of the run.")
+    token: Text = option("", text="Token of the run's owner, as returned by `/train_start`.")
 
 
 def presets(library: Library, limits: Limits) -> list[dict[str, Any]]:
-    """List name, title and values of each preset, and why it cannot be had here, empty where it can."""
+    """List name, title and values of each preset, and why it is unavailable here, empty where it is available."""
     made = []
     for name, title in TITLES.items():
         train = Train.read({"preset": name}, library)

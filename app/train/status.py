@@ -1,4 +1,4 @@
-"""How training runs are: one of them in full, or all of them in a line each; everybody may look."""
+"""The state of training runs: one run in full, or all runs in a line each; every visitor may read it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["HEADINGS", "Film", "Status", "best_of", "evenly", "film_of", "film_o
 __all__ += ["score_words", "status"]
 
 T = TypeVar("T")
-MAX_LINES = 400  # of metrics that a status carries
+MAX_LINES = 400  # of metrics in a status, at most
 TALL = 512  # pixels of an image in the film, at most
 HEADINGS = {
     "queued": "Waiting",
@@ -43,28 +43,28 @@ HEADINGS = {
 }
 ENDS = {"stopped": "was stopped", "interrupted": "was interrupted", "failed": "failed"}
 UNITS = {"preparing": "Image", "timing": "Timed step"}
-ONE_SIDED = 0.9  # share of the dependence on one input from which the generator copies rather than bridges
+ONE_SIDED = 0.9  # share of the dependence on one input, above which the generator copies that input
 
 
 @dataclass(frozen=True)
 class Status:
-    """A run as it is now.
+    """The current state of a run.
 
     Attributes:
         run: Its name, also of its checkpoint once it is finished.
         state: `queued`, `preparing`, `timing`, `training`, `stopped`, `interrupted`, `failed` or `finished`.
         stopping: Whether it was asked to stop and has not yet done so.
         place: In the queue, 1 for the next; 0 where it does not wait.
-        phase: What is counted: `preparing` images, `timing` steps, `training` steps.
-        done: Of `total`.
-        total: See `done`.
+        phase: The counted phase: `preparing` images, `timing` steps, `training` steps.
+        done: Number done, of `total`.
+        total: Number in the whole phase.
         seconds_left: An estimate; `None` where there is none.
         steps: Of the whole run; `None` until they are settled.
         epochs: Likewise.
         error: Why it ended, in a sentence; empty where there is nothing to say.
         suggestion: What may help; likewise.
         resumable: Whether it can go on.
-        settings: What was asked, by name.
+        settings: The requested settings, by name.
         timing: Seconds of a step and of a validation, as timed at the start.
         metrics: Lines with losses, learning rate and speed by step.
         validations: Lines with `step`, `rank1`, `mean_ap`, `mean_inp`, fractions.
@@ -92,7 +92,7 @@ class Status:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more happens by itself."""
+        """Whether it has ended: it neither waits nor is worked on."""
         return self.state in ("stopped", "interrupted", "failed", "finished")
 
     @property
@@ -102,12 +102,12 @@ class Status:
 
     @property
     def heading(self) -> str:
-        """How it is, in a word or two."""
+        """The state in a word or two."""
         return "Stopping" if self.stopping else HEADINGS[self.state]
 
     @property
     def words(self) -> str:
-        """How far it is, in a sentence."""
+        """The progress in a sentence."""
         if self.state == "queued":
             ahead = self.place - 1
             others = f"{ahead} other {'run comes' if ahead == 1 else 'runs come'} before it"
@@ -121,7 +121,7 @@ class Status:
 
     @property
     def warning(self) -> str:
-        """That the generator copies one input, which satisfies the losses and defeats the idea; empty where not."""
+        """Warning that the generator copies one input, which satisfies the losses but not their purpose; else empty."""
         shares = [line["visible_dependence"] for line in self.metrics if "visible_dependence" in line] or [0.5]
         if 1 - ONE_SIDED <= shares[-1] <= ONE_SIDED:
             return ""
@@ -130,7 +130,7 @@ class Status:
 
 
 def status(queue: Queue, run: str) -> Status:
-    """Say how a run is.
+    """Return the current state of a run.
 
     Raises:
         ValueError: There is no such run.
@@ -138,7 +138,7 @@ def status(queue: Queue, run: str) -> Status:
     record = queue.get(run)
     folder = queue.root / run
     now = read_progress(folder)
-    if record.active and now.phase != record.state:  # a note of another phase than the one in hand says nothing
+    if record.active and now.phase != record.state:  # progress of another phase than the current one
         now = Phase(record.state)
     lines = list(MetricsFile.lines(folder / "metrics.jsonl"))
     scores = [{"step": line["step"], **line["validation"]} for line in lines if "validation" in line]
@@ -163,19 +163,19 @@ def status(queue: Queue, run: str) -> Status:
 
 
 def thinned(lines: list[dict[str, float]]) -> tuple[dict[str, float], ...]:
-    """Leave out lines where there are more than a page needs, and values that JSON lacks, as NaN."""
+    """Leave out lines beyond the number that a page needs, and values that JSON lacks, such as NaN."""
     kept = evenly(lines, MAX_LINES)
     return tuple({name: value for name, value in line.items() if math.isfinite(value)} for line in kept)
 
 
 def evenly(values: Sequence[T], most: int) -> Sequence[T]:
-    """Leave out values evenly where there are more than so many; the last stays."""
+    """Thin out values evenly to at most a number; the last value stays."""
     every = max(1, -(-len(values) // most))
     return values[(len(values) - 1) % every :: every]
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
-    """Describe what was asked, by the names of `Train`, without any folder of the machine."""
+    """Return the requested settings, by the names of `Train`, without any folder of the machine."""
     config = recipe.config
     parts = (recipe, recipe.data, config.model, config.loss, config.train)
     values = {name: getattr(part, name) for part in parts for name in type(part).__dataclass_fields__}
@@ -196,7 +196,7 @@ def command_of(recipe: Recipe, folder: Path) -> tuple[str, ...]:
 
 
 def overview(queue: Queue) -> dict[str, Any]:
-    """List all runs, the newest first, and what is allowed here: the answer of `/train_status` to an empty name.
+    """List all runs, the newest first, and the limits of the host: the answer of `/train_status` to an empty name.
 
     Returns:
         `mode`, `minutes` and `images` of the limits, and `runs`: name, state, place in the queue, auxiliary modality,
@@ -230,8 +230,8 @@ class Film:
         visible: The visible image, as a data URI.
         infrared: Likewise.
         sprite: All frames side by side.
-        steps: Steps trained at each.
-        clipped: Share of values beyond [0, 1] at each; none where they are brought into it.
+        steps: Steps trained at each frame.
+        clipped: Share of values beyond [0, 1] at each frame; empty where the display scales them into it.
         width: Of a frame, pixels.
         height: Likewise.
     """
@@ -259,7 +259,7 @@ def film_of(folder: Path) -> Film | None:
     """Show the frames of a run; `None` where there are none."""
     frames, clipped = [], []
     for frame in read_frames(folder):
-        with suppress(OSError, ValueError):  # dropped by a run that goes on from an earlier step
+        with suppress(OSError, ValueError):  # deleted by a run that resumes from an earlier step
             frames.append((frame.step, read_image(frame.path)))
             clipped.append(frame.clipped)
     pair = [folder / FRAMES / f"{name}.png" for name in ("visible", "infrared")]
@@ -273,17 +273,17 @@ def film_of_default(library: Library) -> Film | None:
     """
     checkpoint, data = library.default_checkpoint, library.default_data
     try:
-        eye = PairEncoder(library, checkpoint, data, collection_pair(library, data, *opening_pair(library, data)))
-        frames = film(eye)
+        encoder = PairEncoder(library, checkpoint, data, collection_pair(library, data, *opening_pair(library, data)))
+        frames = film(encoder)
     except ValueError:
         return None
     card = library.checkpoints[checkpoint].card
     steps = [(card.steps if card and step == FINAL else step, pixels) for step, pixels in frames]
-    return Film.of([encoded(side) for side in eye.pair.pixels[eye.size]], steps)
+    return Film.of([encoded(side) for side in encoder.pair.pixels[encoder.size]], steps)
 
 
 def score_words(library: Library, now: Status) -> str:
-    """Say how well a finished run ranks, on which data, and why its score in Retrieval is another one."""
+    """Say how well a finished run ranks, on which data, and why its score on the Retrieval tab differs."""
     if now.best is None:
         return "No people were held out, so it was not scored."
     asked, searched = now.settings, library.collections[library.default_data]
@@ -293,6 +293,6 @@ def score_words(library: Library, now: Status) -> str:
         known = library.collections.get(asked["data"])
         people = f"the validation people of {known.title if known else asked['data']}"
     return (
-        f"Best mAP {100 * now.best:.1f} % on {people}. Retrieval asks for other people, the {searched.num_identities:,}"
-        f" of the test split of {searched.title}, so its score differs."
+        f"Best mAP {100 * now.best:.1f} % on {people}. Retrieval searches for other people, the"
+        f" {searched.num_identities:,} of the test split of {searched.title}, so its score differs."
     )

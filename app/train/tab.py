@@ -1,4 +1,4 @@
-"""The Train tab: start a run, watch the auxiliary image form, use its model; what a press draws."""
+"""The Train tab: start a run, watch its auxiliary image form, and use its model."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,7 +23,7 @@ from app.train.status import HEADINGS, Status, film_of, film_of_default, overvie
 
 __all__ = ["answer", "begin", "build", "look", "offer_models", "start", "stop"]
 
-POLL, SELDOM = 1200, 5000  # milliseconds; while the run that is watched goes on, and while another one does
+POLL, SELDOM = 1200, 5000  # milliseconds: while the watched run goes on; while only others do
 SETTINGS = {
     "Data": ("data", "level", "train_ids", "val_ids", "images", "data_seed"),
     "Network": ("auxiliary", "backbone", "width", "height", "image_width"),
@@ -49,7 +49,7 @@ def build(page: Page, queue: Queue) -> None:
 
 
 def offer_models(queue: Queue, library: Library) -> None:
-    """Let a library offer the models of a queue: those that are there, and each that is finished from now on."""
+    """Add the models of a queue to a library: the finished ones, and each later one when it is finished."""
     queue.finished = lambda folder: library.add_checkpoint(open_entry(folder))
     queue.removed = library.remove_checkpoint
     queue.open()
@@ -62,7 +62,7 @@ def begin(queue: Queue, library: Library, train: Train, who: str) -> dict[str, A
         Its name, its owner's token, its state and its place in the queue.
 
     Raises:
-        ValueError: The request does not fit, more is asked than is allowed here, or the queue is full.
+        ValueError: The values do not fit together, a limit is exceeded, or the queue is full.
     """
     train.check(queue.limits)
     run, token = queue.start(train.recipe(library, queue.limits), who)
@@ -98,7 +98,7 @@ def stop(queue: Queue, library: Library, request: Stop) -> dict[str, Any]:  # no
 
 
 def answer(queue: Queue, library: Library, request: Watch, press: Press) -> Answer:
-    """Draw what a press asks for; a refusal is a notice, and what is watched goes on."""
+    """Answer a press; a refusal becomes a notice, and the watched run stays on the page."""
     notices, kept = list[str](), dict[str, str | None]()
     if request.minutes and request.epochs:
         request = request.model_copy(update={"epochs": 0} if "minutes" in press.changed else {"minutes": 0.0})
@@ -109,7 +109,7 @@ def answer(queue: Queue, library: Library, request: Watch, press: Press) -> Answ
         notices.append(as_sentence(error))
     mine = {run for run in {**press.tokens, **kept} if kept.get(run, run)}
     records = queue.records()[::-1]
-    names = sorted((record.run for record in records), key=lambda run: run not in mine)  # one's own, the newest first
+    names = sorted((record.run for record in records), key=lambda run: run not in mine)  # the visitor's runs first
     if request.run and request.run not in names:
         notices.append(f"The run {request.run[:60]} is not kept here any more.")
     run = request.run if request.run in names else next(iter(names), "")
@@ -133,13 +133,13 @@ def answer(queue: Queue, library: Library, request: Watch, press: Press) -> Answ
 
 
 def act(queue: Queue, library: Library, request: Watch, press: Press) -> tuple[Watch, dict[str, str | None], str]:
-    """Do what a press says to a run.
+    """Apply the action of a press to a run.
 
     Returns:
-        What is watched from now on, tokens to keep or forget, and what there is to say.
+        The changed request, tokens to keep or forget, and a notice.
 
     Raises:
-        ValueError: It may not be done.
+        ValueError: The action is refused.
     """
     run, token = request.run, press.tokens.get(request.run, "")
     if press.do == "start":
@@ -162,12 +162,12 @@ def act(queue: Queue, library: Library, request: Watch, press: Press) -> tuple[W
 
 
 def drawn(words: str) -> Piece:
-    """Make a piece that is sent where it differs from what the page shows."""
+    """Make a piece that is sent only where it differs from the page."""
     return Piece(words, lambda: words)
 
 
 def draw_run(library: Library, queue: Queue, now: Status | None, mine: bool) -> str:
-    """Draw how the watched run is, and what can be done with it."""
+    """Draw the state of the watched run, and the actions on it."""
     if now is None:
         return html("train_welcome.html", limits=queue.limits)
     score = score_words(library, now) if now.state == "finished" else ""
@@ -175,7 +175,7 @@ def draw_run(library: Library, queue: Queue, now: Status | None, mine: bool) -> 
 
 
 def draw_start(library: Library, queue: Queue, request: Watch) -> str:
-    """Draw the form of the next run: three presets, what they come to, and why it cannot be started where it cannot."""
+    """Draw the form of the next run: three presets, the chosen settings, and why it cannot be started, if so."""
     offered, problem = presets(library, queue.limits), ""
     for one in offered:
         one["chosen"] = all(getattr(request, field) == value for field, value in one["values"].items())
@@ -192,9 +192,9 @@ def draw_start(library: Library, queue: Queue, request: Watch) -> str:
 def draw_pictures(
     library: Library, queue: Queue, request: Watch, now: Status | None, names: Sequence[str]
 ) -> dict[str, Piece]:
-    """Draw film and curves of the watched run; until it has any, those of the newest run that has stay.
+    """Draw film and curves of the watched run; until it has any, those of the newest run that has some.
 
-    Where nothing was trained yet, the film is that of the default checkpoint.
+    Before the first run, the film is that of the default checkpoint.
     """
     run = pictured(queue, request.run, names)
     if now is None or not run:
@@ -223,9 +223,9 @@ def draw_pictures(
 
 
 def pictured(queue: Queue, run: str, names: Sequence[str]) -> str:
-    """Name the run whose pictures are shown: the first of some names that has any, the watched one first; else empty.
+    """Return the run whose pictures are shown: the watched one, else the first of `names` that has any; else empty.
 
-    What is no such name is passed over: it may be a visitor's.
+    A watched run that is not in `names` is ignored, because a visitor may have made up its name.
     """
     for name in sorted(names, key=lambda one: one != run):
         folder = queue.root / name
@@ -236,7 +236,7 @@ def pictured(queue: Queue, run: str, names: Sequence[str]) -> str:
 
 
 def draw_runs(queue: Queue, request: Watch, mine: set[str]) -> str:
-    """List all runs, the newest first; each can be watched, and up to four laid over one another."""
+    """List all runs, the newest first; each can be watched, and up to four compared."""
     rows = []
     for entry in overview(queue)["runs"]:
         run = entry["run"]

@@ -1,7 +1,7 @@
 """The process of one run, `python -m app.train.worker FOLDER`, and how it is started, watched and ended.
 
-It ends with whoever started it, its state saved. A disk that is full ends a run with its sentence, also where nothing
-can be logged any more.
+It saves its state and ends when the process that started it ends. A full disk ends a run with an error message, also
+where nothing can be logged any more.
 """
 
 import contextlib
@@ -31,10 +31,10 @@ from mun.training.run import remove_unfinished
 __all__ = ["DISK_FULL", "end_group", "explain", "last_words", "main", "prepare_data", "spawn", "wait_for", "work"]
 
 CHUNK_SECONDS = 30.0  # of training between two saved states, at most
-DISK_FULL = 74  # exit code of a process that cannot even write down why it ends
+DISK_FULL = 74  # exit code of a process that cannot even record why it ends
 ORPHAN_SECONDS = 30
-DATA_BYTES = 2_000_000_000  # of rendered data that runs share
-GRACE_SECONDS = 20.0  # for the step in hand and its saved state, until a process is ended
+DATA_BYTES = 2_000_000_000  # of rendered data that runs share, at most
+GRACE_SECONDS = 20.0  # for the current step and its saved state, before a process is killed
 LOOK_SECONDS = 0.1
 GONE = "the app was ended"
 FULL = ("the disk is full; what was saved is kept", "Delete runs that are not needed, then resume.")
@@ -43,12 +43,12 @@ Chunk = Callable[[str, float], bool]
 
 
 def work(run: Path, chunk: Chunk = run_chunk, seconds: float = CHUNK_SECONDS) -> None:
-    """Take a run from where it is on disk to its end, or to the next stop; why it ended is in its record.
+    """Continue a run from its state on disk to its end, or to the next stop; its record says why it ended.
 
     Args:
         run: The run's folder.
-        chunk: Trains for a while; on a host that lends its GPU per call, a call of that kind.
-        seconds: Of one chunk.
+        chunk: Trains for a while; on a host that lends its GPU per call, with that GPU.
+        seconds: Duration of one chunk.
 
     Raises:
         OSError: Not even the record can be written.
@@ -60,26 +60,26 @@ def work(run: Path, chunk: Chunk = run_chunk, seconds: float = CHUNK_SECONDS) ->
         finished = prepare_data(run, started.recipe)
         while finished and not stop_requested(run):
             if chunk(str(run), seconds):
-                for path in (*run.glob("step-*"), *run.glob("best-*")):  # only a run that goes on needs them
+                for path in (*run.glob("step-*"), *run.glob("best-*")):  # needed only to resume the run
                     shutil.rmtree(path, ignore_errors=True)
                 end(run, "finished", resumable=False)
                 return
         words = (run / "stop").read_text(encoding="utf-8")
         end(run, "interrupted" if words else "stopped", error=words)
-    except Exception as error:  # whatever it is, the run's page says it
+    except Exception as error:  # whatever the error, the run's page shows it
         log_error()
         words, suggestion, resumable = explain(error, read_record(run))
         end(run, "failed", error=words, suggestion=suggestion, resumable=resumable)
 
 
 def log_error() -> None:
-    """Write the error in hand into the log; where the disk is full the run's record must still be tried."""
+    """Write the current error to the log, if possible: on a full disk, the run's record must still be tried."""
     with contextlib.suppress(OSError):
         traceback.print_exc()
 
 
 def end(run: Path, state: str, *, error: str = "", suggestion: str = "", resumable: bool = True) -> None:
-    """Write down that a run has ended, and why."""
+    """Record that a run has ended, and why."""
     record = replace(read_record(run), state=state, ended=time.time(), pid=0)
     write_record(run, replace(record, error=error, suggestion=suggestion, resumable=resumable))
 
@@ -95,7 +95,7 @@ def prepare_data(run: Path, recipe: Recipe) -> bool:
         return True
     folder = data_folder(run, recipe)
     if (folder / "manifest.json").is_file():
-        os.utime(folder)  # used now: the last to make room
+        os.utime(folder)  # marked as used, so that it is removed last
         return True
     folder.parent.mkdir(exist_ok=True)
     make_room(folder.parent)
@@ -112,7 +112,7 @@ def prepare_data(run: Path, recipe: Recipe) -> bool:
 
 
 def make_room(folder: Path) -> None:
-    """Remove the data that were used longest ago; they can be rendered again, to the byte."""
+    """Remove the least recently used data; they can be rendered again, identical to the byte."""
     for path in folder.glob("*.tmp"):
         shutil.rmtree(path, ignore_errors=True)
     for path in sorted(filter(Path.is_dir, folder.iterdir()), key=lambda path: path.stat().st_mtime):
@@ -121,19 +121,19 @@ def make_room(folder: Path) -> None:
 
 
 def explain(error: Exception, record: Record) -> tuple[str, str, bool]:
-    """Say why a run ended, what may help, and whether going on makes sense; no folder of the machine is named."""
-    told = str(error)
+    """Return why a run ended, what may help, and whether it can be resumed; without any folder of the machine."""
+    text = str(error)
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if full or "No space left on device" in told or "GB free" in told:  # safetensors has errors of its own
+    if full or "No space left on device" in text or "GB free" in text:  # safetensors has its own errors
         return *FULL, True
-    if isinstance(error, MemoryError) or "out of memory" in told or "can't allocate memory" in told:
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return "there was not enough memory for this run", smaller(record.recipe), False
     if isinstance(error, OSError):
         return f"a file of the run or its data cannot be read or written ({type(error).__name__})", "", True
     if isinstance(error, ValueError):
         for folder in (record.recipe.data.root, str(cache_folder())):
-            told = told.replace(folder, "the data") if folder else told
-        return re.sub(r"(?<![\w.])/[\w./+-]*/[\w.+-]+", "…", " ".join(told.split())), "", False
+            text = text.replace(folder, "the data") if folder else text
+        return re.sub(r"(?<![\w.])/[\w./+-]*/[\w.+-]+", "…", " ".join(text.split())), "", False
     return f"an unexpected error ({type(error).__name__}); the log in the run's folder says more", "", True
 
 
@@ -148,8 +148,8 @@ def smaller(recipe: Recipe) -> str:
 
 
 def follow_parent(run: Path) -> None:
-    """Stop the run when whoever started this process is gone: then the pipe to it ends."""
-    os.read(sys.stdin.fileno(), 1)  # not through `sys.stdin`, whose lock Python would wait for at its end
+    """Stop the run when the parent process is gone, which closes the pipe to this process."""
+    os.read(sys.stdin.fileno(), 1)  # not through `sys.stdin`, whose lock Python would wait for at exit
     if not stop_requested(run):
         (run / "stop").write_text(GONE, encoding="utf-8")
     time.sleep(ORPHAN_SECONDS)
@@ -157,7 +157,7 @@ def follow_parent(run: Path) -> None:
 
 
 def step_back() -> None:
-    """Let everything else on this machine go first, and be the first to be ended where memory is short."""
+    """Give all other processes priority, and be the first to be killed if memory is short."""
     if hasattr(os, "nice"):
         os.nice(10)
     with contextlib.suppress(OSError):
@@ -165,20 +165,20 @@ def step_back() -> None:
 
 
 def main() -> int:
-    """Work on the run that the command line names, quietly and beside everything else."""
+    """Work on the run that the command line names, at low priority."""
     import torch
 
     run = Path(sys.argv[1])
     step_back()
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))  # the other half answers the page
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))  # the other half serves the page
     try:
         with FileLock(run / "lock", 2 * ORPHAN_SECONDS):  # no second process ever writes beside this one
             threading.Thread(target=follow_parent, args=(run,), daemon=True).start()
             work(run)
     except OSError:
         log_error()
-        os._exit(DISK_FULL)  # at once: a log that cannot be written would change the code of an orderly end
+        os._exit(DISK_FULL)  # at once: at a normal exit, the unwritable log would change the code
     return 0
 
 
@@ -188,7 +188,7 @@ def spawn(root: Path, run: str, num_bytes: int) -> subprocess.Popen[bytes]:
     Args:
         root: Folder of runs.
         run: Name of the run.
-        num_bytes: Bound of decoded images, unless the user has set one.
+        num_bytes: Limit on decoded images, unless the user has set one.
 
     Raises:
         OSError: It cannot be started.
@@ -203,22 +203,22 @@ def spawn(root: Path, run: str, num_bytes: int) -> subprocess.Popen[bytes]:
 
 
 def wait_for(process: subprocess.Popen[bytes], folder: Path) -> int:
-    """Wait for the end of a run's process and return its exit code; who is asked to stop and does not is ended."""
-    asked = 0.0
+    """Wait for the end of a run's process and return its exit code; kill it if it does not stop when asked."""
+    stop_time = 0.0
     while (code := process.poll()) is None:
         time.sleep(LOOK_SECONDS)
         if (folder / "stop").exists():
-            asked = asked or time.monotonic()
-            if time.monotonic() - asked > GRACE_SECONDS:
+            stop_time = stop_time or time.monotonic()
+            if time.monotonic() - stop_time > GRACE_SECONDS:
                 end_group(process)
-    end_group(process)  # whatever it has started
+    end_group(process)  # and all processes that it has started
     if process.stdin is not None:
         process.stdin.close()
     return code
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and everything it has started, at once."""
+    """Kill a process and all processes that it has started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
@@ -227,20 +227,20 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def last_words(record: Record, folder: Path, code: int) -> Record:
-    """Say why a process has ended that left no word.
+    """Add to a record why its process has ended, where the process did not.
 
     Args:
         record: As the process left it.
-        folder: Of the run.
+        folder: Folder of the run.
         code: The exit code of the process.
     """
     if code == DISK_FULL:
         return replace(record, state="failed", error=FULL[0], suggestion=FULL[1])
     if (folder / "stop").exists():
         return replace(record, state="stopped", error="")
-    words = f"the process ended without a word (exit code {code})"
+    words = f"the process ended without an error message (exit code {code})"
     if code == -signal.SIGKILL:
-        words = "the process was ended from outside, as a machine does whose memory is short"
+        words = "the process was ended from outside, which happens when memory is short"
     return replace(record, state="interrupted", error=words)
 
 

@@ -1,1 +1,1 @@
-"""Many visitors at once: what they do, whether every answer is right, how long it takes, what the server holds."""
+"""Many visitors at once: their requests, whether every answer is right, its time, and the server's memory and files."""

@@ -1,8 +1,8 @@
 """Let a crowd visit the app: `python -m benchmarks.load --visitors 50 --minutes 5 --train`.
 
 Starts the app on the bundled data and checkpoints, or visits a running one (`--url`) that serves the same folders. The
-right answers are computed in this process first; then visitors use all tabs and the public functions, with 15 seconds
-between an answer and the next thing each does. Prints counts and seconds per kind of answer, and what the app holds.
+right answers are computed in this process first; then visitors use all tabs and the public functions, each with pauses
+of 15 seconds on average. Prints counts and seconds per kind of answer, and the memory and files of the app.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Visit the app, print the table, and fail where an answer was wrong or a retrieval too slow."""
+    """Visit the app, print the table, and fail if an answer was wrong or retrievals were too slow."""
     options = parse()
     prepare_environment()
     from app.library import open_library
@@ -59,7 +59,7 @@ def main() -> int:
 
 @contextmanager
 def at(options: argparse.Namespace) -> Iterator[Server]:
-    """Visit the running app that the flags name, or one that is started for it."""
+    """Yield the running app that the flags name, or start one."""
     if options.url:
         yield Server(options.url.rstrip("/") + "/")
         return

@@ -1,4 +1,4 @@
-"""What visitors ask, and the right answers to it, computed in this process by the app's own functions."""
+"""The requests of visitors and their right answers, computed in this process by the app's own functions."""
 
 import base64
 import io
@@ -26,18 +26,18 @@ CLOSE_PIXELS = 2  # of 255, likewise
 IMAGE = "data:image/"
 CHANGING = ("train_start", "train_stop")  # public functions that a crowd does not call
 ELSEWHERE = ("train_status",)  # whose answer depends on how the app was started
-UNLIKE = ("drawn", "link", "points", "view")  # attributes that may hold last bits of numbers
+UNLIKE = ("drawn", "link", "points", "view")  # attributes that may differ in the last bits of numbers
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What somebody asks, and what must be answered.
+    """A request and its right answer.
 
     Attributes:
         name: Of the public function, or of the tab.
         values: By the names of the request's fields.
-        data: The same in the order of the fields; of a public function alone.
-        expected: The answer, `None` where it may differ; of a tab what it shows and the facts of each piece.
+        data: The same in the order of the fields; only for a public function.
+        expected: The answer, `None` where it may differ; for a tab its values and the facts of each piece.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Ask:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as it comes out of JSON."""
+    """Return a value in the form that it has after JSON."""
     return json.loads(json.dumps(value))
 
 
 def differs(got: Any, expected: Any, where: str = "answer") -> str:
-    """Say where two answers differ; an empty string where they do not, but for last bits of numbers and pixels."""
+    """Return where two answers differ; an empty string if they are equal up to last bits of numbers and pixels."""
     if got == expected:
         return ""
     if isinstance(expected, dict) and isinstance(got, dict) and set(got) == set(expected):
@@ -77,18 +77,18 @@ def pixels_of(uri: str) -> Any:
 
 
 def facts(html: str) -> list[str]:
-    """List the data attributes of a piece of HTML that name things, in their order: who is shown where."""
+    """List the data attributes of a piece of HTML without decimal numbers, in their order: they tell what is shown."""
     found = re.findall(r'data-([a-z-]+)="([^"]*)"', html)
     return [f"{name}={value}" for name, value in found if name not in UNLIKE and not re.search(r"\d\.\d", value)]
 
 
 class Choices:
-    """Different things to ask, of each kind some, with their right answers.
+    """Different requests of each kind, with their right answers.
 
     Args:
-        library: The data and checkpoints that the app serves, opened in this process too.
-        count: How many of the cheap kinds; fewer of the others.
-        checkpoints: Names of those that are chosen, the default first.
+        library: The data and checkpoints that the app serves, also opened in this process.
+        count: Number of requests of each cheap kind; fewer of the others.
+        checkpoints: Names of the checkpoints to choose from, the default first.
         seed: Of the choice.
 
     Attributes:
@@ -115,7 +115,7 @@ class Choices:
                 self.tabs[name] = [self._press(name, kind, answer) for _ in range(counts.get(name, few))]
 
     def _values(self, name: str, kind: Any) -> dict[str, Any]:
-        """Choose values for a request: what is cheap, differs, and has one answer."""
+        """Choose values for a request that is cheap, varies, and has exactly one answer."""
         draw, samples = self._draw, self.collection.samples
         both = sorted(
             {one.pid for one in samples if one.modality is Modality.VISIBLE}
@@ -132,7 +132,7 @@ class Choices:
             chosen |= {"checkpoint": "", "person": draw.choice(both)}
         elif name == "explain":
             chosen |= {"checkpoint": "", "image": query.key}
-        elif name == "retrieve_image":  # an image of one's own: one of the data, mirrored; others may bring the same
+        elif name == "retrieve_image":  # an upload: an image of the data, mirrored; others may upload the same
             file = io.BytesIO()
             Image.fromarray(np.ascontiguousarray(read_image(some.path)[:, ::-1])).save(file, "PNG")
             chosen |= {"image": base64.b64encode(file.getvalue()).decode(), "modality": some.modality.value}
@@ -147,7 +147,7 @@ class Choices:
         return Ask(name, values, data, expected)
 
     def _press(self, name: str, kind: Any, answer: Any) -> Ask:
-        """Press once and as often as the answer wants it, as the page does."""
+        """Press once, and again as often as the answer asks for it, as the page does."""
         values = self._values(name, kind)
         request, said = kind.repair(values, self.library)[0], Press(values=values, changed=tuple(values))
         shown: dict[str, Any] = {}

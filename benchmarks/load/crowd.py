@@ -1,4 +1,4 @@
-"""A crowd of visitors at one app for some time, with a training run beside them where that is wanted."""
+"""A crowd of visitors at one app for some time, optionally with a training run at the same time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,7 +18,7 @@ __all__ = ["SMALLEST", "Crowd", "Measured", "hurry", "training", "visit", "warm"
 
 LOOK_SECONDS = 5.0
 OVER = ("stopped", "interrupted", "failed", "finished")
-# The smallest run there is, for as long as its minutes.
+# The smallest possible run; only its minutes limit it.
 SMALLEST: dict[str, Any] = {
     "preset": "taste", "width": 0.0625, "height": 32, "image_width": 32, "train_ids": 8, "val_ids": 2,
     "ids_per_batch": 2,
@@ -27,14 +27,14 @@ SMALLEST: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Crowd:
-    """Who comes.
+    """The size and behaviour of a crowd.
 
     Attributes:
-        visitors: How many at once.
+        visitors: Number of visitors at once.
         seconds: How long they stay.
-        think: Mean seconds between an answer and the next thing that a visitor does.
+        think: Mean seconds between an answer and the next request of a visitor.
         minutes: Of a training run meanwhile; 0 for none.
-        tour: Whether everybody does everything once first.
+        tour: Whether every visitor first makes one request of each kind.
     """
 
     visitors: int
@@ -46,13 +46,13 @@ class Crowd:
 
 @dataclass
 class Measured:
-    """What came of it.
+    """The measurements of a visit.
 
     Attributes:
         log: All answers.
         memory: Of the server, from time to time.
         files: Number and bytes of its temporary files, likewise.
-        trained: Steps of the run that was there.
+        trained: Steps of the training run.
     """
 
     log: Log = field(default_factory=Log)
@@ -61,7 +61,7 @@ class Measured:
     trained: int = 0
 
     def look(self, server: Server) -> None:
-        """Write down what the server holds now."""
+        """Record the server's memory and files now."""
         self.memory.append(server.memory())
         self.files.append(server.files())
 
@@ -70,9 +70,9 @@ class Measured:
         app, family = (max(getattr(one, name) for one in self.memory) for name in ("app", "family"))
         count, size = max(one[0] for one in self.files), max(one[1] for one in self.files)
         words = (
-            f"memory of the app at most {app / 1e6:.0f} MB, at the end {self.memory[-1].app / 1e6:.0f} MB; with all "
+            f"memory of the app at most {app / 1e6:.0f} MB, at the end {self.memory[-1].app / 1e6:.0f} MB; with child "
         )
-        words += f"it started at most {family / 1e6:.0f} MB; temporary files at most {count}, {size / 1e6:.1f} MB"
+        words += f"processes at most {family / 1e6:.0f} MB; temporary files at most {count}, {size / 1e6:.1f} MB"
         return f"{self.log.table()}\n{words}" + (f"; steps trained meanwhile: {self.trained}" if self.trained else "")
 
 
@@ -83,9 +83,9 @@ async def visit(
 
     Args:
         server: The app.
-        choices: What is chosen there.
-        crowd: Who comes.
-        beside: Somebody else who comes, and is told for how long.
+        choices: The requests to choose from.
+        crowd: The crowd.
+        beside: Another task that runs meanwhile and is given the seconds.
 
     Raises:
         PageError: The training run cannot be started, or failed.
@@ -106,7 +106,7 @@ async def visit(
 
 
 async def warm(server: Server, choices: Choices) -> None:
-    """Wait until every image that is needed is embedded, as it is some seconds after an app has been started."""
+    """Wait until every image that is needed is embedded, as it is some seconds after the start of an app."""
     async with new_client() as client:
         for name in choices.library.checkpoints.usable:
             await call(client, server.url, "evaluate", [name])
@@ -114,7 +114,7 @@ async def warm(server: Server, choices: Choices) -> None:
 
 
 async def watched(server: Server, measured: Measured) -> None:
-    """Look at the server from time to time."""
+    """Record the server's memory and files from time to time."""
     while True:
         await asyncio.to_thread(measured.look, server)
         await asyncio.sleep(LOOK_SECONDS)
@@ -122,10 +122,10 @@ async def watched(server: Server, measured: Measured) -> None:
 
 @asynccontextmanager
 async def training(client: httpx.AsyncClient, url: str, minutes: float, measured: Measured) -> AsyncIterator[str]:
-    """Have a training run meanwhile, wait until it trains, and stop it at the end; gives its name, empty for none.
+    """Start a training run, wait until it trains, and stop it at the end; yield its name, empty for no run.
 
     Raises:
-        RuntimeError: It was over before it was stopped.
+        RuntimeError: The run ended before it was stopped.
     """
     if not minutes:
         yield ""
@@ -152,14 +152,14 @@ async def training(client: httpx.AsyncClient, url: str, minutes: float, measured
 
 
 async def hurry(server: Server, choices: Choices, answers: int, count: int, log: Log) -> None:
-    """Let some visitors do things without a pause until so many answers have come.
+    """Let some visitors send requests without a pause until enough answers have come.
 
     Args:
         server: The app.
-        choices: What is chosen there.
-        answers: In all; a few more may come.
+        choices: The requests to choose from.
+        answers: Number of answers in all; a few more may come.
         count: Of visitors at once.
-        log: Where answers are written down.
+        log: Where answers are recorded.
     """
     begun = len(log.answers)
     async with visitors(server.url, choices, log, range(begun, begun + count)) as crowd:

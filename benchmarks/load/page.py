@@ -1,7 +1,7 @@
 """The page without a browser: one visitor's session, driven as the page's own script drives it.
 
-What a browser does is done: it loads the page and its files, sends all that a tab asks with every press, remembers what
-the answer says, and asks again where the answer wants it.
+It acts like a browser: it loads the page and its files, sends all fields of a tab with every press, keeps the answer,
+and sends the request again if the answer asks for this.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ PARTS = re.compile(r'"\./([\w.-]+\.(?:js|css))"')
 VIEW = re.compile(r'data-view="([^"]*)"')
 BUSY = re.compile(r"busy: .*try again in (\d+) s")
 PATIENCE = 120  # seconds that a visitor waits
-REFUSALS: ContextVar[float] = ContextVar("refusals", default=PATIENCE)  # seconds for which one tries again
-CONNECTIONS = 6  # that a browser opens to one address
+REFUSALS: ContextVar[float] = ContextVar("refusals", default=PATIENCE)  # seconds for which a refused call is repeated
+CONNECTIONS = 6  # of a browser to one address
 
 
 class PageError(Exception):
@@ -37,19 +37,19 @@ def new_client(address: str = "") -> httpx.AsyncClient:
     """Make the client of one visitor.
 
     Args:
-        address: Of the visitor, as a proxy on this machine would tell it: all of them live on one.
+        address: Of the visitor, sent as a proxy on this machine would send it: all visitors run on one machine.
     """
-    # Shorter than the server keeps a connection: a browser would send again what crosses with its end.
+    # Shorter than the server keeps a connection: only a browser would repeat a request that meets a closed connection.
     limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=2.0)
     headers = {"x-forwarded-for": address} if address else {}
     return httpx.AsyncClient(timeout=httpx.Timeout(120, pool=None), limits=limits, headers=headers, trust_env=False)
 
 
 async def post(client: httpx.AsyncClient, url: str, body: Mapping[str, object]) -> Any:
-    """Post JSON and return what comes back.
+    """Post JSON and return the JSON answer.
 
     Raises:
-        PageError: It is refused.
+        PageError: The request is refused.
     """
     answer = await client.post(url, json=body)
     if answer.status_code != 200:
@@ -58,10 +58,10 @@ async def post(client: httpx.AsyncClient, url: str, body: Mapping[str, object]) 
 
 
 async def call(client: httpx.AsyncClient, url: str, name: str, data: list[Any]) -> Any:
-    """Call a public function and return its answer; where the app says when to try again, that is done.
+    """Call a public function and return its answer; if the app says when to try again, try again then.
 
     Raises:
-        PageError: It answers an error, in its words, or nothing at all, or is busy for longer than `REFUSALS`.
+        PageError: The answer is an error, whose text is kept, or empty; or the app is busy for longer than `REFUSALS`.
     """
     first = 0.0
     while True:
@@ -83,12 +83,12 @@ class Page:
     """One visitor's page.
 
     Args:
-        client: Shared by all visitors.
+        client: Of this visitor.
         url: Of the app, with `/` at the end.
 
     Attributes:
         tabs: Names of the tabs.
-        views: By tab, what its last answer says: values, link, what is drawn.
+        views: The last answer of each tab: values, link, drawn pieces.
         shown: HTML by the name of the piece.
     """
 
@@ -106,7 +106,7 @@ class Page:
         return list(self._heads)
 
     async def open(self, files: bool = True) -> None:
-        """Load the page, and its files where the browser has none of them yet."""
+        """Load the page, and its files if the browser does not have them yet."""
         answer = await self.client.get(self.url)
         text = answer.text
         if answer.status_code != 200 or CONFIG not in text:
@@ -124,10 +124,10 @@ class Page:
     async def press(
         self, tab: str, values: Mapping[str, Any] | None = None, do: str = "", wait: bool = True, **detail: Any
     ) -> None:
-        """Press something in a tab, and wait until the page does not ask again, where that comes to an end.
+        """Press something in a tab, and with `wait` repeat the request until the answer does not ask for this.
 
         Raises:
-            PageError: It is refused, or asks for longer than two minutes.
+            PageError: The press is refused, or answers ask for repetition for longer than two minutes.
         """
         view, deadline = self.views.get(tab, {"values": {}, "drawn": {}}), time.monotonic() + PATIENCE
         asked = {**view["values"], **(values or {})}
@@ -136,7 +136,7 @@ class Page:
             if not view["again"] or not wait:
                 return
             if time.monotonic() > deadline:
-                raise PageError("the page does not show what was waited for")
+                raise PageError(f"the page is not complete after {PATIENCE} s")
             await asyncio.sleep(view["again"] / 1000)
             asked, values, do, detail = view["values"], None, "again", {}
 

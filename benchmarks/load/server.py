@@ -1,4 +1,4 @@
-"""The app in a process of its own, and what it holds of memory and temporary files."""
+"""The app in a separate process, and its memory and temporary files."""
 
 import os
 import re
@@ -23,7 +23,7 @@ END_SECONDS = 20
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident bytes of the app's process, and of it with everything that it has started, shared pages counted once."""
+    """Resident bytes of the app's process, and of it with all its child processes, shared pages counted once."""
 
     app: int
     family: int
@@ -35,7 +35,7 @@ class Server:
 
     Attributes:
         url: With `/` at the end.
-        pid: Of its process; 0 where it runs elsewhere and nothing of it can be measured.
+        pid: Of its process; 0 if it runs elsewhere and cannot be measured.
         temporary: Its folder of temporary files; `None` likewise.
     """
 
@@ -44,7 +44,7 @@ class Server:
     temporary: Path | None = None
 
     def memory(self) -> Memory:
-        """Read from `/proc` what it holds; zeros where it runs elsewhere."""
+        """Read its memory from `/proc`; zeros if it runs elsewhere."""
         if not self.pid:
             return Memory(0, 0)
         held, shares, parents = {}, {}, {}
@@ -54,7 +54,7 @@ class Server:
             try:
                 lines = (entry / "status").read_text().splitlines()
                 share = re.search(r"Pss: +(\d+) kB", (entry / "smaps_rollup").read_text())
-            except OSError:  # it has ended meanwhile, or is another user's
+            except OSError:  # the process has ended, or belongs to another user
                 continue
             values = dict(line.split(":", 1) for line in lines)
             held[int(entry.name)] = 1024 * int(values.get("VmRSS", "0 kB").split()[0])
@@ -64,7 +64,7 @@ class Server:
         return Memory(held.get(self.pid, 0), sum(shares[pid] for pid in family))
 
     def files(self) -> tuple[int, int]:
-        """Count its temporary files, and their bytes."""
+        """Return the number and the bytes of its temporary files."""
         sizes = []
         for path in self.temporary.rglob("*") if self.temporary else ():
             try:
@@ -75,7 +75,7 @@ class Server:
 
 
 def ancestors(pid: int, parents: Mapping[int, int]) -> list[int]:
-    """List a process and all above it."""
+    """List a process and all its ancestors."""
     line = [pid]
     while (above := parents.get(line[-1], 0)) and above not in line:
         line.append(above)
@@ -84,15 +84,15 @@ def ancestors(pid: int, parents: Mapping[int, int]) -> list[int]:
 
 @contextmanager
 def start(folder: Path, arguments: list[str], environment: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Run `python app.py` on a free port, and end it with everything it started.
+    """Run `python app.py` on a free port, and end it with all its child processes.
 
     Args:
         folder: For its caches, its runs, its temporary files and its log.
         arguments: Flags of `app.py`.
-        environment: Variables besides those that this process has.
+        environment: Variables in addition to those of this process.
 
     Raises:
-        RuntimeError: It did not start; the message ends with its log.
+        RuntimeError: The app did not start; the message ends with its log.
     """
     places = {"GRADIO_TEMP_DIR": folder / "gradio", "MUN_CACHE": folder / "cache", "MUN_RUNS": folder / "runs"}
     variables = {**os.environ, **{name: str(path) for name, path in places.items()}, **(environment or {})}
@@ -102,10 +102,10 @@ def start(folder: Path, arguments: list[str], environment: Mapping[str, str] | N
 
 @contextmanager
 def running(root: Path, arguments: list[str], environment: Mapping[str, str], log: Path) -> Iterator[tuple[str, int]]:
-    """Run the `app.py` of a folder with these variables and no others; gives its address and its process.
+    """Run the `app.py` of a folder with these variables and no others; yield its address and its process id.
 
     Raises:
-        RuntimeError: It did not start; the message ends with its log.
+        RuntimeError: The app did not start; the message ends with its log.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -123,7 +123,7 @@ def running(root: Path, arguments: list[str], environment: Mapping[str, str], lo
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until it answers."""
+    """Wait until the app answers."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:

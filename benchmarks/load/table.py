@@ -1,4 +1,4 @@
-"""How long answers took, and which were wrong: counted by name, printed as a table."""
+"""Times and errors of answers: counted by name, printed as a table."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ __all__ = ["Answered", "Log", "Row", "WrongError"]
 
 
 class WrongError(Exception):
-    """An answer is not what it must be."""
+    """An answer differs from the right one."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """One answer: its kind, seconds until it was whole, and what is wrong with it; empty where nothing is."""
+    """One answer: its kind, seconds until it was complete, and its error; empty for a right answer."""
 
     name: str
     seconds: float
@@ -40,13 +40,13 @@ class Row:
 
 @dataclass
 class Log:
-    """What all visitors have been answered."""
+    """The answers to all visitors."""
 
     answers: list[Answered] = field(default_factory=list)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Time one answer; an error or a wrong answer is written down, and the visit goes on."""
+        """Time one answer; an error or a wrong answer is recorded, and the visit continues."""
         began, problem = perf_counter(), ""
         try:
             yield
@@ -56,7 +56,7 @@ class Log:
 
     @property
     def problems(self) -> list[str]:
-        """What was wrong, by kind."""
+        """The errors, each with the kind of its answer."""
         return [f"{one.name}: {one.problem}" for one in self.answers if one.problem]
 
     def row(self, names: Iterable[str], title: str = "") -> Row:

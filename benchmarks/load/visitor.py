@@ -1,4 +1,4 @@
-"""What one visitor does on the page and over HTTP; every answer must be the one to what this visitor has asked."""
+"""One visitor on the page and over HTTP; every answer must be the right one to this visitor's request."""
 
 import asyncio
 import time
@@ -14,19 +14,19 @@ from benchmarks.load.table import Log, WrongError
 
 __all__ = ["RETRIEVALS", "Visitor", "visitors"]
 
-RETRIEVALS = ("/retrieve", "page: retrieval")  # whose time is promised
-CHANGES = ("train",)  # tabs whose pieces change by themselves, as long as a run trains
+RETRIEVALS = ("/retrieve", "page: retrieval")  # answers with a limit of time
+CHANGES = ("train",)  # tabs whose pieces change by themselves while a run trains
 
 
 class Visitor:
-    """Somebody with a page of their own.
+    """A visitor with a page.
 
     Args:
         client: Of this visitor alone.
         url: Of the app.
-        choices: To choose from.
-        log: Where answers are written down.
-        seed: Of everything that this visitor does.
+        choices: The requests to choose from.
+        log: Where answers are recorded.
+        seed: Of all random choices of this visitor.
     """
 
     def __init__(self, client: httpx.AsyncClient, url: str, choices: Choices, log: Log, seed: int) -> None:
@@ -36,12 +36,12 @@ class Visitor:
         self.known = False  # whether the browser has the page's files
 
     async def live(self, seconds: float, think: float, tour: bool = False) -> None:
-        """Do things with pauses between them, for some time.
+        """Send requests with pauses between them, for some time.
 
         Args:
             seconds: How long.
             think: Mean pause in seconds.
-            tour: Whether to do everything once first.
+            tour: Whether to send one request of each kind first.
         """
         end = time.monotonic() + seconds
         await asyncio.sleep(self.draw.uniform(0, think))
@@ -62,7 +62,7 @@ class Visitor:
             await self.page.press("retrieval", do="open")
 
     async def act(self) -> None:
-        """Do one thing: mostly in the Retrieval tab, else in any, or over HTTP; now and then open the page anew."""
+        """Send one request: mostly in the Retrieval tab, else in any tab or over HTTP; sometimes reload the page."""
         dice = self.draw.random()
         if dice < 0.05:
             await self.come()
@@ -73,7 +73,7 @@ class Visitor:
         await self.ask(self.draw.choice(asks[name]))
 
     async def ask(self, ask: Ask) -> None:
-        """Ask one thing and compare the answer."""
+        """Send one request and compare the answer with the right one."""
         if ask.data or (ask.name in self.choices.public and ask not in self.choices.tabs.get(ask.name, [])):
             with self.log.timed(f"/{ask.name}"):
                 answer = await call(self.client, self.url, ask.name, list(ask.data))
@@ -82,7 +82,7 @@ class Visitor:
         with self.log.timed(f"page: {ask.name}"):
             await self.page.press(ask.name, ask.values, wait=ask.name not in CHANGES)  # a run trains for long
             shown = self.page.views[ask.name]["values"]
-            newest = {"run": shown["run"]} if ask.name in CHANGES else {}  # somebody else's, too
+            newest = {"run": shown["run"]} if ask.name in CHANGES else {}  # perhaps another visitor's run
             must_be(shown, {**ask.expected["values"], **newest}, "what is shown")
             if ask.name in CHANGES:
                 return
@@ -93,7 +93,7 @@ class Visitor:
 
 @asynccontextmanager
 async def visitors(url: str, choices: Choices, log: Log, seeds: range) -> AsyncIterator[list[Visitor]]:
-    """Make visitors, each with an address and connections of their own."""
+    """Make visitors, each with its own address and connections."""
     async with AsyncExitStack() as opened:
         clients = [
             await opened.enter_async_context(new_client(f"10.0.{seed // 250 % 250}.{seed % 250}")) for seed in seeds
@@ -102,7 +102,7 @@ async def visitors(url: str, choices: Choices, log: Log, seeds: range) -> AsyncI
 
 
 def must_be(got: object, expected: object, what: str) -> None:
-    """Compare what is shown with what was asked.
+    """Compare an answer with the right one.
 
     Raises:
         WrongError: They differ.

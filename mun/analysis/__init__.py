@@ -1,1 +1,1 @@
-"""Where a model fails, and why: queries, slices, distances, what embeddings know, curves."""
+"""Where a model fails, and why: queries, slices, distances, probes of embeddings, curves."""

@@ -21,7 +21,7 @@ from mun.synvi import Plan, level_of, write
 
 __all__ = ["KNOBS", "Curve", "corruption_curve", "knob_curves", "knob_plan"]
 
-PEOPLE, IMAGES, SEED = 40, 2, 4242  # of the sets that a knob's curve is measured on, and images by each camera
+PEOPLE, IMAGES, SEED = 40, 2, 4242  # of the sets for a knob's curve; images by each camera
 KNOBS: dict[str, tuple[float, ...]] = {
     "colour_infrared_correlation": (0.0, 0.25, 0.5, 0.75, 1.0),
     "pattern_survival": (0.0, 0.25, 0.5, 0.75, 1.0),
@@ -31,7 +31,7 @@ KNOBS: dict[str, tuple[float, ...]] = {
     "resolution": (1.0, 2.0, 3.0, 4.0, 6.0),
     "lookalikes": (0.0, 0.25, 0.5, 0.75, 1.0),
 }
-Report = Callable[[int, int], object]  # steps done, of how many; raises where the work is stopped
+Report = Callable[[int, int], object]  # called with steps done and all steps; raises an error if the work is stopped
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Curve:
 
     Attributes:
         name: The corruption, or the knob.
-        model: Whose.
+        model: Name of the model.
         values: Severities, 0 being clean, or values of the knob.
         mean_ap: Mean over the galleries at each value, in [0, 1].
         sd: Sample standard deviation over the galleries.
@@ -54,7 +54,7 @@ class Curve:
 
     @classmethod
     def of(cls, name: str, model: str, results: Mapping[float, BenchmarkResult]) -> Curve:
-        """Read the scores of a protocol at each value."""
+        """Make a curve of the results of a protocol at each value."""
         precision = tuple(one.mean()["mean_ap"] for one in results.values())
         return cls(name, model, tuple(results), precision, tuple(one.sd()["mean_ap"] for one in results.values()))
 
@@ -69,7 +69,7 @@ def corruption_curve(
     *,
     progress: bool = False,
 ) -> Curve:
-    """Corrupt the visible images at each severity, seed 0, one pass, before they are resized.
+    """Score a network on visible images corrupted at each severity, seed 0, one pass, before they are resized.
 
     Args:
         name: One of the corruptions.
@@ -77,7 +77,7 @@ def corruption_curve(
         network: In evaluation mode.
         samples: N images.
         clean: Their embeddings, `(N, D)`.
-        score: Scores embeddings of these samples by a protocol.
+        score: Function that scores embeddings of these samples by a protocol.
         progress: Show a progress bar on stderr.
 
     Raises:
@@ -91,7 +91,7 @@ def corruption_curve(
 
 
 def knob_plan(name: str, value: float, size: tuple[int, int], people: int = PEOPLE) -> Plan:
-    """Describe the set on which one value of a knob is measured: the level *standard* but for this knob.
+    """Plan the set on which one value of a knob is measured: the level *standard* with only this knob changed.
 
     Raises:
         ValueError: There is no such knob.
@@ -107,18 +107,18 @@ def knob_curves(
 ) -> list[Curve]:
     """Render a set at each value of a knob, the same people and instants, and score each network on it.
 
-    Ten galleries of `synvi-all`; along *misalignment* images of the query's own instant are left out, which would be
-    the easiest match at 0.
+    Ten galleries of `synvi-all`; for *misalignment* images of the query's own instant are left out, because they would
+    be the easiest match at 0.
 
     Args:
         name: One of `KNOBS`.
         networks: In evaluation mode, by name, all for one size of images.
-        folder: Where the sets are written; one that is there is used again.
-        report: Told how many images of all sets are there.
-        people: In each set.
+        folder: Folder for the sets; a set that exists is used again.
+        report: Called with the numbers of finished images and of all images.
+        people: Number of people in each set.
 
     Raises:
-        ValueError: There is no such knob, or the networks look at images of different sizes.
+        ValueError: There is no such knob, or the networks take images of different sizes.
     """
     sizes = {network.config.size for network in networks.values()}
     if len(sizes) != 1:

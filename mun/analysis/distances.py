@@ -1,4 +1,4 @@
-"""Distances between queries and gallery: how same and other people overlap, and what a fixed threshold would do."""
+"""Distances between queries and gallery: the overlap of same and other people, and the effect of a threshold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class CameraPair:
         same: Pairs of one person per bin.
         other: Pairs of two people per bin.
         threshold: Distance at equal error; `None` where either kind of pair is missing.
-        equal_error: Share of pairs that it gets wrong, of either kind; `None` likewise.
+        equal_error: Share of wrong pairs, of either kind, at this threshold; `None` likewise.
     """
 
     query: int | None
@@ -42,7 +42,7 @@ class CameraPair:
 
 @dataclass(frozen=True)
 class Operating:
-    """What a threshold does.
+    """The effect of a threshold.
 
     Attributes:
         false_alarms: Share of all queries that raise an alarm though their person is not in the gallery.
@@ -57,11 +57,11 @@ class Operating:
 
 @dataclass(frozen=True)
 class Distances:
-    """Of one gallery: all cameras together first, then each pair; the threshold at equal error; then the open set.
+    """Distances in one gallery, and the effects of thresholds.
 
     Attributes:
-        pairs: Histograms and equal errors.
-        fixed: What the threshold at equal error of all pairs does.
+        pairs: Histograms and equal errors: of all cameras together first, then of each pair of cameras.
+        fixed: The effect of the threshold at equal error of all pairs.
         open_set: Thresholds at 1 % and 10 % false alarms.
     """
 
@@ -73,7 +73,7 @@ class Distances:
 def distances(protocol: Protocol, samples: Sequence[Sample], embeddings: ArrayLike, *, shots: int = 1) -> Distances:
     """Measure the distances between the queries and the kept images of the first gallery.
 
-    The open set: each query asks twice, a gallery without its person, where every alarm is false, and the whole one.
+    The open set: each query searches a gallery without its person, where every alarm is false, and the whole gallery.
 
     Args:
         protocol: Queries, gallery, and the images that do not count.
@@ -85,25 +85,25 @@ def distances(protocol: Protocol, samples: Sequence[Sample], embeddings: ArrayLi
         ValueError: `embeddings` does not fit, there is no query with a match, or fewer than two people.
 
     Source: detection and identification rate in the open set after Liao et al., 2014, arXiv:1408.0872. Departs from it
-    in: every query takes part as one whose person is absent, instead of queries of other people.
+    in: every query also serves as one whose person is absent, instead of queries of other people.
     """
     rows = np.asarray(unit_rows("embeddings", embeddings), dtype=np.float64)
-    asked, (gallery,) = draw_trials(protocol, samples, shots, 1)
+    queries, (gallery,) = draw_trials(protocol, samples, shots, 1)
     row_of = {sample: row for row, sample in enumerate(samples)}
-    shown = rows[[row_of[one] for one in gallery]]
-    table = np.asarray(1 + cosine_distances(rows[[row_of[one] for one in asked]], shown), dtype=np.float64)
-    kept = ~uncounted(protocol, asked, gallery)
-    match = np.equal.outer([one.pid for one in asked], [one.pid for one in gallery])
+    query_rows, gallery_rows = (rows[[row_of[one] for one in side]] for side in (queries, gallery))
+    table = np.asarray(1 + cosine_distances(query_rows, gallery_rows), dtype=np.float64)
+    kept = ~uncounted(protocol, queries, gallery)
+    match = np.equal.outer([one.pid for one in queries], [one.pid for one in gallery])
     same, other = kept & match, kept & ~match
     if not same.any() or not other.any():
         raise ValueError("expected pairs of one person and of two people in the gallery, got only one kind")
-    cameras = [np.array([one.camid for one in side]) for side in (asked, gallery)]
+    cameras = [np.array([one.camid for one in side]) for side in (queries, gallery)]
     pairs = [_pair(table, same, other, None, None)]
-    for query in np.unique(cameras[0]):
-        for shown in np.unique(cameras[1]):
-            here = np.logical_and.outer(cameras[0] == query, cameras[1] == shown)
+    for first in np.unique(cameras[0]):
+        for second in np.unique(cameras[1]):
+            here = np.logical_and.outer(cameras[0] == first, cameras[1] == second)
             if (kept & here).any():
-                pairs.append(_pair(table, same & here, other & here, int(query), int(shown)))
+                pairs.append(_pair(table, same & here, other & here, int(first), int(second)))
     absent = np.sort(np.where(other, table, np.inf).min(axis=1))
     found = _found(table, same, other)
     threshold, _ = equal_error(table[same], table[other])
@@ -114,10 +114,10 @@ def distances(protocol: Protocol, samples: Sequence[Sample], embeddings: ArrayLi
 
 
 def equal_error(same: ArrayLike, other: ArrayLike) -> tuple[float, float]:
-    """Find the threshold at which as large a share of one kind of pairs is wrong as of the other.
+    """Find the threshold at which the shares of wrong pairs of both kinds are equal.
 
-    A pair at most as far apart as the threshold counts as one person. Candidates are all distances; of several that
-    are as good the smallest is taken.
+    A pair at most as far apart as the threshold counts as one person. Candidates are all distances; of several equally
+    good ones the smallest is taken.
 
     Args:
         same: Distances of pairs of one person, not empty.
@@ -148,7 +148,7 @@ def _pair(
 
 
 def _found(table: Floats, same: NDArray[np.bool_], other: NDArray[np.bool_]) -> Floats:
-    """Return of each query with a match the distance of its closest image where that is a match, else infinity."""
+    """Return, for each query with a match, the distance of its closest image if that is a match, else infinity."""
     valid = same.any(axis=1)
     near, far = (np.where(mask[valid], table[valid], np.inf).min(axis=1) for mask in (same, other))
     return np.where(near < far, near, np.inf)

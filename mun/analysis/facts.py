@@ -1,4 +1,4 @@
-"""What is known of every image besides its pixels: on SynVI the truth of its scene and of the person."""
+"""Facts about every image besides its pixels: on SynVI the truth about its scene and person."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from mun.synvi import Identity, Pattern, Plan, Recipe, draw_identity
 
 __all__ = ["UNKNOWN", "Facts", "column_facts", "synvi_facts"]
 
-UNKNOWN = ""  # of an image of which nothing is known
+UNKNOWN = ""  # the word of an image whose fact is not known
 GRADES = ((0.1, "agree"), (0.3, "differ"), (1.1, "differ much"))  # |lightness − infrared reflectance| up to
 Floats = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ class Facts:
         columns: A word per image by the name of the fact; empty where it is not known.
         numbers: Numbers per image by name, `(N,)` or `(N, K)`; NaN where unknown. `yaw`, in radians, is 0 where the
             person faces the camera.
-        covered: Whether something stands before the person, as a column; empty where nobody knows.
+        covered: Whether something stands in front of the person, as a column; empty without this fact.
     """
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -34,15 +34,15 @@ class Facts:
 
 
 def column_facts(columns: Mapping[str, Mapping[str, str]], samples: Sequence[Sample]) -> Facts:
-    """Read what a CSV says of images.
+    """Read facts from the columns of a CSV file.
 
     Args:
-        columns: By the key of the image, then by the name of the column.
-        samples: N images; a column that says nothing of one leaves it unknown.
+        columns: Words by the key of the image, then by the name of the column.
+        samples: N images; an image without a word in a column is unknown there.
     """
-    said = [columns.get(sample.key, {}) for sample in samples]
-    names = sorted({name for one in said for name in one})
-    return Facts({name: tuple(one.get(name, UNKNOWN) for one in said) for name in names})
+    rows = [columns.get(sample.key, {}) for sample in samples]
+    names = sorted({name for row in rows for name in row})
+    return Facts({name: tuple(row.get(name, UNKNOWN) for row in rows) for name in names})
 
 
 def synvi_facts(plan: Plan, samples: Sequence[Sample]) -> Facts:
@@ -50,7 +50,7 @@ def synvi_facts(plan: Plan, samples: Sequence[Sample]) -> Facts:
 
     Args:
         plan: Of the data set.
-        samples: N images; of those that are not in the plan nothing is known.
+        samples: N images; the facts of images outside the plan are unknown.
     """
     known = {}
     for sample in samples:
@@ -89,21 +89,21 @@ def synvi_facts(plan: Plan, samples: Sequence[Sample]) -> Facts:
 
 
 def pattern_words(person: Identity) -> str:
-    """Say whether the upper garment has a pattern, and whether infrared shows it."""
+    """Return a word for whether the upper garment has a pattern, and whether infrared shows it."""
     if person.upper.pattern == Pattern.PLAIN:
         return "plain"
     return "survives" if person.upper.survives else "vanishes"
 
 
 def agreement(person: Identity) -> str:
-    """Say how far the upper garment's lightness is from its reflectance in infrared, both in [0, 1]."""
+    """Return a word for the gap between the upper garment's lightness and infrared reflectance, both in [0, 1]."""
     fabric = person.upper.fabric
     gap = abs(float(np.dot(fabric.colour, LUMA)) - fabric.infrared)
     return next(word for most, word in GRADES if gap < most)
 
 
 def lookalikes(plan: Plan) -> set[int]:
-    """List the test people who wear the clothes of another one: the person before, or after, them."""
+    """List the test people who wear the same clothes as the previous or the next person."""
     pids = plan.pids()[Split.TEST]
     drawn = [draw_identity(plan.seed, Split.TEST, number, plan.level.knobs) for number in range(len(pids))]
     clothes = [(person.upper, person.lower) for person in drawn]

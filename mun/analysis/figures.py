@@ -1,4 +1,4 @@
-"""Figures of an analysis: queries, slices, distances, probes, curves. Loads Matplotlib; the look is the caller's."""
+"""Figures of an analysis: queries, slices, distances, probes, curves. Loads Matplotlib; the caller sets the style."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -33,35 +33,35 @@ def frame(wide: float, tall: float, below: float, columns: int = 1, left: float 
     return figure, [figure.add_axes(box) for box in boxes]
 
 
-def queries_figure(made: Analysis, wide: float = WIDE, below: float = 0.0) -> Figure:
+def queries_figure(analysis: Analysis, wide: float = WIDE, below: float = 0.0) -> Figure:
     """Draw the average precision of every query, by one model against the other, or sorted for a single one."""
     figure, (axes,) = frame(wide, 3.2, below)
-    first, valid = made.models[0].average_precision, made.models[0].valid
-    if len(made.models) > 1:
-        second = made.models[1].average_precision
+    first, valid = analysis.models[0].average_precision, analysis.models[0].valid
+    if len(analysis.models) > 1:
+        second = analysis.models[1].average_precision
         axes.plot([0, 100], [0, 100], color="#8a8a8a", linewidth=0.6)
         axes.scatter(100 * first[valid], 100 * second[valid], s=6, alpha=0.5, color=COLOURS[0], linewidths=0)
-        axes.set_xlabel(f"AP by {made.names[0]} (%)")
-        axes.set_ylabel(f"AP by {made.names[1]} (%)")
+        axes.set_xlabel(f"AP by {analysis.names[0]} (%)")
+        axes.set_ylabel(f"AP by {analysis.names[1]} (%)")
         axes.set_xlim(-2, 102)
     else:
         axes.plot(100 * np.sort(first[valid]), color=COLOURS[0], linewidth=1)
         axes.set_xlabel("queries, the hardest first")
-        axes.set_ylabel(f"AP by {made.names[0]} (%)")
+        axes.set_ylabel(f"AP by {analysis.names[0]} (%)")
     axes.set_ylim(-2, 102)
     return figure
 
 
-def slices_figure(made: Analysis, wide: float = WIDE, below: float = 0.0) -> Figure:
+def slices_figure(analysis: Analysis, wide: float = WIDE, below: float = 0.0) -> Figure:
     """Draw mean average precision of every slice with its interval; slices that stand out are filled."""
-    groups = [(name, list(each)) for name, each in groupby(made.slices, key=lambda one: one.axis)]
+    groups = [(name, list(each)) for name, each in groupby(analysis.slices, key=lambda one: one.axis)]
     rows = sum(len(each) + 1 for _, each in groups)
     figure, (axes,) = frame(wide, max(1, rows) * ROW, below, left=min(1.9, wide / 2))
     ticks: list[tuple[float, str]] = []
     place = 0.0
     for name, each in groups:
         axes.text(-0.01, place, name, transform=axes.get_yaxis_transform(), ha="right", va="center", weight="bold")
-        for number in range(len(made.names)):
+        for number in range(len(analysis.names)):
             mean = 100 * np.average([one.mean_ap[number].mean for one in each], weights=[one.count for one in each])
             axes.plot([mean, mean], [place + 0.5, place + len(each) + 0.5], color=COLOURS[number], linewidth=0.5)
         for one in each:
@@ -69,7 +69,7 @@ def slices_figure(made: Analysis, wide: float = WIDE, below: float = 0.0) -> Fig
             ticks.append((place, f"{one.name} ({one.count} {'matches' if one.matches else 'queries'})"))
             draw_slice(axes, one, place)
         place += 1
-    for number, name in enumerate(made.names):
+    for number, name in enumerate(analysis.names):
         axes.plot([], [], MARKS[number], color=COLOURS[number], markersize=3.5, label=name)
     axes.set_yticks([at for at, _ in ticks], [words for _, words in ticks])
     axes.set_ylim(max(place, 1) - 0.4, -0.6)
@@ -80,7 +80,7 @@ def slices_figure(made: Analysis, wide: float = WIDE, below: float = 0.0) -> Fig
 
 
 def draw_slice(axes: Axes, one: Slice, place: float) -> None:
-    """Draw one slice by each model, a little below one another."""
+    """Draw one slice by each model, with the models a little below one another."""
     for number, estimate in enumerate(one.mean_ap):
         y, colour = place + 0.22 * (number - (len(one.mean_ap) - 1) / 2), COLOURS[number]
         if estimate.low is not None and estimate.high is not None:
@@ -89,11 +89,11 @@ def draw_slice(axes: Axes, one: Slice, place: float) -> None:
         axes.plot(100 * estimate.mean, y, MARKS[number], color=colour, markerfacecolor=face, markersize=3.5)
 
 
-def distances_figure(made: Analysis, wide: float = WIDE, below: float = 0.0) -> Figure:
+def distances_figure(analysis: Analysis, wide: float = WIDE, below: float = 0.0) -> Figure:
     """Draw the histograms of all cameras together, a model beside the other, with the threshold at equal error."""
-    figure, each = frame(wide, 1.8, below, len(made.names))
+    figure, each = frame(wide, 1.8, below, len(analysis.names))
     edges = np.linspace(0, MAX_DISTANCE, BINS + 1)
-    for axes, name, one in zip(each, made.names, made.distances, strict=True):
+    for axes, name, one in zip(each, analysis.names, analysis.distances, strict=True):
         whole = one.pairs[0]
         for at, (counts, words) in enumerate(((whole.same, "one person"), (whole.other, "two people"))):
             share = 100 * np.array(counts) / max(1, sum(counts))
@@ -110,7 +110,7 @@ def distances_figure(made: Analysis, wide: float = WIDE, below: float = 0.0) -> 
 
 
 def probes_figure(found: Sequence[Probe], wide: float = WIDE, below: float = 0.0) -> Figure:
-    """Draw what each input lets a probe read, a row per fact, with the spread over folds."""
+    """Draw the scores of probes on each input, a row per fact, with the spread over folds."""
     facts = list(dict.fromkeys((one.fact, one.measure) for one in found))
     figure, (axes,) = frame(wide, max(1, len(facts)) * 0.42, below, left=min(1.5, wide / 2))
     for row, fact in enumerate(facts):
@@ -126,7 +126,7 @@ def probes_figure(found: Sequence[Probe], wide: float = WIDE, below: float = 0.0
     axes.set_yticks(range(len(facts)), [f"{fact} ({measure})" for fact, measure in facts])
     axes.set_ylim(len(facts) - 0.5, -0.5)
     axes.set_xlim(min([-0.1, *(one.mean - one.sd for one in found if one.mean > -1)]), 1.02)
-    axes.set_xlabel("accuracy or R²; hollow: from pixels; tick: knowing nothing")
+    axes.set_xlabel("accuracy or R²; hollow: from pixels; tick: constant guess")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
     return figure
 

@@ -1,4 +1,4 @@
-"""What becomes of every query of a protocol: its scores, the places of its matches, and whom it is confused with."""
+"""The outcome of every query of a protocol: its scores, the places of its matches, and confusions of people."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,15 +25,15 @@ class Outcomes:
     """Scores of Q queries over all galleries, and of the M matches in these galleries.
 
     Attributes:
-        protocol: That was asked.
+        protocol: The protocol.
         samples: The N images.
         queries: Row in `samples` of each query, `(Q,)`.
-        average_precision: Mean over the galleries, in [0, 1], `(Q,)`; NaN where nobody in a gallery is the person.
+        average_precision: Mean over the galleries, in [0, 1], `(Q,)`; NaN where a gallery has no match.
         rank1: Share of the galleries whose closest image is a match, `(Q,)`; NaN likewise.
         first_hit: Mean rank of the first match, from 1, `(Q,)`; NaN likewise.
         match_query: Index of the query of each match, `(M,)`.
         match_image: Row in `samples` of each match, `(M,)`.
-        match_rank: Its rank among the images of other people, from 1, as if it were the only match, `(M,)`.
+        match_rank: Rank of each match among the images of other people, from 1, as if it were the only match, `(M,)`.
         closest: Row in `samples` of the closest image of each gallery and query, `(T, Q)`.
     """
 
@@ -60,12 +60,12 @@ class Outcomes:
 
     @property
     def mean_ap(self) -> float:
-        """Mean average precision, as `benchmark` has it."""
+        """Mean average precision, as in `benchmark`."""
         return float(np.nanmean(self.average_precision))
 
 
 def direction(protocol: Protocol, query: Modality, gallery: Modality) -> Protocol:
-    """Turn a protocol: each side gets the cameras that the protocol has for its modality; no image searches itself."""
+    """Change a protocol's modalities: each side gets the protocol's cameras of its modality; no query finds itself."""
     cameras = {protocol.query_modality: protocol.query_cameras, protocol.gallery_modality: protocol.gallery_cameras}
     return replace(
         protocol,
@@ -90,7 +90,7 @@ def directions(protocol: Protocol) -> dict[str, Protocol]:
 def outcomes(
     protocol: Protocol, samples: Sequence[Sample], embeddings: ArrayLike, *, shots: int = 1, trials: int = 10
 ) -> Outcomes:
-    """Ask every query of every gallery; galleries are seeded, trial t with seed t, as in `benchmark`.
+    """Search every gallery with every query; galleries are seeded, trial t with seed t, as in `benchmark`.
 
     Args:
         protocol: Queries, gallery, and the images that do not count.
@@ -105,13 +105,13 @@ def outcomes(
     rows = np.asarray(unit_rows("embeddings", embeddings), dtype=np.float64)
     if len(rows) != len(samples):
         raise ValueError(f"expected `embeddings` of shape ({len(samples)}, D), got {rows.shape}")
-    asked, galleries = draw_trials(protocol, samples, shots, trials)
+    query_samples, galleries = draw_trials(protocol, samples, shots, trials)
     row_of = {sample: row for row, sample in enumerate(samples)}
-    queries, pids = np.array([row_of[one] for one in asked]), np.array([one.pid for one in asked])
+    queries, pids = np.array([row_of[one] for one in query_samples]), np.array([one.pid for one in query_samples])
     scores, matches, closest = [], [], []
     for gallery in galleries:
         shown, shown_pids = np.array([row_of[one] for one in gallery]), np.array([one.pid for one in gallery])
-        mask = uncounted(protocol, asked, gallery)
+        mask = uncounted(protocol, query_samples, gallery)
         table = cosine_distances(rows[queries], rows[shown])
         places = match_places(table, pids, shown_pids, mask)
         count = np.bincount(places.query, minlength=len(pids)).astype(np.float64)
@@ -132,14 +132,14 @@ def outcomes(
 
 @dataclass(frozen=True)
 class Confusion:
-    """Two people who are taken for one another.
+    """Two people who are confused with one another.
 
     Attributes:
         first: The lower number.
         second: The higher number.
         share: Of the searches for either, the share whose closest image shows the other, in [0, 1].
-        query: Row in `samples` of the query that asks for one of them most in vain.
-        answer: Row of the image of the other one that it most often finds.
+        query: Row in `samples` of the query in the most frequent wrong result between the two.
+        answer: Row of the image of the other person in this result.
     """
 
     first: int
@@ -149,24 +149,24 @@ class Confusion:
     answer: int
 
 
-def confused_pairs(made: Outcomes, most: int = 12) -> list[Confusion]:
+def confused_pairs(results: Outcomes, most: int = 12) -> list[Confusion]:
     """List the pairs of people who are most confused, by the share of searches; ties by number.
 
     Args:
-        made: All searches, T galleries by the valid queries.
-        most: Pairs at most.
+        results: All searches, T galleries by the valid queries.
+        most: Largest number of pairs.
     """
-    asked, searches = made.pids, Counter[int]()
+    pids, searches = results.pids, Counter[int]()
     wrong: Counter[tuple[int, int]] = Counter()
     found: Counter[tuple[int, int, int, int]] = Counter()
-    for closest in made.closest:
-        for number in np.flatnonzero(made.valid):
-            pid, other = int(asked[number]), made.samples[closest[number]].pid
+    for closest in results.closest:
+        for number in np.flatnonzero(results.valid):
+            pid, other = int(pids[number]), results.samples[closest[number]].pid
             searches[pid] += 1
             if other != pid:
                 pair = (min(pid, other), max(pid, other))
                 wrong[pair] += 1
-                found[(*pair, int(made.queries[number]), int(closest[number]))] += 1
+                found[(*pair, int(results.queries[number]), int(closest[number]))] += 1
     best: dict[tuple[int, int], tuple[int, int, int]] = {}
     for (first, second, query, answer), count in found.items():
         best[first, second] = max(best.get((first, second), (0, 0, 0)), (count, -query, -answer))
@@ -185,29 +185,29 @@ class Person:
     rank1: float
 
 
-def people(made: Outcomes) -> list[Person]:
+def people(results: Outcomes) -> list[Person]:
     """Score every person who has a valid query, the hardest first; ties by number."""
     scored = []
-    for pid in np.unique(made.pids[made.valid]):
-        rows = made.valid & (made.pids == pid)
-        means = (float(scores[rows].mean()) for scores in (made.average_precision, made.rank1))
+    for pid in np.unique(results.pids[results.valid]):
+        rows = results.valid & (results.pids == pid)
+        means = (float(scores[rows].mean()) for scores in (results.average_precision, results.rank1))
         scored.append(Person(int(pid), int(rows.sum()), *means))
     return sorted(scored, key=lambda person: (person.mean_ap, person.pid))
 
 
 def disagreements(first: Outcomes, second: Outcomes) -> tuple[list[int], list[int]]:
-    """List the queries that one model finds and the other does not: in most galleries the closest image is a match.
+    """List the queries that only one model finds; found means that the closest image of most galleries is a match.
 
     Args:
-        first: Of one model.
-        second: Of another one, on the same queries.
+        first: Outcomes of one model.
+        second: Outcomes of another model on the same queries.
 
     Returns:
         Indices of queries that only the first finds, then those that only the second finds; the largest difference in
         average precision first.
 
     Raises:
-        ValueError: The queries are others.
+        ValueError: The queries or the protocols differ.
     """
     check_alike(first, second)
     gap = np.nan_to_num(first.average_precision - second.average_precision)
@@ -220,13 +220,13 @@ def disagreements(first: Outcomes, second: Outcomes) -> tuple[list[int], list[in
 
 
 def check_alike(first: Outcomes, second: Outcomes) -> None:
-    """Refuse two models that were asked other things.
+    """Refuse the outcomes of two models on different queries or protocols.
 
     Raises:
-        ValueError: The queries or the protocol are others.
+        ValueError: The queries or the protocols differ.
     """
     keys = [tuple(one.samples[row].key for row in one.queries) for one in (first, second)]
     if keys[0] != keys[1] or first.protocol != second.protocol:
         raise ValueError(
-            f"expected two models on the same queries, got {len(keys[0])} and {len(keys[1])} queries of other images"
+            f"expected two models on the same queries, got {len(keys[0])} and {len(keys[1])} queries that differ"
         )

@@ -1,4 +1,4 @@
-"""What an embedding knows: linear probes on people they have not seen, against knowing nothing and against pixels."""
+"""Linear probes of embeddings, tested on people they have not seen, against a constant guess and against pixels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from mun.structures import PAIRED, Sample
 __all__ = ["FOLDS", "INPUTS", "Probe", "pixel_rows", "probe", "probes"]
 
 FOLDS = 5
-PENALTY = 10.0  # of the ridge; inputs are standardised and divided by √D, so that it means the same for every D
-UNPROBED = {"colour and infrared", "look-alike", "occlusion", "yaw"}  # no traits of a person that one image shows
-PIXELS = (24, 12)  # rows and columns of the images that the baseline reads
+PENALTY = 10.0  # of the ridge; inputs are standardised and divided by √D, so that it has the same effect for every D
+UNPROBED = {"colour and infrared", "look-alike", "occlusion", "yaw"}  # not traits of a person that one image shows
+PIXELS = (24, 12)  # rows and columns of the images for the pixel baseline
 INPUTS = ("visible", "infrared", "visible pixels", "infrared pixels", "auxiliary")
-Report = Callable[[int, int], object]  # steps done, of how many; raises where the work is stopped
+Report = Callable[[int, int], object]  # called with steps done and all steps; raises an error if the work is stopped
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Probe:
     """How well one fact can be read from one kind of input, over people that the probe has not seen.
 
     Attributes:
-        fact: What is read.
-        source: What it is read from: one of `INPUTS`, or `both` modalities together.
+        fact: Name of the fact.
+        source: Name of the input: one of `INPUTS`, or `both` modalities together.
         measure: `accuracy` of a word, or `R²` of numbers (1: exact, 0: no better than the mean).
-        count: Images.
-        people: Whom they show.
+        count: Number of images.
+        people: Number of people on them.
         mean: Over the folds.
         sd: Sample standard deviation over the folds.
-        nothing: The same measure for who always says the most frequent word, or the mean, of the training folds.
+        nothing: The same measure of a constant guess: the most frequent word, or the mean, of the training folds.
     """
 
     fact: str
@@ -52,14 +52,14 @@ def probe(fact: str, source: str, rows: ArrayLike, values: ArrayLike, people: Ar
     Words are read by a ridge classifier, numbers by ridge regression, on inputs standardised by the training folds.
 
     Args:
-        fact: What is read.
-        source: What it is read from.
+        fact: Name of the fact.
+        source: Name of the input.
         rows: Inputs, real, `(N, D)`.
         values: Words, `(N,)`, empty where unknown; or numbers, `(N,)` or `(N, K)`, NaN where unknown.
         people: Identities, `(N,)`.
 
     Returns:
-        The probe; `None` with fewer than five people whose fact is known, or where it is the same for all.
+        The probe; `None` if the fact is known of fewer than five people, or is the same for all.
     """
     from sklearn.dummy import DummyClassifier, DummyRegressor  # here: it takes a second to load
     from sklearn.linear_model import Ridge, RidgeClassifier
@@ -102,13 +102,13 @@ def probes(
         embeddings: Of those images, `(N, D)`.
         pixels: Of those images, as `pixel_rows` makes them; `None` without images.
         auxiliary: The visible images of P pairs, and the embeddings of their auxiliary images, `(P, D)`.
-        report: Told how many of all probes are done.
+        report: Called with the numbers of finished probes and of all probes.
 
     Returns:
-        A row per fact and input; what cannot be probed is left out.
+        A probe per fact and input; those that cannot be fitted are left out.
 
     Raises:
-        ValueError: Fewer than five people are there.
+        ValueError: There are fewer than five people.
     """
     people, modality = (np.array([getattr(one, name) for one in samples]) for name in ("pid", "modality"))
     if len(np.unique(people)) < FOLDS:
@@ -137,19 +137,19 @@ def probes(
         if name in inputs and not (fact == "camera" and name == "auxiliary")
         for rows in (inputs[name][0],)
     ]
-    made = []
+    fitted = []
     for number, (fact, name, rows, data, known) in enumerate(work):
         report(number, len(work))
-        made.append(probe(fact, name, data, known, people[rows]))
-    return [one for one in made if one is not None]
+        fitted.append(probe(fact, name, data, known, people[rows]))
+    return [one for one in fitted if one is not None]
 
 
 def pixel_rows(samples: Sequence[Sample]) -> NDArray[np.float32]:
-    """Read images small, RGB, float32, [0, 1], `(N, 24·12·3)`: what a probe reads that knows pixels alone.
+    """Read images at a small size, RGB, float32, [0, 1], `(N, 24·12·3)`: the input of the pixel baseline.
 
     Raises:
         FileNotFoundError: An image is gone.
-        ValueError: It is broken.
+        ValueError: An image is broken.
     """
     rows = np.stack([resize(read_sample(one), *PIXELS).ravel() for one in samples])
     return np.divide(rows, 255, dtype=np.float32)

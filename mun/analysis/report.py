@@ -1,4 +1,4 @@
-"""Everything that embeddings alone decide, of one model or two, and how it is written down."""
+"""The analysis of one model or two from embeddings alone, and its form as JSON and as tables."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,14 +30,14 @@ MODELS = 2
 
 @dataclass(frozen=True)
 class Way:
-    """The scores of one direction: who asks whom.
+    """The scores of one direction: the modalities of queries and gallery.
 
     Attributes:
-        name: As `infrared → visible`.
-        mean_ap: Of each model; empty where the direction cannot be asked.
+        name: Such as `infrared → visible`.
+        mean_ap: Of each model; empty where the direction cannot be scored.
         rank1: Likewise.
-        queries: Valid queries.
-        problem: Why it cannot be asked; else an empty string.
+        queries: Number of valid queries.
+        problem: Why the direction cannot be scored; else an empty string.
     """
 
     name: str
@@ -49,19 +49,19 @@ class Way:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What became of every query, by one model or two.
+    """The results of every query, by one model or two.
 
     Attributes:
-        data: What the images are, for the record.
+        data: Name of the data, for the record.
         names: Of the models.
         shots: Gallery images per identity and camera.
-        trials: Galleries.
-        models: The outcomes of each.
+        trials: Number of galleries.
+        models: The outcomes of each model.
         ways: The four directions; the protocol's own one first.
         slices: Of every axis.
         people: By each model, the hardest first.
         confused: By each model, the most confused first.
-        only: Queries that only the first model finds, and only the second; none with one model.
+        only: Queries that only the first model finds, and only the second; empty with one model.
         distances: By each model, in the first gallery.
     """
 
@@ -105,11 +105,11 @@ class Analysis:
         }
 
     def _named(self, values: Sequence[Any]) -> dict[str, Any]:
-        """Put the name of each model before what is its own; nothing where there is nothing."""
+        """Return the values by the name of their model; empty without values."""
         return dict(zip(self.names, values, strict=True)) if values else {}
 
     def _by_model(self, one: Way | Slice) -> dict[str, Any]:
-        """Return the fields of a direction or a slice, those of each model by its name."""
+        """Return the fields of a direction or a slice, with the values of each model by its name."""
         each = {name: self._named(value) for name, value in asdict(one).items() if isinstance(value, tuple)}
         return {**asdict(one), **each}
 
@@ -124,7 +124,7 @@ class Analysis:
 
 
 def tables(record: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Write the record of an analysis as tables: rows by column, by the name of the table; histograms are left out."""
+    """Turn the record of an analysis into tables by name, each a list of rows; histograms are left out."""
     rows = {name: [flat(one) for one in record[name]] for name in ("queries", "slices", "directions")}
     for name in ("people", "confused"):
         rows[name] = [{"model": model, **one} for model, each in record[name].items() for one in each]
@@ -140,7 +140,7 @@ def tables(record: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def flat(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Name what stands inside by the whole way to it; lists are left out."""
+    """Flatten nested mappings: a name is the whole path to its value; lists are left out."""
     out: dict[str, Any] = {}
     for name, one in value.items():
         if isinstance(one, Mapping):
@@ -168,9 +168,9 @@ def analyse(
         samples: All samples of the split, N of them.
         facts: Of these images.
         models: Embeddings of these images by the name of the model, `(N, D)`.
-        data: What the images are.
+        data: Name of the data.
         shots: Gallery images per identity and camera.
-        trials: Galleries; trial t has seed t; one where the gallery is every image.
+        trials: Number of galleries; trial t has seed t; 1 where the gallery is every image.
         seed: Of the bootstrap.
 
     Raises:
@@ -179,29 +179,29 @@ def analyse(
     if not 1 <= len(models) <= MODELS:
         raise ValueError(f"expected one model or two, got {len(models)}")
     if len({sample.pid for sample in samples}) < 2:
-        raise ValueError("expected at least two people, got one: whoever is asked for is always found")
+        raise ValueError("expected at least two people, got one, whom every search would find")
 
-    def asked(way: Protocol) -> tuple[Outcomes, ...]:
+    def search(way: Protocol) -> tuple[Outcomes, ...]:
         return tuple(outcomes(way, samples, rows, shots=shots, trials=trials) for rows in models.values())
 
-    made = asked(protocol)
+    results = search(protocol)
     ways = [
-        _way(name, partial(asked, way) if way is not protocol else lambda: made, seed)
+        _way(name, partial(search, way) if way is not protocol else lambda: results, seed)
         for name, way in directions(protocol).items()
     ]
-    drawn, sliced = len(made[0].closest), tuple(slices(made, axes(made[0], facts), seed))
-    persons, confused = tuple(tuple(people(one)) for one in made), tuple(tuple(confused_pairs(one)) for one in made)
-    only = tuple(map(tuple, disagreements(*made))) if len(made) > 1 else ()
+    drawn, sliced = len(results[0].closest), tuple(slices(results, axes(results[0], facts), seed))
+    persons, confused = tuple(tuple(people(r)) for r in results), tuple(tuple(confused_pairs(r)) for r in results)
+    only = tuple(map(tuple, disagreements(*results))) if len(results) > 1 else ()
     apart = tuple(distances(protocol, samples, rows, shots=shots) for rows in models.values())
     about = (data, tuple(models), shots, drawn)
-    return Analysis(*about, made, tuple(ways), sliced, persons, confused, only, apart)
+    return Analysis(*about, results, tuple(ways), sliced, persons, confused, only, apart)
 
 
-def _way(name: str, ask: Callable[[], Sequence[Outcomes]], seed: int) -> Way:
-    """Score one direction by each model, or say why it cannot be asked."""
+def _way(name: str, search: Callable[[], Sequence[Outcomes]], seed: int) -> Way:
+    """Score one direction by each model, or return why it cannot be scored."""
     try:
-        made = ask()
+        results = search()
     except ValueError as error:
         return Way(name, (), (), 0, str(error))
-    precision, rank1 = zip(*(whole(one, seed) for one in made), strict=True)
-    return Way(name, precision, rank1, int(made[0].valid.sum()))
+    precision, rank1 = zip(*(whole(one, seed) for one in results), strict=True)
+    return Way(name, precision, rank1, int(results[0].valid.sum()))

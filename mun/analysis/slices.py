@@ -1,4 +1,4 @@
-"""Slices: the scores of the queries that share something, with intervals over people, and which of them stand out."""
+"""Slices: the scores of queries that share a fact, with intervals over people, and the slices that stand out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Axis:
     """One way to slice: a word per query, or per match; empty words belong to no slice.
 
     Attributes:
-        name: What the words say.
+        name: Name of the axis.
         labels: A word each, `(Q,)` or `(M,)`.
         matches: Whether the words are of matches: pairs of a query and one image of its person.
     """
@@ -52,15 +52,15 @@ class Slice:
 
     Attributes:
         axis: Name of the axis.
-        name: What the queries or matches share.
+        name: The word that the queries or matches share.
         matches: Whether matches are counted instead of queries: the mean is then of the average precision and rank-1
             of a query whose only match is this one.
-        count: Queries or matches.
-        people: Among them.
+        count: Number of queries or matches.
+        people: Number of people among them.
         mean_ap: Of each model.
         rank1: Of each model.
-        difference: Mean average precision of the second model less the first's; `None` with one model.
-        stands_out: Of each model, mean average precision less that of the rest of the axis where chance is excluded
+        difference: Mean average precision of the second model minus the first's; `None` with one model.
+        stands_out: Of each model, mean average precision minus that of the rest of the axis if this is significant
             (5 % over all slices together, Bonferroni); else `None`.
     """
 
@@ -75,26 +75,26 @@ class Slice:
     stands_out: tuple[float | None, ...]
 
 
-def axes(made: Outcomes, facts: Facts) -> list[Axis]:
-    """List the ways to slice: cameras, and what is known of the images; an axis with one word only is left out.
+def axes(results: Outcomes, facts: Facts) -> list[Axis]:
+    """List the axes: cameras, and the facts about the images; an axis with only one word is left out.
 
     Args:
-        made: The queries and their matches.
-        facts: Of the images that they are rows of.
+        results: The queries and their matches.
+        facts: Of `results.samples`.
     """
-    cameras = np.array([str(sample.camid) for sample in made.samples])
-    asked, answer = made.queries[made.match_query], made.match_image
-    pairs = np.char.add(np.char.add(cameras[asked], " → "), cameras[answer])
-    found = [Axis("query camera", cameras[made.queries], False), Axis("cameras", pairs, True)]
-    found += [Axis(name, np.array(words)[made.queries], False) for name, words in facts.columns.items()]
+    cameras = np.array([str(sample.camid) for sample in results.samples])
+    query, match = results.queries[results.match_query], results.match_image
+    pairs = np.char.add(np.char.add(cameras[query], " → "), cameras[match])
+    found = [Axis("query camera", cameras[results.queries], False), Axis("cameras", pairs, True)]
+    found += [Axis(name, np.array(words)[results.queries], False) for name, words in facts.columns.items()]
     if facts.covered:
         covered = np.array(facts.covered)
-        one, other = covered[asked], covered[answer]
+        one, other = covered[query], covered[match]
         either = np.where((one == "occluded") | (other == "occluded"), "in either image", "in neither")
         found.append(Axis("occlusion of a pair", np.where((one == "") | (other == ""), UNKNOWN, either), True))
     if "yaw" in facts.numbers:
         yaw = facts.numbers["yaw"]
-        turned = np.abs((yaw[asked] - yaw[answer] + np.pi) % (2 * np.pi) - np.pi)
+        turned = np.abs((yaw[query] - yaw[match] + np.pi) % (2 * np.pi) - np.pi)
         quarter = np.minimum(np.nan_to_num(turned) // (np.pi / 4), 3).astype(np.int64)
         found.append(Axis("yaw difference", np.where(np.isnan(turned), UNKNOWN, np.array(QUARTERS)[quarter]), True))
     return [axis for axis in found if len(set(axis.labels.tolist()) - {UNKNOWN}) > 1]
@@ -109,11 +109,11 @@ def slices(models: Sequence[Outcomes], ways: Sequence[Axis], seed: int = 0) -> l
 
     Args:
         models: One or two models on the same queries.
-        ways: As `axes` lists them.
+        ways: The axes, as `axes` lists them.
         seed: Of the draws.
 
     Raises:
-        ValueError: The models were asked other things.
+        ValueError: The models have different queries or protocols.
     """
     for other in models[1:]:
         check_alike(models[0], other)
@@ -122,7 +122,7 @@ def slices(models: Sequence[Outcomes], ways: Sequence[Axis], seed: int = 0) -> l
     weights = _draws(int(person.max()) + 1, seed)
     names = [(axis, str(name)) for axis in ways for name in _order(axis.labels)]
     bound = float(-ndtri(LEVEL / max(1, len(names)) / 2))
-    made = []
+    scored = []
     for axis, name in names:
         who = person[first.match_query] if axis.matches else person
         usable = np.ones(len(who), dtype=bool) if axis.matches else first.valid
@@ -138,34 +138,34 @@ def slices(models: Sequence[Outcomes], ways: Sequence[Axis], seed: int = 0) -> l
         rank1 = tuple(_Means.of(one[1], who, inside, weights).estimate(enough) for one in values)
         change = means[1].minus(means[0]).estimate(enough) if len(means) > 1 else None
         beyond = tuple(one.minus(other).beyond(bound, enough) for one, other in zip(means, rest, strict=True))
-        made.append(Slice(axis.name, name, axis.matches, count, num_people, precision, rank1, change, beyond))
-    return made
+        scored.append(Slice(axis.name, name, axis.matches, count, num_people, precision, rank1, change, beyond))
+    return scored
 
 
-def whole(made: Outcomes, seed: int = 0) -> tuple[Estimate, Estimate]:
+def whole(results: Outcomes, seed: int = 0) -> tuple[Estimate, Estimate]:
     """Return mean average precision and rank-1 over all valid queries, with their intervals."""
-    _, person = np.unique(made.pids, return_inverse=True)
+    _, person = np.unique(results.pids, return_inverse=True)
     weights = _draws(int(person.max()) + 1, seed)
-    enough = len(np.unique(person[made.valid])) >= FEWEST_PEOPLE
-    precision, rank1 = (_Means.of(one, person, made.valid, weights) for one in _values(made, False))
+    enough = len(np.unique(person[results.valid])) >= FEWEST_PEOPLE
+    precision, rank1 = (_Means.of(one, person, results.valid, weights) for one in _values(results, False))
     return precision.estimate(enough), rank1.estimate(enough)
 
 
 def _order(labels: NDArray[np.str_]) -> list[str]:
-    """List the words of an axis, those with numbers by these."""
+    """List the words of an axis, sorted by the numbers in them."""
     words = set(labels.tolist()) - {UNKNOWN}
     return sorted(words, key=lambda word: ([int(number) for number in re.findall(r"\d+", word)], word))
 
 
-def _values(made: Outcomes, matches: bool) -> tuple[Floats, Floats]:
+def _values(results: Outcomes, matches: bool) -> tuple[Floats, Floats]:
     """Return average precision and rank-1 of each query, or of each match as if it were the only one."""
     if matches:
-        return 1 / made.match_rank, (made.match_rank == 1).astype(np.float64)
-    return made.average_precision, made.rank1
+        return 1 / results.match_rank, (results.match_rank == 1).astype(np.float64)
+    return results.average_precision, results.rank1
 
 
 def _draws(people: int, seed: int) -> Floats:
-    """Draw people with replacement: how often each one comes, `(DRAWS, people)`."""
+    """Draw people with replacement: how often each person is drawn, `(DRAWS, people)`."""
     generator = np.random.default_rng(seed)
     return generator.multinomial(people, np.full(people, 1 / people), size=DRAWS).astype(np.float64)
 
@@ -179,7 +179,7 @@ class _Means:
 
     @classmethod
     def of(cls, values: Floats, who: NDArray[np.int64], inside: NDArray[np.bool_], weights: Floats) -> _Means:
-        """Average the values inside, whose people are `who`."""
+        """Average the values inside; `who` holds the person of each value."""
         counts = np.bincount(who[inside], minlength=weights.shape[1])
         sums = np.bincount(who[inside], weights=values[inside], minlength=weights.shape[1])
         chosen = np.flatnonzero(counts)
@@ -201,6 +201,6 @@ class _Means:
         return Estimate(self.mean, float(low), float(high))
 
     def beyond(self, bound: float, enough: bool) -> float | None:
-        """Return the mean where it is so many standard errors from zero."""
+        """Return the mean if it is more than `bound` standard errors from zero, else `None`."""
         spread = float(np.nanstd(self.drawn, ddof=1)) if enough and np.isfinite(self.drawn).sum() > 1 else 0.0
         return self.mean if spread > 0 and abs(self.mean) > bound * spread else None

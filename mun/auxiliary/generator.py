@@ -2,8 +2,8 @@
 
 Source: Yu, Cheng, Peng, Liu, Zhao, "Modality Unifying Network for Visible-Infrared Person Re-Identification",
 ICCV 2023, arXiv:2309.06262. Known from it: several depth-wise convolutions of different kernel sizes per modality,
-a spatial pyramid for what both share, and a learned layer scale between the two. The rest is chosen here and said
-where it happens.
+a spatial pyramid for what both share, and a learned layer scale between the two. The rest is our choice and stated
+in place.
 """
 
 import typing
@@ -20,13 +20,13 @@ from mun.config import GeneratorConfig
 __all__ = ["AuxiliaryGenerator", "CrossModalityLearner", "GeneratorParts", "IntraModalityLearner", "input_dependence"]
 
 # Images are nominally in [0, 1]; the generator works on (x - MIDDLE) / SPREAD and returns to [0, 1]. A fixed affine
-# map, so that its output lives in the space of its inputs and one display mapping serves every image.
+# map, so that outputs are in the space of the inputs and one display mapping fits every image.
 MIDDLE, SPREAD = 0.5, 0.25
-LEAN = 0.75  # share of a modality in that of two images which leans to it; chosen: halfway from the mean to a copy
+LEAN = 0.75  # share of a modality in its own one of two images; chosen: halfway between the mean and a copy
 
 
 def rms_gain(maps: Tensor) -> Tensor:
-    """Find the factor, `(N, 1, 1, 1)`, that scales each image's maps, `(N, C, h, w)`, to a root mean square of 1.
+    """Return the factor, `(N, 1, 1, 1)`, that scales each image's maps, `(N, C, h, w)`, to a root mean square of 1.
 
     Without it a preceding 1×1 convolution absorbs the gain and the ratio of the layer scales means nothing.
     """
@@ -56,7 +56,7 @@ class IntraModalityLearner(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map `(N, C, h, w)` to the same shape."""
-        # Depth-wise convolutions that are only summed are one with the sum of their kernels, at a third of the cost.
+        # A sum of depth-wise convolutions equals one convolution with the summed kernels, at a third of the cost.
         kernel = merged_kernel(list(self.depthwise.parameters()))
         patterns = F.conv2d(maps, kernel, padding=kernel.shape[-1] // 2, groups=maps.shape[1])
         mapped: Tensor = self.pointwise(F.gelu(self.norm(patterns)))
@@ -67,7 +67,7 @@ class CrossModalityLearner(nn.Module):
     """Find what both modalities share: pool each to a pyramid of bins, fuse per bin, upsample, sum.
 
     Known: spatial pyramid pooling, then fusion. Chosen: bins taller than wide, and that nothing at full resolution
-    mixes the modalities: the pair is not pixel-aligned, and mixing its pixels would be pixel fusion learnt.
+    mixes the modalities: the pair is not pixel-aligned, and mixing its pixels would be a learned pixel fusion.
     """
 
     def __init__(self, channels: int, bins: tuple[tuple[int, int], ...]) -> None:
@@ -82,14 +82,14 @@ class CrossModalityLearner(nn.Module):
         if like not in self._pyramids:
             self._pyramids[like] = pyramid(self.bins, *like)
         inside, counts, spread = self._pyramids[like]
-        # Averages over all bins are one product with a fixed matrix; of zeros and ones, which bfloat16 holds exactly.
+        # Averages over all bins are one product with a fixed matrix of zeros and ones, which bfloat16 holds exactly.
         both = [inside @ maps.flatten(2).transpose(1, 2) / counts for maps in (visible, infrared)]
         levels = torch.split(torch.cat(both, dim=2), [rows * columns for rows, columns in self.bins], dim=1)
         fused = [
             F.linear(level, fuse.get_parameter("weight").flatten(1), fuse.get_parameter("bias"))
             for level, fuse in zip(levels, self.fuse, strict=True)
         ]
-        # Bilinear upsampling of every level and their sum are one product too.
+        # Bilinear upsampling of all levels and their sum are also one product.
         return (spread @ torch.cat(fused, dim=1)).transpose(1, 2).reshape(visible.shape)
 
 
@@ -147,12 +147,12 @@ class AuxiliaryGenerator(Auxiliary):
     """Make one auxiliary image from a visible and an infrared image of one person.
 
     `a = g_iml ⊙ rms(½(I_v + I_i)) + g_cml ⊙ rms(S)`, then a 1×1 convolution to three channels: the form `sum`. The
-    work is done at a fraction of the resolution (`config.resolution`) because at full size it rivals a narrow backbone
-    in cost. Two other forms contain pixel fusion, from which they start at a small layer scale:
+    work is done at a fraction of the resolution (`config.resolution`) because at full size it costs about as much as a
+    narrow backbone. Two other forms contain pixel fusion, from which they start at a small layer scale:
 
     - residual: `½(V + I)` plus that image, without its bias; a layer scale of 0 is the pixel mean.
     - gate: `w·V + (1 − w)·I` plus the image of `g_iml ⊙ rms(w·I_v + (1 − w)·I_i)`, with the coarse map
-      `w = sigmoid(Σ_c g_cml ⊙ S)`: the pyramid decides where which modality is taken, so a constant pyramid is a plain
+      `w = sigmoid(Σ_c g_cml ⊙ S)`: the pyramid decides where each modality is taken, so a constant pyramid is a plain
       mix. Without the cross-modality learner w is ½ everywhere: the constant gate, a control.
 
     Two images of a pair (`config.auxiliary_images`) take ¾ of one modality and ¼ of the other in place of the means.
@@ -173,7 +173,7 @@ class AuxiliaryGenerator(Auxiliary):
         scale, learned = torch.full((channels,), config.scale_init), config.scale_learned
         self.scale_iml = nn.Parameter(scale.clone(), learned) if config.iml else None
         self.scale_cml = nn.Parameter(scale.clone(), learned) if config.cml else None
-        self.fused = nn.Identity()  # both branches added: a place to look at, without weights
+        self.fused = nn.Identity()  # the sum of both branches: a layer for maps, without weights
         self.output = nn.Conv2d(channels, 3, 1, bias=config.form == "sum")
 
     @property
@@ -182,7 +182,7 @@ class AuxiliaryGenerator(Auxiliary):
         return self.dropout > 0 or self.jitter > 0
 
     def factors(self, count: int, draws: torch.Generator) -> Tensor:
-        """Draw what multiplies the branches of each image in training, intra and cross, `(count, 2)`."""
+        """Draw the factors of each image's branches in training, intra and cross, `(count, 2)`."""
         tilt, chance, side = torch.rand(count, 3, generator=draws).unbind(dim=1)
         tilt = self.jitter * (2 * tilt - 1)
         sides = torch.stack([side < 0.5, side >= 0.5], dim=1)
@@ -256,9 +256,9 @@ class AuxiliaryGenerator(Auxiliary):
         """Report the share of IML in the layer scale and the energy of each branch in the output, fractions and rms.
 
         `iml_share` is ‖g_iml‖₁ / (‖g_iml‖₁ + ‖g_cml‖₁); energies are the root mean square of each branch after the
-        output convolution, without its bias. `cml_pattern` is the part of the cross-modality learner's that differs
-        from place to place (0: a flat colour); of a gate, whose map has no energy, `gate_mean` and `gate_pattern` are
-        its mean and its standard deviation over places.
+        output convolution, without its bias. `cml_pattern` is the part of the cross-modality learner's energy that
+        differs between places (0: a flat colour); a gate's map has no energy: `gate_mean` and `gate_pattern` are its
+        mean and its standard deviation over places.
         """
         parts = self.parts(visible, infrared)
         size = {
@@ -278,7 +278,7 @@ class AuxiliaryGenerator(Auxiliary):
 
 
 def pattern(maps: Tensor) -> float:
-    """Measure what differs from place to place within each image's maps, `(N, C, h, w)`: root mean square."""
+    """Measure the differences between places within each image's maps, `(N, C, h, w)`: root mean square."""
     return float((maps - maps.mean(dim=(2, 3), keepdim=True)).square().mean().sqrt())
 
 
@@ -294,8 +294,8 @@ def input_dependence(generator: nn.Module, visible: Tensor, infrared: Tensor, se
     """Measure how much the auxiliary image depends on the visible input, as a share in [0, 1].
 
     ‖∂A/∂V‖ / (‖∂A/∂V‖ + ‖∂A/∂I‖), Frobenius norms estimated with one random sign vector. Near 0 or 1 the generator
-    copies one input, which satisfies the losses and defeats the idea. NaN where there is no auxiliary image or where
-    it depends on neither.
+    copies one input, which satisfies the losses but fuses nothing. NaN where there is no auxiliary image or where the
+    image depends on neither input.
     """
     draws = torch.Generator(device="cpu").manual_seed(seed)
     visible = visible.detach().float().requires_grad_()

@@ -11,8 +11,8 @@ class Auxiliary(nn.Module):
 
     Attributes:
         num_images: Auxiliary images A per pair; 0 for none.
-        second_view: Whether training hands over a second augmentation of the pair instead of the batch's own.
-        of_features: Whether the third modality is made where the stems end, by the network, and has no images.
+        second_view: Whether training passes a second augmentation of the pair instead of the batch's own.
+        of_features: Whether the network makes the third modality from the outputs of the stems, without images.
     """
 
     num_images: int = 1
@@ -38,12 +38,12 @@ class Auxiliary(nn.Module):
         return self.make(visible, infrared, draws)
 
     def make(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None) -> tuple[Tensor, ...]:
-        """Make the images of N pairs, which were looked at; what each modality says."""
+        """Make the images of N checked pairs; every auxiliary modality implements this."""
         raise NotImplementedError
 
 
 def check_pairs(visible: Tensor, infrared: Tensor) -> None:
-    """Refuse what are no pairs of images.
+    """Refuse batches that are not pairs of images.
 
     Raises:
         ValueError: The two batches differ in shape, or are not `(N, 3, H, W)`.

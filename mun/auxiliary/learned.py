@@ -60,9 +60,9 @@ class MiddleGenerator(Auxiliary):
 
 
 def middle_encoder() -> nn.Sequential:
-    """Build the encoder of one modality: at the start the channel mean, so that no image begins at zero.
+    """Build the encoder of one modality: it starts as the channel mean, so that no image starts at zero.
 
-    With weights and biases drawn as usual the one channel of a modality can fall silent for good.
+    With the usual random weights and biases, the only channel of a modality can stay at zero for the whole training.
     """
     return nn.Sequential(weighing(3, 1, 1 / 3), nn.ReLU(), weighing(1, 1, 1.0), nn.ReLU(), nn.BatchNorm2d(1))
 
@@ -88,7 +88,7 @@ class SyncreticGenerator(Auxiliary):
 class ShuffledPartners(AuxiliaryGenerator):
     """MUN's generator with the infrared partners shuffled over the batch: a control.
 
-    The image inherits the label of its visible input. If it serves as well as MUN, what counts is not the pair.
+    The image inherits the label of its visible input. If it works as well as MUN, the pair is not what matters.
 
     Source: a control of this project. Departs from `AuxiliaryGenerator` in: the partners alone, in training.
     """
@@ -101,10 +101,10 @@ class ShuffledPartners(AuxiliaryGenerator):
 
 
 class FrozenGenerator(AuxiliaryGenerator):
-    """MUN's generator as it was drawn at random, never trained: a control, for every form of the generator.
+    """MUN's generator with its random initial weights, never trained: a control, for every form of the generator.
 
     Source: a control of this project. Departs from `AuxiliaryGenerator` in: no weight learns; batch normalisation
-    follows the batches all the same.
+    still follows the batches.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:

@@ -18,7 +18,7 @@ TAIL = 0.5  # percent of the values that a mapping leaves beyond either end
 
 @dataclass(frozen=True)
 class Display:
-    """One straight line from a generator's values to what a screen shows: `low` becomes black, `high` white.
+    """A linear mapping from a generator's values to pixels: `low` becomes black, `high` white.
 
     Attributes:
         low: In the space of the images, nominally [0, 1].
@@ -39,7 +39,7 @@ class Display:
         return float(((image < self.low - slack) | (image > self.high + slack)).float().mean())
 
 
-UNIT = Display(0.0, 1.0)  # of cameras' images, and of formulas that stay between them
+UNIT = Display(0.0, 1.0)  # for images of cameras, and for formulas that stay in their range
 
 
 def fit_display(images: NDArray[np.float32]) -> Display:
@@ -63,7 +63,7 @@ def fit_display(images: NDArray[np.float32]) -> Display:
 def iml_share(generator: AuxiliaryGenerator) -> float | None:
     """Return the share of the intra-modality learners in the layer scale, ‖g_iml‖₁ / (‖g_iml‖₁ + ‖g_cml‖₁).
 
-    `None` where a branch is switched off or its scale is zero, or is a gate: then there is no ratio to turn.
+    `None` where a branch is switched off, has the scale zero or is a gate: then there is no ratio to change.
     """
     if generator.scale_iml is None or generator.scale_cml is None or generator.form == "gate":
         return None
@@ -75,7 +75,7 @@ def iml_share(generator: AuxiliaryGenerator) -> float | None:
 def branch_images(
     generator: AuxiliaryGenerator, visible: Tensor, infrared: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Render each branch alone through the output convolution, its bias included, what it is added to left out.
+    """Render each branch alone through the output convolution, with its bias but without the base image.
 
     Args:
         generator: In evaluation mode; it is not changed.
@@ -93,10 +93,10 @@ def branch_images(
 
 @torch.no_grad()
 def at_share(generator: AuxiliaryGenerator, visible: Tensor, infrared: Tensor, share: float) -> Tensor:
-    """Generate with another ratio of the branches, their layer scales' sum ‖g_iml‖₁ + ‖g_cml‖₁ kept.
+    """Generate with another ratio of the branches; the sum of their layer scales ‖g_iml‖₁ + ‖g_cml‖₁ stays.
 
-    Each branch is multiplied by its new share over its learned one. At the learned share that is the generator's own
-    image; at 1 the intra-modality learners carry the whole scale, at 0 the cross-modality learner.
+    Each branch is multiplied by its new share over its learned one. The learned share gives the generator's own
+    image; at 1 the intra-modality learners have the whole scale, at 0 the cross-modality learner.
 
     Args:
         generator: In evaluation mode; it is not changed.
@@ -112,7 +112,7 @@ def at_share(generator: AuxiliaryGenerator, visible: Tensor, infrared: Tensor, s
     """
     learned = iml_share(generator)
     if learned is None:
-        raise ValueError("expected a generator with both branches, this one has a single one and no ratio")
+        raise ValueError("expected a generator with a ratio of both branches, got one without a ratio")
     if not 0 <= share <= 1:
         raise ValueError(f"expected the share of the intra-modality learners in [0, 1], got {share}")
     parts = generator.parts(visible, infrared)
@@ -123,10 +123,10 @@ def at_share(generator: AuxiliaryGenerator, visible: Tensor, infrared: Tensor, s
 
 
 def with_state(generator: AuxiliaryGenerator, state: Mapping[str, Tensor]) -> AuxiliaryGenerator:
-    """Return a copy of a generator in another of its states; the generator itself stays as it is.
+    """Return a copy of a generator with another of its states; the generator itself does not change.
 
     Args:
-        generator: The one whose batch statistics stand in where the state has none.
+        generator: Its batch statistics are used where the state has none.
         state: Its parameters by name, of any floating-point precision, and possibly its buffers.
 
     Raises:
@@ -135,12 +135,12 @@ def with_state(generator: AuxiliaryGenerator, state: Mapping[str, Tensor]) -> Au
     own = generator.state_dict()
     needed = {name for name, _ in generator.named_parameters()}
     if missing := sorted(needed - set(state)):
-        raise ValueError(f"expected a whole state of the generator, it lacks {missing[0]}")
+        raise ValueError(f"expected a complete state of the generator, got one without {missing[0]}")
     for name, tensor in state.items():
         if name not in own or tensor.shape != own[name].shape:
             raise ValueError(f"expected tensors of this generator, got {name[:60]!r} of shape {tuple(tensor.shape)}")
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise ValueError(f"expected finite tensors, {name} is not")
+            raise ValueError(f"expected finite tensors, got NaN or infinity in {name}")
     twin = copy.deepcopy(generator)
     twin.load_state_dict({**own, **{name: tensor.to(own[name]) for name, tensor in state.items()}})
     return twin.eval().requires_grad_(False)

@@ -91,7 +91,7 @@ def random_pixels(visible: Tensor, infrared: Tensor, mask: Tensor) -> Tensor:
 
 
 def generator_of(draws: torch.Generator | None) -> torch.Generator:
-    """Return the draws, or the fixed ones that stand in for them."""
+    """Return `draws`, or a generator with seed 0 if it is `None`."""
     return torch.Generator().manual_seed(0) if draws is None else draws
 
 
@@ -113,7 +113,7 @@ class FeatureMean(NoAuxiliary):
     """The mean of both images' maps where the stems end, instead of an image: `½(stem(V) + stem(I))`, in training.
 
     Source: of no single paper; the pixel mean, one layer further on. Departs from it in: each modality has passed its
-    own stem before they are laid over one another, and there is no image to look at.
+    own stem before the mean is taken, and there is no image to show.
     """
 
     of_features = True
@@ -122,7 +122,7 @@ class FeatureMean(NoAuxiliary):
 class Copy(Auxiliary):
     """A second augmentation of the visible image: the placebo.
 
-    What a method gains over it is not merely a third stream of images.
+    The gain of a method over it is not explained by a third stream of images alone.
 
     Source: a control of this project; there is nothing to depart from.
     """
@@ -152,7 +152,7 @@ class ChannelExchange(Auxiliary):
 
 
 class PixelMean(Auxiliary):
-    """The mean of both images: pixel fusion at its plainest.
+    """The mean of both images: the simplest pixel fusion.
 
     Source: pixel fusion, of no single paper; it is `Mixup` with every λ = ½. Departs from it in: nothing.
     """

@@ -1,6 +1,6 @@
 """Every auxiliary modality behind one interface.
 
-To add one, write a class that follows `Auxiliary`, and name it in `AUXILIARIES`.
+To add one, write a subclass of `Auxiliary`, and add it to `AUXILIARIES`.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def build_auxiliary(name: str, config: GeneratorConfig) -> Auxiliary:
 
     Args:
         name: A key of `AUXILIARIES`.
-        config: Choices of MUN's generator; the others have none.
+        config: Choices of MUN's generator; the other modalities do not use it.
 
     Raises:
         ValueError: The name is not in the registry.

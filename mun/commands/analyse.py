@@ -1,4 +1,4 @@
-"""Say where a model fails, and why: per query, in slices, by distances, probes and curves; of one model or two."""
+"""Show where one or two models fail, and why: per query, in slices, by distances, probes and curves."""
 
 import argparse
 import csv
@@ -38,43 +38,43 @@ __all__ = ["add_arguments", "read_features", "run"]
 
 Embeddings = NDArray[np.float32]
 ALL = "all"
-KNOWN = ("features", "embeddings", "keys", "names")  # what `embed` writes, of a data set and of single images
+KNOWN = ("features", "embeddings", "keys", "names")  # that `embed` writes, for a data set and for single images
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     what = "folder of a checkpoint, or an .npz file with the arrays features and keys"
     parser.add_argument("model", metavar="FEATURES.npz|CHECKPOINT", type=Path, help=what)
-    parser.add_argument("--against", type=Path, metavar="MODEL", help="a second one, to be compared with the first")
+    parser.add_argument("--against", type=Path, metavar="MODEL", help="a second model, to compare with the first")
     add_data(parser)
     parser.add_argument("--protocol", default="", help=f"{', '.join(PROTOCOLS)} (default: the usual one of the data)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for JSON, CSV and figures")
     parser.add_argument("--trials", type=int, default=10, help="galleries drawn (default: 10)")
     parser.add_argument("--shots", type=int, default=1, help="gallery images per identity and camera (default: 1)")
-    parser.add_argument("--seed", type=int, default=0, help="of the intervals and of auxiliary pairs (default: 0)")
-    parser.add_argument("--probes", action="store_true", help="also probe what the embeddings know")
-    over = {
-        "corruptions": "also curves over severity; all for all 20",
-        "knobs": f"also curves over a knob of SynVI: {', '.join(KNOBS)}, all",
+    parser.add_argument("--seed", type=int, default=0, help="seed of intervals and auxiliary pairs (default: 0)")
+    parser.add_argument("--probes", action="store_true", help="also probe which facts the embeddings contain")
+    curves = {
+        "corruptions": "also measure curves over the severity of these corruptions; all for all 20",
+        "knobs": f"also measure curves over these knobs of SynVI: {', '.join(KNOBS)}, all",
     }
-    for name, text in over.items():
+    for name, text in curves.items():
         parser.add_argument(f"--{name}", nargs="+", default=[], metavar="NAME", help=text)
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Analyse, write `analysis.json`, a CSV file per table and a figure per view, and print what stands out.
+    """Analyse, write `analysis.json`, a CSV file per table and a figure per view, and print the slices that stand out.
 
     Raises:
         FileNotFoundError: A model or the data are missing.
-        ValueError: They cannot be used, two models are on other images, or a flag is out of bounds.
+        ValueError: A model or the data cannot be used, two models have other images, or a flag is out of bounds.
     """
     corruptions, knobs = chosen(options.corruptions, CORRUPTIONS), chosen(options.knobs, KNOBS)
     source = read_given(options, (Split.TEST,))
     protocol = protocol_of(source, options.protocol)
     samples = source.require(Split.TEST)
-    draw_trials(protocol, samples, options.shots, options.trials)  # before the work
+    draw_trials(protocol, samples, options.shots, options.trials)  # fails before the work
     models, networks = read_models(options, source, samples)
     facts = facts_of(source, samples)
     how = {"data": source.name, "shots": options.shots, "trials": options.trials}
@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def chosen(names: Sequence[str], known: Iterable[str]) -> list[str]:
-    """Read a list of names, `all` among them standing for all.
+    """Check a list of names; `all` stands for all known names.
 
     Raises:
         ValueError: A name is unknown.
@@ -116,7 +116,7 @@ def chosen(names: Sequence[str], known: Iterable[str]) -> list[str]:
 def read_models(
     options: argparse.Namespace, source: Source, samples: Sequence[Sample]
 ) -> tuple[dict[str, Embeddings], dict[str, Network]]:
-    """Embed the samples by each checkpoint, or read their features; by name, and the networks by name.
+    """Return the features of each model by name, embedded or read from a file, and the networks of checkpoints by name.
 
     Raises:
         ValueError: A checkpoint was trained on another trial, or both models have one name.
@@ -150,7 +150,7 @@ def read_features(path: Path, samples: Sequence[Sample]) -> Embeddings:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no such file, or an image is missing.
+        ValueError: The file has another form, or an image is missing.
     """
     arrays = read_arrays(path, KNOWN, optional=KNOWN)
     rows, keys = (
@@ -158,8 +158,8 @@ def read_features(path: Path, samples: Sequence[Sample]) -> Embeddings:
     )
     if rows is None or keys is None:
         raise ValueError(
-            f"expected the arrays features and keys in {path}, got {', '.join(arrays) or 'none'}: without keys nobody"
-            " knows which image a row is of"
+            f"expected the arrays features and keys in {path}, got {', '.join(arrays) or 'none'}: the keys say which"
+            " image each row belongs to"
         )
     if rows.ndim != 2 or rows.dtype.kind not in "fiu" or keys.shape != (len(rows),):
         raise ValueError(f"expected features (N, D) and N keys in {path}, got {rows.shape} and {keys.shape}")
@@ -173,7 +173,7 @@ def read_features(path: Path, samples: Sequence[Sample]) -> Embeddings:
 
 
 def facts_of(source: Source, samples: Sequence[Sample]) -> Facts:
-    """Read what is known of the images; on data that are not SynVI's what a CSV says."""
+    """Return the known facts of the images: from the plan of SynVI, for other data from the columns of a CSV."""
     if source.name != "synvi":
         return column_facts(source.columns, samples)
     return synvi_facts(Plan.from_manifest(source.manifest), samples)
@@ -182,7 +182,7 @@ def facts_of(source: Source, samples: Sequence[Sample]) -> Facts:
 def probe(
     options: argparse.Namespace, samples: Sequence[Sample], facts: Facts, rows: Embeddings, network: Network | None
 ) -> list[Probe]:
-    """Probe one model, with its auxiliary images where it makes some; nothing where that is not asked for."""
+    """Probe one model, and its auxiliary images if it generates some; return nothing without `--probes`."""
     if not options.probes:
         return []
     auxiliary = None
@@ -193,7 +193,7 @@ def probe(
 
 
 def along(knob: str, networks: Mapping[str, Network], shown: bool) -> list[Curve]:
-    """Measure the curves along a knob, with a progress bar; the sets that are rendered for it are removed."""
+    """Measure the curves along a knob, with a progress bar; the data sets rendered for it are removed."""
     with Progress(None, knob, "image", shown) as bar, tempfile.TemporaryDirectory() as folder:
         return knob_curves(knob, networks, Path(folder), lambda done, _: bar.update(done - bar.done))
 
@@ -237,7 +237,7 @@ def spread(curve: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def summary(made: Analysis) -> str:
-    """Say in a line what each model scores."""
+    """Return the scores of each model in one line."""
     scores = [
         f"{name} mAP {100 * one.mean_ap:.1f} %, rank-1 {100 * float(np.nanmean(one.rank1)):.1f} %"
         for name, one in zip(made.names, made.models, strict=True)

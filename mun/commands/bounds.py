@@ -1,4 +1,4 @@
-"""Measure the bounds of a SynVI data set: what its test images give away without learning, and what checkpoints add."""
+"""Measure the bounds of a SynVI data set: how well its test images are matched without learning, and by checkpoints."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -29,8 +29,8 @@ from mun.synvi.render import render_background
 
 __all__ = ["BACKGROUND", "Evidence", "Row", "add_arguments", "gather", "run", "untrained_rows"]
 
-SIZE = (128, 64)  # of the images that grey pixels and HOG see
-LIKE = 12.0  # mean grey levels between an image on disk and the same rendered again; its JPEG takes about two
+SIZE = (128, 64)  # of the images for grey pixels and HOG
+LIKE = 12.0  # most mean grey levels between an image on disk and its new rendering; JPEG causes about two
 ACROSS = PROTOCOLS["synvi-all"]
 SEARCHES = (ACROSS, *SAME_MODALITY.values())
 BACKGROUND = "background only"
@@ -39,7 +39,7 @@ HEAD = ("search", "bound", "may know", "rank-1", "mAP")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: a bound, what it may know, and what it scores.
+    """One line of the table: a bound, what it may know, and its scores.
 
     `record` is as `evaluate` writes it, with `standard_error` over identities; exact chance has `protocol` and `mean`.
     """
@@ -51,7 +51,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the bounds may see of N images, row by row; features are float32, `(N, D)`."""
+    """The inputs of the bounds for N images, row by row; features are float32, `(N, D)`."""
 
     samples: Sequence[Sample]
     grey: NDArray[np.float32]
@@ -68,18 +68,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, nargs="+", action="extend", default=[], metavar="DIR", help=text)
     parser.add_argument("--trials", type=int, default=10, metavar="N", help="galleries drawn (default: 10)")
     parser.add_argument("--device", default="auto", help="for the checkpoints: cpu, cuda or auto (default: auto)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all scores there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all scores to this file")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Gather what the bounds may see, score it, print the table and write it.
+    """Gather the inputs of the bounds, score them, print the table and write it.
 
     Raises:
         FileNotFoundError: DATA, its manifest or a checkpoint is missing.
-        ValueError: DATA is not SynVI of this version, holds other images than its manifest says or too few, a
-            checkpoint is broken, or scikit-image is not installed.
+        ValueError: DATA is not SynVI of this version, or has too few images or others than its manifest describes; a
+            checkpoint is broken; or scikit-image is not installed.
     """
     if options.trials < 1:
         raise ValueError(f"expected at least one trial, got {options.trials}")
@@ -110,13 +110,13 @@ def gather(plan: Plan, samples: Sequence[Sample], progress: bool = False) -> Evi
     """Read every image, and render its truth and its background again from the manifest.
 
     Args:
-        plan: Of the data set.
+        plan: The plan of the data set.
         samples: N of its images.
         progress: Show a progress bar on stderr.
 
     Raises:
-        ValueError: An image is broken, is none of the plan, or the first one is another than the plan's; or
-            scikit-image is not installed.
+        ValueError: An image is broken or not in the plan, the first one differs from the plan's, or scikit-image is not
+            installed.
     """
     rows: list[tuple[Any, ...]] = []
     for sample in tracked(samples, "bounds", "image", progress):
@@ -134,10 +134,10 @@ def gather(plan: Plan, samples: Sequence[Sample], progress: bool = False) -> Evi
 
 
 def _check_like(sample: Sample, stored: NDArray[np.uint8], rendered: NDArray[np.uint8]) -> None:
-    """Refuse an image that is not the one which the manifest describes, but for its JPEG.
+    """Refuse an image that differs from the one in the manifest by more than JPEG.
 
     Raises:
-        ValueError: It has another size, or is too far from what the manifest says.
+        ValueError: The size differs, or the pixels differ too much.
     """
     if stored.shape != rendered.shape or np.abs(stored.astype(float) - rendered).mean() > LIKE:
         raise ValueError(f"expected {sample.key} to be the image that manifest.json describes, got another one")

@@ -22,16 +22,16 @@ PATTERNS = ", ".join(Pattern)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m mun counterfactual`."""
     parser.add_argument("data", metavar="DATA", type=Path, help="folder of a SynVI data set; its manifest is read")
-    parser.add_argument("image", metavar="IMAGE", help="which image, as cam3/0007/0001.jpg")
+    parser.add_argument("image", metavar="IMAGE", help="the image, such as cam3/0007/0001.jpg")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; new or empty")
-    text = f"take away: {', '.join(REMOVABLE)}"
+    text = f"thing to remove: {', '.join(REMOVABLE)}"
     parser.add_argument("--without", action="append", default=[], metavar="THING", help=text)
     for name in ("upper", "lower"):
         parser.add_argument(f"--{name}-pattern", metavar="NAME", help=f"one of {PATTERNS}")
     for name in ("upper", "lower", "bag"):
-        parser.add_argument(f"--{name}-colour", metavar="#RRGGBB", help="in visible light; infrared stays as it is")
+        parser.add_argument(f"--{name}-colour", metavar="#RRGGBB", help="in visible light; infrared is not changed")
         parser.add_argument(f"--{name}-infrared", type=float, metavar="R", help="reflectance at 850 nm, 0 to 1")
-    parser.add_argument("--yaw", type=float, metavar="DEGREES", help="of the person; 0 faces the camera")
+    parser.add_argument("--yaw", type=float, metavar="DEGREES", help="direction of the person; 0 faces the camera")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ __all__ = ["add_arguments", "report", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
-    text = "folder of the data set, or a CSV, and what to call it"
+    text = "folder of the data set, or a CSV, and a name for it"
     parser.add_argument("data", type=named_folder, metavar="[NAME=]DATA", help=text)
     add_data_flags(parser)
     parser.add_argument("--decode", action="store_true", help="also decode every image; minutes for SYSU-MM01")
@@ -22,11 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print what was looked for and what was found; exit code 0 where all is there, 1 where something is not.
+    """Print the expected and the actual counts; the exit code is 0 if nothing is missing, else 1.
 
     Raises:
         FileNotFoundError: There is no data set in this folder at all.
-        ValueError: What is there contradicts itself.
+        ValueError: The data set contradicts itself.
         SystemExit: With code 1: something is missing or broken.
     """
     name, root = options.data

@@ -12,7 +12,7 @@ import torch
 from mun.data.listing import SUFFIXES, Listing, is_image
 from mun.data.regdb import check_trial
 from mun.data.source import Source
-from mun.data.sources import add_data_flags, named_folder, only_whole, read_given, reading_of, say_passed
+from mun.data.sources import add_data_flags, named_folder, only_whole, read_given, reading_of, report_passed
 from mun.distributed import choose_device, is_first, together
 from mun.embedding import embed_samples
 from mun.files import whole_file
@@ -25,17 +25,17 @@ __all__ = ["add_arguments", "find_images", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     add_model(parser)
-    text = "a folder, searched with all folders in it, or files; without --modality one data set"
+    text = "a folder, searched with all folders in it, or files; without --modality, one data set"
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGES", help=text)
-    text = "modality of all these images; a data set knows it of each"
+    text = "modality of all these images; not for a data set, which states it"
     parser.add_argument("--modality", choices=[side.value for side in PAIRED], help=text)
     text = (
-        "where to write the arrays embeddings, names, modality, checkpoint, weights_sha256 and flip; of a data set"
-        " features, pids, camids, modalities, keys and the last three: what `score` and `app.py --features` read"
+        "file for the arrays embeddings, names, modality, checkpoint, weights_sha256 and flip; for a data set features,"
+        " pids, camids, modalities, keys and the last three, which `score` and `app.py --features` read"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help=text)
     splits = [split.value for split in Split]
-    parser.add_argument("--split", choices=splits, default="test", help="of a data set (default: test)")
+    parser.add_argument("--split", choices=splits, default="test", help="split of a data set (default: test)")
     add_data_flags(parser)
     parser.add_argument("--flip", action="store_true", help="average the embeddings of image and mirror")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
@@ -46,8 +46,8 @@ def run(options: argparse.Namespace) -> None:
     """Embed the images, by all processes together, and write one .npz file, whole or not at all.
 
     It holds `embeddings` (float32, unit length, `(N, D)`), `names` (text, `(N,)`, relative to the folder), and as
-    single values `modality`, `checkpoint` (its name), `weights_sha256` (of its weights) and `flip`. Of a data set
-    it holds what `mun.features` reads (camera 0 for an unknown one) and the last three.
+    single values `modality`, `checkpoint` (its name), `weights_sha256` (of its weights) and `flip`. For a data set
+    it holds the arrays that `mun.features` reads (camera 0 if unknown) and the last three.
 
     Raises:
         FileNotFoundError: The checkpoint or an image is missing.
@@ -61,7 +61,7 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
     """Do this process's share of `run`; the first one writes."""
     if options.out.is_dir():
         raise ValueError(f"expected a file name after --out, got the folder {options.out}")
-    if options.model and options.checkpoint is not None:  # the first image stands where the checkpoint would
+    if options.model and options.checkpoint is not None:  # the first image was parsed as the checkpoint
         options.images, options.checkpoint = [options.checkpoint, *options.images], None
     data = options.modality is None
     source = read_data(options) if data else None
@@ -87,45 +87,45 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
 
 
 def read_data(options: argparse.Namespace) -> Source:
-    """Read the one data set that is to be embedded."""
+    """Read the data set to embed."""
     if len(options.images) != 1:
         raise ValueError("expected --modality visible or infrared with several folders or files")
     options.data = named_folder(str(options.images[0]))
     try:
         return read_given(options, (Split(options.split),))
     except (ValueError, FileNotFoundError) as error:
-        raise type(error)(f"{error}; for images that are no data set, --modality says what they are") from None
+        raise type(error)(f"{error}; for images that are no data set, add --modality") from None
 
 
 def images_of(options: argparse.Namespace) -> tuple[Sample, ...]:
-    """List the images of one modality; the identity plays no part here."""
+    """List the images of one modality; identity and camera are set to 0."""
     paths, names, listing = find_images(options.images)
     modality, reading = Modality(options.modality), reading_of(options)
     levels = reading.levels(modality)
     samples = tuple(Sample(path, 0, 0, modality, name, levels) for path, name in zip(paths, names, strict=True))
     if reading.skip_broken:
         samples = only_whole(samples, listing)
-    say_passed("images", listing.passed)
+    report_passed("images", listing.passed)
     if not samples:
         raise ValueError("expected an image that can be decoded, got none")
     return samples
 
 
 def find_images(places: Sequence[Path]) -> tuple[list[Path], list[str], Listing]:
-    """List image files and how they are called.
+    """List image files and their names.
 
     Args:
         places: Folders, each searched with all folders in it by the rule of `mun.data.listing`, and files.
 
     Returns:
-        The files, each once, and their names relative to the folder (where there are several places, relative to the
-        folder that holds them all), with `/` between the parts; ascending by name; and what was passed over.
+        The files, each once, and their names relative to the folder (for several places, relative to the folder that
+        holds them all), with `/` between the parts; ascending by name; and the record of what was passed over.
 
     Raises:
-        FileNotFoundError: A place is not there.
+        FileNotFoundError: A place does not exist.
         ValueError: A file has no image suffix, or there is no image.
     """
-    roots = [Path(os.path.abspath(place)) for place in places]  # `resolve` would follow a linked image elsewhere
+    roots = [Path(os.path.abspath(place)) for place in places]  # `resolve` would follow links of images
     for place, root in zip(places, roots, strict=True):
         if not root.exists():
             raise FileNotFoundError(f"expected a folder or an image file at {place}, found none")

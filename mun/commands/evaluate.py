@@ -27,7 +27,7 @@ from mun.structures import Split
 
 __all__ = ["add_arguments", "run"]
 
-RANKED = 20  # images of every query in a file of ranked lists
+RANKED = 20  # images per query in a file of ranked lists
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,19 +46,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=[order.value for order in Order],
         help="also score corrupted visible images, each with one of 20 corruptions at a severity from 1 to 5; "
         "peer: resize to the network's size, then corrupt, as the public code does; native: corrupt the file's own "
-        "pixels, then resize; with infrared queries it is the gallery that is corrupted",
+        "pixels, then resize; with infrared queries the gallery is corrupted",
     )
-    parser.add_argument("--passes", type=int, default=5, help="corrupted galleries averaged over (default: 5)")
-    parser.add_argument("--severity", type=int, help="of every corrupted image, 1 to 5 (default: drawn for each)")
-    parser.add_argument("--corrupt-seed", type=int, default=0, help="of the corruptions, from 0 (default: 0)")
-    text = "also score each corruption alone, in as many passes"
+    parser.add_argument("--passes", type=int, default=5, help="number of corrupted galleries to average (default: 5)")
+    parser.add_argument("--severity", type=int, help="severity of corruption, 1 to 5 (default: drawn for each image)")
+    parser.add_argument("--corrupt-seed", type=int, default=0, help="seed of the corruptions, from 0 (default: 0)")
+    text = "also score each corruption alone, in the same number of passes"
     parser.add_argument("--per-corruption", action="store_true", help=text)
     parser.add_argument("--split", choices=[split.value for split in Split], default="test", help="default: test")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there")
-    text = f"write the first {RANKED} images of every query in the first gallery there, with their paths, as .csv or"
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores to this file")
+    text = f"write the first {RANKED} images of every query in the first gallery, with their paths, to this .csv or"
     parser.add_argument("--ranked", type=Path, metavar="FILE", help=f"{text} .json")
-    text = "add the scores to the checkpoint's card; corrupted ones stand inside the record of the clean command,"
+    text = "add the scores to the checkpoint's card; corrupted scores go into the record of the clean command,"
     parser.add_argument("--card", action="store_true", help=f"{text} which is replaced as a whole")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
@@ -92,7 +92,7 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
     permutations = read_permutations(source.root) if options.gallery == "official" else None
     drawn: dict[str, Any] = {"shots": options.shots, "trials": options.trials, "sampler": options.gallery}
     drawn["permutations"] = permutations
-    asked, galleries = draw_trials(protocol, samples, **drawn)  # before the work
+    asked, galleries = draw_trials(protocol, samples, **drawn)  # fails before the work
     network = network.to(device)
     how = {"flip": options.flip, "progress": not options.quiet and is_first()}
     embeddings = embed_samples(network, samples, **how)
@@ -122,7 +122,7 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
 
 
 def add_to_card(folder: Path, card: Card, record: dict[str, Any], test: CorruptedTest | None) -> None:
-    """Put scores into the card, in the place of those by the same commands."""
+    """Add scores to the card, replacing the scores of the same commands."""
     if test is not None:
         record["corrupted"] = {**record["corrupted"], "command": corrupted_command(record["commands"][-1], test)}
     others = [score for score in card.scores if score.get("commands") != record["commands"]]

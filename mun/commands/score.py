@@ -25,21 +25,21 @@ Floats = NDArray[np.floating[Any]]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    what = f"an .npz file with {', '.join(ARRAYS)}; or one of `embed` of a data set"
+    what = f"an .npz file with {', '.join(ARRAYS)}; or one that `embed` wrote for a data set"
     parser.add_argument("features", type=Path, metavar="FEATURES.npz", help=what)
     parser.add_argument("--protocol", required=True, help=", ".join(PROTOCOLS))
-    what = "where to write the scores; without it they are only printed"
+    what = "write the scores to this file, not only to the terminal"
     parser.add_argument("--json", type=Path, metavar="FILE", help=what)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the scores in one line and write them to `options.json`.
 
-    Where the file holds all images of a data set and the protocol draws its galleries, they are those of `evaluate`.
+    If the file holds all images of a data set and the protocol draws galleries, they are the galleries of `evaluate`.
 
     Raises:
         FileNotFoundError: There is no such .npz file.
-        ValueError: The protocol is unknown, or the arrays are missing, unreadable or do not fit one another.
+        ValueError: The protocol is unknown, or the arrays are missing, unreadable or do not fit each other.
     """
     protocol = get_protocol(options.protocol)
     arrays = read_arrays(options.features, (*ARRAYS, "features"), optional=(*ARRAYS, "features"))
@@ -78,7 +78,7 @@ def score_galleries(options: argparse.Namespace, protocol: Protocol, found: Feat
     Raises:
         ValueError: As `benchmark`.
     """
-    from mun.evaluation.benchmark import benchmark  # here, because most files have query and gallery apart
+    from mun.evaluation.benchmark import benchmark  # here: most files have separate query and gallery
 
     columns = zip(found.keys, found.pids.tolist(), found.camids.tolist(), found.infrared.tolist(), strict=True)
     samples = [Sample(Path(key), pid, camid, PAIRED[infrared], key) for key, pid, camid, infrared in columns]
@@ -108,7 +108,7 @@ def sides(protocol: Protocol, found: FeatureSet) -> dict[str, NDArray[Any]]:
 def in_blocks(
     protocol: Protocol, query: Floats, gallery: Floats, numbers: dict[str, NDArray[np.int64]]
 ) -> Iterator[tuple[Floats, NDArray[np.int64], NDArray[np.bool_] | None]]:
-    """Yield the distances of some queries at a time, their identities and what is dropped, for `rank_blocks`."""
+    """Yield the distances of some queries at a time, their identities and the dropped pairs, for `rank_blocks`."""
     size = max(1, BLOCK // len(gallery))
     for start in range(0, len(query), size):
         part = slice(start, start + size)
@@ -118,9 +118,9 @@ def in_blocks(
 
 
 def warn_of_cameras(protocol: Protocol, arrays: dict[str, NDArray[Any]]) -> None:
-    """Warn on stderr of cameras that the protocol does not search; their images are scored all the same."""
+    """Warn on stderr about cameras that are not in the protocol; their images are scored anyway."""
     for side, cameras in (("query", protocol.query_cameras), ("gallery", protocol.gallery_cameras)):
         others = sorted(set(np.ravel(arrays[f"{side}_camids"]).tolist()) - set(cameras))
         if cameras and others:
             text = f"{protocol.name} has {side} cameras {list(cameras)}; the arrays also hold {others}"
-            print(f"mun: note: {text}, which are counted", file=sys.stderr)
+            print(f"mun: note: {text}, which are scored too", file=sys.stderr)

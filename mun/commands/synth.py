@@ -22,18 +22,18 @@ COUNTS = {  # fields of the plan, and what they count
     "val_ids": "validation identities",
     "test_ids": "test identities",
     "images": "images per identity and camera",
-    "held_images": "the same of validation and test identities, 0 for as many",
+    "held_images": "the same for validation and test identities, 0 for as many",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m mun synth`."""
     parser.add_argument("out", metavar="OUT", type=Path, help="folder to write; it must not exist, or be empty")
-    parser.add_argument("--level", default="standard", help=f"how hard: {', '.join(LEVELS)} (default: standard)")
-    text = f"turn one knob of the level, may be repeated: {', '.join(field.name for field in fields(Knobs))}"
+    parser.add_argument("--level", default="standard", help=f"difficulty: {', '.join(LEVELS)} (default: standard)")
+    text = f"set one knob of the level, may be repeated: {', '.join(field.name for field in fields(Knobs))}"
     parser.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help=text)
     shapes = "; ".join(f"{shape.name}: {shape.text}" for shape in SHAPES.values())
-    text = f"counts of people, images and cameras, where no flag says another; {shapes}"
+    text = f"counts of people, images and cameras, unless other flags change them; {shapes}"
     parser.add_argument("--shape", choices=list(SHAPES), help=text)
     defaults = {field.name: field.default for field in fields(Plan)}
     for name, text in COUNTS.items():
@@ -43,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cameras", type=_cameras, metavar="A,B", help=text)
     parser.add_argument("--size", default="128x64", metavar="HxW", help="pixels, 32 to 512 each (default: 128x64)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed makes other people (default: 0)")
-    text = "write the truth too: parts, depth, place on the body, attributes"
+    text = "also write the ground truth: parts, depth, place on the body, attributes"
     parser.add_argument("--truth", action="store_true", help=text)
-    text = "processes; no byte depends on them (default: all cores)"
+    text = "number of processes; it changes no byte of the output (default: all cores)"
     parser.add_argument("--workers", type=int, metavar="N", help=text)
 
 
@@ -102,7 +102,7 @@ def _size(text: str) -> tuple[int, int]:
 
 @contextmanager
 def _terminate_as_interrupt() -> Iterator[None]:
-    """Clean up after SIGTERM as after Ctrl-C; only the main thread may ask for that."""
+    """Clean up after SIGTERM as after Ctrl-C; only in the main thread, which alone can handle signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

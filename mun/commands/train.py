@@ -29,19 +29,19 @@ KEPT = ("data", "layout", *(item.name for item in fields(Reading) if item.metada
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run's own flags, and one flag for every field of the config."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, as it was started")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, with its settings")
     add_data(parser, training=True)
-    parser.add_argument("--seed", type=int, help="decides every draw (default: 0)")
+    parser.add_argument("--seed", type=int, help="seed of all random numbers (default: 0)")
     text = "the field's recipe for a data set: ResNet-50, 288x144, 8 people with 4 + 4 images, two phases, warm-up;"
-    text += " flags that are given win; best with --pretrained"
+    text += " other flags override it; best with --pretrained"
     parser.add_argument("--preset", choices=tuple(PRESETS), help=text)
-    text = "begin with the weights of torchvision's ResNet-18, -34 or -50, as .safetensors, or with a checkpoint's"
+    text = "start from the weights of torchvision's ResNet-18, -34 or -50, as .safetensors, or from a checkpoint's"
     text += " model.safetensors, of the same --backbone and --width"
     parser.add_argument("--pretrained", type=Path, metavar="FILE", help=text)
     text = "also write the metrics to tensorboard/ in --out; needs TensorBoard"
     parser.add_argument("--tensorboard", action="store_true", help=text)
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
-    parser.add_argument("--until", type=int, metavar="STEP", help="stop after this step; --resume goes on")
+    parser.add_argument("--until", type=int, metavar="STEP", help="stop after this step; --resume continues")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     add_config_flags(parser)
 
@@ -60,7 +60,7 @@ def board_kind() -> Any:
 
 @contextlib.contextmanager
 def board(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Open TensorBoard's file of a run; yields what writes a line of metrics into it."""
+    """Open TensorBoard's file of a run; yield the function that writes a line of metrics into it."""
     writer = board_kind()(str(folder))
 
     def note(line: Mapping[str, Any]) -> None:
@@ -76,16 +76,16 @@ def board(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
 
 
 def check_resume(options: argparse.Namespace) -> None:
-    """Refuse flags that a run already started cannot follow.
+    """Refuse flags that cannot change a run that has already started.
 
     Raises:
-        ValueError: There are some.
+        ValueError: Such a flag is given.
     """
     given = [*(name for name in KEPT if getattr(options, name) is not None), *given_values(options)]
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ValueError(
-            f"expected --resume without {flags}: a run keeps what it was started with, config.json in its folder"
+            f"expected --resume without {flags}: a run keeps the settings in the config.json of its folder"
         )
 
 
@@ -129,6 +129,6 @@ def run_here(options: argparse.Namespace, device: torch.device) -> None:
     with contextlib.ExitStack() as stack:
         note = stack.enter_context(board(options.out / "tensorboard")) if options.tensorboard and is_first() else None
         finished = train(options.out, options.until, device, not options.quiet and is_first(), note=note)
-    words = f"finished: {options.out}" if finished else f"stopped; go on with --resume --out {options.out}"
+    words = f"finished: {options.out}" if finished else f"stopped; continue with --resume --out {options.out}"
     if is_first():
         print(words, file=sys.stderr)

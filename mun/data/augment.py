@@ -20,7 +20,7 @@ def to_images(pixels: Tensor) -> Tensor:
 
 
 def draw_uniform(count: int, draws: torch.Generator) -> Tensor:
-    """Draw what decides the augmentation of some images: uniform in [0, 1), float32, `(count, 9)`.
+    """Draw the random numbers that augment some images: uniform in [0, 1), float32, `(count, 9)`.
 
     Args:
         count: Number of images.
@@ -32,7 +32,7 @@ def draw_uniform(count: int, draws: torch.Generator) -> Tensor:
 def share_geometry(source: Tensor, target: Tensor) -> None:
     """Give the images of `target` the mirror and the shift of those of `source`, row by row, in place.
 
-    Two images that were aligned stay so; brightness, contrast and the erased rectangle remain each image's own.
+    Aligned images stay aligned; brightness, contrast and the erased rectangle remain different for each image.
     """
     target[:, :3] = source[:, :3]
 
@@ -71,13 +71,13 @@ def each(values: Tensor, images: Tensor) -> Tensor:
 
 
 def rectangles(uniform: Tensor, settings: TrainConfig, height: int, width: int) -> Tensor:
-    """Choose the rectangle of each image that is hidden: top, bottom, left, right, int64, `(N, 4)`; 0 for none.
+    """Choose the rectangle to erase in each image: top, bottom, left, right, int64, `(N, 4)`; 0 for none.
 
     Source: Zhong et al., AAAI 2020, arXiv:1708.04896: aspect ratio log-uniform in [0.3, 3.3]. Departs from it in: a
     rectangle that would not fit is cut to the image instead of drawn again.
 
     Args:
-        uniform: Decides whether, the area, the aspect ratio and the place, `(N, 4)`.
+        uniform: Random numbers for the chance, the area, the aspect ratio and the place, `(N, 4)`.
         settings: Probability and largest share of the image; the smallest is 2 %.
         height: H.
         width: W.

@@ -67,7 +67,7 @@ def make_room(folder: Path, needed: int) -> None:
 
 
 def status_of(path: Path) -> os.stat_result | None:
-    """Look at a file; `None` where another job has just removed it."""
+    """Return the status of a file; `None` if another job has just removed it."""
     try:
         return path.stat()
     except FileNotFoundError:
@@ -93,7 +93,7 @@ def open_cache(path: Path) -> NDArray[np.uint8] | None:
 
 
 def fingerprint(samples: Sequence[Sample], height: int, width: int) -> str:
-    """Hash the files' places, sizes and times with the target size; any change asks for a new cache."""
+    """Hash the files' paths, sizes and times with the target size; any change means a new cache."""
     digest = hashlib.sha256(f"2 {height} {width}".encode())
     for sample in samples:
         status = sample.path.stat()
@@ -137,7 +137,7 @@ def cached_images(
         samples: N images, in the order of the rows.
         height: Pixels.
         width: Pixels.
-        folder: Where caches live; `cache_folder()` by default.
+        folder: Folder of the caches; `cache_folder()` by default.
         progress: Show a progress bar on stderr while building.
 
     Returns:

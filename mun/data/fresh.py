@@ -1,4 +1,4 @@
-"""Fresh people: after each epoch some training identities of SynVI make room for new ones, rendered meanwhile."""
+"""Fresh people: after each epoch some training identities of SynVI are replaced by new ones, rendered meanwhile."""
 
 import hashlib
 import json
@@ -23,13 +23,13 @@ __all__ = ["FreshPeople", "check_fresh"]
 
 
 def check_fresh(source: Source, per_epoch: int) -> Plan:
-    """Check that a data set can go on with fresh people; returns the plan to go on with.
+    """Check that a data set can get fresh people, and return the plan to render them.
 
     Raises:
         ValueError: The data set is not SynVI of this version, lacks images, or has fewer identities than `per_epoch`.
     """
     if source.name != "synvi":
-        raise ValueError(f"expected SynVI for fresh identities, got {source.name}, whose people are given")
+        raise ValueError(f"expected SynVI for fresh identities, got {source.name}, which cannot render people")
     plan = replace(Plan.from_manifest(source.manifest), truth=False)
     complete = plan.train_ids * len(plan.cameras) * plan.images
     if len(source.train) != complete:
@@ -42,15 +42,15 @@ def check_fresh(source: Source, per_epoch: int) -> Plan:
 class FreshPeople:
     """Training images of SynVI whose people change: labels are places, and places get new people.
 
-    At the start of epoch e ≥ 1 the next `per_epoch` places, in turn, get people that no split has seen; the seed and
-    the level of the data set decide who they are. Each generation is rendered by processes of its own during the epoch
-    before, into one file of the cache; the files of replaced people are removed.
+    At the start of epoch e ≥ 1 the next `per_epoch` places, in turn, get people that are in no split; the seed and the
+    level of the data set determine them. Separate processes render each generation during the epoch before, into one
+    file of the cache; the files of replaced people are removed.
 
     Args:
-        source: The data set; its manifest says how to go on.
+        source: The data set; its manifest describes how to render more people.
         pixels: Its training images, uint8, `(C·I, H, W, 3)`, ascending by identity, camera, index; generation 0.
         per_epoch: Places that change after each epoch, 1 to C.
-        folder: Where the cache lives; the usual place by default.
+        folder: Folder of the cache; `cache_folder()` by default.
         workers: Processes that render a generation; all cores but one by default.
 
     Raises:

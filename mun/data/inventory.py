@@ -16,8 +16,8 @@ __all__ = ["PERMUTATION_FILE", "PUBLISHED", "Finding", "inventory"]
 
 PERMUTATION_FILE = "exp/rand_perm_cam.mat"  # SYSU-MM01's official galleries
 
-# SYSU-MM01, Wu et al., ICCV 2017: how many visible images its 96 test identities have is not among the counts. RegDB,
-# Nguyen et al., Sensors 2017, of each of the ten splits. LLCM, Zhang and Wang, CVPR 2023.
+# SYSU-MM01, Wu et al., ICCV 2017: the number of visible images of its 96 test identities is not published. RegDB,
+# Nguyen et al., Sensors 2017, for each of the ten splits. LLCM, Zhang and Wang, CVPR 2023.
 PUBLISHED: dict[str, dict[str, int]] = {
     "sysu": {
         "train identities": 296,
@@ -44,13 +44,13 @@ PUBLISHED: dict[str, dict[str, int]] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked for.
+    """One count of the inventory.
 
     Attributes:
-        what: Its name.
-        found: How many there are, or whether it is there.
-        expected: The right number; `None` where it is unknown.
-        note: An explanation, where one is needed.
+        what: Name of the things that are counted.
+        found: Their number; for a single file 1 or 0.
+        expected: The right number; `None` if unknown.
+        note: An explanation, if one is needed.
     """
 
     what: str
@@ -65,12 +65,12 @@ class Finding:
 
 
 def inventory(source: Source) -> list[Finding]:
-    """Count what a data set should have; what is missing is a finding, not an error.
+    """Count the parts of a data set; a missing part is a finding, not an error.
 
-    A data set of the field is compared with its published counts, SynVI with its own manifest, own data with nothing.
+    A published data set is compared with its published counts, SynVI with its own manifest, other data with nothing.
 
     Args:
-        source: Read without a need, so that what is missing has not been refused.
+        source: Read without `needs`, so that missing parts have not been refused.
 
     Raises:
         ValueError: The manifest of SynVI is broken.
@@ -79,7 +79,7 @@ def inventory(source: Source) -> list[Finding]:
     expected = PUBLISHED.get(source.name, {}) if TITLES.get(source.name, ("",))[0] == source.layout else {}
     if source.name == "synvi":
         findings.append(Finding("manifest.json", int(bool(source.manifest)), 1))
-        expected = promised(source.manifest, source.root)
+        expected = expected_counts(source.manifest, source.root)
     findings += [Finding(what, number, expected.get(what)) for what, number in counted(source).items()]
     for split in Split:
         samples = source.split(split)
@@ -126,15 +126,15 @@ def stored(source: Source) -> list[Finding]:
 def counted(source: Source) -> dict[str, int]:
     """Count the identities that are listed for each split, and the images of each modality."""
     counts = {f"{split} identities": len(source.listed.get(split, ())) for split in Split}
-    by = {split: Counter(sample.modality for sample in source.split(split)) for split in Split}
-    if source.layout == "sysu":  # whose publication counts them together
+    images = {split: Counter(sample.modality for sample in source.split(split)) for split in Split}
+    if source.layout == "sysu":  # its publication counts train and val together
         for modality in PAIRED:
-            counts[f"train and val {modality} images"] = by[Split.TRAIN][modality] + by[Split.VAL][modality]
+            counts[f"train and val {modality} images"] = images[Split.TRAIN][modality] + images[Split.VAL][modality]
         parts = [Split.TEST]
     else:
-        parts = [split for split in Split if by[split] or source.listed.get(split)]
+        parts = [split for split in Split if images[split] or source.listed.get(split)]
         counts = {name: number for name, number in counts.items() if name.partition(" ")[0] in parts}
-    return counts | {f"{split} {modality} images": by[split][modality] for split in parts for modality in PAIRED}
+    return counts | {f"{split} {modality} images": images[split][modality] for split in parts for modality in PAIRED}
 
 
 def one_sided(samples: Iterable[Sample]) -> list[int]:
@@ -146,10 +146,10 @@ def one_sided(samples: Iterable[Sample]) -> list[int]:
 
 
 def cameras_of(manifest: Mapping[str, Any], root: Path) -> list[int]:
-    """Return the cameras of a data set: those in SynVI's manifest, all six where it has no list.
+    """Return the cameras of a data set: those in SynVI's manifest, all six if it has no list.
 
     Raises:
-        ValueError: The manifest names something else.
+        ValueError: The manifest names anything but cameras.
     """
     cameras = manifest.get("cameras", list(CAMERAS))
     if not isinstance(cameras, list) or not all(type(camid) is int and camid in CAMERAS for camid in cameras):
@@ -157,15 +157,15 @@ def cameras_of(manifest: Mapping[str, Any], root: Path) -> list[int]:
     return cameras
 
 
-def promised(manifest: Mapping[str, Any], root: Path) -> dict[str, int]:
-    """Work out the counts from SynVI's manifest: each camera sees every identity of a split as often.
+def expected_counts(manifest: Mapping[str, Any], root: Path) -> dict[str, int]:
+    """Compute the counts from SynVI's manifest: each camera sees every identity of a split equally often.
 
     Raises:
         ValueError: The manifest lacks a count.
     """
     numbers = {}
     for name in ("train_ids", "val_ids", "test_ids", "images_per_camera", "held_images_per_camera"):
-        value = manifest.get(name, 0 if name.startswith("held") else None)  # which came later
+        value = manifest.get(name, 0 if name.startswith("held") else None)  # newer than some manifests
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ValueError(f"expected {name} in {root / 'manifest.json'} to be a whole number, got {value!r}")
         numbers[name] = value

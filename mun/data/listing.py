@@ -1,4 +1,4 @@
-"""What counts as an image in a folder, the record of all that does not, and the lists that data sets bring."""
+"""Find the images in folders, record the files that are passed over, and read the lists of data sets."""
 
 import os
 import re
@@ -14,9 +14,9 @@ from mun.structures import Sample, Split
 __all__ = ["SUFFIXES", "Listing", "Passed", "by_identity", "check_disjoint", "check_once", "check_seen", "is_image"]
 __all__ += ["passed_words", "read_ids", "read_image_list"]
 
-# Of what the decoder reads: JPEG, PNG, BMP, WebP, TIFF, in any spelling.
+# Endings of the formats that the decoder reads: JPEG, PNG, BMP, WebP, TIFF; case does not matter.
 SUFFIXES = (".bmp", ".dib", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-# What Windows, macOS and network storage put beside one's files; names that begin with a dot are hidden.
+# Files that Windows, macOS and network storage add; names that begin with a dot are hidden.
 SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found"}
 SYSTEM |= {"system volume information", "icon\r"}
 NO_IMAGE = "files that are no images"
@@ -24,11 +24,11 @@ NO_IMAGE = "files that are no images"
 
 @dataclass(frozen=True)
 class Passed:
-    """What was passed over, of one kind.
+    """Files or folders of one kind that were passed over.
 
     Attributes:
         what: The kind, in the plural.
-        count: How many.
+        count: Their number.
         first: The first of them, below the root folder.
     """
 
@@ -38,27 +38,27 @@ class Passed:
 
 
 def passed_words(passed: tuple[Passed, ...]) -> str:
-    """Say in one line what was passed over; empty where nothing was."""
+    """Describe in one line what was passed over; empty if nothing was."""
     parts = [f"{one.count:,} {one.what} ({one.first}{', …' if one.count > 1 else ''})" for one in passed]
     return f"passed over: {'; '.join(parts)}" if parts else ""
 
 
 def is_hidden(name: str) -> bool:
-    """Say whether a file or folder is hidden or the system's own."""
+    """Return whether a file or folder is hidden or belongs to the operating system."""
     return name.startswith(".") or name.lower() in SYSTEM
 
 
 def is_image(name: str) -> bool:
-    """Say whether a file that is not hidden counts as an image, by the end of its name."""
+    """Return whether a file that is not hidden counts as an image, by the end of its name."""
     return name.lower().endswith(SUFFIXES)
 
 
 class Listing:
-    """Looks into folders below a root, and keeps count of what is passed over there.
+    """Lists folders below a root, and counts the files and folders that are passed over.
 
     Args:
-        root: What the names in the record are relative to.
-        ours: Names of files in it that are read as something else than images.
+        root: The folder that names in the record are relative to.
+        ours: Names of files in it that are known but are not images.
     """
 
     def __init__(self, root: Path, ours: Iterable[str] = ("manifest.json",)) -> None:
@@ -71,16 +71,16 @@ class Listing:
         return tuple(Passed(what, count, first) for what, (count, first) in self._passed.items())
 
     def pass_over(self, what: str, place: Path) -> None:
-        """Note one thing that does not count."""
+        """Record one file or folder that is passed over."""
         count, first = self._passed.get(what, (0, ""))
         if not count:
             first = place.relative_to(self.root).as_posix() if place.is_relative_to(self.root) else place.name
         self._passed[what] = (count + 1, first)
 
     def look(self, folder: Path) -> tuple[list[str], list[str]]:
-        """List the files and the folders of a folder by name, without hidden ones; links count as what they lead to.
+        """List the files and the folders of a folder by name, without hidden ones; links count as their targets.
 
-        A folder that is not there has none, since a camera may not have seen a person.
+        A missing folder counts as empty, since a camera may not have seen a person.
         """
         files: list[str] = []
         folders: list[str] = []
@@ -109,16 +109,16 @@ class Listing:
         return self.only_images(folder, files)
 
     def only_images(self, folder: Path, files: list[str]) -> list[str]:
-        """Pass over the files that are no images."""
+        """Return the files that are images; pass over the others."""
         for name in files:
             if not is_image(name) and folder / name not in self.ours:
                 self.pass_over(NO_IMAGE, folder / name)
         return [name for name in files if is_image(name)]
 
     def folders(self, folder: Path, known: set[str] | None = None, what: str = "folders") -> list[str]:
-        """List the folders of a folder, those that are known where that is said; others and files are passed over.
+        """List the folders of a folder, only those in `known` if it is given; others and files are passed over.
 
-        An unknown folder that is empty, as LLCM's infrared camera 3, is nothing that could be passed over.
+        An unknown folder that is empty, such as LLCM's infrared camera 3, is not recorded.
         """
         files, folders = self.look(folder)
         self.outside(folder, files)
@@ -138,12 +138,12 @@ class Listing:
             self.pass_over("images in no list", self.root / name)
 
     def outside(self, folder: Path, files: list[str]) -> None:
-        """Pass over files where there should be folders alone."""
+        """Pass over files in a place where only folders are expected."""
         for name in self.only_images(folder, files):
             self.pass_over("images outside a person's folder", folder / name)
 
     def walk(self, folder: Path) -> Iterator[Path]:
-        """List all images of a folder and the folders in it; each folder is entered once, however links lead there."""
+        """List all images of a folder and the folders in it; each folder is entered once, even if links lead there."""
         entered: set[str] = set()
 
         def enter(place: Path) -> Iterator[Path]:
@@ -178,22 +178,22 @@ def read_ids(path: Path) -> list[int]:
 
 
 def check_once(found: Iterable[Any], what: str, path: Path) -> None:
-    """Refuse what comes more than once in a file."""
+    """Refuse an item that occurs more than once in a file."""
     if twice := [one for one, count in Counter(found).items() if count > 1]:
         raise ValueError(f"expected every {what} once in {path}, got {twice[0]!r:.60} more than once")
 
 
 def read_image_list(path: Path, there: Container[str], *, needed: bool) -> list[str]:
-    """Read the paths of a list of images, one a line; the label behind each says nothing about the person.
+    """Read the paths of a list of images, one per line; the label after each path does not identify the person.
 
     Args:
-        path: Of the list.
-        there: The images that there are.
+        path: The list.
+        there: The images that exist.
         needed: Whether all images of the list must be there; otherwise the others are left out.
 
     Raises:
         FileNotFoundError: There is no such list, or an image that is needed is not there.
-        ValueError: A line is no path with a label, or a path is there twice.
+        ValueError: A line is no path with a label, or a path occurs twice.
     """
     if not path.is_file():
         raise FileNotFoundError(f"expected a list of images at {path}, found none")
@@ -230,8 +230,8 @@ def check_seen(pids: Iterable[int], samples: Iterable[Sample], words: str, place
     """Refuse an identity without an image.
 
     Args:
-        pids: Of a list.
-        samples: That were found.
+        pids: The identities of a list.
+        samples: The samples that were found.
         words: Name of the list.
         place: Where its images belong.
     """

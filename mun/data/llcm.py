@@ -1,4 +1,4 @@
-"""The layout of LLCM: nine cameras, all but the third with an infrared twin."""
+"""The layout of LLCM: nine cameras, all but the third also infrared."""
 
 import re
 
@@ -19,13 +19,13 @@ def read_llcm(folder: Folder) -> Source:
 
     Training images are listed in `idx/train_{vis,nir}.txt`, as `vis/<id>/<id>_c<camera>_….jpg` and a label; test images
     are those of the people in `idx/test_id.txt`, in `test_{vis,nir}/cam<N>/<id>`. There is no validation split, and no
-    infrared camera 3. Passed over, and counted: other cameras, people and images in no list, what is no image.
+    infrared camera 3. Passed over and counted: other cameras, people and images in no list, files that are no images.
 
     Raises:
         FileNotFoundError: A list, or an image of a list, that is needed is missing.
         ValueError: A list is broken, or a person that is needed has no image.
 
-    Source: Zhang and Wang, CVPR 2023, "Diverse Embedding Expansion Network", which brought LLCM.
+    Source: Zhang and Wang, CVPR 2023, "Diverse Embedding Expansion Network", which introduced LLCM.
     """
     root = folder.root
     train = [sample for modality in FOLDERS for sample in train_samples(folder, modality)]

@@ -1,4 +1,4 @@
-"""One's own data: a folder for each of any two modalities, or a CSV."""
+"""The layouts of own data: a folder for each of two modalities, or a CSV."""
 
 import csv
 import re
@@ -14,8 +14,8 @@ from mun.structures import Modality, Sample, Split
 __all__ = ["CSV", "modality_folders", "read_csv", "read_folders"]
 
 CSV = "images.csv"
-COLUMNS = ("path", "modality", "pid")  # that a CSV must have; camid and split may be there
-# What people call the two; any other pair of names is said with --modality-names or in manifest.json.
+COLUMNS = ("path", "modality", "pid")  # required in a CSV; camid and split are optional
+# Usual names of the two modalities; --modality-names or manifest.json give any others.
 NAMES: dict[Modality, tuple[str, ...]] = {
     Modality.VISIBLE: ("visible", "vis", "rgb", "color", "colour"),
     Modality.INFRARED: ("infrared", "ir", "nir", "thermal", "tir", "lwir", "mwir", "swir"),
@@ -24,14 +24,14 @@ Row = tuple[str, Modality, str, str, Split, dict[str, str]]  # path, modality, p
 
 
 def chosen_names(folder: Folder) -> dict[Modality, tuple[str, ...]]:
-    """Return the names of the two modalities: those said on the command line, in the manifest, or the usual ones."""
-    said = folder.reading.modality_names or folder.manifest.get("modality_names")
-    if not said:
+    """Return the names of the two modalities: from the command line or the manifest, else the usual ones."""
+    given = folder.reading.modality_names or folder.manifest.get("modality_names")
+    if not given:
         return NAMES
-    names = said.split(",") if isinstance(said, str) else said
+    names = given.split(",") if isinstance(given, str) else given
     if not isinstance(names, list) or len(names) != 2 or not all(isinstance(one, str) and one for one in names):
         raise ValueError(
-            f"expected modalities as the visible and the infrared name, as rgb,lwir, got {str(said)[:60]!r}"
+            f"expected modalities as the visible and the infrared name, as rgb,lwir, got {str(given)[:60]!r}"
         )
     if names[0] == names[1]:
         raise ValueError(f"expected two different modalities, got {names[0]!r} twice")
@@ -39,7 +39,7 @@ def chosen_names(folder: Folder) -> dict[Modality, tuple[str, ...]]:
 
 
 def modality_folders(folders: Iterable[str], names: Mapping[Modality, tuple[str, ...]] = NAMES) -> dict[Modality, str]:
-    """Find the folder of each modality among some names; the first where several mean the same."""
+    """Find the folder of each modality among some names; the first if several names mean the same modality."""
     found: dict[Modality, str] = {}
     for name in folders:
         for modality, known in names.items():
@@ -49,7 +49,7 @@ def modality_folders(folders: Iterable[str], names: Mapping[Modality, tuple[str,
 
 
 def read_folders(folder: Folder) -> Source:
-    """Read `<modality>/<person>/<image>`, or the same below `train`, `val` and `test`; without those all is test.
+    """Read `<modality>/<person>/<image>`, or this below `train`, `val` and `test`; without these all images are test.
 
     Raises:
         ValueError: A needed split is not there, or a name has no camera by the pattern.
@@ -62,7 +62,7 @@ def read_folders(folder: Folder) -> Source:
     if folder.needs and not any(modality_folders(inside[place][1], names) for place in parts.values()):
         known = " or ".join(", ".join(known) for known in names.values())
         raise ValueError(
-            f"expected a folder for each modality ({known}) in {root}, found none; name them by --modality-names"
+            f"expected a folder for each modality ({known}) in {root}, found none; --modality-names sets other names"
         )
     rows = []
     for place, (files, folders) in inside.items():
@@ -92,13 +92,13 @@ def camera_pattern(folder: Folder) -> re.Pattern[str] | None:
     Raises:
         ValueError: It is no regular expression with one group.
     """
-    said = folder.reading.camera or folder.manifest.get("camera", "")
+    given = folder.reading.camera or folder.manifest.get("camera", "")
     try:
-        pattern = re.compile(said) if said else None
+        pattern = re.compile(given) if given else None
     except (re.error, TypeError) as error:
-        raise ValueError(f"expected a regular expression for the camera, got {str(said)[:60]!r}: {error}") from None
+        raise ValueError(f"expected a regular expression for the camera, got {str(given)[:60]!r}: {error}") from None
     if pattern is not None and pattern.groups != 1:
-        raise ValueError(f"expected one group in the pattern of the camera, as _c(\\d+)_, got {str(said)[:60]!r}")
+        raise ValueError(f"expected one group in the pattern of the camera, as _c(\\d+)_, got {str(given)[:60]!r}")
     return pattern
 
 
@@ -113,13 +113,13 @@ def camera_of(name: str, pattern: re.Pattern[str] | None) -> str:
 
 
 def read_csv(folder: Folder) -> Source:
-    """Read a CSV with the columns path, modality, pid and, if wanted, camid and split; others are kept.
+    """Read a CSV with the columns path, modality, pid and, optionally, camid and split; other columns are kept.
 
-    It is the root, or `images.csv` in it; paths are relative to its folder.
+    The CSV is the root, or `images.csv` in it; paths are relative to its folder.
 
     Raises:
         FileNotFoundError: The CSV, or an image of it, is missing.
-        ValueError: A column is missing, or a line says nothing that can be read; the line is named.
+        ValueError: A column is missing, or a line cannot be read; the message gives its number.
     """
     path, names = folder.root / CSV if folder.root.is_dir() else folder.root, chosen_names(folder)
     try:
@@ -135,8 +135,8 @@ def read_csv(folder: Folder) -> Source:
     rows = []
     for line in table:
         try:
-            said = {name: (value or "").strip() for name, value in line.items() if name}
-            rows.append(row_of(path.parent, said, names))
+            values = {name: (value or "").strip() for name, value in line.items() if name}
+            rows.append(row_of(path.parent, values, names))
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"{path.name}, line {table.line_num}: {error}") from None
     check_once([row[0] for row in rows], "image", path)
@@ -148,7 +148,7 @@ def read_csv(folder: Folder) -> Source:
 
 
 def row_of(folder: Path, line: dict[str, str], names: Mapping[Modality, tuple[str, ...]]) -> Row:
-    """Read one line."""
+    """Read one line of the CSV."""
     name = line.pop("path").replace("\\", "/").removeprefix("./")
     modality, person = line.pop("modality"), line.pop("pid")
     camera, split = line.pop("camid", ""), line.pop("split", "") or Split.TEST.value
@@ -170,10 +170,10 @@ def row_of(folder: Path, line: dict[str, str], names: Mapping[Modality, tuple[st
 
 
 def numbered(words: Iterable[str], what: str) -> dict[str, int]:
-    """Give each name a number: its own where all are whole numbers, otherwise its place in the alphabet, from 1.
+    """Give each name a number: the name itself if all are whole numbers, otherwise its rank in sorted order, from 1.
 
     Raises:
-        ValueError: Two names are one number, as 7 and 007.
+        ValueError: Two names are the same number, such as 7 and 007.
     """
     names = sorted(set(words))
     if not all(name.isascii() and name.isdigit() and len(name) < 10 for name in names):
@@ -194,10 +194,10 @@ def source_of(folder: Folder, rows: Collection[Row], layout: str) -> Source:
     columns: dict[str, dict[str, str]] = {}
     for key, modality, person, camera, split, others in rows:
         samples[split].append(folder.sample(key, people[person], cameras.get(camera, 0), modality))
-        said = {"person": person} if not person.isdigit() else {}
-        said |= {"camera": camera} if camera and not camera.isdigit() else {}
-        if said or others:
-            columns[key] = {**others, **said}
+        texts = {"person": person} if not person.isdigit() else {}
+        texts |= {"camera": camera} if camera and not camera.isdigit() else {}
+        if texts or others:
+            columns[key] = {**others, **texts}
     for split in folder.needs:
         if not samples[split] and split is not Split.VAL:
             raise ValueError(f"expected images in the {split} split of {folder.root}, found none")
@@ -211,13 +211,13 @@ def site_groups(manifest: Mapping[str, Any], cameras: Mapping[str, int]) -> tupl
     Raises:
         ValueError: It has another form, names an unknown camera, or a camera twice.
     """
-    said = manifest.get("sites", [])
-    if not isinstance(said, list) or not all(isinstance(group, list) for group in said):
-        raise ValueError(f"expected sites in manifest.json as lists of cameras, [[2, 3]], got {str(said)[:60]}")
-    names = [[str(one) for one in group] for group in said]
+    sites = manifest.get("sites", [])
+    if not isinstance(sites, list) or not all(isinstance(group, list) for group in sites):
+        raise ValueError(f"expected sites in manifest.json as lists of cameras, [[2, 3]], got {str(sites)[:60]}")
+    names = [[str(one) for one in group] for group in sites]
     flat = [one for group in names for one in group]
     if unknown := [one for one in flat if one not in cameras]:
         raise ValueError(f"expected cameras of the data in the sites of manifest.json, got {unknown[0]!r}")
     if len(set(flat)) < len(flat):
-        raise ValueError("expected every camera in one site of manifest.json, got one in two")
+        raise ValueError("expected every camera in one site of manifest.json, got a camera in two sites")
     return tuple(tuple(sorted(cameras[one] for one in group)) for group in names)

@@ -30,9 +30,9 @@ class Pair:
 def pair_samples(samples: Sequence[Sample], pairing: Pairing | str = Pairing.MATCHED, seed: int = 0) -> list[Pair]:
     """Give each visible image an infrared partner, drawn by a seed.
 
-    Partners are dealt round: within an identity the infrared images are shuffled and handed out in turn, so that each
-    is used about equally often. A mismatched identity gets the infrared images of one other identity, and no two
-    identities get the same one's.
+    Within an identity the infrared images are shuffled and used in turn, so that each is used about equally often. A
+    mismatched identity gets the infrared images of one other identity, and no two identities get those of the same
+    identity.
 
     Args:
         samples: Images of both modalities; identities seen in one modality only are left out.
@@ -61,8 +61,8 @@ def pair_samples(samples: Sequence[Sample], pairing: Pairing | str = Pairing.MAT
     if pairing is Pairing.MISMATCHED:
         ring = draws.permutation(np.asarray(pids)).tolist()
         partner = dict(zip(ring, ring[1:] + ring[:1], strict=True))
-    hands = {}
+    turns = {}
     for pid in pids:
-        own = infrared[partner[pid]]
-        hands[pid] = cycle([own[row] for row in draws.permutation(len(own))])
-    return [Pair(sample, next(hands[sample.pid])) for sample in visible]
+        images = infrared[partner[pid]]
+        turns[pid] = cycle([images[row] for row in draws.permutation(len(images))])
+    return [Pair(sample, next(turns[sample.pid])) for sample in visible]

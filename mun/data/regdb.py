@@ -12,7 +12,7 @@ __all__ = ["FOLDERS", "TRIALS", "check_trial", "list_file", "read_regdb"]
 
 TRIALS = 10
 FOLDERS = {Modality.VISIBLE: "Visible", Modality.INFRARED: "Thermal"}
-CAMERAS = {Modality.VISIBLE: 1, Modality.INFRARED: 2}  # one pair of cameras side by side; the files have no number
+CAMERAS = {Modality.VISIBLE: 1, Modality.INFRARED: 2}  # one pair of cameras side by side; no number in file names
 SPLITS = (Split.TRAIN, Split.TEST)
 GENUINE = 206  # identities of either split
 
@@ -25,8 +25,8 @@ def list_file(root: Path, split: Split, modality: Modality, trial: int) -> Path:
 def read_regdb(folder: Folder) -> Source:
     """Read one trial of RegDB: `Visible|Thermal/<id>/<name>.bmp` and `idx/{train,test}_{visible,thermal}_<trial>.txt`.
 
-    The label behind a path begins at 0 in training and in test; the person is the folder's. There is no validation
-    split. Passed over, and counted: images that no list of the trial names, and what is no image.
+    The label after a path starts at 0 in both training and test; the folder gives the identity. There is no validation
+    split. Passed over and counted: images in no list of the trial, and files that are no images.
 
     Raises:
         FileNotFoundError: A list, or an image of a list, that is needed is missing.
@@ -63,8 +63,8 @@ def check_trial(trained: Mapping[str, Any], source: Source) -> None:
     """Refuse to test a model on people that it was trained on: RegDB's trials share them.
 
     Args:
-        trained: What the checkpoint's card says about its data.
-        source: What it is to be tested on.
+        trained: The data of the checkpoint's card.
+        source: The data to test on.
 
     Raises:
         ValueError: It was trained on another trial of the same data, or on one that its card does not name.

@@ -30,10 +30,10 @@ class CrossModalSampler:
         seed: Together with the step it decides every draw.
         same_instant: Give each visible image an infrared one of the same file name, where the identity has one; on
             SynVI both show one instant.
-        visible_alone: Ask for no infrared images: visible ones are drawn in their place.
+        visible_alone: Use no infrared images; visible ones are drawn in their place.
 
     Raises:
-        ValueError: Fewer than P identities are seen in both modalities, or in the visible one where it is alone.
+        ValueError: Fewer than P identities are seen in both modalities, or in the visible one if `visible_alone`.
     """
 
     def __init__(

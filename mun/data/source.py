@@ -1,4 +1,4 @@
-"""A data set that was read: its samples, its name, and what was passed over; and how it was asked to be read."""
+"""A data set that was read: its samples, its name and the files passed over; and the options for reading it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -14,7 +14,7 @@ from mun.structures import Modality, Sample, Split
 
 __all__ = ["TITLES", "Folder", "Reading", "Source", "is_whole", "read_sample"]
 
-# The published data sets by name: the layout that each has, and how people write it.
+# The published data sets by name: layout and title of each.
 TITLES = {
     "synvi": ("sysu", "SynVI"),
     "sysu": ("sysu", "SYSU-MM01"),
@@ -24,25 +24,25 @@ TITLES = {
 
 
 def flag(unset: Any, text: str, **how: Any) -> Any:
-    """Declare a field of `Reading` with the flag that sets it: its help, and how `argparse` reads it."""
+    """Declare a field of `Reading` with its flag: help text, and the arguments of `add_argument`."""
     return field(default=unset, metadata={"help": text, **how})
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a data set is to be read; what is empty is found out."""
+    """Options for reading a data set; an empty option is detected or keeps its default."""
 
     name: str = ""  # what to call the data
-    trial: int = flag(0, "of RegDB's ten splits, 1 to 10 (default: 1)", type=int, metavar="N")
+    trial: int = flag(0, "which of RegDB's ten splits, 1 to 10 (default: 1)", type=int, metavar="N")
     train_on: str = flag(
         "train",
         "train+val: the public recipe of SYSU-MM01, 395 identities and no validation (default: train)",
         choices=("train", "train+val"),
     )
     modality_names: str = flag(
-        "", "own data: names of the visible and of the infrared folder, as rgb,lwir", metavar="A,B"
+        "", "own data: names of the visible and of the infrared folder, such as rgb,lwir", metavar="A,B"
     )
-    camera: str = flag("", r"own data: the camera in the name of an image, as '_c(\d+)_'", metavar="PATTERN")
+    camera: str = flag("", r"own data: regular expression for the camera in a file name: '_c(\d+)_'", metavar="PATTERN")
     infrared_range: tuple[float, ...] = flag(
         (),
         "values that become black and white in infrared images of more than 8 bits (default: the 0.5th and the"
@@ -52,11 +52,11 @@ class Reading:
         metavar=("LOW", "HIGH"),
     )
     skip_broken: bool = flag(
-        False, "leave out images that cannot be decoded, and say so", action="store_true", default=None
+        False, "leave out images that cannot be decoded, and report them", action="store_true", default=None
     )
 
     def words(self) -> list[str]:
-        """Write what is not as by default as flags, without any folder of the machine."""
+        """Write the options that differ from their defaults as flags, without folders of the machine."""
         shown = {"camera": f"'{self.camera}'", "infrared_range": " ".join(f"{one:g}" for one in self.infrared_range)}
         return [
             f"--{item.name.replace('_', '-')} {'' if value is True else shown.get(item.name, value)}".rstrip()
@@ -65,7 +65,7 @@ class Reading:
         ]
 
     def levels(self, modality: Modality) -> tuple[float, float] | None:
-        """Return the range of an image of a modality, where one is stated."""
+        """Return the stated range of values for images of a modality, else `None`."""
         infrared = modality is Modality.INFRARED and self.infrared_range
         return (self.infrared_range[0], self.infrared_range[1]) if infrared else None
 
@@ -77,9 +77,9 @@ class Folder:
     Attributes:
         root: The folder, or a CSV.
         reading: How to read it.
-        needs: Splits that must be there; of others lists or images may be missing.
-        manifest: The content of its manifest; empty where there is none.
-        listing: Looks into it, and counts what is passed over.
+        needs: Splits that must be complete; other splits may lack lists or images.
+        manifest: The content of its manifest; empty if there is none.
+        listing: Lists its folders, and counts what is passed over.
     """
 
     root: Path
@@ -98,19 +98,19 @@ class Source:
     """A data set on disk.
 
     Attributes:
-        name: What the images are: `synvi`, `sysu`, `regdb`, `llcm`, or the name of one's own data.
+        name: Name of the data: `synvi`, `sysu`, `regdb`, `llcm`, or the name of own data.
         root: The folder it was read from.
-        splits: Samples to train on, to choose by and to report on; those of a split ascend by identity, camera, file
-            name, and are none where the data set has none.
+        splits: Samples for training, validation and test; in a split they ascend by identity, camera, file name, and a
+            split that the data set lacks is empty.
         layout: How it is stored: `sysu`, `regdb`, `llcm`, `folders` or `csv`.
         trial: Which of RegDB's splits it is; 0 for a data set without trials.
         sites: Groups of cameras that watch one site.
         listed: Identities that the data set's lists name for each split, with an image or without.
-        columns: Of each image, by its key, what a CSV says beyond path, modality, pid, camid and split, and what people
-            and cameras are called that have names instead of numbers.
-        manifest: The content of `manifest.json`; empty where there is none.
+        columns: By image key, the columns of a CSV other than path, modality, pid, camid and split, and the names of
+            person and camera if they are not numbers.
+        manifest: The content of `manifest.json`; empty if there is none.
         passed: What was passed over.
-        train_on: `train`, or `train+val` where `train` holds both.
+        train_on: `train`, or `train+val` if `train` holds both.
     """
 
     name: str
@@ -127,27 +127,27 @@ class Source:
 
     @property
     def train(self) -> tuple[Sample, ...]:
-        """Samples to train on."""
+        """Training samples."""
         return self.split(Split.TRAIN)
 
     @property
     def val(self) -> tuple[Sample, ...]:
-        """Samples to choose by."""
+        """Validation samples."""
         return self.split(Split.VAL)
 
     @property
     def test(self) -> tuple[Sample, ...]:
-        """Samples to report on."""
+        """Test samples."""
         return self.split(Split.TEST)
 
     @property
     def title(self) -> str:
-        """The name as people write it."""
-        layout, title = TITLES.get(self.name, ("", ""))
+        """The name for display."""
+        layout, name = TITLES.get(self.name, ("", ""))
         if layout == self.layout:
-            return f"{title}, trial {self.trial}" if self.trial else title
-        said = self.manifest.get("title")
-        return said if isinstance(said, str) and 0 < len(said) <= 80 else self.name
+            return f"{name}, trial {self.trial}" if self.trial else name
+        title = self.manifest.get("title")
+        return title if isinstance(title, str) and 0 < len(title) <= 80 else self.name
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -155,7 +155,7 @@ class Source:
         return (*self.train, *self.val, *self.test)
 
     def split(self, split: Split) -> tuple[Sample, ...]:
-        """Return the samples of a split, which may be none."""
+        """Return the samples of a split, possibly none."""
         return tuple(self.splits.get(split, ()))
 
     def require(self, split: Split) -> tuple[Sample, ...]:
@@ -174,14 +174,14 @@ def read_sample(sample: Sample) -> NDArray[np.uint8]:
     """Read the image of a sample, RGB, uint8, [0, 255], `(H, W, 3)`; errors name it by its key.
 
     Raises:
-        FileNotFoundError: It is gone.
-        ValueError: It is broken.
+        FileNotFoundError: The file is gone.
+        ValueError: The file is broken.
     """
     return read_image(sample.path, sample.key, sample.levels)
 
 
 def is_whole(sample: Sample) -> bool:
-    """Say whether an image can be decoded."""
+    """Return whether an image can be decoded."""
     try:
         read_sample(sample)
     except (ValueError, OSError):

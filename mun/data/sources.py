@@ -1,4 +1,4 @@
-"""Open a data set of any layout: which one it is, what it is called, what was passed over."""
+"""Open a data set of any layout: detect the layout, choose the name, report what was passed over."""
 
 import argparse
 import os
@@ -21,9 +21,9 @@ from mun.files import read_json
 from mun.structures import Sample, Split
 
 __all__ = ["LAYOUTS", "add_data", "add_data_flags", "named_folder", "only_whole", "read_given", "read_source"]
-__all__ += ["reading_of", "recognise", "say_passed"]
+__all__ += ["reading_of", "recognise", "report_passed"]
 
-# Names of layouts, as for --layout; `synvi` is that of SYSU-MM01 with a manifest that says so.
+# Readers by layout name, as in --layout; `synvi` is the layout of SYSU-MM01 with SynVI's manifest.
 READERS: dict[str, Callable[[Folder], Source]] = {
     "synvi": read_sysu,
     "sysu": read_sysu,
@@ -45,15 +45,15 @@ def read_source(layout: str, root: Path, reading: Reading | None = None, needs: 
     """Read a data set.
 
     Args:
-        layout: One of `LAYOUTS`; empty to find it out.
+        layout: One of `LAYOUTS`; empty to detect it.
         root: Its folder, or a CSV.
-        reading: How to read it; by default as it is.
-        needs: Splits that must be whole, though validation may be absent; others may lack anything. Images are only
-            decoded, where broken ones are to be left out, in these.
+        reading: Options for reading it; the defaults if not given.
+        needs: Splits that must be complete, though validation may be absent; other splits may lack anything. With
+            `skip_broken` the images of these splits are decoded, of others none.
 
     Raises:
         FileNotFoundError: There is nothing at `root`, or something that the layout needs is missing.
-        ValueError: The layout is unknown or not found out, or the data set contradicts itself.
+        ValueError: The layout is unknown or cannot be detected, or the data set contradicts itself.
     """
     root, reading = Path(root), reading or Reading()
     if layout and layout not in LAYOUTS:
@@ -62,15 +62,15 @@ def read_source(layout: str, root: Path, reading: Reading | None = None, needs: 
         raise FileNotFoundError(f"expected a folder with the data set at {root}, found none")
     folder = root if root.is_dir() else root.parent
     manifest = read_json(folder / "manifest.json") if (folder / "manifest.json").exists() else {}
-    found = layout or recognise(root, manifest)
-    check_flags(found, reading)
-    if found == "synvi" and manifest.get("data") != "synvi":
+    detected = layout or recognise(root, manifest)
+    check_flags(detected, reading)
+    if detected == "synvi" and manifest.get("data") != "synvi":
         place = folder / "manifest.json"
         if not place.exists():
             raise FileNotFoundError(f"expected SynVI's manifest at {place}, found none")
         raise ValueError(f'expected "data": "synvi" in {place}, got {manifest.get("data")!r}')
     listing = Listing(folder, ("manifest.json", CSV, root.name))
-    source = READERS[found](Folder(root, reading, needs, manifest, listing))
+    source = READERS[detected](Folder(root, reading, needs, manifest, listing))
     name, splits = name_of(source, root, reading, manifest, layout), {one: source.split(one) for one in Split}
     listed = {one: tuple(source.listed.get(one, sorted({sample.pid for sample in splits[one]}))) for one in Split}
     check_disjoint(listed, root)
@@ -87,14 +87,14 @@ def read_source(layout: str, root: Path, reading: Reading | None = None, needs: 
 
 
 def recognise(root: Path, manifest: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """Find out the layout of a data set.
+    """Detect the layout of a data set.
 
     Raises:
-        ValueError: It is none that is known.
+        ValueError: No known layout fits.
     """
-    said = manifest.get("layout")
-    if said in LAYOUTS:
-        return str(said)
+    given = manifest.get("layout")
+    if given in LAYOUTS:
+        return str(given)
     if root.is_file():
         if root.suffix.lower() == ".csv":
             return "csv"
@@ -116,34 +116,32 @@ def recognise(root: Path, manifest: Mapping[str, Any] = MappingProxyType({})) ->
     ]
     if modality_folders(inside) or manifest.get("modality_names"):
         return "folders"
-    raise ValueError(f"expected {FORMS} in {root}, found none of them; --layout says which it is")
+    raise ValueError(f"expected {FORMS} in {root}, found none of them; --layout sets the layout")
 
 
 def check_flags(layout: str, reading: Reading) -> None:
-    """Refuse a flag that means nothing for a layout, rather than to pass it over."""
+    """Refuse a flag that does not apply to a layout, instead of ignoring it."""
     if reading.trial and layout != "regdb":
-        raise ValueError(
-            f"expected --trial with RegDB alone, whose splits it chooses; these data are of layout {layout}"
-        )
+        raise ValueError(f"expected --trial only with RegDB, whose splits it chooses; got data of layout {layout}")
     if reading.modality_names and layout not in OWN:
-        raise ValueError(f"expected --modality-names with data of one's own alone, these are of layout {layout}")
+        raise ValueError(f"expected --modality-names only with own data, got data of layout {layout}")
     if reading.camera and layout != "folders":
-        raise ValueError(f"expected --camera with data of layout folders alone, these are of layout {layout}")
+        raise ValueError(f"expected --camera only with data of layout folders, got data of layout {layout}")
     low_high = reading.infrared_range
     if low_high and not (len(low_high) == 2 and low_high[0] < low_high[1]):
         raise ValueError(f"expected --infrared-range LOW HIGH with LOW below HIGH, got {low_high}")
 
 
 def name_of(source: Source, root: Path, reading: Reading, manifest: Mapping[str, Any], layout: str) -> str:
-    """Choose the name of the data: as said, in the manifest, as the published counts say, or the folder's.
+    """Choose the name of the data: the given one, or from the manifest, the published counts or the folder.
 
-    The name of a published set is given only to what was called so, or has as many people in each list.
+    Data get the name of a published set only if they are called so, or have as many people in each list.
     """
-    said = manifest.get("data")
-    if said == "synvi":  # whatever it is called, it stays known that its people are rendered
+    known_as = manifest.get("data")
+    if known_as == "synvi":  # under any other name it would be unknown that its people are rendered
         return "synvi"
-    if reading.name or (isinstance(said, str) and 0 < len(said) <= MAX_NAME):
-        return reading.name or str(said)
+    if reading.name or (isinstance(known_as, str) and 0 < len(known_as) <= MAX_NAME):
+        return reading.name or str(known_as)
     if source.name or (layout and layout not in OWN):
         return source.name or layout
     word = root.resolve().stem if root.is_file() else root.resolve().name
@@ -164,7 +162,7 @@ def only_whole(samples: Sequence[Sample], listing: Listing) -> tuple[Sample, ...
 
 
 def named_folder(text: str) -> tuple[str, Path]:
-    """Read `NAME=DIR` or `DIR`; a folder whose own name has = in it is taken as it is."""
+    """Read `NAME=DIR` or `DIR`; an existing path that contains = is a folder without a name."""
     name, equals, folder = text.partition("=")
     if equals and folder and re.fullmatch(r"[^/\\]{1,60}", name) and not Path(text).exists():
         return name, Path(folder)
@@ -172,15 +170,15 @@ def named_folder(text: str) -> tuple[str, Path]:
 
 
 def add_data(parser: argparse.ArgumentParser, *, training: bool = False) -> None:
-    """Declare `--data`, which a resumed training has none of, and how the data are read."""
-    text = "folder of the data set, or a CSV, and what to call it"
+    """Add `--data` and the flags that say how to read it; `--data` may be missing when a run is resumed."""
+    text = "folder of the data set, or a CSV, and a name for it"
     parser.add_argument("--data", type=named_folder, required=not training, metavar="[NAME=]DIR", help=text)
     add_data_flags(parser, training=training)
 
 
 def add_data_flags(parser: argparse.ArgumentParser, *, training: bool = False) -> None:
-    """Declare how data are read; the same for all commands and the app."""
-    text = "how the data are stored (default: found out from the folder); synvi insists on SynVI's manifest"
+    """Add the flags that say how data are read; they are the same for all commands and the app."""
+    text = "how the data are stored (default: detected from the folder); synvi requires SynVI's manifest"
     parser.add_argument("--layout", "--dataset", dest="layout", choices=LAYOUTS, help=text)
     for item in fields(Reading):
         if item.metadata and (training or item.name != "train_on"):
@@ -188,7 +186,7 @@ def add_data_flags(parser: argparse.ArgumentParser, *, training: bool = False) -
 
 
 def reading_of(options: argparse.Namespace, name: str = "") -> Reading:
-    """Read the flags."""
+    """Turn the flags into a `Reading`."""
     given = {item.name: getattr(options, item.name, None) for item in fields(Reading) if item.metadata}
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in given.items() if value
@@ -197,15 +195,15 @@ def reading_of(options: argparse.Namespace, name: str = "") -> Reading:
 
 
 def read_given(options: argparse.Namespace, needs: Collection[Split]) -> Source:
-    """Read the data set that `--data` and the other flags name, and say what was passed over; see `read_source`."""
+    """Read the data set of `--data` and the other flags, and report what was passed over; see `read_source`."""
     name, folder = options.data
     source = read_source(options.layout or "", folder, reading_of(options, name), needs)
-    say_passed(source.name, source.passed)
+    report_passed(source.name, source.passed)
     return source
 
 
-def say_passed(name: str, passed: tuple[Passed, ...], speaker: str = "mun") -> None:
-    """Say in one line on stderr what was passed over, where anything was."""
+def report_passed(name: str, passed: tuple[Passed, ...], speaker: str = "mun") -> None:
+    """Report in one line on stderr what was passed over, if anything was."""
     from mun.distributed import is_first  # here: the app reads its flags before torch is imported
 
     if (words := passed_words(passed)) and is_first():

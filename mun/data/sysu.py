@@ -23,8 +23,8 @@ def read_sysu(folder: Folder) -> Source:
     """Read the layout of SYSU-MM01: `cam1 … cam6/<id:04d>/<nnnn:04d>.jpg` and `exp/{train,val,test}_id.txt`.
 
     An identity list has numbers with commas or line breaks between them; an empty file is an empty split. Cameras 3 and
-    6 are infrared. Passed over, and counted: other cameras, identities that no list names, what is no image. Nobody
-    needs a list to validate by.
+    6 are infrared. Passed over and counted: other cameras, identities in no list, files that are no images. The list of
+    validation identities is optional.
 
     Raises:
         FileNotFoundError: `root`, its camera folders or a list that is needed is missing.

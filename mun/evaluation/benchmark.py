@@ -21,7 +21,7 @@ __all__ = ["COLUMNS", "EVERY", "BenchmarkResult", "Distances", "benchmark", "che
 __all__ += ["score_trials", "write_rows"]
 
 COLUMNS = ("query", "query_pid", "query_camid", "rank", "gallery", "gallery_pid", "gallery_camid", "cosine", "match")
-EVERY = "every image"  # in place of a sampler's name, where nothing is drawn
+EVERY = "every image"  # stands for the name of a sampler where nothing is drawn
 
 Distances = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.floating[Any]]]
 
@@ -31,7 +31,7 @@ class BenchmarkResult:
     """The metrics of every trial, and everything that a reader needs to know to compare them.
 
     Attributes:
-        data: What the images are: `synvi`, `sysu`, the name of own data.
+        data: Name of the data: `synvi`, `sysu`, or that of the user's own data.
         protocol: Name of the protocol.
         sampler: How the galleries were drawn.
         shots: Gallery images per identity and camera; 0 where the gallery is every image.
@@ -54,8 +54,8 @@ class BenchmarkResult:
     def num_valid(self) -> int:
         """Number of valid queries of the first trial.
 
-        It is that of each trial, because every trial's gallery has the same identities, unless the protocol asks for
-        other instants.
+        All trials have this number, because their galleries have the same identities, unless the protocol has
+        `other_instants`.
         """
         return self.per_trial[0].num_valid
 
@@ -108,7 +108,7 @@ def benchmark(
         samples: All samples of the split, N of them.
         embeddings: Of those samples, in their order, real, `(N, D)`; normalised unless of unit length. Distances are in
             float64.
-        data: What the images are, for the record: `synvi` or `sysu`.
+        data: Name of the data, for the record: `synvi` or `sysu`.
         shots: Gallery images per identity and camera.
         trials: Number of galleries; trial t has seed t.
         sampler: `seeded` or `official`.
@@ -116,7 +116,7 @@ def benchmark(
         permutations: The content of the permutation file, for `official`.
 
     Raises:
-        ValueError: `embeddings` is not of shape (N, D), not finite or has a zero row; a sample is there twice; `trials`
+        ValueError: `embeddings` is not of shape (N, D), not finite or has a zero row; a sample occurs twice; `trials`
             is below 1; there is no query, no gallery, or no query with a match; or `sample_gallery` refuses the draw.
     """
     rows = np.asarray(unit_rows("embeddings", embeddings), dtype=np.float64)
@@ -126,7 +126,7 @@ def benchmark(
             f" got {rows.shape} for {len(set(samples))} different samples"
         )
     drawn = draw_trials(protocol, samples, shots, trials, sampler, permutations)
-    metrics = score_trials(protocol, samples, *drawn, lambda asked, shown: cosine_distances(rows[asked], rows[shown]))
+    metrics = score_trials(protocol, samples, *drawn, lambda q, g: cosine_distances(rows[q], rows[g]))
     drawn_by, count = (EVERY, 0) if protocol.whole else (str(sampler), shots)
     return BenchmarkResult(data, protocol.name, drawn_by, count, flip, metrics)
 
@@ -134,7 +134,7 @@ def benchmark(
 def score_trials(
     protocol: Protocol,
     samples: Sequence[Sample],
-    asked: Sequence[Sample],
+    queries: Sequence[Sample],
     galleries: Sequence[Sequence[Sample]],
     distances: Distances,
 ) -> tuple[RankingMetrics, ...]:
@@ -143,21 +143,21 @@ def score_trials(
     Args:
         protocol: Which gallery images count, and how CMC counts.
         samples: All samples of the split.
-        asked: The queries, Q of the samples.
+        queries: Q of the samples.
         galleries: Of each trial, G of the samples.
-        distances: From the rows of the queries and of a gallery in `samples` to their distances, `(Q, G)`.
+        distances: Function from the rows of queries and of a gallery in `samples` to their distances, `(Q, G)`.
 
     Raises:
         ValueError: As `rank_metrics`.
     """
     row_of = {sample: row for row, sample in enumerate(samples)}
-    query_rows, query_pids = np.array([row_of[sample] for sample in asked]), [sample.pid for sample in asked]
+    query_rows, query_pids = np.array([row_of[sample] for sample in queries]), [sample.pid for sample in queries]
     return tuple(
         rank_metrics(
             distances(query_rows, np.array([row_of[sample] for sample in gallery])),
             query_pids,
             [sample.pid for sample in gallery],
-            uncounted(protocol, asked, gallery),
+            uncounted(protocol, queries, gallery),
             protocol.distinct_identities,
         )
         for gallery in galleries
@@ -168,29 +168,29 @@ def ranked_rows(
     protocol: Protocol,
     samples: Sequence[Sample],
     embeddings: NDArray[np.float32],
-    asked: Sequence[Sample],
+    queries: Sequence[Sample],
     gallery: Sequence[Sample],
     top: int,
 ) -> Iterator[dict[str, Any]]:
-    """List the images that are ranked first for every query, closest first, as `COLUMNS`; paths are those on disk.
+    """Yield the images that are ranked first for every query, closest first, as `COLUMNS`; paths are those on disk.
 
     Args:
         protocol: Which gallery images count.
         samples: N images.
         embeddings: Of them, `(N, D)`, unit length.
-        asked: The queries, Q of the samples.
+        queries: Q of the samples.
         gallery: Of one trial, G of the samples.
-        top: Images per query, at most.
+        top: Largest number of images per query.
     """
     row_of = {sample: row for row, sample in enumerate(samples)}
     rows = np.asarray(embeddings, dtype=np.float64)
-    distances = cosine_distances(*(rows[[row_of[one] for one in side]] for side in (asked, gallery)))
-    dropped = uncounted(protocol, asked, gallery)
-    for query, row, left_out in zip(asked, distances, dropped, strict=True):
+    distances = cosine_distances(*(rows[[row_of[one] for one in side]] for side in (queries, gallery)))
+    dropped = uncounted(protocol, queries, gallery)
+    for query, row, left_out in zip(queries, distances, dropped, strict=True):
         for rank, place in enumerate(ranking(row, left_out)[:top].tolist(), start=1):
             one = gallery[place]
-            found = (str(one.path), one.pid, one.camid, float(-row[place]), one.pid == query.pid)
-            values = (str(query.path), query.pid, query.camid, rank, *found)
+            result = (str(one.path), one.pid, one.camid, float(-row[place]), one.pid == query.pid)
+            values = (str(query.path), query.pid, query.camid, rank, *result)
             yield dict(zip(COLUMNS, values, strict=True))
 
 
@@ -198,14 +198,14 @@ def check_suffix(path: Path) -> None:
     """Check the name of a file of rows.
 
     Raises:
-        ValueError: It ends neither in .csv nor in .json.
+        ValueError: The name ends neither in .csv nor in .json.
     """
     if path.suffix not in (".csv", ".json"):
         raise ValueError(f"expected a name that ends in .csv or .json, got {path.name!r}")
 
 
 def write_rows(path: Path, rows: Iterator[dict[str, Any]]) -> None:
-    """Write rows as CSV, or as a JSON list where the name ends in `.json`, whole."""
+    """Write rows as CSV, or as a JSON list if the name ends in `.json`, completely or not at all."""
     with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
         if path.suffix == ".json":
             json.dump(list(rows), stream, indent=1, ensure_ascii=False)

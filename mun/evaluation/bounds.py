@@ -1,7 +1,7 @@
 """Scores without a trained network: features and distances that each use one kind of information, and chance.
 
-A bound says how much of a score is in the data already. Nothing here renders or reads anything: pixels, masks of parts
-and attributes come in, features or distances go out. All features are compared by the cosine distance.
+A bound says how much of a score is in the data already. Nothing here renders or reads files: the input is pixels, masks
+of parts or attributes, the output features or distances. All features are compared by the cosine distance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ ATTRIBUTES = (*GARMENTS, "hair", "hat", "beard", "bag", "boots")
 
 
 def grey_feature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the grey pixels of an image less their mean; it may know every pixel, and learns nothing.
+    """Return the grey pixels of an image minus their mean; this bound sees every pixel and learns nothing.
 
     Args:
         pixels: RGB, uint8, [0, 255], `(H, W, 3)`.
@@ -45,12 +45,12 @@ def grey_feature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def hog_feature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the histogram of oriented gradients of an image; it may know every edge but not its sign.
+    """Return the histogram of oriented gradients of an image; this bound sees every edge but not its sign.
 
     Nine unsigned orientations in cells of 8×8 pixels, blocks of 2×2 cells normalised by L2-Hys.
 
     Args:
-        pixels: RGB, uint8, [0, 255], `(H, W, 3)`, of which the grey value counts.
+        pixels: RGB, uint8, [0, 255], `(H, W, 3)`; only their grey values are used.
 
     Returns:
         float32, `(D,)`; 3,780 numbers for 128×64.
@@ -61,7 +61,7 @@ def hog_feature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     Source: Dalal and Triggs, CVPR 2005, as in scikit-image.
     """
     try:
-        from skimage.feature import hog  # here, because only this bound needs it
+        from skimage.feature import hog  # imported here, because only this bound needs it
     except ImportError:
         raise ValueError("expected scikit-image for the HOG bound: pip install 'scikit-image>=0.24,<1'") from None
     feature: NDArray[np.float32] = hog(
@@ -71,7 +71,7 @@ def hog_feature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def silhouette_feature(parts: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the small, soft mask of a person less its mean; it may know which pixels are the person, and no more.
+    """Return the small, soft mask of a person minus its mean; this bound sees the person's pixels and nothing else.
 
     Bags and hats belong to the person; what an occluder hides does not.
 
@@ -89,17 +89,17 @@ def silhouette_feature(parts: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def random_features(count: int, seed: int = 0) -> NDArray[np.float32]:
-    """Draw features that know nothing, standard normal, float32, `(count, 64)`."""
+    """Draw features without information, standard normal, float32, `(count, 64)`."""
     return np.random.default_rng(seed).standard_normal((count, 64)).astype(np.float32)
 
 
 def attribute_codes(readings: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
-    """Number what a perfect reader of attributes reads in each image.
+    """Code the attributes that a perfect reader finds in each image as numbers.
 
-    It may know the true names of what the image shows: kinds of garments, their patterns, how far hems (in steps of
-    0.05 of the body height) and sleeves (in thirds of the arm) reach, hair, hat, beard, bag, boots. It knows no colour
-    and no reflectance, since none means the same in the other modality, and no build, which has no names. A garment
-    that is seen without a pattern reads as plain, though infrared, or the other side, may have hidden the pattern.
+    The reader knows the true names of what the image shows: kinds of garments, their patterns, how far hems (in steps
+    of 0.05 of the body height) and sleeves (in thirds of the arm) reach, hair, hat, beard, bag, boots. It knows no
+    colour and no reflectance, because neither means the same in the other modality, and no build, which has no names.
+    A garment seen without a pattern counts as plain, although infrared or the side seen may hide its pattern.
 
     Args:
         readings: Attributes of the N images, as in the truth of SynVI; `None` where the image does not show them.
@@ -112,7 +112,7 @@ def attribute_codes(readings: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
 
 
 def _reading(shown: Mapping[str, Any], name: str) -> object:
-    """Read one attribute as coarsely as it has a name."""
+    """Read one attribute; hems and sleeves are rounded to their steps."""
     value = shown[name]
     if name.endswith("_pattern"):
         return value or ("plain" if shown[name.removesuffix("_pattern")] else None)
@@ -129,7 +129,7 @@ def _numbered(column: Sequence[object]) -> list[int]:
 def disagreement(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the share of attributes that differ among those seen in both images.
 
-    Every attribute counts the same. Images that show nothing in common are at the largest distance.
+    Every attribute has the same weight. Images without a common attribute have the largest distance.
 
     Args:
         query: Numbers of `attribute_codes`, `(Q, A)`.
@@ -139,10 +139,10 @@ def disagreement(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> NDArra
         Distances in [0, 1], `(Q, G)`.
     """
     both, differ = (np.zeros((len(query), len(gallery))) for _ in range(2))
-    for asked, shown in zip(query.T[:, :, None], gallery.T[:, None], strict=True):
-        seen = (asked != UNSEEN) & (shown != UNSEEN)
+    for in_query, in_gallery in zip(query.T[:, :, None], gallery.T[:, None], strict=True):
+        seen = (in_query != UNSEEN) & (in_gallery != UNSEEN)
         both += seen
-        differ += seen & (asked != shown)
+        differ += seen & (in_query != in_gallery)
     return np.where(both > 0, differ / np.maximum(both, 1), 1.0)
 
 
@@ -154,8 +154,8 @@ def benchmark_distances(
     Args:
         protocol: Queries, gallery, and the images that do not count.
         samples: All samples of the split, N of them.
-        distances: From the rows of queries and of a gallery in `samples` to their distances.
-        data: What the images are, for the record.
+        distances: Function from the rows of queries and of a gallery in `samples` to their distances.
+        data: Name of the data, for the record.
         name: Of the distance, for the record.
         trials: Number of galleries.
 
@@ -167,18 +167,18 @@ def benchmark_distances(
 
 
 def chance(protocol: Protocol, samples: Sequence[Sample]) -> dict[str, float]:
-    """Compute what a random order of a single-shot gallery is expected to score: `rank1` and `mean_ap`, fractions.
+    """Compute the expected scores of a random order of a single-shot gallery: `rank1` and `mean_ap`, fractions.
 
     With m matches among n kept images, rank-1 is m / n, and AP is [H + (n − H)(m − 1)/(n − 1)] / n with
     H = 1 + 1/2 + … + 1/n: place i holds a match with chance m/n, and then (i − 1)(m − 1)/(n − 1) others precede it.
-    Every gallery has the same identities and cameras, so no gallery matters.
+    Every gallery has the same identities and cameras, so the result is the same for all galleries.
 
     Raises:
         ValueError: As `sample_gallery`, or no query has a match.
     """
-    asked, gallery = queries(protocol, samples), sample_gallery(protocol, samples, 1, 0)
-    kept = ~uncounted(protocol, asked, gallery)
-    match = np.equal.outer([sample.pid for sample in asked], [sample.pid for sample in gallery]) & kept
+    query_samples, gallery = queries(protocol, samples), sample_gallery(protocol, samples, 1, 0)
+    kept = ~uncounted(protocol, query_samples, gallery)
+    match = np.equal.outer([sample.pid for sample in query_samples], [sample.pid for sample in gallery]) & kept
     n, m = kept.sum(1), match.sum(1)
     n, m = n[m > 0], m[m > 0]
     if not len(m):
@@ -191,8 +191,8 @@ def chance(protocol: Protocol, samples: Sequence[Sample]) -> dict[str, float]:
 def standard_errors(result: BenchmarkResult, pids: Sequence[int]) -> dict[str, float]:
     """Return the standard errors of `rank1` and `mean_ap` over identities, fractions.
 
-    The ten galleries show the same people, so their spread says nothing about that. Of each identity the mean over its
-    queries and all galleries is taken; the error is the standard deviation of those means over √identities.
+    The ten galleries show the same people, so their spread is no measure of this error. Scores are averaged over the
+    queries of each identity and all galleries; the error is the standard deviation of these means over √identities.
 
     Args:
         result: The scores.

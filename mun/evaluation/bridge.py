@@ -1,4 +1,4 @@
-"""The position of an auxiliary image between its two sources, and the rank of the person it retrieves."""
+"""The position of an auxiliary image between its two sources, and the rank at which it retrieves the person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Place:
 
     @property
     def relative(self) -> tuple[float, float] | None:
-        """d(A, V) and d(A, I) over d(V, I), together at least 1; `None` where V and I lie on one point."""
+        """d(A, V) and d(A, I) over d(V, I), whose sum is at least 1; `None` where V and I are equal."""
         return (self.to_visible / self.between, self.to_infrared / self.between) if self.between > 0 else None
 
 
@@ -41,8 +41,8 @@ class Found:
 
     Attributes:
         rank: Of the first image of the person, from 1; `None` where the gallery holds none.
-        size: Images that were ranked.
-        left_out: Images that were not, as they are a source or from a source's site.
+        size: Number of ranked images.
+        left_out: Number of images left out because they are a source or from the site of a source.
     """
 
     rank: int | None
@@ -54,12 +54,12 @@ def place(auxiliary: ArrayLike, visible: ArrayLike, infrared: ArrayLike) -> Plac
     """Measure a triangle of embeddings, in float64.
 
     Args:
-        auxiliary: Real, `(D,)`; made unit length where it is not.
+        auxiliary: Real, `(D,)`; scaled to unit length.
         visible: Likewise.
         infrared: Likewise.
 
     Raises:
-        ValueError: Of different lengths, zero or not finite.
+        ValueError: The embeddings have different lengths, or one is zero or not finite.
     """
     points = [np.asarray(point, dtype=np.float64) for point in (auxiliary, visible, infrared)]
     if len({point.shape for point in points}) > 1:
@@ -71,7 +71,7 @@ def place(auxiliary: ArrayLike, visible: ArrayLike, infrared: ArrayLike) -> Plac
 def find(
     points: ArrayLike, pid: int, sources: Sequence[Sample], gallery: Sequence[Sample], rows: ArrayLike, rule: Protocol
 ) -> list[Found]:
-    """Rank a gallery for points that show one person, without the images they were made from and these images' sites.
+    """Rank a gallery for points of one person, without their source images and all images from the sources' sites.
 
     Args:
         points: Unit-length embeddings, `(A, D)`.
@@ -79,13 +79,13 @@ def find(
         sources: The images that the points were made from.
         gallery: G images.
         rows: Their unit-length embeddings, `(G, D)`.
-        rule: The protocol that knows which cameras share a site.
+        rule: The protocol that says which cameras share a site.
 
     Returns:
         The first match of each point, by (distance, gallery index).
 
     Raises:
-        ValueError: Points and rows do not fit, or a camera has no known site.
+        ValueError: Points and rows have different lengths, or the site of a camera is unknown.
     """
     away = left_out(sources, gallery, rule)
     kept = [sample for sample, out in zip(gallery, away, strict=True) if not out]
@@ -98,7 +98,7 @@ def find(
 
 
 def left_out(sources: Sequence[Sample], gallery: Sequence[Sample], rule: Protocol) -> NDArray[np.bool_]:
-    """Mark gallery images that are a source or from the site of one, bool, `(G,)`."""
+    """Mark gallery images that are a source or from the site of a source, bool, `(G,)`."""
     keys = {sample.key for sample in sources}
     same = np.array([sample.key in keys for sample in gallery], dtype=np.bool_)
     if not len(sources) or not len(gallery):

@@ -1,11 +1,10 @@
 """The field's test of robustness: the visible images are corrupted, the infrared ones stay as they are.
 
-Every visible image gets one of the 20 corruptions at a severity from 1 to 5. With infrared queries it is the gallery
-that is corrupted.
+Every visible image gets one of the 20 corruptions at a severity from 1 to 5. With infrared queries this is the gallery.
 
 Source: Chen, Wang, Zheng, NeurIPS Datasets and Benchmarks 2021, arXiv:2111.00880. Departs from its public code for
-cross-modal data in: every draw is seeded and the scores are means over several passes, where it is one unseeded pass;
-the order `peer` resizes to the network's own size, where it is always 288x144; the order `native` is an addition.
+cross-modal data in: every draw is seeded and the scores are means over several passes (there: one unseeded pass); the
+order `peer` resizes to the network's own size (there: always 288x144); the order `native` is an addition.
 """
 
 import hashlib
@@ -88,7 +87,7 @@ class Corruption:
 
     @property
     def description(self) -> str:
-        """Describe it: `fog, severity 3, seed 0`."""
+        """The corruption in words: `fog, severity 3, seed 0`."""
         name = self.name.replace("_", " ").replace("jpeg", "JPEG")
         what = f"{MIXED}, one of {len(CORRUPTIONS)} for every image" if self.name == MIXED else name
         strength = "severity drawn from 1 to 5" if self.severity is None else f"severity {self.severity}"
@@ -99,7 +98,7 @@ class Corruption:
 
         Raises:
             FileNotFoundError: The file is gone.
-            ValueError: It is broken.
+            ValueError: The file is broken.
         """
         image, draw = read_sample(sample), self.draw(sample.key)
         if order is Order.PEER:
@@ -122,7 +121,7 @@ def embed_corrupted(
     Args:
         network: In evaluation mode.
         samples: N images on disk.
-        clean: Embeddings of the same samples without corruption, `(N, D)`; those of infrared images are kept.
+        clean: Embeddings of these samples without corruption, `(N, D)`; those of infrared images are kept.
         corruption: Of the visible images.
         order: Whether images are resized or corrupted first.
         flip: Average the embeddings of the corrupted image and its mirror.
@@ -176,10 +175,10 @@ class CorruptedTest:
         return [Corruption(name, self.severity, self.seed, number) for number in range(self.passes)]
 
     def run(self, score: Callable[[Corruption], BenchmarkResult]) -> dict[str, Any]:
-        """Score every pass, by a function that runs the protocol on images that are corrupted so.
+        """Score every pass; `score` runs the protocol on images with the given corruption.
 
         Returns:
-            What `evaluate` writes: `mean` and `sd`, fractions, over all trials of all passes of the field's protocol
+            The object for `evaluate`: `mean` and `sd`, fractions, over all trials of all passes of the field's protocol
             (`mixed`) and of each corruption that is tested alone; `per_pass` are means over trials.
         """
 

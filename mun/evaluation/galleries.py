@@ -44,13 +44,13 @@ def draw_trials(
     """Pick the queries and draw the gallery of every trial, as `queries` and `sample_gallery` do.
 
     Raises:
-        ValueError: As there; or `trials` is below 1, there is no query, no gallery image or match that counts, or the
-            gallery is every image and a draw is asked for.
+        ValueError: As in these; or `trials` is below 1, there is no query, no gallery image or match that counts, or
+            the gallery is every image and `shots` or `sampler` asks for a draw.
     """
     if trials < 1:
         raise ValueError(f"expected at least one trial, got {trials}")
-    asked = queries(protocol, samples)
-    if not asked:
+    query_samples = queries(protocol, samples)
+    if not query_samples:
         raise misfit(protocol, f"{protocol.query_modality} queries", samples)
     if protocol.whole:
         if shots > 1 or sampler != GallerySampler.SEEDED:
@@ -59,24 +59,24 @@ def draw_trials(
     galleries = [sample_gallery(protocol, samples, shots, trial, sampler, permutations) for trial in range(trials)]
     if not galleries[0]:
         raise misfit(protocol, f"{protocol.gallery_modality} images in the gallery", samples)
-    if not has_match(protocol, asked, galleries[0]):
+    if not has_match(protocol, query_samples, galleries[0]):
         raise misfit(protocol, "a match that counts in the gallery of at least one query", samples)
-    return asked, galleries
+    return query_samples, galleries
 
 
 def misfit(protocol: Protocol, lacking: str, samples: Sequence[Sample]) -> ValueError:
-    """Make the refusal of data that lack what a protocol asks for; it says the rule."""
+    """Make the error for data that lack something the protocol needs; its message states the rule."""
     words = f"expected {lacking} for {protocol.name}, got none in {len(samples)} samples"
     return ValueError(f"{words}; its rule: {protocol.rule}")
 
 
-def has_match(protocol: Protocol, asked: Sequence[Sample], gallery: Sequence[Sample]) -> bool:
-    """Say whether some query has an image of its person in the gallery that counts."""
+def has_match(protocol: Protocol, queries: Sequence[Sample], gallery: Sequence[Sample]) -> bool:
+    """Return whether the gallery has an image that counts as a match for at least one query."""
     seen: list[dict[int, set[int]]] = [defaultdict(set), defaultdict(set)]
-    for side, images in zip(seen, (asked, gallery), strict=True):
+    for side, images in zip(seen, (queries, gallery), strict=True):
         for sample in images:
             side[sample.pid].add(sample.camid)
-    if protocol.mixed or protocol.other_instants:  # where images count one by one
+    if protocol.mixed or protocol.other_instants:  # these leave out single images
         return any(pid in seen[1] for pid in seen[0])
     cameras = [sorted(set().union(*side.values())) for side in seen]
     nobody = [[0] * len(numbers) for numbers in cameras]
@@ -89,20 +89,20 @@ def has_match(protocol: Protocol, asked: Sequence[Sample], gallery: Sequence[Sam
     )
 
 
-def uncounted(protocol: Protocol, asked: Sequence[Sample], gallery: Sequence[Sample]) -> NDArray[np.bool_]:
+def uncounted(protocol: Protocol, queries: Sequence[Sample], gallery: Sequence[Sample]) -> NDArray[np.bool_]:
     """Mark the gallery images that do not count for a query, bool, `(Q, G)`.
 
     Raises:
-        ValueError: The protocol knows no site of a camera.
+        ValueError: The protocol does not know the site of a camera.
     """
-    numbers = [[getattr(sample, name) for sample in side] for side in (asked, gallery) for name in ("pid", "camid")]
+    numbers = [[getattr(sample, name) for sample in side] for side in (queries, gallery) for name in ("pid", "camid")]
     mask = dropped(protocol, *numbers)
     if protocol.other_instants:
-        own, others = (np.array([f"{sample.pid} {sample.path.name}" for sample in side]) for side in (asked, gallery))
+        own, others = (np.array([f"{sample.pid} {sample.path.name}" for sample in side]) for side in (queries, gallery))
         mask |= own[:, None] == others
-    if protocol.mixed or protocol.same_modality:  # no image searches itself
+    if protocol.mixed or protocol.same_modality:  # a query must not find itself
         places = {sample: place for place, sample in enumerate(gallery)}
-        rows = [(row, places[sample]) for row, sample in enumerate(asked) if sample in places]
+        rows = [(row, places[sample]) for row, sample in enumerate(queries) if sample in places]
         mask[tuple(np.array(rows, dtype=np.int64).reshape(-1, 2).T)] = True
     return mask
 
@@ -117,7 +117,7 @@ def sample_gallery(
 ) -> list[Sample]:
     """Draw the gallery of one trial: `shots` images of each identity by each gallery camera that saw it.
 
-    Where a protocol has no draw, it is every image of its modalities, whatever trial and shots are.
+    If the protocol draws no gallery, the gallery is every image of its modalities, for any trial and shots.
 
     Identities ascend, and the cameras of one identity come in the protocol's order. `seeded` goes through them in this
     order with `random.Random(trial)` and files sorted by name: `choice` for one shot, which reproduces the draw of the
@@ -126,7 +126,7 @@ def sample_gallery(
 
     Args:
         protocol: Which cameras the gallery comes from.
-        samples: All samples of the split; those of other cameras and of the queries' modality are passed over.
+        samples: All samples of the split; those of other cameras and of the queries' modality are skipped.
         shots: Images per identity and camera; the published settings are 1 and 10.
         trial: Number of the trial, from 0.
         sampler: `seeded` or `official`.
@@ -188,7 +188,7 @@ def read_permutations(root: Path) -> Permutations:
         Image numbers from 1 by (camid, pid), int64, `(trials, n)`; an identity that a camera never saw is absent.
 
     Raises:
-        FileNotFoundError: The file is not there; it is no part of the data set's archive, so the user has to bring it.
+        FileNotFoundError: The file is not there; the data set's archive does not contain it, so the user must fetch it.
         ValueError: The file is not the expected MATLAB file.
     """
     path = root / PERMUTATION_FILE
@@ -197,7 +197,7 @@ def read_permutations(root: Path) -> Permutations:
             f"expected SYSU-MM01's official galleries at {path}, found none; they are not in the data set's archive:"
             " fetch the file from the authors' evaluation code and put it there, or use the seeded sampler"
         )
-    from scipy.io import loadmat  # here, because scoring arrays needs no SciPy and would wait for it
+    from scipy.io import loadmat  # imported here, because scoring arrays does not need SciPy, which loads slowly
     from scipy.io.matlab import MatReadError
 
     try:

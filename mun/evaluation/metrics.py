@@ -1,4 +1,4 @@
-"""Rank a gallery for every query and say how good the ranking is: CMC, mAP, mINP. NumPy alone."""
+"""Rank a gallery for every query and score the ranking: CMC, mAP, mINP. Needs NumPy only."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class RankingMetrics:
 
 
 def integer_vector(name: str, values: ArrayLike, length: int | None = None) -> Integers:
-    """Return `values` as an integer vector, checked.
+    """Check that `values` is an integer vector, and return it as an array.
 
     Args:
         name: The name of the values in a message.
@@ -89,7 +89,7 @@ def _floats(name: str, values: ArrayLike) -> Floats:
 
 
 def cosine_distances(query: ArrayLike, gallery: ArrayLike) -> Floats:
-    """Return −(Q·Gᵀ): the cosine distance of unit rows, less its constant 1, which changes no ranking.
+    """Return −(Q·Gᵀ): the cosine distance of unit rows minus its constant 1, which changes no ranking.
 
     Args:
         query: Embeddings of unit length, `(Q, D)`.
@@ -99,7 +99,7 @@ def cosine_distances(query: ArrayLike, gallery: ArrayLike) -> Floats:
         Distances in [−1, 1], smaller is closer, `(Q, G)`; float32 where both inputs are, else float64.
 
     Raises:
-        ValueError: Not of these shapes or of a real type; `rank_metrics` and `ranking` refuse what is not finite.
+        ValueError: Not of these shapes or of a real type; `rank_metrics` and `ranking` refuse NaN and infinity.
     """
     query_rows, gallery_rows = _floats("query", query), _floats("gallery", gallery)
     if query_rows.ndim != 2 or gallery_rows.ndim != 2 or query_rows.shape[1] != gallery_rows.shape[1]:
@@ -167,14 +167,14 @@ def rank_blocks(
     distinct_identities: bool,
     max_rank: int = 20,
 ) -> RankingMetrics:
-    """Score rankings of some queries after those of others, so that not all distances have to be held at once.
+    """Score the rankings of queries block by block, so that not all distances are in memory at once.
 
     Args:
-        blocks: Of some queries each time their distances to the gallery, their identities, and the mask of what is
-            dropped, as `rank_metrics` takes them.
-        gallery_pids: As there, like the others.
-        distinct_identities: As there.
-        max_rank: As there.
+        blocks: For each block of queries the distances to the gallery, the identities, and the mask of dropped images,
+            as `rank_metrics` takes them.
+        gallery_pids: As in `rank_metrics`.
+        distinct_identities: As in `rank_metrics`.
+        max_rank: As in `rank_metrics`.
 
     Raises:
         ValueError: As `rank_metrics`.
@@ -182,9 +182,9 @@ def rank_blocks(
     if max_rank < 1:
         raise ValueError(f"expected `max_rank` of at least 1, got {max_rank}")
     parts = [
-        _score_rows(values, found, np.asarray(gallery_pids), distinct_identities)
+        _score_rows(values, matches, np.asarray(gallery_pids), distinct_identities)
         for distances, query_pids, dropped in blocks
-        for _, values, found in _ranked(distances, query_pids, gallery_pids, dropped)
+        for _, values, matches in _ranked(distances, query_pids, gallery_pids, dropped)
     ]
     precision, penalty, first_hit, place = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     valid = first_hit > 0
@@ -193,9 +193,9 @@ def rank_blocks(
         raise ValueError(
             f"expected a match in the kept gallery of at least one query, got none for {len(valid)} queries"
         )
-    found = np.bincount(np.minimum(place[valid], max_rank + 1), minlength=max_rank + 2)[1:-1]
+    hits = np.bincount(np.minimum(place[valid], max_rank + 1), minlength=max_rank + 2)[1:-1]
     means = float(precision[valid].mean()), float(penalty[valid].mean())
-    return RankingMetrics(np.cumsum(found) / num_valid, *means, num_valid, precision, penalty, first_hit)
+    return RankingMetrics(np.cumsum(hits) / num_valid, *means, num_valid, precision, penalty, first_hit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,11 +239,11 @@ def match_places(
 def _ranked(
     distances: ArrayLike, query_pids: ArrayLike, gallery_pids: ArrayLike, dropped: ArrayLike | None
 ) -> Iterator[tuple[int, Floats, Places]]:
-    """Check everything, then rank some queries at a time.
+    """Check everything, then rank the queries block by block.
 
     Yields:
-        The row of the first of these queries; their distances, where those of dropped images are infinite, and a query
-        with a tied match has ranks by (distance, index) in their place; and their matches, this first query being 0.
+        The row of the block's first query; its distances, infinite for dropped images, and replaced by ranks by
+        (distance, index) for a query with a tied match; and its matches, with queries counted from 0 in the block.
     """
     table = _floats("distances", distances)
     if table.ndim != 2 or 0 in table.shape:
@@ -261,7 +261,7 @@ def _ranked(
 
 
 def _mask(dropped: ArrayLike | None, shape: tuple[int, ...]) -> Booleans | None:
-    """Return the mask of dropped images, checked; `None` where there is none."""
+    """Check the mask of dropped images and return it; `None` where there is none."""
     if dropped is None:
         return None
     mask = np.asarray(dropped)
@@ -276,10 +276,10 @@ def _check_finite(distances: Floats) -> None:
 
 
 def _match_rows(values: Floats, matches: Booleans) -> tuple[Floats, Places]:
-    """Find the place of every match, and put ranks in the place of distances where a match is tied with something.
+    """Find the place of every match, and replace the distances of a query by ranks where one of its matches is tied.
 
-    Only the places of the matches count: they are looked up among sorted distances, which is several times as fast as
-    sorting the indices.
+    Only the places of the matches are needed: they are looked up among sorted distances, which is several times as fast
+    as sorting the indices.
     """
     size = values.shape[1]
     rows, columns = np.divmod(np.flatnonzero(matches), size)
@@ -300,27 +300,27 @@ def _match_rows(values: Floats, matches: Booleans) -> tuple[Floats, Places]:
 
 
 def _score_rows(
-    values: Floats, found: Places, gallery_pids: Integers, distinct_identities: bool
+    values: Floats, matches: Places, gallery_pids: Integers, distinct_identities: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Return AP, INP, first hit and the place that CMC counts, each `(Q,)`, from distances and matches."""
-    counts = np.bincount(found.query, minlength=len(values))  # m of each query
+    counts = np.bincount(matches.query, minlength=len(values))  # m of each query
     valid, ends = counts > 0, np.cumsum(counts)
     first, last = (ends - counts)[valid], ends[valid] - 1
-    sums = np.bincount(found.query, weights=found.nth / found.place, minlength=len(values))
+    sums = np.bincount(matches.query, weights=matches.nth / matches.place, minlength=len(values))
     precision, penalty = np.full(len(values), np.nan), np.full(len(values), np.nan)
     precision[valid] = sums[valid] / counts[valid]
-    penalty[valid] = counts[valid] / found.place[last]
+    penalty[valid] = counts[valid] / matches.place[last]
     first_hit = np.zeros(len(values), np.int64)
-    first_hit[valid] = found.place[first]
+    first_hit[valid] = matches.place[first]
     place = first_hit.copy()
     if distinct_identities:
-        closest = values[valid, found.gallery[first]]
+        closest = values[valid, matches.gallery[first]]
         place[valid] = 1 + (_best_of_identities(values[valid], gallery_pids) < closest[:, None]).sum(axis=1)
     return precision, penalty, first_hit, place
 
 
 def _places(ordered: Floats, rows: NDArray[np.intp], values: Floats) -> NDArray[np.intp]:
-    """Find each value in its sorted row, by bisection of all at once: the number of smaller ones, `(M,)`."""
+    """Count the smaller values in the sorted row of each value, `(M,)`, by one bisection for all values."""
     low, high = np.zeros(len(rows), np.intp), np.full(len(rows), ordered.shape[1], np.intp)
     for _ in range(ordered.shape[1].bit_length()):
         middle = np.minimum((low + high) // 2, ordered.shape[1] - 1)

@@ -1,4 +1,4 @@
-"""The protocols, published and for own data: who asks, who answers, and the images that do not count."""
+"""The protocols, published and for any data: queries, gallery, and the images that do not count."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -21,10 +21,10 @@ __all__ += ["protocol_of", "protocols_of"]
 class DropRule(StrEnum):
     """Which gallery images do not count for a query."""
 
-    SITE = "site"  # images of anybody, from the site of the query's camera
+    SITE = "site"  # images of any person, from the site of the query's camera
     NOTHING = "nothing"
     SAME_ID_AND_CAMERA = "same id and camera"
-    CAMERA = "camera"  # images of anybody, by the query's camera or one at its site, where the camera is known
+    CAMERA = "camera"  # images of any person, by the query's camera or one at its site, where the camera is known
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Protocol:
         drop_rule: Which gallery images do not count for a query.
         distinct_identities: Whether CMC counts distinct identities instead of images.
         sites: Groups of cameras that watch one site, for the rules `SITE` and `CAMERA`.
-        data: Name of the published data whose protocol it is; empty for one that any data can have.
+        data: Name of the published data that the protocol belongs to; empty for a protocol for any data.
         whole: Whether the gallery is every image, in one trial, instead of drawn ones.
         mixed: Whether the gallery has images of both modalities, without the query itself.
         same_modality: Whether the gallery has the queries' modality, which no published protocol of the field does.
-        other_instants: Whether images of the query's identity under the query's file name do not count either: on SynVI
-            those of its own instant, which show the same pose where misalignment is 0.
+        other_instants: Whether images of the query's identity with the query's file name do not count either: on SynVI
+            these show the query's own instant, with the same pose where misalignment is 0.
     """
 
     name: str
@@ -62,14 +62,14 @@ class Protocol:
 
     @cached_property
     def gallery_modality(self) -> Modality:
-        """The modality that is not the queries', unless both are of one."""
+        """The modality of the gallery: not that of the queries, unless `same_modality`."""
         if self.same_modality:
             return self.query_modality
         return Modality.VISIBLE if self.query_modality is Modality.INFRARED else Modality.INFRARED
 
     @cached_property
     def published(self) -> bool:
-        """Whether the field has it; a protocol that any data can have, or one turned round, it has not."""
+        """Whether the protocol is published: then it belongs to published data."""
         return bool(self.data)
 
     @property
@@ -80,10 +80,10 @@ class Protocol:
     @property
     def rule(self) -> str:
         """The rule in a sentence."""
-        asks = f"every {self.query_modality} image{_by(self.query_cameras)} asks"
+        queries = f"every {self.query_modality} image{_by(self.query_cameras)} is a query"
         what = "images of both modalities" if self.mixed else f"{self.gallery_modality} images"
         drawn = f"{what} drawn for each person and camera{_by(self.gallery_cameras)}"
-        answers = f"all {what}{_by(self.gallery_cameras)} answer" if self.whole else f"{drawn} answer"
+        gallery = f"all {what}{_by(self.gallery_cameras)} are the gallery" if self.whole else f"{drawn} are the gallery"
         words = ", ".join(f"cameras {_listed(group)} watch one site" for group in self.sites if len(group) > 1)
         sites = f" ({words})" if words else ""
         left_out = {
@@ -93,9 +93,9 @@ class Protocol:
             DropRule.NOTHING: "every image counts",
         }[self.drop_rule]
         itself = ", nor does the query itself" if self.mixed and self.drop_rule is not DropRule.NOTHING else ""
-        itself = ", but the query itself" if self.mixed and self.drop_rule is DropRule.NOTHING else itself
+        itself = " except the query itself" if self.mixed and self.drop_rule is DropRule.NOTHING else itself
         counts = "people" if self.distinct_identities else "images"
-        return f"{asks}; {answers}; {left_out}{itself}; CMC counts {counts}"
+        return f"{queries}; {gallery}; {left_out}{itself}; CMC counts {counts}"
 
 
 def _listed(numbers: tuple[int, ...]) -> str:
@@ -133,7 +133,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             "whole", _INFRARED, (), (), _NOTHING, False, data="features", whole=True
         ),  # of features without samples
-        # For any data, and published by nobody: across the modalities, and against a gallery of both.
+        # For any data, not published: across the modalities, and against a gallery of both.
         Protocol("cross-i2v", _INFRARED, (), (), _OWN, False, whole=True),
         Protocol("cross-v2i", _VISIBLE, (), (), _OWN, False, whole=True),
         Protocol("mixed-infrared", _INFRARED, (), (), _OWN, False, whole=True, mixed=True),
@@ -141,16 +141,15 @@ PROTOCOLS: dict[str, Protocol] = {
     )
 }
 
-# No published protocols but bounds: how well the same people are found within one modality. Each
-# image of a modality asks the gallery of the cameras of that modality at other sites: 1, 2, 4 and 5 the other three
-# each, 3 the images of 6, and 6 those of 3. `get_protocol` does not know them, so that nothing offers them as the
-# field's.
+# Not published protocols but bounds: how well the same people are found within one modality. The gallery of a query has
+# the images of its modality from other sites: of the other three cameras for 1, 2, 4 and 5, of 6 for 3, and of 3 for 6.
+# `get_protocol` does not know these protocols, so that they are not offered as published ones.
 SAME_MODALITY: dict[str, Protocol] = {
     name: Protocol(name, modality, cameras, cameras, DropRule.SITE, True, SITES, same_modality=True)
     for name, modality, cameras in (("synvi-v2v", _VISIBLE, (1, 2, 4, 5)), ("synvi-i2i", _INFRARED, (3, 6)))
 }
 
-# No published protocol either. Where misalignment is 0, the query's own instant would be the easiest match.
+# Not a published protocol either. Where misalignment is 0, the query's own instant would be the easiest match.
 OTHER_INSTANTS = replace(PROTOCOLS["synvi-all"], name="synvi-all, other instants", other_instants=True)
 
 
@@ -158,7 +157,7 @@ def get_protocol(name: str) -> Protocol:
     """Return a protocol by name.
 
     Raises:
-        ValueError: There is none of this name; the message lists them.
+        ValueError: There is no protocol of this name; the message lists all names.
     """
     if name not in PROTOCOLS:
         raise ValueError(f"expected one of the protocols {', '.join(PROTOCOLS)}; got {name!r}")
@@ -166,22 +165,22 @@ def get_protocol(name: str) -> Protocol:
 
 
 def protocols_of(source: Source) -> tuple[Protocol, ...]:
-    """List the protocols that a data set can have, the usual one first, with the sites of its cameras.
+    """List the protocols that fit a data set, the default first, with the sites of its cameras.
 
-    Those of its layout come first; any data can be asked across the modalities (`cross`) and against both (`mixed`).
+    Protocols of its layout come first; those across modalities (`cross`) and against both (`mixed`) fit any data.
     """
     data = "synvi" if source.name == "synvi" else source.layout
     published = [protocol for protocol in PROTOCOLS.values() if protocol.data == data]
-    rule = DropRule.NOTHING if data == "regdb" else DropRule.CAMERA  # whose cameras stand side by side
+    rule = DropRule.NOTHING if data == "regdb" else DropRule.CAMERA  # RegDB's cameras stand side by side
     free = [replace(one, drop_rule=rule, sites=source.sites) for one in PROTOCOLS.values() if not one.data]
     return (*published, *free)
 
 
 def protocol_of(source: Source, name: str = "") -> Protocol:
-    """Return a protocol of a data set by name, by default the usual one.
+    """Return a protocol of a data set by name; without a name, its default protocol.
 
     Raises:
-        ValueError: There is none of this name, or it is that of other data; the sentence says its rule.
+        ValueError: There is no protocol of this name, or it belongs to other data; the message states its rule.
     """
     fitting = {protocol.name: protocol for protocol in protocols_of(source)}
     if not name:
@@ -190,7 +189,7 @@ def protocol_of(source: Source, name: str = "") -> Protocol:
         other = get_protocol(name)
         title = TITLES.get(other.data, ("", other.data))[1]
         raise ValueError(
-            f"expected {title} for {name}, got {source.title}, which can have {', '.join(fitting)}; the rule of {name}:"
+            f"expected {title} for {name}, got {source.title}, used with {', '.join(fitting)}; the rule of {name}:"
             f" {other.rule}"
         )
     return fitting[name]
@@ -216,7 +215,7 @@ def dropped(
         True where the image is left out, bool, `(Q, G)`.
 
     Raises:
-        ValueError: Not integer vectors of these lengths, or a camera of which the protocol knows no site.
+        ValueError: Not integer vectors of these lengths, or the protocol does not know the site of a camera.
     """
     query_ids = integer_vector("query_pids", query_pids)
     query_cameras = integer_vector("query_camids", query_camids, len(query_ids))
@@ -236,7 +235,7 @@ def _same(query: NDArray[np.integer[Any]], gallery: NDArray[np.integer[Any]]) ->
 
 
 def _sites(protocol: Protocol, name: str, cameras: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
-    """Return the first camera at the site of each camera; the rule `SITE` knows those of SYSU-MM01 alone."""
+    """Return the first camera at the site of each camera; the rule `SITE` knows only the cameras of SYSU-MM01."""
     unknown = cameras[(cameras < 1) | (cameras > len(CAMERAS))]
     if protocol.drop_rule is DropRule.SITE and unknown.size:
         raise ValueError(f"expected `{name}` in [1, {len(CAMERAS)}] for {protocol.name}, got {unknown[0]}")

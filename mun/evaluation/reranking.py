@@ -1,4 +1,4 @@
-"""Re-rank a gallery by k-reciprocal neighbours: images that choose one another are closer."""
+"""Re-rank a gallery by k-reciprocal neighbours: images that are among each other's nearest become closer."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,8 +22,8 @@ def rerank(query: ArrayLike, gallery: ArrayLike, *, k1: int = 20, k2: int = 6, o
 
     Queries and gallery form one set of N = Q + G images, so the distance of one query depends on the other queries
     too, and on gallery images that a protocol later leaves out. With d(i, j) = (2 − 2 cos) / max over j, the
-    neighbourhood R(i) holds the images that are among the first k1 + 1 of i and have i among theirs. It takes in the
-    neighbourhood of half that size of each member which shares more than two thirds of it. Image i becomes a row V(i)
+    neighbourhood R(i) holds the images that are among the first k1 + 1 of i and have i among theirs. A member's
+    neighbourhood of half that size is added where more than two thirds of it lie in R(i). Image i becomes a row V(i)
     of weights exp(−d) over its neighbourhood, summing to 1, then averaged over the first k2 of i. The Jaccard distance
     is 1 − Σ min / Σ max, and the result (1 − w) · Jaccard + w · d.
 
@@ -33,7 +33,7 @@ def rerank(query: ArrayLike, gallery: ArrayLike, *, k1: int = 20, k2: int = 6, o
         query: Embeddings, normalised unless of unit length, real, `(Q, D)`.
         gallery: Likewise, `(G, D)`.
         k1: Size of a neighbourhood, at least 1.
-        k2: Images that a row is averaged over, at least 1, the image itself counted.
+        k2: Number of images that a row is averaged over, at least 1, the image itself included.
         original_weight: Share w of the original distance, in [0, 1].
 
     Returns:
@@ -50,15 +50,15 @@ def rerank(query: ArrayLike, gallery: ArrayLike, *, k1: int = 20, k2: int = 6, o
         raise ValueError(f"expected `k1` and `k2` of at least 1, got {k1} and {k2}")
     if not 0 <= original_weight <= 1:
         raise ValueError(f"expected `original_weight` in [0, 1], got {original_weight}")
-    asked, shown = unit_rows("query", query), unit_rows("gallery", gallery)
-    if asked.shape[1] != shown.shape[1]:
-        raise ValueError(f"expected `gallery` of shape (G, {asked.shape[1]}), got {shown.shape}")
-    rows: Floats = np.concatenate([asked, shown]).astype(np.float64)
+    query_rows, gallery_rows = unit_rows("query", query), unit_rows("gallery", gallery)
+    if query_rows.shape[1] != gallery_rows.shape[1]:
+        raise ValueError(f"expected `gallery` of shape (G, {query_rows.shape[1]}), got {gallery_rows.shape}")
+    rows: Floats = np.concatenate([query_rows, gallery_rows]).astype(np.float64)
     nearest = _nearest(rows, min(len(rows), max(k1 + 1, k2)))
     encoded = _average(_encode(rows, _neighbourhoods(nearest, k1)), nearest[:, :k2])
-    jaccard = _jaccard(encoded, len(asked))
-    for part, distances in _distances(rows, len(asked)):
-        jaccard[part] = (1 - original_weight) * jaccard[part] + original_weight * distances[:, len(asked) :]
+    jaccard = _jaccard(encoded, len(query_rows))
+    for part, distances in _distances(rows, len(query_rows)):
+        jaccard[part] = (1 - original_weight) * jaccard[part] + original_weight * distances[:, len(query_rows) :]
     return jaccard
 
 
@@ -89,7 +89,7 @@ def _graph(nearest: Integers) -> csr_array[Any]:
 
 
 def _reciprocal(nearest: Integers, k: int) -> csr_array[Any]:
-    """Mark the images that choose one another among their first k + 1, `(N, N)`, 0 or 1."""
+    """Mark the pairs of images that are among each other's first k + 1, `(N, N)`, 0 or 1."""
     graph = _graph(nearest[:, : k + 1])
     return graph.multiply(graph.T).tocsr()
 

@@ -13,8 +13,8 @@ __all__ = ["BANDWIDTH", "BINS", "MAX_DISTANCE", "Histograms", "Separation", "cen
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-BANDWIDTH = 1.0  # σ of the one Gaussian kernel; unit vectors that are unrelated lie √2 apart
-ROWS = 2048  # of a matrix of distances at once: 20,000 points have 400 million
+BANDWIDTH = 1.0  # σ of the one Gaussian kernel; unrelated unit vectors lie √2 apart
+ROWS = 2048  # rows of a matrix of distances at once: 20,000 points have 400 million distances
 BINS, MAX_DISTANCE = 80, 2.0  # of the histograms: cosine distances from 0 to 2 in steps of 0.025
 VISIBLE, INFRARED, AUXILIARY = Modality.VISIBLE, Modality.INFRARED, Modality.AUXILIARY
 
@@ -26,8 +26,8 @@ class Histograms:
     Attributes:
         same: Pairs of one identity per bin.
         different: Pairs of two identities per bin.
-        overlap: Σ min(p, q) over the bins, p and q being each histogram's fractions: 0 where they are apart, 1 where
-            they are alike; `None` where there is only one identity.
+        overlap: Σ min(p, q) over the bins, p and q being each histogram's fractions: 0 for separate histograms, 1 for
+            equal ones; `None` where there is only one identity.
     """
 
     same: tuple[int, ...]
@@ -37,13 +37,13 @@ class Histograms:
 
 @dataclass(frozen=True)
 class Separation:
-    """The numbers; all of points scaled to unit length, so that checkpoints can be compared. `None`: undefined.
+    """Measures of separation of points scaled to unit length, so that checkpoints can be compared. `None`: undefined.
 
     Attributes:
         visible_infrared: Mean over identities of the distance between the visible and the infrared center.
         visible_auxiliary: Likewise, visible and auxiliary.
         infrared_auxiliary: Likewise, infrared and auxiliary.
-        between_identities: Mean distance between the visible centers of two identities: the scale of the others.
+        between_identities: Mean distance between the visible centers of two identities: the scale of the other ones.
         mmd_visible_infrared: Squared maximum mean discrepancy, see `discrepancy`.
         mmd_visible_auxiliary: Likewise, visible and auxiliary.
         mmd_infrared_auxiliary: Likewise, infrared and auxiliary.
@@ -116,7 +116,7 @@ def checked(modality: Modality, points: NDArray[np.floating], pids: Integers) ->
     """Return points scaled to unit length, float64.
 
     Raises:
-        ValueError: No matrix, another number of identities, not finite, or a row of length zero.
+        ValueError: Not a matrix, another number of identities, not finite, or a row of length zero.
     """
     rows = np.asarray(points, dtype=np.float64)
     if rows.ndim != 2 or np.shape(pids) != (len(rows),):
@@ -146,7 +146,7 @@ def discrepancy(first: Floats, second: Floats, bandwidth: float = BANDWIDTH) -> 
 
     `mean k(x, x') + mean k(y, y') − 2 mean k(x, y)`, `k = exp(−‖x − y‖² / 2σ²)`, the means over all pairs.
 
-    Source: Gretton et al., JMLR 2012. Departs from it in: nothing; the bandwidth is fixed, so that numbers compare.
+    Source: Gretton et al., JMLR 2012. Departs from it in: nothing; the bandwidth is fixed to make numbers comparable.
     """
 
     def kernel(a: Floats, b: Floats) -> float:

@@ -44,15 +44,15 @@ class Cost:
 
 
 def measure(configs: Mapping[str, Config], num_classes: int, device: str, threads: int) -> Iterator[tuple[str, Cost]]:
-    """Measure one row after the other, each in a process of its own, so that no other's memory counts.
+    """Measure one row after the other, each in a separate process, so that the memory of other rows does not count.
 
-    On a GPU one process measures all of them: the GPU's memory is counted anew for each.
+    On a GPU one process measures all rows: the GPU's memory count is reset for each.
 
     Args:
-        configs: By the name of the row.
+        configs: Configs by the name of the row.
         num_classes: Training identities.
         device: `cpu` or `cuda`.
-        threads: Of the process on a CPU.
+        threads: Threads of the process on a CPU.
 
     Yields:
         Name and cost, in the order of `configs`.
@@ -100,8 +100,8 @@ def _measure(config: Config, num_classes: int, device: str, threads: int) -> Cos
 def peak_memory() -> int:
     """Return the most memory that this process has had, in bytes.
 
-    Linux's own count of a process begins anew when a program is started in it; `getrusage`, the way elsewhere, would
-    still count what the starting process had.
+    Linux resets its own count when a process starts a program; `getrusage`, used on other systems, would still count
+    the memory of the parent process.
     """
     status = Path("/proc/self/status")
     if status.is_file():

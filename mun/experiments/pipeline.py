@@ -1,4 +1,4 @@
-"""From an experiment to its tables: search, choice, runs, one reading of test, claims, costs, files."""
+"""From an experiment to its tables: search, choice, runs, a single test, claims, costs, files."""
 
 import json
 import os
@@ -33,9 +33,9 @@ Tests = Mapping[str, Mapping[str, Sequence[Path]]]
 
 
 def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str], None]) -> Iterator[str]:
-    """Search, freeze the choice, make the runs, read test, write the tables; what is there already is used.
+    """Search, freeze the choice, make the runs, read test, write the tables; existing results are used.
 
-    An experiment that reads no test makes every seed of every row and writes what validation identities say of them.
+    An experiment that reads no test makes every seed of every row and writes their scores on validation identities.
 
     Args:
         study: The experiment.
@@ -48,7 +48,7 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
 
     Raises:
         FileNotFoundError: The data are not there.
-        ValueError: `jobs` is out of range, the data or what is in `study.out` cannot be used, or a run has failed.
+        ValueError: `jobs` is out of range, the data or the content of `study.out` cannot be used, or a run has failed.
     """
     if not 1 <= jobs <= 64:
         raise ValueError(f"expected 1 to 64 jobs, got {jobs}")
@@ -62,7 +62,7 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
     choice = freeze_choice(study, search)
     table = study.runs(variants_of(choice), study.seeds)
     make_runs(table, device.type, jobs, report)
-    every = [run for run in study.runs({}, study.seeds) if finished(run)]  # the trials of rows chosen before, too
+    every = [run for run in study.runs({}, study.seeds) if finished(run)]  # with trials of rows chosen before
     keep_ledger(study.out / "ledger.jsonl", every)
     search = [run for run in every if run.seed == 0]
     read_once(study, table, device, jobs, report)
@@ -76,7 +76,7 @@ def conduct(study: Study, device: torch.device, jobs: int, report: Callable[[str
 
 
 def look_at_validation(study: Study, device: torch.device, jobs: int, report: Callable[[str], None]) -> Iterator[str]:
-    """Make every seed of every row, and write the ledger and the table of what validation people say of them."""
+    """Make every seed of every row, and write the ledger and the table of their scores on validation identities."""
     firsts = {row.name: row.variants[0].name for row in study.rows}
     runs, experiment = study.runs(firsts, study.seeds), study.experiment
     make_runs(runs, device.type, jobs, report)
@@ -111,19 +111,19 @@ def keep_ledger(path: Path, runs: Sequence[PlannedRun]) -> None:
 
 
 def kept(path: Path) -> Choice:
-    """Read what was chosen or measured before, by row; nothing where nothing was."""
+    """Read earlier choices or measurements, by row; empty if there are none."""
     return read_json(path) if path.is_file() else {}
 
 
 def variants_of(choice: Choice) -> dict[str, str]:
-    """Name the chosen variant of each row."""
+    """Return the name of the chosen variant of each row."""
     return {name: made["variant"] for name, made in choice.items()}
 
 
 def freeze_choice(study: Study, search: Sequence[PlannedRun]) -> Choice:
-    """Choose each row's variant once, before its test is read, and note the commit of the code.
+    """Choose each row's variant once, before its test is read, and record the commit of the code.
 
-    A row that was chosen before keeps its choice, so that test cannot lead back to the search.
+    A row that was chosen before keeps its choice, so that test scores cannot influence the search.
     """
     choice = kept(study.out / CHOICE)
     now = {"commit": commit_of_code(), "time": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -134,7 +134,7 @@ def freeze_choice(study: Study, search: Sequence[PlannedRun]) -> Choice:
 
 
 def measure_costs(study: Study, choice: Choice, device: str, report: Callable[[str], None]) -> dict[str, Cost]:
-    """Measure the cost of every row, or read what was measured before."""
+    """Measure the cost of every row, or read the earlier measurement."""
     path = study.out / "costs.json"
     costs = kept(path)
     samples = read_source("synvi", study.train_folder(study.settings[0])).require(Split.TRAIN)
@@ -175,7 +175,7 @@ def write_table(
 
 
 def every_test(out: Path, experiment: Experiment, choice: Mapping[str, Mapping[str, Any]]) -> Tests:
-    """Return the tests that were ever read in a folder, also of rows, settings and seeds left out this time."""
+    """Return all tests in a folder, including those of rows, settings and seeds that are left out this time."""
     return {
         setting.name: {
             row: sorted((out / "tests").glob(f"{row}-{made['variant']}-s*-{setting.name}.npz"))
@@ -186,15 +186,15 @@ def every_test(out: Path, experiment: Experiment, choice: Mapping[str, Mapping[s
 
 
 def answer_claims(claims: Sequence[Claim], tests: Tests) -> list[dict[str, Any]]:
-    """Answer every claim in mAP, a fraction; one whose runs were not made says so.
+    """Compute the difference of every claim in mAP, a fraction; a claim without runs is marked.
 
     Args:
         claims: In their order.
         tests: The files of `test_run` by setting and row, one per seed.
 
     Returns:
-        Per claim its fields and `ran`; where that is true `mean`, `low`, `high`, with two or more seeds `seed_sd` and
-        `p_value`, and of the role `other` the p-value after Holm's correction as `corrected`.
+        Per claim its fields and `ran`; if that is true `mean`, `low`, `high`, with two or more seeds `seed_sd` and
+        `p_value`, and for the role `other` the p-value after Holm's correction as `corrected`.
     """
     answers = [answer(claim, tests) for claim in claims]
     others = [made for claim, made in zip(claims, answers, strict=True) if made is not None and claim.role == "other"]
@@ -207,7 +207,7 @@ def answer_claims(claims: Sequence[Claim], tests: Tests) -> list[dict[str, Any]]
 
 
 def answer(claim: Claim, tests: Tests) -> Paired | None:
-    """Answer one claim; `None` where a row was not run in a setting."""
+    """Compute the difference of one claim; `None` if a row was not run in a setting."""
     settings = [claim.setting, *([claim.minus] if claim.minus else [])]
     read, pids = [], None
     for setting in settings:

@@ -36,7 +36,7 @@ def commit_of_code() -> str:
 
 
 def versions_of(runs: Sequence[PlannedRun]) -> list[dict[str, str]]:
-    """List what finished runs were made with, each once: versions, and device and precision where those were noted."""
+    """List the different versions of finished runs, with device and precision if their cards have them."""
     found: list[dict[str, str]] = []
     for made in (read_json(planned.folder / CARD)["versions"] for planned in runs):
         if made not in found:
@@ -48,7 +48,7 @@ def claim_folder(study: Study) -> None:
     """Record table, flags and data of a study in its folder, or check them against the record there.
 
     Raises:
-        ValueError: The folder belongs to something else.
+        ValueError: The folder belongs to another experiment.
     """
     path = study.out / "experiment.json"
     train, test = (untitled(describe_data(source)) for source in study.sources)
@@ -72,7 +72,7 @@ def untitled(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_table(study: Study, setting: Setting, choice: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a table and the commands that make it again, without folders of this machine."""
+    """Describe a table and the commands that reproduce it, without folders of this machine."""
     experiment = study.experiment
     folders = (study.train_folder(setting), study.test_folder(setting))
     train, test = (describe_data(read_source("synvi", folder)) for folder in folders)

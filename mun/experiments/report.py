@@ -44,7 +44,7 @@ def cells(row: Row, result: RowResult | None, cost: Cost | None) -> list[str]:
 
 
 def table(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str, Cost]) -> list[list[str]]:
-    """Write every line; rows without a result say so."""
+    """Write every line; rows without a result are marked as not run."""
     by_name = {result.row.name: result for result in results}
     return [cells(row, by_name.get(row.name), costs.get(row.name)) for row in rows]
 
@@ -102,7 +102,7 @@ def to_csv(rows: Sequence[Row], results: Sequence[RowResult], costs: Mapping[str
 
 
 def csv_table(names: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    """Write rows by the names of the columns as CSV; empty where a row lacks one."""
+    """Write rows as CSV, with the given columns; a cell is empty if the row lacks the column."""
     out = io.StringIO()
     writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
     writer.writeheader()
@@ -110,8 +110,8 @@ def csv_table(names: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str
     return out.getvalue()
 
 
-def sentences(experiment: Experiment, asked: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def sentences(experiment: Experiment, contrasts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield each difference as a sentence."""
-    for made in asked:
-        first, second = (experiment.row(made[name]).label for name in ("row", "against"))
-        yield f"{first} minus {second}, mAP: {Paired(**made['mean_ap'])} points"
+    for pair in contrasts:
+        first, second = (experiment.row(pair[name]).label for name in ("row", "against"))
+        yield f"{first} minus {second}, mAP: {Paired(**pair['mean_ap'])} points"

@@ -1,4 +1,4 @@
-"""From finished runs to a table: the choice on validation identities, one reading of test, the numbers of each row."""
+"""From finished runs to a table: the choice on validation identities, a single test, the numbers of each row."""
 
 import multiprocessing
 import os
@@ -27,7 +27,7 @@ from mun.structures import Split
 __all__ = ["TRIALS", "RowResult", "best_score", "choose_variants", "contrast", "differences", "ledger", "read_tests"]
 __all__ += ["row_results", "test_run", "test_runs"]
 
-TRIALS, PLACES = 10, 20  # galleries; places of a first match that a test tells apart
+TRIALS, PLACES = 10, 20  # galleries; ranks of a first match that are stored exactly
 Floats = NDArray[np.float64]
 
 
@@ -38,8 +38,8 @@ class RowResult:
     Attributes:
         row: The line of the table.
         variant: Name of the variant chosen on validation identities.
-        validation: Its best mAP on those of the table's data at the first seed, a fraction.
-        trials: Validation trials of the row on those data at the first seed.
+        validation: Its best mAP on validation identities of the table's data at the first seed, a fraction.
+        trials: Validation trials of the row on these data at the first seed.
         seeds: Seeds tested.
         scores: By the names of `METRICS`.
         against: Differences from the reference row by the same names; empty for the reference itself.
@@ -58,7 +58,7 @@ def best_score(run: PlannedRun) -> float:
     """Return the best mAP of a finished run on the validation identities.
 
     Raises:
-        ValueError: The data had none.
+        ValueError: The data have no validation identities.
     """
     scores = [trial["mean_ap"] for trial in validation_trials(run)]
     if not scores:
@@ -73,7 +73,7 @@ def choose_variants(runs: Sequence[PlannedRun]) -> dict[str, dict[str, Any]]:
         runs: Finished, every variant of every row at one seed; over several settings their mean counts.
 
     Returns:
-        By row: name of the chosen variant, and the mAP of every variant.
+        By row: the name of the chosen variant, and the mAP of every variant.
     """
     scores: dict[str, dict[str, list[float]]] = {}
     for run in runs:
@@ -94,16 +94,16 @@ def ledger(runs: Sequence[PlannedRun]) -> Iterator[dict[str, Any]]:
 
 
 def test_run(run: PlannedRun, protocol: Protocol, data: Path, path: Path, device: torch.device, split: Split) -> None:
-    """Read test once for a finished run and keep what every query got.
+    """Test a finished run once and store the scores of every query.
 
     Args:
-        run: Finished.
-        protocol: Of SynVI.
+        run: A finished run.
+        protocol: A protocol of SynVI.
         data: Folder with the test identities.
         path: Where to write: `average_precision`, `inverse_negative_penalty`, float16, `first_hit`, uint8, 21 for all
             places after the twentieth, `(T, Q)`, and `pids`, int32, `(Q,)`.
         device: Where to compute.
-        split: Whose identities are asked for: test, or validation in a search that reads no test.
+        split: Split of the queries: test, or validation in a search that reads no test.
 
     Raises:
         ValueError: The checkpoint or the data cannot be used.
@@ -134,12 +134,12 @@ def test_runs(
     """Read the tests of many runs, several side by side.
 
     Args:
-        runs: Finished.
-        protocol: Of SynVI.
+        runs: Finished runs.
+        protocol: A protocol of SynVI.
         places: For each run, the folder with the test identities and where to write, as in `test_run`.
         device: Where to compute.
-        jobs: How many at once; the processor's cores are shared out among them.
-        report: Told of each run, one line.
+        jobs: How many at once; they share the processor's cores.
+        report: Called with one line for each run.
         split: As in `test_run`.
 
     Raises:
@@ -169,7 +169,7 @@ def read_tests(paths: Sequence[Path]) -> tuple[dict[str, Floats], NDArray[np.int
     """Read the tests of one row's seeds: scores by metric, `(S, T, Q)`, and the queries' identities.
 
     Raises:
-        ValueError: They were tested on other people.
+        ValueError: The seeds were tested on different people.
     """
     per_seed, pids = [], None
     for path in paths:
@@ -191,7 +191,7 @@ def contrast(first: Sequence[Path], second: Sequence[Path]) -> dict[str, Paired]
         second: Those of the other.
 
     Raises:
-        ValueError: They were tested on other people.
+        ValueError: The rows were tested on different people.
     """
     (scores, pids), (others, other_pids) = read_tests(first), read_tests(second)
     if not np.array_equal(pids, other_pids):
@@ -219,7 +219,7 @@ def row_results(
     """Summarise rows whose tests were read.
 
     Args:
-        rows: In the order of the table; those without a test are passed over.
+        rows: In the order of the table; those without a test are left out.
         reference: Name of the row that the others are compared with.
         chosen: As `choose_variants`.
         tests: The files of `test_run` by the row's name, one per seed.

@@ -1,4 +1,4 @@
-"""The runs of an experiment: their configs, their folders, and how they are made side by side."""
+"""The runs of an experiment: their configs and folders, and training them side by side."""
 
 import dataclasses
 import math
@@ -30,12 +30,12 @@ class PlannedRun:
     """One training run of an experiment.
 
     Attributes:
-        folder: Where it is made.
+        folder: Folder of the run.
         setting: The data it is trained on.
         row: The line of the table.
-        variant: The way it is set up.
-        seed: Of the run.
-        settings: What the run is started with.
+        variant: The variant of the row.
+        seed: Seed of the run.
+        settings: Settings that the run is started with.
     """
 
     folder: Path
@@ -47,12 +47,12 @@ class PlannedRun:
 
 
 def config_of(experiment: Experiment, row: Row, variant: Variant, base: Config, setting: Setting = PLAIN) -> Config:
-    """Set up a run: what experiment, row and variant change in the config of the command line; later changes win.
+    """Apply the changes of experiment, row and variant to the config of the command line; later changes win.
 
-    The factors of the variant and of the setting both count.
+    The factors of the variant and of the setting are both applied.
 
     Raises:
-        ValueError: There is no such field, a factor gives no whole number, or the values together are not a valid
+        ValueError: A field is unknown, a factor gives no whole number, or the values together are not a valid
             config.
     """
     known = {item.name: value for item, value in leaves(base)}
@@ -99,9 +99,9 @@ def finished(run: PlannedRun) -> bool:
 
 
 def keep_records(folder: Path) -> None:
-    """Remove all of a finished run but what tables need: settings, card, metrics, a few kilobytes.
+    """Remove everything from a finished run except settings, card and metrics (a few kilobytes), which tables need.
 
-    The run stays finished, and names no folder of this machine, so that a table can go on elsewhere.
+    The run stays finished, and names no folder of this machine, so that a table can be continued elsewhere.
     """
     if not (folder / CARD).is_file():
         return
@@ -114,13 +114,13 @@ def keep_records(folder: Path) -> None:
 
 
 def validation_trials(run: PlannedRun) -> list[dict[str, Any]]:
-    """Return the validations of a run as they stand in its metrics: step and scores, fractions."""
+    """Return the validations in the metrics of a run: step and scores, fractions."""
     lines = (line for line in MetricsFile.lines(run.folder / "metrics.jsonl") if "validation" in line)
     return [{"step": line["step"], **line["validation"]} for line in lines]
 
 
 def start(run: PlannedRun, device: str, threads: int) -> subprocess.Popen[bytes]:
-    """Start or resume a run as a process of its own; its messages go to `log.txt` in its folder."""
+    """Start or resume a run in a separate process; its messages go to `log.txt` in its folder."""
     if not run.folder.exists():
         start_run(run.folder, run.settings)
     words = [sys.executable, "-m", "mun", "train", "--resume", "--quiet", "--device", device, "--out", str(run.folder)]
@@ -135,8 +135,8 @@ def make_runs(runs: Sequence[PlannedRun], device: str, jobs: int, report: Callab
     Args:
         runs: In the order of their start.
         device: `cpu`, `cuda` or `auto`.
-        jobs: How many at once; the processor's cores are shared out among them.
-        report: Told of each start and end, one line.
+        jobs: How many at once; they share the processor's cores.
+        report: Called with one line at each start.
 
     Raises:
         ValueError: A run has failed; the others are stopped, and continue the next time.

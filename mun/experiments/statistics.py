@@ -39,10 +39,10 @@ class Paired:
         mean: Mean over identities.
         low: Lower end of the 95 % interval.
         high: Upper end.
-        seed_sd: Sample standard deviation over seeds of the difference of two runs of one seed, which the interval
-            does not hold; NaN with one seed, or with other numbers of them.
-        p_value: Of Student's t over those differences, two-sided: how often seeds alone would do as much; NaN likewise,
-            and where seeds differ by nothing.
+        seed_sd: Sample standard deviation over seeds of the difference of two runs of the same seed, which the interval
+            does not include; NaN with one seed, or if the rows have different numbers of seeds.
+        p_value: Two-sided p-value of Student's t-test over those differences: the probability of so large a mean by
+            seeds alone; NaN likewise, and if all differences are equal.
     """
 
     mean: float
@@ -70,7 +70,7 @@ def summarise(per_query: ArrayLike) -> Summary:
     """Summarise a score.
 
     Args:
-        per_query: Of each seed, gallery and query, `(S, T, Q)`; NaN where a query was skipped.
+        per_query: The score of each seed, gallery and query, `(S, T, Q)`; NaN where a query was skipped.
 
     Raises:
         ValueError: Not three axes.
@@ -99,7 +99,7 @@ def identity_means(per_query: ArrayLike, pids: ArrayLike) -> Floats:
 
 
 def seed_differences(first: ArrayLike, second: ArrayLike, pids: ArrayLike) -> Floats:
-    """Compare two rows seed by seed: `first − second`, `(S,)`; empty where they have not as many seeds."""
+    """Compare two rows seed by seed: `first − second`, `(S,)`; empty if the numbers of seeds differ."""
     ours, theirs = np.asarray(first), np.asarray(second)
     if len(ours) != len(theirs):
         return np.zeros(0)
@@ -110,8 +110,8 @@ def seed_differences(first: ArrayLike, second: ArrayLike, pids: ArrayLike) -> Fl
 def paired_difference(first: ArrayLike, second: ArrayLike, pids: ArrayLike, seed: int = 0) -> Paired:
     """Compare two rows on the same queries by a bootstrap over identities.
 
-    Queries of one person are alike, so that people are drawn again, not queries; each person counts the same. The
-    interval is about these very runs: what other seeds would give is told apart, by `seed_sd`.
+    Queries of one identity are correlated, so identities are resampled, not queries; each identity has equal weight.
+    The confidence interval holds for these runs only; `seed_sd` gives the variation over seeds.
 
     Args:
         first: `(S, T, Q)`.
@@ -152,7 +152,7 @@ def bootstrapped(of_people: Floats, of_seeds: Floats, seed: int) -> Paired:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number, in their order; NaN stays and counts for nothing.
+    """Correct p-values for multiple comparisons, in their order; NaN stays and does not count.
 
     Source: Holm, Scandinavian Journal of Statistics 1979, the step-down method. Departs from it in: nothing.
     """
@@ -165,7 +165,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def scores_of_queries(tests: Mapping[str, ArrayLike]) -> dict[str, Floats]:
-    """Turn what a test keeps of each gallery and query into the scores of `METRICS`, `(T, Q)` each.
+    """Compute the scores of `METRICS`, `(T, Q)` each, from the stored test of each gallery and query.
 
     Args:
         tests: `first_hit` (0 where the query was skipped), `average_precision`, `inverse_negative_penalty`.

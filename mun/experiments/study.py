@@ -146,7 +146,7 @@ class Study:
         """List the runs, setting by setting and seed by seed.
 
         Args:
-            chosen: Name of the variant by row; of a row that is not named, every variant.
+            chosen: Name of the variant by row; for a row that is not named, every variant.
             seeds: From 0.
         """
         runs = []

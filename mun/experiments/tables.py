@@ -13,7 +13,7 @@ Changes = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to set up a row; which one is reported is chosen on validation identities.
+    """One way to set up a row; validation identities choose the one that is reported.
 
     Attributes:
         name: Part of the run's folder.
@@ -32,9 +32,9 @@ class Row:
 
     Attributes:
         name: Part of the run's folder.
-        label: What the table says.
+        label: Text in the table.
         changes: Config fields and their values, on top of the experiment's base.
-        variants: What is tried on validation identities; every row of a table has equally many.
+        variants: Variants tried on validation identities; every row of a table has equally many.
     """
 
     name: str
@@ -65,14 +65,14 @@ PLAIN = Setting("given")
 
 @dataclass(frozen=True)
 class Claim:
-    """A difference of two rows that is asked for before test is read.
+    """A difference of two rows that is written down before test is read.
 
     Attributes:
-        role: `primary` or `secondary`, which stand alone, or `other`, which are corrected for their number.
+        role: `primary` or `secondary`, each judged alone, or `other`, corrected for multiple comparisons.
         first: Name of a row.
-        second: Name of the row that is taken away from it.
-        setting: Where.
-        minus: A setting whose same difference is taken away again: how the difference changes; empty for none.
+        second: Name of the row that is subtracted from it.
+        setting: Name of the setting.
+        minus: A setting whose difference is subtracted, to measure how the difference changes; empty for none.
     """
 
     role: str
@@ -94,8 +94,8 @@ class Experiment:
         changes: Config fields for every row, on top of the command line's.
         contrasts: Pairs of rows whose differences are reported with those from the reference, the main one first.
         protocol: By which test is read.
-        reads_test: Whether test is read at all; else every seed of every row is looked at on validation identities.
-        claims: What is asked for over the settings, written down before test is read.
+        reads_test: Whether test is read at all; else every seed of every row is scored on validation identities.
+        claims: Differences over the settings, written down before test is read.
     """
 
     title: str
@@ -120,9 +120,9 @@ class Experiment:
         raise ValueError(f"expected rows among {', '.join(row.name for row in self.rows)}; got {name!r}")
 
 
-# The stem of the auxiliary image is a factor of its own, so each method may choose. The baseline has no such stem; its
-# second variant has as many images per step, in as many steps and with as many validations, as the others have with
-# their third modality.
+# The stem of the auxiliary image is a separate factor, so each method may choose it. The baseline has no such stem; its
+# second variant has as many images per step, as many steps and as many validations as the others, which have a third
+# modality.
 STEMS = (Variant("own", {"auxiliary_stem": "own"}), Variant("visible", {"auxiliary_stem": "visible"}))
 BASELINE = (Variant("own"), Variant("more", factors={"ids_per_batch": 1.5, "epochs": 1.5, "evaluate_every": 1.5}))
 
@@ -142,8 +142,8 @@ LABELS = {
     "mun-shuffled": "MUN, partners shuffled",
     "mun-frozen": "MUN, frozen at random",
 }
-# Does a third image cost something, or the loss that comes with it? Each method chooses the loss's weight. The baseline
-# has no such loss, and chooses its learning rate in as many trials.
+# Does the third image lower the score, or its loss? Each method chooses the weight of the loss. The baseline has no
+# such loss, and chooses its learning rate in as many trials.
 WEIGHTS = tuple(Variant(f"weight-{weight:g}", {"modality_alignment": weight}) for weight in (0.5, 0.1, 0.0))
 RATES = tuple(Variant(f"rate-{rate:g}", {"lr": rate}) for rate in (0.001, 0.0005, 0.002))
 
@@ -159,11 +159,11 @@ def without(name: str, label: str, **changes: Any) -> Row:
 
 
 OFF = {"identity_alignment": 0.0, "modality_alignment": 0.0}
-FUSION = ("mun", "pixel-mean")  # is a generated modality worth more than pixels laid over one another?
+FUSION = ("mun", "pixel-mean")  # is a generated modality better than averaged pixels?
 WEIGHTED = ("copy", "pixel-mean", "syncretic", "mun")
 FIGURE = ("none", "copy", "channel-exchange", "pixel-mean", "syncretic", "mun")
 
-# The generator, looked at again where people are few. One stem and one weight of modality alignment, that of the pilot.
+# Forms of the generator for few people. One stem, and one weight of modality alignment, that of the pilot.
 FEW = {"auxiliary_stem": "visible", "modality_alignment": 0.1, "score_training": True}
 RESIDUAL, GATE = ({"auxiliary": "mun", "form": form, "scale_init": 0.01} for form in ("residual", "gate"))
 UNPAID = {"generator_identity": 0.0}
@@ -176,32 +176,32 @@ def form(name: str, label: str, changes: Changes, **more: Any) -> Row:
 
 FORMS = (
     *(Row(name, LABELS[name], {"auxiliary": name}) for name in ("none", "copy", "pixel-mean", "mixup", "cutmix")),
-    form("sum", "sum, paid by all losses (as it was)", {"auxiliary": "mun"}),
-    form("sum-unpaid", "sum, paid by alignment alone", {"auxiliary": "mun"}, **UNPAID),
-    form("residual", "residual, paid by all losses", RESIDUAL),
-    form("residual-unpaid", "residual, paid by alignment alone", RESIDUAL, **UNPAID),
+    form("sum", "sum, trained by all losses (as it was)", {"auxiliary": "mun"}),
+    form("sum-unpaid", "sum, trained by alignment alone", {"auxiliary": "mun"}, **UNPAID),
+    form("residual", "residual, trained by all losses", RESIDUAL),
+    form("residual-unpaid", "residual, trained by alignment alone", RESIDUAL, **UNPAID),
     form("residual-reversed", "residual, identity loss reversed by 0.1", RESIDUAL, generator_identity=-0.1),
     form("residual-frozen", "residual, frozen at its start", {**RESIDUAL, "auxiliary": "mun-frozen"}),
-    form("gate", "gate, paid by all losses", GATE),
-    form("gate-unpaid", "gate, paid by alignment alone", GATE, **UNPAID),
-    form("gate-constant", "constant gate, paid by alignment alone", GATE, cml=False, **UNPAID),
+    form("gate", "gate, trained by all losses", GATE),
+    form("gate-unpaid", "gate, trained by alignment alone", GATE, **UNPAID),
+    form("gate-constant", "constant gate, trained by alignment alone", GATE, cml=False, **UNPAID),
     form("gate-frozen", "gate, frozen at its start", {**GATE, "auxiliary": "mun-frozen"}),
-    form("dropout", "residual, unpaid, branch dropout 0.3", RESIDUAL, branch_dropout=0.3, **UNPAID),
-    form("ratio", "residual, unpaid, random ratio of the branches", RESIDUAL, scale_jitter=1.0, **UNPAID),
-    form("full", "residual, unpaid, full resolution", RESIDUAL, resolution=1, **UNPAID),
-    form("own-stem", "residual, unpaid, own stem", RESIDUAL, auxiliary_stem="own", **UNPAID),
-    form("weight-0.5", "residual, unpaid, modality alignment 0.5", RESIDUAL, modality_alignment=0.5, **UNPAID),
-    form("weight-0", "residual, unpaid, modality alignment 0", RESIDUAL, modality_alignment=0.0, **UNPAID),
-    form("two-images", "residual, two images, paid by all losses", RESIDUAL, auxiliary_images=2),
+    form("dropout", "residual, alignment alone, branch dropout 0.3", RESIDUAL, branch_dropout=0.3, **UNPAID),
+    form("ratio", "residual, alignment alone, random ratio of the branches", RESIDUAL, scale_jitter=1.0, **UNPAID),
+    form("full", "residual, alignment alone, full resolution", RESIDUAL, resolution=1, **UNPAID),
+    form("own-stem", "residual, alignment alone, own stem", RESIDUAL, auxiliary_stem="own", **UNPAID),
+    form("weight-0.5", "residual, alignment alone, modality alignment 0.5", RESIDUAL, modality_alignment=0.5, **UNPAID),
+    form("weight-0", "residual, alignment alone, modality alignment 0", RESIDUAL, modality_alignment=0.0, **UNPAID),
+    form("two-images", "residual, two images, trained by all losses", RESIDUAL, auxiliary_images=2),
     form("two-frozen", "residual, two images, frozen", {**RESIDUAL, "auxiliary": "mun-frozen"}, auxiliary_images=2),
     Row("feature-mean", "mean of the stems' maps instead of an image", {"auxiliary": "feature-mean"}),
-    form("slow", "residual, unpaid, a third of the learning rate", RESIDUAL, generator_rate=0.3, **UNPAID),
-    form("fast", "residual, unpaid, three times the learning rate", RESIDUAL, generator_rate=3.0, **UNPAID),
+    form("slow", "residual, alignment alone, a third of the learning rate", RESIDUAL, generator_rate=0.3, **UNPAID),
+    form("fast", "residual, alignment alone, three times the learning rate", RESIDUAL, generator_rate=3.0, **UNPAID),
 )
 
-# When does a third modality pay? Four points of as many steps: three of as many images, of ever more people, and one
-# that tells people from images. Each row has three trials: the weight of modality alignment, or what the baseline has
-# instead, decay and label smoothing.
+# When does a third modality help? Four settings with equal numbers of steps: three with equal numbers of images and
+# more and more people, and one that separates the effects of people and images. Each row has three trials: the weight
+# of modality alignment or, for the baseline, weight decay and label smoothing.
 POINTS = (
     Setting("100x144", counts={"train_ids": 100, "images": 24}),
     Setting("300x48", counts={"train_ids": 300, "images": 8}),
@@ -210,12 +210,12 @@ POINTS = (
 )
 SHARES = tuple(Variant(f"weight-{weight:g}", {"modality_alignment": weight}) for weight in (0.1, 0.5, 0.0))
 MORE = {"ids_per_batch": 1.5, "epochs": 1.5, "evaluate_every": 1.5}
-CHOSEN = RESIDUAL  # of the forms, by three seeds on validation people: docs/third-modality.md
+CHOSEN = RESIDUAL  # from the forms, by three seeds on validation identities: docs/third-modality.md
 FROZEN = {**CHOSEN, "auxiliary": "mun-frozen"}
 
 
 def baselines(**factors: float) -> tuple[Variant, ...]:
-    """Make the trials of two modalities."""
+    """Make the variants of the baseline with two modalities."""
     changes = {"given": {}, "decay": {"weight_decay": 0.2}, "smoothing": {"label_smoothing": 0.2}}
     return tuple(Variant(name, change, factors) for name, change in changes.items())
 
@@ -295,7 +295,7 @@ EXPERIMENTS = {
         OTHER_INSTANTS,
     ),
     "people": Experiment(
-        "When a third modality pays: people against images",
+        "When a third modality helps: people against images",
         "none",
         PEOPLE,
         POINTS,

@@ -1,4 +1,4 @@
-"""A table of validation identities alone: what a search over forms has seen, before any test is read."""
+"""A table of scores on validation identities only: the results of a search over forms, before any test is read."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ from mun.training.run import MetricsFile
 
 __all__ = ["COLUMNS", "validations_to_csv", "validations_to_markdown"]
 
-TAIL = 0.1  # share of the run, at its end, over which what is logged of training batches is averaged
-COLUMNS = {  # of what is logged: name, and heading
-    "gap": "lead of training people",
+TAIL = 0.1  # final share of the run over which logged values of training batches are averaged
+COLUMNS = {  # logged values: name and heading
+    "gap": "generalisation gap",
     "identity_visible": "identity loss, visible",
     "identity_infrared": "infrared",
     "identity_auxiliary": "auxiliary",
@@ -31,7 +31,7 @@ Files = Mapping[str, Sequence[Path]]
 
 
 def end_of_run(run: PlannedRun) -> dict[str, float]:
-    """Read what a finished run ended with: fractions, losses in nats, by the names of `COLUMNS` that it has."""
+    """Read the final values of a finished run: fractions, losses in nats, by the names of `COLUMNS` that it has."""
     lines, found = list(MetricsFile.lines(run.folder / "metrics.jsonl")), {}
     scored = [line for line in lines if "training" in line]
     if scored:
@@ -44,7 +44,7 @@ def end_of_run(run: PlannedRun) -> dict[str, float]:
 
 
 def numbers(runs: Sequence[PlannedRun], files: Files, reference: str) -> dict[str, dict[str, float]]:
-    """Gather what is known of each row that was run: `SCORES` and `COLUMNS`, without NaN."""
+    """Collect the numbers of each row that was run: `SCORES` and `COLUMNS`, without NaN."""
     made = {}
     for name in files:
         summary = summarise(read_tests(files[name])[0]["mean_ap"])
@@ -60,7 +60,7 @@ def numbers(runs: Sequence[PlannedRun], files: Files, reference: str) -> dict[st
 
 
 def validations_to_csv(rows: Sequence[Row], runs: Sequence[PlannedRun], files: Files, reference: str) -> str:
-    """Write plain numbers, fractions and nats, one line per row; empty where nothing was run or is not known."""
+    """Write plain numbers, fractions and nats, one line per row; empty if a row was not run or a value is unknown."""
     made = numbers(runs, files, reference)
     return csv_table(["row", *SCORES, *COLUMNS], ({"row": row.name, **made.get(row.name, {})} for row in rows))
 

@@ -1,7 +1,7 @@
 """Class-activation maps by the package `grad-cam`: raw values, on a copy of the network, one at a time.
 
 The package scales every map to [0, 1] and shares its state between threads. So the sums are taken before that scaling,
-every call works on its own deep copy of the network, and one lock is around the package.
+every call works on its own deep copy of the network, and a lock guards the package.
 """
 
 import copy
@@ -29,7 +29,7 @@ MAX_SCORED = 2**23  # channels × pixels of an image that Score-CAM may put thro
 LOCK = threading.Lock()
 
 Floats = NDArray[np.float32]
-Report = Callable[[float], None]  # called with the share of the work that is done; what it raises ends the work
+Report = Callable[[float], None]  # called with the share of the work that is done; an exception ends the work
 
 
 class Method(StrEnum):
@@ -62,7 +62,7 @@ NAMES = {  # as its authors write it, module and class of the package
 
 
 def default_method(layer: str) -> Method:
-    """LayerCAM for the generator, whose layers are fine, Grad-CAM for the coarse stages of the backbone."""
+    """Return LayerCAM for the fine layers of the generator, Grad-CAM for the coarse stages of the backbone."""
     return Method.LAYER_CAM if layer in GENERATOR_LAYERS else Method.GRAD_CAM
 
 
@@ -72,12 +72,12 @@ class Look:
 
     Attributes:
         images: RGB, float, [0, 1], `(N, 3, H, W)`; `(N, 6, H, W)`, visible before infrared, for the auxiliary images
-            that the network makes of pairs.
-        modality: The modality, and so the stem, of the images; `AUXILIARY` for pairs.
-        number: Which of the auxiliary images of a pair, from 0.
+            that the network makes from pairs.
+        modality: The modality of the images, which selects the stem; `AUXILIARY` for pairs.
+        number: Number of the auxiliary image of a pair, from 0.
 
     Raises:
-        ValueError: The images have another shape, or pairs are said to be of another modality.
+        ValueError: The images have another shape, or the modality of pairs is not `AUXILIARY`.
     """
 
     images: Tensor
@@ -88,20 +88,20 @@ class Look:
         if self.images.ndim != 4 or self.images.shape[1] not in (3, 6):
             raise ValueError(f"expected images of shape (N, 3, H, W) or (N, 6, H, W), got {tuple(self.images.shape)}")
         if self.paired and self.modality is not Modality.AUXILIARY:
-            raise ValueError(f"expected pairs to be looked at as auxiliary images, got {self.modality}")
+            raise ValueError(f"expected pairs with the modality auxiliary, got {self.modality}")
 
     @property
     def paired(self) -> bool:
-        """Whether the network makes the images that it looks at."""
+        """Whether the images are pairs, from which the network makes auxiliary images."""
         return self.images.shape[1] == 6
 
 
 class LookingNetwork(nn.Module):
-    """A network as the package wants it: one tensor in, one row per image out.
+    """A network in the form that the package needs: one tensor in, one row per image out.
 
     Args:
         network: The network.
-        look: Says which stem, and which auxiliary image.
+        look: Its modality and number are used.
         logits: Return logits, `(N, C)`, instead of embeddings, `(N, D)`.
     """
 
@@ -128,22 +128,22 @@ def activation_maps(
 ) -> dict[tuple[str, Method], Floats]:
     """Compute maps of some layers.
 
-    The network is not touched: neither its gradients nor its mode nor its hooks, also where this fails.
+    The network's gradients, mode and hooks do not change, even if this function fails.
 
     Args:
         network: On any device.
         look: N images, or pairs of images.
         targets: One per image, all of one kind.
-        wanted: Layers, names of `Network.explainable_layers`, and how their maps are made.
-        report: Called after each map, and within a Score-CAM.
+        wanted: Pairs of a layer, a name of `Network.explainable_layers`, and a method.
+        report: Called after each map, and during a Score-CAM.
 
     Returns:
         By layer and method the positive part of the map at the layer's resolution, float32, `(N, h, w)`. Not scaled: a
         value can be compared between images of one layer, hardly between layers.
 
     Raises:
-        ValueError: A layer does not exist, has no spatial map or does not take part; there is no such auxiliary image
-            or no classifier; Score-CAM would take too long; the values are not finite.
+        ValueError: A layer does not exist, has no spatial map or is not used for these images; there is no auxiliary
+            image of this number or no classifier; Score-CAM would take too long; the values are not finite.
     """
     logits = check_targets(network, look, targets)
     maps, listed = {}, list(wanted)
@@ -162,7 +162,7 @@ def activation_maps(
 
 
 def part(report: Report | None, low: float, high: float) -> Report:
-    """Report one part of the work as a part of the whole, the shares `low` to `high`; to nobody where there is none."""
+    """Return a report that maps the share of one part of the work to the shares `low` to `high` of the whole."""
 
     def within(share: float) -> None:
         if report is not None:
@@ -183,10 +183,10 @@ def check_targets(network: Network, look: Look, targets: Sequence[Target]) -> bo
         if isinstance(target, Logit) and not 0 <= target.label < count:
             has = f"has the identities 0 to {count - 1}" if count else "has no classifier, as checkpoints for retrieval"
             raise ValueError(f"expected a logit that the network has, got that of identity {target.label}; it {has}")
-    made = network.auxiliary.num_images
-    if look.paired and look.number >= made:
+    number = network.auxiliary.num_images
+    if look.paired and look.number >= number:
         raise ValueError(
-            f"expected a network that makes {look.number + 1} auxiliary images of a pair, got one of {made}"
+            f"expected a network that makes {look.number + 1} auxiliary images of a pair, got one that makes {number}"
         )
     return any(logits)
 
@@ -200,7 +200,7 @@ def check_layer(name: str, names: Sequence[str], look: Look) -> None:
 
 
 def class_of(method: Method) -> tuple[Any, ModuleType]:
-    """Find the class of the package that makes such maps, and its module."""
+    """Return the package's class for a method, and its module."""
     names = [f"pytorch_grad_cam.{module}" for _, module, _ in NAMES.values()]
     module = dict(zip(NAMES, import_parts(*names), strict=True))[method]
     return getattr(module, NAMES[method][2]), module
@@ -233,7 +233,7 @@ def one_map(
 
 
 def check_spatial(name: str, activations: NDArray[np.float32] | None) -> None:
-    """Refuse what is no map of several places."""
+    """Refuse activations that are not a map of several places."""
     shape = () if activations is None else activations.shape
     if len(shape) != 4 or shape[2] * shape[3] < 2:
         places = f"one of {shape[2]} x {shape[3]}" if len(shape) == 4 else "none"
@@ -260,8 +260,8 @@ def prepare_score_cam(name: str, channels: int, images: Tensor, report: Report) 
 def thin_projection(*args: Any) -> Floats:
     """Project activations on their first principal component, with the sign that makes the larger side positive.
 
-    As the package's Eigen-CAM, but for two things: its full decomposition takes (h·w)² numbers, 400 MB at a generator's
-    resolution, and its sign is arbitrary. The sign is that of Seg-Eigen-CAM (Chung and Ying, Appl. Sci. 2025).
+    Differs from the package's Eigen-CAM, whose full decomposition takes (h·w)² numbers, 400 MB at a generator's
+    resolution, and whose sign is arbitrary. The sign here is that of Seg-Eigen-CAM (Chung and Ying, Appl. Sci. 2025).
     """
     activations = np.nan_to_num(np.asarray(args[3], dtype=np.float32))
     maps = np.zeros((len(activations), *activations.shape[2:]), np.float32)

@@ -20,7 +20,7 @@ __all__ = ["PRIOR_SPREAD", "Curves", "cascade", "cascade_names", "center_prior",
 __all__ += ["blurred", "rank_correlation", "structural_similarity"]
 
 PRIOR_SPREAD = 0.25  # standard deviation of the centre prior, as a share of the image's height and width
-BLUR_SPREAD = 0.08  # standard deviation of the blur that stands for a removed pixel, as a share of the height
+BLUR_SPREAD = 0.08  # standard deviation of the blur that replaces removed pixels, as a share of the height
 SSIM_SPREAD, SSIM_RADIUS = 1.5, 5  # pixels: a window of 11 x 11
 
 Floats = NDArray[np.float32]
@@ -45,7 +45,7 @@ def energy_share(values: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> 
 
 
 def center_prior(size: tuple[int, int]) -> Floats:
-    """Return the map of a constant look at the centre: a Gaussian, a quarter of the (height, width) wide."""
+    """Return a map that is always brightest at the centre: a Gaussian, a quarter of the (height, width) wide."""
     axes = [(np.arange(length) - (length - 1) / 2) / (PRIOR_SPREAD * length) for length in size]
     prior = np.exp(-0.5 * (axes[0][:, None] ** 2 + axes[1][None, :] ** 2))
     return prior.astype(np.float32)
@@ -70,15 +70,15 @@ def cascade_names(network: Network) -> tuple[str, ...]:
 def cascade(network: Network, seed: int) -> Iterator[tuple[str, Network]]:
     """Re-initialise a copy of a network part by part, from the top down.
 
-    Source: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018. A map that stays as it was does not show
+    Source: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018. A map that does not change does not show
     what the network has learned.
 
     Args:
-        network: Not touched.
+        network: Is not changed.
         seed: Of the random weights.
 
     Yields:
-        The part that is random from now on, and the copy, the same one each time.
+        The part that was just randomised, and the copy, which is the same object each time.
     """
     if isinstance(network, OwnModel):
         for count, name in enumerate(cascade_names(network), start=1):
@@ -126,7 +126,7 @@ def structural_similarity(one: NDArray[np.floating[Any]], other: NDArray[np.floa
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """The score of an image while its pixels go, or come, in the order of a map, the largest value first.
+    """The score of an image while pixels are deleted, or inserted, in the order of a map, the largest value first.
 
     Attributes:
         shares: Of the pixels replaced, from 0 to 1, `(S + 1,)`.
@@ -140,15 +140,15 @@ class Curves:
 
     @property
     def areas(self) -> tuple[float, float]:
-        """Mean height of either curve: a good map has a low deletion and a high insertion."""
+        """Mean height of both curves: a good map has a low deletion and a high insertion."""
         deletion, insertion = (float(trapezoid(curve, self.shares)) for curve in (self.deletion, self.insertion))
         return deletion, insertion
 
 
 def blurred(image: Floats) -> Floats:
-    """Blur an image, `(3, H, W)`, until details are gone: what stands for a removed pixel.
+    """Blur an image, `(3, H, W)`, until details are gone: its pixels replace removed pixels.
 
-    Closer to what the network knows than black or grey, which would add an edge of their own.
+    It is closer to the images that the network knows than black or grey, which would add edges.
     """
     spread = BLUR_SPREAD * image.shape[1]
     smooth: Floats = gaussian_filter(image, (0, spread, spread), mode="nearest")
@@ -164,13 +164,13 @@ def curves(
     curves go between the same two images.
 
     Args:
-        score: From images, float32, `(N, 3, H, W)`, to numbers, `(N,)`.
+        score: Function from images, float32, `(N, 3, H, W)`, to numbers, `(N,)`.
         image: RGB, float32, `(3, H, W)`.
-        values: The map, `(H, W)`; pixels of equal value go in the order of rows.
+        values: The map, `(H, W)`; pixels of equal value follow the order of rows.
         steps: S, steps from no pixel to all.
 
     Raises:
-        ValueError: The map is not of the image's size, or there is no step.
+        ValueError: The map has another size than the image, or there is no step.
     """
     if values.shape != image.shape[1:] or steps < 1:
         raise ValueError(f"expected a map of {image.shape[1:]} and at least one step, got {values.shape} and {steps}")

@@ -15,10 +15,10 @@ class Similarity:
     """Cosine similarity of an embedding to another one: "why are these two alike?".
 
     Attributes:
-        reference: Of another image, or the center of an identity, float, `(D,)`.
+        reference: Embedding of another image, or the center of an identity, float, `(D,)`.
 
     Raises:
-        ValueError: The reference is no vector, or has no direction.
+        ValueError: The reference is not a vector, or has no direction.
     """
 
     reference: Tensor
@@ -57,7 +57,7 @@ def center(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """Average unit-length embeddings, `(K, D)`, and return the direction of the mean, unit length, `(D,)`.
 
     Raises:
-        ValueError: There is none, or they cancel one another.
+        ValueError: There is no embedding, or the embeddings cancel one another.
     """
     if embeddings.ndim != 2 or not len(embeddings):
         raise ValueError(f"expected embeddings of shape (K, D), K at least 1, got {embeddings.shape}")

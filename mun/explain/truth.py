@@ -1,4 +1,4 @@
-"""The truth about a similarity on SynVI: what it becomes when one thing about the person is changed."""
+"""The truth about a similarity on SynVI: how it changes when one thing about the person is changed."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -49,12 +49,12 @@ class Evidence:
 
     @property
     def share(self) -> float:
-        """Share of the image that the change can reach: what an even map would have inside."""
+        """Share of the image that the change can reach: the share of energy that an even map has there."""
         return float(self.mask.mean())
 
 
 def change_of(recipe: Recipe, thing: Thing) -> Change | None:
-    """Return the change of a thing, `None` where the person has no such thing.
+    """Return the change of a thing, `None` where the person does not have the thing.
 
     A patterned garment becomes plain, a plain one gets stripes.
     """
@@ -70,10 +70,10 @@ def change_of(recipe: Recipe, thing: Thing) -> Change | None:
 def find_evidence(
     recipe: Recipe, size: tuple[int, int], things: tuple[Thing, ...] = tuple(Thing), least: float = LEAST_SHARE
 ) -> Evidence | None:
-    """Render an image with the first of some things changed that it shows.
+    """Render an image before and after a change of the first of some things that it shows.
 
     Args:
-        recipe: What the image is made from.
+        recipe: The recipe of the image.
         size: Height and width that the network takes.
         things: In the order in which they are tried.
         least: Share of the pixels that the change must reach.

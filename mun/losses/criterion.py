@@ -1,4 +1,4 @@
-"""The total loss of a batch, and what to watch about it."""
+"""The total loss of a batch, and its diagnostics."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ Groups = Mapping[Modality, Tensor]
 
 
 def ramp(progress: float, start: float, end: float) -> float:
-    """Rise from 0 at `start` to 1 at `end`, fractions of the run: metric losses collapse when begun from scratch."""
+    """Rise from 0 at `start` to 1 at `end`, fractions of the run: metric losses collapse if they start from scratch."""
     if progress >= end:
         return 1.0
     return 0.0 if progress <= start else (progress - start) / (end - start)
@@ -37,7 +37,7 @@ class Criterion(nn.Module):
         self.modality_alignment = ModalityAlignment(num_features, config.momentum, config.alignment)
 
     def metric_space(self, features: Groups, embeddings: Groups) -> dict[Modality, Tensor]:
-        """Choose where the metric losses measure, float32."""
+        """Return the points for the metric losses in the space of the config, float32."""
         if self.config.space == "embedding":
             return {modality: values.float() for modality, values in embeddings.items()}
         raw = {modality: values.float() for modality, values in features.items()}
@@ -72,7 +72,7 @@ class Criterion(nn.Module):
         if config.triplet:
             every, known = (torch.cat([group[modality] for modality in points]) for group in (points, labels))
             weighted["triplet"] = (weight * config.triplet, batch_hard_triplet(every, known, config.margin))
-        # A factor of 0 still lets NaN through, so a term that is off is left out of the sum.
+        # A factor of 0 would still pass NaN on, so a term that is off is left out of the sum.
         total = torch.stack([factor * loss for factor, loss in weighted.values() if factor > 0]).sum()
         return total, {name: loss.detach() for name, (_, loss) in weighted.items()}
 
@@ -84,7 +84,7 @@ class Criterion(nn.Module):
 
     @torch.no_grad()
     def identity_by_modality(self, logits: Groups, labels: Groups) -> dict[str, float]:
-        """Report the identity loss of each modality's images: a generator that is paid for it makes easy ones."""
+        """Report the identity loss of each modality's images; a generator trained by this loss makes easy ones."""
         return {
             f"identity_{modality.value}": float(self.identity({modality: values}, labels))
             for modality, values in logits.items()

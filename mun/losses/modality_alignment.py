@@ -22,9 +22,9 @@ class ModalityAlignment(nn.Module):
     `p_m ← μ·p_m + (1−μ)·b_m`, the loss uses `p̂_m = p_m + b_m − sg(b_m)`: the accumulated value with the undamped
     gradient of the batch. The kinds:
 
-    - bridge: `‖p̂_v − p̂_a‖² + ‖p̂_i − p̂_a‖²`. With p̂_a at the midpoint it has half the gradient of
-    - direct: `‖p̂_v − p̂_i‖²`, so compare the two with this one at half the weight.
-    - other: `‖b_v − sg(p_a)‖² + ‖b_i − sg(p_a)‖²`: each batch goes to the auxiliary modality, which does not come.
+    - bridge: `‖p̂_v − p̂_a‖² + ‖p̂_i − p̂_a‖²`. With p̂_a at the midpoint it has half the gradient of `direct`.
+    - direct: `‖p̂_v − p̂_i‖²`; for a comparison with `bridge`, give it half the weight.
+    - other: `‖b_v − sg(p_a)‖² + ‖b_i − sg(p_a)‖²`: batches move to the auxiliary modality, which gets no gradient.
     - mmd: the squared maximum mean discrepancy of the batch's unit features instead, no prototypes: visible and
       infrared each to auxiliary.
 

@@ -122,9 +122,9 @@ class Trunk(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """Draw convolution weights by He's rule, fan-out, in place; none on the meta device.
+    """Draw convolution weights by He's rule, fan-out, in place; skip weights on the meta device.
 
-    There nothing is drawn, and asking for it imports torch's compiler.
+    A draw has no effect there, and would import torch's compiler.
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d) and not part.weight.is_meta:
@@ -151,7 +151,7 @@ def load_torchvision(stem: nn.Module, trunk: Trunk, state: Mapping[str, torch.Te
 
 
 def shapes(state: Mapping[str, torch.Tensor], prefixes: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """List the shapes of some tensors by name, without the counts of batches, which old files lack."""
+    """Return the shapes of some tensors by name, without the counts of batches, which old files lack."""
     return {
         name: tuple(tensor.shape)
         for name, tensor in state.items()

@@ -21,7 +21,7 @@ GENERATOR_LAYERS = ("iml_visible", "iml_infrared", "cml", "fused")
 
 # Mean and standard deviation of ImageNet's RGB images in [0, 1], which pretrained weights expect.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CLASSIFIER_STD = 0.001  # of the classifier's weights at the start: every identity is alike
+CLASSIFIER_STD = 0.001  # of the classifier's initial weights: all identities get similar logits
 
 
 def generalised_mean(feature_map: Tensor, power: float) -> Tensor:
@@ -35,7 +35,7 @@ def generalised_mean(feature_map: Tensor, power: float) -> Tensor:
 class BnNeck(nn.Module):
     """Batch normalisation between the metric losses and the classifier, and a bias-free classifier.
 
-    Without training identities (`num_classes` 0, as in a checkpoint to retrieve with) there is no classifier.
+    Without training identities (`num_classes` 0, as in a checkpoint for retrieval) there is no classifier.
 
     Source: Luo et al., CVPRW 2019, arXiv:1903.07071.
     """
@@ -120,7 +120,7 @@ class Network(nn.Module):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Names of the layers of a single image that maps can be made of, the last one the most abstract."""
+        """Names of the layers that maps of a single image can be made of, the most abstract layer last."""
         return STAGES
 
     def explainable_layers(self) -> dict[str, nn.Module]:
@@ -137,7 +137,7 @@ class Network(nn.Module):
     def generate(self, visible: Tensor, infrared: Tensor, draws: torch.Generator | None = None) -> tuple[Tensor, ...]:
         """Make the auxiliary images of pairs, each like its inputs, in float32; see `Auxiliary`.
 
-        On a CPU they are computed in float32 too, which is faster there than bfloat16.
+        On a CPU they are also computed in float32, which is faster there than bfloat16.
         """
         kind = visible.device.type
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda" and torch.is_autocast_enabled(kind)):
@@ -149,16 +149,16 @@ class Network(nn.Module):
 
         Args:
             images: RGB, float, [0, 1], `(N_m, 3, H, W)` per modality; batch statistics are taken over all of them. A
-                third modality of features is made of the stems' maps, of row n of both.
+                third modality of features is the mean of the stems' maps in row n of both.
         """
-        maps = {modality: self.stem(of_it, modality) for modality, of_it in images.items()}
+        maps = {modality: self.stem(batch, modality) for modality, batch in images.items()}
         if self.auxiliary.of_features:
             maps[Modality.AUXILIARY] = 0.5 * (maps[Modality.VISIBLE] + maps[Modality.INFRARED])
         modalities = list(maps)
         features = generalised_mean(self.trunk(torch.cat(list(maps.values()))), self.config.gem_power)
         with torch.autocast(features.device.type, enabled=False):
             embeddings, logits = self.neck(features)
-        sizes = [len(of_it) for of_it in maps.values()]
+        sizes = [len(batch) for batch in maps.values()]
 
         def split(values: Tensor) -> dict[Modality, Tensor]:
             return dict(zip(modalities, torch.split(values, sizes), strict=True))

@@ -1,4 +1,4 @@
-"""SynVI: procedural pedestrians, ray-cast in visible and in near-infrared light, with knobs and the truth attached."""
+"""SynVI: procedural pedestrians, ray-cast in visible and near-infrared light, with knobs and ground truth."""
 
 from mun.synvi.camera import CAMERAS
 from mun.synvi.counterfactual import REMOVABLE, Change, Counterfactual, counterfactual

@@ -1,4 +1,4 @@
-"""The background around the person, and occluders before the person."""
+"""The background around the person, and occluders in front of the person."""
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def _wall(site: Site, x: Floats, y: Floats, modality: Modality) -> Floats:
 
 
 def _nearest(site: Site, scene: Scene, view: View) -> tuple[Floats, Floats, Floats, Floats]:
-    """Meet the floor, the side walls and the back wall: depth and which, and the coordinates on it."""
+    """Intersect the rays with floor, side walls and back wall: depth, which of them, and the coordinates on it."""
     sway, along = scene.position
     back = site.depth[0] + (site.depth[1] - site.depth[0]) * (along + 6) / 12
     right = view.columns[None, :].astype(np.float32)
@@ -96,7 +96,7 @@ def background(site: Site, camera: Camera, scene: Scene, view: View, feet: Float
 
     Args:
         site: The place.
-        camera: Its light counts here.
+        camera: Its modality and light are used.
         scene: Where the person is at the site.
         view: The rays, world frame.
         feet: Where the feet touch the ground, world frame, metres, `(2, 3)`; the shadow falls there.
@@ -148,7 +148,7 @@ def _shadow(camera: Camera, scene: Scene, x: Floats, z: Floats, feet: Floats) ->
 
 
 def _passer(scene: Scene, colour: Floats) -> Floats:
-    """Put a small, unsharp person into the background: hair, face, coat, trousers and shoes by the same three draws."""
+    """Add a small, blurred person to the background; three draws set hair, face, coat, trousers and shoes."""
     place, size, shade = scene.passer or (0.0, 0.0, 0.0)
     rows, columns = colour.shape[1:]
     tall = rows * (0.24 + 0.24 * size)
@@ -183,7 +183,7 @@ def occlusion(occluder: Occluder, size: tuple[int, int]) -> tuple[Floats, Floats
     """Draw an occluder.
 
     Args:
-        occluder: What it is.
+        occluder: Its kind, place, size and shade.
         size: Rows and columns.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A body: its build, its pose in the gait cycle, and the skeleton both give."""
+"""A body: its build, its pose in the gait cycle, and the resulting skeleton."""
 
 from dataclasses import dataclass
 
@@ -62,13 +62,13 @@ class Skeleton:
 
 
 def _swing(length: float, angle: float, spread: float = 0.0) -> Floats:
-    """Hang a limb of `length` at `angle` forward of the vertical and `spread` to the left."""
+    """Return the vector along a limb of `length`, `angle` forward of the vertical and `spread` to the left."""
     down = np.cos(angle) * np.cos(spread)
     return length * np.array([np.sin(spread), -down, np.sin(angle) * np.cos(spread)])
 
 
 def _leg(height: float, scale: float, phase: float, stride: float, hip: Floats, outward: float) -> list[Floats]:
-    """Bend one leg: hip, knee, ankle and toe."""
+    """Compute the joints of one leg: hip, knee, ankle and toe."""
     thigh = stride * (0.42 * np.sin(phase) + 0.06)
     bend = 0.05 + stride * (0.12 + 0.75 * max(0.0, float(np.cos(phase + 0.35))) ** 2)
     knee = hip + _swing(0.245 * height * scale, thigh, 0.015 * outward)
@@ -79,7 +79,7 @@ def _leg(height: float, scale: float, phase: float, stride: float, hip: Floats, 
 
 
 def _arm(height: float, phase: float, stride: float, bend: float, shoulder: Floats, outward: float) -> list[Floats]:
-    """Swing one arm: shoulder, elbow, wrist and fingers."""
+    """Compute the joints of one arm: shoulder, elbow, wrist and fingers."""
     upper = -0.38 * stride * np.sin(phase) - 0.03
     lower = upper + bend + 0.25 * stride * max(0.0, -float(np.sin(phase)))
     elbow = shoulder + _swing(0.17 * height, upper, 0.11 * outward)
@@ -94,7 +94,7 @@ def _turn(angle: float) -> Floats:
 
 
 def pose_body(build: Build, pose: Pose) -> Skeleton:
-    """Compute where the joints of a build are in a pose, the lower foot on the ground.
+    """Compute the joints of a body in a pose, with the lower foot on the ground.
 
     Args:
         build: The proportions.

@@ -1,4 +1,4 @@
-"""The six cameras: where they hang, what light they see by, and what their sensors do to an image."""
+"""The six cameras: their positions, their light, and the effect of their sensors on an image."""
 
 from dataclasses import dataclass
 
@@ -52,12 +52,12 @@ def turned(vector: Floats, angle: float) -> Floats:
 
 
 def aim(camera: Camera, scene: Scene, bones: Skeleton, size: tuple[int, int]) -> View:
-    """Crop the person as a detector does, by the standing height alone, so that bags and hats move nothing.
+    """Crop the person as a detector does, by the standing height alone, so that bags and hats do not move the crop.
 
     Args:
-        camera: Where the camera hangs.
-        scene: Its scale, shift and pitch count here.
-        bones: The skeleton; only its height counts.
+        camera: Its pitch and distance are used.
+        scene: Its scale, shift and pitch are used.
+        bones: The skeleton; only its height is used.
         size: Rows and columns.
 
     Returns:
@@ -103,7 +103,7 @@ def blur(planes: Floats, sigma: float) -> Floats:
 
 
 def _shrink(planes: Floats, factor: float) -> Floats:
-    """Lose resolution: average over blocks as large as the factor, then interpolate back, `(C, H, W)`."""
+    """Reduce the resolution: average over blocks as large as the factor, then interpolate back, `(C, H, W)`."""
     for axis in (1, 2):
         length = planes.shape[axis]
         few = max(2, round(length / factor))
@@ -111,7 +111,7 @@ def _shrink(planes: Floats, factor: float) -> Floats:
         means = np.zeros_like(np.take(planes, np.zeros(few, int), axis))
         shape = [1, 1, 1]
         shape[axis] = -1
-        for step in range(int(np.ceil(length / few)) + 1):  # a block reaches over few pixels; far ones never count
+        for step in range(int(np.ceil(length / few)) + 1):  # a block covers few pixels; others have no weight
             place = np.floor(edges[:-1]).astype(int) + step
             inside = np.clip(np.minimum(edges[1:], place + 1) - np.maximum(edges[:-1], place), 0, None)
             weight = (inside * few / length).astype(np.float32).reshape(shape)
@@ -135,8 +135,8 @@ def expose(camera: Camera, scene: Scene, light: Floats, noise: float, resolution
     """Turn linear light into the pixels of a camera.
 
     Args:
-        camera: Its blur, white balance, haze and noise count here.
-        scene: Its exposure, tint and noise key count here.
+        camera: Its blur, white balance, haze and noise are used.
+        scene: Its exposure, tint and noise key are used.
         light: Linear light, float32, at least 0, `(3, H, W)` or, in infrared, `(1, H, W)`.
         noise: Factor on the sensor noise.
         resolution: Factor by which the image is made smaller and enlarged again.

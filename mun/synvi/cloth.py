@@ -1,4 +1,4 @@
-"""Cloth and skin: what colour a point of a figure has in either light, and how its folds turn the normal."""
+"""Cloth and skin: the colour of a point of a figure in either light, and the turn of its normal by folds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Spots:
     """Points of a figure in the coordinates of their charts; all arrays are `(N,)`.
 
     Attributes:
-        part: What each shows.
+        part: The `Part` of each point.
         side: Distance to the left of the chart's axis, metres.
         along: Length coordinate, metres: height above the ground on the trunk, distance from the joint on a limb.
         front: Distance before the chart's axis, metres.
@@ -62,7 +62,7 @@ def fold(spots: Spots, normal: Floats, phases: tuple[float, ...], identity: Iden
         spots: The points.
         normal: Unit normals, float32, `(3, N)`.
         phases: Eight phases, radians; they belong to the image.
-        identity: Whose clothes hang loosely, and whose do not.
+        identity: The thickness of its garments sets the strength of the folds.
 
     Returns:
         The turned unit normals, and a factor on the albedo near 1, `(N,)`.
@@ -75,7 +75,7 @@ def fold(spots: Spots, normal: Floats, phases: tuple[float, ...], identity: Iden
 
 
 def _folded(spots: Spots, normal: Floats, phases: tuple[float, ...], identity: Identity) -> tuple[Floats, Floats]:
-    """Turn the normals of cloth alone, not yet of unit length, and give its relief."""
+    """Turn the normals of cloth alone, not yet of unit length, and return its relief."""
     upper, lower = 0.42 + 12 * identity.upper.thickness, 0.28 + 9 * identity.lower.thickness
     strength = np.where(spots.part == Part.UPPER, upper, lower).astype(np.float32)
     around, along = spots.around * np.float32(2 * np.pi), spots.along * np.float32(2 * np.pi)
@@ -195,7 +195,7 @@ def _face(identity: Identity, spots: Spots, modality: Modality) -> Floats:
 
 
 def _shoes(identity: Identity, spots: Spots, modality: Modality) -> Floats:
-    """Shoes; those that are no boots have a light sole."""
+    """Shoes; all but boots have a light sole."""
     colour = _light(identity.shoes, modality)
     sole = (spots.along < 0.022) & (not identity.boots)
     return np.where(sole, np.float32(0.6), np.repeat(colour, len(sole), axis=1))

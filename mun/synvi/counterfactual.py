@@ -1,4 +1,4 @@
-"""Counterfactuals: the same scene with one thing changed, and the pixels that this changed."""
+"""Counterfactuals: the same scene with one thing changed, and the pixels that may differ."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -16,7 +16,7 @@ from mun.synvi.wardrobe import Colour, Identity, Pattern
 
 __all__ = ["REMOVABLE", "Change", "Counterfactual", "changed", "counterfactual"]
 
-# What an identity is without a thing; the other two belong to the scene.
+# Functions that remove a thing from an identity; `passer` and `occluder` are removed from the scene.
 WITHOUT: dict[str, Callable[[Identity], Identity]] = {
     "bag": lambda identity: replace(identity, bag=replace(identity.bag, kind="none")),
     "hat": lambda identity: replace(identity, hair=replace(identity.hair, hat="none")),
@@ -33,8 +33,8 @@ class Change:
     """A change of an image; a field that is `None`, or empty, changes nothing.
 
     Attributes:
-        without: What is taken away, of `REMOVABLE`.
-        upper_pattern: Pattern of the upper garment; infrared shows it, or does not, as it did the old one.
+        without: Things to remove, each one of `REMOVABLE`.
+        upper_pattern: Pattern of the upper garment; infrared shows it only if infrared showed the old one.
         lower_pattern: Likewise of the lower garment.
         upper_colour: sRGB in [0, 1]; infrared does not change.
         lower_colour: Likewise.
@@ -45,7 +45,7 @@ class Change:
         yaw: Of the person, radians; 0 faces the camera.
 
     Raises:
-        ValueError: Nothing would change, a value is out of its range, or a thing cannot be taken away.
+        ValueError: Nothing would change, a value is out of its range, or a thing cannot be removed.
     """
 
     without: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Change:
             raise ValueError("expected at least one change, got none")
         for thing in self.without:
             if thing not in REMOVABLE:
-                raise ValueError(f"expected something to take away of {', '.join(REMOVABLE)}; got {thing!r}")
+                raise ValueError(f"expected a thing to remove, one of {', '.join(REMOVABLE)}; got {thing!r}")
         for name in PIECES:
             colour, infrared = getattr(self, f"{name}_colour"), getattr(self, f"{name}_infrared")
             values = [*(colour or ()), *(() if infrared is None else (infrared,))]
@@ -79,9 +79,9 @@ class Counterfactual:
     """An image, the same with one thing changed, and where they differ.
 
     Attributes:
-        before: RGB, uint8, `(H, W, 3)`, before its JPEG.
+        before: RGB, uint8, `(H, W, 3)`, before JPEG compression.
         after: Likewise.
-        mask: Pixels that the change can reach through the lens: all others are equal, bool, `(H, W)`.
+        mask: Pixels that the change can reach, blur of the lens included; all others are equal, bool, `(H, W)`.
     """
 
     before: NDArray[np.uint8]
@@ -90,7 +90,7 @@ class Counterfactual:
 
 
 def changed(recipe: Recipe, change: Change) -> Recipe:
-    """Change what an image is made from; everything else, sensor noise included, stays."""
+    """Apply a change to the recipe of an image; everything else, sensor noise included, stays."""
     identity, scene = recipe.identity, recipe.scene
     for thing in change.without:
         if thing in WITHOUT:
@@ -112,15 +112,15 @@ def _piece(piece: Any, name: str, change: Change) -> Any:
 
 
 def counterfactual(recipe: Recipe, change: Change) -> Counterfactual:
-    """Render an image twice, as it was and with a change.
+    """Render an image twice, without and with a change.
 
     Args:
-        recipe: What the image is made from.
+        recipe: The recipe of the image.
         change: The change.
 
     Returns:
-        Both images and the pixels where they may differ. The mask holds what the change does to the light, widened by
-        how far the lens and the resolution knob spread it; where the change is not seen it is empty.
+        Both images and the pixels where they may differ. The mask marks the pixels whose light changes, widened by
+        how far the lens and the resolution knob spread light; it is empty where the change is not visible.
 
     Raises:
         ValueError: The size is out of bounds.

@@ -99,7 +99,7 @@ def _hem(identity: Identity, bones: Skeleton, chart: Chart) -> list[Solid]:
     sizes = (waist + thick, max(hips * min(upper.flare, 1.12), hips) + thick)
     solids.append(cone(Part.UPPER, (waistline, hipline), sizes, chart, 0.74, capped=False))
     below = identity.build.legs * 0.53 * tall - upper.hem * tall
-    top = bones.on_trunk(0.0, 0.03 * tall, 0.0)  # cloth hangs from inside the piece above, so that no seam gapes
+    top = bones.on_trunk(0.0, 0.03 * tall, 0.0)  # cloth starts inside the piece above, so that no gap shows
     if below > 0.0:
         solids.append(_drape(Part.UPPER, bones, chart, (top, below + 0.025 * tall), sizes[1], upper.flare))
     if lower.kind in {"skirt", "maxi"}:
@@ -127,7 +127,7 @@ def _limb(part: Part, joints: Floats, profile: tuple[tuple[float, float], ...], 
     """Cover a limb of two cones from its top to `sizes[0]` of its length.
 
     Args:
-        part: What the cover shows.
+        part: The `Part` of the cover.
         joints: Top, middle and end, `(3, 3)`.
         profile: Shares of the length and bare radii in metres.
         sizes: The covered share, the thickness in metres and the extra radius at the end of the limb in metres.
@@ -232,6 +232,6 @@ def _bag(identity: Identity, bones: Skeleton) -> list[Solid]:
 
 
 def _straps(top: Floats, spot: Floats, rise: float, apart: float, radius: float) -> list[Solid]:
-    """Hang a bag at `spot` from `top` by two straps, which meet it `rise` higher, `apart` behind and ahead, metres."""
+    """Make two straps from `top` to a bag at `spot`; they end `rise` above it, `apart` behind and ahead, metres."""
     ends = (spot + np.array([0.0, rise, ahead]) for ahead in (-apart, apart))
     return [cone(Part.BAG, (top, end), (radius, radius)) for end in ends]

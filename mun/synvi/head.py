@@ -45,7 +45,7 @@ def _spot(bones: Skeleton, place: Triple) -> Floats:
 
 
 def _cap(part: Part, bones: Skeleton, grow: float, cut: Plane) -> Solid:
-    """A shell around the cranium, larger by `grow`, without what is beyond the plane `cut`."""
+    """A shell around the cranium, larger by `grow`, without the part beyond the plane `cut`."""
     size = (0.5 * bones.height + 0.86) * grow
     return ball(part, _spot(bones, (0.0, 0.014, -0.003)), (0.0435 * size, 0.054 * size, 0.0545 * size), bones.head, cut)
 

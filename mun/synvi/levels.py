@@ -22,9 +22,9 @@ class Knobs:
     pattern_survival: float = 0.85  # share of the patterns that infrared shows, 0 to 1
     misalignment: float = 1.0  # yaw, gait, scale and shift between images of one index, 0 (the same instant) to 1
     noise: float = 1.0  # factor on the sensor noise of each camera, 0 to 4
-    occlusion: float = 0.08  # share of the images with something before the person, 0 to 1
+    occlusion: float = 0.08  # share of the images with something in front of the person, 0 to 1
     resolution: float = 1.0  # the image is made smaller by this factor and enlarged again, 1 to 8
-    lookalikes: float = 0.0  # share of the identities in the clothes of the identity before them, 0 to 1
+    lookalikes: float = 0.0  # share of the identities that wear the clothes of the previous identity, 0 to 1
 
     def __post_init__(self) -> None:
         bounds = {"noise": (0.0, 4.0), "resolution": (1.0, 8.0)}
@@ -36,7 +36,7 @@ class Knobs:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A named setting of the knobs; a change of the pictures under one name raises the version."""
+    """A named setting of the knobs; if the images of a level change, its version must rise."""
 
     name: str
     version: int
@@ -48,8 +48,8 @@ class Level:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
 
-# Frozen: whoever changes the pictures or the knobs of a level raises its version. The knobs of *standard* were fixed by
-# the two-modality baseline alone, before MUN was trained on it (README, "SynVI").
+# Frozen: a change of the images or the knobs of a level must raise its version. The knobs of *standard* were fixed
+# with the two-modality baseline alone, before MUN was trained on it (README, "SynVI").
 LEVELS = {
     level.name: level
     for level in (
@@ -61,7 +61,7 @@ LEVELS = {
 
 
 def level_of(name: str, knobs: Mapping[str, float] | None = None) -> Level:
-    """Find a level by its name; with other values of knobs it is a level called `custom`, version 0.
+    """Return a level by its name; with new values of knobs the level is called `custom`, version 0.
 
     Args:
         name: One of `LEVELS`.
@@ -86,10 +86,10 @@ class Shape:
     """Counts of a data set, by the fields of `Plan`, and the knobs that belong to them.
 
     Attributes:
-        name: What `synth --shape` calls it.
-        text: What it is like.
+        name: The value of `synth --shape`.
+        text: A description.
         counts: Fields of `Plan`.
-        knobs: New values on top of the level's; with any the level is called `custom`.
+        knobs: Values that replace the level's; if there are any, the level is called `custom`.
     """
 
     name: str
@@ -109,8 +109,8 @@ SHAPES = {
             {"train_ids": 400, "val_ids": 400, "test_ids": 0, "images": 8, "held_images": 2},
         ),
         # RegDB trains on 206 people with 10 visible and 10 thermal images each, of one camera per modality side by side
-        # (Nguyen et al., Sensors 2017). Here they see one instant from two places: the protocols of SYSU-MM01, by which
-        # SynVI is scored, leave out matches of one place.
+        # (Nguyen et al., Sensors 2017). Here they see one instant from two sites, because the protocols of SYSU-MM01,
+        # by which SynVI is scored, leave out matches from one site.
         Shape(
             "pairs",
             "as RegDB: 206 people, 10 images by each of two cameras at the same instants; 100 and 206 others held out",

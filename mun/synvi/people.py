@@ -208,13 +208,13 @@ def _draw_alone(seed: int, split: Split, number: int, knobs: Knobs) -> Identity:
 
 
 def draw_identity(seed: int, split: Split, number: int, knobs: Knobs | None = None) -> Identity:
-    """Draw the person with a number in a split; it depends on nothing else.
+    """Draw the person with a number in a split; the person depends on the arguments alone.
 
     Args:
         seed: Of the data set, at least 0.
-        split: Where the person belongs; numbers count within it.
+        split: The split of the person; numbers count within it.
         number: From 0.
-        knobs: The correlation, survival and look-alike knobs count here; the defaults where None.
+        knobs: The correlation, survival and look-alike knobs are used; `None` means the defaults.
 
     Returns:
         The identity.
@@ -228,7 +228,7 @@ def draw_identity(seed: int, split: Split, number: int, knobs: Knobs | None = No
     person = _draw_alone(seed, split, number, knobs)
     wearer = number
     while wearer > 0 and _is_alike(seed, split, wearer, knobs):
-        wearer -= 1  # who looks like somebody who looks like a third one, looks like the third one
+        wearer -= 1  # the look-alike of a look-alike wears the clothes of the first of them
     if wearer == number:
         return person
     other = _draw_alone(seed, split, wearer, knobs)

@@ -28,7 +28,7 @@ MOST_IMAGES = 9999
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that one image is made from; `dataclasses.replace` changes one thing and leaves the rest."""
+    """Everything that one image is made from; `dataclasses.replace` changes one thing and keeps the rest."""
 
     identity: Identity
     camera: Camera
@@ -37,7 +37,7 @@ class Recipe:
     knobs: Knobs = field(default_factory=Knobs)
 
     def image(self) -> NDArray[np.uint8]:
-        """Render it: RGB, uint8, `(H, W, 3)`, before its JPEG."""
+        """Render the image: RGB, uint8, `(H, W, 3)`, before JPEG compression."""
         return render_image(self.identity, self.camera, self.scene, self.size, self.knobs)
 
 
@@ -57,8 +57,8 @@ class Plan:
     size: tuple[int, int] = (128, 64)  # rows and columns
     seed: int = 0
     truth: bool = False  # whether the truth of every image is written too
-    held_images: int = 0  # like `images`, of validation and test identities; 0: as many
-    cameras: tuple[int, ...] = tuple(CAMERAS)  # who took pictures
+    held_images: int = 0  # `images` of validation and test identities; 0: the same number
+    cameras: tuple[int, ...] = tuple(CAMERAS)  # cameras that take images
 
     def __post_init__(self) -> None:
         for split, count in self.counts.items():
@@ -70,7 +70,7 @@ class Plan:
         if not 1 <= self.images <= MOST_IMAGES:
             raise ValueError(f"expected 1 to {MOST_IMAGES} images per identity and camera, got {self.images}")
         if not 0 <= self.held_images <= MOST_IMAGES:
-            raise ValueError(f"expected 0 to {MOST_IMAGES} images of those held out, got {self.held_images}")
+            raise ValueError(f"expected 0 to {MOST_IMAGES} images per held-out identity, got {self.held_images}")
         if not self.cameras or list(self.cameras) != sorted(set(self.cameras) & CAMERAS.keys()):
             raise ValueError(f"expected cameras from 1 to {len(CAMERAS)}, ascending, got {self.cameras}")
         if not all(32 <= length <= 512 for length in self.size):
@@ -115,7 +115,7 @@ class Plan:
         return out
 
     def recipe(self, split: Split, number: int, camid: int, index: int) -> Recipe:
-        """Draw what one image is made from.
+        """Draw the recipe of one image.
 
         Args:
             split: Of the person.
@@ -127,7 +127,7 @@ class Plan:
         return self._recipe(person, Key(self.seed, split, number, camid, index))
 
     def recipes(self, split: Split, number: int) -> Iterator[Recipe]:
-        """Draw what all images of a person are made from, by camera and index."""
+        """Draw the recipes of all images of a person, by camera and index."""
         person = draw_identity(self.seed, split, number, self.level.knobs)
         for camid in self.cameras:
             for index in range(self.images_of(split)):
@@ -138,7 +138,7 @@ class Plan:
         return Recipe(person, CAMERAS[key.camid], draw_scene(key, knobs), self.size, knobs)
 
     def recipe_of(self, image: str) -> Recipe:
-        """Draw what one image is made from, by its name below the folder, as `cam3/0007/0001.jpg`.
+        """Draw the recipe of one image by its name below the folder, such as `cam3/0007/0001.jpg`.
 
         Raises:
             ValueError: There is no such image in this plan.
@@ -151,7 +151,7 @@ class Plan:
                     return self.recipe(split, pids.index(pid), camid, index - 1)
         people = sum(self.counts.values())
         raise ValueError(
-            f"expected an image as cam3/0001/0001.jpg, people up to {people:04d}, images up to {self.images:04d};"
+            f"expected an image such as cam3/0001/0001.jpg, people up to {people:04d}, images up to {self.images:04d};"
             f" got {image[:60]!r}"
         )
 
@@ -160,7 +160,7 @@ class Plan:
         """Read the plan of a data set that was written before.
 
         Raises:
-            ValueError: The manifest is not SynVI's, or names a level that is another one today.
+            ValueError: The manifest is not SynVI's, or its level differs from today's level of that name.
         """
         if manifest.get("data") != "synvi" or manifest.get("format") != 1:
             raise ValueError("expected the manifest of SynVI, format 1, got another one")
@@ -175,25 +175,24 @@ class Plan:
                 size=(rows, columns),
                 seed=typed(int, manifest["seed"]),
                 truth=typed(bool, manifest.get("truth", False)),
-                held_images=typed(int, manifest.get("held_images_per_camera", 0)),  # came later, like the cameras
+                held_images=typed(int, manifest.get("held_images_per_camera", 0)),  # missing in old manifests
                 cameras=tuple(typed(int, camid) for camid in manifest.get("cameras", CAMERAS)),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"expected a whole manifest of SynVI, got a broken one: {error}") from None
+            raise ValueError(f"expected a complete manifest of SynVI, got a broken one: {error}") from None
         if name != CUSTOM and plan.level != LEVELS.get(name):
             known = ", ".join(f"{level.name} {level.version}" for level in LEVELS.values())
             raise ValueError(
-                f"expected a level of this version of SynVI ({known}), got {name} {version},"
-                " whose pictures were other ones"
+                f"expected a level of this version of SynVI ({known}), got {name} {version} with other images"
             )
         return plan
 
 
 def typed(kind: type[T], value: object) -> T:
-    """Return a value of a manifest that has to be of one type, `bool` being no `int`.
+    """Check the type of a value of a manifest, and return the value; a `bool` is not an `int`.
 
     Raises:
-        TypeError: It is of another.
+        TypeError: The value has another type.
     """
     if type(value) is not kind:
         raise TypeError(f"expected {kind.__name__}, got {str(value)[:40]!r}")

@@ -55,7 +55,7 @@ def first_hits(solids: list[Solid], view: View) -> tuple[Floats, NDArray[np.int1
 
 
 def _dot(a: Floats, b: Floats) -> Floats:
-    """Products of vectors, `(..., 3)`, summed in this order, which decides the last bit."""
+    """Dot products of vectors, `(..., 3)`; the order of the sum decides the last bit."""
     products = a * b
     return products[..., 0] + products[..., 1] + products[..., 2]
 
@@ -88,7 +88,7 @@ def _windows(solids: list[Solid], view: View) -> tuple[Integers, Integers, Integ
 
 
 def _seen_by(solids: list[Solid], view: View) -> list[Rays]:
-    """Express eye, right, up and forward of a view in the frame of each solid, where it is round."""
+    """Express eye, right, up and forward of a view in the frame in which each solid is round."""
     matrices = np.stack([solid.matrix for solid in solids])
     offset = view.origin - np.stack([solid.origin for solid in solids])
     axes = [offset[:, None], view.right, view.up, view.forward]
@@ -129,7 +129,7 @@ def _meet_cone(solid: Solid, start: list[float], ray: list[Floats], square: Floa
     with np.errstate(divide="ignore", invalid="ignore"):
         hit = -(linear + np.sqrt(np.maximum(discriminant, 0))) / quadratic
         along = np.float32(start[1]) + hit * ray[1]
-    # A round cone's side ends where its end balls touch it, an open one's at the hems.
+    # The side of a round cone ends where its end balls touch it, the side of an open cone at the hems.
     low, high = (solid.radii[0] * b, solid.length + solid.radii[1] * b) if solid.capped else (0.0, solid.length)
     good = (discriminant > 0) & (hit > 0) & (along >= np.float32(low)) & (along <= np.float32(high))
     return np.where(good, hit, MISS)
@@ -200,7 +200,7 @@ def _normals(solid: Solid, points: Floats) -> Floats:
     elif solid.length > 0:
         b = solid.slope
         radius = np.sqrt(local[0] * local[0] + local[2] * local[2])
-        # The ball of the round cone that touches at this point sits at this place on the axis.
+        # Place on the axis of the ball of the round cone that touches the surface at this point.
         centre = np.clip(local[1] - np.float32(b / np.sqrt(1 - b * b)) * radius, 0, np.float32(solid.length))
         local[1] = local[1] - centre if solid.capped else radius * np.float32(b / np.sqrt(1 - b * b))
     return np.stack([sum(matrix[i, j] * local[i] for i in range(3)) for j in range(3)])

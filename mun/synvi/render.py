@@ -20,17 +20,17 @@ __all__ = ["hidden_by", "illuminate", "render_background", "render_image"]
 def render_image(
     identity: Identity, camera: Camera, scene: Scene, size: tuple[int, int], knobs: Knobs
 ) -> NDArray[np.uint8]:
-    """Render one image, before its JPEG.
+    """Render one image, before JPEG compression.
 
-    Nothing is drawn here: the same arguments give the same bytes, and an identity with one thing changed gives the same
-    image but for that thing.
+    Nothing is random here: the same arguments give the same bytes. If one thing of an identity changes, only this thing
+    changes in the image.
 
     Args:
         identity: The person.
         camera: One of `CAMERAS`.
         scene: The circumstances.
         size: Rows and columns, 32 to 512 each.
-        knobs: Noise and resolution count here.
+        knobs: Noise and resolution are used.
 
     Returns:
         RGB, uint8, `(H, W, 3)`; in infrared three equal channels.
@@ -45,14 +45,14 @@ def render_image(
 def render_background(
     identity: Identity, camera: Camera, scene: Scene, size: tuple[int, int], knobs: Knobs
 ) -> NDArray[np.uint8]:
-    """Render an image without its person: neither body nor shadow, only the crop is where the person would be.
+    """Render an image without its person: no body and no shadow, but the crop that the person would have.
 
     Args:
-        identity: Whose body height sets the crop.
+        identity: Its body height sets the crop.
         camera: One of `CAMERAS`.
         scene: The circumstances.
         size: Rows and columns, 32 to 512 each.
-        knobs: Noise and resolution count here.
+        knobs: Noise and resolution are used.
 
     Returns:
         RGB, uint8, `(H, W, 3)`; in infrared three equal channels.
@@ -70,8 +70,8 @@ def illuminate(identity: Identity, camera: Camera, scene: Scene, traced: Trace) 
     """Compute the light that reaches the lens, before blur, exposure and noise.
 
     Returns:
-        Linear light, float32, `(3, H, W)` or, in infrared, `(1, H, W)`; and how much of each pixel is hidden by what
-        stands before the person, [0, 1], `(H, W)`.
+        Linear light, float32, `(3, H, W)` or, in infrared, `(1, H, W)`; and the share of each pixel that the occluder
+        hides, [0, 1], `(H, W)`.
     """
     size = (traced.depth.shape[0] // FINER, traced.depth.shape[1] // FINER)
     person, cover = light_of_person(identity, camera, scene, traced)
@@ -81,13 +81,13 @@ def illuminate(identity: Identity, camera: Camera, scene: Scene, traced: Trace) 
 
 
 def _occluded(light: Floats, scene: Scene) -> tuple[Floats, Floats]:
-    """Put what stands before the person into the light; returns that and its coverage, `(H, W)`."""
+    """Add the occluder to the light; return the light and the coverage of the occluder, `(H, W)`."""
     shade, hidden = hidden_by(scene, (light.shape[1], light.shape[2]))
     return (light, hidden) if scene.occluder is None else (light * (1 - hidden) + shade * hidden, hidden)
 
 
 def hidden_by(scene: Scene, size: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Draw what stands before the person: its light and its coverage, both zero where nothing does, `(H, W)`."""
+    """Draw the occluder: its light and its coverage, `(H, W)` each, both zero without an occluder."""
     if scene.occluder is None:
         return np.zeros(size, np.float32), np.zeros(size, np.float32)
     return occlusion(scene.occluder, size)

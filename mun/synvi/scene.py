@@ -24,7 +24,7 @@ class Key:
     index: int  # of the image of this person by this camera, from 0
 
     def generator(self, purpose: int, camid: int | None = None) -> np.random.Generator:
-        """Make the generator of one purpose, for another camera number where one is given."""
+        """Make the random generator for one purpose; `camid` replaces the camera of the key."""
         camera = self.camid if camid is None else camid
         return np.random.default_rng(
             [self.seed, purpose, list(Split).index(self.split), self.number, camera, self.index]
@@ -106,7 +106,7 @@ def _heading(key: Key, camid: int) -> float:
 
 
 def _blend(shared: Scene, own: Scene, share: float, coin: float) -> Scene:
-    """Mix the instant that all cameras share with a camera's own one; what cannot be mixed is drawn by the coin."""
+    """Mix the instant that all cameras share with a camera's own instant; `coin` chooses what cannot be mixed."""
 
     def mix(a: float, b: float) -> float:
         return a + share * (b - a)
@@ -139,8 +139,8 @@ def draw_scene(key: Key, knobs: Knobs | None = None) -> Scene:
     Without misalignment all cameras see one instant per index: pose, yaw, scale, shift and place are shared.
 
     Args:
-        key: Which image.
-        knobs: Misalignment and occlusion count here; the defaults where None.
+        key: The key of the image.
+        knobs: Misalignment and occlusion are used; `None` means the defaults.
 
     Returns:
         The scene.

@@ -73,7 +73,7 @@ def _smooth(normal: Floats, parts: NDArray[np.int16], far: Floats, where: Where,
 
 
 def _corners(depth: Floats, hit: NDArray[np.bool_]) -> Floats:
-    """Darken where the person is behind its own nearer parts: a light kind of ambient occlusion, `(H, W)`."""
+    """Darken pixels of the person next to nearer parts of the person: a simple ambient occlusion, `(H, W)`."""
     lit = np.ones(depth.shape, np.float32)
     step = max(2, depth.shape[0] // 64)
     for axis in (0, 1):

@@ -34,8 +34,8 @@ def people_by_camera(
     """Render test people by cameras.
 
     Args:
-        level: How hard.
-        people: How many, from the first.
+        level: Of the data set.
+        people: Number of people, counted from the first.
         cameras: Numbers of cameras.
         seed: Of the data set.
         size: Rows and columns.
@@ -50,9 +50,9 @@ def people_by_camera(
 def knob_pictures(
     name: str, number: int = 0, seed: int = 0, size: tuple[int, int] = (192, 96)
 ) -> list[tuple[float, Pixels, Pixels]]:
-    """Show what a knob does to one person: at each value a visible and an infrared image of one instant's index.
+    """Render one person at each value of a knob: a visible and an infrared image of one index.
 
-    With *lookalikes* the two images are the person before and the person, both in visible light: who looks alike.
+    For *lookalikes* the two images show the previous person and the person, both in visible light.
 
     Args:
         name: One of `KNOB_VALUES`.

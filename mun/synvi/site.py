@@ -1,4 +1,4 @@
-"""The sites: five places that tell nothing about who walks there."""
+"""The sites: five places that are the same for all people."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class Along:
-    """What comes again and again along a wall, metres."""
+    """An element that is repeated along a wall; lengths are metres."""
 
     tone: Tone
     every: float

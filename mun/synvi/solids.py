@@ -33,14 +33,14 @@ class Part(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Where a pattern lives: a frame whose second axis runs along the garment.
+    """The coordinates of a pattern: a frame whose second axis runs along the garment.
 
     Attributes:
         frame: Rows side, axis and front, unit vectors, `(3, 3)`.
-        origin: The point of the chart's zero, metres, `(3,)`.
+        origin: The zero point of the chart, metres, `(3,)`.
         start: The pattern's length coordinate at the origin, metres.
         radius: Mean radius, metres: an angle times this is a length around the garment.
-        limb: Whether this is an arm or a leg and not the trunk.
+        limb: Whether this is an arm or a leg, not the trunk.
     """
 
     frame: Floats
@@ -55,14 +55,14 @@ class Solid:
     """A round cone from `origin` along the second row of `frame`; a ball has no length, a box has `half` sizes.
 
     Attributes:
-        part: What it shows.
+        part: The part of the person.
         frame: Rows side, axis and front, unit vectors, `(3, 3)`.
         origin: The start of its axis, metres, body frame, `(3,)`.
         length: Length of the axis, metres.
         radii: Radius at the start and at the end, metres.
         squash: Front radius over side radius.
         capped: Whether the ends are round; an open cone ends in a hem.
-        cut: A plane (normal in units of the radius, offset): what is beyond it is not there. Balls only.
+        cut: A plane (normal in units of the radius, offset); the solid beyond it is cut off. Balls only.
         half: Half sizes of a box along the rows of `frame`, metres.
         chart: The coordinates of the pattern on it.
     """
@@ -80,7 +80,7 @@ class Solid:
 
     @property
     def matrix(self) -> Floats:
-        """The map from the body frame to the solid's own, where it is round, float64, `(3, 3)`."""
+        """The map from the body frame to the frame in which the solid is round, float64, `(3, 3)`."""
         if self.half is not None:
             return self.frame
         stretched: Floats = self.frame / np.array([[1.0], [1.0], [self.squash]])
@@ -97,13 +97,13 @@ class Solid:
 def exact(function: Callable[..., Any], *values: Floats | float) -> Floats:
     """Compute a transcendental function in float64 and round to float32.
 
-    NumPy's float32 versions differ in the last bit between instruction sets, and a byte of an image could follow.
+    NumPy's float32 versions differ in the last bit between instruction sets, which could change a byte of an image.
     """
     return np.asarray(function(*(np.asarray(value, np.float64) for value in values))).astype(np.float32)
 
 
 def frame_of(axis: Floats, front: Floats) -> Floats:
-    """Complete an axis to rows side, axis and front, `(3, 3)`, with `front` as near as can be."""
+    """Complete an axis to rows side, axis and front, `(3, 3)`, the last as near to `front` as possible."""
     along = axis / max(float(np.sqrt((axis**2).sum())), 1e-9)
     ahead = front - along * float((front * along).sum())
     size = float(np.sqrt((ahead**2).sum()))

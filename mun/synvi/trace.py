@@ -43,16 +43,16 @@ class Trace:
 
     @property
     def parts(self) -> NDArray[np.uint8]:
-        """Values of `Part` before anything stands in the way, uint8, `(H, W)`; a new array."""
+        """Values of `Part` without the occluder, uint8, `(H, W)`; a new array."""
         tags = np.array([*(solid.part for solid in self.solids), Part.BACKGROUND], np.uint8)  # a miss is −1: the last
         return tags[self.solid]
 
 
 def checked_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return rows and columns.
+    """Check rows and columns, and return them.
 
     Raises:
-        ValueError: One is not from 32 to 512.
+        ValueError: A length is not from 32 to 512.
     """
     if not all(32 <= length <= 512 for length in size):
         raise ValueError(f"expected `size` between 32 and 512 in each direction, got {size[0]}x{size[1]}")
@@ -60,7 +60,7 @@ def checked_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def trace(identity: Identity, camera: Camera, scene: Scene, size: tuple[int, int]) -> Trace:
-    """Find what every ray meets first.
+    """Find the first surface that every ray hits.
 
     Raises:
         ValueError: `size` is out of bounds.
@@ -72,7 +72,7 @@ def trace(identity: Identity, camera: Camera, scene: Scene, size: tuple[int, int
 
 
 def body_points(traced: Trace, yaw: float) -> Floats:
-    """Where the rays end, metres, body frame, `(3, H·FINER, W·FINER)`; without meaning where they miss."""
+    """Compute the points where the rays end, metres, body frame, `(3, H·FINER, W·FINER)`; meaningless for a miss."""
     body = from_body(traced.view, yaw)
     xs, ys = body.columns[None, :], body.rows[:, None]
     rays = [body.forward[i] + xs * body.right[i] + ys * body.up[i] for i in range(3)]

@@ -1,7 +1,7 @@
 """The truth of an image: parts, depth, place on the body, yaw, occlusion, attributes, and pixels that correspond.
 
-OUT/truth/test.zip holds the truth of a split: `images.jsonl` with one line per image, and `cam3/0007/0001.npz` with the
-maps of each, so that one image is read without the others.
+OUT/truth/test.zip holds the truth of a split: `images.jsonl` with one line per image, and for each image a file of maps
+such as `cam3/0007/0001.npz`, so that one image can be read without the others.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["Truth", "TruthFile", "corresponding", "read_truth", "truth_of"]
 
 REST = Pose(phase=0.0, stride=0.0, lean=0.0, elbows=(0.1, 0.1))
 PLACE_ZERO = np.array([128, 0, 128])  # centimetres: x and z count from here, y from the ground
-SEEN = 1000  # an attribute is seen where it covers at least a pixel in this many
+SEEN = 1000  # an attribute counts as seen if it covers at least one pixel in this many
 LINES, DATE = "images.jsonl", (1980, 1, 1, 0, 0, 0)
 
 
@@ -42,12 +42,12 @@ class Truth:
     Attributes:
         parts: Values of `Part`, uint8, `(H, W)`.
         depth: Millimetres along the camera's axis, uint16, `(H, W)`; 0 where no person is seen.
-        place: Which place of the body is seen, uint8, `(H, W, 3)`: where it would be, in centimetres, if the person
+        place: The place of the body that is seen, uint8, `(H, W, 3)`, as its position in centimetres if the person
             stood upright with hanging arms: to the left plus 128, above the ground, ahead plus 128; 0 where no person
             is seen. The same place of a person has the same numbers in every image.
         yaw: Of the person, radians in [−π, π); 0 faces the camera, more is turned to the person's left.
         occlusion: Share of the person inside the image that something hides, [0, 1].
-        attributes: What this image shows, by name; `None` where it does not show it.
+        attributes: Attributes by name; `None` where this image does not show the attribute.
     """
 
     parts: NDArray[np.uint8]
@@ -59,7 +59,7 @@ class Truth:
 
 
 def truth_of(recipe: Recipe) -> Truth:
-    """Compute the truth of an image; nothing is drawn here.
+    """Compute the truth of an image; nothing is random here.
 
     Raises:
         ValueError: The size is out of bounds.
@@ -83,7 +83,7 @@ def truth_of(recipe: Recipe) -> Truth:
 
 
 def _at_rest(posed: list[Solid], rest: list[Solid], which: NDArray[np.int16], points: Floats) -> Floats:
-    """Carry points, metres, body frame, `(3, N)`, from the solids of a pose to those of the upright figure."""
+    """Move points, metres, body frame, `(3, N)`, from the solids of a pose to those of the upright figure."""
     out = np.zeros(points.shape)
     for number in np.unique(which):
         here, there = posed[number], rest[number]
@@ -137,12 +137,12 @@ def corresponding(one: Truth, other: Truth, within: float = 2.0) -> NDArray[np.i
 
     Args:
         one: The truth of one image.
-        other: The truth of another image of the same person, in whatever light.
-        within: Centimetres on the body, at most.
+        other: The truth of another image of the same person, in either light.
+        within: Largest distance on the body, centimetres.
 
     Returns:
-        Pairs that are each other's nearest, ascending by the first pixel: row and column in one, row and column in the
-        other, int64, `(M, 4)`.
+        Pairs of pixels that are each other's nearest, ascending by the first: row and column in `one`, row and column
+        in `other`, int64, `(M, 4)`.
     """
     pixels = [np.argwhere(truth.depth > 0) for truth in (one, other)]
     if not all(len(found) for found in pixels):
@@ -162,7 +162,7 @@ class TruthFile:
     """Write the truth of many images into one file.
 
     Args:
-        path: The file to write, as `truth/test.zip`.
+        path: The file to write, such as `truth/test.zip`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -178,7 +178,7 @@ class TruthFile:
         self._file.close()
 
     def add(self, image: str, truth: Truth) -> None:
-        """Append an image, as `cam3/0007/0001.jpg`."""
+        """Append the truth of an image such as `cam3/0007/0001.jpg`."""
         facts = {"yaw": round(truth.yaw, 4), "occlusion": round(truth.occlusion, 4), "attributes": truth.attributes}
         self._lines += json.dumps({"image": image, **facts}).encode() + b"\n"
         maps = io.BytesIO()
@@ -186,7 +186,7 @@ class TruthFile:
         self._file.writestr(zipfile.ZipInfo(_member(image), DATE), maps.getvalue())
 
     def take(self, path: Path) -> None:
-        """Append everything in another such file, and remove that one."""
+        """Append everything in another truth file, and delete that file."""
         with zipfile.ZipFile(path) as other:
             for name in other.namelist():
                 if name == LINES:
@@ -204,12 +204,12 @@ def read_truth(path: Path, image: str) -> Truth:
     """Read the truth of one image.
 
     Args:
-        path: The truth of a split, as `OUT/truth/test.zip`.
-        image: As `cam3/0007/0001.jpg`.
+        path: The truth of a split, such as `OUT/truth/test.zip`.
+        image: Name of the image, such as `cam3/0007/0001.jpg`.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no truth of SynVI, or does not hold the image.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not a truth of SynVI, or does not hold the image.
     """
     if not path.is_file():
         raise FileNotFoundError(f"expected the truth of a split at {path}, found none; `synth --truth` writes it")

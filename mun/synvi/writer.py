@@ -1,4 +1,4 @@
-"""Write SynVI to disk in the layout of SYSU-MM01, the same bytes whatever the number of workers."""
+"""Write SynVI to disk in the layout of SYSU-MM01; the number of workers does not change a byte."""
 
 import io
 import signal
@@ -42,12 +42,12 @@ class Task:
 
 
 def write(plan: Plan, out: Path, workers: int) -> Generator[int, None, None]:
-    """Write a data set whole or not at all, while the caller runs through the iterator.
+    """Write a data set completely or not at all, while the caller runs through the iterator.
 
     Args:
         plan: What to write.
         out: A folder that does not exist, or an empty one.
-        workers: Processes, at least 1; they do not change a byte.
+        workers: Number of processes, at least 1; it does not change a byte.
 
     Yields:
         The number of images just written, person by person.
@@ -67,7 +67,7 @@ def write(plan: Plan, out: Path, workers: int) -> Generator[int, None, None]:
             for split, group in groupby(zip(tasks, done, strict=True), key=lambda pair: pair[0].split):
                 with TruthFile(root / "truth" / f"{split}.zip") if plan.truth else nullcontext() as truth:
                     for task, count in group:
-                        if truth is not None:  # what the workers left of each person becomes one file per split
+                        if truth is not None:  # join the files of all people into one per split
                             truth.take(task.leaf)
                         yield count
 
@@ -104,9 +104,9 @@ def _line(pids: list[int]) -> str:
 
 
 def _at_once(tasks: list[Task], workers: int) -> Generator[int, None, None]:
-    """Spread tasks over processes, two waiting for each, so that an interruption has little to wait for."""
+    """Spread tasks over processes, with two waiting per process, so that an interruption takes effect soon."""
     waiting = iter(tasks)
-    ignored = (signal.SIGINT, signal.SIG_IGN)  # interrupts are left to the parent
+    ignored = (signal.SIGINT, signal.SIG_IGN)  # only the parent handles interrupts
     pool = ProcessPoolExecutor(workers, get_context("spawn"), signal.signal, ignored)
     try:
         running = deque(pool.submit(_write_person, task) for task in islice(waiting, 3 * workers))
@@ -120,7 +120,7 @@ def _at_once(tasks: list[Task], workers: int) -> Generator[int, None, None]:
 
 
 def _write_person(task: Task) -> int:
-    """Render and write all images of one person, and the truth where it is asked for; returns the number of images."""
+    """Render and write all images of one person, and the truth if the plan has it; return the number of images."""
     plan = task.plan
     with TruthFile(task.leaf) if plan.truth else nullcontext() as leaf:
         for recipe in plan.recipes(task.split, task.number):

@@ -20,7 +20,7 @@ from mun.structures import PAIRED, Modality, Sample, Split
 __all__ = ["Batches", "build_sampler"]
 
 Pixels = dict[Modality, NDArray[np.uint8]]
-PLAIN_STEPS = 2**31  # the steps of plain batches begin here, where no training comes
+PLAIN_STEPS = 2**31  # first step number of plain batches, which training never reaches
 
 
 def build_sampler(samples: Sequence[Sample], config: Config, seed: int) -> CrossModalSampler:
@@ -48,10 +48,10 @@ class Batches:
 
     Attributes:
         sampler: Chooses people and images.
-        part: The pairs of a step that this process works on: all of them, alone.
+        part: The pairs of a step that this process works on; all of them without other processes.
         pixels: Decoded training images, uint8, `(N, H, W, 3)`.
-        fresh: The people that replace others during training; `None` where all stay.
-        steps_per_epoch: As its name says.
+        fresh: The people that replace others during training; `None` if all stay.
+        steps_per_epoch: Steps of one epoch.
 
     Raises:
         ValueError: The training images do not suffice, or cannot be read.
@@ -71,11 +71,11 @@ class Batches:
         self.modalities = PAIRED[:1] if train.modalities == "visible" else PAIRED
 
     def draws(self, step: int) -> torch.Generator:
-        """Begin the random numbers of a step."""
+        """Return the random generator of a step."""
         return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
 
     def chosen(self, step: int) -> tuple[dict[Modality, Indices], Indices]:
-        """Choose this process's pairs of a step: rows per modality and labels, `(P·K,)` alone."""
+        """Choose this process's pairs of a step: rows per modality and labels, `(P·K,)` for one process."""
         rows, labels = self.sampler.batch(step)
         return {modality: own[self.part] for modality, own in rows.items()}, labels[self.part]
 
@@ -91,11 +91,11 @@ class Batches:
         return to_images(torch.from_numpy(pixels).to(self.device))
 
     def at(self, step: int) -> tuple[dict[Modality, Tensor], Tensor]:
-        """Build the augmented images of a step, per modality, and their labels, `(P·K,)` alone."""
+        """Build the augmented images of a step, per modality, and labels, `(P·K,)` for one process."""
         rows, labels = self.chosen(step)
         expected, pixels = self.next
         read = pixels.result() if expected == step and pixels is not None else self.read(rows, step)
-        if self.fresh is None:  # fresh people change from epoch to epoch, which the thread does not wait for
+        if self.fresh is None:  # fresh people change between epochs, and the thread must not read before
             self.next = (step + 1, self.thread.submit(lambda: self.read(self.chosen(step + 1)[0])))
         return self.augmented(read, self.draws(step)), torch.from_numpy(labels).to(self.device)
 
@@ -104,7 +104,7 @@ class Batches:
         return self.augmented(self.read(self.chosen(step)[0], step), draws)
 
     def augmented(self, pixels: Pixels, draws: torch.Generator) -> dict[Modality, Tensor]:
-        """Augment this process's images of both modalities, each as it would be alone."""
+        """Augment this process's images of both modalities, exactly as a single process would augment them."""
         train = self.config.train
         uniform = {modality: draw_uniform(train.pairs, draws) for modality in PAIRED}
         if train.shared_geometry:

@@ -1,4 +1,4 @@
-"""The card of a finished run: what it was trained on, how it was chosen, and the commands that make it again."""
+"""The card of a finished run: what it was trained on, how it was chosen, and the commands that reproduce it."""
 
 import dataclasses
 import platform
@@ -26,15 +26,15 @@ def make_card(
 ) -> Card:
     """Describe a finished run; its test scores are added by `evaluate --card`.
 
-    The precision that `auto` meant on this device stands in the command, which so makes the same thing elsewhere.
+    The command states the precision that `auto` meant on this device, so that it gives the same result elsewhere.
 
     Args:
         folder: The run; its name becomes the checkpoint's.
-        settings: What it was started with.
+        settings: The settings of the run.
         source: The data it was trained on.
         step: Steps trained when the weights were kept.
         selection: How they were chosen.
-        device: What it was finished on.
+        device: The device that it was finished on.
     """
     train = dataclasses.replace(settings.config.train, precision=resolved_precision(settings.config.train, device))
     here = dataclasses.replace(settings, config=dataclasses.replace(settings.config, train=train))
@@ -59,7 +59,7 @@ def make_card(
 
 
 def device_name(device: torch.device) -> str:
-    """Return the name of a device without the machine's: a GPU's model, or `CPU`."""
+    """Return the name of a device, without the name of the machine: a GPU's model, or `CPU`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
@@ -79,7 +79,7 @@ def describe_data(source: Source) -> dict[str, Any]:
 
 
 def train_command(settings: RunSettings) -> str:
-    """Write the command that makes a run: every value that differs from the defaults."""
+    """Write the command that reproduces a run, with every value that differs from the defaults."""
     data = shlex.quote(f"{settings.reading.name}=OUT") if settings.reading.name else "OUT"
     words = [f"python -m mun train --data {data}", f"--dataset {settings.dataset}", f"--seed {settings.seed}"]
     words += settings.reading.words()

@@ -1,7 +1,7 @@
-"""What stands in for a network in training, with the same results.
+"""Objects that replace a network in training, with the same results.
 
-By several processes, gradients averaged and batch statistics those of all their images; or alone on a GPU, recorded as
-CUDA graphs: a small network has its GPU wait for a thousand launches per step.
+For several processes, with averaged gradients and batch statistics of all images; or for one process on a GPU, recorded
+as CUDA graphs, because with a small network the GPU waits for a thousand launches per step.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ Pass = Callable[..., tuple[Tensor, ...]]
 
 
 class SharedPasses:
-    """Stand in for a network in training; gradients are averaged over the processes in the backward pass.
+    """Replaces a network in training; gradients are averaged over the processes in the backward pass.
 
     Args:
         network: With shared statistics.
@@ -46,7 +46,7 @@ class SharedPasses:
 
 
 def gathered_outputs(outputs: Outputs, labels: Mapping[Modality, Tensor]) -> tuple[Outputs, dict[Modality, Tensor]]:
-    """Put the outputs and labels of all processes together, so that the losses see the whole batch."""
+    """Concatenate the outputs and labels of all processes, so that the losses see the whole batch."""
     groups = (outputs.features, outputs.embeddings, outputs.logits)
     whole = [{modality: gathered(values) for modality, values in group.items()} for group in groups]
     return Outputs(*whole), {modality: gathered(values) for modality, values in labels.items()}
@@ -86,7 +86,7 @@ class _Normalise(torch.autograd.Function):
 
 
 def normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, images: Tensor) -> Tensor:
-    """Do what batch normalisation does in training, over the images of all processes."""
+    """Apply batch normalisation as in training, over the images of all processes."""
     made: tuple[Tensor, ...] = _Normalise.apply(images, norm.weight, norm.bias, norm.eps)  # type: ignore[no-untyped-call]
     values, mean, variance, total = made
     if norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None:
@@ -117,7 +117,7 @@ class SharedNorm2d(nn.BatchNorm2d):
 def share_statistics(module: nn.Module) -> None:
     """Replace every batch normalisation in a module by one over all processes, with the same parameters and buffers.
 
-    It stands in for `nn.SyncBatchNorm`, which takes no images on a CPU.
+    It replaces `nn.SyncBatchNorm`, which does not work on a CPU.
     """
     for name, part in module.named_children():
         share_statistics(part)
@@ -131,11 +131,11 @@ def share_statistics(module: nn.Module) -> None:
 
 
 class RecordedPasses:
-    """Stand in for a network in training: what it generates and says is the same, forward and backward.
+    """Replaces a network in training, with the same outputs and gradients.
 
     MUN's generator and the pass through stems, trunk and neck are recorded at their first call, for the shapes and the
-    precision of that call, and replayed from then on; every other auxiliary modality is computed as it is. Outputs are
-    overwritten by the next call.
+    precision of that call, and replayed from then on; every other auxiliary modality is computed as usual. Each call
+    overwrites the outputs of the previous one.
 
     Args:
         network: On a GPU, in training; its weights may change in place, but not move.

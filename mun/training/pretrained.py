@@ -1,4 +1,4 @@
-"""Weights that a run begins with: a ResNet with torchvision's names, or a checkpoint of ours, as safetensors."""
+"""Weights that a run starts from: a ResNet with torchvision's names, or a checkpoint of ours, as safetensors."""
 
 import dataclasses
 import hashlib
@@ -20,15 +20,15 @@ def load_pretrained(network: Network, path: Path, sha256: str = "") -> str:
     """Fill every stem and the trunk, and return the file's SHA-256.
 
     Args:
-        network: Of the depth and the width of the weights.
-        path: The file: torchvision's names, or the `model.safetensors` of a checkpoint, whose stems fill those of the
-            same modality, and the visible one the others.
-        sha256: What it has to be; empty for any.
+        network: A network with the depth and the width of the weights.
+        path: The file: torchvision's names, or the `model.safetensors` of a checkpoint; its stems fill the stems of the
+            same modality, its visible stem all others.
+        sha256: The expected SHA-256; empty for any.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no safetensors file (a pickle, say), another one than it was, of another depth or width, or a
-            weight is not finite.
+        ValueError: The file is no safetensors file (a pickle, say), has another SHA-256, depth or width, or a weight is
+            not finite.
     """
     state = load_tensors(path)
     with path.open("rb") as file:
@@ -58,7 +58,7 @@ def torchvision_names(state: Mapping[str, Tensor], stem: str) -> dict[str, Tenso
 
 
 def filling_words(settings: RunSettings) -> str:
-    """Say what a run's pretrained weights fill and what is left out, in a sentence; the weights fit, see above."""
+    """Describe in one sentence which parts a run's pretrained weights fill and which tensors are left out."""
     names, path = list(load_tensors(Path(settings.pretrained))), Path(settings.pretrained)
     kept = ("conv1.", "bn1.", "layer", "stems.", "trunk.")
     left = [name for name in names if not name.startswith(kept)]
@@ -70,7 +70,7 @@ def filling_words(settings: RunSettings) -> str:
 
 
 def with_pretrained(settings: RunSettings) -> RunSettings:
-    """Check that a run can begin with its pretrained weights, if it has any, and note which they are.
+    """Check that a run can start from its pretrained weights, if it has any, and add their SHA-256 to the settings.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -2,7 +2,7 @@
 
 RUN/config.json                 settings; the data folder is named here and nowhere in the finished card
 RUN/metrics.jsonl               one JSON object per line
-RUN/step-000400/                model, criterion and optimiser as safetensors, state.json: enough to go on exactly
+RUN/step-000400/                model, criterion and optimiser as safetensors, state.json: enough to continue exactly
 RUN/best-000300/                the weights that were best on validation identities
 RUN/model.safetensors card.json the finished checkpoint
 """
@@ -36,13 +36,13 @@ class RunSettings:
 
     Attributes:
         format: Version of the folder's layout.
-        config: Every choice of the run.
+        config: All settings of the run.
         dataset: Name of the layout.
         data: The data folder on this machine.
         seed: Decides every draw, together with the step.
-        pretrained: File of the weights that the run begins with, on this machine; empty for none.
-        pretrained_sha256: Which weights they are; `start_run` notes it.
-        reading: How the data are read.
+        pretrained: File of the weights that the run starts from, on this machine; empty for none.
+        pretrained_sha256: SHA-256 of this file; `start_run` sets it.
+        reading: Options for reading the data.
     """
 
     format: int
@@ -83,7 +83,7 @@ def read_settings(folder: Path) -> RunSettings:
 
 @dataclass
 class TrainState:
-    """Everything that decides the steps to come, apart from settings and data.
+    """Everything that determines the next steps, apart from settings and data.
 
     Attributes:
         step: Steps done.
@@ -182,13 +182,13 @@ def remove_others(folder: Path, prefix: str, keep: int | None) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed run left half-written: files and folders that end in `.tmp`; the first process does it."""
+    """Remove half-written files and folders of a killed run, which end in `.tmp`; the first process does it."""
     for path in folder.glob("*.tmp") if is_first() else ():
         remove(path)
 
 
 class MetricsFile:
-    """Metrics as JSON lines; what a killed run wrote beyond its last state is dropped when it resumes."""
+    """Metrics as JSON lines; lines that a killed run wrote after its last state are dropped when it resumes."""
 
     def __init__(self, path: Path, step: int, note: Callable[[Mapping[str, Any]], None] | None = None) -> None:
         self.path, self.note = path, note

@@ -1,4 +1,4 @@
-"""The learning rate of a step, the optimiser it drives, and identities that make room for others in it."""
+"""The learning rate of a step, the optimiser, and the reset of labels whose identities are replaced."""
 
 import math
 
@@ -37,13 +37,13 @@ def snapshot_steps(count: int, steps: int) -> frozenset[int]:
 def build_optimizer(network: Network, config: TrainConfig, pretrained: bool = False) -> torch.optim.Optimizer:
     """Build the optimiser; biases, normalisation and the layer scale (all 1-D) are not decayed.
 
-    On a GPU all parameters are updated by a few large kernels, which take other roundings.
+    On a GPU all parameters are updated by a few large kernels, which round differently.
 
     Args:
         network: What is trained.
         config: Kind, rates and decay.
-        pretrained: Whether stems and trunk began with pretrained weights, and so learn at `pretrained_rate` of the
-            rate.
+        pretrained: Whether stems and trunk started from pretrained weights; their learning rate is then multiplied by
+            `pretrained_rate`.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     fused = all(parameter.is_cuda for parameter in trained)
@@ -77,9 +77,9 @@ def forget_labels(
     """Reset the classifier's rows of some labels, and the optimiser's state of these rows.
 
     Args:
-        neck: Whose classifier changes.
-        optimizer: That trains it.
-        labels: Of the identities that others replace, `(M,)`.
+        neck: The neck whose classifier changes.
+        optimizer: The optimiser that trains it.
+        labels: Labels of the identities that are replaced, `(M,)`.
         draws: Decides the new rows.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One training step's passes and losses: what the trainer minimises, and what a method's cost is measured on."""
+"""Passes and losses of one training step, for the trainer and for measuring the cost of a method."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class Forward:
         outputs: Of the network, for the images of all processes.
         images: Of this process by modality, the auxiliary ones included.
         labels: Training labels of the outputs by modality.
-        generated: The auxiliary images with the generator's graph; `images` holds them without it where the generator
-            gets a share of the identity loss's gradient alone. `None` without an auxiliary modality.
+        generated: The auxiliary images with the generator's graph; `images` holds them without it if the generator gets
+            only a share of the identity loss's gradient. `None` without an auxiliary modality.
     """
 
     total: Tensor
@@ -48,10 +48,10 @@ def resolved_precision(config: TrainConfig, device: torch.device) -> str:
 
 
 def training_passes(network: Network, criterion: Criterion, unused: bool = False) -> Passes:
-    """Return the network, or what stands in for it.
+    """Return the network, or an object that replaces it.
 
-    With several processes it averages gradients; `unused` says that a part of the network takes no part in a step.
-    Alone on a GPU its passes are recorded as CUDA graphs, where each goes backward once and returns the
+    With several processes it averages gradients; `unused` says that some parameters take no part in a step. For one
+    process on a GPU the passes are recorded as CUDA graphs, if each of them runs backward once and returns the
     modalities that it was given.
     """
     if processes() > 1:
@@ -97,9 +97,9 @@ def forward(
 
 
 def backward(done: Forward, criterion: Criterion) -> None:
-    """Fill the gradients of a forward pass; of the identity loss's the generator gets its configured share."""
+    """Fill the gradients of a forward pass; the generator gets its configured share of the identity loss's gradient."""
     seen, made = done.images.get(Modality.AUXILIARY), done.generated
-    total = done.total * processes()  # gradients are averaged over them, that of the whole loss is their sum
+    total = done.total * processes()  # they average gradients, but the whole loss needs the sum
     if made is None or seen is None or seen is made:
         total.backward()  # type: ignore[no-untyped-call]
         return
@@ -108,7 +108,7 @@ def backward(done: Forward, criterion: Criterion) -> None:
 
 
 def backward_sharing(total: Tensor, identity: Tensor, images: Tensor, seen: Tensor, share: float) -> None:
-    """Fill all gradients as `total.backward()` does, but give the generator a share of the identity loss's alone.
+    """Fill all gradients as `total.backward()` does, but give the generator only a share of the identity loss's.
 
     Stems, trunk and classifier get the whole gradient of the total, the classifier's view of auxiliary images
     included. The generator, behind `images`, gets that of `total − (1 − share)·identity`. Costs one more backward pass
@@ -117,9 +117,9 @@ def backward_sharing(total: Tensor, identity: Tensor, images: Tensor, seen: Tens
     Args:
         total: The scalar to minimise, in which `identity` has the weight 1.
         identity: The identity loss, of the same graph.
-        images: Of the generator, `(N, 3, H, W)`.
-        seen: What the network was shown instead: `images.detach().requires_grad_()`.
-        share: 1 is plain `backward`; 0 keeps the identity loss from the generator; below 0 reverses it.
+        images: The generator's images, `(N, 3, H, W)`.
+        seen: The input of the network instead: `images.detach().requires_grad_()`.
+        share: 1 is plain `backward`; 0 gives the generator none of the identity loss; below 0 reverses it.
     """
     (of_identity,) = torch.autograd.grad(identity, seen, retain_graph=True)
     total.backward()  # type: ignore[no-untyped-call]

@@ -48,13 +48,13 @@ Note = Callable[[Mapping[str, Any]], None]  # takes a line of metrics
 
 
 class Trainer:
-    """A run in memory, in one of several processes or alone: network, losses, optimiser, images, the step reached.
+    """A run in memory, in one process or one of several: network, losses, optimiser, images, current step.
 
     Args:
-        folder: A run started with `start_run`; it goes on from its newest state.
+        folder: A run started with `start_run`; it continues from its newest state.
         device: Where to compute.
         progress: Show progress bars on stderr.
-        note: Shown every line of metrics too.
+        note: Called with every line of metrics.
     """
 
     def __init__(self, folder: Path, device: torch.device, progress: bool = True, note: Note | None = None) -> None:
@@ -89,8 +89,8 @@ class Trainer:
         auxiliary = self.network.auxiliary
         if not auxiliary.num_images:
             return ()
-        words = [self.seed, 4, step, *([rank()] if rank() else [])]  # other pairs draw other numbers
-        draws = torch.Generator().manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
+        entropy = [self.seed, 4, step, *([rank()] if rank() else [])]  # each process has its own pairs and draws
+        draws = torch.Generator().manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
         if auxiliary.second_view:
             images = self.batches.second_view(step, draws)
         return self.passes.generate(images[Modality.VISIBLE], images[Modality.INFRARED], draws)
@@ -107,7 +107,7 @@ class Trainer:
             forget_labels(self.network.neck, self.state.optimizer, fresh.replaced(epoch), self.batches.draws(step))
 
     def train_step(self) -> dict[str, float]:
-        """Do one optimiser step; return its metrics where they are due, otherwise nothing.
+        """Do one optimiser step; return its metrics if they are due, otherwise nothing.
 
         Raises:
             ValueError: The loss is not finite; the last saved state is left as it was.
@@ -129,7 +129,7 @@ class Trainer:
         backward(done, self.criterion)
         self.state.optimizer.step()
         self.state.step = step + 1
-        seconds = time.perf_counter() - began  # of the step alone, without what is measured about it below
+        seconds = time.perf_counter() - began  # without the measurements below
         if self.state.step % self.config.train.log_every and self.state.step != self.steps:
             return {}
         line = {name: float(value) for name, value in done.parts.items()} | {"total": loss}
@@ -140,7 +140,7 @@ class Trainer:
         return {**line, "lr": rate, "seconds": seconds, "images_per_second": count / seconds}
 
     def generator_diagnostics(self, images: Mapping[Modality, Tensor]) -> dict[str, float]:
-        """Report layer scale, branch energies and input dependence of the generator; batch statistics stay."""
+        """Measure layer scale, branch energies and input dependence of the generator; keep its batch statistics."""
         generator = self.network.auxiliary
         if not isinstance(generator, AuxiliaryGenerator):
             return {}
@@ -152,7 +152,7 @@ class Trainer:
         return report
 
     def validate(self) -> dict[str, dict[str, float]]:
-        """Score the present weights on the validation identities; empty where there are none, or one modality alone."""
+        """Score the current weights on the validation identities; empty without them, or with one modality only."""
         train = self.config.train
         if not self.source.val or train.modalities == "visible":
             return {}
@@ -201,12 +201,12 @@ class Trainer:
                 "scores": self.state.best["scores"],
             }
         network: Network = recalibrated(self.network, self.batches.plain()).cpu()
-        if self.config.train.modalities == "visible":  # what was learnt begins both
+        if self.config.train.modalities == "visible":  # the infrared stem was not trained
             network.stems["infrared"].load_state_dict(network.stems["visible"].state_dict())
         if not is_first():
             return self.folder
         card = make_card(self.folder, self.settings, self.source, step, selection, self.device)
-        write_text(self.folder / README, readme_of(card))  # before the card, which says that all is there
+        write_text(self.folder / README, readme_of(card))  # before the card, which marks the checkpoint as complete
         save_checkpoint(self.folder, network, card)
         return self.folder
 
@@ -217,7 +217,7 @@ def open_data(settings: RunSettings) -> Source:
 
 
 def start_run(folder: Path, settings: RunSettings) -> None:
-    """Write the settings of a new run, once it is sure that it can begin.
+    """Check that a new run can start, then write its settings.
 
     Raises:
         FileNotFoundError: The data or the pretrained weights are not there.
@@ -244,19 +244,19 @@ def train(
     watch: Callable[[Trainer], None] = lambda _: None,
     note: Note | None = None,
 ) -> bool:
-    """Train a run up to a step, or to its end; however it is cut into calls, the end is the same to the bit on a CPU.
+    """Train a run up to a step, or to its end; on a CPU the number of calls does not change a bit of the result.
 
-    A finished run is left as it is, with the scores that its card has received since.
+    A finished run is not changed, nor are the scores that were added to its card.
 
     Args:
         folder: A run started with `start_run`.
         until: Step to stop at, its state saved; the end of the run by default.
         device: Where to compute; the CPU by default.
         progress: Show progress bars on stderr.
-        stop: Asked before each step; True saves the state and returns.
-        watch: Shown the trainer as it is opened and after each step; it must leave everything as it is, batch
-            statistics and random numbers included.
-        note: Shown every line of metrics as it is written.
+        stop: Called before each step; True saves the state and returns.
+        watch: Called with the trainer when it is opened and after each step; it must change nothing, batch statistics
+            and random numbers included.
+        note: Called with every line of metrics when it is written.
 
     Returns:
         Whether the run is finished, its checkpoint written.

@@ -1,7 +1,7 @@
-"""Validation during training: choose on identities that are neither trained on nor reported.
+"""Validation during training: choose weights on identities that are neither trained on nor reported.
 
-First batch statistics are reset to those of visible and infrared images alone. In training the trunk's see three
-modalities, at test two; recalibrating treats every auxiliary modality alike, the two-stream baseline included.
+First the batch statistics are recomputed on visible and infrared images only: the trunk sees three modalities in
+training, but two at test. This treats all auxiliary modalities alike, the two-stream baseline included.
 """
 
 import copy
@@ -24,10 +24,10 @@ __all__ = ["recalibrated", "validate", "validation_protocol"]
 def recalibrated(network: Network, batches: Iterable[Mapping[Modality, Tensor]]) -> Network:
     """Copy a network and give the copy the mean batch statistics of some batches.
 
-    The generator and the auxiliary stem keep theirs. Without batches the copy is as it was.
+    The generator and the auxiliary stem keep theirs. Without batches the copy equals the network.
 
     Args:
-        network: Left untouched.
+        network: It is not changed.
         batches: Visible and infrared images in [0, 1], without augmentation.
 
     Returns:
@@ -58,7 +58,7 @@ TRIALS = 5  # galleries that validation draws, by the usual protocol of the data
 
 
 def validation_protocol(source: Source) -> str:
-    """Describe the protocol by which weights are chosen."""
+    """Describe the protocol that chooses the weights."""
     protocol = protocol_of(source)
     return protocol.name if protocol.whole else f"{protocol.name}, single-shot, {TRIALS} trials"
 
@@ -70,18 +70,18 @@ def validate(
     progress: bool,
     score_training: bool = False,
 ) -> dict[str, dict[str, float]]:
-    """Score a network on the validation identities; it stays as it is.
+    """Score a network on the validation identities, without changing it.
 
     Args:
         network: In training.
         source: With validation samples.
         batches: Plain images that recalibrate the batch statistics of a copy.
         progress: Show a progress bar on stderr.
-        score_training: Score as many training identities too, with as many images by each camera.
+        score_training: Also score as many training identities, with as many images by each camera.
 
     Returns:
-        Under `validation`, and under `training` where the config says so: `rank1`, `mean_ap`, `mean_inp`, fractions,
-        means over the trials.
+        Under `validation`, and under `training` if `score_training`: `rank1`, `mean_ap`, `mean_inp`, fractions, means
+        over the trials.
     """
     ready, scored = recalibrated(network, batches), {}
     groups = {"validation": source.val, **({"training": like_validation(source)} if score_training else {})}
@@ -93,7 +93,7 @@ def validate(
 
 
 def like_validation(source: Source) -> Sequence[Sample]:
-    """Pick training samples as validation has them: at most as many identities, and images of each by each camera."""
+    """Pick training samples with at most as many identities, and images per identity and camera, as validation."""
     most = max(Counter((sample.pid, sample.camid) for sample in source.val).values())
     pids = sorted({sample.pid for sample in source.train})[: len({sample.pid for sample in source.val})]
     chosen, seen = [], Counter[tuple[int, int]]()

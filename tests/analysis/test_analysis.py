@@ -40,7 +40,7 @@ def rows(seed: int = 0, noise: float = 1.2) -> np.ndarray:
 
 
 def searches(trials: int = 3, seed: int = 0):
-    """The searches in plain Python: of each gallery and query its row, distances, gallery rows and what is dropped."""
+    """The searches in plain Python: for each gallery and query its row, distances, gallery rows and dropped images."""
     unit = [row / math.sqrt(sum(value * value for value in row)) for row in rows(seed)]
     asked, galleries = draw_trials(ALL, SAMPLES, 1, trials)
     for gallery in galleries:
@@ -273,9 +273,9 @@ def carriers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, list[Sampl
 
 
 def seeing(carriers: tuple[Plan, list[Sample], Path], *, masked: bool) -> np.ndarray:
-    """A model that knows people by codes of the parts that an image shows; those with bags by the bag alone.
+    """Embed people by codes of the parts that an image shows; people with bags by the bag alone.
 
-    Whoever carries a bag shares all other codes with the other carriers. Masked, no pixel of a bag is seen.
+    All people with bags share all other codes. With `masked` no bag is seen.
     """
     plan, shown, truth = carriers
     draws = np.random.default_rng(1)

@@ -1,4 +1,4 @@
-"""Work in the background, whose turn it is, what is kept: begun once, reported, stopped, bounded by visitor."""
+"""Background work, turns and cache: work is started once, reported, stopped, and limited per visitor."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ from app.shared.api import HEAVY
 
 
 class Work:
-    """A job of two steps that goes on when it is told to, and says how it ended."""
+    """A job of two steps that waits for `go` between them, and records how it ended."""
 
     def __init__(self, jobs: Background, key: str) -> None:
         self.jobs, self.key = jobs, key
@@ -160,8 +160,8 @@ def test_a_job_is_begun_once_tells_what_it_reports_and_is_forgotten_when_it_is_d
     assert work.begun.wait(20)
     jobs.report("a", 1, total=4, words="laying out", made="half")
     jobs.report("a", 2)
-    assert jobs.ask("a", work.job()) == Progress(2, 4, words="laying out", made="half")  # what is not named stays
-    jobs.report("b", 1)  # nobody's job: passed over
+    assert jobs.ask("a", work.job()) == Progress(2, 4, words="laying out", made="half")  # other fields stay
+    jobs.report("b", 1)  # there is no such job: ignored
     work.go.set()
     until(lambda: work.result and not jobs._running)
     assert jobs.ask("a", work.job()) == Progress(2, 2, ready=True)
@@ -205,7 +205,7 @@ def test_a_further_job_of_one_visitor_waits_outside_the_queue(jobs: Background) 
     assert set(jobs._running) == {"a", "b"}
     works[0].go.set()
     until(lambda: not jobs._running)
-    token = VISITOR.set("10.0.0.1 page")  # as the event in hand says
+    token = VISITOR.set("10.0.0.1 page")  # as the current event sets it
     jobs.ask("c", works[2].job())
     VISITOR.reset(token)
     until(lambda: works[2].result and not jobs._running)
@@ -263,7 +263,7 @@ def test_a_visitor_an_address_and_the_queue_have_bounds() -> None:
 
 
 def test_thirty_layouts_of_one_address_hold_nobody_else_up(library, tmp_path, monkeypatch) -> None:
-    """Counted, not timed: what is computed between another visitor's call and its answer."""
+    """Count, instead of time, the computations between another visitor's call and its answer."""
     order: list[str] = []
     begun, go = threading.Event(), threading.Event()
     answer = project.answer

@@ -1,4 +1,4 @@
-"""Data sets in the app: several, failing, odd and little ones; what each is made from, and what the page says."""
+"""Data sets in the app: several, broken, unusual and small ones; their recipes, and their description on the page."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def test_what_is_in_a_gallery_may_ask_the_other_way_round(library: Library) -> N
     collection = library.collections["synvi"]
     for protocol in collection.protocols:
         for direction in Direction:
-            asked = collection.asked[protocol, direction.other]
+            asked = collection.query_sets[protocol, direction.other]
             for sample in collection.gallery(Terms(protocol, direction=direction)):
                 assert asked.samples[asked.rows[sample.key]] == sample
 
@@ -38,14 +38,14 @@ def test_what_is_in_a_gallery_may_ask_the_other_way_round(library: Library) -> N
 @pytest.mark.parametrize("direction", list(Direction))
 def test_multi_shot_galleries(library: Library, direction: Direction) -> None:
     collection = library.collections["synvi"]
-    assert collection.asked["synvi-all", direction].shots == (1, 2)
+    assert collection.query_sets["synvi-all", direction].shots == (1, 2)
     single, double = (collection.gallery(Terms("synvi-all", 0, direction, shots)) for shots in (1, 2))
     assert len(double) == 2 * len(single)
     assert len({sample.key for sample in double}) == len(double)
 
 
 def test_queries_are_numbered_within_person_and_camera(library: Library) -> None:
-    asked = library.collections["synvi"].asked["synvi-all", "i2v"]
+    asked = library.collections["synvi"].query_sets["synvi-all", "i2v"]
     assert list(asked.numbers) == [int(sample.path.stem) for sample in asked.samples]
     assert asked.pids == tuple(sorted({sample.pid for sample in asked.samples}))
     assert asked.camids == (3, 6)
@@ -66,7 +66,7 @@ def test_a_manifest_of_another_version_or_of_other_people_is_no_plan(data, tiny_
 
 
 def test_linked_images_belong_to_the_folder_that_links_them(data: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
-    """The first image of all, and a whole camera."""
+    """Links replace the first image, and a whole camera."""
     first = open_library(data, tiny_checkpoint).collections["synvi"].samples[0].path
     elsewhere = shutil.move(first, tmp_path / "elsewhere.jpg")
     first.symlink_to(elsewhere)
@@ -79,7 +79,7 @@ def test_linked_images_belong_to_the_folder_that_links_them(data: Path, tiny_che
 
 
 def test_the_same_files_under_other_names_are_other_data(data: Path, tmp_path: Path) -> None:
-    """Else both would share what is kept of either: its people, the keys of its queries."""
+    """Otherwise both would share cached results: people, keys of queries."""
     for folder in data.glob("cam?"):
         for person in folder.iterdir():
             other = tmp_path / "other" / folder.name / f"{int(person.name) + 100:04d}"
@@ -151,10 +151,10 @@ def test_the_panel_shows_what_was_found_passed_over_and_asked(tiny_checkpoint, t
     (root / "Visible" / "1" / "notes.txt").write_text("")
     page = header(open_library([("", root), ("", root)], tiny_checkpoint, reading=Reading(trial=2)))
     words = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", page))
-    assert words.count("RegDB, trial 2 found number expected") == 2
+    assert words.count("RegDB, trial 2 item found expected") == 2
     assert "test visible images 8 2,060 differs" in words
     assert "Passed over: 1 files that are no images (Visible/1/notes.txt)" in words
-    assert "every infrared image asks; all visible images answer; every image counts; CMC counts images" in words
+    assert "image is a query; all visible images are the gallery; every image counts; CMC counts images" in words
     assert "SYSU-MM01 · RegDB · LLCM" in words
 
 
@@ -175,7 +175,7 @@ def test_little_data_start_the_app_and_each_function_answers_or_says_why(people,
         Project: project.answer,
         compare.Compare: compare.answer,
     }
-    if len(people) > 1:  # else there is nobody to tell the person from
+    if len(people) > 1:  # else there is no other person to compare with
         asked[Explain] = explain.answer
     for kind, answer in asked.items():
         assert answer(library, kind.read({}, library))["data"] == "corridor"

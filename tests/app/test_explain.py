@@ -1,4 +1,4 @@
-"""Explanations: maps equal the library's, truth is what rendering gives, bad input gets a sentence."""
+"""Explanations: maps equal the library's, the truth equals a rendering, a bad value is refused in one sentence."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from app.explain.figure import write
 from app.explain.subject import Explain, Subject, subject_of
 from app.explain.tab import MENUS, Options
 from app.library import Library, open_library
-from app.library.maps import alike, fit_scale
+from app.library.maps import fit_scale, similarity_map
 from app.retrieval.rank import Retrieve, retrieve
 from mun.checkpoint import read_card
 from mun.data.augment import to_images
@@ -41,7 +41,7 @@ def answered(library: Library, **values: Any) -> Result:
 
 
 def evident(library: Library) -> str:
-    """Key of an image that shows what can be changed."""
+    """Return the key of an image that shows something to change."""
     for sample in library.collections["synvi"].samples:
         if answered(library, image=sample.key, layers="image").truth is not None:
             return sample.key
@@ -112,7 +112,7 @@ def test_what_a_checkpoint_lacks_is_said(both: Library) -> None:
     assert result.pair is None
     assert any("none-tiny has no auxiliary modality" in words for words in result.notes)
     for layers in ("auxiliary", "iml_visible"):
-        with pytest.raises(ValueError, match="expected layers that there are; the checkpoint none-tiny has no auxi"):
+        with pytest.raises(ValueError, match="expected layers that can be shown; the checkpoint none-tiny has no auxi"):
             answered(both, checkpoint="none-tiny", layers=layers)
 
 
@@ -160,7 +160,7 @@ def test_forty_at_once_get_forty_right_answers(both: Library) -> None:
     ]
 
     def answer(subject: Subject) -> dict[str, np.ndarray]:
-        return {one.name: one.values for one in explain(both, subject).maps}  # past the cache
+        return {one.name: one.values for one in explain(both, subject).maps}  # without the cache
 
     alone = [answer(asked) for asked in requests]
     with ThreadPoolExecutor(40) as pool:
@@ -183,7 +183,7 @@ def test_checks_run_step_by_step(both: Library) -> None:
     parts = ["neck", "layer4", "layer3", "layer2", "layer1", "stems", "auxiliary"]
     assert [step.part for step in fused[-1].steps] == parts
     own = checked(both, "nothing of this name", image=image)
-    assert [step.part for step in own[-1].steps] == parts[:-1]  # no generator above an image of its own
+    assert [step.part for step in own[-1].steps] == parts[:-1]  # maps of the image itself do not involve the generator
     result = answered(both, image=image)
     sides = [(fused, result.auxiliary_similarities[0])]
     sides += [(checked(both, "pair/visible/iml_visible", image=image), result.auxiliary_similarities[0])]
@@ -207,9 +207,9 @@ def test_two_images_are_explained_from_both_sides(both: Library) -> None:
     assert (last.name, last.method) == ("target/target/layer4", Method.GRAD_CAM)
     assert result.pictures["target"].shape == (64, 32, 3)
     image, target = result.request.image, result.request.target
-    own = alike(both, "mun-tiny", "synvi", image, target)
+    own = similarity_map(both, "mun-tiny", "synvi", image, target)
     np.testing.assert_allclose(own.values, result.find("image/infrared/layer4").values, rtol=1e-3, atol=1e-8)
-    np.testing.assert_array_equal(alike(both, "mun-tiny", "synvi", target, image).values, last.values)
+    np.testing.assert_array_equal(similarity_map(both, "mun-tiny", "synvi", target, image).values, last.values)
     assert explained(both, asked(both, against="center")).maps[-1].source != "target"
     assert {one.layer for one in explained(both, asked(both, layers="layer2")).maps} == {"layer2"}
 

@@ -1,4 +1,4 @@
-"""The Explain tab: a press is answered by pieces; long work goes on in the background and can be stopped."""
+"""The Explain tab: pieces answer a press; long work runs in the background and can be stopped."""
 
 import re
 from dataclasses import replace
@@ -33,7 +33,7 @@ def drawn(answered: Answer, name: str) -> str:
 
 
 def test_the_first_view_shows_a_pair_its_maps_and_a_check(both: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(both, "cache", Cache(both.cache.max_bytes))  # nobody has asked for these maps before
+    monkeypatch.setattr(both, "cache", Cache(both.cache.max_bytes))  # an empty cache
     with monkeypatch.context() as busy:
         busy.setattr(both, "prepare", lambda *_, **__: Progress(3, 12))
         early = answer(both, Shown.read({}, both), Press(do="wrong"))
@@ -65,7 +65,7 @@ def test_the_first_view_shows_a_pair_its_maps_and_a_check(both: Library, monkeyp
 
 def test_what_cannot_be_shown_is_said_and_the_rest_stays(both: Library) -> None:
     lacking = press(both, {"checkpoint": "none-tiny", "layers": "cml"})
-    assert "expected layers that there are" in lacking.notice
+    assert "expected layers that can be shown" in lacking.notice
     assert set(lacking.pieces) == {"explain-progress"}
     slow = press(both, {"method": "score-cam", "change": "nothing"}, ("method",))
     assert slow.request.layers == "layer4"
@@ -99,7 +99,7 @@ def test_an_export_waits_for_the_maps(both: Library) -> None:
 
 def test_the_sentence_and_the_bars_say_what_was_measured() -> None:
     share = Share("image/infrared/layer4", "layer4", 0.3, 0.1, 0.05)
-    assert "30.0 % of its energy there" in verdict(share, 0.06, None, "stage 4")
+    assert "30.0 % of its energy in the changed region" in verdict(share, 0.06, None, "stage 4")
     assert "points to" in verdict(share, 0.06, None, "stage 4")
     assert "does not point to" in verdict(replace(share, trained=0.02), 0.06, None, "stage 4")
     (group,) = bars(share, 0.06, None)

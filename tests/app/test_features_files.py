@@ -1,4 +1,4 @@
-"""Features of other methods in the app: opened, compared side by side, large ones, and those that a visitor brings."""
+"""Features of other methods in the app: opened, compared side by side, large files, and files of visitors."""
 
 import re
 from dataclasses import replace
@@ -49,7 +49,7 @@ def test_files_with_the_same_keys_are_models_of_one_data_set(both) -> None:
     assert Retrieve.read({"checkpoint": "weak"}, both).data == "strong"
     with pytest.raises(ValueError, match="expected data to be one of strong; got 'synvi'"):
         Retrieve.read({"checkpoint": "weak", "data": "synvi"}, both)
-    with pytest.raises(ValueError, match="expected no corruption, because weak holds features of the images as they"):
+    with pytest.raises(ValueError, match="expected no corruption, because weak holds features of the clean images"):
         Retrieve.read({"checkpoint": "weak", "corruption": "fog"}, both)
 
 
@@ -60,7 +60,7 @@ def test_the_planted_strengths_are_found_in_retrieval(both) -> None:
     ranking = drawn.pieces["ranking"]
     for words in ('data-checkpoint="strong"', 'data-checkpoint="weak"', "data:image/svg"):
         assert words in ranking
-    assert "How the methods behind features files were trained is not known here." in ranking
+    assert "It is not known how the methods of features files were trained." in ranking
     assert "Why?" not in ranking
     assert re.search(r"strong: \d+\.\d points of mAP ahead\.", drawn.pieces["retrieval-scores"].draw())
 
@@ -86,10 +86,10 @@ def test_the_embeddings_say_what_they_are(both) -> None:
 def test_a_tab_that_needs_a_network_says_so(both, name) -> None:
     request, _ = Explain.repair({"checkpoint": name}, both)
     said = without_network(both, request, {"checkpoint": name})
-    assert said.notice.startswith(f"This tab looks into a network, and {name} holds features of another method alone")
+    assert said.notice.startswith(f"This tab needs a network, but {name} holds only features of another method")
     assert (said.lacking, said.request.checkpoint, said.request.data) == (True, name, "strong")
     assert without_network(both, request, {"checkpoint": "mun-tiny"}) is None
-    with pytest.raises(ValueError, match=f"expected a network, but {name} holds features"):
+    with pytest.raises(ValueError, match=f"expected a network, but {name} holds only features"):
         both.network(name)
 
 
@@ -120,7 +120,7 @@ def test_images_come_from_a_folder(library, tiny_synvi, tiny_checkpoint, tmp_pat
     assert beside.thumbnail("other", arrays["keys"][0], 64).startswith("data:image/jpeg")
     with pytest.raises(FileNotFoundError, match=r"expected the image .* of the features file in"):
         open_library(tiny_synvi, tiny_checkpoint, features=files, images=tmp_path)
-    with pytest.raises(ValueError, match=r"expected another name than synvi for f\.npz"):
+    with pytest.raises(ValueError, match=r"expected a new name for f\.npz, got synvi"):
         open_library(tiny_synvi, tiny_checkpoint, features=[("synvi", file)])
 
 
@@ -128,7 +128,7 @@ def test_images_come_from_a_folder(library, tiny_synvi, tiny_checkpoint, tmp_pat
 def test_one_by_one_ranks_as_all_at_once(both, monkeypatch, protocol) -> None:
     requests = [
         Retrieve.read({"protocol": protocol, "query": sample.key, "top_k": 60}, both)
-        for sample in both.collections["strong"].asked[protocol, "i2v"].samples[:6]
+        for sample in both.collections["strong"].query_sets[protocol, "i2v"].samples[:6]
     ]
     expected = [retrieve(both, one, with_left_out=True) for one in requests]
     monkeypatch.setattr(shelf, "MOST_PAIRS", 10)
@@ -199,7 +199,7 @@ def test_a_visitors_file_is_seen_by_who_holds_its_token(served, monkeypatch) -> 
         (content(method(1.0) | {"features": np.full((96, 4), np.nan)}).getvalue(), {}, 400, "expected finite `featu"),
         (b"x", {"content-type": "application/json"}, 415, "expected a call of the type application/octet-stream"),
         (b"x", {"content-type": "multipart/form-data"}, 415, "expected a call of the type"),
-        (b"x", {"origin": "https://elsewhere.example"}, 403, "expected a call by this app's own page"),
+        (b"x", {"origin": "https://elsewhere.example"}, 403, "expected a call from this app's own page"),
     ],
 )
 def test_other_uploads_get_one_sentence(served, body, heads, status, words) -> None:
@@ -213,11 +213,11 @@ def test_room_for_visitors_is_bounded(served, monkeypatch) -> None:
     page, _ = served
     body = content(method(0.5)).getvalue()
     monkeypatch.setattr(guests, "MOST_ALL", 100)
-    assert "busy: other visitors' features take the room" in send(page, body).text
+    assert "busy: the features of other visitors fill the memory" in send(page, body).text
     monkeypatch.undo()
     monkeypatch.setattr(guests, "MOST_EACH", 1)
     token = send(page, body).json()["token"]
-    assert "expected at most 1 features files of a visitor" in send(page, body, **{"x-token": token}).text
+    assert "expected at most 1 features files per visitor" in send(page, body, **{"x-token": token}).text
     for path in ("own-features/", "own-features/x", "Own-features"):
         assert page.client.post(page.url + path, content=body, headers=HEADS).status_code == 404
     assert page.client.get(page.url + "own-features").status_code == 404

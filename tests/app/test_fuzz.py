@@ -1,4 +1,4 @@
-"""Malformed calls to every public function and every event of the page get clean errors, and the app stays right."""
+"""Malformed calls to every public function and every event of the page get clean errors; later answers are right."""
 
 import base64
 import random
@@ -43,7 +43,7 @@ def test_bodies_that_are_no_call_are_refused_without_a_log(served: Served, name:
 
 
 def test_no_address_but_its_own_runs_a_function(served: Served) -> None:
-    """The call is none for its own address: it names a function that waits in the queue, and no session."""
+    """The call is invalid even at its own address: its function waits in the queue, and it names no session."""
     config = served.client.get(f"{served.url}config").json()["dependencies"]
     number = next(entry["id"] for entry in config if entry["api_name"] == "retrieve")
     for address in addresses(random.Random(2), 600):
@@ -54,7 +54,7 @@ def test_no_address_but_its_own_runs_a_function(served: Served) -> None:
 
 @pytest.mark.timeout(900)
 def test_malformed_presses_are_clean(served: Served, caplog, capfd) -> None:
-    """In every tab: an answer or one sentence, and nothing in the log."""
+    """Every tab gives an answer or one sentence, and writes nothing to the log."""
     expected = {name: right_answer(served, name) for name in NAMES}
     events = served.events()
     tabs = {piece.partition("-")[0] for piece, _ in events}

@@ -1,4 +1,4 @@
-"""What the HTTP functions answer: the layout of JSON, what the commands write, one sentence for what is refused."""
+"""Answers of the HTTP functions: the layout of the JSON, the same values as the commands, refusals in one sentence."""
 
 import json
 import random
@@ -17,11 +17,11 @@ from mun.__main__ import main
 
 TRIALS = 10
 VISIBLE, INFRARED = (1, 2, 4, 5), (3, 6)
-SITES = {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6}  # cameras 2 and 3 watch the same place, and leave each other out
+SITES = {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6}  # cameras 2 and 3 are at the same site, and exclude each other
 
 
 def completed(served: Served, name: str, data: list[Any]) -> Any:
-    """Call a function rightly and return its answer."""
+    """Call a function with valid values and return its answer."""
     outcome = served.call(name, data)
     assert outcome.event == "complete", outcome.text
     return outcome.value[0]
@@ -51,7 +51,7 @@ def test_retrieve_with_defaults(served: Served) -> None:
         ("retrieve_image", ["", "", "", "thermal"], "expected modality to be visible or infrared, got 'thermal'"),
         ("evaluate", ["", "", "sysu-all"], "expected protocol to be one of synvi-all, synvi-indoor; got 'sysu-all'"),
         ("project", ["", "", "tsne", "embedding", 1, "", 1], "expected at least 91 points for a perplexity of 30"),
-        ("auxiliary", ["", "", "collection", "", "", 99], "expected person to be somebody in SynVI, got 99"),
+        ("auxiliary", ["", "", "collection", "", "", 99], "expected person to be in SynVI, got 99"),
     ],
 )
 def test_bad_requests_get_one_plain_sentence(served: Served, name: str, data: list[Any], words: str) -> None:
@@ -68,7 +68,7 @@ def test_project_answers_what_the_computation_does(served: Served, library: Libr
 
 
 def test_the_page_is_sent_packed_and_its_events_are_not(served: Served) -> None:
-    """A packed stream of events would wait for more of them."""
+    """A compressed stream of events would wait for further events."""
     with served.client.stream("GET", served.url, headers={"accept-encoding": "gzip"}) as answer:
         packed = sum(map(len, answer.iter_raw()))
     assert answer.headers["content-encoding"] == "gzip"
@@ -99,7 +99,7 @@ def test_scores_are_those_of_the_command(served, tiny_synvi, tiny_checkpoint, tm
 
 
 def test_fifty_rankings_are_those_of_numpy_on_written_embeddings(served, library, tiny_checkpoint, tmp_path) -> None:
-    """Same images in the same order, same distances, same average precision, from what `python -m mun embed` writes."""
+    """The files of `python -m mun embed` give the same images in the same order, distances, average precisions."""
     collection, draw, embeddings = library.collections["synvi"], random.Random(5), {}
     for modality, cameras in (("visible", VISIBLE), ("infrared", INFRARED)):
         places, out = [str(collection.folder / f"cam{camera}") for camera in cameras], tmp_path / f"{modality}.npz"
@@ -112,7 +112,7 @@ def test_fifty_rankings_are_those_of_numpy_on_written_embeddings(served, library
     for _ in range(50):
         protocol, way = draw.choice(["synvi-all", "synvi-indoor"]), draw.choice(list(Direction))
         trial, shots = draw.randrange(TRIALS), draw.choice([1, 2])
-        query = draw.choice(collection.asked[protocol, way].samples)
+        query = draw.choice(collection.query_sets[protocol, way].samples)
         gallery = collection.gallery(Terms(protocol, trial, way, shots))
         kept = [one.key for one in gallery if SITES[one.camid] != SITES[query.camid]]
         distances = [1.0 - float(embeddings[query.key] @ embeddings[key]) for key in kept]

@@ -27,7 +27,7 @@ from mun.structures import Modality, Sample
 
 
 def wait(library: Library, checkpoint: str, data: str) -> Progress:
-    """Wait until the background work has ended, well or badly."""
+    """Wait until the background work has succeeded or failed."""
     until(lambda: library.prepare(checkpoint, data).ready or library.prepare(checkpoint, data).problem)
     return library.prepare(checkpoint, data)
 
@@ -97,7 +97,7 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(fresh, 
     go, library = threading.Event(), fresh
 
     def waiting(embed: Any) -> Any:
-        return lambda *asked, **how: embed(*asked, **how) if go.wait(30) else pytest.fail("nobody let it go on")
+        return lambda *asked, **how: embed(*asked, **how) if go.wait(30) else pytest.fail("the test did not release it")
 
     monkeypatch.setattr(library_module, "EMBED_CHUNK", 6)
     monkeypatch.setattr(library_module, "embed_samples", waiting(library_module.embed_samples))
@@ -111,7 +111,7 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(fresh, 
     assert library.prepare("mun-tiny", "synvi", corruption=corruption).stopped
     go.set()
     with pytest.raises(StoppedError, match="was stopped; start it again"):
-        library.embeddings("mun-tiny", "synvi", corruption)  # the wait of others ends, too
+        library.embeddings("mun-tiny", "synvi", corruption)  # other waiting callers get the error, too
     until(lambda: not library.background._running)
     stopped = library.prepare("mun-tiny", "synvi", corruption=corruption)
     assert stopped.stopped
@@ -122,7 +122,7 @@ def test_a_stop_ends_the_embedding_within_a_chunk_and_it_can_start_again(fresh, 
 
 
 def test_two_networks_take_turns_to_embed(tiny_synvi, two_checkpoints, monkeypatch) -> None:
-    """Two side by side take the cores twice, and last twice as long as one after the other."""
+    """Two networks in parallel would compete for the cores and take twice as long as one after the other."""
     embedding, whole = threading.Lock(), library_module.embed_samples
     seen: list[Network] = []
 

@@ -1,4 +1,4 @@
-"""Many visitors at once, in all tabs: no error, everybody's own answers, promised times, no more memory than before."""
+"""Many visitors at once, in all tabs: no error, right answers for each visitor, promised times, no growth of memory."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from benchmarks.load.visitor import RETRIEVALS, Visitor
 
 ROOT = Path(__file__).resolve().parents[2]
 MARGIN = 30_000_000  # bytes that the app may hold more after 1,000 further answers
-MOST_MEMORY = 2_500_000_000  # bytes of the app with the bundled data, and of all it has started
+MOST_MEMORY = 2_500_000_000  # bytes of the app with the bundled data, and of all its processes
 MOST_REFUSED = 5.0  # seconds for which a visitor is told to try again
 MOST_FILES, MOST_FILE_BYTES = 200, 50_000_000
 LIMIT = 3.0  # seconds, 95th percentile of a retrieval
@@ -38,7 +38,7 @@ def choices(tiny_synvi: Path, two_checkpoints: Path) -> Choices:
 @pytest.fixture(scope="module")
 def server(tiny_synvi: Path, two_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     flags = ["--data", str(tiny_synvi), "--checkpoints", str(two_checkpoints)]
-    # One thread, as in this process; otherwise last bits differ, which is allowed for, and the crowd would be slower.
+    # One thread, as in this process; otherwise last bits differ (which is tolerated), and the crowd is slower.
     with start(tmp_path_factory.mktemp("app"), flags, {"OMP_NUM_THREADS": "1", "MUN_TRAIN": "on"}) as running:
         yield running
 
@@ -58,7 +58,7 @@ def test_everybody_gets_their_own_right_answers(server: Server, choices: Choices
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_an_attacker_gets_clean_answers_and_changes_nobody_elses(server: Server, choices: Choices) -> None:
-    """Each act once, and then visitors get their own right answers while all go on; no times."""
+    """Do each act once; then visitors get right answers while all acts continue; no times are checked."""
 
     async def live() -> Attacker:
         attacker = Attacker(server.url, hold=0.5)
@@ -77,8 +77,8 @@ def test_an_attacker_gets_clean_answers_and_changes_nobody_elses(server: Server,
 
 
 def test_somebody_elses_answer_is_noticed(server: Server, choices: Choices) -> None:
-    """What the crowd's own check is worth: with the answers of others expected, every answer is wrong."""
-    alike = {"status", "train_status", "train"}  # everybody is answered the same
+    """Test the crowd's own check: if the answer of another request is expected, every answer is wrong."""
+    alike = {"status", "train_status", "train"}  # the same answer for all visitors
     swapped = {}
     for name, asks in {**choices.public, **{f"page: {tab}": one for tab, one in choices.tabs.items()}}.items():
         other = next((one for one in asks if one.expected != asks[0].expected), None)
@@ -101,7 +101,7 @@ def test_somebody_elses_answer_is_noticed(server: Server, choices: Choices) -> N
 
 
 def test_an_answer_does_not_depend_on_what_was_asked_before(tiny_synvi: Path, tiny_checkpoint: Path) -> None:
-    """Heavy results are shared through one cache: what one function puts there, another must have made the same."""
+    """Functions share heavy results through one cache, so they must all compute the same results."""
     answers = []
     for turn in (1, -1):
         library = open_library(tiny_synvi, tiny_checkpoint)
@@ -154,7 +154,7 @@ def test_only_last_bits_may_differ(got: object, expected: object, same: bool) ->
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 def test_memory_stays_flat(tiny_synvi: Path, two_checkpoints: Path, choices: Choices, tmp_path: Path) -> None:
-    """Once as many visits have come as are kept, 1,000 further answers of all kinds take no more memory."""
+    """After as many visits as the app keeps, 1,000 further answers of all kinds take no more memory."""
     flags = ["--data", str(tiny_synvi), "--checkpoints", str(two_checkpoints)]
     log, held = Log(), []
     with start(tmp_path, flags, {"OMP_NUM_THREADS": "1", "MUN_TRAIN": "on"}) as server:

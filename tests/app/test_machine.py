@@ -1,4 +1,4 @@
-"""The machine fails under a running app: a checkout that nobody may write to, no room for runs, caches, files."""
+"""The machine fails while the app runs: the checkout cannot be written, no disk space for runs, caches, files."""
 
 import os
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_the_app_runs_from_a_checkout_that_cannot_be_written(tiny_synvi, tiny_ch
 
 @pytest.mark.slow
 def test_no_room_is_said_and_all_else_goes_on(tiny_synvi, tiny_checkpoint, tmp_path) -> None:
-    """Runs, caches and temporary files on one disk that is full."""
+    """Runs, caches and temporary files are on one full disk."""
     with small_disk(tmp_path / "disk") as disk:
         (disk / "tmp").mkdir()
         places = {"TMPDIR": str(disk / "tmp"), "MUN_TRAIN": "on"}

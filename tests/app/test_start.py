@@ -1,4 +1,4 @@
-"""The app starts, answers where a Space would run it, and ends: one line for bad input, nothing half-written."""
+"""The app starts, answers in the environment of a Space, and ends: one line for bad input, nothing half-written."""
 
 import asyncio
 import os
@@ -43,9 +43,9 @@ def test_bad_input_gives_one_line_and_exit_code_2(tiny_synvi: Path, tmp_path: Pa
 
 def test_caches_go_where_something_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("MUN_CACHE", str(tmp_path / "file" / "cache"))  # below a file: nobody can write there
+    monkeypatch.setenv("MUN_CACHE", str(tmp_path / "file" / "cache"))  # below a file, so it cannot be written
     monkeypatch.setenv("HF_HOME", "/chosen")
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # first set, so that what the function sets is undone after the test
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # set first, so that pytest undoes the change of the function
     monkeypatch.delenv("GRADIO_TEMP_DIR")
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "True")
     for name in ("MPLCONFIGDIR", "NUMBA_CACHE_DIR", "HF_HUB_DISABLE_TELEMETRY", "MKL_DISABLE_FAST_MM"):
@@ -57,9 +57,9 @@ def test_caches_go_where_something_can_be_written(tmp_path: Path, monkeypatch: p
 
 
 def test_every_tab_answers_where_a_space_would_run_it(library, tiny_synvi, tiny_checkpoint, tmp_path) -> None:
-    """With a Space's variables, from a folder of its own and a home that cannot be written."""
+    """With a Space's variables, from a separate folder, and with a home that cannot be written."""
     folder, temporary, home = tmp_path / "folder", tmp_path / "temporary", tmp_path / "home"
-    home.write_text("")  # no folder, so that nothing can be written below it
+    home.write_text("")  # a file, so that nothing can be written below it
     temporary.mkdir()
     for name in ("app", "mun", "assets"):
         unused = ["synvi", "sheets"] if name == "assets" else []
@@ -89,7 +89,7 @@ def test_every_tab_answers_where_a_space_would_run_it(library, tiny_synvi, tiny_
 
 
 async def use_everything(url: str, choices: Choices) -> tuple[set[str], Log]:
-    """Use every tab and every public function once; names the tabs."""
+    """Use every tab and every public function once; return the names of the tabs, and the log."""
     log = Log()
     async with new_client() as client:
         visitor = Visitor(client, url, choices, log, 0)
@@ -101,7 +101,7 @@ async def use_everything(url: str, choices: Choices) -> tuple[set[str], Log]:
 
 
 def lay_out(url: str, number: int) -> str:
-    """Ask for a layout and wait for it; an end of the connection is an answer, too."""
+    """Request a layout and wait for it; a closed connection counts as an answer, too."""
     data = ["", "", "tsne", "embedding", 3, "", 2, True, "matched", False, 5, 5, 0.1, "cosine", number]
     try:
         with httpx.Client(timeout=60) as client:
@@ -124,7 +124,7 @@ def test_the_owner_ends_the_app_while_ten_wait(tiny_synvi: Path, tiny_checkpoint
         psutil.Process(server.pid).wait(60)
         assert all(one.result() for one in waiting)
     log = (tmp_path / "log").read_text()
-    assert log.count("app: ended; a run that was training has saved its state") == 1
+    assert log.count("app: ended; the training run, if any, has saved its state") == 1
     assert "Traceback" not in log
     with start_server(tmp_path, flags, variables) as server:
         assert ask(server.url, "train_status", [runs[0].run])

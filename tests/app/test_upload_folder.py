@@ -1,4 +1,4 @@
-"""The folder as it would be uploaded to a Space: complete and light; it starts quickly and stays as it is."""
+"""The folder that an upload to a Space takes is complete and small; its app starts quickly and changes nothing."""
 
 import json
 import os
@@ -26,7 +26,7 @@ MAX_BYTES, MAX_FILE_BYTES, MAX_TEMPORARY_BYTES = 2_000_000_000, 10_000_000, 64_0
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy what an upload takes: tracked files and those that nothing ignores."""
+    """Copy the files that an upload takes: tracked files, and untracked files that are not ignored."""
     target = tmp_path_factory.mktemp("space") / "space"
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
@@ -91,8 +91,8 @@ def test_nothing_fixes_address_or_port() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured through /proc")
 def test_it_starts_quickly_holds_little_and_writes_nothing_into_its_folder(folder: Path, tmp_path: Path) -> None:
-    """As a Space starts it; that it runs where nothing can be written is in test_machine."""
-    (tmp_path / "home").write_text("")  # no folder, so that nothing can be written below it
+    """Start it as a Space does; test_machine covers a machine where no file can be written."""
+    (tmp_path / "home").write_text("")  # a file, so that nothing can be written below it
     (tmp_path / "temporary").mkdir()
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")}
     space = {"SYSTEM": "spaces", "SPACE_ID": "a/b", "HOME": str(tmp_path / "home")}
@@ -107,12 +107,12 @@ def test_it_starts_quickly_holds_little_and_writes_nothing_into_its_folder(folde
         wall, app = time.monotonic() - began, psutil.Process(pid)
         busy, memory = sum(app.cpu_times()[:4]), sum(one.memory_info().rss for one in app.children(recursive=True))
         held = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
-        memory += 1024 * int(held[1])  # its own at most, and what its children hold
+        memory += 1024 * int(held[1])  # peak of the app itself, plus the current memory of its children
     print(json.dumps({"wall": wall, "processor": busy, "memory": memory}), (tmp_path / "log").read_text())
     assert outcome.event == "complete"
     (answer,) = outcome.value
     assert {answer["query"]["image"][:3], answer["results"][0]["image"][:3]} == {"cam"}
-    # On a crowded machine the wall clock says nothing about the app; its own processor time does.
+    # On a busy machine the wall clock says nothing about the app; its processor time does.
     assert (busy if crowded else wall) < START_SECONDS
     assert 100_000_000 < memory < MAX_BYTES
     assert sum(path.stat().st_size for path in (tmp_path / "temporary").rglob("*")) < MAX_TEMPORARY_BYTES

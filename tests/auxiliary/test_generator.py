@@ -153,7 +153,7 @@ def test_two_images_lean_to_one_modality_each() -> None:
         first, second = two(visible, infrared)
         assert torch.equal(first, 0.75 * visible + 0.25 * infrared) == (scale == 0)
         assert torch.equal(second, 0.25 * visible + 0.75 * infrared) == (scale == 0)
-    with pytest.raises(ValueError, match="expected one of auxiliary_images for the gate"):
+    with pytest.raises(ValueError, match="expected auxiliary_images 1 for form gate"):
         Config(model=ModelConfig(generator=GeneratorConfig(form="gate", auxiliary_images=2)))
 
 
@@ -207,7 +207,7 @@ def test_branch_dropout_leaves_out_one_branch_of_an_image() -> None:
     assert set(map(tuple, factors.tolist())) == {(0.0, 1.0), (1.0, 0.0)}
     some = AuxiliaryGenerator(GeneratorConfig(branch_dropout=0.25)).factors(4000, torch.Generator().manual_seed(0))
     assert float((some == 0).any(dim=1).float().mean()) == pytest.approx(0.25, abs=0.03)
-    with pytest.raises(ValueError, match="expected iml and cml to be on for branch_dropout"):
+    with pytest.raises(ValueError, match="expected both iml and cml to be on for branch_dropout"):
         replace(Config(), model=ModelConfig(generator=GeneratorConfig(cml=False, branch_dropout=0.1)))
 
 

@@ -72,7 +72,7 @@ def test_two_methods_stand_side_by_side_and_a_broken_file_is_a_sentence(
     page.get_by_role("tab", name="Analysis").click()
     page.wait_for_selector(".mun-aps circle")
     page.get_by_role("tab", name="Explain").click()
-    page.get_by_text("This tab looks into a network, and strong holds features of another method alone").wait_for()
+    page.get_by_text("This tab needs a network, but strong holds only features of another method").wait_for()
     assert not visitor.problems
     (tmp_path / "none.npz").write_bytes(b"PK\3\4 no archive")
     page.set_input_files("[data-features]", tmp_path / "none.npz")

@@ -66,7 +66,7 @@ def test_the_generator_is_played_with_beside_the_picture(visit: Visit) -> None:
     page = opened(visit, PAIR)
     page.locator("#auxiliary-stage input[name=share]").press("Home")
     page.wait_for_selector(f'{STAGE}[data-share="0.000"][data-turned="yes"]')
-    assert "turned by hand" in page.locator("#auxiliary-stage").inner_text()
+    assert "set by hand" in page.locator("#auxiliary-stage").inner_text()
     assert link_of(page)["share"] == "0.0"
     assert page.evaluate("document.activeElement.name") == "share"  # the keyboard stays where it was
     page.get_by_role("button", name="As learned").click()
@@ -121,7 +121,7 @@ def test_own_images_stay_in_the_browser(visit: Visit) -> None:
     assert 0 < max(sizes) < 60_000  # small copies, not the files
     give(page, 1, whole_image(width=3, height=4))
     page.wait_for_selector('[data-notice]:text("at least 8 pixels each way")')
-    page.get_by_role("button", name="Forget them").click()
+    page.get_by_role("button", name="Forget my images").click()
     page.wait_for_selector(f'{STAGE}[data-source="collection"]')
 
 

@@ -95,7 +95,7 @@ def test_a_pair_is_chosen_by_clicks_and_the_map_is_checked(visit: Visit) -> None
     page.get_by_role("button", name="Settings").first.click()
     page.get_by_label("Layers", exact=True).select_option("image")
     expect(section).to_have_attribute("data-maps", "5")  # four stages, and the target's
-    expect(page.get_by_role("button", name="Layers: backbone, this image; put back to the default")).to_be_visible()
+    expect(page.get_by_role("button", name="Layers: backbone, this image; reset to the default")).to_be_visible()
     page.get_by_label("Delete and insert pixels").uncheck()
     expect(page.get_by_role("button", name="Delete and insert its pixels")).to_be_visible()
     page.go_back()

@@ -113,7 +113,7 @@ def test_a_click_on_a_result_searches_the_other_way_and_back_goes_back(visit: Vi
     page.locator(f'.ranked-card[data-image="{image}"] .mun-card-line').click()  # the whole card can be pressed
     ranked_for(page, image)
     assert page.locator(READY).get_attribute("data-direction") == "v2i"
-    assert "no published protocol" in page.locator("[data-notice]").inner_text()
+    assert "not a published protocol" in page.locator("[data-notice]").inner_text()
     assert "not a published protocol" in page.locator(".mun-terms").inner_text()
     page.wait_for_selector(f'button[aria-pressed="true"][data-query="{image}"]')
     page.go_back()
@@ -313,7 +313,7 @@ def test_the_list_and_the_scores_can_be_exported(visit: Visit) -> None:
     lines, table = ranked_list(page)
     assert [row["image"] for row in table] == shown
     assert [row["rank"] for row in table] == ["1", "2", "3"]
-    assert page.url.partition("?")[0] in next(line for line in lines if "remade by" in line)
+    assert page.url.partition("?")[0] in next(line for line in lines if "reproduced by" in line)
     drawer(page).get_by_label("Top k", exact=True).fill("2")  # an export pressed right after holds the change
     assert len(ranked_list(page)[1]) == 2
 

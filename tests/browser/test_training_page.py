@@ -112,7 +112,7 @@ def test_a_number_and_enter_count_and_what_is_not_allowed_is_said(visit: Visit) 
     field = page.locator("#train-train_ids")
     field.fill("5")
     field.press("Enter")
-    page.locator("#train-problem").get_by_text("Expected at most 5 people per batch, as there are; got 8.").wait_for()
+    page.locator("#train-problem").get_by_text("Expected at most 5 people per batch (all people), got 8.").wait_for()
     assert "train_ids=5" in page.url
     assert page.locator("[data-do=start]").is_disabled()
     height = page.locator("#train-height")

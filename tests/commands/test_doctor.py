@@ -181,7 +181,7 @@ HARMS = {
         "expected cam1/0013/0001.jpg to be the image that manifest.json describes",
     ),
     "no test people": (lambda root: (root / "exp/test_id.txt").write_text(""), "expected images in the test split"),
-    "one image more": (add_an_image, "expected an image as cam3/0001/0001.jpg"),
+    "one image more": (add_an_image, "expected an image such as cam3/0001/0001.jpg"),
     "a broken image": (lambda root: (root / "cam3/0014/0002.jpg").write_bytes(b"no image"), "to be one of JPEG, PNG"),
 }
 

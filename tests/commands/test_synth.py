@@ -70,7 +70,7 @@ def test_people_who_are_held_out_may_have_fewer_images(written: Path, tmp_path: 
     assert plan.command.endswith("--seed 0 --held-images 1 --cameras 1,3")
     assert plan.total == len(images)
     for gone in ("cam1/0003/0002.jpg", "cam2/0001/0001.jpg"):
-        with pytest.raises(ValueError, match="expected an image as"):
+        with pytest.raises(ValueError, match="expected an image such as"):
             plan.recipe_of(gone)
     assert main(["doctor", str(tmp_path / "out"), "--dataset", "synvi"]) == 0
 
@@ -249,9 +249,9 @@ def test_a_change_that_this_light_does_not_show_is_said(
 @pytest.mark.parametrize(
     ("image", "options", "words"),
     [
-        ("cam3/0009/0001.jpg", ["--yaw", "1"], "expected an image as cam3/0001/0001.jpg"),
+        ("cam3/0009/0001.jpg", ["--yaw", "1"], "expected an image such as cam3/0001/0001.jpg"),
         ("cam3/0001/0001.jpg", [], "expected at least one change, got none"),
-        ("cam3/0001/0001.jpg", ["--without", "head"], "expected something to take away of bag"),
+        ("cam3/0001/0001.jpg", ["--without", "head"], "expected a thing to remove, one of bag"),
         ("cam3/0001/0001.jpg", ["--upper-pattern", "paisley"], "expected one of the patterns plain"),
         ("cam3/0001/0001.jpg", ["--bag-colour", "red"], "expected a colour as #rrggbb, got 'red'"),
         ("cam3/0001/0001.jpg", ["--bag-infrared", "7"], "expected the bag's colour and reflectance in [0, 1]"),

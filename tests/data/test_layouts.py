@@ -239,9 +239,9 @@ def test_broken_images_are_left_out_and_said(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("reading", "message"),
     [
-        (Reading(trial=2), "expected --trial with RegDB alone"),
-        (Reading(camera="(a)"), "expected --camera with data of layout folders"),
-        (Reading(modality_names="a,b"), "expected --modality-names with data of one's own"),
+        (Reading(trial=2), "expected --trial only with RegDB"),
+        (Reading(camera="(a)"), "expected --camera only with data of layout folders"),
+        (Reading(modality_names="a,b"), "expected --modality-names only with own data"),
         (Reading(infrared_range=(5.0, 5.0)), "LOW below HIGH"),
     ],
 )

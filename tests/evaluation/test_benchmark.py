@@ -64,7 +64,7 @@ def test_every_trial_agrees_with_the_slow_reference(name, shots):
 
 
 def test_other_instants_leave_out_the_querys_own():
-    """Whoever knows instants and not people is perfect with its own instant in the gallery, and lost without."""
+    """Embeddings of instants, not people, are perfect with the query's own instant in the gallery, and fail without."""
     samples, _ = scene(seed=2, count=2)
     instants = np.eye(2 * 7)[[2 * sample.pid + int(sample.path.stem) - 1 for sample in samples]]
     usual = benchmark(get_protocol("synvi-all"), samples, instants, data="synvi", trials=3)

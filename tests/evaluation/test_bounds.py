@@ -1,4 +1,4 @@
-"""The bounds: each knows what it says and no more, chance is exact, and SynVI gives little away."""
+"""The bounds: each uses only what it names, chance is exact, and SynVI's pixels and backgrounds reveal little."""
 
 import itertools
 
@@ -116,7 +116,7 @@ def test_distances_are_scored_as_embeddings_are():
 
 @pytest.mark.parametrize("name", ["synvi-all", "synvi-v2v"])
 def test_chance_is_the_mean_over_all_orders(name):
-    """Two people, and cameras so few that every order of the gallery can be tried."""
+    """Two people and few cameras, so that every order of the gallery can be tried."""
     protocol = {**PROTOCOLS, **SAME_MODALITY}[name]
     samples = images(num_ids=2, count=1, cameras=(1, 2, 3, 4, 6))
     asked, gallery = queries(protocol, samples), sample_gallery(protocol, samples, 1, 0)
@@ -208,7 +208,7 @@ def test_backgrounds_alone_are_chance(standard, feature):
 
 @pytest.mark.slow
 def test_a_background_that_tells_who_is_there_would_be_noticed(standard):
-    """The same test with a faint stripe at a height of everybody's own."""
+    """The same test with a faint stripe at a height that depends on the person."""
     samples, _, empty = standard
     told = empty // 2
     for image, sample in zip(told, samples, strict=True):

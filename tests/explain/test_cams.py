@@ -44,7 +44,7 @@ def similarities(net: Network, count: int = 2, seed: int = 5) -> list[Similarity
 
 
 def by_hand(net: Network, look: Look, target: Similarity, layer: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Activations and gradients, `(C, h, w)`, of one image's layer: a leaf is put where the layer's output was."""
+    """Activations and gradients, `(C, h, w)`, of a layer for one image: a leaf tensor replaces the layer's output."""
     kept = []
 
     def replace(module, inputs, output):
@@ -166,7 +166,7 @@ def test_logits_are_for_networks_with_a_classifier() -> None:
         ("neck", Look(images(), V), "expected a layer with a spatial map, one of iml_visible, .*; got 'neck'"),
         ("cml", Look(images(), V), "expected a pair of images for cml"),
         ("layer4", Look(images(size=(16, 8)), V), "a spatial map of several places at layer4, got one of 1 x 1"),
-        ("layer4", Look(images(channels=6), A, number=1), "makes 2 auxiliary images of a pair, got one of 1"),
+        ("layer4", Look(images(channels=6), A, number=1), "makes 2 auxiliary images of a pair, got one that makes 1"),
         ("layer4", Look(images(3), V), "expected one target per image, got 2 for 3"),
     ],
 )
@@ -193,7 +193,7 @@ def test_shapes_of_looks_and_targets() -> None:
     for bad in (torch.zeros(3, 64, 32), torch.zeros(1, 4, 64, 32)):
         with pytest.raises(ValueError, match="expected images of shape"):
             Look(bad, V)
-    with pytest.raises(ValueError, match="expected pairs to be looked at as auxiliary"):
+    with pytest.raises(ValueError, match="expected pairs with the modality auxiliary"):
         Look(images(channels=6), V)
     with pytest.raises(ValueError, match="reference of shape"):
         Similarity(torch.zeros(2, 2))

@@ -1,4 +1,4 @@
-"""A counterfactual changes one thing: all pixels outside its mask are equal, and other light does not see it."""
+"""A counterfactual changes one thing: all pixels outside its mask are equal, and the other light does not show it."""
 
 from dataclasses import fields, replace
 
@@ -99,7 +99,6 @@ def test_turning_by_a_whole_turn_is_the_same_scene() -> None:
 
 
 def test_every_field_of_a_change_does_something() -> None:
-    """A field that nothing reads would be a promise that is not kept."""
     samples = {field.name: None for field in fields(Change)} | {
         "without": ("hat", "bag", "beard"), "upper_pattern": Pattern.HEM, "lower_pattern": Pattern.DOTS,
         "upper_colour": (1.0, 0.0, 0.0), "lower_colour": (1.0, 0.0, 0.0), "bag_colour": (1.0, 0.0, 0.0),

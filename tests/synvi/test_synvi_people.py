@@ -1,4 +1,4 @@
-"""Identities depend on seed, split and number alone; bodies stand in every pose; rays meet solids as a slow march."""
+"""Identities depend on seed, split and number alone; bodies stand in every pose; rays agree with a slow march."""
 
 import numpy as np
 import pytest

@@ -1,12 +1,12 @@
-"""The 20 corruptions at 5 severities that the field tests robustness with, written anew.
+"""The field's 20 corruptions at 5 severities for tests of robustness, reimplemented.
 
-Snow, frost, rain and spatter are procedural: no image of others is used, which departs from the published code.
+Snow, frost, rain and spatter are procedural: no images of others are used, which departs from the published code.
 
 Strengths that act on single values (noise, light, contrast) and the JPEG quality are as published. Lengths are
-published for images 224 pixels tall and scale with the height of this one, so that a crop of 128x64 suffers as one of
-288x144 does; blocks of JPEG have 8 pixels whatever its size. The strengths of snow, frost, fog, rain, spatter,
-saturation and warping are chosen anew for crops of people, so that every severity changes more than the one before,
-as tests on SynVI see to.
+published for images 224 pixels tall and scale with the height of this one, so that crops of 128x64 and 288x144 suffer
+alike; JPEG blocks have 8 pixels at any size. The strengths of snow, frost, fog, rain, spatter, saturation and warping
+are our own choice for crops of people: every severity changes the image more than the one before, which tests on SynVI
+check.
 
 Sources: Hendrycks and Dietterich, ICLR 2019, arXiv:1903.12261 (the corruptions and their strengths); Chen, Wang, Zheng,
 NeurIPS Datasets and Benchmarks 2021, arXiv:2111.00880 (these 20, rain among them, for person re-identification).
@@ -25,8 +25,8 @@ __all__ = ["CORRUPTIONS", "SEVERITIES", "corrupt"]
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
-# Each takes an image, float32, [0, 1], (H, W, 3), the severity less one, and its only source of randomness; what it
-# returns may leave [0, 1].
+# Each takes an image, float32, [0, 1], (H, W, 3), the severity minus one, and its only source of randomness; its result
+# may leave [0, 1].
 CORRUPTIONS: dict[str, Callable[[Floats, int, np.random.Generator], Floats]] = {
     one.__name__: one
     for one in (
@@ -40,15 +40,15 @@ CORRUPTIONS: dict[str, Callable[[Floats, int, np.random.Generator], Floats]] = {
 
 
 def corrupt(image: NDArray[np.uint8], name: str, severity: int, seed: int) -> NDArray[np.uint8]:
-    """Corrupt one image; nothing but the arguments decides how.
+    """Corrupt one image; the result depends only on the arguments.
 
-    The severity does not enter the seed: a stronger corruption has the same noise, flakes or field, only stronger.
+    The severity does not change the seed: a stronger corruption has the same noise, flakes or field, only stronger.
 
     Args:
         image: RGB, uint8, [0, 255], `(H, W, 3)`; it is not changed.
         name: One of `CORRUPTIONS`.
         severity: 1 to 5.
-        seed: Of its randomness, from 0.
+        seed: Seed of its randomness, from 0.
 
     Returns:
         A new image of the same shape and type.

@@ -32,7 +32,7 @@ def defocus_blur(image: Floats, level: int, draws: np.random.Generator) -> Float
 
 
 def glass_blur(image: Floats, level: int, draws: np.random.Generator) -> Floats:
-    """Look through frosted glass: each pixel shows a near one, between two slight blurs.
+    """Simulate frosted glass: each pixel shows a near one, between two slight blurs.
 
     Departs from the source in: neighbours are copied all at once instead of swapped one after another.
     """

@@ -2,7 +2,7 @@
 
 Departs from the published code in: warping and dirt scale with the image's height; the warp is one smooth field
 without an affine part; grey stays grey where saturation is added, instead of turning red. The strengths of these
-three are chosen anew, the others are as published.
+three are our own choice, the others are as published.
 """
 
 import io
@@ -16,7 +16,7 @@ from mun.data.corruptions.fields import Floats, stretched
 __all__ = ["brightness", "contrast", "elastic_transform", "jpeg_compression", "pixelate", "saturate", "spatter"]
 
 BRIGHTNESS = (0.1, 0.2, 0.3, 0.4, 0.5)  # added to the value of hue, saturation, value
-CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)  # what is left of it
+CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)  # share that remains
 SATURATE = ((0.6, 0.0), (0.2, 0.0), (3.0, 0.0), (6.0, 0.1), (20.0, 0.2))  # factor and addend
 ELASTIC = ((0.007, 0.055), (0.010, 0.048), (0.013, 0.041), (0.016, 0.034), (0.019, 0.028))  # shift and smoothness, of H
 PIXELATE = (0.6, 0.5, 0.4, 0.3, 0.25)  # of the height
@@ -82,7 +82,7 @@ def jpeg_compression(image: Floats, level: int, draws: np.random.Generator) -> F
 
 
 def spatter(image: Floats, level: int, draws: np.random.Generator) -> Floats:
-    """Put drops of water on the lens (severities 1 to 3), or mud (4, 5); where they are is noise above a threshold."""
+    """Put drops of water on the lens (severities 1 to 3), or mud (4, 5), where noise is above a threshold."""
     share, opacity = SPATTER[level]
     height = image.shape[0]
     noise = draws.standard_normal((2, *image.shape[:2]), np.float32)

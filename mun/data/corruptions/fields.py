@@ -1,4 +1,4 @@
-"""What the corruptions are made of: lengths relative to the image's height, convolution, random fields, drops."""
+"""Building blocks of the corruptions: lengths relative to the image's height, convolution, random fields, drops."""
 
 import math
 from typing import Any
@@ -67,7 +67,7 @@ def line(length: float, degrees: float, sigma: float = math.inf) -> Floats:
 
 
 def splat(height: int, width: int, y: NDArray[np.floating], x: NDArray[np.floating], weight: object) -> Floats:
-    """Share points out among the four pixels around each, `(height, width)`; what falls outside is lost."""
+    """Distribute points over the four pixels around each, `(height, width)`; points outside are dropped."""
     canvas = np.zeros((height + 1, width + 1))
     top, left = np.floor(y).astype(np.intp), np.floor(x).astype(np.intp)
     down, right = y - top, x - left
@@ -92,7 +92,7 @@ def fractal(shape: tuple[int, ...], draws: np.random.Generator, decay: float) ->
 def scattered(shape: tuple[int, ...], draws: np.random.Generator, count: int, most: int) -> Floats:
     """Scatter the first `count` of `most` random points of random weight in [0.4, 1], `shape[:2]`.
 
-    Fewer points are a part of more, so that a stronger weather is the weaker one and something on top.
+    A smaller count gives a subset of a larger one, so that stronger weather contains the weaker one.
     """
     height, width = shape[:2]
     drawn = draws.random((most, 3))[:count]

@@ -18,12 +18,12 @@ def gaussian_noise(image: Floats, level: int, draws: np.random.Generator) -> Flo
 
 
 def shot_noise(image: Floats, level: int, draws: np.random.Generator) -> Floats:
-    """Count few photons: noise of Poisson."""
+    """Add Poisson noise, as if few photons were counted."""
     return (draws.poisson(image * SHOT[level]) / SHOT[level]).astype(np.float32)
 
 
 def impulse_noise(image: Floats, level: int, draws: np.random.Generator) -> Floats:
-    """Set some values to nothing or to the most: salt and pepper, channel by channel."""
+    """Set some values to 0 or to 1: salt and pepper, channel by channel."""
     where, salt = draws.random(image.shape, np.float32), draws.random(image.shape, np.float32) < 0.5
     return np.where(where < IMPULSE[level], salt, image).astype(np.float32)
 

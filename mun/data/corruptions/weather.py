@@ -24,7 +24,7 @@ def area(image: Floats) -> float:
 def fog(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     """Lay a bright fractal haze over the image.
 
-    As published, image and haze are added and dimmed to the brightness of before. Departs from the source in: the haze
+    As published, image and haze are added and dimmed to the original brightness. Departs from the source in: the haze
     is never darker than half, and it thickens with every severity.
     """
     thickness, fall = FOG[level]
@@ -36,7 +36,7 @@ def fog(image: Floats, level: int, draws: np.random.Generator) -> Floats:
 def frost(image: Floats, level: int, draws: np.random.Generator) -> Floats:
     """Let ice crystals grow over the image from its borders.
 
-    Needles are noise drawn out along one of four directions; which one rules where is noise too.
+    Needles are noise stretched along one of four directions; more noise selects the direction at each place.
     """
     grown, dense = FROST[level]
     height, width = image.shape[:2]

@@ -1,4 +1,4 @@
-"""Model cards tell what stands in the file; nothing of a card is markup; versions and citation are true."""
+"""Model cards show the values of their file, escaped; versions and citation are correct."""
 
 import json
 import re
@@ -89,7 +89,7 @@ def test_all_checkpoints_are_offered_the_default_is_shown_and_budgets_are_told(b
     html = drawn(bundled, "models")
     assert 'data-checkpoint="mun-resnet18-w0.5"' in html
     assert html.count("data-set=") == len(bundled.checkpoints)
-    assert "different budgets and are no comparison of methods" in html
+    assert "different budgets, so they do not compare methods" in html
 
 
 def test_a_broken_checkpoint_is_named_with_its_reason(library: Library) -> None:
@@ -110,19 +110,19 @@ def test_a_checkpoint_that_is_deleted_meanwhile_is_said(library: Library) -> Non
     request = Look.read({"section": "models", "checkpoint": "run-1"}, own)
     assert "run-1" in answer(own, request, Press()).pieces["about-body"]
     own.remove_checkpoint("run-1")
-    with pytest.raises(ValueError, match="this one is not there any more"):
+    with pytest.raises(ValueError, match="got one that no longer exists"):
         answer(own, request, Press())
 
 
 def test_a_card_without_scores_says_so(library: Library) -> None:
     html = drawn(library, "models")
-    assert "Its card holds no test scores" in html
+    assert "Its card has no test scores" in html
     assert "never trained" in html  # its card says 0 steps
     assert "± " not in html
 
 
 def test_what_a_card_does_not_say_is_a_dash(library: Library) -> None:
-    """The forms that a card may not have are refused when it is loaded."""
+    """Invalid cards are not tested here: they are refused when they are loaded."""
     bare = {"mean": {"rank1": 0.1234}, "sd": {}, "shots": "one"}
     card = with_card(library, scores=[bare, {}], data={}, selection={})
     few, nothing = model_card(card, "mun-tiny").scores
@@ -163,8 +163,8 @@ def test_the_statement_says_whose_images_these_are(library, make_sysu, tiny_chec
     real = open_library(make_sysu({1: (1, 3), 2: (2, 3, 6), 3: (4, 6)}), tiny_checkpoint)
     press, values = Press(do="again"), {"section": section, "camera": "1"}
     own, brought = (shown(answer(one, Look.read(values, one), press), piece) for one in (library, real))
-    assert "whoever started this page brought" not in own
-    assert "whoever started this page brought SYSU-MM01" in brought
+    assert "the host of this page loaded" not in own
+    assert "the host of this page loaded SYSU-MM01" in brought
     if section == "use":
         assert "surveillance" in own
         assert "No image of a real person comes with this project" in own

@@ -1,4 +1,4 @@
-"""SynVI's pictures are its own, the tour is whole, values are checked, links lead back, retired ones too."""
+"""Pictures of SynVI match its renderer, the tour is complete, values are checked, links work, also retired ones."""
 
 import base64
 import csv

@@ -1,4 +1,4 @@
-"""The shipped tables: read as `experiment` writes them, said in sentences, drawn and exported; broken files refused."""
+"""The shipped tables: read as `experiment` writes them, summarised, drawn and exported; broken files are refused."""
 
 import json
 import re
@@ -122,7 +122,7 @@ def test_validation_tables_and_claims_are_shown_where_they_are(tmp_path, at) -> 
     assert "scored on 100 others" in table.sentences()[2]
     drawn = at(tmp_path)
     difference = f"{MINUS}10.0 ± 1.0 [{MINUS}20.0, {MINUS}5.0]"
-    for words in (difference, "lead of training people", "primary, p 0.040)", "not run"):
+    for words in (difference, "generalisation gap", "primary, p 0.040)", "not run"):
         assert words in drawn, words
     for again, words in (({"mean": 0.02}, "p 0.040: confirmed"), ({"p_value": 0.06}, "p 0.060: not confirmed")):
         second = json.dumps({"claims": [claims[0] | again, claims[1]]})

@@ -51,7 +51,7 @@ def test_one_person_and_nothing_to_slice_by(tiny_checkpoint: Path, make_sysu: An
 def test_other_data_are_sliced_by_camera(tiny_checkpoint: Path, make_sysu: Any) -> None:
     library = open_library(make_sysu(dict.fromkeys(range(1, 8), (1, 3))), tiny_checkpoint)
     answered = drawn(library, View.read({}, library))
-    assert "There is nothing to slice by" in shown(answered, "body")
+    assert "There are no slices" in shown(answered, "body")
     assert "expected a match" in shown(answered, "summary"), "a direction that cannot be asked says why"
     assert "nothing else is known" in shown(answered, "body")
 

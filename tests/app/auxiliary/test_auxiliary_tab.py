@@ -15,7 +15,7 @@ from app.auxiliary.tab import FILM, PEOPLE, STAGE, STRIP, answer
 from app.library import Library, open_library
 from app.library.background import Progress
 from app.library.checkpoints import list_checkpoints
-from app.library.own_images import brought
+from app.library.own_images import read_own
 from app.shared.tab import Answer, Press, changes
 from mun.checkpoint import load_checkpoint, read_card, write_snapshots
 
@@ -55,7 +55,7 @@ class Page:
             do, address, changed = "again", "", {}
 
     def shows(self, **data: object) -> bool:
-        """Say whether the stage shows what its attributes say."""
+        """Return whether the stage has these data attributes."""
         return all(f'data-{name}="{value}"' in self.pieces[STAGE] for name, value in data.items())
 
 
@@ -121,9 +121,9 @@ def test_sliders_draw_their_own_part_alone(page: Page) -> None:
     assert 'data-mixup="0.90"' in page.pieces[STRIP]
     page.press(share=0.2)
     assert page.shows(share="0.200", turned="yes")
-    assert "20.0 % IML, turned by hand" in page.pieces[STAGE]
+    assert "20.0 % IML, set by hand" in page.pieces[STAGE]
     assert not page.new & {STRIP, FILM, PEOPLE}
-    assert page.press(share=0.501).request.share == -1  # it was learned to be there
+    assert page.press(share=0.501).request.share == -1  # near the learned share
     assert page.shows(turned="no")
     page.press(seed=1)
     assert 'data-seed="1"' in page.pieces[STRIP]
@@ -138,7 +138,7 @@ def test_what_would_be_the_same_is_not_sent_again(page: Page) -> None:
 def test_any_rival_can_lie_under_muns_image(page: Page) -> None:
     offered = re.findall(r"\{&#34;compare&#34;: &#34;([a-z-]+)&#34;\}", page.pieces[STRIP])
     assert offered == ["pixel-mean", "mixup", "cutmix", "channel-exchange", "grayscale"]
-    for name in (*offered, "", "x"):  # of which no checkpoint is loaded
+    for name in (*offered, "", "x"):  # no checkpoint of `x` is loaded
         page.press(compare=name)
         assert page.shows(compare=name) or name == "x"
         assert ("--mun-cover" in page.pieces[STAGE]) == (name in offered)
@@ -165,7 +165,7 @@ def test_a_checkpoint_without_a_generator_stays_chosen_and_another_one_is_shown(
     page = Page(kept)
     page.press(checkpoint="none-tiny")
     assert page.values["checkpoint"] == "none-tiny"
-    assert "has no such generator; mun-tiny is shown." in page.notices
+    assert "does not have MUN's generator; mun-tiny is shown." in page.notices
     assert page.shows(state="ready")
 
 
@@ -199,7 +199,7 @@ def test_own_images_are_brought_one_by_one_kept_by_the_page_and_forgotten(page: 
     page.press(share=0.1)
     assert page.values["visible_image"] == before
     assert page.library.cache.num_bytes == kept
-    page.press(address="?tab=auxiliary&source=own")  # as when the visitor goes back
+    page.press(address="?tab=auxiliary&source=own")  # as with the browser's Back button
     assert page.shows(state="ready", source="own")
 
 
@@ -210,14 +210,14 @@ def test_the_small_copy_serves_a_checkpoint_that_came_later(fresh: Library, tiny
     page.library.add_checkpoint(list_checkpoints(wide)[0])
     page.press(checkpoint="mun-wide")
     assert page.shows(source="own", state="ready")
-    assert (48, 48) in brought(page.library, "image", page.values["visible_image"]).pixels
+    assert (48, 48) in read_own(page.library, "image", page.values["visible_image"]).pixels
 
 
 @pytest.mark.parametrize(
     ("state", "words", "soon"),
     [
-        (Progress(3, 12), "Ranks by mun-tiny follow when it has embedded all 12 images.", True),
-        (Progress(0, 12, problem="an image is gone"), "cannot be had: an image is gone", False),
+        (Progress(3, 12), "Ranks by mun-tiny appear once it has embedded all 12 images.", True),
+        (Progress(0, 12, problem="an image is gone"), "cannot be computed: an image is gone", False),
         (Progress(0, 12, stopped=True), "was stopped", False),
     ],
 )

@@ -52,11 +52,11 @@ def rivals(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.Tem
     return open_library(tiny_synvi, folder)
 
 
-ORDER = tuple(name for name in EVERY if name != "mun-2")  # of a generator of one image
+ORDER = tuple(name for name in EVERY if name != "mun-2")  # the generator makes one image
 
 
 def asked(library: Library, **values: object) -> Result:
-    """Ask as one would over HTTP."""
+    """Run a comparison as the HTTP function does."""
     return run(library, Compare.read(values, library))
 
 
@@ -250,7 +250,7 @@ def test_own_images_may_differ_in_size_and_leave_nothing(library: Library) -> No
 
 def test_a_person_of_one_modality_is_a_plain_sentence(make_sysu, tiny_checkpoint) -> None:
     library = open_library(make_sysu({1: (1, 2), 2: (1, 3, 6), 3: (4, 6)}), tiny_checkpoint)
-    with pytest.raises(ValueError, match="person 1 has visible images but no infrared one; choose somebody else"):
+    with pytest.raises(ValueError, match="got person 1 with visible images but no infrared one; choose another person"):
         asked(library, person=1)
     assert opening_pair(library, "sysu")[0].pid == 2
     other = asked(library, source="rendered", person=3)
@@ -260,7 +260,7 @@ def test_a_person_of_one_modality_is_a_plain_sentence(make_sysu, tiny_checkpoint
 
 def test_without_muns_generator_there_is_a_sentence(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
     variant(tmp_path, "none-tiny", read_card(tiny_checkpoint / "mun-tiny"), auxiliary="none")
-    with pytest.raises(ValueError, match="expected a checkpoint with MUN's generator, none is loaded"):
+    with pytest.raises(ValueError, match="expected a checkpoint with MUN's generator, got none; train one"):
         asked(open_library(tiny_synvi, tmp_path))
 
 
@@ -292,7 +292,7 @@ def test_exports_say_where_they_come_from(rivals: Library, result: Result) -> No
     words = " ".join(lines)
     for part in ("mun-tiny (", "syncretic-tiny (", "λ = 0.30", "seed 4", "two images of one person"):
         assert part in words
-    (call,) = (line.split(",", 1)[1].strip('"') for line in lines if "remade by" in line)
+    (call,) = (line.split(",", 1)[1].strip('"') for line in lines if "reproduced by" in line)
     compile(call, "call", "exec")
     for part in ("Client('http://here:1/')", "visible='cam1/0014/0001.jpg'", "mixup=0.3, seed=4, "):
         assert part in call

@@ -1,4 +1,4 @@
-"""What is exported from the Embeddings tab: every file is opened and says where it comes from; words can be read."""
+"""Exports of the Embeddings tab: every file is opened and states its provenance; text can be read."""
 
 import csv
 from dataclasses import replace

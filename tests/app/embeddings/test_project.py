@@ -1,4 +1,4 @@
-"""Features in the plane: points and numbers against NumPy, controls, refusals; pictures that are made beforehand."""
+"""Features in the plane: points and numbers against NumPy, controls, refusals, bundled pictures."""
 
 import json
 import math
@@ -91,8 +91,8 @@ def test_centers_and_prototypes_are_laid_out_along_with_the_points(library: Libr
         np.testing.assert_allclose((mark.x, mark.y), np.mean(places, axis=0), atol=1e-4)
     infrared = made.rows(Modality.INFRARED)
     by_person = [unit(values[infrared])[made.pids[infrared] == pid].mean(0) for pid in np.unique(made.pids)]
-    spots, whose = project_module.anchors(made)
-    np.testing.assert_allclose(spots[whose.index((Modality.INFRARED, None))], np.mean(by_person, axis=0), atol=1e-6)
+    spots, owners = project_module.anchors(made)
+    np.testing.assert_allclose(spots[owners.index((Modality.INFRARED, None))], np.mean(by_person, axis=0), atol=1e-6)
 
 
 def test_the_untrained_generator_is_a_copy_and_depends_on_the_seed(library: Library) -> None:

@@ -34,7 +34,7 @@ def test_what_is_refused_is_refused_here_too(projector: Projector) -> None:
 
 
 class Listener:
-    """Notes what is reported, and stops the work once it is told to."""
+    """Record the reports, and stop the work once `stop` is set."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, int, str]] = []
@@ -67,7 +67,7 @@ def test_a_stopped_picture_ends_at_once_and_the_next_one_comes(projector: Projec
     waiting = second.lay_out(projector, 60)
     second.stopped.set()
     waiting.join(20)
-    assert second.ended  # who waits for their turn can leave, too
+    assert second.ended  # a request that waits for its turn can be stopped, too
     assert second.told[-1][2] == "waiting for its turn"
     assert not first.ended
     first.stopped.set()
@@ -95,8 +95,8 @@ def test_a_process_that_dies_is_a_sentence_and_not_the_end(projector: Projector)
     projector.project(points(), settings)
     projector._process.kill()
     projector._process.join()
-    projector._process.is_alive = lambda: True  # it died a moment after it was looked at
-    with pytest.raises(ValueError, match="unexpected end"):
+    projector._process.is_alive = lambda: True  # as if the process had died just after the check
+    with pytest.raises(ValueError, match="ended unexpectedly"):
         projector.project(points(), settings)
     assert projector.project(points(), settings).coordinates.shape == (60, 2)
 
@@ -107,6 +107,6 @@ def test_an_unexpected_failure_becomes_a_sentence(monkeypatch: pytest.MonkeyPatc
 
 
 def test_its_process_does_without_torch() -> None:
-    """Which is half of what it would hold."""
+    """Torch would be half of the memory of the process."""
     program = "import sys, app.embeddings.projector; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Images of one's own: read, ranked, on the page and over HTTP; the browser keeps them, the app nothing."""
+"""A visitor's own images: read, ranked, on the page and over HTTP; the browser keeps them, the app does not."""
 
 import base64
 import re
@@ -12,7 +12,7 @@ from made import encoded
 from PIL import Image
 
 from app.library import Library, own_images
-from app.library.own_images import brought, cut, look_at, small
+from app.library.own_images import look_at, read_own, small_copy, split_gallery
 from app.retrieval import own
 from app.retrieval.browse import Browse, Options
 from app.retrieval.export import write
@@ -67,7 +67,7 @@ def test_a_visible_image_is_ranked_with_every_infrared_one_which_no_protocol_doe
     order = sorted(range(len(infrared)), key=lambda index: (-cosines[index], index))
     assert [one.image for one in result.results] == [infrared[index].key for index in order]
     assert result.gallery_size == len(infrared) == 24
-    assert "no published protocol" in result.note
+    assert "not a published protocol" in result.note
     assert (result.protocol, result.trial) == (None, None)
 
 
@@ -157,7 +157,7 @@ def test_an_own_image_is_ranked_as_over_http(library: Library) -> None:
     assert "never saw a real person" in str(answered.pieces["ranking"])
     kept = answered.request.own_image
     assert len(kept) < 20_000
-    assert kept == small(look_at(library, data, "unnamed"))
+    assert kept == small_copy(look_at(library, data, "unnamed"))
     again = press(library, {**answered.request.model_dump()})
     assert cards(again) == cards(answered)
     assert kept not in answered.request.link(library, "retrieval")
@@ -214,7 +214,7 @@ def test_each_file_of_a_gallery_comes_back_small_or_with_its_reason(library: Lib
     html = answered.pieces["own-news"]
     assert set(answered.pieces) == {"own-news"}
     copy = re.search(r'data-own-small="([^"]+)"', str(html))
-    (image,) = cut(library, copy[1])
+    (image,) = split_gallery(library, copy[1])
     np.testing.assert_array_equal(image.pixels[max(image.pixels)], look_at(library, data).pixels[max(image.pixels)])
     for bad in (uri(broken_images()["empty"] or b"x"), "text", None, 7, ["x"]):
         refused = press(library, {}, do="own-add", detail={"file": bad}).pieces["own-news"]
@@ -239,20 +239,20 @@ def test_nothing_of_the_images_is_kept(library: Library, tmp_path: Path, monkeyp
 
 def test_the_small_copy_is_what_the_networks_look_at_and_keeps_name_and_size(library: Library) -> None:
     named = "image/png;name=..%2Fme%20%26%00%0A%20you.png"
-    image = brought(library, "image", uri(whole_image(height=300, width=90), named))
+    image = read_own(library, "image", uri(whole_image(height=300, width=90), named))
     assert [pixels.shape for pixels in image.pixels.values()] == [(64, 32, 3)]
-    again = brought(library, "image", small(image))
+    again = read_own(library, "image", small_copy(image))
     assert (again.name, again.height, again.width) == (image.name, 300, 90) == ("me & you.png", 300, 90)
     assert all((again.pixels[size] == pixels).all() for size, pixels in image.pixels.items())
-    assert small(again) == small(image)
-    assert len(small(image)) < 12_000
+    assert small_copy(again) == small_copy(image)
+    assert len(small_copy(image)) < 12_000
 
 
 @pytest.mark.parametrize(
     "head", ["image/png", "", "image/png;size=0x9", "image/png;size=x;name", ";;;name=%FF", "a;size=1e9x2"]
 )
 def test_a_head_that_says_nothing_or_nonsense_is_passed_over(library: Library, head: str) -> None:
-    image = brought(library, "image", uri(whole_image(), head))
+    image = read_own(library, "image", uri(whole_image(), head))
     assert (image.height, image.width) == (64, 32)
 
 

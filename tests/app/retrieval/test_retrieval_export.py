@@ -74,7 +74,7 @@ def test_the_table_holds_the_ranking_below_its_provenance(library: Library) -> N
     assert "seed 7" in facts["data"][0]
     assert "synthetic" in facts["data"][0]
     assert "synvi-indoor, single-shot, trial 2" in facts["protocol"]
-    assert "Client('http://here:1234/')" in facts["remade by"][0]
+    assert "Client('http://here:1234/')" in facts["reproduced by"][0]
     assert header == ["checkpoint", "rank", "image", "pid", "camid", "distance", "match"]
     assert [row[2] for row in table] == [one.image for one in result.results]
     assert [float(row[5]) for row in table] == pytest.approx([one.distance for one in result.results], abs=1e-6)
@@ -107,7 +107,7 @@ def test_the_caption_says_everything_that_a_reader_needs(library: Library) -> No
 
 
 def test_the_line_in_the_file_remakes_the_ranking(library: Library, tmp_path: Path) -> None:
-    """The very line, run by another Python on a running app."""
+    """Run the exported line in another Python process, against a running app."""
     with serve(library, tmp_path) as served:
         for values in (ASKED, {"top_k": 3, "direction": "v2i", "rerank": True}):
             request = Browse.read(values, library)
@@ -141,7 +141,7 @@ def test_a_corrupted_list_shows_and_names_what_was_ranked(library: Library) -> N
     facts, _ = facts_of(file)
     assert facts["corruption"] == ["Visible images corrupted: fog, severity 4, seed 0; not the clean protocol."]
     assert "trial0-fog4-mun-tiny" in file.name
-    assert "corruption='fog', severity=4, " in facts["remade by"][0]
+    assert "corruption='fog', severity=4, " in facts["reproduced by"][0]
     result = retrieve(library, Browse.read(values, library))
     visible, infrared = result.results[0].image, result.query.image
     shown, clean = (pixels_of(library, "synvi", visible, one) for one in (Corruption("fog", 4), None))
@@ -164,8 +164,8 @@ def test_several_checkpoints_are_a_row_each_and_one_table(library: Library) -> N
     file = exported(both, "list", "csv", values)
     assert file.name.endswith("-trial2-2-checkpoints.csv")
     facts, (_, *table) = facts_of(file)
-    assert len(facts["remade by"]) == len(facts["checkpoint"]) == 2
-    assert facts["budgets"] == ["These checkpoints have different budgets and are no comparison of methods."]
+    assert len(facts["reproduced by"]) == len(facts["checkpoint"]) == 2
+    assert facts["budgets"] == ["These checkpoints have different budgets, so they do not compare methods."]
     assert [row[0] for row in table] == ["mun-tiny"] * 5 + ["longer"] * 5
 
 
@@ -177,7 +177,7 @@ def test_a_sheet_holds_the_queries_of_the_list_from_the_one_that_is_shown(librar
     assert file.name == "sheet-4-queries-synvi-indoor-trial2-mun-tiny.pdf"
     (rows, words, link) = made[0]
     asked = [query.lines[0] for query, _ in rows]
-    assert asked == ["id 18 · c6", "id 18 · c6", "id 13 · c6", "id 13 · c6"]  # it begins anew
+    assert asked == ["id 18 · c6", "id 18 · c6", "id 13 · c6", "id 13 · c6"]  # the list starts again
     request = Browse.read({**values, "top_k": 10}, library)
     for query, (ranked,) in rows[:1]:
         shown = retrieve(library, request)

@@ -11,7 +11,7 @@ from pages import shown as piece
 from app import build_demo
 from app.library import Library, open_library
 from app.library.background import Progress
-from app.library.maps import alike
+from app.library.maps import similarity_map
 from app.retrieval import tab
 from app.retrieval.browse import Browse
 from app.retrieval.rank import retrieve
@@ -34,7 +34,7 @@ def test_another_data_set_brings_its_own_protocol_and_query(library, tiny_checkp
     values = {**Browse.read({"pid": 13, "shots": 2}, both).model_dump(), "data": "sysu"}
     request, wrong = Browse.repair(values, both)
     assert (request.data, request.protocol, request.shots, request.pid) == ("sysu", "sysu-all", 1, 0)
-    assert request.query in other.asked[other.protocols[0], "i2v"].rows
+    assert request.query in other.query_sets[other.protocols[0], "i2v"].rows
     assert set(wrong) == {"protocol", "shots", "pid", "query"}
     assert wrong["shots"] == "expected shots to be one of 1, as many as SYSU-MM01 allows; got 2"
     assert "synthetic" not in piece(answer(both, request, Press(do="again")), "retrieval-scores")
@@ -110,7 +110,7 @@ def test_stop_and_start_reach_the_library(library: Library, monkeypatch: pytest.
 
 def test_a_corrupted_query_is_shown_as_it_is_asked(library: Library) -> None:
     library.embeddings("mun-tiny", "synvi", Corruption("contrast", 5))
-    values = {"direction": "v2i", "query": library.collections["synvi"].asked["synvi-all", "v2i"].samples[3].key}
+    values = {"direction": "v2i", "query": library.collections["synvi"].query_sets["synvi-all", "v2i"].samples[3].key}
     views = [press(library, {**values, **more}) for more in ({"corruption": "contrast", "severity": 5}, {})]
     strips, results = ([piece(one, name) for one in views] for name in ("query-browser", "ranking"))
     pictures = [set(re.findall(r'src="(data:[^"]+)"', drawn)) for drawn in (*strips, *results)]
@@ -150,18 +150,18 @@ def test_why_shows_maps_of_the_pair_until_the_next_press(library: Library, monke
     corrupted = piece(press(library, noisy, do="why", detail=detail), "ranking")
     heats = [re.findall('class="mun-heat" src="([^"]+)"', one) for one in (html, corrupted)]
     assert heats[0] != heats[1]  # the maps are of the images that are ranked
-    empties = {"layer4": "; a map of stage 4 is empty", "layer": "The map of the query and card is empty"}
+    empties = {"layer4": "; a map of stage 4 is empty", "layer": "The map of the query and image is empty"}
     for empty, words in empties.items():
 
         def emptied(*asked: Any, layer: str, start: str = empty, **more: Any) -> Any:
-            made = alike(*asked, layer=layer, **more)
+            made = similarity_map(*asked, layer=layer, **more)
             return replace(made, values=0 * made.values) if layer.startswith(start) else made
 
         with monkeypatch.context() as patched:
-            patched.setattr("app.retrieval.why.alike", emptied)
+            patched.setattr("app.retrieval.why.similarity_map", emptied)
             html = piece(press(library, first.request.model_dump(), do="why", detail=detail), "ranking")
         assert words in html
     for odd in ({}, {"image": first.request.query, "checkpoint": "mun-tiny"}, {"image": image, "checkpoint": "x"}):
         answered = press(library, first.request.model_dump(), do="why", detail=odd)
         assert "mun-heat" not in piece(answered, "ranking")
-        assert answered.notice.startswith("The card whose maps were asked for is not in this ranking")
+        assert answered.notice.startswith("The requested image is not in this ranking")

@@ -1,4 +1,4 @@
-"""What of a call is refused before Gradio sees it, and before anything of it is decoded where it is too large."""
+"""A bad call is refused before Gradio sees it, and a call that is too large before it is decoded."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ IMAGE = base64.b64encode(bytes(3_000_000)).decode()
 
 
 def function(visibility: str = "private", *, queue: bool = True, images: int = 0) -> Any:
-    """The part of a function that is looked at; it takes a state and two values, the first with a default of 7."""
+    """The parts of a function that are checked; it takes a state and two values, each with a default of 7."""
     value = SimpleNamespace(skip_api=False, value=7)
     state = SimpleNamespace(skip_api=True, value=None)
 
@@ -53,7 +53,7 @@ def test_calls_pass_or_are_completed() -> None:
     assert check({"a": 1}, "/gradio_api/call/v2/f", function("public")) == {"a": 1}
     cancel = {"fn_index": 3, "session_hash": "a", "event_id": "b"}
     assert check(cancel, "/gradio_api/cancel") == cancel
-    for whole in (event(1, "\U0001f600 \\ud800"), event(1, "A" * 50_000)):  # any whole characters, of a small call
+    for whole in (event(1, "\U0001f600 \\ud800"), event(1, "A" * 50_000)):  # a small call may hold any valid characters
         assert check(whole) == whole
 
 
@@ -78,7 +78,7 @@ def test_functions_that_are_not_there_or_wait_in_the_queue_have_no_address(path,
     ("sent", "words"),
     [
         (event(1), "expected 2 arguments, got 1"),
-        ({"data": [1, 2], "fn_index": 3}, "expected a call with data, fn_index, session_hash and perhaps "),
+        ({"data": [1, 2], "fn_index": 3}, "expected a call with data, fn_index, session_hash and optionally "),
         (event(1, 2, batched=True), "expected a call with "),
         (event(1, 2, simple_format=True), "expected a call with "),
         (event(1, 2, fn_index="3"), "expected fn_index to be a whole number, got "),
@@ -96,7 +96,7 @@ def test_functions_that_are_not_there_or_wait_in_the_queue_have_no_address(path,
         (event(1, "\ud800"), "expected a call as a JSON object, got something else"),
         (b'{"data": [' + b"9" * 5000 + b"]}", "expected a call as a JSON object, got something else"),
         (b'{"data": ' + b"[" * 30_000 + b"]" * 30_000 + b"}", "expected "),
-        (b'{"data": ' + b"[" * 40 + b"]" * 40 + b"}", "expected at most 32 lists and objects within one another"),
+        (b'{"data": ' + b"[" * 40 + b"]" * 40 + b"}", "expected at most 32 levels of nested lists and objects"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -126,7 +126,7 @@ def test_structure_is_refused_before_it_is_decoded(kind, images, monkeypatch) ->
     body = b'{"data": [' + part * (22_000_000 // len(part)) + b'1], "fn_index": 3, "session_hash": "a"}'
     monkeypatch.setattr(calls.json, "loads", lambda _: pytest.fail("it was decoded"))
     status, words = refusal(body, one=function(images=images))
-    assert (status, words) == (413, "expected a call of at most 64 kB besides an image where one belongs, got more")
+    assert (status, words) == (413, "expected a call of at most 64 kB besides the images of its function, got more")
 
 
 def test_only_functions_that_take_images_get_large_calls() -> None:

@@ -1,4 +1,4 @@
-"""Connections that ask nothing, send too slowly, or do not read: they are closed, and nobody else waits for them."""
+"""Connections that send nothing, send too slowly, or do not read are closed, and no other visitor waits for them."""
 
 import socket
 import time
@@ -38,7 +38,7 @@ def connect(served: Served, said: bytes = b"", room: int = 0) -> socket.socket:
 
 
 def read(connection: socket.socket, pause: float = 0) -> bytes:
-    """Read until the other side closes the connection."""
+    """Read until the server closes the connection."""
     said = b""
     while True:
         try:
@@ -54,13 +54,13 @@ def read(connection: socket.socket, pause: float = 0) -> bytes:
 @pytest.mark.parametrize(
     ("said", "status", "words"),
     [
-        (CALL + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nA\r\n" * 10_000, 400, "whose length is declared"),
-        (CALL + LENGTH + b"Transfer-Encoding: chunked\r\n\r\nc\r\n" + BODY, 400, "whose length is declared"),
+        (CALL + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nA\r\n" * 10_000, 400, "with a declared length"),
+        (CALL + LENGTH + b"Transfer-Encoding: chunked\r\n\r\nc\r\n" + BODY, 400, "with a declared length"),
         (CALL + LENGTH + b"Content-Length: 13\r\n\r\n" + BODY, 400, "Invalid HTTP request"),
         (CALL + LENGTH + b"Content-Type: text/plain\r\n\r\n" + BODY, 400, "got one of them twice"),
         (CALL + LENGTH + b"Origin: http://a\r\nOrigin: http://b\r\n\r\n" + BODY, 400, "got one of them twice"),
-        (CALL + LENGTH + b"Origin: http://[::1\r\n\r\n" + BODY, 403, "got one by another site"),
-        (CALL + LENGTH + b"Origin: http://a]b[\r\n\r\n" + BODY, 403, "got one by another site"),
+        (CALL + LENGTH + b"Origin: http://[::1\r\n\r\n" + BODY, 403, "got one from another site"),
+        (CALL + LENGTH + b"Origin: http://a]b[\r\n\r\n" + BODY, 403, "got one from another site"),
         (CALL + b"Content-Length: 23000000\r\n\r\n" + BODY, 408, "within 1 s"),
         (b'GET / HTTP/1.1\r\nHost: "><script>\r\n\r\n', 400, "the name of a host"),
         (b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400, "the name of a host"),

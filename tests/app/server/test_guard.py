@@ -1,4 +1,4 @@
-"""What stands before Gradio's routes, over HTTP: no file leaves, nothing is fetched, sizes are bounded."""
+"""The guard before Gradio's routes, over HTTP: no file is served, no address is fetched, sizes are bounded."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -79,7 +79,7 @@ def test_routes_that_the_page_does_not_use_are_closed(served: Served, rooted: Se
 
 @pytest.fixture(scope="module")
 def rooted(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The app below a root path, as a proxy would be told."""
+    """Serve the app below a root path, as behind a proxy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_ROOT_PATH", "/demo")
         with serve(library, tmp_path_factory.mktemp("rooted")) as running:
@@ -97,7 +97,7 @@ def test_below_a_root_path_everything_works(rooted: Served, root: str) -> None:
     assert packed.headers["content-encoding"] == "gzip"
 
 
-# Addresses that run a function or take files under another name, or something that this app does not have.
+# Addresses that run a function or take files under another name, or that belong to features this app does not have.
 OPEN = {"queue/join", "cancel", "call/retrieve", "call/v2/retrieve", "call/upload"}  # below gradio_api/
 CLOSED = [*ROUTES, *(f"gradio_api/{route}" for route in ROUTES if route not in OPEN), "gradio_api/UPLOAD", ""]
 
@@ -107,7 +107,7 @@ CLOSED = [*ROUTES, *(f"gradio_api/{route}" for route in ROUTES if route not in O
 def test_functions_run_at_their_own_address_only(served: Served, rooted: Served, path: str, root: str) -> None:
     running = rooted if root else served
     config = running.client.get(f"{running.url}config").json()["dependencies"]
-    number = next(entry["id"] for entry in config if entry["api_name"] == "retrieve")  # which waits in the queue
+    number = next(entry["id"] for entry in config if entry["api_name"] == "retrieve")  # it waits in the queue
     call = {"fn_index": number, "data": ["", "", "", 3], "session_hash": "a"}
     answer = running.client.post(running.url + root + path, json=call)
     assert (answer.status_code, answer.text) == (404, "There is nothing at this address.")
@@ -117,7 +117,7 @@ def test_functions_run_at_their_own_address_only(served: Served, rooted: Served,
 
 
 def test_every_route_of_gradio_is_open_on_purpose(served: Served) -> None:
-    """A route that a newer Gradio brings is closed until somebody puts it on the list and here."""
+    """A route of a newer Gradio is closed until it is added to the list and to this test."""
     values = {"{path:path}": "a.js", "{path_or_url:path}": "/tmp/a", "{api_name}": "retrieve", "{event_id}": "0a"}
     opened = set()
     nested = [one.original_router.routes if hasattr(one, "original_router") else [one] for one in served.app.routes]
@@ -138,7 +138,7 @@ def test_every_route_of_gradio_is_open_on_purpose(served: Served) -> None:
 
 
 def test_calls_by_name_of_their_arguments(served: Served) -> None:
-    """As the page's own documentation shows them for the shell."""
+    """Send calls as in the page's own documentation for the shell."""
     url = f"{served.url}gradio_api/call/v2/retrieve"
     posted = served.client.post(url, json={"top_k": 3})
     text = served.client.get(f"{served.url}gradio_api/call/retrieve/{posted.json()['event_id']}").text
@@ -148,7 +148,7 @@ def test_calls_by_name_of_their_arguments(served: Served) -> None:
 
 
 def test_calls_are_json_and_say_so(served: Served) -> None:
-    """What a foreign page's form can send without asking is no call."""
+    """A form of a foreign page can send these types without asking, so they are refused."""
     for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
         url = f"{served.url}gradio_api/call/retrieve"
         answer = served.client.post(url, content=b'{"data": []}', headers={"content-type": kind})
@@ -228,7 +228,7 @@ def test_arguments_left_out_at_the_end_get_their_defaults(served: Served) -> Non
 
 @pytest.mark.parametrize("path", ["https://example.org/a.png", "/etc/passwd", "a.png", "FOLDER/a.png", ""])
 def test_files_are_refused_before_anything_looks_for_them(served: Served, path: str) -> None:
-    """No path comes from a request."""
+    """No request can name a path."""
     file = {"path": path.replace("FOLDER", str(served.temporary)), "meta": {"_type": "gradio.FileData"}}
     for data in ([file], [[[{"a": file}]]], [{"a": [file]}]):
         outcome = served.call("retrieve", data)

@@ -1,4 +1,4 @@
-"""One address takes the places of no other; bytes count as they come, for as long as they are held."""
+"""An address cannot take the places of others; bytes count when they arrive, as long as they are in memory."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from app.server.room import Bodies, Gate, GoneError
 
 
 def coming(*parts: int, pause: float = 0, cut: bool = False) -> Callable[[], Awaitable[dict[str, Any]]]:
-    """Send parts of so many bytes each; then end, or go away."""
+    """Send parts of the given sizes in bytes; then end, or close the connection."""
     left = list(parts)
 
     async def receive() -> dict[str, Any]:
@@ -59,9 +59,9 @@ async def attempt(bodies: Bodies, receive: Any, who: str = "a") -> int:
         (coming(40_000, 0), 200),
         (coming(*[5_000] * 12, pause=0.01), 200),
         (coming(*[40_000] * 6), 413),
-        (coming(*[10] * 99, pause=0.03), 408),  # a little now and then is too little
+        (coming(*[10] * 99, pause=0.03), 408),  # few bytes at long intervals are too slow
         (coming(40_000, 0, pause=0.3), 408),
-        (coming(100, cut=True), 0),  # who asked has gone
+        (coming(100, cut=True), 0),  # the visitor has closed the connection
     ],
 )
 def test_a_body_comes_steadily_and_is_bounded(monkeypatch: pytest.MonkeyPatch, receive: Any, status: int) -> None:

@@ -1,4 +1,4 @@
-"""What is kept of a visit: nothing of the page, however many sessions come."""
+"""Sessions keep nothing of the page, so that many sessions take no more memory."""
 
 import contextvars
 import gc
@@ -20,7 +20,7 @@ MARGIN = 10_000_000  # bytes
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is measured through /proc")
 def test_two_thousand_presses_of_other_sessions_hold_memory_flat(library: Library, tmp_path: Path) -> None:
-    """Half of them first, so that all that is cached is cached; then as many again take no more."""
+    """The first half fills all caches; the second half takes no more memory."""
     with serve(library, tmp_path / "gradio") as served:
         number = served.events()["about-head", "select"]
 

@@ -1,4 +1,4 @@
-"""Every field of every request refuses what is not of its type, bounds and offers; every address leads back."""
+"""Every field of every request refuses values of a wrong type, out of bounds or not offered; every link round-trips."""
 
 import math
 import random
@@ -28,7 +28,7 @@ PAGES: dict[str, type[Request]] = {
 }
 KINDS = [*PAGES.values(), RetrieveImage, train.Stop, train.Look]
 FIELDS = [(kind, name) for kind in KINDS for name in kind.model_fields]
-# Checked by what they name, or by a rule of their own; every other text is offered, every other number bounded.
+# Checked by the thing they name, or by a special rule; every other text has an offer, every other number has bounds.
 FREE = {
     *("modality", "share", "query", "image", "target", "focus"),
     *("visible", "infrared", "people", "selected", "run", "token"),
@@ -58,10 +58,10 @@ def test_a_value_that_is_not_of_the_field_is_refused_in_one_sentence(kind: type[
         assert "\n" not in str(refused.value)
         assert len(str(refused.value)) < 300
         assert name in kind.repair({name: value}, two)[1]
-    assert name != "checkpoint" or name not in kind.follows  # the page says it, of one that is deleted meanwhile too
+    assert name != "checkpoint" or name not in kind.follows  # the page reports it, also a checkpoint deleted meanwhile
 
 
-@pytest.mark.parametrize("tab", sorted(PAGES.keys() - {"embeddings", "train"}))  # which fill in what was not asked
+@pytest.mark.parametrize("tab", sorted(PAGES.keys() - {"embeddings", "train"}))  # they fill in fields
 def test_an_address_leads_back_to_what_it_was_written_for(tab: str, two: Library) -> None:
     kind, draw = PAGES[tab], random.Random(tab)
     for _ in range(40):
@@ -82,7 +82,7 @@ def test_an_address_leads_back_to_what_it_was_written_for(tab: str, two: Library
         assert (again.link(two, tab), wrong) == (link, {})
 
 
-# Address and what it asked for when it was first written.
+# Old addresses, and the values that they had when they were written.
 OF_BEFORE = {
     "retrieval": (
         "?checkpoint=mun-tiny&data=synvi&direction=v2i&protocol=synvi-indoor&shots=2&trial=4&top_k=7&rerank=1"

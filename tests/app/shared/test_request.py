@@ -1,4 +1,4 @@
-"""One declaration makes control, link, HTTP parameter and refusal; what a press says; CSV text that is no formula."""
+"""One declaration makes control, link, HTTP parameter and refusal; data of a press; CSV text that is no formula."""
 
 import csv
 import io
@@ -194,7 +194,7 @@ def read(text: str) -> list[list[str]]:
 
 
 def test_values_come_back() -> None:
-    """Numbers below 0, and text that only holds a sign of a formula, stay as they are."""
+    """Negative numbers, and text with a formula sign not at its start, stay as they are."""
     rows = [[1, 'cam1/0001/"a", b.jpg', -0.25], [-2, "Grüße\nzwei Zeilen", None], [True, "mun-resnet18=w0.5", 1]]
     text = csv_text(["rank", "image", "distance"], rows)
     assert text.startswith("rank,image,distance\r\n")

@@ -1,4 +1,4 @@
-"""Training runs: a kill, a restart and a stop end in the same weights; faults are said; the queue and its tokens."""
+"""Training runs: kills, restarts and stops do not change the weights; errors are shown; the queue and its tokens."""
 
 import errno
 import io
@@ -38,7 +38,7 @@ Opened = Callable[..., Queue]
 
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
-    """Open queues over a folder, by variables of the environment, and close them at the end."""
+    """Open queues over a folder, with given environment variables, and close them at the end."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     made: list[Queue] = []
 
@@ -58,7 +58,7 @@ def runs_queue(opened: Opened) -> Queue:
 
 @pytest.fixture
 def start(tiny_synvi: Path) -> Callable[..., tuple[str, str]]:
-    """Start a run, and wait until it is as asked."""
+    """Start a run, and wait until a condition on its record holds."""
 
     def begin(into: Queue, done: Callable[[Record], bool] | None = None, visitor: str = "") -> tuple[str, str]:
         run, token = into.start(recipe_for(tiny_synvi), visitor)
@@ -86,7 +86,7 @@ def job(tiny_synvi: Path, tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def idle(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Let runs take no time: each is taken up, noted, and finished as soon as `go` is set."""
+    """Replace training: each run is taken up, counted, and finished as soon as `go` is set."""
     seen: dict[str, Any] = {"order": [], "go": threading.Event(), "most": 0, "now": 0}
 
     def spawn(self: Queue, run: str) -> int:
@@ -119,7 +119,7 @@ def run_to_end(folder: Path) -> Record:
 
 
 def trained_at_once(folder: Path, whole: Path) -> Path:
-    """Train what a run has settled in one go."""
+    """Train with the settings of a run in a single call."""
     whole.mkdir()
     write_json(whole / "config.json", to_json(read_settings(folder)))
     assert train(whole, progress=False)
@@ -135,7 +135,7 @@ def failing(error: Exception) -> Callable[..., Any]:
 
 @pytest.mark.slow
 def test_a_kill_and_a_restart_of_the_app_end_in_the_same_weights(opened, tiny_synvi, tmp_path) -> None:
-    """SIGKILL midway, resume, end the app midway, open it again, resume: as if nothing had happened."""
+    """SIGKILL midway, resume, end the app midway, open it again, resume: the weights are as without all this."""
     first = opened()
     run, token = first.start(recipe_for(tiny_synvi, epochs=6))
     folder = first.root / run
@@ -183,7 +183,7 @@ def test_one_at_a_time_and_the_others_wait_in_their_order(runs_queue, start, idl
 
 @pytest.mark.parametrize(("now", "budget"), [(1000.0, 60), (0.0, 60), (1030.0, 30)])
 def test_a_clock_that_is_set_back_takes_no_time_from_a_run(job, tiny_synvi, monkeypatch, now, budget) -> None:
-    """What preparing took is taken from the budget, and nothing where time went backwards."""
+    """The time for preparing is taken from the budget; nothing is taken where the clock went back."""
     folder = job("clock", recipe_for(tiny_synvi, minutes=1), started=1000.0)
     monkeypatch.setattr(chunk.time, "time", lambda: now)
     timing = Timing(step_seconds=0.1, validation_seconds=0.0, steps_per_epoch=10, timed_steps=8)
@@ -196,7 +196,7 @@ def test_only_the_owner_may(runs_queue, start, idle) -> None:
     assert token not in (runs_queue.root / run / "job.json").read_text()
     for wrong in ("", "x", token[:-1], token + "x", token_hash(token), "\ud800"):
         for act in (runs_queue.stop, runs_queue.resume, runs_queue.delete, runs_queue.owned):
-            with pytest.raises(ValueError, match="expected the token of whoever started this run"):
+            with pytest.raises(ValueError, match="expected the token of this run's owner"):
                 act(run, wrong)
     with pytest.raises(ValueError, match="stop it first"):
         runs_queue.delete(run, token)
@@ -210,7 +210,7 @@ def test_only_the_owner_may(runs_queue, start, idle) -> None:
 
 @pytest.mark.parametrize("state", ["stopped", "failed", "interrupted", "finished"])
 def test_a_run_is_over_only_when_its_process_has_ended(runs_queue, start, monkeypatch, state) -> None:
-    """Between its last record and its end nobody may delete it, resume it, or let it make room."""
+    """Between its last record and its end, it cannot be deleted, resumed or removed to make room."""
     written, ended = threading.Event(), threading.Event()
 
     def spawn(self: Queue, run: str) -> int:
@@ -321,7 +321,7 @@ def test_the_oldest_that_are_over_make_room_and_those_that_never_trained_push_no
 
 
 def test_models_leave_last(tmp_path, job) -> None:
-    """Of what is over: first runs that never trained, then those that were stopped midway, then finished ones."""
+    """Order of removal: runs that never trained, runs that were stopped midway, finished runs."""
     states = {"finished-old": 9.0, "stopped-midway": 5.0, "failed-empty": 0.0, "finished-new": 9.0}
     records = [read_record(job(name, state=name.split("-")[0], trained=trained)) for name, trained in states.items()]
     limits, root = read_limits({}), tmp_path / "jobs"
@@ -376,7 +376,7 @@ def test_limits_are_read_and_checked() -> None:
 
 
 def test_chunks_however_short_end_in_the_same_weights(tiny_synvi, job, tmp_path) -> None:
-    """A chunk of no time at all makes one step, and nothing of it is lost."""
+    """A chunk of 0 seconds makes one step, and the step is kept."""
     folder = job("cut", recipe_for(tiny_synvi, epochs=1))
     calls = []
 
@@ -388,7 +388,7 @@ def test_chunks_however_short_end_in_the_same_weights(tiny_synvi, job, tmp_path)
     record = read_record(folder)
     assert (record.state, record.error) == ("finished", "")
     assert record.timing["steps"] == 8
-    assert len(calls) == 9  # the first call times
+    assert len(calls) == 9  # the first call only times steps
     assert same_weights(folder, trained_at_once(folder, tmp_path / "whole"))
     frames = read_frames(folder)
     assert [frame.step for frame in frames] == list(range(9))
@@ -430,9 +430,9 @@ def too_wide(recipe: Any) -> Any:
 
 @pytest.mark.parametrize(("record", "code"), [(False, worker.DISK_FULL), (True, 0)])
 def test_a_process_with_a_full_log_says_why_it_ends(tiny_synvi, job, tmp_path, record: bool, code: int) -> None:
-    """By its record, or where that cannot be written either by its exit code; never "without a word".
+    """The record says why; where it cannot be written either, the exit code does.
 
-    The pipe to whoever started it is open until it has ended, so that the code is not lost.
+    The pipe to the process stays open until it has ended, so that the code is not lost.
     """
     folder = job("full", too_wide(recipe_for(tiny_synvi))) if record else tmp_path
     with Path("/dev/full").open("w") as full:
@@ -530,7 +530,7 @@ def test_a_run_that_cannot_be_is_refused_before_it_trains(tiny_synvi, job, chang
 
 
 def test_watching_changes_nothing(tiny_synvi, job) -> None:
-    """Weights, batch statistics and random numbers are as they were after a look."""
+    """Watching leaves weights, batch statistics and random numbers unchanged."""
     folder = job("watched", recipe_for(tiny_synvi, epochs=1))
     run_chunk(str(folder), 0.0)
     trainer, watcher = Trainer(folder, torch.device("cpu"), progress=False), Watcher(folder)

@@ -1,4 +1,4 @@
-"""The pieces of the Train tab as HTML: what a run says in each state, its charts, its film, and what is escaped."""
+"""The pieces of the Train tab as HTML: what a run says in each state, its charts, its film, and escaping."""
 
 import math
 import re
@@ -75,7 +75,7 @@ def curves_html(now: Status, overlay: tuple[Plot, ...] = (), count: int = 0, old
         ({"stopping": True}, "Stopping"),
         ({"state": "finished"}, "200 steps are done. Best mAP 40.0 % on the 10 validation people of SynVI easy"),
         ({"state": "failed", "error": "the disk is full", "suggestion": "Try less.", "resumable": True},
-         "The disk is full. Try less. “Resume” goes on from the last saved step."),
+         "The disk is full. Try less. “Resume” continues from the last saved step."),
     ],
 )  # fmt: skip
 def test_a_run_says_how_it_is(library: Library, queue: Queue, changes, words) -> None:
@@ -132,7 +132,7 @@ def test_charts_show_every_loss_and_leave_out_what_is_not_there() -> None:
     assert run_plots(replace(TRAINING, metrics=(), validations=())) == ()
     drawn = curves_html(TRAINING)
     assert drawn.count("<svg") == 6
-    assert "rank-1 50" in drawn  # percent of the last validation, for who cannot see the curve
+    assert "rank-1 50" in drawn  # percent of the last validation, for a reader who cannot see the curve
 
 
 def test_curves_are_placed_to_scale() -> None:
@@ -174,11 +174,11 @@ def test_the_film_lies_side_by_side(tmp_path: Path) -> None:
     assert 'data-frames="2"' in drawn
     mun, none = (html("train_film.html", film=None, run="run", auxiliary=one, bundled=False) for one in ("mun", "none"))
     assert mun.strip() == ""
-    assert "no auxiliary image to watch" in none
+    assert "no auxiliary image to show" in none
 
 
 def test_before_any_run_the_default_checkpoint_shows_its_film(tiny_synvi, tiny_checkpoint, queue, tmp_path) -> None:
-    """Only where it keeps earlier states of its generator; a broken file is passed over."""
+    """Only where it keeps earlier states of its generator; a broken file is ignored."""
     folder = shutil.copytree(tiny_checkpoint, tmp_path / "checkpoints")
     library = open_library(tiny_synvi, folder)
     assert film_of_default(library) is None
@@ -189,7 +189,7 @@ def test_before_any_run_the_default_checkpoint_shows_its_film(tiny_synvi, tiny_c
     made = film_of_default(opened)
     assert (made.steps[:2], made.width, made.height) == ((3, 7), 32, 64)
     piece = tab.draw_pictures(opened, queue, Watch.read({}, opened), None, [])["train-film"]
-    assert "when <code>mun-tiny</code> was trained" in piece.draw()
+    assert "<code>mun-tiny</code> was trained" in piece.draw()
     (folder / "mun-tiny" / "snapshots.safetensors").write_bytes(b"broken")
     assert film_of_default(open_library(tiny_synvi, folder)) is None
 

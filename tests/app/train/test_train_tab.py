@@ -43,7 +43,7 @@ SMALL = {
 
 @dataclass
 class Training:
-    """A library, its queue, and what one browser keeps."""
+    """A library, its queue, and the tokens that one browser keeps."""
 
     library: Library
     queue: Queue
@@ -53,7 +53,7 @@ class Training:
         return tab.start(self.queue, self.library, Start.read({"config": values}, self.library))
 
     def press(self, do: str = "", tokens: Any = None, changed: tuple[str, ...] = (), **values: Any) -> Answer:
-        """Press something, and keep what the browser is told to keep."""
+        """Send a press, and keep the tokens that a browser would keep."""
         press = Press(do=do, tokens=self.tokens if tokens is None else tokens, changed=changed)
         answer = tab.answer(self.queue, self.library, Watch.read(values, self.library), press)
         merged = {**self.tokens, **answer.tokens}
@@ -71,7 +71,7 @@ class Training:
 
 @pytest.fixture
 def training(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatch) -> Iterator[Training]:
-    """Runs are trained in this process, because starting others takes seconds."""
+    """Train runs in this process, because starting another one takes seconds."""
 
     def spawn(self: Queue, run: str) -> int:
         work(self.root / run)
@@ -86,7 +86,7 @@ def training(tiny_synvi: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatc
 
 @pytest.fixture
 def waiting(training: Training, monkeypatch: pytest.MonkeyPatch) -> Training:
-    """Runs wait for ever."""
+    """Let runs wait for ever."""
     monkeypatch.setattr(Queue, "_wake", lambda self: None)
     return training
 
@@ -142,7 +142,7 @@ def test_a_run_from_start_over_a_restart_to_deletion(training: Training, tiny_sy
     gone = again.press("delete", run=run)
     assert (dict(gone.tokens), again.tokens, gone.request.run) == ({run: None}, {}, "")
     assert again.library.checkpoints.usable == ["mun-tiny"]
-    with pytest.raises(ValueError, match="not there any more"):
+    with pytest.raises(ValueError, match="no longer exists"):
         again.library.network(run)
     with pytest.raises(ValueError, match="it may have been deleted"):
         status(again.queue, run)
@@ -154,7 +154,7 @@ def test_everybody_watches_and_only_the_owner_acts(waiting: Training) -> None:
     run = waiting.press("start", **SMALL).request.run
     assert 'data-mine="true"' in html(waiting.press(run=run), "train-run")
     stranger = waiting.press("stop", run=run, tokens={})
-    assert stranger.notice.startswith("Expected the token of whoever started this run")
+    assert stranger.notice.startswith("Expected the token of this run's owner")
     assert stranger.again > 0, "what is watched goes on after a refusal"
     drawn = html(stranger, "train-run")
     assert 'data-do="stop" disabled title="Only the browser that started this run can do that."' in drawn
@@ -178,7 +178,7 @@ def test_the_old_pictures_stay_until_a_new_run_has_some(waiting: Training) -> No
     assert f'data-run="{second}"' in html(shown, "train-run")
     assert f'data-run="{first}"' in html(shown, "train-curves")
     assert f'data-run="{first}"' in html(shown, "train-film")
-    assert "until this run has some" in html(shown, "train-curves")
+    assert "until this run has its own" in html(shown, "train-curves")
     assert waiting.press().request.run == second, "one's own newest run is shown where none is named"
     stranger = waiting.press(tokens={first: "x"})
     assert stranger.request.run == first
@@ -239,7 +239,7 @@ def test_the_form_says_why_a_run_cannot_be_started(library: Library, tmp_path: P
 
 
 def test_the_largest_model_that_can_be_trained_can_be_downloaded() -> None:
-    """It comes in parts, and the page takes what a browser can hold."""
+    """The file comes in parts, and the page accepts as much as a browser can hold."""
     with torch.device("meta"):
         network = Network(ModelConfig("mun", "resnet50", ON.width), 1)
     num_bytes = 2 * sum(tensor.numel() for tensor in network.state_dict().values())  # in half precision
@@ -354,7 +354,7 @@ def test_runs_and_the_limit_on_starts_over_http(waiting: Training, tmp_path: Pat
         (stopped,) = served.call("train_stop", [started["run"], started["token"]]).value
         assert stopped == {**status, "state": "stopped", "place": 0, "resumable": True}
         assert "it may have been deleted" in served.call("train_status", ["run-gone"]).words
-        for _ in range(2):  # calls of one address count together, however they call themselves
+        for _ in range(2):  # all calls from one address count together
             (started,) = served.call("train_start", [None]).value
             served.call("train_stop", [started["run"], started["token"]])
         refused = served.call("train_start", [{}])

@@ -1,4 +1,4 @@
-"""Small training runs for the tests: a queue over an empty folder, recipes of a second or two, and waiting for them."""
+"""Small training runs for the tests: recipes of a second or two, and functions that wait for runs and compare them."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def recipe_for(data: Path, *, epochs: int = 2, auxiliary: str = "mun", **changes
 
 
 def until(queue: Queue, run: str, done: Callable[[Record], bool] = lambda record: record.over) -> Record:
-    """Wait until a run is as asked; a run that is over before has failed the test."""
+    """Wait until a condition on a run's record holds; fail if the run ends before."""
     deadline = time.monotonic() + SECONDS
     while not done(record := queue.get(run)):
         assert not record.over, f"{record.state}: {record.error}"
