@@ -33,7 +33,7 @@ def test_lines_are_counted_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "lines", "files"), [("app", 9_763, 85), ("mun", 11_365, 131), ("tests", 16_391, 126)]
+    ("folder", "lines", "files"), [("app", 9_767, 85), ("mun", 11_365, 131), ("tests", 16_397, 126)]
 )
 def test_code_stays_within_its_bounds(folder: str, lines: int, files: int) -> None:
     """What is above is taken out again, or the bound is raised by whoever adds a feature, in the same commit."""

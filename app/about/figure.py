@@ -83,7 +83,8 @@ def plots_of(tables: Sequence[Table]) -> list[Plot]:
     ]
     _, knob, placed = ways[0]
     asked = [one.claims[0].label for _, _, one in placed if one.claims and one.claims[0].paired]
-    ours = next((row for row in tables[0].rows if row.name in OURS and all(one.gain(row.name) for one in tables)), None)
+    gained = {row.name: row for row in tables[0].rows if all(one.gain(row.name) for one in tables)}
+    ours = next((gained[name] for name in reversed(OURS) if name in gained), None)
     if knobs and len(asked) > 1 and len(set(asked)) == 1:
         plots.append(plot(asked[0], knob, "Δ mAP, points", placed, {"": Table.answer}))
     elif ours and len(tables) > 1:

@@ -175,6 +175,11 @@ class Table:
         """The rows that were run."""
         return [row for row in self.rows if row.score is not None]
 
+    @property
+    def seeds(self) -> int:
+        """Number of seeds of the row with the most."""
+        return int(max((row.values.get("seeds", 1) for row in self.run), default=1))
+
     def row(self, name: str) -> Row | None:
         """Find a row that was run."""
         return next((row for row in self.run if row.name == name), None)
@@ -228,10 +233,9 @@ class Table:
     def scope(self) -> str:
         """Say how many people and seeds it was measured on, and what it does not cover."""
         splits = {part: self.about[part]["splits"] for part in ("train", "test")}
-        seeds = int(max((row.values.get("seeds", 1) for row in self.run), default=1))
         tested = splits["test"].get("test") if "rank1" in self.columns else splits["train"]["val"]
         return (
-            f"{seeds} seeds, trained on {splits['train']['train']['identities']:,} synthetic people, scored on"
+            f"{self.seeds} seeds, trained on {splits['train']['train']['identities']:,} synthetic people, scored on"
             f" {tested['identities']:,} others: nothing here is about the paper's network or real streets."
         )
 
@@ -301,10 +305,10 @@ def families(tables: Sequence[Table]) -> dict[str, list[Table]]:
 
 
 def main_of(tables: Sequence[Table]) -> Table:
-    """Choose the table of an experiment to show first: the one with all knobs at their defaults, or else the first."""
+    """Choose the table of an experiment to show first: all knobs at their defaults, if any, and the most seeds."""
     usual = asdict(Knobs())
     plain = [table for table in tables if all(usual[knob] == value for knob, value in table.about["knobs"].items())]
-    return (plain or list(tables))[0]
+    return max(plain or tables, key=lambda table: table.seeds)
 
 
 def grid(tables: Sequence[Table]) -> list[tuple[str, list[tuple[str, float | None]]]]:

@@ -55,11 +55,13 @@ def tables_of(library: Library) -> list[Table]:
 
 
 def table_names(library: Library, values: Mapping[str, Any]) -> list[str]:  # noqa: ARG001
-    """List the names of the tables; a single empty name where there are none, or one is broken."""
+    """List the names of the tables, the main one first; a single empty name if there are none, or one is broken."""
     try:
-        return [table.name for table in tables_of(library)] or [""]
+        tables = tables_of(library)
     except ValueError:
-        return [""]
+        tables = []
+    main = [main_of(group) for group in families(tables).values()][:1]
+    return list(dict.fromkeys(table.name for table in (*main, *tables))) or [""]
 
 
 class Look(OfModel):

@@ -230,6 +230,20 @@ PEOPLE = (
 )
 
 EXPERIMENTS = {
+    "people": Experiment(
+        "When a third modality helps: people against images",
+        "none",
+        PEOPLE,
+        POINTS,
+        FEW,
+        (("chosen", "pixel-mean"), ("chosen", "frozen"), ("chosen", "mun")),
+        claims=(
+            Claim("primary", "chosen", "none", "1200x12", minus="100x144"),
+            Claim("secondary", "chosen", "pixel-mean", "300x48"),
+            *(Claim("other", row.name, "none", point.name) for point in POINTS for row in PEOPLE[1:]),
+            *(Claim("other", "chosen", name, "300x48") for name in ("frozen", "mun")),
+        ),
+    ),
     "rivals": Experiment(
         "MUN against other auxiliary modalities",
         "none",
@@ -293,19 +307,5 @@ EXPERIMENTS = {
         {"shared_geometry": True, "same_instant": True},
         (FUSION,),
         OTHER_INSTANTS,
-    ),
-    "people": Experiment(
-        "When a third modality helps: people against images",
-        "none",
-        PEOPLE,
-        POINTS,
-        FEW,
-        (("chosen", "pixel-mean"), ("chosen", "frozen"), ("chosen", "mun")),
-        claims=(
-            Claim("primary", "chosen", "none", "1200x12", minus="100x144"),
-            Claim("secondary", "chosen", "pixel-mean", "300x48"),
-            *(Claim("other", row.name, "none", point.name) for point in POINTS for row in PEOPLE[1:]),
-            *(Claim("other", "chosen", name, "300x48") for name in ("frozen", "mun")),
-        ),
     ),
 }

@@ -49,7 +49,7 @@ class Level:
 
 
 # Frozen: a change of the images or the knobs of a level must raise its version. The knobs of *standard* were fixed
-# with the two-modality baseline alone, before MUN was trained on it (README, "SynVI").
+# with the two-modality baseline alone, before MUN was trained on it (docs/synvi.md).
 LEVELS = {
     level.name: level
     for level in (

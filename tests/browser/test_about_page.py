@@ -27,8 +27,8 @@ def open_at(visit: Visit, address: str, selector: str, *size: int, **options: An
 
 
 def test_findings_are_sorted_and_exported(visit: Visit) -> None:
-    page = open_at(visit, "?tab=results", FINDINGS)  # a tab of old
-    page.wait_for_url("**tab=about&section=findings**")
+    page = open_at(visit, "?tab=results&table=rivals", FINDINGS)  # a tab of old
+    page.wait_for_url("**tab=about&section=findings&table=rivals**")
     assert page.locator(".mun-forest li").count() == 13
     assert page.locator(".mun-forest .is-ours").count() == 1
     page.get_by_role("button", name="mAP against misalignment").click()

@@ -96,8 +96,14 @@ def test_the_forest_plot_places_every_difference(tmp_path) -> None:
     assert forest(read_tables(put(tmp_path, "\n".join([HEADER, NONE])))[0]) == ([], [])
 
 
-def test_the_first_picture_is_that_of_the_rivals_with_mun_marked(library: Library) -> None:
+def test_the_page_opens_with_people_against_images_at_the_setting_with_the_most_seeds(library: Library) -> None:
     body = answer(library, Look.read({}, library), Press()).pieces["about-body"].draw()
+    assert 'data-table="people-300x48"' in body
+    assert "MUN as chosen reaches" in body
+
+
+def test_the_picture_of_the_rivals_has_mun_marked(library: Library) -> None:
+    body = answer(library, Look.read({"table": "rivals"}, library), Press()).pieces["about-body"].draw()
     assert 'data-table="rivals"' in body
     rows = re.findall(r'<li( class="is-ours")? data-row="([a-z-]+)"', body)
     assert {name for ours, name in rows if ours} == {"mun"}
