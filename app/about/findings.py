@@ -21,7 +21,7 @@ __all__ += ["points", "read_tables"]
 FOLDER = Path(__file__).parents[2] / "assets" / "results"
 LEVEL = 0.05  # significance level: a claim holds at a smaller p-value
 PAIRED = tuple(Paired.__dataclass_fields__)
-DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+DASH, MINUS, TIMES = "\N{EN DASH}", "\N{MINUS SIGN}", " \N{MULTIPLICATION SIGN} "
 LABELS = {"none (two modalities)": "two modalities (baseline)"}  # wording of the page
 OURS = ("mun", "all", "chosen")  # rows that are MUN itself
 STEPS = (0.5, 1, 2, 5, 10, 20)  # points between two ticks
@@ -158,7 +158,7 @@ class Table:
     def setting(self) -> str:
         """The setting that differs from the other tables of its experiment; empty where there are none."""
         knobs = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in self.about["knobs"].items())
-        return knobs or self.name.partition("-")[2]
+        return knobs or self.name.partition("-")[2].replace("x", TIMES)
 
     @property
     def reference(self) -> str:
@@ -375,7 +375,7 @@ def read_claims(about: Mapping[str, Any], path: Path) -> list[Claim]:
     second = path.with_name(path.name.replace("-claims", "-second-claims"))
     first, repeated = (read_json(one)["claims"] if one.is_file() else [] for one in (path, second))
     for number, made in enumerate(first):
-        where = made["setting"] + (f" {MINUS} {made['minus']}" if made["minus"] else "")
+        where = (made["setting"] + (f" {MINUS} {made['minus']}" if made["minus"] else "")).replace("x", TIMES)
         paired, words = claim_result(made)
         if number < len(repeated) and paired and repeated[number]["ran"]:
             other, chance = claim_result(repeated[number])

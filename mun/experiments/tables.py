@@ -231,7 +231,7 @@ PEOPLE = (
 
 EXPERIMENTS = {
     "people": Experiment(
-        "When a third modality helps: people against images",
+        "Third modality by people \N{MULTIPLICATION SIGN} images",
         "none",
         PEOPLE,
         POINTS,

@@ -10,7 +10,7 @@ from pages import shown
 
 from app.about import findings, tab
 from app.about.figure import draw_forest, plots_of
-from app.about.findings import DASH, FOLDER, MINUS, families, forest, grid, main_of, points, read_tables
+from app.about.findings import DASH, FOLDER, MINUS, TIMES, families, forest, grid, main_of, points, read_tables
 from app.about.tab import Look, Options, answer, tables_of, write
 from app.library import Library
 from app.shared.tab import Press
@@ -178,9 +178,9 @@ def test_settings_without_knobs_are_told_by_their_names(tmp_path) -> None:
         for path in put(tmp_path, "\n".join([HEADER, NONE, MUN, X])).glob("rivals.*"):
             path.rename(tmp_path / f"people-{setting}{path.suffix}")
     tables = read_tables(tmp_path)
-    assert [table.setting for table in tables] == ["100x144", "300x48"]
+    assert [table.setting for table in tables] == [f"100{TIMES}144", f"300{TIMES}48"]
     for plot in plots_of(tables):
-        assert plot.ticks == ((0.0, "100x144"), (1.0, "300x48"))
+        assert plot.ticks == ((0.0, f"100{TIMES}144"), (1.0, f"300{TIMES}48"))
 
 
 @pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF-1."), ("svg", b"<?xml")])
