@@ -117,7 +117,7 @@ def facts_of(entry: CheckpointEntry, card: Card) -> list[tuple[str, str]]:
         ("Trained on", data_words(card.data)),
         ("People", people_words(card.data.get("splits", {}))),
         ("Network", f"images of {model.height}{TIMES}{model.image_width} pixels{third}"),
-        ("Budget", f"{card.steps:,} steps, {train.epochs} epochs asked for; {batch}"),
+        ("Budget", f"{card.steps:,} steps, {train.epochs} epochs planned; {batch}"),
         ("Seed", f"{card.seed}, one run"),
         ("Weights", size),
         ("Chosen by", selection_words(card.selection)),

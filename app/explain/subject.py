@@ -230,7 +230,7 @@ def partner_of(library: Library, request: Explain, sample: Sample, references: l
     The seed decides the pairs; an infrared image has several pairs, and one without the target is preferred.
 
     Raises:
-        ValueError: Only the auxiliary image was asked for, and there is none.
+        ValueError: The request names only the auxiliary image, and there is none.
     """
     if request.layers == "image":
         return None, ""
