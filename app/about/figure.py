@@ -1,5 +1,6 @@
 """The figures of the findings for a paper: a forest plot, and mAP against the settings of the data."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -7,15 +8,15 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from app.about.findings import MINUS, OURS, Table, forest
-from app.shared.figure import COLOURS, GREY, INK, WIDTHS, TextBelow, styled
+from app.shared.figure import COLOURS, CURVE_COLOURS, GREY, INK, WIDTHS, TextBelow, styled
 from app.shared.plots import Curve, Plot
 from mun.synvi.levels import Knobs
 
 __all__ = ["draw_forest", "plots_of"]
 
 ROW_HEIGHT, FOOT, HEAD = 0.17, 0.34, 0.12  # inches
-MAX_ROWS = len(COLOURS)  # of a plot: more cannot be told apart
-SCORE = "mAP, percent"
+MAX_ROWS = len(CURVE_COLOURS)  # of a plot: more cannot be told apart
+SCORE, PEOPLE = "mAP, percent", "people \N{MULTIPLICATION SIGN} images of each"  # axes
 
 
 def draw_forest(table: Table, caption: str, width: str) -> Figure:
@@ -61,9 +62,9 @@ def draw_forest(table: Table, caption: str, width: str) -> Figure:
 def plots_of(tables: Sequence[Table]) -> list[Plot]:
     """Lay out the tables of one experiment: mAP along each knob, the others as at level standard, or along settings.
 
-    Rows beyond the sixth are left out, because they cannot be told apart. Along knobs, the last plot is the main
-    difference; along settings, the gain of MUN over the reference. Intervals are one standard deviation over seeds to
-    either side; for the difference, 95 % over people.
+    More rows than `MAX_ROWS` cannot be told apart: those of the most settings are drawn. Along knobs, the last plot is
+    the main difference; along settings, the gain of MUN over the reference. Intervals are one standard deviation over
+    seeds to either side; for the difference, 95 % over people.
     """
     usual, knobs = asdict(Knobs()), list(tables[0].about["knobs"])
     ways: list[tuple[str, str, list[tuple[float, str, Table]]]] = []
@@ -75,8 +76,10 @@ def plots_of(tables: Sequence[Table]) -> list[Plot]:
         places = [(one.about["knobs"][knob], f"{one.about['knobs'][knob]:g}", one) for one in along]
         ways.append((f"at {fixed}" if fixed else "", knob, places))
     if not knobs:
-        ways = [("", "setting", [(float(place), one.setting, one) for place, one in enumerate(tables)])]
-    rows = [row for row in tables[0].rows if any(one.score_of(row.name) for one in tables)][:MAX_ROWS]
+        ways = [("", PEOPLE, [(float(place), one.setting, one) for place, one in enumerate(tables)])]
+    run = Counter(row.name for one in tables for row in one.run)
+    drawn = [name for name, _ in run.most_common(MAX_ROWS)]
+    rows = [row for row in tables[0].rows if row.name in drawn]
     plots = [
         plot(title, knob, SCORE, placed, {row.label: partial(Table.score_of, name=row.name) for row in rows})
         for title, knob, placed in ways

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -151,14 +152,15 @@ class Table:
 
     @property
     def title(self) -> str:
-        """The headline, with the setting where there are several."""
-        return f"{self.about['title']}{f' ({self.setting})' if self.setting else ''}"
+        """The headline, with the setting."""
+        return f"{self.about['title']} ({self.setting})"
 
     @property
     def setting(self) -> str:
-        """The setting that differs from the other tables of its experiment; empty where there are none."""
+        """Values of the knobs of its data or, without knobs, training people and images of each."""
         knobs = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in self.about["knobs"].items())
-        return knobs or self.name.partition("-")[2].replace("x", TIMES)
+        people, images = (self.about["train"]["splits"]["train"][name] for name in ("identities", "images"))
+        return knobs or f"{people:,}{TIMES}{images // people}"
 
     @property
     def reference(self) -> str:
@@ -375,7 +377,8 @@ def read_claims(about: Mapping[str, Any], path: Path) -> list[Claim]:
     second = path.with_name(path.name.replace("-claims", "-second-claims"))
     first, repeated = (read_json(one)["claims"] if one.is_file() else [] for one in (path, second))
     for number, made in enumerate(first):
-        where = (made["setting"] + (f" {MINUS} {made['minus']}" if made["minus"] else "")).replace("x", TIMES)
+        where = made["setting"] + (f" {MINUS} {made['minus']}" if made["minus"] else "")
+        where = re.sub(r"\b(\d)(?=\d{3}\b)", r"\1,", where).replace("x", TIMES)  # as `Table.setting`
         paired, words = claim_result(made)
         if number < len(repeated) and paired and repeated[number]["ran"]:
             other, chance = claim_result(repeated[number])

@@ -18,17 +18,19 @@ from matplotlib.textpath import TextToPath
 
 from app.shared.plots import COLOURS, MAX_PLOTS, Curve, Plot
 
-__all__ = ["COLOURS", "DPI", "GREY", "INK", "LINES", "MATCH", "MONO", "SMALL", "WIDTHS", "TextBelow"]
+__all__ = ["COLOURS", "CURVE_COLOURS", "DPI", "GREY", "INK", "LINES", "MATCH", "MONO", "SMALL", "WIDTHS", "TextBelow"]
 __all__ += ["draw_plots", "figure_bytes", "styled", "width_of", "wrap_pieces", "wrap_words"]
 
 DPI = 300
 WIDTHS = {"two-column": 6.875, "one-column": 3.25}  # inches, of the text block and a column in CVPR's format
 INK, GREY, MATCH = "#1a1a1a", "#767676", "#00735c"  # on white 17:1, 4.5:1 and 5.8:1
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)))  # curves differ in grey print too
+CURVE_COLOURS = (*COLOURS, GREY)
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (7, 2)))  # curves differ in grey print too
 MONO = "DejaVu Sans Mono"
+TICK_SIZE = 7.0  # points
 STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with Matplotlib: the same on every machine, and has the marks ✓ and ✗
-    "font.size": 7.0,
+    "font.size": TICK_SIZE,
     "axes.linewidth": 0.6,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -153,7 +155,7 @@ class TextBelow:
             figure.text(MARGIN / wide, y, line, fontproperties=font, va="top")
 
 
-MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 PLOT_HEIGHT = 1.8  # inches
 LEFT, RIGHT, GAP, BOTTOM, TOP = 0.48, 0.08, 0.54, 0.36, 0.2  # inches that labels take
 LEGEND, HANDLE, LEGEND_SIZE = 0.12, 0.4, 5.8  # inches: a line of the legend, a stroke before a name; points
@@ -178,8 +180,8 @@ def draw_plots(
     if not 1 <= len(plots) <= MAX_PLOTS:
         raise ValueError(f"expected 1 to {MAX_PLOTS} plots, got {len(plots)}")
     names = list(dict.fromkeys(one.name for plot in plots for one in plot.curves if one.name)) if one_legend else []
-    if (most := max(len(names), *(len(plot.curves) for plot in plots))) > len(COLOURS):
-        raise ValueError(f"expected at most {len(COLOURS)} curves that can be told apart, got {most}")
+    if (most := max(len(names), *(len(plot.curves) for plot in plots))) > len(CURVE_COLOURS):
+        raise ValueError(f"expected at most {len(CURVE_COLOURS)} curves that can be told apart, got {most}")
     with styled():
         wide, columns = WIDTHS[width], min(3, len(plots)) if width == "two-column" else 1
         text, legends = TextBelow(caption, commands, wide), 1
@@ -190,8 +192,10 @@ def draw_plots(
         rows, base = -(-len(plots) // columns), foot + text.height
         height = rows * (PLOT_HEIGHT + BOTTOM + TOP) + base
         figure = Figure(figsize=(wide, height))
-        figure.subplots_adjust(LEFT / wide, (base + BOTTOM) / height, 1 - RIGHT / wide, 1 - TOP / height)
-        gap = GAP * columns / (wide - LEFT - RIGHT - (columns - 1) * GAP)
+        last = [width_of(plot.ticks[-1][1], FontProperties(size=TICK_SIZE)) / 2 for plot in plots if plot.ticks]
+        right = max([RIGHT, *last])
+        figure.subplots_adjust(LEFT / wide, (base + BOTTOM) / height, 1 - right / wide, 1 - TOP / height)
+        gap = GAP * columns / (wide - LEFT - right - (columns - 1) * GAP)
         figure.subplots_adjust(wspace=gap, hspace=(BOTTOM + TOP) / PLOT_HEIGHT)
         for number, plot in enumerate(plots, start=1):
             axes = figure.add_subplot(rows, columns, number)
@@ -240,6 +244,6 @@ def draw_curve(axes: Axes, one: Curve, look: int, shift: float) -> None:
     spans = np.abs(np.subtract(ends, y)) if ends else None
     axes.errorbar(
         [value + shift for value in x] if ends else x, y, yerr=spans, label=one.name,
-        color=COLOURS[look] if one.name else INK, linestyle=LINES[look], linewidth=1.0, elinewidth=0.6,
+        color=CURVE_COLOURS[look] if one.name else INK, linestyle=LINES[look], linewidth=1.0, elinewidth=0.6,
         marker=MARKERS[look] if len(y) <= 20 else None, markersize=2.8, capsize=1.2, capthick=0.6,
     )  # fmt: skip

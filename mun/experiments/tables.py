@@ -247,8 +247,8 @@ EXPERIMENTS = {
     "rivals": Experiment(
         "MUN against other auxiliary modalities",
         "none",
-        tuple(rival(name) for name in LABELS),
-        contrasts=(FUSION, ("mun", "mun-shuffled"), ("mun", "mun-frozen")),
+        (*map(rival, LABELS), Row("chosen", "MUN as chosen where people are few", CHOSEN, STEMS)),
+        contrasts=(FUSION, ("mun", "mun-shuffled"), ("mun", "mun-frozen"), ("chosen", "pixel-mean")),
     ),
     "ablation": Experiment(
         "Parts of MUN",

@@ -9,7 +9,7 @@ import pytest
 from pages import shown
 
 from app.about import findings, tab
-from app.about.figure import draw_forest, plots_of
+from app.about.figure import MAX_ROWS, draw_forest, plots_of
 from app.about.findings import DASH, FOLDER, MINUS, TIMES, families, forest, grid, main_of, points, read_tables
 from app.about.tab import Look, Options, answer, tables_of, write
 from app.library import Library
@@ -30,7 +30,10 @@ def put(folder: Path, text: str, **changes: object) -> Path:
         "reference": "none (two modalities)",
         "knobs": {},
         "protocol": "synvi-all",
-        "train": {"level": "standard", "splits": {"train": {"identities": 1000}, "val": {"identities": 100}}},
+        "train": {
+            "level": "standard",
+            "splits": {"train": {"identities": 1000, "images": 12_000}, "val": {"identities": 100}},
+        },
         "test": {"seed": 4242, "splits": {"test": {"identities": 400}}},
         "rows": {"none": "none (two modalities)", "mun": "MUN", "x": "X"},
         "commands": ["python -m mun experiment rivals --data DATA"],
@@ -173,14 +176,25 @@ def test_tables_of_one_experiment_stand_side_by_side(tmp_path, at) -> None:
     assert drawn.count("<table ") == 2
 
 
-def test_settings_without_knobs_are_told_by_their_names(tmp_path) -> None:
-    for setting in ("100x144", "300x48"):
-        for path in put(tmp_path, "\n".join([HEADER, NONE, MUN, X])).glob("rivals.*"):
-            path.rename(tmp_path / f"people-{setting}{path.suffix}")
+def test_settings_without_knobs_are_told_by_people_and_images(tmp_path) -> None:
+    for people, images in ((100, 144), (1200, 12)):
+        splits = {"train": {"identities": people, "images": people * images}, "val": {"identities": 100}}
+        for path in put(tmp_path, "\n".join([HEADER, NONE, MUN, X]), train={"splits": splits}).glob("rivals.*"):
+            path.rename(tmp_path / f"people-{people}x{images}{path.suffix}")
     tables = read_tables(tmp_path)
-    assert [table.setting for table in tables] == [f"100{TIMES}144", f"300{TIMES}48"]
+    assert [table.setting for table in tables] == [f"100{TIMES}144", f"1,200{TIMES}12"]
     for plot in plots_of(tables):
-        assert plot.ticks == ((0.0, f"100{TIMES}144"), (1.0, f"300{TIMES}48"))
+        assert plot.ticks == ((0.0, f"100{TIMES}144"), (1.0, f"1,200{TIMES}12"))
+
+
+def test_a_figure_has_the_rows_of_the_most_settings(tmp_path) -> None:
+    names = [f"row{number}" for number in range(MAX_ROWS + 1)]
+    lines = {name: f"{name},own,2,0.33,0.28,0.02,0.33,0.03,0.011,0.049,0.002" for name in names}
+    for setting, run in (("a", names), ("b", names[1:])):
+        text = "\n".join([HEADER, *(lines[name] for name in run)])
+        for path in put(tmp_path, text, rows={name: name for name in names}).glob("rivals.*"):
+            path.rename(tmp_path / f"people-{setting}{path.suffix}")
+    assert [one.name for one in plots_of(read_tables(tmp_path))[0].curves] == names[1:]
 
 
 @pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF-1."), ("svg", b"<?xml")])
@@ -203,7 +217,7 @@ def test_a_table_is_exported_with_where_it_comes_from(library: Library) -> None:
     assert (csv.name, latex.name) == ("rivals.csv", "rivals.tex")
     shipped = (FOLDER / "rivals.csv").read_text(encoding="utf-8")
     assert csv.data.decode().endswith(shipped)
-    assert csv.data.decode().startswith("# table,MUN against other auxiliary modalities\r\n")
+    assert csv.data.decode().startswith(f'# table,"MUN against other auxiliary modalities (2,000{TIMES}12)"\r\n')
     text = latex.data.decode()
     assert r"MUN & 23.0 ± 1.0 & 24.4 ± 1.0" in text
     assert "% made by: python -m mun experiment rivals" in text

@@ -11,6 +11,7 @@ from PIL import Image
 from app.retrieval.export import PER_ROW, NamedList, draw_lists, grid_of
 from app.shared.figure import (
     COLOURS,
+    CURVE_COLOURS,
     DPI,
     GREY,
     LINES,
@@ -177,7 +178,7 @@ def test_cmc_curves_differ_without_colour_and_their_legend_fits(width: str) -> N
     assert near(pixels, COLOURS[0]).any()
     assert near(pixels, COLOURS[1]).any()
     assert figure_bytes(figure, "pdf") == figure_bytes(figure, "pdf")
-    assert len(COLOURS) == len(LINES)
+    assert len(CURVE_COLOURS) == len(LINES)
     legend, whole = figure.legends[0].get_window_extent(), figure.bbox
     assert whole.x0 <= legend.x0 < legend.x1 <= whole.x1
     assert legend.y1 < axes.get_window_extent().y0
