@@ -378,7 +378,7 @@ def read_claims(about: Mapping[str, Any], path: Path) -> list[Claim]:
     first, repeated = (read_json(one)["claims"] if one.is_file() else [] for one in (path, second))
     for number, made in enumerate(first):
         where = made["setting"] + (f" {MINUS} {made['minus']}" if made["minus"] else "")
-        where = re.sub(r"\b(\d)(?=\d{3}\b)", r"\1,", where).replace("x", TIMES)  # as `Table.setting`
+        where = re.sub(r"\b(\d)(?=\d{3}\b)", r"\1,", where.replace("x", TIMES))  # as `Table.setting`
         paired, words = claim_result(made)
         if number < len(repeated) and paired and repeated[number]["ran"]:
             other, chance = claim_result(repeated[number])
