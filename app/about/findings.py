@@ -77,12 +77,14 @@ class Row:
         label: Label in the table.
         values: Numbers by the names of the CSV's columns, fractions; empty where nothing was run.
         variant: Which variant was chosen on validation identities.
+        corrected: The p-value of the difference, corrected for the number of comparisons; `None` without correction.
     """
 
     name: str
     label: str
     values: Mapping[str, float]
     variant: str = ""
+    corrected: float | None = None
 
     @property
     def score(self) -> float | None:
@@ -98,7 +100,9 @@ class Row:
 
     @property
     def clear(self) -> bool:
-        """Whether the difference is significant, over the tested people and over seeds (95 %, Student's t)."""
+        """Whether the difference is significant: by the corrected p-value or, without one, over people and seeds."""
+        if self.corrected is not None:
+            return self.corrected < LEVEL
         made, seeds = self.difference, int(self.values.get("seeds", 0))
         if made is None or seeds < 2 or math.isnan(made.seed_sd) or made.low <= 0 <= made.high:
             return False
@@ -208,6 +212,18 @@ class Table:
         scored = {row.name: row.values[name] for row in self.run if name in row.values and name in SCORES}
         return max(scored, key=lambda row: scored[row], default="")
 
+    @property
+    def corrected(self) -> bool:
+        """Whether p-values are corrected for the number of comparisons."""
+        return any(row.corrected is not None for row in self.rows)
+
+    @property
+    def criterion(self) -> str:
+        """What a filled mark of the forest plot means."""
+        if self.corrected:
+            return "significant after correction for the number of comparisons"
+        return "neither people nor seeds explain the difference"
+
     def sentences(self) -> list[str]:
         """Summarise the table in three sentences."""
         compared = [row for row in self.run if row.difference is not None]
@@ -220,14 +236,16 @@ class Table:
             made = ours.values["mean_ap_difference"]
             way = "more" if made > 0 else "less"
             why = "neither other people nor other seeds explain" if ours.clear else "other people or seeds may explain"
+            why += " the difference"
+            if self.corrected:
+                why = f"the difference is {'' if ours.clear else 'not '}{self.criterion}"
             said.append(
                 f"{ours.label} reaches {100 * ours.score:.1f} % mAP, {100 * abs(made):.1f} points {way} than"
-                f" {self.reference} at {100 * base.score:.1f} %; {why} the difference."
+                f" {self.reference} at {100 * base.score:.1f} %; {why}."
             )
         elif self.claims and (asked := self.claims[0].paired) is not None:
             said.append(f"{self.claims[0].label}: {points(asked)} points of mAP.")
         rest = " The others cannot be told apart from it." if len(ahead) + len(behind) < len(compared) else ""
-        rest += " Each difference is judged alone here." if any(claim.other for claim in self.claims) else ""
         better, worse = ("; ".join(labels) or "none" for labels in (ahead, behind))
         said.append(f"Clearly better than {quoted(self.reference)}: {better}. Clearly worse: {worse}.{rest}")
         return [*said, self.scope()]
@@ -339,8 +357,10 @@ def read_tables(folder: Path = FOLDER) -> list[Table]:
         about = read_json(path)
         try:
             text = path.with_suffix(".csv").read_text(encoding="utf-8")
-            rows = [read_row(about["rows"], line) for line in csv.DictReader(text.splitlines())]
-            claims = read_claims(about, folder / f"{path.stem.partition('-')[0]}-claims.json")
+            experiment, _, setting = path.stem.partition("-")
+            asked = folder / f"{experiment}-claims.json"
+            claims, corrected = read_claims(about, asked), corrected_of(about, setting, asked)
+            rows = [read_row(about["rows"], line, corrected) for line in csv.DictReader(text.splitlines())]
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"expected a table of results in {path.stem}.csv, got: {error}") from None
         tables.append(Table(path.stem, about, rows, text, claims))
@@ -356,11 +376,11 @@ def place(path: Path) -> tuple[int, int, str]:
     return [*EXPERIMENTS].index(experiment), settings.index(setting) if setting in settings else 0, path.stem
 
 
-def read_row(labels: Mapping[str, str], line: Mapping[str, str]) -> Row:
+def read_row(labels: Mapping[str, str], line: Mapping[str, str], corrected: Mapping[str, float]) -> Row:
     """Read one line of the CSV file."""
     words, label = {"row", "variant", "device"}, labels[line["row"]]
     values = {RENAMED.get(name, name): float(value) for name, value in line.items() if name not in words and value}
-    return Row(line["row"], LABELS.get(label, label), values, line.get("variant", ""))
+    return Row(line["row"], LABELS.get(label, label), values, line.get("variant", ""), corrected.get(line["row"]))
 
 
 def read_claims(about: Mapping[str, Any], path: Path) -> list[Claim]:
@@ -388,6 +408,13 @@ def read_claims(about: Mapping[str, Any], path: Path) -> list[Claim]:
                 words += ": confirmed" if same else ": not confirmed"
         claims.append(Claim(f"{rows[made['first']]} {MINUS} {rows[made['second']]}, {where}", paired, words))
     return claims
+
+
+def corrected_of(about: Mapping[str, Any], setting: str, path: Path) -> dict[str, float]:
+    """Return the corrected p-values of differences from the reference in one setting, by row."""
+    claims = read_json(path)["claims"] if path.is_file() else []
+    here = [one for one in claims if one["setting"] == setting and not one["minus"] and "corrected" in one]
+    return {one["first"]: one["corrected"] for one in here if about["rows"][one["second"]] == about["reference"]}
 
 
 def claim_result(made: Mapping[str, Any]) -> tuple[Any, str]:

@@ -289,7 +289,7 @@ def draw(family: Sequence[Table], table: Table, what: str, kind: str, width: str
     if what == "forest":
         words = (
             f"{table.title}. Difference in mAP, points; line: 95 % interval over people; band: ± one standard deviation"
-            f" over seeds; filled: neither people nor seeds explain the difference. {table.scope()}{shown}"
+            f" over seeds; filled: {table.criterion}. {table.scope()}{shown}"
         )
         return figure_bytes(figure.draw_forest(table, words, width), kind)
     if len(family) < 2:

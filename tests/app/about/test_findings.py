@@ -86,6 +86,18 @@ def test_a_difference_is_clear_where_neither_people_nor_seeds_explain_it(tmp_pat
     assert table.rows[1].clear is clear
 
 
+@pytest.mark.parametrize(("corrected", "words"), [(0.01, "the difference is significant"), (0.2, "is not significant")])
+def test_where_p_values_are_corrected_they_decide(tmp_path, corrected, words) -> None:
+    numbers = {"mean": 0.03, "low": 0.011, "high": 0.049, "seed_sd": 0.002, "p_value": 0.01, "corrected": corrected}
+    claim = {"role": "other", "first": "mun", "second": "none", "setting": "1200x12", "minus": "", "ran": True, **numbers}
+    (tmp_path / "people-claims.json").write_text(json.dumps({"claims": [claim]}), encoding="utf-8")
+    for path in put(tmp_path, "\n".join([HEADER, NONE, MUN])).glob("rivals.*"):
+        path.rename(tmp_path / f"people-1200x12{path.suffix}")
+    (table,) = read_tables(tmp_path)
+    assert table.rows[1].clear is (corrected < 0.05)
+    assert f"{words} after correction for the number of comparisons." in table.sentences()[0]
+
+
 def test_the_forest_plot_places_every_difference(tmp_path) -> None:
     for table in read_tables(FOLDER):
         lines, ticks = forest(table)
@@ -260,7 +272,7 @@ def test_the_shipped_tables_can_be_read_and_made_again(library: Library) -> None
     for table in read_tables(FOLDER):
         assert table.run
         assert len(table.sentences()) == 3
-        assert ("judged alone" in table.sentences()[1]) == (table.experiment == "people")  # others are corrected below
+        assert ("after correction" in table.sentences()[0]) == table.corrected == (table.experiment == "people")
         assert table.about["commands"][-1].startswith("python -m mun experiment ")
         assert table.about["commands"][0].startswith("python -m mun synth DATA")
         assert {row.name for row in table.rows} == set(table.about["rows"])
