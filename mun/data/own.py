@@ -29,13 +29,14 @@ def chosen_names(folder: Folder) -> dict[Modality, tuple[str, ...]]:
     if not given:
         return NAMES
     names = given.split(",") if isinstance(given, str) else given
-    if not isinstance(names, list) or len(names) != 2 or not all(isinstance(one, str) and one for one in names):
+    names = [one.strip() if isinstance(one, str) else "" for one in names] if isinstance(names, list) else []
+    if len(names) != 2 or not all(names):
         raise ValueError(
             f"expected modalities as the visible and the infrared name, as rgb,lwir, got {str(given)[:60]!r}"
         )
     if names[0] == names[1]:
         raise ValueError(f"expected two different modalities, got {names[0]!r} twice")
-    return {Modality.VISIBLE: (names[0].strip(),), Modality.INFRARED: (names[1].strip(),)}
+    return {Modality.VISIBLE: (names[0],), Modality.INFRARED: (names[1],)}
 
 
 def modality_folders(folders: Iterable[str], names: Mapping[Modality, tuple[str, ...]] = NAMES) -> dict[Modality, str]:
@@ -128,17 +129,20 @@ def read_csv(folder: Folder) -> Source:
         raise ValueError(f"expected a CSV in UTF-8 at {path}, got another encoding") from None
     head = text.partition("\n")[0]
     table = csv.DictReader(text.splitlines(), delimiter=";" if ";" in head and "," not in head else ",", restval="")
-    columns = [(name or "").strip().lower() for name in table.fieldnames or ()]
-    if missing := [name for name in COLUMNS if name not in columns]:
-        raise ValueError(f"expected the columns {', '.join(COLUMNS)} in {path}, missing: {', '.join(missing)}")
-    table.fieldnames = columns
     rows = []
-    for line in table:
-        try:
-            values = {name: (value or "").strip() for name, value in line.items() if name}
-            rows.append(row_of(path.parent, values, names))
-        except (ValueError, FileNotFoundError) as error:
-            raise type(error)(f"{path.name}, line {table.line_num}: {error}") from None
+    try:
+        columns = [(name or "").strip().lower() for name in table.fieldnames or ()]
+        if missing := [name for name in COLUMNS if name not in columns]:
+            raise ValueError(f"expected the columns {', '.join(COLUMNS)} in {path}, missing: {', '.join(missing)}")
+        table.fieldnames = columns
+        for line in table:
+            try:
+                values = {name: (value or "").strip() for name, value in line.items() if name}
+                rows.append(row_of(path.parent, values, names))
+            except (ValueError, FileNotFoundError) as error:
+                raise type(error)(f"{path.name}, line {table.line_num}: {error}") from None
+    except csv.Error as error:  # such as a quote that is never closed; the number is that of the last whole line
+        raise ValueError(f"{path.name}, line {table.line_num + 1}: {error}") from None
     check_once([row[0] for row in rows], "image", path)
     known = {row[0] for row in rows}
     for image in folder.listing.walk(path.parent):
@@ -190,12 +194,14 @@ def source_of(folder: Folder, rows: Collection[Row], layout: str) -> Source:
     """Number people and cameras and make the samples."""
     people = numbered((row[2] for row in rows), "person")
     cameras = numbered((row[3] for row in rows if row[3]), "camera")
+    shift = 0 in cameras.values()  # 0 would mean that the camera is not known
+    cameras = {name: number + shift for name, number in cameras.items()}
     samples: dict[Split, list[Sample]] = {split: [] for split in Split}
     columns: dict[str, dict[str, str]] = {}
     for key, modality, person, camera, split, others in rows:
         samples[split].append(folder.sample(key, people[person], cameras.get(camera, 0), modality))
         texts = {"person": person} if not person.isdigit() else {}
-        texts |= {"camera": camera} if camera and not camera.isdigit() else {}
+        texts |= {"camera": camera} if camera and (shift or not camera.isdigit()) else {}
         if texts or others:
             columns[key] = {**others, **texts}
     for split in folder.needs:

@@ -135,6 +135,8 @@ def test_own_folders_take_cameras_sites_and_names(tmp_path) -> None:
     with pytest.raises(ValueError, match="expected cam1"):
         read_source("", root)
     named = read_source("folders", root, Reading(modality_names="photos,sketches"))
+    with pytest.raises(ValueError, match="expected two different modalities, got 'rgb' twice"):
+        read_source("folders", root, Reading(modality_names="rgb, rgb"))
     assert Counter(one.modality for one in named.test) == {Modality.VISIBLE: 9, Modality.INFRARED: 9}
     (root / "manifest.json").write_text('{"data": "art", "title": "Art", "modality_names": ["photos", "sketches"]}')
     assert read_source("", root).title == "Art"
@@ -142,6 +144,19 @@ def test_own_folders_take_cameras_sites_and_names(tmp_path) -> None:
     (root / "photos").rename(root / "train" / "photos")
     assert {one.modality for one in read_source("", root).train} == {Modality.VISIBLE}
     assert [one.what for one in read_source("", root).passed] == ["folders of no modality"]
+
+
+@pytest.mark.parametrize(("first", "expected"), [("10", {1, 2, 3, 10, 12, 13}), ("0", {1, 2, 3, 4, 13, 14})])
+def test_a_camera_of_number_0_counts_as_known(tmp_path, first, expected) -> None:
+    root = own_folders(tmp_path)
+    for path in root.rglob("c11_*"):
+        path.rename(path.with_name(f"c{first}_1.png"))
+    (root / "manifest.json").write_text(json.dumps({"camera": r"c(\d+)_", "sites": [[1, int(first)]]}))
+    source = read_source("", root)
+    assert {one.camid for one in source.test} == expected
+    one = next(one for one in source.test if one.path.name == f"c{first}_1.png")
+    assert source.columns[one.key].get("camera") == ("0" if first == "0" else None)
+    assert source.sites == (((1, 2),) if first == "0" else ((1, 10),))
 
 
 def test_a_csv_keeps_its_columns(tmp_path) -> None:
@@ -167,6 +182,7 @@ def test_a_csv_keeps_its_columns(tmp_path) -> None:
         ("all/v1_1.png;visible;1;1;dev;", "expected a split of train, val, test, got 'dev'"),
         ("all/new.png;visible;1;1;train;", "expected disjoint splits"),
         ("all/new.png;visible;01;1;test;", "one spelling of each person"),
+        ('all/new.png;visible;1;1;test;"' + 70_000 * "rain\n", "^images.csv, line 26: field larger than field limit"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(tmp_path, line, message) -> None:
