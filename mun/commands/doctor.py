@@ -32,6 +32,8 @@ def run(options: argparse.Namespace) -> None:
     name, root = options.data
     source = read_source(options.layout or "", root, reading_of(options, name))
     findings = inventory(source)
+    if not findings:
+        raise ValueError(f"expected images in {root}, found none")
     if options.decode:
         shown = tracked(source.samples, "decoding", "image", not options.quiet)
         broken = [sample.key for sample in shown if not is_whole(sample)]

@@ -108,6 +108,12 @@ def test_bad_input_is_one_line(data, change, dataset, message, refused) -> None:
     assert message in refused("doctor", data, "--dataset", dataset)
 
 
+def test_two_empty_folders_hold_no_images(tmp_path, refused) -> None:
+    for name in ("rgb", "lwir"):
+        (tmp_path / name).mkdir()
+    assert f"expected images in {tmp_path}, found none" in refused("doctor", tmp_path)
+
+
 SEARCHES = ("synvi-all", "synvi-v2v", "synvi-i2i")
 
 UNTRAINED = ("chance, exact", "chance, random features", "background only", "grey pixels", "HOG", "silhouette only")
