@@ -149,10 +149,10 @@ class Network(nn.Module):
 
         Args:
             images: RGB, float, [0, 1], `(N_m, 3, H, W)` per modality; batch statistics are taken over all of them. A
-                third modality of features is the mean of the stems' maps in row n of both.
+                third modality of features, in training alone, is the mean of the stems' maps in row n of both.
         """
         maps = {modality: self.stem(batch, modality) for modality, batch in images.items()}
-        if self.auxiliary.of_features:
+        if self.auxiliary.of_features and self.training:
             maps[Modality.AUXILIARY] = 0.5 * (maps[Modality.VISIBLE] + maps[Modality.INFRARED])
         modalities = list(maps)
         features = generalised_mean(self.trunk(torch.cat(list(maps.values()))), self.config.gem_power)

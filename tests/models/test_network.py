@@ -84,6 +84,8 @@ def test_forward_agrees_with_embed_and_splits_by_modality() -> None:
 def test_a_third_modality_of_features_is_the_mean_of_both_maps() -> None:
     network = build_network(Config(model=ModelConfig(**{**vars(SMALL), "auxiliary": "feature-mean"})), 4).eval()
     assert list(network.stems) == ["visible", "infrared"]
+    assert A not in network({V: images(2), I: images(2, 1)}).features
+    network.training = True  # its layers stay in evaluation mode
     outputs = network({V: images(2), I: images(2, 1)})
     mean = network.trunk(0.5 * (network.stem(images(2), V) + network.stem(images(2, 1), I)))
     assert torch.allclose(outputs.features[A], generalised_mean(mean, network.config.gem_power), atol=1e-5)

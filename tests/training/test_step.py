@@ -101,6 +101,16 @@ def test_statistics_are_the_mean_over_batches() -> None:
     assert not result.training
 
 
+def test_the_mean_of_the_maps_takes_no_part_in_the_statistics() -> None:
+    """It lies between both modalities, and there is none at test."""
+    network, plain = (
+        build_network(Config(ModelConfig(name, width=0.125, height=64, image_width=32)), 2)
+        for name in ("feature-mean", "none")
+    )
+    result, expected = (recalibrated(one, given_batches(2)) for one in (network, plain))
+    assert all(torch.equal(value, result.state_dict()[name]) for name, value in expected.state_dict().items())
+
+
 def test_without_batches_nothing_changes() -> None:
     network = build_network(Config(ModelConfig(width=0.125, height=64, image_width=32)), 2)
     result = recalibrated(network, [])
