@@ -3,19 +3,24 @@
 import glob
 import json
 import os
+import platform
+import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["is_running", "read_json", "remove", "sync", "whole_file", "whole_folder", "writable_folder"]
-__all__ += ["write_json", "write_text"]
+__all__ = ["is_abandoned", "read_json", "remove", "sync", "temporary_name", "whole_file", "whole_folder"]
+__all__ += ["writable_folder", "write_json", "write_text"]
 
 MAX_JSON_BYTES = 16_000_000  # a card with a thousand scores has less than one
-
+MOST_SECONDS = 24 * 60 * 60  # that a file may stay half-written
+HOST = re.sub(r"[^\w-]", "-", platform.node())[:64]  # machines may share a folder, and use the same process numbers
+TEMPORARY = re.compile(r"\.([\w-]*)\.(\d{1,9})\.tmp$")
 
 WINDOWS = sys.platform == "win32"
 
@@ -44,14 +49,28 @@ def is_running(pid: int) -> bool:
     return True
 
 
+def temporary_name(prefix: str) -> str:
+    """Return the name of a half-written file or folder, which says which process of which machine writes it."""
+    return f"{prefix}.{HOST}.{os.getpid()}.tmp"
+
+
+def is_abandoned(path: Path) -> bool:
+    """Return whether a half-written file is a day old, or the process of this machine in its name has ended."""
+    found = TEMPORARY.search(path.name)
+    try:
+        old = time.time() - path.stat().st_mtime > MOST_SECONDS
+    except FileNotFoundError:  # another job has just removed it
+        return True
+    return old or (found is not None and found[1] == HOST and not is_running(int(found[2])))
+
+
 def partial_beside(path: Path, prefix: str) -> Path:
     """Return a temporary path beside `path`, and remove half-written files that killed processes left there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f"{glob.escape(prefix)}.*.tmp"):
-        number = left.name[len(prefix) + 1 : -len(".tmp")]
-        if number.isdecimal() and not is_running(int(number)):
+        if TEMPORARY.fullmatch(left.name[len(prefix) :]) and is_abandoned(left):
             remove(left)
-    return path.with_name(f"{prefix}.{os.getpid()}.tmp")
+    return path.with_name(temporary_name(prefix))
 
 
 def remove(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from made import flags
 from mun import files
 from mun.__main__ import main
 from mun.checkpoint import load_checkpoint
-from mun.files import whole_file, whole_folder
+from mun.files import HOST, whole_file, whole_folder
 
 FEW = 3
 KILLS = [FEW, pytest.param(20, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
@@ -129,8 +130,11 @@ def test_what_finds_no_room_leaves_the_old_and_no_part(tmp_path: Path, monkeypat
 
 
 def test_what_a_killed_process_left_goes_and_another_ones_part_stays(tmp_path: Path) -> None:
-    for name in (".a.999999999.tmp", ".a.1.tmp", ".ab.999999999.tmp", ".a.x.tmp"):
+    ended, others = f".a.{HOST}.999999999.tmp", [f".a.{HOST}.1.tmp", f".ab.{HOST}.999999999.tmp", ".a.x.tmp"]
+    others += [".a.other.999999999.tmp"]  # of another machine, which shares the folder
+    for name in (ended, ".a.other.999999998.tmp", *others):
         (tmp_path / name).write_text("half")
+    os.utime(tmp_path / ".a.other.999999998.tmp", (1000, 1000))
     with whole_file(tmp_path / "a") as part:
         part.write_text("whole")
-    assert {path.name for path in tmp_path.iterdir()} == {"a", ".a.1.tmp", ".ab.999999999.tmp", ".a.x.tmp"}
+    assert {path.name for path in tmp_path.iterdir()} == {"a", *others}

@@ -2,9 +2,7 @@
 
 import hashlib
 import os
-import re
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mun.data.source import read_sample
-from mun.files import is_running, whole_file
+from mun.files import is_abandoned, whole_file
 from mun.images import resize
 from mun.progress import Progress
 from mun.structures import Sample
@@ -23,7 +21,6 @@ __all__ = ["Read", "cache_folder", "cached_images", "decode_samples", "make_room
 Read = Callable[[Sample, int, int], NDArray[np.uint8]]  # a sample at a height and a width
 
 MOST_GB = 20.0  # of all caches together, unless $MUN_CACHE_GB says otherwise
-MOST_SECONDS = 24 * 60 * 60  # that a file may stay half-written
 
 
 def cache_folder() -> Path:
@@ -72,14 +69,6 @@ def status_of(path: Path) -> os.stat_result | None:
         return path.stat()
     except FileNotFoundError:
         return None
-
-
-def is_abandoned(path: Path) -> bool:
-    """Return whether a half-written file is abandoned: the process in its name has ended, or it is a day old."""
-    status, number = status_of(path), re.search(r"\.(\d{1,9})\.tmp$", path.name)
-    if status is None or time.time() - status.st_mtime > MOST_SECONDS:
-        return True
-    return number is not None and not is_running(int(number[1]))
 
 
 def open_cache(path: Path) -> NDArray[np.uint8] | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mun.data.cache import cache_folder, make_room, open_cache
 from mun.data.source import Source
-from mun.files import sync
+from mun.files import sync, temporary_name
 from mun.images import decode, resize
 from mun.structures import Split
 from mun.synvi.plan import Plan
@@ -157,7 +157,7 @@ class FreshPeople:
         return self.folder / f"fresh-{digest}-{epoch:06d}.npy"
 
     def _partial(self, epoch: int) -> Path:
-        return self._path(epoch).with_suffix(f".{os.getpid()}.tmp")
+        return self._path(epoch).with_name(temporary_name(self._path(epoch).stem))
 
 
 def _render(plan: Plan, first: int, start: int, step: int, path: Path) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from mun.data import cache
 from mun.data.cache import cache_folder, cached_images, decode_samples, make_room
+from mun.files import HOST, temporary_name
 from mun.structures import Modality, Sample
 
 
@@ -81,14 +82,15 @@ def test_half_written_files_count_and_leave_with_their_process(tmp_path, monkeyp
     monkeypatch.setenv("MUN_CACHE_GB", "1e-6")  # a thousand bytes
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    names = [f"a.{ended.pid}.tmp", f".b.npy.{ended.pid}.tmp", f"own.{os.getpid()}.tmp", "nobody.tmp", "old.tmp"]
-    for name in [*names, "used.npy"]:
-        (tmp_path / name).write_bytes(b"x" * 300)
+    gone = [f"a.{HOST}.{ended.pid}.tmp", f".b.npy.{HOST}.{ended.pid}.tmp", "old.tmp"]
+    kept = ["nobody.tmp", f"other.{HOST}-2.{ended.pid}.tmp", temporary_name("own")]
+    for name in [*gone, *kept, "used.npy"]:
+        (tmp_path / name).write_bytes(b"x" * 200)
     os.utime(tmp_path / "old.tmp", (1000, 1000))
-    make_room(tmp_path, 100)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["nobody.tmp", names[2], "used.npy"]
-    make_room(tmp_path, 101)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["nobody.tmp", names[2]]
+    make_room(tmp_path, 200)
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, "used.npy"}
+    make_room(tmp_path, 201)
+    assert {path.name for path in tmp_path.iterdir()} == set(kept)
 
 
 def test_another_job_may_make_room_at_the_same_moment(tmp_path, monkeypatch) -> None:
