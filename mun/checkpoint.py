@@ -33,7 +33,6 @@ MAX_BYTES = 1_000_000_000
 MAX_HEADER_BYTES = 4_000_000  # room for 40,000 tensors; ours have hundreds
 MAX_MESSAGE = 300  # characters of an error about a card, which may quote the card
 MAX_DIGITS = 9  # of a step number
-MAX_PARTS = 64  # kernels or bins of the generator; each is a layer, built before any weight is read
 BUILDING = threading.Lock()  # initial weights are drawn from torch's single global generator
 DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "I64": torch.int64, "BOOL": torch.bool}
 
@@ -71,12 +70,8 @@ class Card:
         """Check what the field types cannot express, so that code that uses a loaded card need not check it.
 
         Raises:
-            ValueError: The generator has too many parts, a number is not finite, or `data` or a score has another form
-                than `train` and `evaluate` write.
+            ValueError: A number is not finite, or `data` or a score has another form than `train` and `evaluate` write.
         """
-        parts = max(len(self.config.model.generator.kernels), len(self.config.model.generator.bins))
-        if parts > MAX_PARTS:
-            raise ValueError(f"expected at most {MAX_PARTS} kernels and bins, got {parts}")
         try:
             json.dumps([self.data, self.selection, self.scores], allow_nan=False)
         except ValueError:

@@ -17,6 +17,9 @@ __all__ += ["leaves", "with_values"]
 
 T = TypeVar("T")
 
+# Of the generator: each kernel and each level of bins is a layer, and its memory grows with the cells of all bins.
+MAX_PARTS, MAX_CELLS = 64, 1024
+
 
 def option(default: Any, text: str, allowed: tuple[Any, ...] = (), later: bool = False) -> Any:
     """Declare a field with the text that explains it, here and in `--help`.
@@ -229,14 +232,20 @@ def check_together(config: Config) -> None:
     """Refuse combinations of values that do not fit, and values that bounds cannot describe."""
     generator, loss = config.model.generator, config.loss
     check_between("ramp_end", loss.ramp_end, loss.ramp_start, 1)
+    if (parts := max(len(generator.kernels), len(generator.bins))) > MAX_PARTS:
+        raise ValueError(f"expected at most {MAX_PARTS} kernels and bins, got {parts}")
     if not generator.kernels or any(size < 1 or size > 31 or size % 2 == 0 for size in generator.kernels):
         raise ValueError(f"expected kernels to be odd sizes from 1 to 31, got {generator.kernels}")
     if not generator.bins or any(min(bins) < 1 for bins in generator.bins):
         raise ValueError(f"expected bins of at least 1 row and 1 column, got {generator.bins}")
+    if (cells := sum(rows * columns for rows, columns in generator.bins)) > MAX_CELLS:
+        raise ValueError(f"expected bins of at most {MAX_CELLS} cells together, got {shown(cells)}")
     if not (generator.iml or generator.cml):
         raise ValueError("expected at least one of iml and cml to be on, got both off")
     if generator.branch_dropout and generator.form == "sum" and not (generator.iml and generator.cml):
         raise ValueError("expected both iml and cml to be on for branch_dropout in form sum, got one off")
+    if generator.form == "gate" and not generator.iml:
+        raise ValueError("expected iml to be on for form gate, whose map is no image; got it off")
     if generator.auxiliary_images > 1 and generator.form == "gate":
         raise ValueError("expected auxiliary_images 1 for form gate, whose map weights the modalities; got 2")
     if config.train.modalities == "visible" and config.model.auxiliary != "none":

@@ -154,6 +154,7 @@ BROKEN = {
     "channels of 400 digits": (edit_card(*GENERATOR, channels=HUGE), "between 1 and 512, got 100000000000000…"),
     "a real number of 400 digits": (edit_card(*MODEL, gem_power=HUGE), "range of a float, got 100000000000000…"),
     "a million kernels": (edit_card(*GENERATOR, kernels=[1] * 10**5), "at most 64 kernels and bins, got 100000"),
+    "a pyramid of 32 GB": (edit_card(*GENERATOR, bins=[[300, 300]]), "at most 1024 cells together, got 90000"),
     "a score of another form": (edit_card(scores=[7]), r"card.scores\[0\] to be an"),
     "a mean in words": (edit_card(scores=[{"mean": {"rank1": "high"}}]), r"card.scores\[0\] to have mean and sd"),
     "corrupted in words": (edit_card(scores=[{"corrupted": "much"}]), r"card.scores\[0\] to have mean and sd"),

@@ -57,6 +57,10 @@ def test_bad_values_get_one_sentence(value, message) -> None:
         {"bins": ((0, 1),)},
         {"iml": False, "cml": False},
         {"channels": 0},
+        {"form": "gate", "iml": False},
+        {"kernels": (3,) * 65},
+        {"bins": ((1, 1),) * 65},
+        {"bins": ((32, 32), (1, 1))},
     ],
 )
 def test_bad_generators(generator) -> None:
