@@ -24,6 +24,7 @@ from mun.files import write_json
 from mun.hub import METRICS, write_readme
 from mun.own import add_model, chosen_network
 from mun.structures import Split
+from mun.training.card import describe_data
 
 __all__ = ["add_arguments", "run"]
 
@@ -149,8 +150,8 @@ def commands(options: argparse.Namespace, protocol: str, source: Source) -> list
     words += [f"--trials {options.trials} --shots {options.shots} --gallery {options.gallery} --split {options.split}"]
     words += reading_of(options).words()
     words += ["--flip"] if options.flip else []
-    made = [source.manifest["command"]] if "command" in source.manifest else []
-    return [*made, " ".join(words)]
+    made = describe_data(source).get("command")
+    return [*([made] if made else []), " ".join(words)]
 
 
 def corrupted_command(clean: str, test: CorruptedTest) -> str:

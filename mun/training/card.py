@@ -70,8 +70,12 @@ def describe_data(source: Source) -> dict[str, Any]:
         for split in Split
         for samples in [source.split(split)]
     }
-    known = ("level", "level_version", "level_hash", "seed", "images_per_camera", "size", "command")
-    facts = {key: source.manifest[key] for key in known if key in source.manifest}
+    known = {"level": str, "level_version": int, "level_hash": str, "seed": int, "images_per_camera": int}
+    known |= {"size": list, "command": str}  # other data may mean something else by these words
+    given = source.manifest if source.name == "synvi" else {}
+    facts = {key: given[key] for key, kind in known.items() if type(given.get(key)) is kind}
+    if not all(type(length) is int for length in facts.get("size", [])):
+        del facts["size"]
     facts |= {"trial": source.trial} if source.trial else {}
     facts |= {"train_on": source.train_on} if source.train_on != "train" else {}
     named = {"name": source.name, **({"title": source.title} if source.title != source.name else {})}

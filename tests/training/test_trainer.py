@@ -22,7 +22,7 @@ from mun.data.sources import read_source
 from mun.embedding import embed_samples
 from mun.evaluation.metrics import cosine_distances, rank_metrics
 from mun.structures import Modality
-from mun.training.card import make_card
+from mun.training.card import describe_data, make_card
 from mun.training.run import FORMAT, MetricsFile, RunSettings, read_settings, write_settings
 from mun.training.trainer import Trainer, train
 from mun.training.validation import like_validation
@@ -174,6 +174,16 @@ def test_card_can_make_the_run_again_and_names_no_folder(whole, tiny_synvi) -> N
     assert command[0].startswith("python -m mun synth OUT")
     assert "--width 0.125 --height 64 --image-width 32" in command[1]
     assert "--seed 5" in command[1]
+
+
+def test_card_takes_facts_of_their_type_and_of_synvi_alone(tiny_synvi) -> None:
+    source = read_source("synvi", tiny_synvi)
+    facts = {"level", "level_version", "level_hash", "seed", "images_per_camera", "size", "command"}
+    assert describe_data(source).keys() == {"name", "title", "splits", *facts}
+    odd = {"level": 3, "command": ["a"], "seed": float("nan"), "size": [128, float("nan")]}
+    left = describe_data(replace(source, manifest={**source.manifest, **odd})).keys()
+    assert left == {"name", "title", "splits", *facts - odd.keys()}
+    assert describe_data(replace(source, name="own")).keys().isdisjoint(facts)
 
 
 def test_card_says_on_what_and_in_which_precision(whole, tiny_synvi, monkeypatch) -> None:
