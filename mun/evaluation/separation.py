@@ -135,13 +135,12 @@ def centers(points: NDArray[np.floating], pids: Integers) -> dict[int, Floats]:
 
 def spread(points: Floats) -> float | None:
     """Return the mean distance of two different rows; `None` for one row."""
-    if len(points) < 2:
-        return None
-    upper = np.triu_indices(len(points), 1)
-    return float(np.linalg.norm(points[upper[0]] - points[upper[1]], axis=1).mean())
+    from scipy.spatial.distance import pdist  # here: only this needs it
+
+    return float(pdist(points).mean()) if len(points) > 1 else None
 
 
-def discrepancy(first: Floats, second: Floats, bandwidth: float = BANDWIDTH) -> float:
+def discrepancy(first: Floats, second: Floats) -> float:
     """Return the squared maximum mean discrepancy of two samples under one Gaussian kernel, biased, never negative.
 
     `mean k(x, x') + mean k(y, y') − 2 mean k(x, y)`, `k = exp(−‖x − y‖² / 2σ²)`, the means over all pairs.
@@ -154,7 +153,7 @@ def discrepancy(first: Floats, second: Floats, bandwidth: float = BANDWIDTH) -> 
         for start in range(0, len(a), ROWS):
             part = a[start : start + ROWS]
             squares = (part**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * part @ b.T
-            parts.append(float(np.exp(-np.maximum(squares, 0) / (2 * bandwidth**2)).sum()))
+            parts.append(float(np.exp(-np.maximum(squares, 0) / (2 * BANDWIDTH**2)).sum()))
         return sum(parts) / (len(a) * len(b))
 
     return max(0.0, kernel(first, first) + kernel(second, second) - 2 * kernel(first, second))

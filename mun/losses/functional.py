@@ -98,23 +98,22 @@ def modality_prototype(features: Tensor, labels: Tensor) -> Tensor:
     return identity_centers(F.normalize(features, dim=1), labels)[0].mean(dim=0)
 
 
-def kernel_discrepancy(first: Tensor, second: Tensor, bandwidth: float = 1.0) -> Tensor:
+def kernel_discrepancy(first: Tensor, second: Tensor) -> Tensor:
     """Compute the squared maximum mean discrepancy of two samples under one Gaussian kernel, a scalar.
 
-    `mean k(x, x') + mean k(y, y') − 2 mean k(x, y)` with `k = exp(−‖x − y‖² / 2σ²)`; the biased estimate, which is
-    never negative.
+    `mean k(x, x') + mean k(y, y') − 2 mean k(x, y)` with `k = exp(−‖x − y‖² / 2)`, as unrelated unit vectors lie √2
+    apart; the biased estimate, which is never negative.
 
     Args:
         first: Float, `(N, D)`.
         second: Float, `(M, D)`.
-        bandwidth: σ, in units of distance; unit vectors that are unrelated lie √2 apart.
 
     Source: Gretton et al., JMLR 2012. Departs from it in: nothing.
     """
 
     def kernel(a: Tensor, b: Tensor) -> Tensor:
         squared = a.square().sum(dim=1)[:, None] + b.square().sum(dim=1)[None, :] - 2 * a @ b.t()
-        return torch.exp(-squared.clamp(min=0.0) / (2 * bandwidth**2)).mean()
+        return torch.exp(-squared.clamp(min=0.0) / 2).mean()
 
     return kernel(first, first) + kernel(second, second) - 2 * kernel(first, second)
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from made import sample as made_sample
 
 from mun.evaluation.bridge import find, place
 from mun.evaluation.protocols import PROTOCOLS
-from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, separation
+from mun.evaluation.separation import BANDWIDTH, BINS, MAX_DISTANCE, separation, spread
 from mun.features import unit_rows
 from mun.structures import Modality
 
@@ -53,6 +54,14 @@ def test_the_distance_between_people() -> None:
     middles = [center(points, pids, V, pid) for pid in range(10, 15)]
     expected = np.mean([np.linalg.norm(a - b) for a, b in itertools.combinations(middles, 2)])
     assert separation(points, pids).between_identities == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_distances_of_many_people_need_no_copies_of_their_points() -> None:
+    points = np.random.default_rng(0).standard_normal((400, 256))
+    tracemalloc.start()
+    assert spread(points) == pytest.approx(512**0.5, rel=0.01)
+    assert tracemalloc.get_traced_memory()[1] < 20e6  # 79,800 distances; differences of all pairs take 163 MB
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize(("first", "second", "name"), PAIRS)
