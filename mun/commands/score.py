@@ -42,14 +42,17 @@ def run(options: argparse.Namespace) -> None:
         ValueError: The protocol is unknown, or the arrays are missing, unreadable or do not fit each other.
     """
     protocol = get_protocol(options.protocol)
-    arrays = read_arrays(options.features, (*ARRAYS, "features"), optional=(*ARRAYS, "features"))
+    known, without_cameras = (*ARRAYS, "features", "camids"), protocol.drop_rule is DropRule.NOTHING
+    arrays = read_arrays(options.features, known, optional=known)
     if "features" in arrays:
+        if "camids" not in arrays and not without_cameras:
+            raise ValueError(f"expected `camids` for {protocol.name} in {options.features}, found none")
         found = read_features(options.features)
         if not protocol.whole or protocol.mixed:
             score_galleries(options, protocol, found)
             return
         arrays = sides(protocol, found)
-    optional = ("query_camids", "gallery_camids") if protocol.drop_rule is DropRule.NOTHING else ()
+    optional = ("query_camids", "gallery_camids") if without_cameras else ()
     if missing := [name for name in ARRAYS if name not in arrays and name not in optional]:
         words = f"{', '.join(ARRAYS)} (or {', '.join(FILE_ARRAYS)}) in {options.features}"
         raise ValueError(f"expected the arrays {words}, missing: {', '.join(missing)}")

@@ -139,6 +139,10 @@ def test_missing_arrays_and_unknown_protocols_are_named(refusal):
     assert "expected one of the protocols synvi-all" in refusal(content, "market")
     del content["query_camids"], content["gallery_pids"]
     assert "missing: query_camids, gallery_pids" in refusal(content)
+    content = method(1.0)
+    del content["camids"]
+    for protocol in ("sysu-all", "llcm-v2i", "cross-i2v", "mixed-infrared"):
+        assert f"expected `camids` for {protocol} in" in refusal(content, protocol)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text", b"PK\x03\x04 and no more", "single"])
