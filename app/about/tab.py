@@ -301,4 +301,4 @@ def draw(family: Sequence[Table], table: Table, what: str, kind: str, width: str
         f" people. {f'{scopes.pop()} ' if len(scopes) == 1 else ''}{SYNTHETIC}{shown}"
     )
     plots = figure.plots_of(family)
-    return figure_bytes(draw_plots(plots, words, commands, one_legend=True), kind)
+    return figure_bytes(draw_plots(plots, words, commands, width, one_legend=True), kind)

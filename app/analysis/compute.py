@@ -1,5 +1,6 @@
 """Requests for an analysis, and the work that they need: cached results, tasks in the background."""
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ import numpy as np
 from app.library import Library
 from app.library.background import Progress
 from app.library.collection import Direction, Terms
+from app.library.library import MOST_PAIRS, TOO_LARGE, TRIALS
 from app.shared.request import Choice, Compared, OfModel, Protocol, RefusalError, Text, Whole, compared, one_of, option
 from app.shared.tab import Press
 from mun.analysis.curves import KNOBS, Curve, knob_curves
@@ -25,7 +27,7 @@ from mun.files import read_json
 
 __all__ = ["PARTS", "Analyse", "Task", "View", "analysis", "answer", "measured", "task"]
 
-TRIALS = 10
+MOST_CAMERAS = 400  # pairs of a query's and a gallery image's camera
 BUNDLED = Path(__file__).parents[2] / "assets" / "knob-curves.json"  # of the bundled checkpoints, with the command
 PAIRS_AT_ONCE = 64
 PROBE_BYTES, CURVE_BYTES, FACT_BYTES = 20_000, 2_000, 400  # of all probes, of curves, of an image's facts
@@ -55,8 +57,16 @@ class Analyse(OfModel):
 
     def settle(self, library: Library) -> Self:
         """Refuse data of a single person, which nobody else can be confused with."""
-        if library.collections[self.data].num_identities < 2:
+        collection = library.collections[self.data]
+        if collection.num_identities < 2:
             raise RefusalError("data", "expected data of at least two people, got one: every query would be found")
+        sides = [collection.query_sets[self.protocol, way] for way in Direction]
+        pairs = max(len(one.samples) for one in sides) * max(one.gallery for one in sides)  # it searches in all ways
+        if pairs > MOST_PAIRS:
+            raise RefusalError("data", TOO_LARGE)
+        if (cameras := math.prod(len(one.camids) for one in sides)) > MOST_CAMERAS:
+            words = f"expected at most {MOST_CAMERAS} pairs of cameras, whose distances are compared; got {cameras:,}"
+            raise RefusalError("data", words)
         return self
 
     def names(self, library: Library) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from app.analysis.compute import View, measured, task
 from app.library import Library
 from app.shared.export import Options, checkpoint_words, describe_data, safe_stem, table
 from app.shared.tab import File, Menu, Press
+from mun.analysis.curves import PEOPLE
 from mun.analysis.report import Analysis, tables
 
 __all__ = ["MENUS", "write"]
@@ -36,7 +37,7 @@ CAPTIONS = {
     "distances": "Cosine distances of queries and images of one gallery, and the threshold at equal error.",
     "probes": "Linear probes in five folds that share no person: accuracy or R², mean and sd over folds.",
     "corruptions": "mAP against the severity of a corruption of the visible images.",
-    "knobs": "mAP against a knob of SynVI, 40 people at each value, sd over ten galleries.",
+    "knobs": "mAP against a knob of SynVI, sd over ten galleries.",
 }
 
 
@@ -58,22 +59,28 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
         values, progress = measured(library, request, what, None)
         if progress is None or not progress.ready:
             raise ValueError(f"expected {what} to export; start them on the page first")
-    facts = facts_of(library, request, made, press.url)
+    facts = facts_of(library, request, made, press.url, knobs=what == "knobs")
     if kind in ("csv", "latex"):
         header, rows = rows_of(made, what, values)
         return File.of(stem, kind, table(kind, facts, header, rows))
     return File.of(stem, kind, drawn(made, what, values, facts, options.width, kind))
 
 
-def facts_of(library: Library, request: View, made: Analysis, url: str) -> list[tuple[str, str]]:
-    """Return the provenance of an analysis, as name and text."""
+def facts_of(
+    library: Library, request: View, made: Analysis, url: str, *, knobs: bool = False
+) -> list[tuple[str, str]]:
+    """Return the provenance of an analysis or, if `knobs`, of curves along a knob, as name and text."""
     note = library.budget_note(made.names)
+    data, protocol = describe_data(library, request.data), f"{request.protocol}, single-shot, {made.trials} galleries"
+    if knobs:
+        apart = ", images of the query's instant left out" if request.knob == "misalignment" else ""
+        data, protocol = f"SynVI (synthetic), {PEOPLE} people at each value", f"synvi-all, single-shot{apart}"
     return [
         *(("checkpoint", checkpoint_words(library, name)) for name in made.names),
         *([("budgets", note)] if note else []),
-        ("data", describe_data(library, request.data)),
-        ("protocol", f"{request.protocol}, single-shot, {made.trials} galleries"),
-        ("queries", str(int(made.models[0].valid.sum()))),
+        ("data", data),
+        ("protocol", protocol),
+        *([] if knobs else [("queries", str(int(made.models[0].valid.sum())))]),
         ("shown at", f"{url}{request.link(library, 'analysis')}"),
     ]
 

@@ -123,7 +123,8 @@ def caption(library: Library, result: Result) -> str:
     return (
         f"{facts['pair']}. Below each image its distance to V"
         f" and to I over d(V, I) = {result.panel.pictures[0].place.between:.3f} (of its own checkpoint), and the rank"
-        f" of the first image of the person in the visible | infrared gallery, both sources and their sites left out."
+        f" of the first image of the person in the visible | infrared gallery, without both sources and the images that"
+        f" the protocol leaves out for them."
         f" Formulas are embedded by the network of {result.request.checkpoint}. Auxiliary images of two inputs use the"
         f" identity label. Learned images are shown by one linear map per checkpoint, fitted to {DISPLAY_PAIRS} pairs,"
         f" seed {DISPLAY_SEED}.{share} Checkpoints: {facts['checkpoints']}. Data: {facts['data']}."
@@ -145,7 +146,7 @@ def write_table(library: Library, result: Result, call: str, kind: str) -> bytes
     head = {
         **facts_of(library, result),
         "distance": "Euclidean between unit-length embeddings; relative ones over d(V, I) of the same checkpoint",
-        "ranks": "first image of the person; both sources and their sites left out",
+        "ranks": "first image of the person, without both sources and the images that the protocol leaves out for them",
         "uses labels": "auxiliary images of two inputs are made from two images of one person",
         "reproduced by": call,
     }

@@ -203,7 +203,7 @@ def correct_at_rank_1(library: Library, request: Project) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for direction in Direction:
         terms = Terms(collection.protocols[0], direction=direction)
-        if not library.countable(request.data, terms):
+        if not library.countable(request.checkpoint, request.data, terms):
             continue
         first = library.metrics(request.checkpoint, request.data, terms).first_hit
         samples = collection.query_sets[terms.protocol, direction].samples

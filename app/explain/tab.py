@@ -154,7 +154,7 @@ def draw(library: Library, request: Shown, press: Press) -> Answer:
     Raises:
         ValueError: The request names an image, a person or a layer that is not there.
     """
-    names, kind = (request.checkpoint, request.data), "slow maps" if request.slow else ""
+    names, speed = (request.checkpoint, request.data), "slow " * request.slow
     if not request.image:
         choose, begun = partial(first_image, library, *names), Progress(0, 100, words="Choosing an image")
         progress = press.wait_for(library, first_key(library, *names), choose, begun)
@@ -168,11 +168,11 @@ def draw(library: Library, request: Shown, press: Press) -> Answer:
         library.background.report(key, round(100 * share))
 
     begun = Progress(0, 100, words=f"Computing the maps of {request.checkpoint}")
-    progress = press.wait_for(library, key, lambda: explained(library, subject, report), begun, kind)
+    progress = press.wait_for(library, key, lambda: explained(library, subject, report), begun, f"{speed}maps")
     if not progress.ready:
         return waiting(request, progress)
     result = explained(library, subject)
-    checking = run_check(library, request, subject, result, press, kind)
+    checking = run_check(library, request, subject, result, press, f"{speed}checks of maps")
     known = (checking.made.done if checking.made else -1, checking.ended, checking.problem)
     return Answer(
         request,

@@ -85,7 +85,7 @@ class Job:
 
 @dataclass(eq=False)
 class Work:
-    """A job that waits for its turn or runs; for a fleeting job, `asked` holds when each visitor last asked."""
+    """A job that waits for its turn or runs; `asked` holds when each visitor last asked."""
 
     job: Job
     progress: Progress
@@ -116,7 +116,7 @@ class Background:
         if job.ready():
             return replace(job.begun, done=job.begun.total, ready=True)
         who = who or VISITOR.get()
-        asked = {who: time.monotonic()} if job.fleeting else {}
+        asked = {who: time.monotonic()}
         with self._lock:
             if (running := self._running.get(key)) is not None:
                 running.asked |= asked

@@ -90,6 +90,7 @@ class Queries:
         pids: Their identities, ascending.
         camids: Their cameras, ascending.
         shots: Allowed numbers of gallery images per identity and camera; 1 is always allowed.
+        gallery: Images of a gallery with one shot.
         rule: The protocol in that direction.
     """
 
@@ -99,6 +100,7 @@ class Queries:
     pids: tuple[int, ...]
     camids: tuple[int, ...]
     shots: tuple[int, ...]
+    gallery: int
     rule: Protocol
 
     @cached_property
@@ -117,9 +119,10 @@ class Queries:
             numbers.append(seen[sample.pid, sample.camid])
         pids, camids = (tuple(sorted(set(values))) for values in zip(*seen, strict=True))
         rows = {sample.key: row for row, sample in enumerate(samples)}
-        fewest = min(Counter((sample.pid, sample.camid) for sample in candidates).values())
-        shots = SHOTS[:1] if rule.whole else tuple(count for count in SHOTS if count <= fewest)
-        return cls(samples, rows, tuple(numbers), pids, camids, shots, rule)
+        groups = Counter((sample.pid, sample.camid) for sample in candidates)
+        shots = SHOTS[:1] if rule.whole else tuple(count for count in SHOTS if count <= min(groups.values()))
+        gallery = len(candidates) if rule.whole else len(groups)
+        return cls(samples, rows, tuple(numbers), pids, camids, shots, gallery, rule)
 
 
 @dataclass(frozen=True)
@@ -296,11 +299,11 @@ def allows(protocol: Protocol, samples: tuple[Sample, ...]) -> bool:
 
 
 def fingerprint(samples: tuple[Sample, ...]) -> str:
-    """Hash the files' names, sizes and times."""
+    """Hash the facts of the images, and the sizes and times of their files."""
     digest = hashlib.sha256()
     for sample in samples:
-        status = sample.path.stat()
-        digest.update(f"{sample.key} {status.st_size} {status.st_mtime_ns}\n".encode())
+        status, facts = sample.path.stat(), (sample.key, sample.pid, sample.camid, sample.modality, sample.levels)
+        digest.update(f"{facts} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:24]
 
 

@@ -55,6 +55,8 @@ def open_features(
     known = next((one for one in collections.values() if one.rows.keys() == set(saved.keys)), None)
     collection = known or collection_of(name, file, saved, images)
     order = order_of(file, saved, known) if known else None
+    if order is not None:
+        digest.update(order.tobytes())
     features = saved.features
     if features.nbytes <= EXACT_BYTES:
         features = np.asarray(unit_rows("features", features), np.float32)

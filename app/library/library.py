@@ -1,6 +1,5 @@
 """State that all visitors share: checkpoints, data sets, and heavy results."""
 
-import math
 import re
 import threading
 from collections import Counter
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from app.library.background import Background, Job, Progress
 from app.library.cache import Cache
 from app.library.checkpoints import CheckpointEntry, Entries, list_checkpoints, load_network, own_entry
-from app.library.collection import Collection, Direction, Terms, open_collection
+from app.library.collection import Collection, Terms, open_collection
 from app.library.features import open_features
 from app.library.guests import VISIT, Guests
 from app.library.ranking import Item, Order, Table, list_queries, measure, ordered, rank_one_by_one
@@ -68,6 +67,7 @@ class Library:
         self.background = Background()
         self.decoders = Decoders()  # for images of visitors; the data sets are the owner's
         # One network embeds at a time, chunk by chunk: two in parallel share the cores, and each takes twice as long.
+        self._counting = threading.Lock()  # one table of distances at a time
         self._embedding = Turns(each=MANY, most=MANY)
         self._lock = threading.Lock()
 
@@ -178,21 +178,26 @@ class Library:
             ValueError: As `embeddings`.
         """
         collection = self.collections[data]
+        if collection.search(terms.protocol, terms.direction).whole:
+            terms = replace(terms, trial=0)  # the gallery is the same in every trial
 
         def compute() -> Table:
-            if self.countable(data, terms):
-                return measure(collection, self.embeddings(checkpoint, data, terms.corruption), terms)
+            if self.countable(checkpoint, data, terms):
+                rows = self.embeddings(checkpoint, data, terms.corruption)
+                with self._counting:
+                    return measure(collection, rows, terms)
             vectors = self.checkpoints[checkpoint].vectors
             vectors = vectors or Vectors(self.embeddings(checkpoint, data, terms.corruption))
             return rank_one_by_one(collection, vectors, terms)
 
         return self.cache.get(self._key("table", checkpoint, data, terms), compute, lambda table: table.num_bytes)
 
-    def countable(self, data: str, terms: Terms) -> bool:
-        """Return whether the gallery is small enough to rank and score all queries."""
-        collection = self.collections[data]
-        pairs = math.prod(len(collection.query_sets[terms.protocol, way].samples) for way in Direction)
-        return pairs <= MOST_PAIRS or not collection.search(terms.protocol, terms.direction).whole
+    def countable(self, checkpoint: str, data: str, terms: Terms) -> bool:
+        """Return whether the features and the gallery are small enough to rank and score all queries."""
+        asked = self.collections[data].query_sets[terms.protocol, terms.direction]
+        vectors = self.checkpoints[checkpoint].vectors
+        small = vectors is None or vectors.num_bytes <= MOST_BYTES
+        return small and len(asked.samples) * asked.gallery * terms.shots <= MOST_PAIRS
 
     def metrics(self, checkpoint: str, data: str, terms: Terms) -> RankingMetrics:
         """Return the ranking metrics of every query in one gallery; queries in the order of the collection.
@@ -200,7 +205,7 @@ class Library:
         Raises:
             ValueError: As `embeddings`, or no query has a match.
         """
-        if not self.countable(data, terms):
+        if not self.countable(checkpoint, data, terms):
             raise ValueError(TOO_LARGE)
         metrics = self.table(checkpoint, data, terms).metrics
         if metrics is None:
@@ -226,7 +231,7 @@ class Library:
             ValueError: As `embeddings`, or no query has a match.
         """
         collection = self.collections[data]
-        if not self.countable(data, terms):
+        if not self.countable(checkpoint, data, terms):
             raise ValueError(TOO_LARGE)
         protocol = collection.search(terms.protocol, terms.direction)
         if terms.rerank:
@@ -237,7 +242,9 @@ class Library:
 
         def compute() -> BenchmarkResult:
             rows = self.embeddings(checkpoint, data, terms.corruption)
-            return benchmark(protocol, collection.samples, rows, data=collection.name, shots=terms.shots, trials=TRIALS)
+            score = partial(benchmark, protocol, collection.samples, data=collection.name)
+            with self._counting:
+                return score(rows, shots=terms.shots, trials=TRIALS)
 
         key = self._key("scores", checkpoint, data, replace(terms, trial=0))
         return self.cache.get(key, compute, lambda result: sum(24 * len(one.first_hit) for one in result.per_trial))
@@ -300,9 +307,9 @@ class Library:
         return self.background.ask(key, job, retry=retry)
 
     def stop(self, checkpoint: str, data: str, corruption: Corruption | None = None) -> None:
-        """Stop the embedding that `prepare` started, for all visitors, after the current chunk; else do nothing."""
+        """Stop the embedding that `prepare` started after the current chunk, unless other visitors wait for it."""
         for what in {None, corruption}:
-            self.background.stop(self._key("embeddings", checkpoint, data, what))
+            self.background.stop(self._key("embeddings", checkpoint, data, what), VISITOR.get())
 
     def _key(self, what: str, checkpoint: str, data: str, *more: Hashable) -> tuple[Hashable, ...]:
         """Return the cache key of a result about one checkpoint on one collection."""

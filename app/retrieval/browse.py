@@ -105,7 +105,7 @@ def disagreement(library: Library, request: Browse) -> dict[str, float]:
         ValueError: No query has a match.
     """
     names = compared(library, request.checkpoint, *request.compare)[:2]
-    if len(names) < 2 or not library.countable(request.data, request.terms):
+    if len(names) < 2 or not all(library.countable(name, request.data, request.terms) for name in names):
         return {}
     samples = queries_of(library, dict(request)).samples
     both = (library.metrics(name, request.data, request.terms) for name in names)

@@ -45,6 +45,8 @@ def write(library: Library, request: Browse, options: Options, what: str, kind: 
         scores = [score(library, name, request.data, request.terms) for name in names]
         stem = f"cmc-{request.protocol}-{names[0] if len(names) == 1 else f'{len(names)}-checkpoints'}"
         return File.of(safe_stem(stem), kind, write_scores(library, scores, options, kind, link))
+    if press.detail.get("gallery"):
+        raise ValueError("expected the gallery of the data; a ranking in a gallery of your own cannot be exported")
     if request.own_image:  # the table holds nothing of the image
         if kind != "csv":
             raise ValueError("expected CSV for the ranking of your own image; no figure can be made of it")
@@ -148,9 +150,9 @@ def caption(library: Library, first: Result, facts: dict[str, str], begin: str, 
     """Write the caption of ranked lists with these facts."""
     return (
         f"{begin}, {facts['direction']}. Checkpoint: {names}. {facts.get('budgets', '')} Data: {facts['data']}."
-        f" Protocol: {facts['protocol']}; images from the query's site are left out. {first.note} Solid frame and ✓:"
-        f" the person in the query; dashed frame and ✗: another person; id: person, c: camera, d: {facts['distance']}."
-        f" {synthetic_note(library, first.request.data)} {end}"
+        f" Protocol: {facts['protocol']}; images that its rule leaves out for a query have no rank. {first.note} Solid"
+        " frame and ✓: the person in the query; dashed frame and ✗: another person; id: person, c: camera, d:"
+        f" {facts['distance']}. {synthetic_note(library, first.request.data)} {end}"
     )
 
 

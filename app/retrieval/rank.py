@@ -85,7 +85,7 @@ class Retrieve(OfModel):
         if terms.corruption and library.checkpoints[self.checkpoint].vectors:
             words = f"expected no corruption, because {self.checkpoint} holds features of the clean images"
             raise RefusalError("corruption", words)
-        if terms.rerank and not library.countable(self.data, terms):
+        if terms.rerank and not library.countable(self.checkpoint, self.data, terms):
             words = "expected fewer images for re-ranking, which compares all queries with the whole gallery"
             raise RefusalError("rerank", words)
         changes: dict[str, Any] = {} if terms.corruption and self.corruption != MIXED else {"severity": SEVERITY}

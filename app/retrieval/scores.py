@@ -83,7 +83,7 @@ def answer(library: Library, request: Evaluate) -> dict[str, Any]:
     return {"checkpoint": request.checkpoint, **scores.result.to_json(), **sizes}
 
 
-def draw(library: Library, names: Sequence[str], data: str, terms: Terms, countable: bool = True) -> str:
+def draw(library: Library, names: Sequence[str], data: str, terms: Terms, countable: bool) -> str:
     """Draw the scores of checkpoints on the whole set; for corrupted images also the scores on clean ones.
 
     Raises:

@@ -54,6 +54,8 @@ def answer(library: Library, request: Browse, press: Press) -> Answer:
     Raises:
         ValueError: A checkpoint or an image is gone.
     """
+    if press.address and not request.own_modality:  # an address names no image, so it shows the data's query
+        request = request.model_copy(update={"own_image": ""})
     if press.do == "own-add":
         return Answer(request, {"own-news": news(library, press.detail.get("file"))})
     names, corruption = compared(library, request.checkpoint, *request.compare), request.terms.corruption
@@ -94,7 +96,8 @@ def embedding(request: Browse, press: Press, progress: Progress, words: str) -> 
 def ranking(library: Library, request: Browse, names: Sequence[str], shown: int, press: Press) -> Answer:
     """Draw the ranking by every checkpoint, the scores, and the page of queries that holds the query."""
     data, terms, fields = request.data, request.terms, request.model_dump(exclude={"query"})
-    protocol, countable = queries_of(library, dict(request)).rule, library.countable(data, terms)
+    protocol = queries_of(library, dict(request)).rule
+    countable = all(library.countable(name, data, terms) for name in names)
     scored = countable and (press.do in ("again", "why") or all(library.scored(name, data, terms) for name in names))
     result, sides = compare(library, request, names[1:], with_left_out=request.left_out)
     clean = request.model_copy(update={"corruption": ""}) if request.corruption else None

@@ -93,6 +93,7 @@ def features_route(library: Library) -> Route:
     async def take(request: Body) -> Response:
         name = short_name(unquote(request.headers.get("x-name", "")))
         token, body = request.headers.get("x-token", ""), await request.body()
+        VISITOR.set(request.client.host if request.client else "")
         try:
             found = await run_in_threadpool(library.add_features, token, name, body)
         except ValueError as error:

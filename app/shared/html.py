@@ -1,6 +1,7 @@
 """Pieces of the page as HTML; every value is escaped by the templates' autoescaping."""
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,7 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["once"] = lambda: secrets.token_hex(4)  # Gradio passes on only a value that differs
     environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
     environment.filters |= {"uri": encoded, "sentence": as_sentence, "grouped": "{:,}".format}
     environment.filters["percent"] = lambda value, digits=1: f"{100 * value:.{digits}f} %"

@@ -265,8 +265,8 @@ class Request(BaseModel):
                 return cls.model_validate(kept, context=library).settle(library), wrong
             except ValidationError as error:
                 name, words = str(error.errors()[0]["loc"][0]), cls.refusal(error)
-            except RefusalError as error:
-                name, words = error.name, str(error)
+            except ValueError as error:
+                name, words = getattr(error, "name", "checkpoint"), str(error)
             if name not in kept:
                 raise ValueError(words)
             wrong.setdefault(name, words)

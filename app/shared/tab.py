@@ -317,7 +317,10 @@ class Tab:
             files = {name: press.values[name] for name in kind.files if name in press.values}  # an address has no files
             opened = {**files, **kind.of_address(press.address)} if press.address else press.values
             opened = agreed(library, dict(opened), press.changed)
-            request, wrong = kind.repair(opened, library, press.before)
+            try:
+                request, wrong = kind.repair(opened, library, press.before)
+            except ValueError as error:  # not even the defaults can be used
+                raise gr.Error(as_sentence(error)) from None
             named = press.changed or kind.model_fields if press.address else press.changed
             refusals = [words for name, words in wrong.items() if name not in kind.follows or name in named]
             try:
@@ -351,7 +354,8 @@ class Tab:
                 places["settings"] = page.piece(self.name, f"{self.name}-settings")
         pressed.takes_images = images  # type: ignore[attr-defined]
         pressed.asks = (self.name, kind, answer, tuple(pieces))  # type: ignore[attr-defined]
-        self.head.select(pressed, None, [self.head, *places.values()], **EVENT)
+        failed = {"js": f"() => mun.failed({self.name!r})", "api_visibility": "private"}
+        self.head.select(pressed, None, [self.head, *places.values()], **EVENT).failure(None, **failed)
 
         def exported(event: gr.EventData) -> str:
             press = Press.of(event, library.guests)
@@ -371,7 +375,7 @@ class Tab:
             return html("file.html", error="", file=file, address=address, part=part, more=end < len(file.data))
 
         exported.takes_images = images  # type: ignore[attr-defined]
-        self.head.submit(exported, None, [page.file], **EVENT)
+        self.head.submit(exported, None, [page.file], **EVENT).failure(None, **failed)
 
 
 def changes(pieces: Mapping[str, Any], drawn: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:

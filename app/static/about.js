@@ -16,5 +16,5 @@ element.addEventListener("click", (event) => {
 });
 element.addEventListener("keydown", (event) => {
   const way = { ArrowRight: "next", ArrowLeft: "previous" }[event.key];
-  if (way && event.target.closest("[data-tour]")) element.querySelector(`[data-key="${way}"]:not(:disabled)`)?.click();
+  if (way && !event.altKey && event.target.closest("[data-tour]")) element.querySelector(`[data-key="${way}"]:not(:disabled)`)?.click();
 });

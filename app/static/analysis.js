@@ -26,5 +26,5 @@ element.addEventListener("click", (event) => {
   if (!one) return;
   const { address, keys } = element.querySelector(".mun-aps").dataset;
   point(null);
-  mun.visit("retrieval", address.replace("query=", `query=${JSON.parse(keys)[one.dataset.row]}`));
+  mun.visit("retrieval", address.replace("query=", () => `query=${encodeURIComponent(JSON.parse(keys)[one.dataset.row])}`));
 });

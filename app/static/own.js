@@ -33,7 +33,7 @@ window.mun.own = (() => {
   const gallery = { names: [], copies: [], broken: [], sheet: "" };
   let settle = null; // called with the small copy of the file that was sent, or with the reason why there is none
   const report = () => {
-    for (const one of document.querySelectorAll("[data-own-count]")) one.textContent = gallery.names.length ? `${gallery.names.length} images` : "";
+    for (const one of document.querySelectorAll("[data-own-count]")) one.textContent = gallery.names.length ? `${gallery.names.length} image${gallery.names.length > 1 ? "s" : ""}` : "";
     for (const list of document.querySelectorAll("[data-own-broken]")) {
       list.replaceChildren(...gallery.broken.map((words) => Object.assign(document.createElement("li"), { textContent: words })));
     }
@@ -61,9 +61,9 @@ window.mun.own = (() => {
       }
       await idle("retrieval");
       const answer = new Promise((done) => (settle = done));
-      const body = file.size > MOST ? "" : await read(file);
+      const body = file.size > MOST ? "" : await read(file).catch(() => "");
       if (body) mun.press("retrieval", { act: "own-add", detail: { file: body }, quiet: true });
-      const [copy, why] = body ? await answer : ["", "expected at most 16 MB"];
+      const [copy, why] = body ? await answer : ["", file.size > MOST ? "expected at most 16 MB" : "the file cannot be read"];
       if (copy) {
         gallery.names.push(name);
         gallery.copies.push(copy);
@@ -88,7 +88,7 @@ window.mun.own = (() => {
   const take = (zone, files) => {
     if (!files.length) return;
     if (zone.id === "header") return mun.features.bring(files[0]);
-    if ("ownGallery" in zone.dataset) return gather(files);
+    if ("ownGallery" in zone.dataset) return void (sent = sent.then(() => gather(files)));
     const { dataset } = zone.querySelector("input");
     if (files.length > 1) mun.toast(`Expected one image, got ${files.length}: ${files[0].name} is used.`);
     sent = sent.then(() => send(dataset, files[0]));
@@ -116,5 +116,6 @@ window.mun.own = (() => {
     });
   }
   const extra = (tab) => (tab === "retrieval" && gallery.sheet ? { gallery: gallery.sheet } : {});
-  return { drawn, extra };
+  const failed = () => settle?.(["", "the page got no answer"]);
+  return { drawn, extra, failed };
 })();

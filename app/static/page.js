@@ -20,6 +20,7 @@ window.mun = (() => {
   let entry = parameters().size ? location.search : ""; // the address that was opened, until a tab has read it
   let focus = null; // the element pressed last: it gets the focus back when it is redrawn
   let clock = 0;
+  const FOLDS = "details:not(.mun-menu)";
 
   const page = () => location.origin + location.pathname;
   const each = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -88,7 +89,7 @@ window.mun = (() => {
       before: Object.fromEntries(Object.keys(tab.edits).filter((field) => field in tab.values).map((field) => [field, tab.values[field]])),
       do: act || before.do || "",
       detail: { ...(before.detail ?? {}), ...detail, ...(mun.own?.extra(name) ?? {}) },
-      address: address || before.address || "",
+      address: address || (act || Object.keys(set).length ? "" : before.address) || "",
       chosen: shared.chosen ?? "",
       drawn: { ...tab.drawn, strip: shared.strip ?? "", header: document.querySelector("#header [data-drawn]")?.dataset.drawn ?? "" },
       tokens: tokens(name),
@@ -122,13 +123,15 @@ window.mun = (() => {
     const menu = head.querySelector("details"); // an open menu stays open when its tab's head is redrawn
     if (menu) {
       menu.open = Boolean(tab.menu);
-      menu.addEventListener("toggle", () => (tab.menu = menu.open && menu.isConnected));
+      menu.ontoggle = () => (tab.menu = menu.open && menu.isConnected);
     }
     for (const [field, one] of Object.entries(tab.edits)) if (one.turn <= view.turn) delete tab.edits[field];
     for (const field of tab.sent.changed ?? []) { // a refused field shows its valid value again
       if (field in tab.edits || tab.sent.values[field] === view.values[field]) continue;
       for (const one of each(`[data-of="${name}"] :is(select, [type=number], [type=range], [type=text])[name="${field}"]`)) one.value = view.values[field];
     }
+    for (const one of each(`[data-of="${name}"]`)) agree(tab, one);
+    for (const one of each("[data-drawer]", element)) one.setAttribute("aria-expanded", String(document.body.classList.contains("mun-drawer-open")));
     tab.queued = false;
     tab.busy = view.turn < tab.sent.turn; // then the waiting press is sent now
     Object.assign(tab.drawn, view.drawn);
@@ -153,6 +156,23 @@ window.mun = (() => {
     remember(view.link, tab.push);
     tab.push = false;
     if (view.say) say("mun-live", view.say);
+  };
+
+  // Gradio changes attributes of the controls on the page, and a used control no longer follows its attributes.
+  const agree = (tab, element) => {
+    for (const one of each("form[data-form] :is([type=checkbox], [type=radio], option)", element)) {
+      if ((one.closest("select") ?? one).name in tab.edits) continue;
+      if (!one.matches("option")) one.checked = one.defaultChecked;
+      else if (one.defaultSelected) one.selected = true;
+    }
+  };
+  // A call failed, for example because a proxy restarts: the tab takes presses again, and a poll goes on.
+  const failed = (name) => {
+    const tab = tabOf(name);
+    tab.busy = tab.queued = false;
+    delete document.body.dataset.busy;
+    mun.own?.failed();
+    if (tab.again || !tab.turn) tab.timer = setTimeout(() => press(name, { act: tab.turn ? "again" : "open", quiet: true }), 5000);
   };
 
   // Mark the buttons of the choices that are made, and scroll them into view in their lists.
@@ -208,7 +228,7 @@ window.mun = (() => {
   let asked = {};
   let parts = [];
   const ask = (detail) => {
-    asked = { ...asked, detail: { ...asked.detail, ...detail } };
+    asked = { ...asked, detail: { ...asked.detail, ...detail, ...(mun.own?.extra(asked.tab) ?? {}) } };
     document.body.dataset.busy = asked.tab;
     tabOf(asked.tab).trigger("submit", { ...asked, tokens: tokens(asked.tab), own: features.token(), url: page() });
   };
@@ -323,7 +343,7 @@ window.mun = (() => {
   };
   const clicked = (tab, event) => {
     const target = event.target.closest("button, a[href]");
-    if (!target || target.disabled) return;
+    if (!target || target.disabled || event.ctrlKey || event.metaKey || event.shiftKey) return; // a link opens elsewhere
     const data = target.dataset;
     const name = tab || current;
     if (target.matches('a[href^="?"]')) {
@@ -365,7 +385,7 @@ window.mun = (() => {
   // Arrow keys walk through the buttons of a list, Home and End go to its ends; Tab enters it at one button and leaves it.
   const walked = (event) => {
     const list = event.target.closest("[data-walk]");
-    if (!list || !event.target.matches(list.dataset.walk)) return;
+    if (event.altKey || !list || !event.target.matches(list.dataset.walk)) return;
     const buttons = each(list.dataset.walk, list);
     const top = (button) => button.getBoundingClientRect().top;
     const here = buttons.indexOf(event.target);
@@ -393,8 +413,13 @@ window.mun = (() => {
     element.addEventListener("keydown", walked);
     element.addEventListener("submit", (event) => event.preventDefault());
     if (name === "drawer-head") drawer(false);
+    const folds = new Set(); // open ones, by their words: a redraw closes them
+    const wordsOf = (fold) => fold.querySelector("summary").textContent.replace(/\d+/g, "");
+    element.addEventListener("toggle", ({ target }) => target.matches(FOLDS) && folds[target.open ? "add" : "delete"](wordsOf(target)), true);
     watch("value", () => {
       element.inert = false; // what is shown is up to date
+      for (const one of each(FOLDS, element)) if (folds.has(wordsOf(one))) one.open = true;
+      if (tab) agree(tabOf(tab), element);
       for (const one of each("[data-style]", element)) one.value = 100 * document.body.style.getPropertyValue(one.dataset.style) || one.value;
       if (name === "file") save(element);
       else if (name === "header") switchers();
@@ -421,12 +446,12 @@ window.mun = (() => {
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && document.body.classList.contains("mun-drawer-open")) drawer(false);
     const steps = { ArrowRight: 1, ArrowLeft: -1 };
-    if (!event.target.matches?.("#tabs [role=tab]") || !steps[event.key]) return;
+    if (event.altKey || !event.target.matches?.("#tabs [role=tab]") || !steps[event.key]) return;
     const all = each("[role=tab]", event.target.parentElement);
     const next = all[(all.indexOf(event.target) + steps[event.key] + all.length) % all.length];
     next.click();
     next.focus();
     event.preventDefault();
   });
-  return { features, open, piece, press, shared, tabs, tip, tips, toast, visit };
+  return { failed, features, open, piece, press, shared, tabs, tip, tips, toast, visit };
 })();

@@ -1,6 +1,7 @@
 // The film of the auxiliary image: the slider moves one wide picture behind a window. During a run the newest frame is
 // shown, unless the visitor has chosen an earlier one.
 let chosen = null;
+let run = null;
 let playing = null;
 const show = (place) => {
   const film = element.querySelector(".mun-train-film[data-frames]");
@@ -27,6 +28,7 @@ element.addEventListener("input", (event) => {
 element.addEventListener("click", (event) => {
   if (!event.target.closest("[data-play]")) return;
   halt();
+  chosen = null;
   let place = 0;
   playing = setInterval(() => {
     show(Math.min(place, last()));
@@ -34,6 +36,11 @@ element.addEventListener("click", (event) => {
   }, 120);
 });
 const redraw = () => {
+  const shown = element.querySelector(".mun-train-film")?.dataset.run;
+  if (shown !== run) {
+    halt();
+    [run, chosen] = [shown, null];
+  }
   if (playing === null) show(chosen === null ? last() : Math.min(chosen, last()));
 };
 watch("value", redraw);

@@ -62,7 +62,7 @@ class Queue:
         self._starts: list[tuple[str, float]] = []  # visitor and time
         self._process: subprocess.Popen[bytes] | None = None
         self._change = threading.RLock()
-        self._turn = threading.Lock()  # held while a run trains
+        self._server: threading.Thread | None = None  # works on the waiting runs, one after another
         # Before the page is launched, because a host that lends its GPU looks then for a function that requests it.
         self._lent_chunk = on_lent_gpu(run_chunk) if lent() else None
 
@@ -91,7 +91,7 @@ class Queue:
                     record = replace(record, state="interrupted", ended=time.time(), pid=0, error=RESTARTED)
                 self._keep(record)
             done = [record.run for record in self._records.values() if record.state == "finished"]
-            for _ in self._waiting():
+            if self._waiting():
                 self._wake()
         for run in done:
             self.finished(self._root / run)
@@ -240,7 +240,7 @@ class Queue:
         """End the process that trains, which saves its state if it is quick enough, and release the folder."""
         with self._change:
             self._closing = True
-            process = self._process
+            process, server = self._process, self._server
         if process is not None:
             if process.stdin is not None:
                 process.stdin.close()  # tells the process that the app ends
@@ -248,8 +248,8 @@ class Queue:
                 process.wait(CLOSE_SECONDS)
             except subprocess.TimeoutExpired:
                 end_group(process)
-        if self._turn.acquire(timeout=CLOSE_SECONDS):  # until the end of the run is recorded
-            self._turn.release()
+        if server is not None:
+            server.join(CLOSE_SECONDS)  # until the end of the run is recorded
         if self._lock is not None:
             self._lock.release()
         atexit.unregister(self.close)
@@ -289,24 +289,30 @@ class Queue:
         self.removed(run)
 
     def _wake(self) -> None:
-        """Start a thread that takes up one waiting run after those before it have ended."""
-        threading.Thread(target=self._serve, name="jobs", daemon=True).start()
+        """Start the thread that works on the waiting runs, unless it runs; the caller holds `_change`."""
+        if self._server is None or not self._server.is_alive():
+            self._server = threading.Thread(target=self._serve, name="jobs", daemon=True)
+            self._server.start()
 
     def _serve(self) -> None:
-        """Take up the run that has waited longest; it may be another run than this thread was started for."""
-        with self._turn:
-            with self._change:
-                waiting = self._waiting()
-                if self._closing or not waiting:
-                    return
-                run = waiting[0].run
-                self._keep(replace(waiting[0], state="preparing", started=time.time()))
+        """Work on the waiting runs until none is left."""
+        while run := self._next():
             try:  # whatever happens, the run ends
                 code = self._spawn(run)
             except Exception as error:
                 logging.getLogger(__name__).exception("the work on %s failed", run)
                 code = DISK_FULL if isinstance(error, OSError) else 1
             self._settle(run, code)
+
+    def _next(self) -> str:
+        """Take up the run that has waited longest; without one, return an empty string and end the thread."""
+        with self._change:
+            waiting = self._waiting()
+            if self._closing or not waiting:
+                self._server = None
+                return ""
+            self._keep(replace(waiting[0], state="preparing", started=time.time()))
+            return waiting[0].run
 
     def _spawn(self, run: str) -> int:
         """Work on a run in its own process, or in this one on a lent GPU; return the exit code when it has ended."""
@@ -379,7 +385,7 @@ def runs_to_remove(records: Sequence[Record], limits: Limits, root: Path, newest
     excess = len(runs) - empty + (newest != "") - limits.runs  # of those that have trained
     # Some runs that never trained stay, so that their visitors can read why they failed.
     count = empty + excess if excess > 0 else max(0, empty - limits.runs)
-    sizes, total = [folder_bytes(root / run) for run in runs], folder_bytes(root)
+    sizes, total = [folder_bytes(root / run) for run in runs], sum(folder_bytes(root / one.run) for one in records)
     while count < len(runs) and total - sum(sizes[:count]) > limits.num_bytes:
         count += 1
     return runs[:count]

@@ -141,15 +141,15 @@ def act(queue: Queue, library: Library, request: Watch, press: Press) -> tuple[W
     Raises:
         ValueError: The action is refused.
     """
-    run, token = request.run, press.tokens.get(request.run, "")
+    run = str(press.detail.get("run") or request.run)
+    token = press.tokens.get(run, "")
     if press.do == "start":
         started = begin(queue, library, request, visitor())
         return request.model_copy(update={"run": started["run"]}), {started["run"]: started["token"]}, ""
     if press.do == "compare":
-        other = str(press.detail.get("run", ""))
-        beside = tuple(one for one in request.beside if one != other)
+        beside = tuple(one for one in request.beside if one != run)
         if len(beside) == len(request.beside):
-            beside = (*beside, other)[:MOST_BESIDE]
+            beside = (*beside, run)[:MOST_BESIDE]
         return request.model_copy(update={"beside": beside}), {}, ""
     if press.do == "stop":
         queue.stop(run, token)

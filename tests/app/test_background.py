@@ -138,9 +138,10 @@ def test_a_failure_is_kept_until_somebody_tries_again(jobs: Background) -> None:
         assert not jobs.ask(words, job, retry=True).problem
 
 
-def test_one_visitor_stops_a_job_for_himself_and_the_last_one_for_all(jobs: Background) -> None:
+@pytest.mark.parametrize("fleeting", [False, True])
+def test_one_visitor_stops_a_job_for_himself_and_the_last_one_for_all(jobs: Background, fleeting: bool) -> None:
     work = Work(jobs, "a")
-    jobs.ask("a", work.job(), who="first")
+    jobs.ask("a", work.job(fleeting=fleeting), who="first")
     jobs.ask("a", work.job(), who="second")
     assert work.begun.wait(20)
     jobs.stop("a", "first")

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from app.embeddings.request import Project
 from app.explain import explain
 from app.explain.subject import Explain
 from app.library import Library, open_library
-from app.library.collection import Direction, Terms, open_collection
+from app.library.collection import Direction, Terms, fingerprint, open_collection
 from app.library.pairs import choose_opening
 from app.retrieval import rank, scores
 from app.shared.export import describe_data
@@ -90,6 +91,13 @@ def test_the_same_files_under_other_names_are_other_data(data: Path, tmp_path: P
         listed.write_text(",".join(str(int(pid) + 100) for pid in listed.read_text().split(",")))
     contents = {open_collection(root, "sysu").content for root in (data, tmp_path / "other")}
     assert len(contents) == 2
+
+
+def test_the_same_files_with_other_labels_are_other_data(data: Path) -> None:
+    samples = open_collection(data, "sysu").samples
+    first = samples[0]
+    changed = (replace(first, pid=99), replace(first, camid=9), replace(first, levels=(0.0, 9.0)))
+    assert len({fingerprint((one, *samples[1:])) for one in (first, *changed)}) == 4
 
 
 def test_one_image_too_many_stops_nothing(data: Path, tiny_checkpoint: Path) -> None:

@@ -1,6 +1,7 @@
 """Features of other methods in the app: opened, compared side by side, large files, and files of visitors."""
 
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import pytest
 from made import content, method, write
 from serving import Served, serve
 
+from app.analysis import compute as analysis
+from app.analysis.compute import Analyse
 from app.embeddings.project import project
 from app.embeddings.request import View
 from app.explain.subject import Explain
 from app.library import Library, guests, open_library
 from app.library import library as shelf
+from app.library.features import open_features
 from app.library.guests import VISIT
 from app.retrieval.browse import Browse
 from app.retrieval.rank import Retrieve, retrieve
@@ -21,7 +25,6 @@ from app.retrieval.scores import Evaluate
 from app.retrieval.scores import answer as evaluate
 from app.retrieval.tab import answer
 from app.shared.tab import Press, agreed, without_network
-from mun.evaluation.protocols import PROTOCOLS
 from mun.features import unit_rows
 
 
@@ -112,6 +115,27 @@ def test_features_of_loaded_data_stand_beside_their_networks(library, tiny_synvi
         open_library(tiny_synvi, tiny_checkpoint, features=[("other", file)])
 
 
+def test_other_keys_of_the_same_features_are_other_features(both) -> None:
+    """Otherwise a file with corrected keys would show the rankings of the first one."""
+    arrays = method(0.8)
+    turned = {**arrays, "features": arrays["features"][::-1]}
+    one, other = (open_features("m", content(each), "m.npz", both.collections)[0] for each in (arrays, turned))
+    again = {name: values if name == "features" else values[::-1] for name, values in arrays.items()}
+    third, _ = open_features("m", content(again), "m.npz", both.collections)
+    assert len({one.content, other.content, third.content}) == 3
+
+
+def test_files_too_large_for_all_queries_are_refused_or_ranked_one_by_one(both, monkeypatch) -> None:
+    monkeypatch.setattr(shelf, "MOST_BYTES", 10)
+    assert not both.countable("strong", "strong", Retrieve.read({}, both).terms)
+    monkeypatch.setattr(analysis, "MOST_CAMERAS", 1)
+    with pytest.raises(ValueError, match="expected at most 1 pairs of cameras, whose distances are compared; got 8"):
+        Analyse.read({}, both)
+    monkeypatch.setattr(analysis, "MOST_PAIRS", 1)
+    with pytest.raises(ValueError, match="expected fewer images for scores of all queries"):
+        Analyse.read({}, both)
+
+
 def test_images_come_from_a_folder(library, tiny_synvi, tiny_checkpoint, tmp_path, files) -> None:
     arrays = method(0.5, samples=library.collections["synvi"].samples[:-1])  # other keys than the data set's
     file = write(tmp_path / "f.npz", arrays)
@@ -132,7 +156,7 @@ def test_one_by_one_ranks_as_all_at_once(both, monkeypatch, protocol) -> None:
     ]
     expected = [retrieve(both, one, with_left_out=True) for one in requests]
     monkeypatch.setattr(shelf, "MOST_PAIRS", 10)
-    assert both.countable("strong", requests[0].terms) == (not PROTOCOLS[protocol].whole)
+    assert not both.countable("strong", "strong", requests[0].terms)
     both.cache = shelf.Cache(10**9)
     for request, before in zip(requests, expected, strict=True):
         made = retrieve(both, request, with_left_out=True)
@@ -215,8 +239,15 @@ def test_room_for_visitors_is_bounded(served, monkeypatch) -> None:
     monkeypatch.setattr(guests, "MOST_ALL", 100)
     assert "busy: the features of other visitors fill the memory" in send(page, body).text
     monkeypatch.undo()
+    monkeypatch.setattr(guests, "MOST_ALL", 3_000_000)  # half of it for one address, and a file counts 1 MB
+    send(page, body)
+    assert "busy: the features of other visitors fill the memory" in send(page, body).text
+    monkeypatch.undo()
     monkeypatch.setattr(guests, "MOST_EACH", 1)
-    token = send(page, body).json()["token"]
+    others = threading.active_count()
+    tokens = [send(page, body).json()["token"] for _ in range(3)]
+    assert threading.active_count() <= others + 1, "one timer for all"
+    token = tokens[0]
     assert "expected at most 1 features files per visitor" in send(page, body, **{"x-token": token}).text
     for path in ("own-features/", "own-features/x", "Own-features"):
         assert page.client.post(page.url + path, content=body, headers=HEADS).status_code == 404

@@ -89,8 +89,8 @@ def test_a_difference_is_clear_where_neither_people_nor_seeds_explain_it(tmp_pat
 @pytest.mark.parametrize(("corrected", "words"), [(0.01, "the difference is significant"), (0.2, "is not significant")])
 def test_where_p_values_are_corrected_they_decide(tmp_path, corrected, words) -> None:
     numbers = {"mean": 0.03, "low": 0.011, "high": 0.049, "seed_sd": 0.002, "p_value": 0.01, "corrected": corrected}
-    claim = {"role": "other", "first": "mun", "second": "none", "setting": "1200x12", "minus": "", "ran": True, **numbers}
-    (tmp_path / "people-claims.json").write_text(json.dumps({"claims": [claim]}), encoding="utf-8")
+    claim = {"role": "other", "first": "mun", "second": "none", "setting": "1200x12", "minus": "", "ran": True}
+    (tmp_path / "people-claims.json").write_text(json.dumps({"claims": [claim | numbers]}), encoding="utf-8")
     for path in put(tmp_path, "\n".join([HEADER, NONE, MUN])).glob("rivals.*"):
         path.rename(tmp_path / f"people-1200x12{path.suffix}")
     (table,) = read_tables(tmp_path)

@@ -305,11 +305,15 @@ def test_the_oldest_that_are_over_make_room_and_those_that_never_trained_push_no
     assert gone == models[:1]
     idle["go"].clear()
     stopped = []
+    others = threading.active_count()
     for _ in range(5):
         with runs_queue._change:  # the queue takes up nothing meanwhile
             run, token = start(runs_queue, visitor="a stranger")
             runs_queue.stop(run, token)
+            runs_queue.resume(run, token)
+            runs_queue.stop(run, token)
         stopped.append(run)
+    assert threading.active_count() <= others + 1, "one thread works on all runs"
     kept = [record.run for record in runs_queue.records()]
     assert kept[:2] == models[1:], "start and stop in a loop deletes nobody's model"
     assert kept[2:] == stopped[-3:], "the oldest that never trained have left"
@@ -334,6 +338,9 @@ def test_models_leave_last(tmp_path, job) -> None:
     assert leaving(2, "stopped-midway") == ["failed-empty", "finished-old"], "what has just ended stays"
     assert leaving(1) == ["failed-empty", "stopped-midway", "finished-old"]
     assert leaving(4, num_bytes=0) == ["failed-empty", "stopped-midway", "finished-old", "finished-new"]
+    (root / "cache").mkdir()
+    (root / "cache" / "images").write_bytes(bytes(10**6))
+    assert leaving(4, num_bytes=10**6) == [], "a cache is no run"
     saved = root / "failed-empty" / "step-000004"
     saved.mkdir()
     (saved / "state.json").write_text("{}")
