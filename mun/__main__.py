@@ -29,7 +29,7 @@ def report_error(error: Exception, message: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, or 2 after one line on stderr for bad input or a full GPU.
+    """Run a command and return its exit code: 0, or 2 after one line on stderr for bad input or full memory.
 
     With the environment variable `MUN_DEBUG=1` the traceback of such an error is shown too.
     """
@@ -48,16 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = importlib.import_module(f"mun.commands.{name}")
     parser = OneLineParser(prog=f"python -m mun {name}", description=command.__doc__)
     command.add_arguments(parser)
-    options = parser.parse_intermixed_args(words[1:])  # `parse_args` misses an optional positional after an option
     try:
+        options = parser.parse_intermixed_args(words[1:])  # `parse_args` misses an optional positional after an option
         command.run(options)
     except (ValueError, OSError) as error:
         return report_error(error, str(error))
-    except RuntimeError as error:
+    except (MemoryError, RuntimeError) as error:
         kind = type(error)  # compared by name, because torch is not imported here
-        if f"{kind.__module__}.{kind.__name__}" != "torch.OutOfMemoryError":
+        on_gpu = f"{kind.__module__}.{kind.__name__}" == "torch.OutOfMemoryError"
+        if not (on_gpu or isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)):
             raise
-        return report_error(error, "the GPU's memory is full; a smaller batch may help, e.g. --ids-per-batch 4")
+        full = "the GPU's memory is full" if on_gpu else "the memory is full"
+        return report_error(error, f"{full}; in training a smaller batch may help, e.g. --ids-per-batch 4")
     except KeyboardInterrupt:
         print("mun: stopped", file=sys.stderr)
         return 130

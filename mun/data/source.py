@@ -184,6 +184,6 @@ def is_whole(sample: Sample) -> bool:
     """Return whether an image can be decoded."""
     try:
         read_sample(sample)
-    except (ValueError, OSError):
+    except (ValueError, OSError, MemoryError):  # a hostile image asks for more memory than there is
         return False
     return True

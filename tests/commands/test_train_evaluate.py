@@ -123,6 +123,7 @@ def test_resume_of_a_finished_run_changes_nothing(run, tiny_synvi, tmp_path) -> 
         (["evaluate", "RUN", "--data", "DATA", "--trials", "0"], "at least one trial"),
         (["evaluate", "RUN", "--data", "DATA", "--gallery", "official"], "rand_perm_cam.mat"),
         (["evaluate", "RUN", "--data", "RUN"], "expected"),
+        (["evaluate", "RUN", "--data", "a=" + 300 * "x"], 300 * "x"),
         (["fly"], "one of the commands"),
     ],
 )
@@ -131,7 +132,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(words, message, run, tiny_synv
     assert message in refused(*(places.get(word, word) for word in words))
 
 
-def test_a_full_gpu_is_one_line_and_other_errors_of_torch_are_not_hidden(run, monkeypatch, refused) -> None:
+def test_full_memory_is_one_line_and_other_errors_of_torch_are_not_hidden(run, monkeypatch, refused) -> None:
     def fail(error: Exception) -> None:
         def raise_it(*_: object, **__: object) -> None:
             raise error
@@ -140,7 +141,10 @@ def test_a_full_gpu_is_one_line_and_other_errors_of_torch_are_not_hidden(run, mo
 
     words = ["train", "--resume", "--out", str(run)]
     fail(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
-    assert "a smaller batch may help" in refused(*words)
+    assert "the GPU's memory is full; in training a smaller batch may help" in refused(*words)
+    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes.")):
+        fail(error)
+        assert "the memory is full; in training a smaller batch may help" in refused(*words)
     fail(RuntimeError("an error of our own"))
     with pytest.raises(RuntimeError, match="an error of our own"):
         main(words)

@@ -15,7 +15,7 @@ from reference import protocol_scores
 from mun.data.inventory import PUBLISHED, inventory
 from mun.data.listing import Listing, passed_words
 from mun.data.regdb import check_trial
-from mun.data.source import Reading
+from mun.data.source import Reading, is_whole
 from mun.data.sources import named_folder, read_source, recognise
 from mun.evaluation.benchmark import benchmark
 from mun.evaluation.protocols import PROTOCOLS, protocol_of, protocols_of
@@ -242,13 +242,15 @@ def test_a_tree_whose_every_second_image_is_a_bitmap_loses_none(tmp_path) -> Non
     }
 
 
-def test_broken_images_are_left_out_and_said(tmp_path) -> None:
+def test_broken_images_are_left_out_and_said(tmp_path, monkeypatch) -> None:
     root = sysu_tree(tmp_path)
     broken = root / "cam1" / "0007" / "0001.jpg"
     broken.write_bytes(b"no image")
     source = read_source("", root, Reading(skip_broken=True), (Split.TEST,))
     assert passed_words(source.passed) == "passed over: 1 broken images (cam1/0007/0001.jpg)"
     assert broken not in {one.path for one in source.test}
+    monkeypatch.setattr("mun.images.to_rgb", lambda *_: np.empty(2**50))  # as a file that lies about its content
+    assert not is_whole(source.test[0])
     assert len(source.test) == len(read_source("", root).test) - 1
 
 
