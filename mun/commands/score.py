@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mun.evaluation.metrics import cosine_distances, rank_blocks
+from mun.evaluation.metrics import BLOCK, cosine_distances, rank_blocks
 from mun.evaluation.protocols import PROTOCOLS, DropRule, Protocol, dropped, get_protocol
 from mun.features import ARRAYS as FILE_ARRAYS
 from mun.features import FeatureSet, integers, read_arrays, read_features, unit_rows
@@ -19,7 +19,6 @@ from mun.structures import PAIRED, Modality, Sample
 __all__ = ["ARRAYS", "add_arguments", "run"]
 
 ARRAYS = ("query_features", "query_pids", "query_camids", "gallery_features", "gallery_pids", "gallery_camids")
-BLOCK = 2**24  # distances that are held at once
 Floats = NDArray[np.floating[Any]]
 
 

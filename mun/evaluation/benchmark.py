@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mun.evaluation.galleries import GallerySampler, Permutations, draw_trials, uncounted
-from mun.evaluation.metrics import RankingMetrics, cosine_distances, rank_metrics, ranking
+from mun.evaluation.metrics import BLOCK, RankingMetrics, cosine_distances, rank_blocks, ranking
 from mun.evaluation.protocols import Protocol
 from mun.features import unit_rows
 from mun.files import whole_file
@@ -145,23 +145,32 @@ def score_trials(
         samples: All samples of the split.
         queries: Q of the samples.
         galleries: Of each trial, G of the samples.
-        distances: Function from the rows of queries and of a gallery in `samples` to their distances, `(Q, G)`.
+        distances: Function from the rows of some queries and of a gallery in `samples` to their distances.
 
     Raises:
         ValueError: As `rank_metrics`.
     """
     row_of = {sample: row for row, sample in enumerate(samples)}
-    query_rows, query_pids = np.array([row_of[sample] for sample in queries]), [sample.pid for sample in queries]
-    return tuple(
-        rank_metrics(
-            distances(query_rows, np.array([row_of[sample] for sample in gallery])),
-            query_pids,
-            [sample.pid for sample in gallery],
-            uncounted(protocol, queries, gallery),
-            protocol.distinct_identities,
+
+    def scored(gallery: Sequence[Sample]) -> RankingMetrics:
+        rows, pids = np.array([row_of[one] for one in gallery]), [one.pid for one in gallery]
+        blocks = (
+            (
+                distances(np.array([row_of[one] for one in asked]), rows),
+                [one.pid for one in asked],
+                uncounted(protocol, asked, gallery),
+            )
+            for asked in in_blocks(queries, gallery)
         )
-        for gallery in galleries
-    )
+        return rank_blocks(blocks, pids, protocol.distinct_identities)
+
+    return tuple(map(scored, galleries))
+
+
+def in_blocks(queries: Sequence[Sample], gallery: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
+    """Yield some queries at a time, so that not all distances are in memory at once."""
+    size = max(1, BLOCK // len(gallery))
+    return (queries[start : start + size] for start in range(0, len(queries), size))
 
 
 def ranked_rows(
@@ -184,14 +193,15 @@ def ranked_rows(
     """
     row_of = {sample: row for row, sample in enumerate(samples)}
     rows = np.asarray(embeddings, dtype=np.float64)
-    distances = cosine_distances(*(rows[[row_of[one] for one in side]] for side in (queries, gallery)))
-    dropped = uncounted(protocol, queries, gallery)
-    for query, row, left_out in zip(queries, distances, dropped, strict=True):
-        for rank, place in enumerate(ranking(row, left_out)[:top].tolist(), start=1):
-            one = gallery[place]
-            result = (str(one.path), one.pid, one.camid, float(-row[place]), one.pid == query.pid)
-            values = (str(query.path), query.pid, query.camid, rank, *result)
-            yield dict(zip(COLUMNS, values, strict=True))
+    for asked in in_blocks(queries, gallery):
+        distances = cosine_distances(*(rows[[row_of[one] for one in side]] for side in (asked, gallery)))
+        dropped = uncounted(protocol, asked, gallery)
+        for query, row, left_out in zip(asked, distances, dropped, strict=True):
+            for rank, place in enumerate(ranking(row, left_out)[:top].tolist(), start=1):
+                one = gallery[place]
+                result = (str(one.path), one.pid, one.camid, float(-row[place]), one.pid == query.pid)
+                values = (str(query.path), query.pid, query.camid, rank, *result)
+                yield dict(zip(COLUMNS, values, strict=True))
 
 
 def check_suffix(path: Path) -> None:

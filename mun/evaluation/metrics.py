@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["RANKS", "Places", "RankingMetrics", "cosine_distances", "integer_vector", "match_places", "rank_blocks"]
-__all__ += ["rank_metrics", "ranking"]
+__all__ = ["BLOCK", "RANKS", "Places", "RankingMetrics", "cosine_distances", "integer_vector", "match_places"]
+__all__ += ["rank_blocks", "rank_metrics", "ranking"]
 
 RANKS = (1, 5, 10, 20)  # the ranks that the field's tables report
+BLOCK = 2**24  # distances that are held at once
 CHUNK_ELEMENTS = 2**18  # distances ranked at once; about 50 bytes of working memory each
 FEW = 8  # images of an identity; with more of them the closest is found by `reduceat`
 

@@ -5,8 +5,9 @@ import pytest
 import reference
 from made import samples as samples_of
 
-from mun.evaluation.benchmark import benchmark
-from mun.evaluation.galleries import queries, sample_gallery
+from mun.evaluation.benchmark import benchmark, ranked_rows, score_trials
+from mun.evaluation.galleries import draw_trials, queries, sample_gallery
+from mun.evaluation.metrics import cosine_distances
 from mun.evaluation.protocols import OTHER_INSTANTS, get_protocol
 from mun.structures import Modality
 
@@ -38,6 +39,31 @@ def test_the_object_of_the_contract():
         assert record["mean"][name] == pytest.approx(values.mean(), abs=1e-12)
         assert record["sd"][name] == pytest.approx(np.sqrt(((values - values.mean()) ** 2).sum() / 2), abs=1e-12)
     assert record["sd"]["mean_ap"] > 0
+
+
+@pytest.mark.parametrize("name", ["sysu-all", "mixed-infrared"])
+def test_blocks_of_queries_score_and_rank_as_all_of_them(name, monkeypatch):
+    samples, embeddings = scene()
+    protocol = get_protocol(name)
+    asked, galleries = draw_trials(protocol, samples, trials=2)
+    held = []
+
+    def distances(queries, gallery):
+        held.append(len(queries) * len(gallery))
+        return cosine_distances(embeddings[queries], embeddings[gallery])
+
+    def made():
+        scores = score_trials(protocol, samples, asked, galleries, distances)
+        found = list(ranked_rows(protocol, samples, embeddings, asked, galleries[0], 5))
+        return found, [(one.scores(), one.average_precision.tolist()) for one in scores]
+
+    rows, scores = made()
+    monkeypatch.setattr("mun.evaluation.benchmark.BLOCK", 7 * len(galleries[0]))
+    held.clear()
+    blocked_rows, blocked_scores = made()
+    assert max(held) == 7 * len(galleries[0])
+    assert blocked_scores == scores
+    assert blocked_rows == [{**row, "cosine": pytest.approx(row["cosine"], abs=1e-12)} for row in rows]
 
 
 @pytest.mark.parametrize(("name", "shots"), [("sysu-all", 3), ("other", 1)])
