@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["is_abandoned", "read_json", "remove", "sync", "temporary_name", "whole_file", "whole_folder"]
-__all__ += ["writable_folder", "write_json", "write_text"]
+__all__ = ["check_file", "check_unused", "is_abandoned", "read_json", "remove", "sync", "temporary_name"]
+__all__ += ["whole_file", "whole_folder", "writable_folder", "write_json", "write_text"]
 
 MAX_JSON_BYTES = 16_000_000  # a card with a thousand scores has less than one
 MOST_SECONDS = 24 * 60 * 60  # that a file may stay half-written
@@ -144,6 +144,26 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def check_unused(path: Path) -> None:
+    """Check that a folder can be written.
+
+    Raises:
+        ValueError: `path` exists and is not an empty folder.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise ValueError(f"expected a new or empty folder at {path}, found something there; choose another name")
+
+
+def check_file(path: Path | None, flag: str) -> None:
+    """Check that the file after a flag can be written; commands do this before their work.
+
+    Raises:
+        ValueError: It is a folder.
+    """
+    if path is not None and path.is_dir():
+        raise ValueError(f"expected a file name after {flag}, got the folder {path}")
+
+
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Fill a folder that appears under its name only when it is complete.
@@ -151,10 +171,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Yields a folder beside `path`; it is renamed to `path` when the block ends, and removed when the block fails.
 
     Raises:
-        ValueError: `path` exists and is not an empty folder.
+        ValueError: As `check_unused`.
     """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise ValueError(f"expected a new or empty folder at {path}, found something there; choose another name")
+    check_unused(path)
     partial = partial_beside(path, path.name)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()

@@ -28,7 +28,7 @@ from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.galleries import draw_trials
 from mun.evaluation.protocols import PROTOCOLS, protocol_of
 from mun.features import read_arrays
-from mun.files import whole_folder
+from mun.files import check_unused, whole_folder
 from mun.models.network import Network
 from mun.progress import Progress
 from mun.structures import Sample, Split
@@ -70,6 +70,7 @@ def run(options: argparse.Namespace) -> None:
         FileNotFoundError: A model or the data are missing.
         ValueError: A model or the data cannot be used, two models have other images, or a flag is out of bounds.
     """
+    check_unused(options.out)
     corruptions, knobs = chosen(options.corruptions, CORRUPTIONS), chosen(options.knobs, KNOBS)
     source = read_given(options, (Split.TEST,))
     protocol = protocol_of(source, options.protocol)

@@ -19,7 +19,7 @@ from mun.evaluation.benchmark import BenchmarkResult, benchmark
 from mun.evaluation.galleries import queries
 from mun.evaluation.protocols import PROTOCOLS, SAME_MODALITY, Protocol
 from mun.experiments.report import markdown_table
-from mun.files import write_json
+from mun.files import check_file, write_json
 from mun.images import resize
 from mun.models.network import Network
 from mun.progress import tracked
@@ -83,6 +83,7 @@ def run(options: argparse.Namespace) -> None:
     """
     if options.trials < 1:
         raise ValueError(f"expected at least one trial, got {options.trials}")
+    check_file(options.json, "--json")
     source = read_source("synvi", options.data)
     plan = Plan.from_manifest(source.manifest)
     samples = source.require(Split.TEST)

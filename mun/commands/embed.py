@@ -15,7 +15,7 @@ from mun.data.source import Source
 from mun.data.sources import add_data_flags, named_folder, only_whole, read_given, reading_of, report_passed
 from mun.distributed import choose_device, is_first, together
 from mun.embedding import embed_samples
-from mun.files import whole_file
+from mun.files import check_file, whole_file
 from mun.own import add_model, chosen_network, weights_digest
 from mun.structures import PAIRED, Modality, Sample, Split
 
@@ -59,8 +59,7 @@ def run(options: argparse.Namespace) -> None:
 
 def run_here(options: argparse.Namespace, device: torch.device) -> None:
     """Do this process's share of `run`; the first one writes."""
-    if options.out.is_dir():
-        raise ValueError(f"expected a file name after --out, got the folder {options.out}")
+    check_file(options.out, "--out")
     if options.model and options.checkpoint is not None:  # the first image was parsed as the checkpoint
         options.images, options.checkpoint = [options.checkpoint, *options.images], None
     data = options.modality is None

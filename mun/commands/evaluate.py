@@ -20,7 +20,7 @@ from mun.evaluation.benchmark import BenchmarkResult, benchmark, check_suffix, r
 from mun.evaluation.corrupted import CorruptedTest, Corruption, Order, embed_corrupted
 from mun.evaluation.galleries import GallerySampler, draw_trials, read_permutations
 from mun.evaluation.protocols import PROTOCOLS, protocol_of
-from mun.files import write_json
+from mun.files import check_file, write_json
 from mun.hub import METRICS, write_readme
 from mun.own import add_model, chosen_network
 from mun.structures import Split
@@ -73,6 +73,7 @@ def run(options: argparse.Namespace) -> None:
     """
     if options.trials < 1 or options.shots < 1:
         raise ValueError(f"expected at least one trial and one shot, got {options.trials} and {options.shots}")
+    check_file(options.json, "--json")
     if options.ranked is not None:
         check_suffix(options.ranked)
     if options.card and options.model:

@@ -84,6 +84,7 @@ def test_curves_of_a_corruption(two_checkpoints, tiny_synvi, tmp_path) -> None:
         (None, ("--trials", "0"), "expected at least one trial"),
         (None, ("--against", "SELF"), "expected two models of different names"),
         (None, ("--against", "nowhere"), "expected"),
+        (None, ("--against", "nowhere", "--out", "DATA"), "expected a new or empty folder"),
     ],
 )
 def test_bad_input_is_one_line(arrays, more, sentence, features, tiny_synvi, tmp_path, refused) -> None:
@@ -91,5 +92,5 @@ def test_bad_input_is_one_line(arrays, more, sentence, features, tiny_synvi, tmp
     if arrays is not None:
         path = tmp_path / "odd.npz"
         np.savez(path, **arrays)
-    told = [features if word == "SELF" else word for word in more]
+    told = [{"SELF": features, "DATA": tiny_synvi}.get(word, word) for word in more]
     assert sentence in refused(*words(path, tiny_synvi, tmp_path / "out", *told))

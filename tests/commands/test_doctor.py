@@ -197,6 +197,7 @@ def test_unsuitable_data_is_one_line_and_leaves_nothing(case, data, tmp_path, re
     harm, message = HARMS[case]
     harm(data)
     assert message in refused("bounds", data, "--json", tmp_path / "out.json", "--quiet")
+    assert "expected a file name after --json" in refused("bounds", data, "--json", tmp_path, "--quiet")
 
 
 @pytest.mark.parametrize(

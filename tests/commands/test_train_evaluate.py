@@ -123,6 +123,7 @@ def test_resume_of_a_finished_run_changes_nothing(run, tiny_synvi, tmp_path) -> 
         (["evaluate", "RUN", "--data", "DATA", "--trials", "0"], "at least one trial"),
         (["evaluate", "RUN", "--data", "DATA", "--gallery", "official"], "rand_perm_cam.mat"),
         (["evaluate", "RUN", "--data", "RUN"], "expected"),
+        (["evaluate", "nowhere", "--data", "DATA", "--json", "DATA"], "expected a file name after --json, got"),
         (["evaluate", "RUN", "--data", "a=" + 300 * "x"], 300 * "x"),
         (["fly"], "one of the commands"),
     ],
