@@ -1,7 +1,6 @@
 """The cost of a method: parameters, time and memory of a training step, measured on random images."""
 
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Iterator, Mapping
@@ -107,4 +106,6 @@ def peak_memory() -> int:
     if status.is_file():
         (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
         return int(line.split()[1]) * 1024
+    import resource  # here: Windows has none
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

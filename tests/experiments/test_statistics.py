@@ -170,6 +170,15 @@ def test_claims_are_answered_in_their_order(tests) -> None:
     assert second["corrected"] == pytest.approx(max(second["p_value"], first["corrected"]))
 
 
+@pytest.mark.parametrize(("claim", "setting", "row"), [(0, "few", "none"), (0, "many", "ours"), (1, "few", "ours")])
+def test_claims_about_rows_that_were_tested_on_other_people_are_refused(tests, claim, setting, row) -> None:
+    for path in tests[setting][row]:
+        with np.load(path) as file:
+            np.savez(path, **{**file, "pids": file["pids"] + 1})
+    with pytest.raises(ValueError, match="expected ours and none to be tested on the same people"):
+        answer_claims([CLAIMS[claim]], tests)
+
+
 def test_the_table_says_what_was_not_run(tests) -> None:
     text = claims_to_markdown(answer_claims(CLAIMS, tests))
     lines = text.splitlines()
