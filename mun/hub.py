@@ -51,9 +51,11 @@ def readme_of(card: Card) -> str:
 
 
 def protocol_words(score: Mapping[str, Any]) -> str:
-    """Return the protocol of a score in words: `sysu-all, 1-shot, 10 trials (seeded)`."""
-    words = f"{score.get('protocol', '')}, {score.get('shots', '')}-shot, {score.get('trials', '')} trials"
-    return f"{words} ({score.get('sampler', '')})"
+    """Return the protocol of a score in words: `sysu-all, 1-shot, 10 trials (seeded)`; a whole gallery is not drawn."""
+    words, sampler = score.get("protocol", ""), score.get("sampler", "")
+    if score.get("shots") == 0:
+        return f"{words}, against {sampler}"
+    return f"{words}, {score.get('shots', '')}-shot, {score.get('trials', '')} trials ({sampler})"
 
 
 def cells(score: Mapping[str, Any]) -> list[str]:

@@ -132,6 +132,8 @@ def test_the_readme_is_a_model_card(tiny_checkpoint, tmp_path) -> None:
         "rank1": 50.0, "rank10": 75.0, "mean_ap": 25.0, "mean_inp": 12.5,
     }  # fmt: skip
     assert "| synvi-all, 1-shot, 10 trials (seeded) | 50.0 ± 1.0 | 75.0 ± 0.0 | 25.0 ± 0.0 | 12.5 ± 0.0 |" in card.text
+    whole = record | {"protocol": "cross-i2v", "shots": 0, "trials": 1, "sampler": "every image"}
+    assert "| cross-i2v, against every image | 50.0" in readme_of(replace(read_card(folder), scores=[whole]))
     other = ModelCard(readme_of(replace(read_card(folder), data={"name": "sysu"}, scores=[])))
     assert other.data.license is None
     assert "Trained on sysu." in other.text
