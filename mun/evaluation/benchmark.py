@@ -152,17 +152,16 @@ def score_trials(
     """
     row_of = {sample: row for row, sample in enumerate(samples)}
 
+    def rows_of(images: Sequence[Sample]) -> NDArray[np.int64]:
+        return np.array([row_of[one] for one in images])
+
     def scored(gallery: Sequence[Sample]) -> RankingMetrics:
-        rows, pids = np.array([row_of[one] for one in gallery]), [one.pid for one in gallery]
+        rows = rows_of(gallery)
         blocks = (
-            (
-                distances(np.array([row_of[one] for one in asked]), rows),
-                [one.pid for one in asked],
-                uncounted(protocol, asked, gallery),
-            )
+            (distances(rows_of(asked), rows), [one.pid for one in asked], uncounted(protocol, asked, gallery))
             for asked in in_blocks(queries, gallery)
         )
-        return rank_blocks(blocks, pids, protocol.distinct_identities)
+        return rank_blocks(blocks, [one.pid for one in gallery], protocol.distinct_identities)
 
     return tuple(map(scored, galleries))
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from mun.structures import Modality
 
 __all__ = ["alignment_triplets", "batch_hard_triplet", "euclidean_distances", "identity_alignment"]
-__all__ += ["identity_centers", "kernel_discrepancy", "modality_prototype"]
+__all__ += ["identity_centers", "kernel_discrepancy", "modality_prototype", "zero"]
 
 
 def check_features(features: Tensor, labels: Tensor) -> None:
@@ -69,6 +69,11 @@ def alignment_triplets(features: Mapping[Modality, Tensor], labels: Mapping[Moda
     return margin + farthest[usable] - closest[usable]
 
 
+def zero(features: Mapping[Modality, Tensor]) -> Tensor:
+    """Return 0, a scalar whose gradient is 0 for all features."""
+    return torch.stack([values.sum() for values in features.values()]).sum() * 0.0
+
+
 def identity_alignment(features: Mapping[Modality, Tensor], labels: Mapping[Modality, Tensor], margin: float) -> Tensor:
     """Pull an identity's centers in all modalities together, away from the others': L_ia, a scalar.
 
@@ -89,7 +94,7 @@ def identity_alignment(features: Mapping[Modality, Tensor], labels: Mapping[Moda
     """
     triplets = alignment_triplets(features, labels, margin)
     if len(triplets) == 0:
-        return torch.stack([values.sum() for values in features.values()]).sum() * 0.0
+        return zero(features)
     return triplets.relu().mean()
 
 

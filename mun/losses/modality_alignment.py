@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mun.losses.functional import kernel_discrepancy, modality_prototype
+from mun.losses.functional import kernel_discrepancy, modality_prototype, zero
 from mun.structures import Modality
 
 __all__ = ["KINDS", "ModalityAlignment"]
@@ -71,7 +71,7 @@ class ModalityAlignment(nn.Module):
 
         Terms whose modality is absent are left out; with none left the loss is 0.
         """
-        nothing = torch.stack([values.sum() for values in features.values()]).sum() * 0.0
+        nothing = zero(features)
         if self.kind == "mmd":
             pairs = [
                 (F.normalize(features[modality], dim=1), F.normalize(features[Modality.AUXILIARY], dim=1))

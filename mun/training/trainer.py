@@ -183,8 +183,8 @@ class Trainer:
             now = {name: tensor.detach().cpu() for name, tensor in state.items()}
             write_snapshots(self.folder, {**read_snapshots(self.folder), self.state.step: now})
 
-    def finish(self) -> Path:
-        """Write the finished checkpoint into the run's folder and return that folder."""
+    def finish(self) -> None:
+        """Write the finished checkpoint into the run's folder."""
         selection: dict[str, Any] = {"by": "last step"}
         self.keep_snapshot()
         wait()  # until the first process has written the best weights
@@ -204,11 +204,10 @@ class Trainer:
         if self.config.train.modalities == "visible":  # the infrared stem was not trained
             network.stems["infrared"].load_state_dict(network.stems["visible"].state_dict())
         if not is_first():
-            return self.folder
+            return
         card = make_card(self.folder, self.settings, self.source, step, selection, self.device)
         write_text(self.folder / README, readme_of(card))  # before the card, which marks the checkpoint as complete
         save_checkpoint(self.folder, network, card)
-        return self.folder
 
 
 def open_data(settings: RunSettings) -> Source:
