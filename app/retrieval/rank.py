@@ -60,7 +60,7 @@ class Retrieve(OfModel):
     direction: Annotated[
         Text,
         one_of(lambda library, values: [Choice(way.value, queries_of(library, values, way).way) for way in Direction]),
-    ] = option("i2v", "Direction", "i2v (infrared queries) or v2i; v2i is not a published protocol of SYSU-MM01 and SynVI.")
+    ] = option("i2v", "Direction", "i2v (infrared queries) or v2i, which SYSU-MM01 and SynVI do not publish.")
     shots: Annotated[Whole, one_of(shots_of, as_allowed)] = option(
         1, "Gallery images per person and camera", "At most as many as the data allow.", ge=1, le=100
     )

@@ -193,6 +193,8 @@ window.mun = (() => {
     current = name;
     document.body.dataset.tab = name;
     for (const one of each("#drawer [data-settings]")) one.hidden = one.dataset.settings !== name;
+    const empty = !document.querySelector("#drawer [data-settings]:not([hidden])");
+    if (empty && document.body.classList.contains("mun-drawer-open")) drawer(false);
   };
   const buttonOf = (name) => // on a narrow page Gradio puts some into a menu, with only their title
     document.querySelector(`#tabs [role=tab][data-tab-id="${CSS.escape(name)}"]`) ??
