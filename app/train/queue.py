@@ -290,7 +290,7 @@ class Queue:
 
     def _wake(self) -> None:
         """Start the thread that works on the waiting runs, unless it runs; the caller holds `_change`."""
-        if self._server is None or not self._server.is_alive():
+        if self._server is None:
             self._server = threading.Thread(target=self._serve, name="jobs", daemon=True)
             self._server.start()
 
@@ -302,7 +302,10 @@ class Queue:
             except Exception as error:
                 logging.getLogger(__name__).exception("the work on %s failed", run)
                 code = DISK_FULL if isinstance(error, OSError) else 1
-            self._settle(run, code)
+            try:  # whatever the error, the next run is taken up
+                self._settle(run, code)
+            except Exception:
+                logging.getLogger(__name__).exception("the end of %s cannot be recorded", run)
 
     def _next(self) -> str:
         """Take up the run that has waited longest; without one, return an empty string and end the thread."""

@@ -245,7 +245,6 @@ def test_a_model_that_cannot_be_offered_does_not_end_the_queue(runs_queue, start
     assert f"the model of {runs[0]} cannot be offered" in caplog.text
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_queue_that_has_broken_down_goes_on_with_the_next_run(runs_queue, start, idle, monkeypatch) -> None:
     idle["go"].set()
     broken = threading.Event()

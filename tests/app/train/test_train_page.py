@@ -91,7 +91,10 @@ def test_the_bar_is_as_full_as_the_run_is_far(library: Library, queue: Queue, do
 
 def test_deleting_asks_first(library: Library, queue: Queue) -> None:
     drawn = tab.draw_run(library, queue, replace(TRAINING, state="stopped", resumable=True), mine=True)
-    assert 'data-do="delete" data-sure="Delete run-mun-000000 and its model? This cannot be undone."' in drawn
+    assert (
+        'data-do="delete" data-detail="{&#34;run&#34;: &#34;run-mun-000000&#34;}" data-sure="Delete run-mun-000000 and its model? This cannot be undone."'
+        in drawn
+    )
 
 
 def test_how_the_steps_came_about_is_said() -> None:
@@ -206,5 +209,5 @@ def test_a_figure_holds_one_to_six_panels_within_its_page(width: str) -> None:
         assert page.y0 <= box.y0 <= box.y1 <= page.y1
     with pytest.raises(ValueError, match="expected 1 to 6 plots, got 0"):
         draw_plots([], "words", [])
-    with pytest.raises(ValueError, match="expected at most 6 curves"):
-        draw_plots([Plot("many", panel.curves * 7)], "words", [])
+    with pytest.raises(ValueError, match="expected at most 7 curves"):
+        draw_plots([Plot("many", panel.curves * 8)], "words", [])
