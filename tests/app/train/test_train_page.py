@@ -91,10 +91,8 @@ def test_the_bar_is_as_full_as_the_run_is_far(library: Library, queue: Queue, do
 
 def test_deleting_asks_first(library: Library, queue: Queue) -> None:
     drawn = tab.draw_run(library, queue, replace(TRAINING, state="stopped", resumable=True), mine=True)
-    assert (
-        'data-do="delete" data-detail="{&#34;run&#34;: &#34;run-mun-000000&#34;}" data-sure="Delete run-mun-000000 and its model? This cannot be undone."'
-        in drawn
-    )
+    assert 'data-do="delete" data-detail="{&#34;run&#34;: &#34;run-mun-000000&#34;}"' in drawn
+    assert 'data-sure="Delete run-mun-000000 and its model? This cannot be undone."' in drawn
 
 
 def test_how_the_steps_came_about_is_said() -> None:
