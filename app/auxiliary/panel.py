@@ -180,8 +180,7 @@ def make_panel(encoder: PairEncoder, mixup: float, seed: int, *, wait: bool = Tr
 
 def checkpoint_for(library: Library, auxiliary: str) -> str | None:
     """Return the first usable checkpoint that was trained with an auxiliary modality; `None` if there is none."""
-    cards = {name: library.checkpoints[name].card for name in library.checkpoints.usable}
-    return next((name for name, card in cards.items() if card and card.config.model.auxiliary == auxiliary), None)
+    return next((name for name, kind in library.checkpoints.kinds.items() if kind == auxiliary), None)
 
 
 def checkpoints_of(library: Library, checkpoint: str) -> list[str]:

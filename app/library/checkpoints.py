@@ -116,14 +116,19 @@ class Entries(dict[str, CheckpointEntry]):
         raise ValueError("expected a checkpoint that is loaded, got one that no longer exists; choose another")
 
     @cached_property
-    def usable(self) -> list[str]:
-        """Names of the usable checkpoints, the default first, the others in their order.
+    def kinds(self) -> dict[str, str]:
+        """The auxiliary modality of each usable checkpoint, by name; the default first, the others in their order.
 
         The default is this project's own checkpoint if present, else the first with MUN's generator, else the first.
         """
         kinds = {entry.name: entry.card.config.model.auxiliary for entry in self.values() if entry.card is not None}
         first = DEFAULT if DEFAULT in kinds else next((name for name, kind in kinds.items() if kind == "mun"), None)
-        return sorted(kinds, key=lambda name: first is not None and name != first)
+        return {name: kinds[name] for name in sorted(kinds, key=lambda name: first is not None and name != first)}
+
+    @cached_property
+    def usable(self) -> list[str]:
+        """Names of the usable checkpoints, the default first."""
+        return list(self.kinds)
 
     @cached_property
     def models(self) -> list[str]:

@@ -33,9 +33,7 @@ T = TypeVar("T")
 
 def generator_names(library: Library) -> list[str]:
     """List the names of the usable checkpoints with MUN's generator, the trained ones first."""
-    cards = {name: library.checkpoints[name].card for name in library.checkpoints.usable}
-    kinds = {name: card.config.model.auxiliary for name, card in cards.items() if card is not None}
-    return [name for wanted in GENERATORS for name, kind in kinds.items() if kind == wanted]
+    return [name for wanted in GENERATORS for name, kind in library.checkpoints.kinds.items() if kind == wanted]
 
 
 def generators(library: Library) -> list[str]:

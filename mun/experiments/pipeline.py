@@ -214,15 +214,17 @@ def answer(claim: Claim, tests: Tests) -> Paired | None:
         ValueError: The rows were tested on different people.
     """
     settings = [claim.setting, *([claim.minus] if claim.minus else [])]
-    files = [tests.get(setting, {}).get(row, ()) for setting in settings for row in (claim.first, claim.second)]
-    if not all(files):
-        return None
-    read = [read_tests(paths) for paths in files]
-    pids = read[0][1]
-    if not all(np.array_equal(pids, others) for _, others in read):
-        raise ValueError(f"expected {claim.first} and {claim.second} to be tested on the same people, got others")
-    first, second, *old = (scores["mean_ap"] for scores, _ in read)
-    return paired_change((first, second), (old[0], old[1]), pids) if old else paired_difference(first, second, pids)
+    read, pids = [], None
+    for setting in settings:
+        files = [tests.get(setting, {}).get(row, ()) for row in (claim.first, claim.second)]
+        if not all(files):
+            return None
+        (first, pids), (second, others) = map(read_tests, files)
+        if not np.array_equal(pids, others):
+            raise ValueError(f"expected {claim.first} and {claim.second} to be tested on the same people, got others")
+        read.append((first["mean_ap"], second["mean_ap"]))
+    assert pids is not None
+    return paired_change(read[0], read[1], pids) if claim.minus else paired_difference(*read[0], pids)
 
 
 def claims_to_markdown(answers: Sequence[Mapping[str, Any]]) -> str:
