@@ -66,15 +66,15 @@ def test_code_that_was_copied_without_its_history_is_told_its_commit(monkeypatch
 @pytest.mark.slow
 def test_table_and_ledger(bench) -> None:
     lines = {line["row"]: line for line in csv.DictReader((bench / "rivals.csv").open())}
-    assert list(lines) == list(LABELS), "every rival is a row"
+    assert list(lines) == [*LABELS, "chosen"], "every rival is a row"
     assert [name for name, line in lines.items() if line["mean_ap"]] == ROWS
     assert all(0 <= float(lines[name]["mean_ap"]) <= 1 for name in ROWS)
     assert {lines[name]["validation_trials"] for name in ROWS} == {"2"}
     low, mean, high = (float(lines["mun"][f"mean_ap_{name}"]) for name in ("low", "difference", "high"))
     assert low <= mean <= high
     assert mean == pytest.approx(float(lines["mun"]["mean_ap"]) - float(lines["none"]["mean_ap"]))
-    assert (bench / "rivals.md").read_text().count("\n") == 2 + len(LABELS)
-    assert (bench / "rivals.md").read_text().count("not run") == len(LABELS) - len(ROWS)
+    assert (bench / "rivals.md").read_text().count("\n") == 2 + len(lines)
+    assert (bench / "rivals.md").read_text().count("not run") == len(lines) - len(ROWS)
     assert (bench / "rivals.tex").read_text().startswith(r"\begin{tabular}")
     trials = [json.loads(line) for line in (bench / "ledger.jsonl").read_text().splitlines()]
     assert {(trial["row"], trial["seed"]) for trial in trials} == {(name, 0) for name in ROWS}

@@ -18,7 +18,9 @@ from mun.experiments.tables import EXPERIMENTS, Row, Variant
 
 
 def test_every_registry_name_of_images_is_a_rival() -> None:
-    assert [*(row.changes["auxiliary"] for row in EXPERIMENTS["rivals"].rows), "feature-mean"] == list(AUXILIARIES)
+    *rows, chosen = EXPERIMENTS["rivals"].rows
+    assert [*(row.changes["auxiliary"] for row in rows), "feature-mean"] == list(AUXILIARIES)
+    assert chosen.name == "chosen"
 
 
 BASE = replace(Config(), train=replace(Config().train, evaluate_every=2))
