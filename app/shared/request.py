@@ -142,24 +142,24 @@ class RefusalError(ValueError):
         self.name = name
 
 
-def titled(known: Mapping[str, Any], names: Iterable[str]) -> list[Choice]:
-    """Offer some of the checkpoints or data sets by their titles."""
-    return [Choice(name, known[name].title) for name in names]
-
-
 def fitting_data(library: Library, values: Mapping[str, Any]) -> list[Choice]:
     """Offer the data sets on which the model can be used; all if no checkpoint is declared before."""
-    known, model = library.collections, values.get("checkpoint")
-    return titled(known, (name for name in known if not model or library.fits(model, name)))
+    known, model = library.collections.items(), values.get("checkpoint")
+    return [Choice(name, one.title) for name, one in known if not model or library.fits(model, name)]
 
 
 def pictured_data(library: Library, _: Mapping[str, Any]) -> list[Choice]:
     """Offer the data sets that have image files."""
-    return titled(library.collections, (name for name, one in library.collections.items() if one.pictured))
+    return [Choice(name, one.title) for name, one in library.collections.items() if one.pictured]
 
 
-Checkpoint = Annotated[Text, one_of(lambda library, _: titled(library.checkpoints, library.checkpoints.models))]
-Network = Annotated[Text, one_of(lambda library, _: titled(library.checkpoints, library.checkpoints.usable))]
+def titles(library: Library, names: Iterable[str]) -> list[Choice]:
+    """Offer checkpoints by their titles."""
+    return [Choice(name, library.checkpoints[name].title) for name in names]
+
+
+Checkpoint = Annotated[Text, one_of(lambda library, _: titles(library, library.checkpoints.models))]
+Network = Annotated[Text, one_of(lambda library, _: titles(library, library.checkpoints.usable))]
 Data = Annotated[Text, one_of(fitting_data)]
 Pictures = Annotated[Text, one_of(pictured_data)]
 
@@ -245,20 +245,30 @@ class Request(BaseModel):
 
     @classmethod
     def repair(
-        cls, values: Mapping[str, object], library: Library, before: Mapping[str, object] | None = None
+        cls,
+        values: Mapping[str, object],
+        library: Library,
+        before: Mapping[str, object] | None = None,
+        changed: Sequence[str] = (),
     ) -> tuple[Self, dict[str, str]]:
         """Keep valid values, set each invalid one to its earlier value or its default, and report the errors.
+
+        If the model cannot be used on the data, one of them gets its default: the model if only the data were changed.
 
         Args:
             values: By name; unknown names are ignored.
             library: The values are checked against it.
             before: Earlier values by name; a field without one gets its default.
+            changed: Names of the values that the visitor has just changed.
 
         Returns:
             The request, and a sentence for each field that was refused, by name.
         """
         kept = {name: value for name, value in values.items() if name in cls.model_fields}
         before = dict(before or {})
+        model, data = str(kept.get("checkpoint")), str(kept.get("data"))
+        if model in library.checkpoints and data in library.collections and not library.fits(model, data):
+            del kept["checkpoint" if "data" in changed and "checkpoint" not in changed else "data"]
         wrong: dict[str, str] = {}
         while True:
             try:

@@ -316,9 +316,8 @@ class Tab:
             VISITOR.set(press.visitor)
             files = {name: press.values[name] for name in kind.files if name in press.values}  # an address has no files
             opened = {**files, **kind.of_address(press.address)} if press.address else press.values
-            opened = agreed(library, dict(opened), press.changed)
             try:
-                request, wrong = kind.repair(opened, library, press.before)
+                request, wrong = kind.repair(opened, library, press.before, press.changed)
             except ValueError as error:  # not even the defaults can be used
                 raise gr.Error(as_sentence(error)) from None
             named = press.changed or kind.model_fields if press.address else press.changed
@@ -397,15 +396,6 @@ def menu_of(export: Export, library: Library) -> dict[str, Any]:
     """List the entries and options of an export menu, for its template."""
     options = controls(export.options.read({}, library), library, list(export.options.model_fields))
     return {"menus": [menu for menu in export.menus if menu.title], "options": options}
-
-
-def agreed(library: Library, values: dict[str, object], changed: Sequence[str]) -> dict[str, object]:
-    """If the model cannot be used on the data, leave out the model if only the data were changed, else the data."""
-    checkpoint, data = str(values.get("checkpoint")), str(values.get("data"))
-    if checkpoint not in library.checkpoints or data not in library.collections or library.fits(checkpoint, data):
-        return values
-    left_out = "checkpoint" if "data" in changed and "checkpoint" not in changed else "data"
-    return {name: value for name, value in values.items() if name != left_out}
 
 
 def without_network(library: Library, request: Request, asked: Mapping[str, object]) -> Answer | None:

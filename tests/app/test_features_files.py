@@ -24,7 +24,7 @@ from app.retrieval.rank import Retrieve, retrieve
 from app.retrieval.scores import Evaluate
 from app.retrieval.scores import answer as evaluate
 from app.retrieval.tab import answer
-from app.shared.tab import Press, agreed, without_network
+from app.shared.tab import Press, without_network
 from mun.features import unit_rows
 
 
@@ -97,10 +97,13 @@ def test_a_tab_that_needs_a_network_says_so(both, name) -> None:
 
 
 def test_the_model_follows_the_data_and_the_data_the_model(both) -> None:
-    apart = {"checkpoint": "strong", "data": "synvi"}
-    assert agreed(both, apart, ["data"]) == {"data": "synvi"}
-    assert agreed(both, apart, ["checkpoint"]) == {"checkpoint": "strong"}
-    assert agreed(both, {"checkpoint": "weak", "data": "strong"}, ["data"]) == {"checkpoint": "weak", "data": "strong"}
+    apart, fitting = {"checkpoint": "strong", "data": "synvi"}, {"checkpoint": "weak", "data": "strong"}
+    for values, changed, expected in (
+        (apart, ["data"], ("mun-tiny", "synvi")), (apart, ["checkpoint"], ("strong", "strong")),
+        (fitting, ["data"], ("weak", "strong")),
+    ):  # fmt: skip
+        request, wrong = Retrieve.repair(values, both, changed=changed)
+        assert ((request.checkpoint, request.data), wrong) == (expected, {})
 
 
 def test_features_of_loaded_data_stand_beside_their_networks(library, tiny_synvi, tiny_checkpoint, tmp_path) -> None:
