@@ -136,6 +136,16 @@ class Entries(dict[str, CheckpointEntry]):
         return [name for name, entry in self.items() if entry.vectors] + self.usable
 
     @cached_property
+    def titles(self) -> dict[str, str]:
+        """The titles of `models`, by name."""
+        return {name: self[name].title for name in self.models}
+
+    @cached_property
+    def networks(self) -> dict[str, str]:
+        """The titles of `usable`, by name."""
+        return {name: self.titles[name] for name in self.usable}
+
+    @cached_property
     def partners(self) -> dict[str, str]:
         """The fair partner of each checkpoint, by name; empty if it has none.
 

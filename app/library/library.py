@@ -178,7 +178,7 @@ class Library:
             ValueError: As `embeddings`.
         """
         collection = self.collections[data]
-        if collection.search(terms.protocol, terms.direction).whole:
+        if collection.query_sets[terms.protocol, terms.direction].rule.whole:
             terms = replace(terms, trial=0)  # the gallery is the same in every trial
 
         def compute() -> Table:

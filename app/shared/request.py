@@ -153,13 +153,8 @@ def pictured_data(library: Library, _: Mapping[str, Any]) -> list[Choice]:
     return [Choice(name, one.title) for name, one in library.collections.items() if one.pictured]
 
 
-def titles(library: Library, names: Iterable[str]) -> list[Choice]:
-    """Offer checkpoints by their titles."""
-    return [Choice(name, library.checkpoints[name].title) for name in names]
-
-
-Checkpoint = Annotated[Text, one_of(lambda library, _: titles(library, library.checkpoints.models))]
-Network = Annotated[Text, one_of(lambda library, _: titles(library, library.checkpoints.usable))]
+Checkpoint = Annotated[Text, one_of(lambda library, _: [Choice(*one) for one in library.checkpoints.titles.items()])]
+Network = Annotated[Text, one_of(lambda library, _: [Choice(*one) for one in library.checkpoints.networks.items()])]
 Data = Annotated[Text, one_of(fitting_data)]
 Pictures = Annotated[Text, one_of(pictured_data)]
 
