@@ -33,7 +33,7 @@ def test_lines_are_counted_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "lines", "files"), [("app", 9_767, 85), ("mun", 11_365, 131), ("tests", 16_397, 126)]
+    ("folder", "lines", "files"), [("app", 9_860, 85), ("mun", 11_403, 131), ("tests", 16_620, 127)]
 )
 def test_code_stays_within_its_bounds(folder: str, lines: int, files: int) -> None:
     """What is above is taken out again, or the bound is raised by whoever adds a feature, in the same commit."""
@@ -43,7 +43,7 @@ def test_code_stays_within_its_bounds(folder: str, lines: int, files: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("pattern", "most"), [("static/*.css", 48_550), ("static/*.js", 43_750), ("templates/*", 120_480)]
+    ("pattern", "most"), [("static/*.css", 48_800), ("static/*.js", 46_200), ("templates/*", 120_950)]
 )
 def test_what_the_page_loads_stays_within_its_bounds(pattern: str, most: int) -> None:
     assert sum(path.stat().st_size for path in (ROOT / "app").glob(pattern)) <= most

@@ -12,7 +12,7 @@ import numpy as np
 from app.library import Library
 from app.library.background import Progress
 from app.library.collection import Direction, Terms
-from app.library.library import MOST_PAIRS, TOO_LARGE, TRIALS
+from app.library.library import MOST_PAIRS, TRIALS
 from app.shared.request import Choice, Compared, OfModel, Protocol, RefusalError, Text, Whole, compared, one_of, option
 from app.shared.tab import Press
 from mun.analysis.curves import KNOBS, Curve, knob_curves
@@ -63,7 +63,7 @@ class Analyse(OfModel):
         sides = [collection.query_sets[self.protocol, way] for way in Direction]
         pairs = max(len(one.samples) for one in sides) * max(one.gallery for one in sides)  # it searches in all ways
         if pairs > MOST_PAIRS:
-            raise RefusalError("data", TOO_LARGE)
+            raise RefusalError("data", "expected fewer images here; `python -m mun analyse` takes any number")
         if (cameras := math.prod(len(one.camids) for one in sides)) > MOST_CAMERAS:
             words = f"expected at most {MOST_CAMERAS} pairs of cameras, whose distances are compared; got {cameras:,}"
             raise RefusalError("data", words)
