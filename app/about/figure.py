@@ -62,9 +62,9 @@ def draw_forest(table: Table, caption: str, width: str) -> Figure:
 def plots_of(tables: Sequence[Table]) -> list[Plot]:
     """Lay out the tables of one experiment: mAP along each knob, the others as at level standard, or along settings.
 
-    More rows than `MAX_ROWS` cannot be told apart: those of the most settings are drawn. Along knobs, the last plot is
-    the main difference; along settings, the gain of MUN over the reference. Intervals are one standard deviation over
-    seeds to either side; for the difference, 95 % over people.
+    More rows than `MAX_ROWS` cannot be told apart: then those of the most settings are drawn, none of one setting. Along
+    knobs, the last plot is the main difference; along settings, the gain of MUN over the reference. Intervals are one
+    standard deviation over seeds to either side; for the difference, 95 % over people.
     """
     usual, knobs = asdict(Knobs()), list(tables[0].about["knobs"])
     ways: list[tuple[str, str, list[tuple[float, str, Table]]]] = []
@@ -78,7 +78,7 @@ def plots_of(tables: Sequence[Table]) -> list[Plot]:
     if not knobs:
         ways = [("", PEOPLE, [(float(place), one.setting, one) for place, one in enumerate(tables)])]
     run = Counter(row.name for one in tables for row in one.run)
-    drawn = [name for name, _ in run.most_common(MAX_ROWS)]
+    drawn = [name for name, count in run.most_common(MAX_ROWS) if count > 1 or len(run) <= MAX_ROWS]
     rows = [row for row in tables[0].rows if row.name in drawn]
     plots = [
         plot(title, knob, SCORE, placed, {row.label: partial(Table.score_of, name=row.name) for row in rows})
