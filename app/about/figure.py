@@ -62,9 +62,9 @@ def draw_forest(table: Table, caption: str, width: str) -> Figure:
 def plots_of(tables: Sequence[Table]) -> list[Plot]:
     """Lay out the tables of one experiment: mAP along each knob, the others as at level standard, or along settings.
 
-    More rows than `MAX_ROWS` cannot be told apart: then those of the most settings are drawn, none of one setting. Along
-    knobs, the last plot is the main difference; along settings, the gain of MUN over the reference. Intervals are one
-    standard deviation over seeds to either side; for the difference, 95 % over people.
+    More rows than `MAX_ROWS` cannot be told apart: then those of the most settings are drawn, none of one setting.
+    Along knobs, the last plot is the main difference; along settings, the gain of MUN over the reference. Intervals are
+    one standard deviation over seeds to either side; for the difference, 95 % over people.
     """
     usual, knobs = asdict(Knobs()), list(tables[0].about["knobs"])
     ways: list[tuple[str, str, list[tuple[float, str, Table]]]] = []
