@@ -34,7 +34,7 @@ def shipped(name: str) -> tuple[dict[str, Line], dict]:
     """The lines of a shipped table by the label of their row, and what it says of itself."""
     about = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     with (RESULTS / f"{name}.csv").open(encoding="utf-8") as file:
-        return {about["rows"][line["row"]]: line for line in csv.DictReader(file)}, about
+        return {about["rows"][line["row"]]: line for line in csv.DictReader(file) if line["seeds"]}, about
 
 
 def pages() -> str:
@@ -99,6 +99,7 @@ def expected(heading: str, line: Line) -> str:
     [
         ("rivals", "auxiliary modality, in short"),
         ("rivals", "auxiliary modality"),
+        ("rivals-400x48", "400 people × 48 images"),
         ("ablation", "1,000 steps, visible stem"),
         ("alignment", "third modality"),
     ],

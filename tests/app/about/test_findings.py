@@ -240,7 +240,7 @@ def test_what_cannot_be_drawn_is_refused(library: Library, tmp_path) -> None:
     with pytest.raises(ValueError, match="expected rows with a difference"):
         draw_forest(alone, "", "two-column")
     with pytest.raises(ValueError, match="expected an experiment over several settings"):
-        write(library, Look.read({"table": "rivals"}, library), Options.read({}, library), "curves", "png", Press())
+        write(library, Look.read({"table": "ablation"}, library), Options.read({}, library), "curves", "png", Press())
 
 
 def test_without_tables_the_page_says_how_to_make_one(library: Library, tmp_path, at) -> None:
