@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mun.structures import Modality
 
-__all__ = ["ARRAYS", "UNREADABLE", "FeatureSet", "integers", "read_arrays", "read_features", "unit_rows"]
+__all__ = ["ARRAYS", "SAMPLE_BYTES", "UNREADABLE", "FeatureSet", "integers", "read_arrays", "read_features"]
+__all__ += ["unit_rows"]
 
 ARRAYS = ("features", "pids", "camids", "modalities", "keys")
 USUAL_CAMERAS = (2, 1)  # infrared, visible: for data without camera numbers, as repositories do with RegDB
@@ -25,6 +26,7 @@ MAX_MEMBERS = 64
 MAX_NUMBER = 2**31 - 1  # of an identity or a camera
 MAX_KEY = 160  # characters
 HEADER_BYTES = 4096  # NumPy's headers have some hundred bytes
+SAMPLE_BYTES = 500  # that an image takes in memory besides its features
 UNIT_TOLERANCE = 1e-6  # float32 embeddings of unit length are off by about 1e-7
 UNREADABLE = (
     *(ValueError, EOFError, OSError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error, RuntimeError),
@@ -57,18 +59,21 @@ def read_features(source: Path | IO[bytes], most: int | None = None, name: str =
 
     Args:
         source: The .npz file, or its content.
-        most: Most bytes after decompression; `None` for any number.
+        most: Most bytes of the arrays after decompression, and of all that is kept beside them; `None` for any number.
         name: Name of the file in messages; its path by default.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: As `read_arrays`; an array has another shape or type, or a key is invalid or repeated.
+        ValueError: As `read_arrays`; there are too many images, an array has another shape or type, or a key is invalid
+            or repeated.
     """
     arrays = read_arrays(source, ARRAYS, optional=("camids",), most=most, name=name)
     features = arrays["features"]
     if features.ndim != 2 or 0 in features.shape or features.dtype.kind not in "fiu":
         raise ValueError(f"expected real `features` of shape (N, D), got {features.dtype} of shape {features.shape}")
     count = len(features)
+    if most is not None and count > most // SAMPLE_BYTES:
+        raise ValueError(f"expected `features` of at most {most // SAMPLE_BYTES:,} images, got {count:,}")
     modalities = np.char.lower(texts("modalities", arrays["modalities"], count))
     odd = np.flatnonzero((modalities != Modality.VISIBLE) & (modalities != Modality.INFRARED))
     if odd.size:

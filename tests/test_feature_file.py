@@ -11,7 +11,7 @@ import pytest
 from made import content, method, write
 
 from mun import features as feature_file
-from mun.features import read_features, unit_rows
+from mun.features import SAMPLE_BYTES, read_features, unit_rows
 
 MEGABYTE = 1_000_000
 
@@ -177,6 +177,14 @@ def test_a_name_twice_and_a_broken_check_sum_are_refused() -> None:
 def test_a_missing_file_is_named(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match="expected an .npz file at"):
         read_features(tmp_path / "none.npz")
+
+
+def test_more_images_than_memory_has_room_for_are_refused() -> None:
+    arrays = method(1.0)
+    most = SAMPLE_BYTES * len(arrays["keys"])
+    assert len(read_features(content(arrays), most).keys) == len(arrays["keys"])
+    with pytest.raises(ValueError, match=r"expected `features` of at most \d+ images, got \d+"):
+        read_features(content(arrays), most - 1)
 
 
 def test_unit_rows_are_left_alone_and_others_normalised():

@@ -99,7 +99,7 @@ def expected(heading: str, line: Line) -> str:
     [
         ("rivals", "auxiliary modality, in short"),
         ("rivals", "auxiliary modality"),
-        ("rivals-400x48", "400 people × 48 images"),
+        ("rivals-400x48", "400 people \N{MULTIPLICATION SIGN} 48 images"),
         ("ablation", "1,000 steps, visible stem"),
         ("alignment", "third modality"),
     ],

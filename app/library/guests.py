@@ -13,6 +13,7 @@ from app.library.checkpoints import CheckpointEntry
 from app.library.collection import Collection
 from app.library.features import open_features
 from app.library.turns import VISITOR
+from mun.features import SAMPLE_BYTES
 
 __all__ = ["VISIT", "Guests"]
 
@@ -20,7 +21,6 @@ MOST_FILE = 200_000_000  # bytes of one file, and of its decompressed content
 MOST_ALL = 800_000_000  # bytes that are kept for all visitors together; one address may have half of them
 MOST_EACH = 4  # files per visitor
 LEAST_BYTES = 1_000_000  # that each file counts, however small
-SAMPLE_BYTES = 500  # that are kept per image besides its features
 IDLE = 1800.0  # seconds without a request after which a visit is dropped
 
 
