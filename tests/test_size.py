@@ -33,7 +33,7 @@ def test_lines_are_counted_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "lines", "files"), [("app", 9_860, 85), ("mun", 11_403, 131), ("tests", 16_620, 127)]
+    ("folder", "lines", "files"), [("app", 9_860, 85), ("mun", 11_407, 131), ("tests", 16_620, 127)]
 )
 def test_code_stays_within_its_bounds(folder: str, lines: int, files: int) -> None:
     """What is above is taken out again, or the bound is raised by whoever adds a feature, in the same commit."""
