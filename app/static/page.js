@@ -172,6 +172,7 @@ window.mun = (() => {
     tab.busy = tab.queued = false;
     delete document.body.dataset.busy;
     mun.own?.failed();
+    toast("The app gave no answer. Please try again.");
     if (tab.again || !tab.turn) tab.timer = setTimeout(() => press(name, { act: tab.turn ? "again" : "open", quiet: true }), 5000);
   };
 

@@ -51,6 +51,7 @@ def test_a_call_that_fails_leaves_the_tab_in_use(visit: Visit) -> None:
     page.route(CALLS, lambda route: route.fulfill(status=503, body="busy"), times=1)
     page.get_by_role("button", name="Another query").click()
     page.wait_for_function("!mun.tabs.retrieval.busy")
+    assert "gave no answer" in page.locator("#mun-toast").inner_text()
     before = page.url
     page.get_by_role("button", name="Another query").click()
     page.wait_for_function("(before) => location.href !== before", arg=before)
