@@ -63,7 +63,7 @@ class Analyse(OfModel):
         sides = [collection.query_sets[self.protocol, way] for way in Direction]
         pairs = max(len(one.samples) for one in sides) * max(one.gallery for one in sides)  # it searches in all ways
         if pairs > MOST_PAIRS:
-            raise RefusalError("data", "expected fewer images here; `python -m mun analyse` takes any number")
+            raise RefusalError("data", "expected fewer images here; `python -m mun analyse` takes more")
         if (cameras := math.prod(len(one.camids) for one in sides)) > MOST_CAMERAS:
             words = f"expected at most {MOST_CAMERAS} pairs of cameras, whose distances are compared; got {cameras:,}"
             raise RefusalError("data", words)

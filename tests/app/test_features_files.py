@@ -135,7 +135,7 @@ def test_files_too_large_for_all_queries_are_refused_or_ranked_one_by_one(both, 
     with pytest.raises(ValueError, match="expected at most 1 pairs of cameras, whose distances are compared; got 8"):
         Analyse.read({}, both)
     monkeypatch.setattr(analysis, "MOST_PAIRS", 1)
-    with pytest.raises(ValueError, match="expected fewer images here; `python -m mun analyse` takes any number"):
+    with pytest.raises(ValueError, match="expected fewer images here; `python -m mun analyse` takes more"):
         Analyse.read({}, both)
 
 
