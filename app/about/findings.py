@@ -235,10 +235,11 @@ class Table:
         if ours is not None and base is not None and ours.score is not None and base.score is not None:
             made = ours.values["mean_ap_difference"]
             way = "more" if made > 0 else "less"
-            why = "neither other people nor other seeds explain" if ours.clear else "other people or seeds may explain"
-            why += " the difference"
+            why = "other people or seeds may explain the difference"
             if self.corrected:
                 why = f"the difference is {'' if ours.clear else 'not '}{self.criterion}"
+            elif ours.clear:
+                why = "neither other people nor other seeds explain the difference"
             said.append(
                 f"{ours.label} reaches {100 * ours.score:.1f} % mAP, {100 * abs(made):.1f} points {way} than"
                 f" {self.reference} at {100 * base.score:.1f} %; {why}."
@@ -254,10 +255,11 @@ class Table:
         """Say how many people and seeds it was measured on, and what it does not cover."""
         splits = {part: self.about[part]["splits"] for part in ("train", "test")}
         tested = splits["test"].get("test") if "rank1" in self.columns else splits["train"]["val"]
-        return (
+        words = (
             f"{self.seeds} seeds, trained on {splits['train']['train']['identities']:,} synthetic people, scored on"
             f" {tested['identities']:,} others: nothing here is about the paper's network or real streets."
         )
+        return " ".join(filter(None, (words, self.about.get("note"))))
 
 
 class Line(NamedTuple):

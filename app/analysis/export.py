@@ -59,20 +59,18 @@ def write(library: Library, request: View, options: Options, what: str, kind: st
         values, progress = measured(library, request, what, None)
         if progress is None or not progress.ready:
             raise ValueError(f"expected {what} to export; start them on the page first")
-    facts = facts_of(library, request, made, press.url, knobs=what == "knobs")
+    facts = facts_of(library, request, made, press.url, what)
     if kind in ("csv", "latex"):
         header, rows = rows_of(made, what, values)
         return File.of(stem, kind, table(kind, facts, header, rows))
     return File.of(stem, kind, drawn(made, what, values, facts, options.width, kind))
 
 
-def facts_of(
-    library: Library, request: View, made: Analysis, url: str, *, knobs: bool = False
-) -> list[tuple[str, str]]:
-    """Return the provenance of an analysis or, if `knobs`, of curves along a knob, as name and text."""
+def facts_of(library: Library, request: View, made: Analysis, url: str, what: str) -> list[tuple[str, str]]:
+    """Return the provenance of an analysis, as name and text; curves along a knob have data of their own."""
     note = library.budget_note(made.names)
     data, protocol = describe_data(library, request.data), f"{request.protocol}, single-shot, {made.trials} galleries"
-    if knobs:
+    if what == "knobs":
         apart = ", images of the query's instant left out" if request.knob == "misalignment" else ""
         data, protocol = f"SynVI (synthetic), {PEOPLE} people at each value", f"synvi-all, single-shot{apart}"
     return [
@@ -80,7 +78,7 @@ def facts_of(
         *([("budgets", note)] if note else []),
         ("data", data),
         ("protocol", protocol),
-        *([] if knobs else [("queries", str(int(made.models[0].valid.sum())))]),
+        *([] if what == "knobs" else [("queries", str(int(made.models[0].valid.sum())))]),
         ("shown at", f"{url}{request.link(library, 'analysis')}"),
     ]
 

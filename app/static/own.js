@@ -116,6 +116,9 @@ window.mun.own = (() => {
     });
   }
   const extra = (tab) => (tab === "retrieval" && gallery.sheet ? { gallery: gallery.sheet } : {});
-  const failed = () => settle?.(["", "the page got no answer"]);
+  const failed = () => {
+    settle?.(["", "the page got no answer"]);
+    settle = null;
+  };
   return { drawn, extra, failed };
 })();

@@ -171,7 +171,7 @@ window.mun = (() => {
     const tab = tabOf(name);
     tab.busy = tab.queued = false;
     delete document.body.dataset.busy;
-    mun.own?.failed();
+    if (name === "retrieval") mun.own?.failed();
     toast("The app gave no answer. Please try again.");
     if (tab.again || !tab.turn) tab.timer = setTimeout(() => press(name, { act: tab.turn ? "again" : "open", quiet: true }), 5000);
   };
@@ -346,7 +346,8 @@ window.mun = (() => {
   };
   const clicked = (tab, event) => {
     const target = event.target.closest("button, a[href]");
-    if (!target || target.disabled || event.ctrlKey || event.metaKey || event.shiftKey) return; // a link opens elsewhere
+    if (!target || target.disabled) return;
+    if (target.matches("a") && (event.ctrlKey || event.metaKey || event.shiftKey)) return; // it opens elsewhere
     const data = target.dataset;
     const name = tab || current;
     if (target.matches('a[href^="?"]')) {

@@ -98,6 +98,11 @@ def test_where_p_values_are_corrected_they_decide(tmp_path, corrected, words) ->
     assert f"{words} after correction for the number of comparisons." in table.sentences()[0]
 
 
+def test_seeds_that_were_added_later_are_told(library: Library) -> None:
+    later = [table.setting for table in tables_of(library) if "Seeds 3 and 4 were added after both" in table.scope()]
+    assert later == [f"300{TIMES}48"]
+
+
 def test_the_forest_plot_places_every_difference(tmp_path) -> None:
     for table in read_tables(FOLDER):
         lines, ticks = forest(table)
@@ -217,6 +222,8 @@ def test_a_figure_says_what_made_it(library: Library, what, kind, start) -> None
     file = write(library, request, Options.read({}, library), what, kind, press)
     assert file.data.startswith(start)
     assert write(library, request, Options.read({}, library), what, kind, press).data == file.data
+    narrow = write(library, request, Options.read({"width": "one-column"}, library), what, kind, press)
+    assert narrow.data != file.data
     if kind == "svg":
         words = " ".join(re.sub("<[^>]*>", " ", file.data.decode()).split())
         for said in ("python -m mun experiment misalignment", "real streets", "http://127.0.0.1:9999/?tab=about"):

@@ -213,6 +213,7 @@ def test_every_file_of_the_menu(two: Library, what: str, kind: str, monkeypatch:
         assert b"mun-tiny" in file.data
     if kind == "csv":
         assert b"http://demo.example/?tab=analysis" in file.data
+        assert (b"40 people at each value" in file.data) == (what == "knobs"), "curves of knobs have data of their own"
 
 
 def test_a_file_before_the_analysis_is_refused(tiny_synvi: Path, two_checkpoints: Path) -> None:
